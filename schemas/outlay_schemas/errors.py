@@ -1,0 +1,18 @@
+"""How a contract says no."""
+
+
+class Invalid(Exception):
+    """Input that no retry can make right: it becomes a dead letter, and its sender is told.
+
+    `code` is stable (docs/errors.md lists them), `path` is the place in the input (`$.usage.input_tokens`),
+    the message says what is wrong and how to mend it.
+    """
+
+    def __init__(self, code: str, message: str, path: str = "$") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message} [{self.code}]"

@@ -1,0 +1,40 @@
+"""Exact money: whole pico-USD (1e-12 USD) inside, a plain decimal string outside.
+
+No float ever holds a cost, a price or a billed quantity.
+"""
+
+from decimal import Context, Decimal
+from typing import NewType
+
+PICO = 10**12
+"""Pico-USD in one USD."""
+
+_WIDE = Context(prec=60)
+
+Usd = NewType("Usd", str)
+"""An amount of USD in JSON: plain decimal notation, at most 12 places, no exponent, no trailing zeros."""
+
+
+def to_usd(pico: int) -> Usd:
+    """Write `pico` pico-USD as a decimal string: `to_usd(1_500_000_000_000) == "1.5"`."""
+    if pico < 0:
+        return Usd("-" + to_usd(-pico))
+    whole, rest = divmod(pico, PICO)
+    if not rest:
+        return Usd(str(whole))
+    return Usd(f"{whole}.{rest:012d}".rstrip("0"))
+
+
+def to_pico(usd: str | Decimal) -> int:
+    """Read an amount of USD as pico-USD.
+
+    Raises ValueError if it is not a finite number or is finer than 1e-12 USD.
+    """
+    amount = Decimal(usd)
+    if not amount.is_finite():
+        raise ValueError(f"{usd} is not an amount of money")
+    pico = amount.scaleb(12, _WIDE)
+    whole = int(pico)
+    if whole != pico:
+        raise ValueError(f"{usd} is finer than 0.000000000001 USD")
+    return whole
