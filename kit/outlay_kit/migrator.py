@@ -1,0 +1,56 @@
+"""Brings ClickHouse's tables to the newest version: numbered SQL files, each applied once, in order."""
+
+import re
+from importlib import resources
+
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """Return (number, file name, SQL) of every migration, in order."""
+    found = []
+    for entry in resources.files("outlay_schemas").joinpath("sql").iterdir():
+        match = _NAME.match(entry.name)
+        if match:
+            found.append((int(match[1]), entry.name, entry.read_text("utf-8")))
+    return sorted(found)
+
+
+def migrate(settings: WarehouseSettings) -> list[str]:
+    """Apply what is missing; return the names applied. Raises Retryable if ClickHouse is away.
+
+    Every statement is written to be safe to repeat (IF NOT EXISTS, OR REPLACE), since a crash between a
+    statement and its mark applies it again, and two services may migrate at once.
+    """
+    server = Warehouse(settings, database="")
+    server.command("CREATE DATABASE IF NOT EXISTS {db:Identifier}", {"db": settings.database})
+    server.close()
+    warehouse = Warehouse(settings)
+    warehouse.command(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, name String, at DateTime64(3, 'UTC')"
+        " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
+        " COMMENT 'Which versions of the tables were applied'"
+    )
+    done = {row["number"] for row in warehouse.rows("SELECT number FROM schema_migrations")}
+    applied = []
+    for number, name, sql in migrations():
+        if number in done:
+            continue
+        for statement in statements(sql):
+            warehouse.command(statement)
+        warehouse.command(
+            "INSERT INTO schema_migrations (number, name) VALUES ({number:UInt32}, {name:String})",
+            {"number": number, "name": name},
+        )
+        applied.append(name)
+    warehouse.close()
+    return applied
+
+
+def statements(sql: str) -> list[str]:
+    """Split a file at the semicolons that end a line, dropping `--` lines."""
+    text = "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+    return [part.strip() for part in re.split(r";\s*$", text, flags=re.MULTILINE) if part.strip()]

@@ -1,0 +1,78 @@
+"""How services are pointed at the world: environment variables, validated whole before anything starts."""
+
+import sys
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class KafkaSettings(BaseSettings):
+    """The bus. `OUTLAY_KAFKA=broker1:9092,broker2:9092`."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_KAFKA_", frozen=True, populate_by_name=True)
+
+    bootstrap: str = Field(default="127.0.0.1:9092", validation_alias="OUTLAY_KAFKA")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
+
+    def client_options(self) -> dict[str, object]:
+        """Return what every kafka-python client needs to connect."""
+        options: dict[str, object] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password.get_secret_value(),
+            }
+        if self.ca_file:
+            options["ssl_cafile"] = self.ca_file
+        return options
+
+
+class WarehouseSettings(BaseSettings):
+    """ClickHouse. `OUTLAY_CLICKHOUSE=http://host:8123`, user and password beside it."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_CLICKHOUSE_", frozen=True, populate_by_name=True)
+
+    url: str = Field(default="http://127.0.0.1:8123", validation_alias="OUTLAY_CLICKHOUSE")
+    database: str = "outlay"
+    user: str = "outlay"
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
+
+
+class HealthSettings(BaseSettings):
+    """Where a service tells how it is: /livez, /readyz, /metrics. Port 0: nowhere."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_HEALTH_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    stall_seconds: float = Field(default=60.0, gt=0)
+    """Seconds with lag and without progress after which the process ends itself."""
+
+
+def load(cls: type[S]) -> S:
+    """Read settings from the environment, or end with every error at once.
+
+    With `--check-config` on the command line, print them (secrets hidden) and end.
+    """
+    try:
+        settings = cls()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        sys.stderr.write(f"{cls.__name__} is not valid; mend these variables:\n" + "\n".join(lines) + "\n")
+        raise SystemExit(2) from None
+    if "--check-config" in sys.argv:
+        sys.stdout.write(settings.model_dump_json(indent=2) + "\n")
+        raise SystemExit(0)
+    return settings

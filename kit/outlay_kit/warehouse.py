@@ -1,0 +1,114 @@
+"""ClickHouse as the services see it, on clickhouse-connect."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from outlay_kit.errors import Retryable
+from outlay_kit.settings import WarehouseSettings
+
+_SETTINGS = {"async_insert": 0, "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
+_RETRYABLE_CODES = {
+    3,  # UNEXPECTED_END_OF_FILE: the body was cut
+    159,  # TIMEOUT_EXCEEDED
+    160,  # TOO_SLOW
+    202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+    203,  # NO_FREE_CONNECTION
+    209,  # SOCKET_TIMEOUT
+    210,  # NETWORK_ERROR
+    236,  # ABORTED
+    241,  # MEMORY_LIMIT_EXCEEDED
+    242,  # TABLE_IS_READ_ONLY
+    243,  # NOT_ENOUGH_SPACE
+    252,  # TOO_MANY_PARTS
+    285,  # TOO_FEW_LIVE_REPLICAS
+    319,  # UNKNOWN_STATUS_OF_INSERT: our inserts are idempotent
+    394,  # QUERY_WAS_CANCELLED
+    439,  # CANNOT_SCHEDULE_TASK
+    999,  # KEEPER_EXCEPTION
+}
+
+
+class Warehouse:
+    """One connection to ClickHouse. Not for use by several threads at once.
+
+    Every method raises Retryable where the engine is away or overloaded, and lets any other error of
+    clickhouse-connect through: that is ours to mend, not to retry.
+    """
+
+    def __init__(self, settings: WarehouseSettings, database: str | None = None) -> None:
+        self._settings = settings
+        self._database = settings.database if database is None else database
+        self._client: Any = None
+
+    def command(self, sql: str, parameters: Mapping[str, object] | None = None, **settings: object) -> object:
+        """Run a statement; values are bound (`{name:Type}`), never pasted."""
+        return self._call("command", sql, parameters=parameters, settings=settings or None)
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, object] | None = None, **settings: object
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a query as dicts."""
+        result = self._call("query", sql, parameters=parameters, settings=settings or None)
+        return list(result.named_results())
+
+    def raw(
+        self, sql: str, parameters: Mapping[str, object] | None = None, fmt: str = "JSONEachRow"
+    ) -> bytes:
+        """Return a query's answer as the engine wrote it, in format `fmt`."""
+        answer: bytes = self._call("raw_query", sql, parameters=parameters, fmt=fmt)
+        return answer
+
+    def insert_json_lines(self, table: str, lines: bytes, **settings: object) -> None:
+        """Insert NDJSON; unknown columns are an error, missing ones take their default."""
+        self._call("raw_insert", table, insert_block=lines, fmt="JSONEachRow", settings=settings or None)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _call(self, method: str, *args: object, **kwargs: object) -> Any:
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            return getattr(self._client, method)(*args, **kwargs)
+        except OperationalError as error:
+            self.close()
+            raise Retryable(f"ClickHouse does not answer: {error}") from error
+        except DatabaseError as error:
+            if _code(error) in _RETRYABLE_CODES:
+                raise Retryable(f"ClickHouse cannot now: {error}") from error
+            raise
+        except (ClickHouseError, OSError) as error:
+            self.close()
+            raise Retryable(f"ClickHouse does not answer: {error}") from error
+
+    def _connect(self) -> Any:
+        url = urlsplit(self._settings.url)
+        return clickhouse_connect.get_client(
+            interface=url.scheme,
+            host=url.hostname or "127.0.0.1",
+            port=url.port or (8443 if url.scheme == "https" else 8123),
+            username=self._settings.user,
+            password=self._settings.password.get_secret_value(),
+            database=self._database,
+            ca_cert=self._settings.ca_file or None,
+            settings=_SETTINGS,
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=300,
+        )
+
+
+def _code(error: DatabaseError) -> int:
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        return code
+    _, _, rest = str(error).partition("Code: ")
+    digits = rest.split(".", 1)[0]
+    return int(digits) if digits.isdigit() else 0
