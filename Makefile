@@ -1,0 +1,54 @@
+# Outlay. `make demo` shows it, `make test` proves it; both need Python 3.11+ and nothing else.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
+CODE := outlay schemas kit services tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test check fmt unit bench chaos clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: .venv/.synced ## make the environment in .venv, exactly as locked
+
+.venv/.synced: uv.lock $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outlay needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "No virtual environment could be made. On Debian or Ubuntu: apt install python3-venv"; rm -rf .venv; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { echo "pip could not fetch uv: is PyPI reachable (network, proxy, PIP_INDEX_URL)?"; exit 1; }
+	@echo "Installing what uv.lock names (about 1.2 GB on disk, once) ..."
+	@$(BIN)/uv sync --frozen --all-packages --quiet || { echo "Packages could not be installed: is PyPI reachable, and is there 2 GB free on this disk?"; exit 1; }
+	@touch $@
+
+demo: setup ## bring the system up, stream a real trace through it, show it live
+	@$(BIN)/outlay demo
+
+up: setup ## start Kafka, ClickHouse and all services in the background
+	@$(BIN)/outlay up
+
+down: setup ## stop them
+	@$(BIN)/outlay down
+
+fmt: setup ## format the code
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+check: setup ## format, lint, types, import rules, unit and contract tests: under a minute
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit tests/contract -q -m "not stack"
+
+test: check ## everything that runs here, on the real Kafka and the real ClickHouse engine
+	$(BIN)/pytest tests -q -m "stack and not chaos"
+
+chaos: setup ## the long tests that kill -9 and starve the services
+	$(BIN)/pytest tests -q -m chaos
+
+bench: setup ## measure the pipeline on this machine
+	$(BIN)/python benchmarks/pipeline.py
+
+clean: ## remove the environment and caches of tools
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

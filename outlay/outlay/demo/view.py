@@ -1,0 +1,134 @@
+"""What the demonstration shows while it runs: one screen, redrawn a few times a second. Pure drawing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from rich.bar import Bar
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from outlay_schemas.alerts import Alert
+
+SPARKS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """A budget as the view shows it, in USD."""
+
+    name: str
+    spent: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Everything one redraw needs."""
+
+    title: str
+    playing: datetime | None
+    events_per_second: float
+    total: int
+    sent: int
+    accepted: int
+    counted: int
+    unpriced: int
+    dead_letters: int
+    latency: float | None
+    """Median seconds from accepted to counted."""
+    teams: Sequence[tuple[str, Decimal]]
+    models: Sequence[tuple[str, Decimal]]
+    minutes: Sequence[Decimal]
+    budgets: Sequence[BudgetState]
+    alerts: Sequence[Alert]
+    hint: str
+
+
+def draw(frame: Frame, width: int) -> RenderableType:
+    """Draw one frame for a terminal of `width` columns."""
+    spend = sum((cost for _, cost in frame.teams), Decimal(0))
+    half = max(30, width // 2 - 1)
+    return Group(
+        _head(frame, spend),
+        Panel(Text(sparkline(frame.minutes, max(10, width - 6)), "cyan"), title="$ per minute of the trace"),
+        Columns(
+            [
+                Panel(_bars(frame.teams, half - 4), title="spend by team", width=half),
+                Panel(_bars(frame.models, half - 4), title="spend by model", width=half),
+            ]
+        ),
+        Panel(_budgets(frame.budgets, width - 6), title="budgets this month"),
+        Panel(_alerts(frame.alerts), title="alerts", border_style="red" if frame.alerts else "dim"),
+        Text(frame.hint, "dim"),
+    )
+
+
+def usd(amount: Decimal) -> str:
+    """Write an amount for reading; the books keep all twelve places."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+
+
+def sparkline(values: Sequence[Decimal], width: int) -> str:
+    """Draw values as a line of blocks, the newest `width` of them; zero is blank, anything else is seen."""
+    shown = values[-width:]
+    top = max(shown, default=Decimal(0))
+    if not top:
+        return "no spend yet"
+    steps = len(SPARKS) - 1
+    return "".join(SPARKS[min(steps, max(1, round(v / top * steps)))] if v else SPARKS[0] for v in shown)
+
+
+def _head(frame: Frame, spend: Decimal) -> Panel:
+    line = Text()
+    line.append(f" {usd(spend)} ", "bold reverse green")
+    line.append(f"  {frame.events_per_second:,.0f} events/s", "bold")
+    line.append(f"  sent {frame.sent:,}/{frame.total:,}  accepted {frame.accepted:,}  counted {frame.counted:,}")
+    line.append(f"  unpriced {frame.unpriced:,}", "yellow" if frame.unpriced else "dim")
+    line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
+    if frame.latency is not None:
+        line.append(f"  event → rollup {frame.latency:.2f} s", "dim")
+    subtitle = f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC" if frame.playing else None
+    return Panel(line, title=frame.title, subtitle=subtitle, border_style="green")
+
+
+def _bars(rows: Sequence[tuple[str, Decimal]], width: int) -> RenderableType:
+    if not rows:
+        return Text("nothing yet", "dim")
+    top = max(cost for _, cost in rows) or Decimal(1)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(max_width=max(10, width // 3), no_wrap=True)
+    table.add_column(justify="right")
+    table.add_column()
+    for name, cost in rows:
+        table.add_row(name, usd(cost), Bar(1.0, 0, float(cost / top), width=max(4, width // 3), color="cyan"))
+    return table
+
+
+def _budgets(budgets: Sequence[BudgetState], width: int) -> RenderableType:
+    if not budgets:
+        return Text("no budget in the catalog", "dim")
+    table = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    for budget in budgets:
+        share = budget.spent / budget.amount
+        colour = "green" if share < Decimal("0.8") else "yellow" if share < 1 else "red"
+        bar = Bar(1.0, 0, float(min(share, Decimal(1))), width=max(10, width // 3), color=colour)
+        spent = f"{usd(budget.spent)} of {usd(budget.amount)}"
+        table.add_row(budget.name, bar, Text(f"{share:.0%}", colour), spent)
+    return table
+
+
+def _alerts(alerts: Sequence[Alert]) -> RenderableType:
+    if not alerts:
+        return Text("none so far", "dim")
+    lines = []
+    for alert in alerts:
+        colour = {"critical": "bold red", "warning": "yellow"}.get(alert.severity, "cyan")
+        lines.append(Text.assemble((f"{alert.severity:<9}", colour), alert.title))
+    return Group(*lines)

@@ -1,0 +1,128 @@
+"""Follows the rollups and alerts that the services publish, and keeps what the live view shows."""
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+
+from outlay_kit.clock import Clock
+from outlay_kit.settings import KafkaSettings
+from outlay_schemas import topics
+from outlay_schemas.alerts import Alert
+from outlay_schemas.events import RollupWindow, rollup_window_decoder
+
+ALERTS_SHOWN = 8
+
+
+@dataclass
+class Spend:
+    """The newest state of every minute window of one tenant, and how long events took to get there."""
+
+    tenant: str
+    windows: dict[datetime, RollupWindow] = field(default_factory=dict)
+    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=ALERTS_SHOWN))
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from a batch's 202 until as many events as had been accepted by then were in the rollups."""
+    _waiting: deque[tuple[int, float]] = field(default_factory=deque)
+
+    def accepted(self, total: int, at: float) -> None:
+        """Note that `total` events had been accepted at `at` (monotonic seconds)."""
+        self._waiting.append((total, at))
+
+    def take(self, window: RollupWindow, at: float) -> None:
+        """Take a window's state if it is newer than what is known."""
+        if window.tenant != self.tenant or window.grain != "minute":
+            return
+        known = self.windows.get(window.window)
+        if known is not None and known.version >= window.version:
+            return
+        self.windows[window.window] = window
+        events = self.events
+        while self._waiting and self._waiting[0][0] <= events:
+            self.latencies.append(at - self._waiting.popleft()[1])
+
+    @property
+    def events(self) -> int:
+        """Events in the rollups."""
+        return sum(g.events for w in self.windows.values() for g in w.groups)
+
+    @property
+    def unpriced(self) -> int:
+        """Events that have no price."""
+        return sum(g.unpriced_events for w in self.windows.values() for g in w.groups)
+
+    def by(self, dimension: str) -> Counter[str]:
+        """Return USD by the values of a dimension, as Decimals."""
+        spend: Counter[str] = Counter()
+        for window in self.windows.values():
+            for group in window.groups:
+                name = getattr(group, dimension) or "(none)"
+                spend[name] = spend.get(name, Decimal(0)) + Decimal(group.cost)  # type: ignore[assignment]
+        return spend
+
+    def by_minute(self) -> list[tuple[datetime, Decimal]]:
+        """Return USD of each minute, in order."""
+        return [
+            (at, sum((Decimal(g.cost) for g in self.windows[at].groups), Decimal(0)))
+            for at in sorted(self.windows)
+        ]
+
+
+class Follower:
+    """Reads cost.rollups and cost.alerts in a thread, from now on, into a `Spend`."""
+
+    def __init__(self, kafka: KafkaSettings, spend: Spend, clock: Clock) -> None:
+        self._kafka = kafka
+        self._spend = spend
+        self._clock = clock
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self.lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def __enter__(self) -> "Follower":
+        self._thread.start()
+        self._ready.wait(timeout=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        consumer: Any = KafkaConsumer(
+            enable_auto_commit=False,
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=topics.MAX_RECORD_BYTES,
+            metrics_enabled=False,
+            **self._kafka.client_options(),
+        )
+        try:
+            places = [TopicPartition(topic.name, 0) for topic in (topics.ROLLUPS, topics.ALERTS)]
+            consumer.assign(places)
+            consumer.seek_to_end(*places)
+            for place in places:
+                consumer.position(place)
+            self._ready.set()
+            while not self._stop.is_set():
+                for place, records in consumer.poll(timeout_ms=200).items():
+                    for record in records:
+                        self._take(place.topic, record.value)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _take(self, topic: str, value: bytes) -> None:
+        now = self._clock.monotonic()
+        with self.lock:
+            for line in value.splitlines():
+                if topic == topics.ROLLUPS.name:
+                    self._spend.take(rollup_window_decoder.decode(line), now)
+                else:
+                    alert = msgspec.json.decode(line, type=Alert)
+                    if alert.tenant == self._spend.tenant:
+                        self._spend.alerts.append(alert)

@@ -1,0 +1,161 @@
+"""Turns a trace into usage events. Pure: the same trace and start give the same events, with the same ids.
+
+The times between calls and the token counts are the trace's own. The trace names no model, team, project
+or user, and has no GPU, storage or transfer: those are assigned here, and invented, always in the same way.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zlib import crc32
+
+from outlay.demo.trace import Call
+from outlay_schemas.events import Activity, UsageEvent
+
+TENANT = "demo"
+INCIDENT = (timedelta(minutes=45), timedelta(minutes=49))
+"""When, after the start, a CI job loops and repeats the trace's largest calls on the dearest model."""
+INCIDENT_CALLS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A share of the calls, in percent, and who makes them with what."""
+
+    share: int
+    team: str
+    project: str
+    use_case: str
+    provider: str
+    sku: str
+    users: int
+    activity: Activity = "inference"
+
+
+WORKLOADS = (
+    Workload(40, "developer-tools", "code-assistant", "completion", "anthropic", "claude-sonnet-4-5", 40),
+    Workload(20, "developer-tools", "code-review", "review", "openai", "gpt-4.1", 25),
+    Workload(15, "platform", "test-writer", "test-generation", "google", "gemini-2.5-flash", 10),
+    Workload(15, "growth", "support-chat", "support", "anthropic", "claude-haiku-4-5", 60),
+    Workload(8, "data-science", "evals", "evaluation", "openai", "gpt-4.1-mini", 3, "data_processing"),
+    # A model that no price list knows: its calls are unpriced, which is not the same as free.
+    Workload(2, "research", "prototype", "experiment", "acme", "acme-code-7b", 2),
+)
+
+
+def source_of(start: datetime) -> str:
+    """Return the source of a run's events: another start is another source."""
+    return f"demo/azure-llm-code-2023/{start:%Y%m%dT%H%M%SZ}"
+
+
+def usage_events(calls: Sequence[Call], start: datetime) -> list[UsageEvent]:
+    """Return every event of the demonstration, by time; the first call is at `start` (UTC)."""
+    source = source_of(start)
+    shift = start - calls[0].at
+    events = [_call_event(i, call, source, shift) for i, call in enumerate(calls)]
+    events += _incident(calls, source, start)
+    minutes = int((calls[-1].at - calls[0].at).total_seconds() // 60) + 1
+    for minute in range(minutes):
+        events += _infrastructure(minute, source, start + timedelta(minutes=minute))
+    return sorted(events, key=lambda event: event.time)
+
+
+def _call_event(index: int, call: Call, source: str, shift: timedelta) -> UsageEvent:
+    work = _workload(index)
+    return UsageEvent(
+        id=f"call-{index:07d}",
+        source=source,
+        time=call.at + shift,
+        kind="llm",
+        activity=work.activity,
+        provider=work.provider,
+        sku=work.sku,
+        usage={"input_tokens": call.context_tokens, "output_tokens": call.generated_tokens},
+        project=work.project,
+        team=work.team,
+        use_case=work.use_case,
+        user=f"{work.team[:3]}-{_pick(index, 'user') % work.users:02d}",
+        tags={"env": "prod"},
+    )
+
+
+def _workload(index: int) -> Workload:
+    draw = _pick(index, "workload") % 100
+    for work in WORKLOADS:
+        draw -= work.share
+        if draw < 0:
+            return work
+    raise AssertionError("the shares add up to 100")
+
+
+def _pick(index: int, what: str) -> int:
+    return crc32(f"{what}/{index}".encode())
+
+
+def _incident(calls: Sequence[Call], source: str, start: datetime) -> Iterator[UsageEvent]:
+    begin, end = INCIDENT
+    if calls[-1].at - calls[0].at < end:
+        return
+    largest = sorted(calls, key=lambda call: (-call.context_tokens, call.at))[:INCIDENT_CALLS]
+    for i, call in enumerate(largest):
+        yield UsageEvent(
+            id=f"loop-{i:07d}",
+            source=source,
+            time=start + begin + (end - begin) * i / len(largest),
+            kind="llm",
+            activity="inference",
+            provider="anthropic",
+            sku="claude-opus-4-1",
+            usage={"input_tokens": call.context_tokens, "output_tokens": call.generated_tokens},
+            project="code-review",
+            team="developer-tools",
+            use_case="review",
+            user="ci-bot",
+            tags={"env": "ci"},
+        )
+
+
+def _infrastructure(minute: int, source: str, at: datetime) -> Iterator[UsageEvent]:
+    """One minute of a training job on eight GPUs, of a vector store, and of answers sent out."""
+    yield UsageEvent(
+        id=f"gpu-{minute:05d}",
+        source=source,
+        time=at,
+        kind="compute",
+        activity="training",
+        provider="aws",
+        sku="p5.48xlarge",
+        usage={"compute_seconds": 60},
+        project="code-model",
+        team="research",
+        use_case="fine-tuning",
+        attributes={"region": "us-east-1"},
+    )
+    yield UsageEvent(
+        id=f"egress-{minute:05d}",
+        source=source,
+        time=at,
+        kind="transfer",
+        activity="other",
+        provider="aws",
+        sku="internet-egress",
+        usage={"gb": Decimal("0.85")},
+        project="support-chat",
+        team="growth",
+        attributes={"region": "us-east-1"},
+    )
+    if minute % 10 == 0:
+        yield UsageEvent(
+            id=f"vectors-{minute:05d}",
+            source=source,
+            time=at,
+            kind="storage",
+            activity="storage",
+            provider="aws",
+            sku="ebs-gp3",
+            usage={"gb_hours": Decimal("341.25")},
+            project="code-assistant",
+            team="platform",
+            attributes={"region": "us-east-1"},
+        )
