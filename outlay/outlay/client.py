@@ -84,7 +84,9 @@ class IngestClient:
                 wait = float(response.headers.get("Retry-After", pause))
                 problem = f"{response.status_code} {response.text[:200]}"
             if self._clock.monotonic() + wait > deadline:
-                raise SendError(f"ingest at {self._http.base_url} stayed away ({problem}); see: outlay status")
+                raise SendError(
+                    f"ingest at {self._http.base_url} stayed away ({problem}); see: outlay status"
+                )
             self._clock.sleep(wait)
             pause = min(pause * 2, 5.0)
 

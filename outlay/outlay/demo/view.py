@@ -87,7 +87,9 @@ def _head(frame: Frame, spend: Decimal) -> Panel:
     line = Text()
     line.append(f" {usd(spend)} ", "bold reverse green")
     line.append(f"  {frame.events_per_second:,.0f} events/s", "bold")
-    line.append(f"  sent {frame.sent:,}/{frame.total:,}  accepted {frame.accepted:,}  counted {frame.counted:,}")
+    line.append(
+        f"  sent {frame.sent:,}/{frame.total:,}  accepted {frame.accepted:,}  counted {frame.counted:,}"
+    )
     line.append(f"  unpriced {frame.unpriced:,}", "yellow" if frame.unpriced else "dim")
     line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
     if frame.latency is not None:

@@ -28,6 +28,8 @@ class Spend:
     alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=ALERTS_SHOWN))
     latencies: list[float] = field(default_factory=list)
     """Seconds from a batch's 202 until as many events as had been accepted by then were in the rollups."""
+    events: int = 0
+    """Events in the rollups."""
     _waiting: deque[tuple[int, float]] = field(default_factory=deque)
 
     def accepted(self, total: int, at: float) -> None:
@@ -42,14 +44,9 @@ class Spend:
         if known is not None and known.version >= window.version:
             return
         self.windows[window.window] = window
-        events = self.events
-        while self._waiting and self._waiting[0][0] <= events:
+        self.events += _events(window) - (_events(known) if known else 0)
+        while self._waiting and self._waiting[0][0] <= self.events:
             self.latencies.append(at - self._waiting.popleft()[1])
-
-    @property
-    def events(self) -> int:
-        """Events in the rollups."""
-        return sum(g.events for w in self.windows.values() for g in w.groups)
 
     @property
     def unpriced(self) -> int:
@@ -71,6 +68,10 @@ class Spend:
             (at, sum((Decimal(g.cost) for g in self.windows[at].groups), Decimal(0)))
             for at in sorted(self.windows)
         ]
+
+
+def _events(window: RollupWindow) -> int:
+    return sum(group.events for group in window.groups)
 
 
 class Follower:
