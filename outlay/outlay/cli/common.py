@@ -1,0 +1,99 @@
+"""What every command shares: where it prints, how it fails, how it shows progress."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+out = Console(highlight=False)
+"""Where answers go."""
+err = Console(stderr=True, highlight=False)
+"""Where progress and errors go, so that answers can be piped."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class CommandError(Exception):
+    """The command cannot do what was asked. `hint` says what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def fail(message: str, hint: str = "", code: int = 1) -> NoReturn:
+    """Tell what is wrong and how to mend it, and end with `code`."""
+    err.print(f"[bold red]error[/] {escape(message)}", soft_wrap=True)
+    if hint:
+        err.print(f"[bold]what to do[/] {escape(hint)}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def told(command: Callable[P, R]) -> Callable[P, R]:
+    """Let a command end with a message instead of a traceback for what can be expected to go wrong."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from outlay.client import SendError
+        from outlay.demo.trace import TraceError
+        from outlay.embedded import StackError
+        from outlay_kit.errors import Retryable
+
+        try:
+            return command(*args, **kwargs)
+        except CommandError as error:
+            fail(str(error), error.hint)
+        except StackError as error:
+            fail(error.message, error.hint)
+        except (SendError, TraceError) as error:
+            fail(str(error))
+        except Retryable as error:
+            fail(str(error), "is the stack up? see: outlay status")
+        except KeyboardInterrupt:
+            err.print("stopped")
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on one line, unwrapped and unstyled."""
+    typer.echo(json.dumps(value, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print a table, or `empty` where there is no row. Columns that start with `>` are right-aligned."""
+    if not rows:
+        out.print(empty, style="dim")
+        return
+    grid = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        grid.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        grid.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+    out.print(grid)
+
+
+def show(as_json: bool, rows: Sequence[Mapping[str, object]], title: str, empty: str) -> None:
+    """Print rows as JSON or as a table with the keys of the first as columns."""
+    if as_json:
+        print_json(list(rows))
+        return
+    columns = list(rows[0]) if rows else []
+    table(title, columns, [[row[column] for column in columns] for row in rows], empty)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that something is under way."""
+    with err.status(text):
+        yield
