@@ -140,7 +140,7 @@ class KafkaSource:
         return Batch(records)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned; if one was lost meanwhile, its new owner repeats the work."""
+        """Commit for the partitions still owned; if one was lost, its new owner repeats the work."""
         owned = self._consumer.assignment()
         offsets = {
             TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)

@@ -10,6 +10,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import WarehouseSettings
 
+Settings = Mapping[str, object] | None
+"""ClickHouse settings of one statement."""
+
 _SETTINGS = {"async_insert": 0, "date_time_input_format": "best_effort", "date_time_output_format": "iso"}
 _RETRYABLE_CODES = {
     3,  # UNEXPECTED_END_OF_FILE: the body was cut
@@ -44,27 +47,33 @@ class Warehouse:
         self._database = settings.database if database is None else database
         self._client: Any = None
 
-    def command(self, sql: str, parameters: Mapping[str, object] | None = None, **settings: object) -> object:
+    def command(
+        self, sql: str, parameters: Mapping[str, object] | None = None, settings: Settings = None
+    ) -> object:
         """Run a statement; values are bound (`{name:Type}`), never pasted."""
-        return self._call("command", sql, parameters=parameters, settings=settings or None)
+        return self._call("command", sql, parameters=parameters, settings=settings)
 
     def rows(
-        self, sql: str, parameters: Mapping[str, object] | None = None, **settings: object
+        self, sql: str, parameters: Mapping[str, object] | None = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         """Return the rows of a query as dicts."""
-        result = self._call("query", sql, parameters=parameters, settings=settings or None)
+        result = self._call("query", sql, parameters=parameters, settings=settings)
         return list(result.named_results())
 
     def raw(
-        self, sql: str, parameters: Mapping[str, object] | None = None, fmt: str = "JSONEachRow"
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None = None,
+        settings: Settings = None,
+        fmt: str = "JSONEachRow",
     ) -> bytes:
         """Return a query's answer as the engine wrote it, in format `fmt`."""
-        answer: bytes = self._call("raw_query", sql, parameters=parameters, fmt=fmt)
+        answer: bytes = self._call("raw_query", sql, parameters=parameters, fmt=fmt, settings=settings)
         return answer
 
-    def insert_json_lines(self, table: str, lines: bytes, **settings: object) -> None:
+    def insert_json_lines(self, table: str, lines: bytes, settings: Settings = None) -> None:
         """Insert NDJSON; unknown columns are an error, missing ones take their default."""
-        self._call("raw_insert", table, insert_block=lines, fmt="JSONEachRow", settings=settings or None)
+        self._call("raw_insert", table, insert_block=lines, fmt="JSONEachRow", settings=settings)
 
     def close(self) -> None:
         """Close the connection."""
@@ -90,6 +99,10 @@ class Warehouse:
 
     def _connect(self) -> Any:
         url = urlsplit(self._settings.url)
+        if url.scheme == "chdb":  # the engine inside this process: for tests and offline tools
+            return clickhouse_connect.get_client(
+                interface="chdb", path=url.path or None, database=self._database or None, settings=_SETTINGS
+            )
         return clickhouse_connect.get_client(
             interface=url.scheme,
             host=url.hostname or "127.0.0.1",

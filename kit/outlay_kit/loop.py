@@ -1,0 +1,197 @@
+"""The loop of every service that reads the bus, but the pricer's: gather, handle, commit.
+
+The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets
+committed. A crash, or an exception, anywhere before that makes the work be done again.
+"""
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import TypeVar
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.failpoints import failpoint
+from outlay_kit.health import Health
+from outlay_kit.kafka import Batch, Record, RecordSource
+from outlay_kit.telemetry import get_logger
+
+log = get_logger(__name__)
+T = TypeVar("T")
+
+BATCHES = Counter("outlay_batches_total", "Batches handled and committed")
+RECORDS = Counter("outlay_records_total", "Kafka records handled and committed")
+RETRIES = Counter("outlay_retries_total", "Times the loop backed off because the world was away")
+HANDLE_SECONDS = Histogram("outlay_handle_seconds", "Seconds to make a batch durable, retries not counted")
+LAG = Gauge("outlay_lag_records", "Records of the owned partitions still to be read, when last asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large a batch may grow. The first bound that is reached ends it."""
+
+    linger: float = 0.2
+    """Seconds to keep gathering after the first record came."""
+    max_bytes: int = 48 * 2**20
+    max_records: int = 20_000
+    idle: float = 0.5
+    """Seconds to wait for a first record before looking whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait after a Retryable: exponential, with full jitter over the upper half."""
+
+    base: float = 0.2
+    most: float = 15.0
+
+    def seconds(self, attempt: int, asked: float | None, jitter: float) -> float:
+        """Return the wait before try number `attempt` + 1; `asked` is what the other side asked for."""
+        wait = min(self.most, self.base * 2.0 ** min(attempt, 30))
+        return max(asked or 0.0, wait * (0.5 + jitter / 2))
+
+
+_BACKOFF = Backoff()
+
+
+class Stop:
+    """Whether the process was asked to end."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def on_signals(self) -> "Stop":
+        """End on SIGTERM and SIGINT: after the batch in hand, if the world is there."""
+        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGINT, self._asked)
+        return self
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        self._event.set()
+
+    def ask(self) -> None:
+        """Ask the loop to end."""
+        self._event.set()
+
+    def asked(self) -> bool:
+        """Whether someone asked."""
+        return self._event.is_set()
+
+
+class Stopped(Exception):
+    """The loop was asked to end while it waited for the world; nothing more was committed."""
+
+
+class Loop:
+    """Gathers batches, hands each to `handle`, commits it."""
+
+    def __init__(
+        self,
+        source: RecordSource,
+        handle: Callable[[Batch], None],
+        *,
+        clock: Clock,
+        health: Health,
+        stop: Stop,
+        bounds: Bounds | None = None,
+        backoff: Backoff | None = None,
+        pace: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`pace()` returns seconds that a batch should gather at least: longer where a batch costs much."""
+        self._source = source
+        self._handle = handle
+        self._clock = clock
+        self._health = health
+        self._stop = stop
+        self._bounds = bounds or Bounds()
+        self._backoff = backoff or Backoff()
+        self._pace = pace
+        health.watch(lambda: self._pending)
+        self._pending = False
+
+    def run(self) -> None:
+        """Work until asked to stop; then leave the group. Any error but Retryable ends it too."""
+        try:
+            while not self._stop.asked():
+                self._turn()
+        except Stopped:
+            log.info("stopped while waiting; the batch in hand is not committed and will be read again")
+        finally:
+            self._source.close()
+
+    def _turn(self) -> None:
+        batch = self.gather()
+        self._health.ready = True
+        if not batch.records:
+            self._note_lag()
+            return
+        self._pending = True
+        failpoint("after_poll")
+        with HANDLE_SECONDS.time():
+            self._persist(lambda: self._handle(batch))
+        self._persist(lambda: self._source.commit(batch.committable))
+        failpoint("after_commit")
+        BATCHES.inc()
+        RECORDS.inc(len(batch.records))
+        self._pending = False
+        self._note_lag()
+
+    def _note_lag(self) -> None:
+        """Remember the lag for the watchdog, which runs in another thread and must not touch the source."""
+        lag = self._persist(self._source.lag)
+        LAG.set(lag)
+        self._pending = lag > 0
+        self._health.progress()
+
+    def _persist(self, action: Callable[[], T]) -> T:
+        return persist(action, self._clock, self._health, self._stop, self._backoff)
+
+    def gather(self) -> Batch:
+        """Poll until something comes or `idle` passes, then until the batch is full or old enough."""
+        first = self._persist(lambda: self._source.poll(self._bounds.idle))
+        if not first.records:
+            return first
+        records: list[Record] = list(first.records)
+        size = sum(len(record.value) for record in records)
+        until = self._clock.monotonic() + max(self._bounds.linger, self._pace())
+        while size < self._bounds.max_bytes and len(records) < self._bounds.max_records:
+            left = until - self._clock.monotonic()
+            if left <= 0 or self._stop.asked():
+                break
+            more = self._persist(lambda left=left: self._source.poll(min(left, 0.1)))  # type: ignore[misc]
+            records += more.records
+            size += sum(len(record.value) for record in more.records)
+        return Batch(records)
+
+
+def persist(
+    action: Callable[[], T], clock: Clock, health: Health, stop: Stop, backoff: Backoff = _BACKOFF
+) -> T:
+    """Do `action`, backing off while the world is away. Waiting for the world is not a stall.
+
+    Raises Stopped if asked to end while waiting.
+    """
+    attempt = 0
+    while True:
+        try:
+            return action()
+        except Retryable as error:
+            seconds = backoff.seconds(attempt, error.retry_after, random.random())  # noqa: S311 (jitter)
+            attempt += 1
+            RETRIES.inc()
+            log.warning("the world is away; trying again", error=str(error), attempt=attempt, seconds=seconds)
+            _wait(seconds, clock, health, stop)
+
+
+def _wait(seconds: float, clock: Clock, health: Health, stop: Stop) -> None:
+    until = clock.monotonic() + seconds
+    while not stop.asked() and (left := until - clock.monotonic()) > 0:
+        health.progress()
+        clock.sleep(min(left, 0.25))
+    if stop.asked():
+        raise Stopped

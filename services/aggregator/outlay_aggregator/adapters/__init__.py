@@ -1,0 +1,1 @@
+"""Where the aggregator touches ClickHouse and Kafka."""

@@ -1,0 +1,99 @@
+"""The ledger and the rollups in ClickHouse."""
+
+import json
+from collections.abc import Sequence
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from outlay_aggregator.domain import statements
+from outlay_aggregator.domain.windows import Window, end_of
+from outlay_kit.errors import Retryable
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import Grain
+
+_INSERT = {
+    "async_insert": 0,
+    "optimize_on_insert": 0,  # half of the cost of an insert; FINAL and merges do it anyway
+    "insert_deduplicate": 0,
+    "input_format_skip_unknown_fields": 0,
+    "date_time_input_format": "best_effort",
+}
+_MALFORMED = {
+    6,  # CANNOT_PARSE_TEXT
+    15,  # DUPLICATE_COLUMN
+    25,  # CANNOT_PARSE_ESCAPE_SEQUENCE
+    26,  # CANNOT_PARSE_QUOTED_STRING
+    27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+    33,  # CANNOT_READ_ALL_DATA
+    38,  # CANNOT_PARSE_DATE
+    41,  # CANNOT_PARSE_DATETIME
+    53,  # TYPE_MISMATCH
+    69,  # ARGUMENT_OUT_OF_BOUND
+    72,  # CANNOT_PARSE_NUMBER
+    117,  # INCORRECT_DATA
+    130,  # CANNOT_READ_ARRAY_FROM_TEXT
+    131,  # TOO_LARGE_STRING_SIZE
+    349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+    407,  # DECIMAL_OVERFLOW
+    469,  # VIOLATED_CONSTRAINT
+}
+
+
+class MalformedError(Exception):
+    """The engine cannot read some of the lines. Some of the good ones may have been written."""
+
+
+class Books:
+    """Writes events, and computes windows. All of it is safe to repeat."""
+
+    def __init__(self, warehouse: Warehouse, cells: int) -> None:
+        self._warehouse = warehouse
+        self._cells = cells
+
+    def append(self, table: str, lines: bytes) -> None:
+        """Write NDJSON rows. Raises Retryable; MalformedError if the engine cannot read a line."""
+        try:
+            self._warehouse.insert_json_lines(table, lines, _INSERT)
+        except DatabaseError as error:
+            if error.code in _MALFORMED:
+                raise MalformedError(str(error)) from error
+            raise
+
+    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
+        """Compute `windows` anew, store them, and return them: one `RollupWindow` a line.
+
+        Raises Retryable, also if a window is missing from the answer: each has at least one event.
+        """
+        answer = self._warehouse.raw(
+            statements.recompute(grain), self._asked(grain, windows), settings=statements.SETTINGS
+        )
+        lines = answer.splitlines()
+        if len(lines) != len(windows):
+            raise Retryable(f"asked for {len(windows)} windows of a {grain}, got {len(lines)}")
+        self._warehouse.insert_json_lines(
+            statements.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
+        )
+        return lines
+
+    def differences(self, grain: Grain, windows: Sequence[Window]) -> list[dict[str, object]]:
+        """Return the windows whose stored state is not what they recompute to."""
+        answer = self._warehouse.raw(
+            statements.difference(grain), self._asked(grain, windows), settings=statements.SETTINGS
+        )
+        return [json.loads(line) for line in answer.splitlines()]
+
+    def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
+        """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""
+        found = self._warehouse.rows(
+            statements.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
+        )
+        return [Window(row["start"], row["tenant"]) for row in found]
+
+    def _asked(self, grain: Grain, windows: Sequence[Window]) -> dict[str, object]:
+        return {
+            "tenants": [window.tenant for window in windows],
+            "windows": [window.start for window in windows],
+            "low": min(window.start for window in windows),
+            "high": max(end_of(window, grain) for window in windows),
+            "cells": self._cells,
+        }

@@ -1,0 +1,1 @@
+"""Pure: which windows a record dirties, and the SQL that says what a window is."""

@@ -1,0 +1,125 @@
+"""Reads of a record only what says which minutes it dirties; the rest goes to the engine undecoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from outlay_aggregator.domain.windows import Window, window_of
+from outlay_schemas.events import CostEvent, cost_event_decoder
+
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+"""Times outside are refused by the ledger, whose windows are 32 bits of seconds."""
+
+
+class _Head(msgspec.Struct, gc=False):
+    tenant: str
+    time: str
+    id: str
+    source: str
+
+
+_decoder = msgspec.json.Decoder(_Head)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that cannot be a cost event, and why."""
+
+    body: bytes
+    line: int
+    code: str
+    message: str
+    path: str = "$"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one record holds: its good lines, joined, the minutes that they dirty, and its bad lines."""
+
+    body: bytes
+    events: int
+    minutes: frozenset[Window]
+    bad: Sequence[BadLine] = field(default=())
+
+
+def read(value: bytes) -> Reading:
+    """Read one record.
+
+    The common record is good as a whole: it is decoded in one call and passed on as it came. Only if
+    that fails is it read line by line, to tell the bad lines from the good.
+    """
+    try:
+        heads = _decoder.decode_lines(value)
+        minutes = _minutes(heads)
+    except (msgspec.MsgspecError, ValueError, UnicodeDecodeError):
+        return _read_lines(value)
+    return Reading(value, len(heads), minutes)
+
+
+def _read_lines(value: bytes) -> Reading:
+    good: list[bytes] = []
+    bad: list[BadLine] = []
+    minutes: set[Window] = set()
+    for number, line in enumerate(value.split(b"\n")):
+        if not line.strip():
+            continue
+        try:
+            minutes |= _minutes([_decoder.decode(line)])
+            good.append(line)
+        except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
+            bad.append(why(line, number) or BadLine(line, number, "cost_event_invalid", str(error)))
+    return Reading(b"\n".join(good), len(good), frozenset(minutes), bad)
+
+
+def why(line: bytes, number: int) -> BadLine | None:
+    """Decode a line in full and say what is wrong with it; None if the contract takes it."""
+    try:
+        event = cost_event_decoder.decode(line)
+    except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
+        text = str(error)
+        _, _, place = text.rpartition(" - at `")
+        return BadLine(
+            line, number, "cost_event_invalid", text, place.rstrip("`") if " - at `" in text else "$"
+        )
+    return _why_event(event, line, number)
+
+
+def _why_event(event: CostEvent, line: bytes, number: int) -> BadLine | None:
+    if event.time.tzinfo is None:
+        return BadLine(line, number, "time_naive", "time has no zone; give it as UTC", "$.time")
+    if not FIRST_YEAR <= event.time.year <= LAST_YEAR:
+        message = f"the year {event.time.year} is not from {FIRST_YEAR} to {LAST_YEAR}"
+        return BadLine(line, number, "time_out_of_range", message, "$.time")
+    if not event.tenant or not event.id or not event.source:
+        return BadLine(line, number, "identity_missing", "tenant, source and id must be given")
+    return None
+
+
+def _minutes(heads: Sequence[_Head]) -> frozenset[Window]:
+    """Return the minutes of the heads. Raises ValueError if one has no identity or no usable time.
+
+    `2026-11-24T01:02:03Z` differs inside a minute only after its 16th character, so that few of many
+    times are parsed.
+    """
+    for head in heads:
+        if not (head.id and head.source):
+            raise ValueError("source and id must be given")
+    places = {(head.tenant, head.time[:16], head.time[-1:]) for head in heads}
+    if all(zone == "Z" for _, _, zone in places):
+        times = [(tenant, f"{minute}:00Z") for tenant, minute, _ in places]
+    else:
+        times = [(head.tenant, head.time) for head in heads]
+    return frozenset(_window(tenant, text) for tenant, text in times)
+
+
+def _window(tenant: str, text: str) -> Window:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("time has no zone; give it as UTC")
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise ValueError(f"the year {time.year} is not from {FIRST_YEAR} to {LAST_YEAR}")
+    if not tenant:
+        raise ValueError("tenant must be given")
+    return window_of(tenant, time, "minute")

@@ -1,0 +1,101 @@
+"""Dead letters, and messages that must be made smaller."""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from outlay_aggregator.domain.heads import BadLine
+from outlay_schemas.events import (
+    DeadLetter,
+    RollupGroup,
+    RollupWindow,
+    dead_letter_decoder,
+    encoder,
+    rollup_window_decoder,
+)
+from outlay_schemas.money import to_pico, to_usd
+
+
+class _Owner(msgspec.Struct):
+    tenant: str = ""
+
+
+def dead_letter(topic: str, partition: int, offset: int, bad: BadLine, at: datetime) -> DeadLetter:
+    """Return the dead letter of a bad line; the same place and bytes always have the same id."""
+    return DeadLetter(
+        id=_identity(
+            topic.encode(), str(partition).encode(), str(offset).encode(), str(bad.line).encode(), bad.body
+        ),
+        tenant=_tenant(bad.body),
+        stage="aggregator",
+        code=bad.code,
+        message=bad.message,
+        path=bad.path,
+        at=at,
+        body=bad.body,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        line=bad.line,
+    )
+
+
+def read(value: bytes, topic: str, partition: int, offset: int, at: datetime) -> list[DeadLetter]:
+    """Read the dead letters of a record. What is no dead letter becomes one: nothing vanishes."""
+    found = []
+    for number, line in enumerate(value.split(b"\n")):
+        if not line.strip():
+            continue
+        try:
+            found.append(dead_letter_decoder.decode(line))
+        except (msgspec.MsgspecError, ValueError) as error:
+            bad = BadLine(line, number, "dead_letter_invalid", str(error))
+            found.append(dead_letter(topic, partition, offset, bad, at))
+    return found
+
+
+def thin(line: bytes) -> bytes:
+    """Return a window without users and usage, for when the whole is too large for a record."""
+    window = rollup_window_decoder.decode(line)
+    cells: dict[tuple[str, ...], RollupGroup] = {}
+    for group in window.groups:
+        key = _dimensions(group)
+        known = cells.get(key)
+        if known is None:
+            cells[key] = msgspec.structs.replace(group, user="(other)", usage={})
+        else:
+            known.cost = to_usd(to_pico(known.cost) + to_pico(group.cost))
+            known.events += group.events
+            known.unpriced_events += group.unpriced_events
+    thinned: RollupWindow = msgspec.structs.replace(window, groups=list(cells.values()))
+    return encoder.encode(thinned)
+
+
+def _dimensions(group: RollupGroup) -> tuple[str, ...]:
+    return (
+        group.project,
+        group.team,
+        group.business_unit,
+        group.use_case,
+        group.provider,
+        group.sku,
+        group.kind,
+        group.activity,
+    )
+
+
+def _tenant(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Owner).tenant
+    except (msgspec.MsgspecError, ValueError):
+        return ""
+
+
+def _identity(*parts: bytes) -> str:
+    """Hash parts with their lengths, so that moving a border between two parts changes the hash."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,155 @@
+"""The SQL that says what a window is: a pure function of the ledger, of every row under its identity once.
+
+Each statement answers with one row per window in the shape of `RollupWindow`: what is written to the
+rollup tables is, byte for byte, what is published. Names and numbers of ours are pasted; whatever comes
+from outside is bound. The parameters are `tenants` and `windows` (the
+windows asked for, side by side), `low` and `high` (bounds of their time) and `cells`.
+"""
+
+# ruff: noqa: S608 (what is pasted are the constants of this file)
+
+from outlay_schemas.events import Grain
+
+TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
+
+DIMENSIONS = ("project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity")
+"""Of every cell, besides user, which is bounded."""
+
+OTHER = "(other)"
+"""The user of what lies past the bound."""
+
+SETTINGS = {
+    "enable_shared_storage_snapshot_in_query": 1,  # the bound and the sums see the same rows
+    "wait_end_of_query": 1,  # an error half way is an error, not a short answer
+    "output_format_json_quote_decimals": 1,  # money is a string
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_named_tuples_as_objects": 1,
+    "date_time_output_format": "iso",
+}
+
+_DIMS = ", ".join(DIMENSIONS)
+_CELL = f"cityHash64({_DIMS})"
+_ASKED = (
+    "SELECT w.1, w.2 FROM (SELECT arrayJoin(arrayZip({tenants:Array(String)},"
+    " arrayMap(s -> toDateTime(s, 'UTC'), {windows:Array(UInt32)}))) AS w)"
+)
+_START: dict[Grain, str] = {"hour": "toStartOfHour(window)", "day": "toStartOfDay(window)"}
+_PARENT: dict[Grain, Grain] = {"hour": "minute", "day": "hour"}
+
+
+def recompute(grain: Grain) -> str:
+    """Return the statement that computes windows of `grain` from the ledger or from the next finer grain."""
+    return _windows(grain, _minute_cells() if grain == "minute" else _wider_cells(grain))
+
+
+def _windows(grain: Grain, cells: str) -> str:
+    """Fold cells into one row per window, its cells in a fixed order."""
+    order = ", ".join(f"g.{name}" for name in (*DIMENSIONS, "user"))
+    return f"""
+SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
+    arraySort(g -> ({order}), groupArray(
+        tuple({_DIMS}, kept, cells_cost, cells_events, cells_unpriced, cells_usage)
+        ::Tuple({_tuple_type()}))) AS groups
+FROM ({cells})
+GROUP BY tenant, start
+ORDER BY tenant, start"""
+
+
+def _tuple_type() -> str:
+    text = ", ".join(f"{name} String" for name in (*DIMENSIONS, "user"))
+    measures = (
+        "cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9))"
+    )
+    return f"{text}, {measures}"
+
+
+def _minute_cells() -> str:
+    """Cells of minutes, from the ledger. A NULL cost adds nothing and is counted as unpriced."""
+    asked = _asked("minute", "minute")
+    rows = f"FROM ledger FINAL PREWHERE {asked}"
+    kept = _kept(
+        f"""SELECT tenant, minute AS start, user, sum(ifNull(cost, 0)) AS user_cost,
+            uniqExact({_CELL}) AS user_cells
+        {rows} AND user != '' GROUP BY tenant, minute, user"""
+    )
+    return f"""
+    SELECT tenant, minute AS start, {_DIMS},
+        if(user IN ('', '{OTHER}') OR (tenant, minute, user) IN ({kept}), user, '{OTHER}') AS kept,
+        sum(ifNull(cost, 0)) AS cells_cost, count() AS cells_events,
+        countIf(price_status = 'unpriced' OR cost IS NULL) AS cells_unpriced,
+        sumMap(usage) AS cells_usage, sum(toUInt128(row_version)) AS versions
+    {rows}
+    GROUP BY tenant, start, {_DIMS}, kept"""
+
+
+def _wider_cells(grain: Grain) -> str:
+    """Cells of hours from minutes, or of days from hours. A window's version counts once, at its first cell.
+
+    Each part of the cells is joined by its own name: only the parts used are read.
+    """
+    start = _START[grain]
+    names = (*DIMENSIONS, "user", "cost", "events", "unpriced_events", "usage")
+    parts = ", ".join(f"groups.{name} AS {name}" for name in names)
+    rows = f"""FROM (
+        SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
+        FROM {TABLES[_PARENT[grain]]} FINAL
+        ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
+        WHERE {_asked(start, "window")})"""
+    kept = _kept(
+        f"""SELECT tenant, start, user, sum(cost) AS user_cost, uniqExact({_CELL}) AS user_cells
+        {rows} WHERE user NOT IN ('', '{OTHER}') GROUP BY tenant, start, user"""
+    )
+    return f"""
+    SELECT tenant, start, {_DIMS}, kept,
+        sum(cost) AS cells_cost, sum(events) AS cells_events, sum(unpriced_events) AS cells_unpriced,
+        sumMap(usage) AS cells_usage, sum(if(nth = 1, version, 0)) AS versions
+    FROM (
+        SELECT *, if(user IN ('', '{OTHER}') OR (tenant, start, user) IN ({kept}), user, '{OTHER}') AS kept
+        {rows})
+    GROUP BY tenant, start, {_DIMS}, kept"""
+
+
+def _kept(users: str) -> str:
+    """Users that stay named: who cost most, ties by name, while their cells together keep the bound."""
+    return f"""
+        SELECT tenant, start, user FROM (
+            SELECT tenant, start, user, sum(user_cells) OVER (
+                PARTITION BY tenant, start ORDER BY user_cost DESC, user
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
+            FROM ({users}))
+        WHERE so_far <= {{cells:UInt32}}"""
+
+
+def _asked(start: str, column: str) -> str:
+    """Only the windows asked for; the plain bounds let the engine skip parts and partitions."""
+    return (
+        f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
+        f" AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
+    )
+
+
+def windows_of_ledger() -> str:
+    """Return the statement that lists minutes with events, `low` to `high`, of `tenants` (none: all)."""
+    return (
+        "SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger"
+        " WHERE minute >= toDateTime({low:UInt32}, 'UTC') AND minute < toDateTime({high:UInt32}, 'UTC')"
+        " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+    )
+
+
+def difference(grain: Grain) -> str:
+    """Return the statement that lists the windows whose stored state is not what they recompute to."""
+    table = TABLES[grain]
+    asked = _asked("window", "window")
+    return f"""
+SELECT ifNull(nullIf(a.tenant, ''), b.tenant) AS tenant,
+    if(a.tenant = '', b.window, a.window) AS window,
+    a.version AS right_version, b.version AS stored_version,
+    arraySum(a.groups.cost) AS right_cost, arraySum(b.groups.cost) AS stored_cost,
+    arraySum(a.groups.events) AS right_events, arraySum(b.groups.events) AS stored_events
+FROM ({recompute(grain)}) AS a
+FULL OUTER JOIN (
+    SELECT tenant, window, version, groups FROM {table} FINAL WHERE {asked}
+) AS b ON a.tenant = b.tenant AND a.window = b.window
+WHERE a.version != b.version OR toString(a.groups) != toString(b.groups)
+ORDER BY tenant, window"""

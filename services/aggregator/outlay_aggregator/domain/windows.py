@@ -1,0 +1,58 @@
+"""Windows of time, and how many of them are worked on at once."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from outlay_schemas.events import Grain
+
+GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
+"""From the finest to the coarsest: each is computed from the one before it."""
+
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A tenant's window of some grain. `start` is Unix seconds: windows are UTC."""
+
+    start: int
+    tenant: str
+
+
+def window_of(tenant: str, time: datetime, grain: Grain) -> Window:
+    """Return the window of `grain` that holds `time`."""
+    return widen(Window(int(time.timestamp()), tenant), grain)
+
+
+def widen(window: Window, grain: Grain) -> Window:
+    """Return the window of `grain` that holds the start of `window`."""
+    return Window(window.start - window.start % _SECONDS[grain], window.tenant)
+
+
+def end_of(window: Window, grain: Grain) -> int:
+    """Return the first second after `window`."""
+    return window.start + _SECONDS[grain]
+
+
+def as_time(window: Window) -> datetime:
+    """Return the start of `window`, aware, UTC."""
+    return datetime.fromtimestamp(window.start, UTC)
+
+
+def chunks(windows: Iterable[Window], limit: int, name_bytes: int = 16_384) -> Iterator[list[Window]]:
+    """Split `windows` into lists of at most `limit`, the newest first: a backfill waits for the live minute.
+
+    Tenant names travel in the request line, so a chunk holds at most `name_bytes` of them.
+    """
+    chunk: list[Window] = []
+    size = 0
+    for window in sorted(windows, reverse=True):
+        width = len(window.tenant.encode()) + 1
+        if chunk and (len(chunk) >= limit or size + width > name_bytes):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(window)
+        size += width
+    if chunk:
+        yield chunk

@@ -1,0 +1,50 @@
+"""Wires the aggregator. Run as `python -m outlay_aggregator.main`; see settings.py for its environment."""
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.settings import Settings
+from outlay_kit.clock import SystemClock
+from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.kafka import KafkaSink, KafkaSource
+from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import load
+from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+
+log = get_logger(__name__)
+
+
+def main() -> None:
+    """Migrate, then work until asked to stop."""
+    settings = load(Settings)
+    configure_logging("aggregator", settings.log_level)
+    clock = SystemClock()
+    health = Health(clock, settings.health.stall_seconds)
+    stop = Stop().on_signals()
+    serve_health(health, settings.health)
+    end_when_stalled(health)
+    try:
+        applied = persist(lambda: migrate(settings.warehouse), clock, health, stop)
+        source, sink = persist(lambda: _connect(settings), clock, health, stop)
+    except Stopped:
+        return
+    log.info("ready", migrations_applied=applied)
+    books = Books(Warehouse(settings.warehouse), settings.user_cells)
+    limits = Limits(settings.window_chunk, settings.rollup_share, settings.max_linger_seconds)
+    aggregator = Aggregator(books, sink, clock, limits)
+    bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
+    Loop(
+        source, aggregator.handle, clock=clock, health=health, stop=stop, bounds=bounds, pace=aggregator.pace
+    ).run()
+    sink.close()
+
+
+def _connect(settings: Settings) -> tuple[KafkaSource, KafkaSink]:
+    sink = KafkaSink(settings.kafka)
+    return KafkaSource(settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]), sink
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Every metric of the aggregator, each with its sentence."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("outlay_ledger_events_total", "Cost events written to the ledger, repeats counted each time")
+BYTES = Counter("outlay_ledger_bytes_total", "Bytes of cost events written to the ledger")
+POISON = Counter("outlay_aggregator_dead_letters_total", "Lines of cost.events that became dead letters")
+REFUSALS = Counter("outlay_dead_letters_stored_total", "Dead letters written to the table dead_letters")
+LEDGER_SECONDS = Histogram("outlay_ledger_seconds", "Seconds to write a batch to the ledger")
+ROLLUP_SECONDS = Histogram("outlay_rollup_seconds", "Seconds to recompute and publish what a batch dirtied")
+WINDOWS = Counter("outlay_windows_total", "Windows recomputed", ["grain"])
+DIRTY = Histogram(
+    "outlay_dirty_minutes", "Minutes that a batch dirtied", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10_000)
+)
+OVERSIZE = Counter(
+    "outlay_windows_oversize_total", "Windows too large to publish, published without user and usage"
+)
+PACE = Gauge(
+    "outlay_pace_seconds", "Seconds that a batch gathers, so that recomputing stays a small share of time"
+)

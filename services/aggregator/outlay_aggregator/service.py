@@ -1,0 +1,168 @@
+"""What the aggregator does with a batch. The order of the steps is the promise; do not change it.
+
+1. read which minutes the records dirty, and which lines are bad
+2. write the good lines to the ledger (bad ones become dead letters first: they must be durable too)
+3. recompute the dirty minutes, then their hours, then their days, and
+4. publish each window
+5. (the loop) commit
+
+A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per
+identity, and a window is a function of the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from outlay_aggregator import metrics
+from outlay_aggregator.adapters.books import Books, MalformedError
+from outlay_aggregator.domain import heads, letters
+from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
+from outlay_kit.clock import Clock
+from outlay_kit.failpoints import failpoint
+from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
+from outlay_schemas.events import DeadLetter, Grain, encoder
+from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the work."""
+
+    chunk: int = 200
+    rollup_share: float = 0.15
+    max_linger: float = 5.0
+
+
+class Aggregator:
+    """Cost events in, ledger and rollups out."""
+
+    def __init__(self, books: Books, sink: RecordSink, clock: Clock, limits: Limits | None = None) -> None:
+        self._books = books
+        self._sink = sink
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._pace = 0.0
+
+    def pace(self) -> float:
+        """Return how long the next batch should gather so that recomputing keeps to its share of the time."""
+        return self._pace
+
+    def handle(self, batch: Batch) -> None:
+        """Make a batch durable: ledger, rollups, messages. Raises Retryable: then commit none of it."""
+        started = self._clock.monotonic()
+        refused = [record for record in batch.records if record.topic == DEAD_LETTER.name]
+        minutes = self._write([record for record in batch.records if record.topic != DEAD_LETTER.name])
+        self._store_letters(refused)
+        failpoint("after_ledger")
+        written = self._clock.monotonic()
+        if minutes:
+            self._roll_up(minutes)
+        self._note(started, written, self._clock.monotonic(), len(minutes))
+
+    def _write(self, records: Sequence[Record]) -> set[Window]:
+        """Steps 1 and 2. Return the dirty minutes."""
+        minutes: set[Window] = set()
+        bodies: list[bytes] = []
+        events = 0
+        for record in records:
+            reading = heads.read(record.value)
+            self._refuse(record, reading.bad)
+            if reading.events:
+                bodies.append(reading.body)
+                minutes |= reading.minutes
+                events += reading.events
+        if not bodies:
+            return minutes
+        body = b"\n".join(bodies)
+        try:
+            self._books.append("ledger", body)
+        except MalformedError:
+            for record in records:
+                self._write_apart(record)
+        metrics.EVENTS.inc(events)
+        metrics.BYTES.inc(len(body))
+        return minutes
+
+    def _write_apart(self, record: Record) -> None:
+        """Write a record whose batch the engine refused: its bad lines become dead letters."""
+        lines = [(n, line) for n, line in enumerate(record.value.split(b"\n")) if line.strip()]
+        bad = {n: why for n, line in lines if (why := heads.why(line, n))}
+        self._refuse(record, list(bad.values()))
+        self._halve(record, [(n, line) for n, line in lines if n not in bad])
+
+    def _halve(self, record: Record, lines: Sequence[tuple[int, bytes]]) -> None:
+        """Write lines; if the engine refuses them, halve them until the bad ones stand alone."""
+        if not lines:
+            return
+        try:
+            self._books.append("ledger", b"\n".join(line for _, line in lines))
+        except MalformedError as error:
+            if len(lines) == 1:
+                number, line = lines[0]
+                self._refuse(record, [BadLine(line, number, "ledger_refused", str(error)[:1000])])
+                return
+            middle = len(lines) // 2
+            self._halve(record, lines[:middle])
+            self._halve(record, lines[middle:])
+
+    def _refuse(self, record: Record, bad: Sequence[BadLine]) -> None:
+        """Make dead letters of bad lines, durably: if that fails, the line stops."""
+        if not bad:
+            return
+        found = [
+            letters.dead_letter(record.topic, record.partition, record.offset, b, self._clock.now())
+            for b in bad
+        ]
+        deliver(self._sink, DEAD_LETTER.name, [encoder.encode(letter) for letter in found])
+        metrics.POISON.inc(len(found))
+
+    def _store_letters(self, records: Sequence[Record]) -> None:
+        """Write dead letters, of whichever stage, to their table."""
+        found: list[DeadLetter] = []
+        for record in records:
+            found += letters.read(
+                record.value, record.topic, record.partition, record.offset, self._clock.now()
+            )
+        if found:
+            self._books.append("dead_letters", b"\n".join(encoder.encode(letter) for letter in found))
+            metrics.REFUSALS.inc(len(found))
+
+    def _roll_up(self, minutes: set[Window]) -> None:
+        """Steps 3 and 4, the newest minutes first: a backfill does not starve the live one.
+
+        Hours follow all their minutes and days all their hours, so that each is computed once a batch.
+        """
+        failpoint("before_rollup")
+        for grain in GRAINS:
+            windows = {widen(minute, grain) for minute in minutes}
+            for chunk in chunks(windows, self._limits.chunk):
+                self._publish(grain, self._books.recompute(grain, chunk))
+        failpoint("after_rollup")
+
+    def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
+        metrics.WINDOWS.labels(grain).inc(len(lines))
+        sent = []
+        for line in lines:
+            tenant = msgspec.json.decode(line, type=_Tenant).tenant.encode()
+            sent.append((line, tenant, self._sink.send(ROLLUPS.name, line, tenant)))
+        for line, tenant, future in sent:
+            try:
+                future.result(timeout=120)
+            except OversizeError:
+                metrics.OVERSIZE.inc()
+                deliver(self._sink, ROLLUPS.name, [letters.thin(line)], tenant)
+
+    def _note(self, started: float, written: float, done: float, minutes: int) -> None:
+        metrics.LEDGER_SECONDS.observe(written - started)
+        metrics.ROLLUP_SECONDS.observe(done - written)
+        metrics.DIRTY.observe(minutes)
+        wanted = (done - written) / self._limits.rollup_share - (done - started)
+        self._pace = min(self._limits.max_linger, max(0.0, wanted))
+        metrics.PACE.set(self._pace)
+
+
+class _Tenant(msgspec.Struct):
+    tenant: str

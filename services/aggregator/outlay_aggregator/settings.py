@@ -1,0 +1,30 @@
+"""Everything the aggregator is told, by the environment, validated whole."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+
+
+class Settings(BaseSettings):
+    """`OUTLAY_AGGREGATOR_...`, and those of Kafka, ClickHouse and health."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_AGGREGATOR_", frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    group: str = "outlay-aggregator"
+    """Consumer group; two services of one group share the work."""
+    linger_seconds: float = Field(default=0.2, gt=0, le=60)
+    """How long a batch gathers at least: the smaller, the fresher and the dearer."""
+    max_linger_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long it may gather to keep recomputing a small share of the time."""
+    rollup_share: float = Field(default=0.15, gt=0, le=1)
+    """The share of time that recomputing may take before batches grow."""
+    max_batch_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    window_chunk: int = Field(default=200, ge=1, le=5000)
+    """Windows recomputed by one statement."""
+    user_cells: int = Field(default=1000, ge=0)
+    """Cells with a user's name that a window may have; past it, (other). All writers must agree."""
+    log_level: str = "INFO"
