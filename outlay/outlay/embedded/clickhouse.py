@@ -1,0 +1,109 @@
+"""ClickHouse: its own server where the binary is on PATH, else chDB behind ClickHouse's HTTP interface."""
+
+import json
+import secrets
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from outlay.embedded.errors import MissingError
+from outlay.embedded.front.users import hash_password
+
+WRITER = "outlay"
+READER = "reader"
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """The engine over one folder, on one port."""
+
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def passwords(self) -> dict[str, str]:
+        """Return the password of each user, made at the first start and kept for this user's eyes."""
+        path = self.folder / "passwords.json"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            made = {name: secrets.token_urlsafe(24) for name in (WRITER, READER)}
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(made))
+        found: dict[str, str] = json.loads(path.read_text())
+        return found
+
+    def prepare(self) -> list[str]:
+        """Write users and settings, return the command. Raises MissingError."""
+        passwords = self.passwords()
+        binary = shutil.which("clickhouse")
+        if binary:
+            return self._server(binary, passwords)
+        try:
+            import chdb  # noqa: F401 (whether it is here)
+        except ImportError as error:
+            raise MissingError(
+                f"no ClickHouse: the binary is not on PATH, and chDB does not load: {error}",
+                "reinstall with: make clean setup; or point OUTLAY_CLICKHOUSE at a server",
+            ) from error
+        users = self.folder / "users.json"
+        users.touch(mode=0o600)
+        users.write_text(
+            json.dumps(
+                {
+                    name: {"password_sha256": hash_password(password), "readonly": name == READER}
+                    for name, password in passwords.items()
+                }
+            )
+        )
+        front = [sys.executable, "-m", "outlay.embedded.front", "--data", str(self.folder / "chdb")]
+        return [*front, "--users", str(users), "--port", str(self.port)]
+
+    def answers(self) -> bool:
+        """Tell whether the engine answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:  # noqa: S310 (loopback)
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _server(self, binary: str, passwords: dict[str, str]) -> list[str]:
+        config = self.folder / "config.xml"
+        config.touch(mode=0o600)
+        config.write_text(_server_config(self.folder, self.port, passwords))
+        return [binary, "server", f"--config-file={config}"]
+
+
+def _server_config(folder: Path, port: int, passwords: dict[str, str]) -> str:
+    path = escape(str(folder / "server"))
+    users = "".join(
+        f"<{name}><password_sha256_hex>{hash_password(password)}</password_sha256_hex>"
+        f"<profile>{'readonly' if name == READER else 'default'}</profile><quota>default</quota>"
+        f"<networks><ip>127.0.0.1</ip></networks>"
+        f"<access_management>{int(name == WRITER)}</access_management></{name}>"
+        for name, password in passwords.items()
+    )
+    return f"""<clickhouse>
+  <logger><level>warning</level><console>1</console></logger>
+  <listen_host>127.0.0.1</listen_host>
+  <http_port>{port}</http_port>
+  <path>{path}/</path>
+  <tmp_path>{path}/tmp/</tmp_path>
+  <user_files_path>{path}/user_files/</user_files_path>
+  <timezone>UTC</timezone>
+  <mark_cache_size>268435456</mark_cache_size>
+  <profiles>
+    <default><async_insert>0</async_insert><max_memory_usage>4294967296</max_memory_usage></default>
+    <readonly><readonly>1</readonly></readonly>
+  </profiles>
+  <quotas><default/></quotas>
+  <users>{users}</users>
+</clickhouse>
+"""

@@ -1,0 +1,30 @@
+"""What can go wrong with the stack on this machine, and what to do about it."""
+
+
+class StackError(Exception):
+    """The stack cannot start, run or stop. `message` says what is wrong, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class PortTakenError(StackError):
+    """Another process listens where the stack should."""
+
+
+class AlreadyRunningError(StackError):
+    """A stack of this folder runs already."""
+
+
+class ChildDiedError(StackError):
+    """A process of the stack ended while it was starting."""
+
+
+class MissingError(StackError):
+    """Java, Kafka's jars or the ClickHouse engine are not here and cannot be had."""
+
+
+class DiskError(StackError):
+    """The folder cannot be written, or its disk is full."""

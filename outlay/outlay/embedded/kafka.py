@@ -1,0 +1,115 @@
+"""Apache Kafka itself: one broker in KRaft mode, one JVM, on loopback."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from outlay.embedded.errors import ChildDiedError
+from outlay.embedded.java import find_java, kafka_classpath
+from outlay.embedded.progress import Progress
+from outlay_schemas.topics import MAX_RECORD_BYTES
+
+_CLUSTER_ID = "T3V0bGF5LWVtYmVkZGVkMA"
+_JVM = ("-Xmx768m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
+
+
+@dataclass(frozen=True)
+class KafkaBroker:
+    """A broker of one folder and two ports."""
+
+    folder: Path
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self, progress: Progress) -> list[str]:
+        """Write the settings, format the folder the first time, return the command. Raises StackError."""
+        java = find_java()
+        classpath = ":".join(map(str, kafka_classpath(progress)))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "server.properties"
+        settings.write_text(self._properties())
+        logging = self.folder / "log4j2.yaml"
+        logging.write_text(_LOG4J2)
+        base = [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", classpath]
+        if not (self.folder / "data" / "meta.properties").exists():
+            progress.step("formatting Kafka's folder")
+            tool = [
+                *base,
+                "kafka.tools.StorageTool",
+                "format",
+                "--cluster-id",
+                _CLUSTER_ID,
+                "--config",
+                str(settings),
+            ]
+            answer = subprocess.run(
+                [*tool, "--ignore-formatted"], capture_output=True, text=True, check=False
+            )
+            if answer.returncode:
+                tail = (answer.stdout + answer.stderr).strip()[-800:]
+                raise ChildDiedError(
+                    f"Kafka's folder could not be formatted: {tail}", f"is there space in {self.folder}?"
+                )
+        return [*base, "kafka.Kafka", str(settings)]
+
+    def answers(self) -> bool:
+        """Tell whether the broker answers."""
+        try:
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000, request_timeout_ms=5000
+            )
+        except (KafkaError, OSError):
+            return False
+        admin.close()
+        return True
+
+    def _properties(self) -> str:
+        settings = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "auto.create.topics.enable": "false",
+            "num.partitions": 1,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 8,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "offsets.retention.minutes": 60 * 24 * 30,
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "replica.fetch.max.bytes": MAX_RECORD_BYTES,
+            "log.segment.bytes": 256 * 2**20,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "log.cleaner.threads": 1,
+            "log.cleaner.dedupe.buffer.size": 16 * 2**20,
+            "num.recovery.threads.per.data.dir": 2,
+        }
+        return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+_LOG4J2 = """
+Configuration:
+  Appenders:
+    Console:
+      name: STDOUT
+      PatternLayout: {pattern: "[%d] %p %m (%c)%n"}
+  Loggers:
+    Root: {level: WARN, AppenderRef: {ref: STDOUT}}
+"""

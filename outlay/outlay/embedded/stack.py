@@ -1,0 +1,131 @@
+"""The stores of the embedded stack, started and stopped together in one folder."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import SecretStr
+
+from outlay.embedded.clickhouse import READER, WRITER, ClickHouse
+from outlay.embedded.errors import DiskError
+from outlay.embedded.kafka import KafkaBroker
+from outlay.embedded.lock import FolderLock
+from outlay.embedded.ports import free_port, require_free
+from outlay.embedded.progress import Progress, Silent
+from outlay.embedded.supervisor import Child, Supervisor
+from outlay_kit.clock import Clock
+from outlay_kit.settings import KafkaSettings, WarehouseSettings
+
+_FREE_BYTES = 500 * 2**20
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of the stores, on loopback."""
+
+    kafka: int
+    controller: int
+    clickhouse: int
+
+    @classmethod
+    def fixed(cls) -> "Ports":
+        """Return the usual ports, or those that the environment names."""
+        return cls(
+            int(os.environ.get("OUTLAY_PORT_KAFKA", "9092")),
+            int(os.environ.get("OUTLAY_PORT_KAFKA_CONTROLLER", "9093")),
+            int(os.environ.get("OUTLAY_PORT_CLICKHOUSE", "8123")),
+        )
+
+    @classmethod
+    def auto(cls) -> "Ports":
+        """Return ports that are free now."""
+        return cls(free_port(), free_port(), free_port())
+
+    def require_free(self) -> None:
+        """Raise PortTakenError for the first that is taken."""
+        require_free(self.kafka, "Kafka", "OUTLAY_PORT_KAFKA")
+        require_free(self.controller, "Kafka's controller", "OUTLAY_PORT_KAFKA_CONTROLLER")
+        require_free(self.clickhouse, "ClickHouse", "OUTLAY_PORT_CLICKHOUSE")
+
+
+class EmbeddedStack:
+    """Kafka and ClickHouse in `home`, for as long as this process lives. Use it as a context manager.
+
+    Raises StackError, with what to do, if it cannot start; then nothing of it is left running.
+    """
+
+    def __init__(
+        self, home: Path, clock: Clock, ports: Ports | None = None, progress: Progress | None = None
+    ) -> None:
+        self.home = home
+        self._ports = ports or Ports.auto()
+        self._progress = progress or Silent()
+        self._lock = FolderLock(home)
+        self.supervisor = Supervisor(home / "logs", clock)
+        self.broker = KafkaBroker(home / "kafka", self._ports.kafka, self._ports.controller)
+        self.clickhouse = ClickHouse(home / "clickhouse", self._ports.clickhouse)
+
+    def __enter__(self) -> "EmbeddedStack":
+        self._lock.acquire()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach Kafka."""
+        return KafkaSettings(bootstrap=self.broker.bootstrap)
+
+    @property
+    def warehouse(self) -> WarehouseSettings:
+        """How to reach ClickHouse as its writer."""
+        return self._as(WRITER)
+
+    @property
+    def reader(self) -> WarehouseSettings:
+        """How to reach ClickHouse as the user that can only read."""
+        return self._as(READER)
+
+    def stop(self) -> None:
+        """Stop everything that was started under the supervisor, services first."""
+        self.supervisor.stop()
+        (self.home / "endpoints.json").unlink(missing_ok=True)
+        self._lock.release()
+
+    def _start(self) -> None:
+        if self._lock.reclaimed:
+            self._progress.step("the last stack here was killed; going on from its data")
+        free = shutil.disk_usage(self.home).free
+        if free < _FREE_BYTES:
+            raise DiskError(
+                f"{free // 2**20} MB are free on the disk of {self.home}; the stack needs {_FREE_BYTES // 2**20}",
+                "free some space, or choose another folder: OUTLAY_HOME=DIR",
+            )
+        self._ports.require_free()
+        kafka = self.broker.prepare(self._progress)
+        clickhouse = self.clickhouse.prepare()
+        self._progress.step("starting ClickHouse")
+        self.supervisor.start(Child("clickhouse", clickhouse, self.clickhouse.answers), wait=60)
+        self._progress.step("starting Kafka")
+        self.supervisor.start(Child("kafka", kafka, self.broker.answers, stop_seconds=20), wait=90)
+        self._write_endpoints()
+
+    def _write_endpoints(self) -> None:
+        path = self.home / "endpoints.json"
+        partial = path.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps({"pid": os.getpid(), "ports": asdict(self._ports)}))
+        partial.replace(path)
+
+    def _as(self, user: str) -> WarehouseSettings:
+        password = SecretStr(self.clickhouse.passwords()[user])
+        return WarehouseSettings(url=self.clickhouse.url, user=user, password=password)

@@ -1,0 +1,203 @@
+"""Starts processes, starts them again when they end, and takes them all along when it goes.
+
+A child dies with its parent: on Linux the kernel kills it when the thread that started it ends, so every
+child is started by one thread that lives as long as the process (PR_SET_PDEATHSIG). Children have a session
+of their own, so that Ctrl-C reaches the parent only, which then stops them in order.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from outlay.embedded.errors import ChildDiedError, DiskError
+from outlay_kit.clock import Clock
+
+_PR_SET_PDEATHSIG = 1
+_LOG_BYTES = 20 * 2**20
+_BACKOFF_MAX = 30.0
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to keep running: how to start it, how to tell that it is ready, how long it may take to stop."""
+
+    name: str
+    argv: Sequence[str]
+    ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    stop_seconds: float = 15.0
+
+
+@dataclass(frozen=True)
+class ChildStatus:
+    """How one child is: memory in bytes, CPU in seconds since it started."""
+
+    name: str
+    pid: int | None
+    state: str
+    restarts: int
+    rss: int
+    cpu_seconds: float
+
+
+class _Kept:
+    def __init__(self, child: Child, log: Path) -> None:
+        self.child = child
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self.restarts = -1
+        self.start_at = 0.0
+        self.started_at = 0.0
+        self.stopping = False
+        self.spawned = threading.Event()
+
+
+class Supervisor:
+    """Keeps children running until `stop`."""
+
+    def __init__(self, logs: Path, clock: Clock) -> None:
+        self._logs = logs
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._wake = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self, child: Child, wait: float) -> None:
+        """Start a child and wait until it is ready. Raises ChildDiedError, with the end of its log."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        kept = _Kept(child, self._logs / f"{child.name}.log")
+        self._kept[child.name] = kept
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._wake.set()
+        kept.spawned.wait(timeout=10)
+        deadline = self._clock.monotonic() + wait
+        while not child.ready():
+            if kept.restarts > 0 or kept.process is None:
+                kept.stopping = True
+                raise self._died(kept, "ended while it was starting")
+            if self._clock.monotonic() > deadline:
+                kept.stopping = True
+                raise self._died(kept, f"was not ready after {wait:.0f} s")
+            self._clock.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop every child, the last started first: SIGTERM, and SIGKILL if that takes too long."""
+        for kept in self._kept.values():
+            kept.stopping = True
+        for kept in reversed(list(self._kept.values())):
+            self._stop(kept)
+        self._ended = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process of each child that runs."""
+        return {name: kept.process.pid for name, kept in self._kept.items() if kept.process}
+
+    def status(self) -> list[ChildStatus]:
+        """Return how each child is."""
+        return [self._status(kept) for kept in self._kept.values()]
+
+    def _run(self) -> None:
+        while not self._ended:
+            for kept in list(self._kept.values()):
+                self._keep(kept)
+            self._wake.wait(timeout=0.2)
+            self._wake.clear()
+
+    def _keep(self, kept: _Kept) -> None:
+        now = self._clock.monotonic()
+        if kept.process is not None:
+            if kept.process.poll() is None or kept.stopping:
+                _cut_log(kept.log)
+                return
+            lived = now - kept.started_at
+            kept.process = None
+            # One that lived for a minute was well; one that keeps falling over is given more and more time.
+            pause = 0.2 if lived > 60 else min(_BACKOFF_MAX, 0.2 * 2 ** min(kept.restarts, 10))
+            kept.start_at = now + pause
+        if kept.stopping or now < kept.start_at:
+            return
+        kept.restarts += 1
+        kept.process = self._spawn(kept)
+        kept.started_at = now
+        kept.spawned.set()
+
+    def _spawn(self, kept: _Kept) -> subprocess.Popen[bytes]:
+        parent = os.getpid()
+
+        def die_with_parent() -> None:
+            if _LIBC is not None:
+                _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(1)
+
+        with kept.log.open("ab") as log:
+            return subprocess.Popen(
+                kept.child.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **kept.child.env},
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 (one libc call, made ready before any thread)
+            )
+
+    def _stop(self, kept: _Kept) -> None:
+        process = kept.process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=kept.child.stop_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=10)
+
+    def _died(self, kept: _Kept, how: str) -> ChildDiedError | DiskError:
+        tail = kept.log.read_bytes()[-4000:].decode(errors="replace").strip() if kept.log.exists() else ""
+        if "No space left on device" in tail:
+            return DiskError(
+                f"{kept.child.name} {how}: no space left on device", f"free space on {self._logs}'s disk"
+            )
+        last = "\n".join(tail.splitlines()[-8:])
+        return ChildDiedError(
+            f"{kept.child.name} {how}. The end of its log:\n{last}", f"read {kept.log}; see: outlay doctor"
+        )
+
+    @staticmethod
+    def _status(kept: _Kept) -> ChildStatus:
+        name, restarts = kept.child.name, max(0, kept.restarts)
+        if kept.process is None or kept.process.poll() is not None:
+            return ChildStatus(name, None, "stopped" if kept.stopping else "restarting", restarts, 0, 0.0)
+        try:
+            process = psutil.Process(kept.process.pid)
+            times = process.cpu_times()
+            rss = process.memory_info().rss
+        except psutil.Error:
+            return ChildStatus(name, None, "restarting", restarts, 0, 0.0)
+        state = "ready" if kept.child.ready() else "starting"
+        return ChildStatus(name, kept.process.pid, state, restarts, rss, times.user + times.system)
+
+
+def _cut_log(log: Path) -> None:
+    """Keep a log and its predecessor bounded; the writer appends, so it goes on at the new start."""
+    try:
+        if log.stat().st_size > _LOG_BYTES:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)
+    except OSError:
+        return

@@ -1,0 +1,41 @@
+"""Makes what the services expect to find: topics, tables, and a first catalog. Safe to repeat."""
+
+from collections.abc import Callable
+
+from outlay.catalog import load_default
+from outlay.catalog.publish import publish_if_absent
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import create_topics
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_schemas import topics
+
+
+def prepare(
+    kafka: KafkaSettings,
+    warehouse: WarehouseSettings,
+    clock: Clock,
+    told: Callable[[str], None],
+    patience: float = 60.0,
+) -> None:
+    """Create topics and tables, and publish the default catalog if there is none yet.
+
+    Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not.
+    """
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("topics", lambda: create_topics(kafka, topics.ALL)),
+        ("tables", lambda: migrate(warehouse)),
+        ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
+    )
+    deadline = clock.monotonic() + patience
+    for name, step in steps:
+        told(name)
+        while True:
+            try:
+                step()
+                break
+            except Retryable:
+                if clock.monotonic() > deadline:
+                    raise
+                clock.sleep(1.0)
