@@ -40,7 +40,7 @@ def owner(port: int) -> str:
     """Name the process that listens on `port`, as far as this user may see it."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"{process.name()} (pid {connection.pid})"
     except (psutil.Error, OSError):
