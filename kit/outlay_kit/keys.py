@@ -1,0 +1,120 @@
+"""API keys: `out_live_<id>_<secret>`. Only the SHA-256 of a secret is stored, and compared in constant time."""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+Scope = Literal["ingest", "read", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+_KEY = re.compile(r"out_live_([a-z0-9]{12})_([A-Za-z0-9]{32})\Z")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_NOBODY = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """What is known of a key; its secret is not."""
+
+    id: str
+    tenant: str
+    scopes: tuple[Scope, ...]
+    secret_sha256: str
+    created: str
+    revoked: str = ""
+    name: str = ""
+
+
+class KeyFileError(Exception):
+    """The file of keys cannot be read or written."""
+
+
+class KeyFile:
+    """The keys of an installation, in one file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> list[ApiKey]:
+        """Return every key, revoked ones too. Raises KeyFileError if the file is damaged."""
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+            return [ApiKey(**{**key, "scopes": tuple(key["scopes"])}) for key in found["keys"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise KeyFileError(f"{self._path} cannot be read as a file of keys: {error}") from error
+
+    def create(self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "") -> str:
+        """Make a key and return it whole: the only time that its secret is seen."""
+        if not tenant:
+            raise KeyFileError("a key belongs to a tenant; give one")
+        key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
+        secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
+        key = ApiKey(key_id, tenant, scopes, _sha256(secret), now.isoformat(), name=name)
+        self._write([*self.all(), key])
+        return f"out_live_{key_id}_{secret}"
+
+    def revoke(self, key_id: str, now: datetime) -> bool:
+        """Revoke a key; False if there is none of that id, or it was revoked before."""
+        keys = self.all()
+        changed = [
+            replace(key, revoked=now.isoformat()) if key.id == key_id and not key.revoked else key
+            for key in keys
+        ]
+        if changed == keys:
+            return False
+        self._write(changed)
+        return True
+
+    def _write(self, keys: list[ApiKey]) -> None:
+        """Replace the file whole, so that a reader sees the old keys or the new ones."""
+        partial = self._path.with_suffix(".partial")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path)
+
+
+class KeyRing:
+    """The keys as a service uses them: in memory, read again when the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = KeyFile(path)
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._keys: dict[str, ApiKey] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file again if it changed. Raises KeyFileError; the keys known before stay in force."""
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except FileNotFoundError:
+            seen = None
+        if seen != self._seen:
+            self._keys = {key.id: key for key in self._file.all()}
+            self._seen = seen
+
+    def authenticate(self, presented: str) -> ApiKey | None:
+        """Return the key that `presented` is, or None: unknown, wrong or revoked take the same path."""
+        match = _KEY.match(presented)
+        key = self._keys.get(match[1]) if match else None
+        secret = match[2] if match else ""
+        known = key.secret_sha256 if key else _NOBODY
+        right = hmac.compare_digest(_sha256(secret), known)
+        return key if key and right and not key.revoked else None
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Pure: from a request's body to events and refusals."""

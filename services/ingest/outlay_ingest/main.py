@@ -1,0 +1,84 @@
+"""Wires ingest. Run as `python -m outlay_ingest.main`; see settings.py for its environment."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from outlay_ingest.http import Door
+from outlay_ingest.settings import Settings
+from outlay_ingest.writer import Writer
+from outlay_kit.clock import SystemClock
+from outlay_kit.errors import Retryable
+from outlay_kit.health import Health, serve_health
+from outlay_kit.kafka import KafkaSink
+from outlay_kit.keys import KeyFileError, KeyRing
+from outlay_kit.settings import load
+from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
+
+log = get_logger(__name__)
+
+
+def main() -> None:
+    """Serve until SIGTERM; then finish the requests under way, and deliver what they brought."""
+    settings = load(Settings)
+    configure_logging("ingest", settings.log_level)
+    clock = SystemClock()
+    health = Health(clock, settings.health.stall_seconds)
+    serve_health(health, settings.health)
+    sink = _connect(settings, clock)
+    keys = KeyRing(settings.keys_file)
+    writer = Writer(sink, settings.linger_ms / 1000, settings.deliver_seconds, settings.max_bytes_in_flight)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        refreshing = asyncio.create_task(_refresh(keys))
+        health.ready = True
+        yield
+        health.ready = False
+        refreshing.cancel()
+        await writer.drain()
+        await asyncio.to_thread(sink.close)
+
+    uvicorn.run(
+        Door(settings, keys, writer, clock, health).app(lifespan),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+        backlog=2048,
+    )
+
+
+def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
+    """Return a producer that knows where the topics are, so that no request waits for that."""
+    while True:
+        try:
+            sink = KafkaSink(settings.kafka, delivery_timeout_ms=int(settings.deliver_seconds * 1000))
+            sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
+        except Retryable as error:
+            log.warning("waiting for Kafka", error=str(error))
+            clock.sleep(1.0)
+        else:
+            return sink
+
+
+async def _refresh(keys: KeyRing) -> None:
+    """Take up new and revoked keys within a second."""
+    while True:
+        await asyncio.sleep(1.0)
+        try:
+            keys.refresh()
+        except KeyFileError:
+            log.exception("the keys known before stay in force")
+
+
+if __name__ == "__main__":
+    main()

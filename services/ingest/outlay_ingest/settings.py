@@ -1,0 +1,35 @@
+"""Everything ingest is told, by the environment, validated whole."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from outlay_kit.settings import HealthSettings, KafkaSettings
+
+
+class Settings(BaseSettings):
+    """`OUTLAY_INGEST_...`, and those of Kafka and health."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_INGEST_", frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    keys_file: Path = Path("keys.json")
+    """Who may send: made by `outlay keys create`."""
+    max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
+    """Bytes of a body, after it is unpacked."""
+    max_bytes_in_flight: int = Field(default=64 * 2**20, ge=2**20)
+    """Bytes that may wait for Kafka; past it, senders are asked to come back."""
+    body_seconds: float = Field(default=30, gt=0)
+    """How long a sender may take for one body."""
+    deliver_seconds: float = Field(default=8, gt=0)
+    """How long Kafka may take before the sender is asked to come back."""
+    linger_ms: float = Field(default=3, ge=0, le=100)
+    """How long a small request waits for others to share its record."""
+    future_hours: float = Field(default=24, gt=0)
+    age_days: int = Field(default=1100, gt=0)
+    """How old an event may be: as long as the ledger keeps rows."""
+    log_level: str = "INFO"
