@@ -1,0 +1,58 @@
+"""The catalog message: price books, owners, tag rules, negotiated prices, budgets, alert rules."""
+
+from outlay_schemas.catalog.base import Dated, Part
+from outlay_schemas.catalog.books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
+from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
+from outlay_schemas.catalog.people import (
+    Alias,
+    Default,
+    Dimension,
+    Labels,
+    Owner,
+    RequiredTags,
+    Share,
+    Split,
+    VirtualTag,
+)
+from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
+from outlay_schemas.catalog.rates import ContextAlias, Minimum, RateData
+from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
+from outlay_schemas.catalog.watch import AlertRule, Budget, Scope, SpendSpike
+
+__all__ = [
+    "AlertRule",
+    "Alias",
+    "AzureDeployment",
+    "BookRule",
+    "Budget",
+    "Catalog",
+    "ContextAlias",
+    "Dated",
+    "DatedPrices",
+    "Default",
+    "Dimension",
+    "FxRate",
+    "Labels",
+    "Match",
+    "MeterPrice",
+    "Minimum",
+    "Negotiated",
+    "Owner",
+    "Part",
+    "PriceBook",
+    "PriceRef",
+    "RateData",
+    "ReportedPolicy",
+    "RequiredTags",
+    "Rounding",
+    "Scope",
+    "Share",
+    "SpendSpike",
+    "Split",
+    "Tier",
+    "UsagePolicy",
+    "VirtualTag",
+    "decode_catalog",
+    "encode_catalog",
+    "parse_price_ref",
+]

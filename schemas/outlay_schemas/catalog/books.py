@@ -1,0 +1,117 @@
+"""Price books: what no library prices. Reviewed YAML, every figure with its source and date."""
+
+import itertools
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from outlay_schemas.catalog.base import Dated, Instant, Name, NonNegative, OneOrMany, Part, Positive, Text
+
+
+class Tier(Part):
+    """One step of a tiered price: up to `up_to` units (inclusive; None: no end) at `price`."""
+
+    up_to: Positive | None = None
+    price: NonNegative
+
+
+class Rounding(Part):
+    """Quantities are billed in whole steps: `step: 60, mode: up` bills started minutes."""
+
+    step: Positive
+    mode: Literal["up", "down", "half_up"] = "up"
+
+
+class MeterPrice(Part):
+    """The price of one meter: `price` for each `per` units, or tiers."""
+
+    price: NonNegative | None = None
+    per: Positive = Field(default=Decimal(1))
+    tiers: tuple[Tier, ...] = ()
+    mode: Literal["graduated", "volume"] = "graduated"
+    """graduated: each unit at its own step's price. volume: all units at the price of the step reached."""
+    position: Name | None = None
+    """Attribute with the quantity already used this period before the event. Absent: each event starts at zero
+    and the price is marked `~position` (docs/adr/0010)."""
+    free: NonNegative = Field(default=Decimal(0))
+    """Units free of charge, counted from the position."""
+    minimum: NonNegative | None = None
+    """USD charged at least for this meter when any of it was used."""
+    rounding: Rounding | None = None
+    included_in: OneOrMany = ()
+    """Meters that already pay for this one: it costs nothing when one of them is in the event."""
+
+    @model_validator(mode="after")
+    def _one_price(self) -> "MeterPrice":
+        if (self.price is None) == (not self.tiers):
+            raise ValueError("give either price or tiers")
+        bounds = [tier.up_to for tier in self.tiers]
+        if self.tiers and bounds[-1] is not None:
+            raise ValueError("the last tier must have no up_to, or larger quantities would have no price")
+        ends = [bound for bound in bounds[:-1] if bound is not None]
+        if len(ends) != max(len(bounds) - 1, 0) or ends != sorted(set(ends)):
+            raise ValueError("tiers must have growing up_to")
+        return self
+
+
+class DatedPrices(Dated):
+    """Prices of a rule in one span of time, with where they come from."""
+
+    meters: Annotated[dict[Name, MeterPrice], Field(min_length=1)]
+    source: Text = ""
+    checked: Instant | None = None
+    """When somebody last compared it with the source."""
+
+
+def _spans(prices: tuple[DatedPrices, ...]) -> tuple[DatedPrices, ...]:
+    for earlier, later in itertools.pairwise(prices):
+        if later.starts is None or (earlier.starts is not None and later.starts <= earlier.starts):
+            raise ValueError("prices must be in order of `from`, and only the first may have none")
+        if earlier.ends is None or earlier.ends > later.starts:
+            raise ValueError(
+                f"prices overlap at {later.starts:%Y-%m-%d}: end the earlier one there with `to`"
+            )
+        if earlier.ends < later.starts:
+            raise ValueError(
+                f"no price from {earlier.ends:%Y-%m-%d} to {later.starts:%Y-%m-%d}: close the gap"
+            )
+    return prices
+
+
+class BookRule(Part):
+    """Which usage a price is for, and its prices over time."""
+
+    id: Name
+    provider: OneOrMany = ()
+    """Empty: any provider."""
+    sku: OneOrMany
+    """Exact names, or patterns with `*`."""
+    kind: OneOrMany = ()
+    where: dict[Name, OneOrMany] = Field(default_factory=dict)
+    """Attributes (or `team`, `project`, …) and the values that fit; `*` is any value that is there."""
+    prices: Annotated[tuple[DatedPrices, ...], Field(min_length=1), AfterValidator(_spans)]
+    note: Text = ""
+
+
+class PriceBook(Part):
+    """A named, versioned set of rules. Books are asked in order; in a book the most specific rule wins."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    note: Text = ""
+    source: Text = ""
+    checked: Instant | None = None
+    before_rates: bool = False
+    """Asked before the LLM price data too: self-hosted models, provisioned throughput, commitments."""
+    rules: tuple[BookRule, ...]
+
+    @model_validator(mode="after")
+    def _ids_once(self) -> "PriceBook":
+        seen: set[str] = set()
+        for rule in self.rules:
+            if rule.id in seen:
+                raise ValueError(f"two rules are called {rule.id}")
+            seen.add(rule.id)
+        return self

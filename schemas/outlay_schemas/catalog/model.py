@@ -1,0 +1,64 @@
+"""The catalog: everything that decides what an event costs and whose it is, as one numbered revision."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from outlay_schemas.catalog.base import Name, Part, Text
+from outlay_schemas.catalog.books import PriceBook
+from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
+from outlay_schemas.catalog.rates import RateData
+from outlay_schemas.catalog.terms import FxRate, Negotiated, ReportedPolicy
+from outlay_schemas.catalog.watch import AlertRule, Budget
+
+
+class AzureDeployment(Part):
+    """An Azure deployment has a name of its own: which model it serves."""
+
+    deployment: Name
+    resource: str = ""
+    """Attribute `azure_resource` must equal it, where the same name is used twice."""
+    model: Name
+
+
+class UsagePolicy(Part):
+    """What happens to usage whose numbers contradict each other."""
+
+    contradictions: Annotated[str, Field(pattern="^(unpriced|dead_letter)$")] = "unpriced"
+    meter_aliases: dict[Name, Name] = Field(default_factory=dict)
+    """Other spellings of meters."""
+
+
+class Catalog(Part):
+    """One revision of the catalog. Published on `cost.catalog`; every service works from it."""
+
+    revision: Annotated[int, Field(ge=0)]
+    created_at: AwareDatetime
+    note: Text = ""
+    """Who published it and why, or the commit it came from."""
+    rates: RateData | None = None
+    """None: no LLM price data, every model call is unpriced unless a book prices it."""
+    price_books: tuple[PriceBook, ...] = ()
+    negotiated: tuple[Negotiated, ...] = ()
+    fx: tuple[FxRate, ...] = ()
+    reported: tuple[ReportedPolicy, ...] = (ReportedPolicy(),)
+    azure_deployments: tuple[AzureDeployment, ...] = ()
+    owners: tuple[Owner, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    defaults: tuple[Default, ...] = ()
+    virtual_tags: tuple[VirtualTag, ...] = ()
+    required_tags: tuple[RequiredTags, ...] = ()
+    splits: tuple[Split, ...] = ()
+    usage: UsagePolicy = UsagePolicy()
+    budgets: tuple[Budget, ...] = ()
+    rules: tuple[AlertRule, ...] = ()
+
+
+def encode_catalog(catalog: Catalog) -> bytes:
+    """Write a catalog as JSON for the topic `cost.catalog`. The same catalog gives the same bytes."""
+    return catalog.model_dump_json(by_alias=True).encode()
+
+
+def decode_catalog(data: bytes) -> Catalog:
+    """Read a catalog from JSON. Raises pydantic.ValidationError if it is none."""
+    return Catalog.model_validate_json(data)

@@ -1,0 +1,82 @@
+"""Who a cost belongs to: owners, defaults, aliases, tag policy, virtual tags, splits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from outlay_schemas.catalog.base import Dated, Name, OneOrMany, Part, Positive, Text
+from outlay_schemas.catalog.terms import Match
+
+Dimension = Literal["project", "team", "business_unit", "use_case", "user"]
+Labels = dict[Dimension, Name]
+
+
+class Owner(Dated):
+    """`key` = `value` belongs to `sets`: user → team, team → business unit, API key → project."""
+
+    key: Name
+    """A dimension, `source`, or an attribute as `attributes.api_key`, or a tag as `tags.app`."""
+    value: Name
+    sets: Annotated[Labels, Field(min_length=1)]
+
+
+class Alias(Part):
+    """Other spellings of one name of a dimension, a provider or a sku."""
+
+    dimension: Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku"]
+    name: Name
+    aliases: OneOrMany
+
+
+class Default(Part):
+    """What a dimension is when nothing else says."""
+
+    match: Match = Match()
+    sets: Annotated[Labels, Field(min_length=1)]
+
+
+class VirtualTag(Dated):
+    """A rule that sets a dimension from others, after the fact: re-pricing applies it to history."""
+
+    id: Name
+    match: Match
+    sets: Annotated[Labels, Field(min_length=1)]
+    replace: bool = True
+    """False: only where the dimension is empty."""
+
+
+class RequiredTags(Part):
+    """What a tenant's events must say about themselves."""
+
+    tenant: Name = "*"
+    require: OneOrMany
+    """Dimensions, or tags as `tags.env`."""
+    match: Match = Match()
+    action: Literal["flag", "dead_letter"] = "flag"
+
+
+class Share(Part):
+    """One receiver of a split."""
+
+    sets: Annotated[Labels, Field(min_length=1)]
+    weight: Positive | None = None
+
+
+class Split(Dated):
+    """Shares a cost that is nobody's own (a shared cluster, idle GPUs) among receivers, at report time."""
+
+    id: Name
+    match: Match
+    method: Literal["even", "proportional", "fixed"]
+    by: Dimension = "team"
+    """proportional: the dimension whose own cost is the measure."""
+    shares: tuple[Share, ...] = ()
+    note: Text = ""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Split":
+        if self.method != "proportional" and not self.shares:
+            raise ValueError(f"an {self.method} split needs shares")
+        if self.method == "fixed" and any(share.weight is None for share in self.shares):
+            raise ValueError("a fixed split needs a weight for each share")
+        return self

@@ -1,0 +1,63 @@
+"""What was agreed with a provider, and in which currency it bills."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from outlay_schemas.catalog.base import Dated, Name, NonNegative, Number, OneOrMany, Part, Positive, Text
+
+
+class Match(Part):
+    """Which events something is about. Every field given must fit; patterns may use `*`."""
+
+    kind: OneOrMany = ()
+    provider: OneOrMany = ()
+    sku: OneOrMany = ()
+    team: OneOrMany = ()
+    project: OneOrMany = ()
+    business_unit: OneOrMany = ()
+    use_case: OneOrMany = ()
+    user: OneOrMany = ()
+    source: OneOrMany = ()
+    tenant: OneOrMany = ()
+    activity: OneOrMany = ()
+    tags: dict[Name, OneOrMany] = Field(default_factory=dict)
+    attributes: dict[Name, OneOrMany] = Field(default_factory=dict)
+
+
+class Negotiated(Dated):
+    """A price agreed with a provider: all that match apply in order, an override first. The list cost is kept."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    match: Match = Match()
+    discount_percent: Annotated[Number, Field(ge=0, le=100)] | None = None
+    markup_percent: NonNegative | None = None
+    override: dict[Name, NonNegative] = Field(default_factory=dict)
+    """Meter to price for each `per` units, in place of the list price."""
+    per: Positive = Field(default=Decimal(1_000_000))
+    note: Text = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Negotiated":
+        given = (self.discount_percent is not None) + (self.markup_percent is not None) + bool(self.override)
+        if given != 1:
+            raise ValueError("give exactly one of discount_percent, markup_percent and override")
+        return self
+
+
+class FxRate(Dated):
+    """One unit of `currency` is `usd` USD in a span of time."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    usd: Positive
+    source: Text = ""
+
+
+class ReportedPolicy(Part):
+    """Which cost counts where the producer reports one. The first rule that matches decides."""
+
+    match: Match = Match()
+    use: Literal["computed", "reported", "reported_if_unpriced"] = "reported_if_unpriced"
+    drift_percent: Positive = Field(default=Decimal(5))
+    """A reported cost further than this from the computed one is marked as drift."""

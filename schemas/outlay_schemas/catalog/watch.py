@@ -1,0 +1,69 @@
+"""What is watched: budgets and alert rules."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from outlay_schemas.catalog.base import Name, Number, Part, Positive, Text, one_or_many
+
+Scope = dict[
+    Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"],
+    Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
+]
+"""Dimension to the values that are in scope; a dimension not named is not restricted."""
+
+
+def _growing(value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    if list(value) != sorted(set(value)):
+        raise ValueError("thresholds must be distinct and grow")
+    return value
+
+
+class Budget(Part):
+    """An amount for a period, in the period's own timezone, and the percentages at which people are told."""
+
+    id: Name
+    name: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    amount: Positive
+    """USD."""
+    period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
+    timezone: Name = "UTC"
+    """IANA name; the period starts at local midnight."""
+    thresholds: tuple[Annotated[Number, Field(gt=0)], ...] = (Decimal(50), Decimal(80), Decimal(100))
+    """Percent of `amount`."""
+    note: Text = ""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds_grow(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        return _growing(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value} is not a timezone; use an IANA name such as Europe/Berlin") from None
+        return value
+
+
+class SpendSpike(Part):
+    """Spend in a window far above what the windows before it make likely."""
+
+    type: Literal["spend_spike"] = "spend_spike"
+    id: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    params: dict[Name, Any] = Field(default_factory=dict)
+    """Read by the alerter: window, factor, minimum_usd, and so on."""
+    note: Text = ""
+
+
+AlertRule = SpendSpike
+"""Grows into `Annotated[SpendSpike | ..., Field(discriminator="type")]` with the second type of rule."""
