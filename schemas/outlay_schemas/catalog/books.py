@@ -90,6 +90,9 @@ class BookRule(Part):
     kind: OneOrMany = ()
     where: dict[Name, OneOrMany] = Field(default_factory=dict)
     """Attributes (or `team`, `project`, …) and the values that fit; `*` is any value that is there."""
+    assumes: dict[Name, OneOrMany] = Field(default_factory=dict)
+    """What the published price is for, such as `region: us-east-1, lease: on-demand`. An event that says otherwise
+    does not fit; of one that says nothing it is assumed, and marked so: `~region`."""
     prices: Annotated[tuple[DatedPrices, ...], Field(min_length=1), AfterValidator(_spans)]
     note: Text = ""
 

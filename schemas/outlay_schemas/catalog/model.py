@@ -24,7 +24,7 @@ class AzureDeployment(Part):
 class UsagePolicy(Part):
     """What happens to usage whose numbers contradict each other."""
 
-    contradictions: Annotated[str, Field(pattern="^(unpriced|dead_letter)$")] = "unpriced"
+    contradictions: Annotated[str, Field(pattern="^(unpriced|dead_letter)$")] = "dead_letter"
     meter_aliases: dict[Name, Name] = Field(default_factory=dict)
     """Other spellings of meters."""
 

@@ -1,14 +1,17 @@
 """What is watched: budgets and alert rules."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from outlay_schemas.catalog.base import Name, Number, Part, Positive, Text, one_or_many
+from outlay_schemas.catalog.base import Name, NonNegative, Number, Part, Positive, Text, one_or_many
 
+ScopeKey = Literal[
+    "project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"
+]
 Scope = dict[
-    Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"],
+    ScopeKey,
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
 ]
 """Dimension to the values that are in scope; a dimension not named is not restricted."""
@@ -58,10 +61,16 @@ class SpendSpike(Part):
 
     type: Literal["spend_spike"] = "spend_spike"
     id: Name
+    name: Name
     tenant: str = "*"
     scope: Scope = Field(default_factory=dict)
-    params: dict[Name, Any] = Field(default_factory=dict)
-    """Read by the alerter: window, factor, minimum_usd, and so on."""
+    by: tuple[ScopeKey, ...] = ()
+    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    grain: Literal["minute", "hour", "day"] = "hour"
+    min_usd: NonNegative = Decimal(1)
+    """A rise of less than this is nobody's business."""
+    sensitivity: Positive = Decimal(1)
+    """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
     note: Text = ""
 
 

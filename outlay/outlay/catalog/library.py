@@ -1,0 +1,97 @@
+"""Takes the price data out of the installed genai-prices, as plain JSON.
+
+The catalog carries the data, so that prices depend on the catalog's revision and not on which version of the library a
+pricer happens to have. The walk is generic: fields, clauses and units that a later release adds come along by
+themselves.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+from outlay_schemas.catalog import ContextAlias, Minimum, RateData
+
+_LEFT_OUT = {
+    "extractors",
+    "description",
+    "price_comments",
+    "pricing_urls",
+    "context_window",
+    "name",
+    "deprecated",
+}
+"""Fields that decide no price. Left out, the catalog is a third of the size."""
+
+MINIMUMS = (
+    # In the library's code, not in its data: types.py, ModelInfo.calc_price.
+    Minimum(
+        provider="groq",
+        models=("whisper-large-v3", "whisper-large-v3-turbo"),
+        meters=("audio_seconds", "input_audio_seconds"),
+        at_least=Decimal(10),
+    ),
+)
+CONTEXT_ALIASES = (
+    # Design §3 and most producers write the batch tier as service_tier; the price data calls it processing.
+    ContextAlias(attribute="service_tier", value="batch", key="processing", means="batch"),
+)
+NEUTRAL = {
+    "service_tier": ("default", "standard", "standard_only", "on_demand", "on-demand"),
+    "processing": ("default", "standard", "online", "realtime"),
+    "speed": ("default", "standard", "normal"),
+}
+
+
+def from_library(today: date) -> RateData:
+    """Read the installed library. `today` tells announced price changes from those in force."""
+    import genai_prices
+    from genai_prices.data import providers
+    from genai_prices.data_units import unit_data
+
+    plain = [_plain(provider) for provider in providers]
+    return RateData(
+        version=genai_prices.__version__,
+        date=max((day for day in _start_dates(plain) if day <= today), default=today),
+        units=unit_data,
+        providers=plain,
+        minimums=MINIMUMS,
+        context_aliases=CONTEXT_ALIASES,
+        neutral_contexts=NEUTRAL,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Write the library's objects as JSON, in its own field names, without what decides no price."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    fields = _fields(value)
+    if fields is None:
+        return value
+    return {name.rstrip("_"): _plain(item) for name, item in fields.items() if item is not None}
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, dict):
+        return value
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: getattr(value, name) for name in names if name not in _LEFT_OUT}
+    return dict(vars(value)) if type(value).__name__ == "ModelPrice" else None
+
+
+def _start_dates(value: Any) -> Iterator[date]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _start_dates(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == "start_date":
+                yield date.fromisoformat(item)
+            else:
+                yield from _start_dates(item)
