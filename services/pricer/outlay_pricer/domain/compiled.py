@@ -1,0 +1,131 @@
+"""A catalog made ready: everything that can be worked out before the first event is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from outlay_pricer.domain.attribution import Attribution
+from outlay_pricer.domain.books import Books, CompiledRule
+from outlay_pricer.domain.lookup import API_URL, AZURE_RESOURCE, Lookup
+from outlay_pricer.domain.rates import RateBook, RateLine
+from outlay_pricer.domain.terms import Agreements, Reported
+from outlay_pricer.domain.usage import ALIASES, TOTAL
+from outlay_schemas.catalog import Catalog, RateData
+
+MAX_RULES = 16_384
+
+NO_RATES = RateData.model_validate(
+    {"source": "no-rates", "version": "0", "date": "1970-01-01", "units": {}, "providers": []}
+)
+
+
+@dataclass
+class Candidates:
+    """The rules of price books that may be about one (kind, provider, sku)."""
+
+    before: tuple[CompiledRule, ...]
+    after: tuple[CompiledRule, ...]
+
+
+@dataclass
+class ContextRules:
+    """How attributes become the price contexts of the LLM price data."""
+
+    keys: frozenset[str]
+    aliases: Mapping[tuple[str, str], tuple[str, str]]
+    neutral: frozenset[tuple[str, str]]
+
+    def resolve(
+        self, line: RateLine, attributes: Mapping[str, str]
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the context for a line, and what of it has no price: there the standard price is a guess."""
+        context: dict[str, str] = {}
+        guesses: list[str] = []
+        for key in self.keys:
+            value = attributes.get(key)
+            if value is None or (key, value) in self.neutral:
+                continue
+            pair = (key, value)
+            if pair not in line.wanted:
+                pair = self.aliases.get(pair, pair)
+            if pair in line.wanted:
+                context[pair[0]] = pair[1]
+            else:
+                guesses.append(f"{key}={value}")
+        return context, tuple(sorted(guesses))
+
+
+@dataclass
+class CompiledCatalog:
+    """One revision, compiled. Pricing reads it; its caches change no answer."""
+
+    catalog: Catalog
+    revision: int
+    rates: RateBook
+    lookup: Lookup
+    books: Books
+    agreements: Agreements
+    reported: Reported
+    attribution: Attribution
+    context: ContextRules
+    meter_aliases: Mapping[str, str]
+    odd_meters: frozenset[str]
+    """Meters whose presence means that usage must be normalised."""
+    dead_letter_contradictions: bool
+    quick_attributes: frozenset[str]
+    """Attributes that can change a list price."""
+    books_before_rates: bool
+    _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
+
+    @classmethod
+    def from_catalog(cls, catalog: Catalog) -> "CompiledCatalog":
+        """Compile a catalog. Raises ValueError if its price data cannot be understood."""
+        data = catalog.rates or NO_RATES
+        rates = RateBook(data)
+        context = _context_rules(data)
+        aliases = {**ALIASES, **catalog.usage.meter_aliases}
+        return cls(
+            catalog=catalog,
+            revision=catalog.revision,
+            rates=rates,
+            lookup=Lookup(rates, catalog.azure_deployments),
+            books=Books(catalog.price_books, catalog.fx),
+            agreements=Agreements(catalog.negotiated),
+            reported=Reported(catalog.reported),
+            attribution=Attribution(catalog),
+            context=context,
+            meter_aliases=aliases,
+            odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
+            dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
+            quick_attributes=context.keys | {API_URL, AZURE_RESOURCE},
+            books_before_rates=any(book.before_rates for book in catalog.price_books),
+        )
+
+    def candidates(self, kind: str, provider: str, sku: str) -> Candidates:
+        """Return the price-book rules that may be about such an event."""
+        key = (kind, provider, sku)
+        known = self._candidates.get(key)
+        if known is None:
+            known = Candidates(
+                self.books.candidates(kind, provider, sku, before_rates=True),
+                self.books.candidates(kind, provider, sku, before_rates=False),
+            )
+            if len(self._candidates) >= MAX_RULES:
+                del self._candidates[next(iter(self._candidates))]
+            self._candidates[key] = known
+        return known
+
+
+def _context_rules(data: RateData) -> ContextRules:
+    keys = {
+        str(key)
+        for provider in data.providers
+        for model in provider.get("models") or ()
+        for variant in model.get("price_variants") or ()
+        for key in variant.get("when") or ()
+    }
+    aliases = {(alias.attribute, alias.value): (alias.key, alias.means) for alias in data.context_aliases}
+    return ContextRules(
+        keys=frozenset(keys | {attribute for attribute, _ in aliases} | set(data.neutral_contexts)),
+        aliases=aliases,
+        neutral=frozenset((key, value) for key, values in data.neutral_contexts.items() for value in values),
+    )

@@ -1,0 +1,162 @@
+"""The list price of an event: what the books and the rates say, before anything that was agreed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from outlay_pricer.domain.books import CompiledRule, price_meters
+from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.exact import Contradiction, price_lines
+from outlay_pricer.domain.matching import Facts
+from outlay_pricer.domain.rates import RateLine
+from outlay_pricer.domain.units import REQUESTS
+from outlay_schemas.catalog import PriceRef, parse_price_ref
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity, UsageEvent
+from outlay_schemas.money import PICO
+
+Usage = Mapping[str, Quantity]
+GetFacts = Callable[[], Facts]
+
+
+@dataclass(frozen=True)
+class ListPrice:
+    """A list price in exact USD by meter. No amounts: there is none, and `ref` says why."""
+
+    ref: PriceRef
+    amounts: dict[str, Fraction] = field(default_factory=dict)
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    """What was paid for, by meter: the input that came from a cache is not in `input_tokens` here."""
+    uncovered: tuple[str, ...] = ()
+    """Meters that were used and that nothing prices."""
+    free: bool = False
+    message: str = ""
+    """Why there is no price, in a sentence."""
+
+
+def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: GetFacts) -> ListPrice:
+    """Find and apply the list price: books that come first, LLM rates, other books."""
+    candidates = catalog.candidates(event.kind, event.provider, event.sku)
+    first = _by_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
+    if first is not None and first.amounts:
+        return first
+    rated = by_rates(event, usage, catalog) if event.kind == "llm" else None
+    if rated is not None and not rated.uncovered:
+        return rated
+    booked = _by_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
+    if rated is None or not rated.amounts:
+        return booked or first or rated or _nothing(event, usage, catalog)
+    return _completed(rated, booked)
+
+
+def _nothing(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListPrice:
+    return ListPrice(
+        PriceRef("catalog", str(catalog.revision), reason="sku_unknown"),
+        uncovered=_used(usage),
+        message=f"no price book has a rule for {event.kind} {event.provider}/{event.sku}",
+    )
+
+
+def _completed(rated: ListPrice, booked: ListPrice | None) -> ListPrice:
+    """Let a book price the meters that the rates know nothing of: a tool's fee beside a model's tokens."""
+    if booked is None:
+        return rated
+    more = {name: amount for name, amount in booked.amounts.items() if name in rated.uncovered}
+    if not more:
+        return rated
+    term = f"{booked.ref.book}/{booked.ref.rule}"
+    return replace(
+        rated,
+        ref=replace(rated.ref, terms=(*rated.ref.terms, term)),
+        amounts=rated.amounts | more,
+        quantities=rated.quantities | {name: booked.quantities[name] for name in more},
+        uncovered=tuple(name for name in rated.uncovered if name not in more),
+        free=rated.free and booked.free,
+    )
+
+
+def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListPrice:
+    """Price by the LLM rates. Raises Invalid on contradictions where the catalog wants them as dead letters."""
+    line = catalog.lookup.line(event.provider, event.sku, event.attributes)
+    if line.refused is not None:
+        ref = parse_price_ref(line.ref(reason=line.refused.code))
+        return ListPrice(replace(ref, guesses=()), uncovered=_used(usage), message=line.refused.message)
+    context, guesses = catalog.context.resolve(line, event.attributes)
+    card = line.card(event.time, context)
+    try:
+        lines = price_lines(card, at_least(line, usage))
+    except Contradiction as error:
+        code = "price_data_invalid" if card.error else "usage_contradictory"
+        if catalog.dead_letter_contradictions and not card.error:
+            raise Invalid(code, str(error), "$.usage") from None
+        ref = parse_price_ref(line.ref(guesses, code))
+        return ListPrice(ref, uncovered=_used(usage), message=str(error))
+    covered = [rate.unit for rate in card.rates]
+    units = catalog.rates.units.by_usage
+    uncovered = tuple(
+        name
+        for name in _used(usage)
+        if name not in units or not any(unit.contains(units[name]) for unit in covered)
+    )
+    return ListPrice(
+        parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown")),
+        amounts={item.meter: item.amount for item in lines},
+        quantities={item.meter: item.quantity for item in lines},
+        uncovered=uncovered,
+        free=bool(lines) and not any(item.price for item in lines),
+        message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
+    )
+
+
+def at_least(line: RateLine, usage: Usage) -> Usage:
+    """Raise meters to the least that the provider bills, where there is such a rule."""
+    if line.minimum is None:
+        return usage
+    meters, least = line.minimum
+    reported = next((usage[name] for name in meters if usage.get(name)), None)
+    if reported is None:
+        reported = next((usage[name] for name in meters[-1:] if name in usage), None)
+    if reported is None:
+        return usage
+    billed = max(reported, int(least) if least == int(least) else least) if reported > 0 else 0
+    return {**usage, **dict.fromkeys(meters, billed)}
+
+
+def _by_books(
+    rules: tuple[CompiledRule, ...],
+    event: UsageEvent,
+    usage: Usage,
+    catalog: CompiledCatalog,
+    facts: GetFacts,
+) -> ListPrice | None:
+    """Price by the first rule whose conditions fit; None if none does."""
+    rule = next((rule for rule in rules if rule.fits(facts())), None)
+    if rule is None:
+        return None
+    ref = rule.ref
+    span = rule.span(event.time)
+    if span is None:
+        return _refuse(ref, "price_not_in_force", usage, f"{ref} has no price at {event.time.isoformat()}")
+    currency = rule.book.currency
+    usd = catalog.books.usd(currency, event.time)
+    if usd is None:
+        return _refuse(ref, "fx_missing", usage, f"no FX rate for {currency} at {event.time.isoformat()}")
+    priced = price_meters(span, usage, facts(), usd)
+    if not priced.amounts:
+        return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
+    terms = () if currency == "USD" else (f"fx-{currency}",)
+    return ListPrice(
+        replace(ref, guesses=(*rule.assumed(facts()), *priced.guesses), terms=terms),
+        amounts={name: amount / PICO for name, amount in priced.amounts.items()},
+        quantities={name: usage[name] for name in priced.amounts},
+        uncovered=tuple(name for name in _used(usage) if name not in priced.covered),
+        free=priced.free,
+    )
+
+
+def _refuse(ref: PriceRef, code: str, usage: Usage, message: str) -> ListPrice:
+    return ListPrice(PriceRef(ref.book, ref.version, reason=code), uncovered=_used(usage), message=message)
+
+
+def _used(usage: Usage) -> tuple[str, ...]:
+    return tuple(name for name, quantity in usage.items() if quantity and name != REQUESTS)

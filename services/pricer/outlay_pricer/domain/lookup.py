@@ -1,0 +1,63 @@
+"""From the names on an event to a rate line: the catalog's maps first, then the data's rules, then marked guesses."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from outlay_pricer.domain.names import candidates, split_prefix
+from outlay_pricer.domain.rates import RateBook, RateLine
+from outlay_schemas.catalog import AzureDeployment
+
+AZURE_RESOURCE = "azure_resource"
+API_URL = "api_url"
+_GATEWAY = {"vertex_ai": "google", "vertex_ai_beta": "google", "gemini": "google", "bedrock_converse": "aws"}
+"""LiteLLM's names of providers whose own matching rule does not know them."""
+
+
+class Lookup:
+    """Finds lines for one catalog."""
+
+    def __init__(self, rates: RateBook, deployments: tuple[AzureDeployment, ...]) -> None:
+        self._rates = rates
+        self._deployments = {(item.resource, item.deployment.lower()): item.model for item in deployments}
+        self.deployed = bool(deployments)
+
+    def line(self, provider: str, sku: str, attributes: Mapping[str, str]) -> RateLine:
+        """Return the line for an event's names."""
+        if self.deployed and provider.lower().startswith("azure"):
+            resource = attributes.get(AZURE_RESOURCE, "")
+            sku = self._deployments.get((resource, sku.lower())) or self._deployments.get(
+                ("", sku.lower()), sku
+            )
+        url = attributes.get(API_URL) if not provider else None
+        if url:
+            # Not remembered: URLs are too many. Producers that name the provider are faster.
+            return self._find(provider, sku, url)
+        return self._rates.line(provider, sku, self._find)
+
+    def _find(self, provider: str, sku: str, url: str | None = None) -> RateLine:
+        line = self._rates.find(provider, sku, url)
+        if line.refused is None:
+            return line
+        guessed = self._guess(provider, sku, url)
+        if guessed is not None:
+            return guessed
+        parts = split_prefix(sku)
+        if parts is None:
+            return line
+        prefix, rest = parts
+        behind = self._prefixed(_GATEWAY.get(prefix, prefix), rest)
+        return line if behind is None else replace(behind, guesses=("prefix", *behind.guesses), refs={})
+
+    def _prefixed(self, provider: str, sku: str) -> RateLine | None:
+        """Read `provider/model`, where the first part is a provider that the data knows."""
+        if self._rates.finder.provider_by_id(provider) is None:
+            return None
+        line = self._find(provider, sku)
+        return None if line.refused else line
+
+    def _guess(self, provider: str, sku: str, url: str | None) -> RateLine | None:
+        for name, steps in candidates(sku):
+            line = self._rates.find(provider, name, url)
+            if line.refused is None:
+                return replace(line, guesses=(*line.guesses, *steps), refs={})
+        return None

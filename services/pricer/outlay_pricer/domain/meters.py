@@ -1,0 +1,96 @@
+"""The price of one meter in a price book: flat or tiered, with free units, steps and a minimum."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil, floor
+
+from outlay_schemas.catalog import MeterPrice
+from outlay_schemas.events import Quantity
+from outlay_schemas.money import PICO
+
+
+@dataclass(frozen=True)
+class MeterLine:
+    """How an amount came about: for `explain`."""
+
+    quantity: Fraction
+    price: Decimal
+    per: Decimal
+    amount: Fraction
+    note: str = ""
+
+
+class CompiledMeter:
+    """One meter's price, ready to be applied."""
+
+    __slots__ = ("denominator", "numerator", "plain", "price")
+
+    def __init__(self, price: MeterPrice) -> None:
+        self.price = price
+        self.plain = not (price.tiers or price.free or price.minimum or price.rounding)
+        rate = Fraction(price.price or 0) * PICO / Fraction(price.per)
+        self.numerator, self.denominator = rate.numerator, rate.denominator
+
+    @property
+    def free(self) -> bool:
+        """Tell whether any quantity costs nothing, by the book's own word."""
+        if self.price.minimum:
+            return False
+        return not any(tier.price for tier in self.price.tiers) if self.price.tiers else not self.price.price
+
+    def amount(self, quantity: Quantity, position: Fraction) -> Fraction:
+        """Return the amount in pico-USD."""
+        if self.plain:
+            top, bottom = quantity.as_integer_ratio()
+            return Fraction(top * self.numerator, bottom * self.denominator)
+        return sum((line.amount for line in self.lines(quantity, position)), Fraction(0)) * PICO
+
+    def lines(self, quantity: Quantity, position: Fraction) -> list[MeterLine]:
+        """Return the arithmetic, in USD. `position` is what was used in the period before this event."""
+        price = self.price
+        billed = self._round(Fraction(quantity))
+        if not billed:
+            return []
+        start = max(position - Fraction(price.free), Fraction(0))
+        end = max(position + billed - Fraction(price.free), Fraction(0))
+        lines = (
+            self._tiers(start, end) if price.tiers else [self._line(end - start, price.price or Decimal(0))]
+        )
+        total = sum((line.amount for line in lines), Fraction(0))
+        if price.minimum is not None and total < Fraction(price.minimum):
+            missing = Fraction(price.minimum) - total
+            lines.append(
+                MeterLine(Fraction(1), price.minimum, Decimal(1), missing, "up to the minimum charge")
+            )
+        return lines
+
+    def _round(self, quantity: Fraction) -> Fraction:
+        rounding = self.price.rounding
+        if rounding is None:
+            return quantity
+        step = Fraction(rounding.step)
+        if rounding.mode == "up":
+            return ceil(quantity / step) * step
+        if rounding.mode == "down":
+            return floor(quantity / step) * step
+        return floor(quantity / step + Fraction(1, 2)) * step
+
+    def _tiers(self, start: Fraction, end: Fraction) -> list[MeterLine]:
+        if self.price.mode == "volume":
+            reached = next(t for t in self.price.tiers if t.up_to is None or end <= Fraction(t.up_to))
+            return [self._line(end - start, reached.price, "volume tier")]
+        lines: list[MeterLine] = []
+        floor_ = Fraction(0)
+        for number, tier in enumerate(self.price.tiers, 1):
+            top = end if tier.up_to is None else min(end, Fraction(tier.up_to))
+            inside = top - max(start, floor_)
+            if inside > 0:
+                lines.append(self._line(inside, tier.price, f"tier {number}"))
+            floor_ = top if tier.up_to is None else Fraction(tier.up_to)
+        return lines
+
+    def _line(self, quantity: Fraction, price: Decimal, note: str = "") -> MeterLine:
+        return MeterLine(
+            quantity, price, self.price.per, quantity * Fraction(price) / Fraction(self.price.per), note
+        )

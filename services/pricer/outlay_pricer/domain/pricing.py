@@ -1,0 +1,229 @@
+"""`price`: what a usage event costs and whose it is. A pure function of the event and the catalog."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from zlib import crc32
+
+import msgspec
+
+from outlay_pricer.domain.attribution import MISSING, Attributed
+from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.exact import settle
+from outlay_pricer.domain.list_price import ListPrice, list_price
+from outlay_pricer.domain.matching import DIMENSIONS, Facts, facts_of
+from outlay_pricer.domain.terms import drifts
+from outlay_pricer.domain.usage import CONVENTION, normalise
+from outlay_schemas.catalog import PriceRef
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
+from outlay_schemas.money import Usd, to_pico, to_usd
+
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
+@dataclass(slots=True)
+class Priced:
+    """The money of a cost event, in pico-USD."""
+
+    cost: int | None
+    parts: dict[str, int]
+    status: PriceStatus
+    ref: str
+    unpriced: list[str]
+    list_cost: int | None = None
+
+
+def fingerprint(event: UsageEvent) -> int:
+    """Return 20 bits of an event's content: CRC-32 of its encoding with sorted keys. Decides between two bodies."""
+    return crc32(_canonical.encode(event)) & 0xFFFFF
+
+
+def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
+    """Price and attribute an event as of its own time.
+
+    Raises Invalid for events that the catalog's policies send to the dead letters, and for usage that no policy can
+    make sense of (fractional tokens, an unknown convention).
+    """
+    mark = fingerprint(event)
+    attributed = None if catalog.attribution.idle else catalog.attribution.attribute(event)
+    renamed = event if attributed is None else _renamed(event, attributed, catalog)
+    usage, derived = _normalised(renamed, catalog)
+    priced = None if derived else _quick(renamed, usage, catalog)
+    if priced is None:
+        priced = _price(renamed, usage, catalog, derived)
+    return _cost_event(event, renamed, attributed, priced, catalog.revision, mark)
+
+
+def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
+    provider = catalog.attribution.canonical("provider", event.provider)
+    sku = catalog.attribution.canonical("sku", event.sku)
+    return msgspec.structs.replace(event, provider=provider, sku=sku, **attributed.dimensions)
+
+
+def _normalised(
+    event: UsageEvent, catalog: CompiledCatalog
+) -> tuple[Mapping[str, Quantity], tuple[str, ...]]:
+    """Return the usage to price. Whole counts in the standard spelling, nearly all, pass untouched."""
+    usage = event.usage
+    convention = event.attributes.get(CONVENTION, "") if event.attributes else ""
+    if not convention and catalog.odd_meters.isdisjoint(usage):
+        for quantity in usage.values():
+            if quantity.__class__ is not int:
+                break
+        else:
+            return usage, ()
+    try:
+        return normalise(usage, convention, catalog.meter_aliases)
+    except Invalid as error:
+        if error.code != "usage_contradictory" or catalog.dead_letter_contradictions:
+            raise
+        return usage, (_REFUSED,)
+
+
+_REFUSED = "!usage_contradictory"
+
+
+def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
+    """Price the plain case: whole counts of an LLM call, list price, nothing reported. None: take the long way."""
+    if event.kind != "llm" or event.reported_cost is not None or catalog.agreements:
+        return None
+    attributes = event.attributes
+    if attributes and not catalog.quick_attributes.isdisjoint(attributes):
+        return None
+    if catalog.books_before_rates or (catalog.lookup.deployed and event.provider.startswith("azure")):
+        return None
+    catalog.lookup.line(event.provider, event.sku, attributes)
+    line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time)
+    if shape is None or amounts is None or shape.denominator != 1:
+        return None
+    for name in shape.uncovered:
+        if usage[name]:
+            return None
+    if not shape.meters:
+        return None
+    parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
+    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(), [])
+
+
+def _price(
+    event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog, derived: tuple[str, ...]
+) -> Priced:
+    facts: dict[str, str] = {}
+
+    def get_facts() -> Facts:
+        if not facts:
+            facts.update(facts_of(event, {name: getattr(event, name) or "" for name in DIMENSIONS}))
+        return facts
+
+    if _REFUSED in derived:
+        ref = PriceRef("catalog", str(catalog.revision), reason=_REFUSED[1:])
+        found = ListPrice(ref, uncovered=tuple(name for name, quantity in usage.items() if quantity))
+    else:
+        found = list_price(event, usage, catalog, get_facts)
+    priced = _agreed(event, found, catalog, get_facts() if catalog.agreements else {}, derived)
+    if event.reported_cost is None:
+        return priced
+    return _with_reported(event, priced, catalog, get_facts())
+
+
+def _agreed(
+    event: UsageEvent, found: ListPrice, catalog: CompiledCatalog, facts: Facts, derived: tuple[str, ...]
+) -> Priced:
+    """Apply negotiated prices and round."""
+    if not found.amounts:
+        return Priced(None, {}, "unpriced", str(found.ref), list(found.uncovered))
+    list_cost, parts = settle(found.amounts)
+    cost = list_cost
+    agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
+    amounts: Mapping[str, Fraction] = found.amounts
+    for agreement in agreements:
+        amounts = agreement.apply(amounts, found.quantities)
+    if agreements:
+        cost, parts = settle(amounts)
+    ref = PriceRef(
+        found.ref.book,
+        found.ref.version,
+        found.ref.rule,
+        found.ref.reason,
+        (*found.ref.terms, *(agreement.terms.id for agreement in agreements)),
+        (*found.ref.guesses, *derived),
+    )
+    status: PriceStatus = "priced"
+    if found.uncovered:
+        status = "unpriced"
+    elif found.free or (not any(amounts.values()) and any(found.amounts.values())):
+        status = "free"
+    return Priced(
+        cost,
+        {name: part for name, part in parts.items() if part},
+        status,
+        str(ref),
+        list(found.uncovered),
+        list_cost if agreements else None,
+    )
+
+
+def _with_reported(event: UsageEvent, priced: Priced, catalog: CompiledCatalog, facts: Facts) -> Priced:
+    """Let the policy choose between the computed and the reported cost, and mark drift between them."""
+    assert event.reported_cost is not None
+    reported = to_pico(event.reported_cost)
+    policy = catalog.reported.policy(facts)
+    complete = priced.status in {"priced", "free"}
+    if complete and priced.cost is not None and drifts(priced.cost, reported, policy):
+        priced.ref += "~drift"
+    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not complete)
+    if not use_it:
+        return priced
+    list_cost = priced.cost if priced.list_cost is None else priced.list_cost
+    ref = PriceRef(
+        "reported", "event", "reported_cost", guesses=("drift",) if priced.ref.endswith("~drift") else ()
+    )
+    return Priced(reported, {}, "reported", str(ref), [], list_cost)
+
+
+def _cost_event(
+    event: UsageEvent,
+    renamed: UsageEvent,
+    attributed: Attributed | None,
+    priced: Priced,
+    revision: int,
+    mark: int,
+) -> CostEvent:
+    given = {} if attributed is None else attributed.given
+    attributes = event.attributes
+    if attributed is not None:
+        if renamed.provider != event.provider:
+            given["provider"] = event.provider
+        if renamed.sku != event.sku:
+            given["sku"] = event.sku
+        if attributed.missing:
+            attributes = {**attributes, MISSING: ",".join(attributed.missing)}
+    return CostEvent(
+        id=event.id,
+        source=event.source,
+        time=event.time,
+        kind=event.kind,
+        sku=renamed.sku,
+        usage=event.usage,
+        activity=event.activity,
+        provider=renamed.provider,
+        tenant=event.tenant,
+        revision=revision,
+        fingerprint=mark,
+        cost=None if priced.cost is None else to_usd(priced.cost),
+        price_status=priced.status,
+        price_ref=priced.ref,
+        cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
+        unpriced_meters=priced.unpriced,
+        list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
+        project=renamed.project or "",
+        team=renamed.team or "",
+        use_case=renamed.use_case or "",
+        user=renamed.user or "",
+        business_unit=renamed.business_unit or "",
+        given=given,
+        tags=event.tags,
+        attributes=attributes,
+        reported_cost=None if event.reported_cost is None else Usd(to_usd(to_pico(event.reported_cost))),
+    )

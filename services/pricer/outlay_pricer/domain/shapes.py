@@ -1,0 +1,183 @@
+"""The arithmetic of a rate card for one set of reported meters, as a generated function.
+
+Why generate code: pricing a call has to be a hundred times faster than walking the units, and the structure (which
+count is subtracted from which) is the same for thousands of models. The source is built from indexes and the words in
+this file only; no text of an event or of the price data ever gets into it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from outlay_pricer.domain.units import REQUESTS, Unit, Units
+from outlay_schemas.events import Quantity
+
+Amounts = tuple[int | Fraction, ...]
+"""The total, then its parts, in pico-USD / denominator: exact if every quantity was an int or a Fraction."""
+Run = Callable[[Mapping[str, Quantity | Fraction]], Amounts | None]
+Bands = tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What distinguishes one generated function from another. Indexes are places in the reported meters."""
+
+    width: int
+    leaves: tuple[tuple[int, tuple[int, ...]], ...]
+    """For each paid unit: its place (-1: the constant 1) and the places that are subtracted from it."""
+    absent: tuple[int, ...]
+    """Places that must be 0, because a unit that contains them is needed and was not reported."""
+    clashes: tuple[tuple[int, int], ...]
+    """Pairs of which one must be 0, because the unit where they overlap was not reported."""
+    total: int
+    """Place of the count that chooses the tier; -1: none reported, -2: no tiers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The arithmetic for one set of reported meters."""
+
+    run: Run
+    """Amounts for a usage of exactly these meters in this order; None: the quantities contradict each other."""
+    meters: tuple[str, ...]
+    """The meters whose parts the amounts are, in order."""
+    denominator: int
+    uncovered: tuple[str, ...]
+    """Reported meters that no rate pays for."""
+    free: bool
+    """All rates that could apply are zero."""
+
+
+def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands) -> Shape:
+    """Work out the arithmetic for events that report `meters`, in this order."""
+    starts, rates, denominator = bands
+    places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
+    reported = [units.by_usage[meter] for meter in places]
+    needed = priced + ([units.by_usage[_INPUT]] if starts and _INPUT in units.by_usage else [])
+    absent, clashes = _conditions(needed, reported, places)
+    paid = [
+        (column, unit)
+        for column, unit in enumerate(priced)
+        if unit.usage_key in places or unit.usage_key == REQUESTS
+    ]
+    structure = Structure(
+        width=len(meters),
+        leaves=tuple(_leaf(unit, priced, places, meters) for _, unit in paid),
+        absent=absent,
+        clashes=clashes,
+        total=places.get(_INPUT, -1) if starts else -2,
+    )
+    columns = [column for column, _ in paid]
+    chosen = tuple(tuple(band[column] for column in columns) for band in rates)
+    uncovered = tuple(
+        meter
+        for meter in meters
+        if meter != REQUESTS
+        and (meter not in places or not any(u.contains(units.by_usage[meter]) for u in priced))
+    )
+    return Shape(
+        run=_factory(structure)(starts, chosen),
+        meters=tuple(unit.usage_key for _, unit in paid),
+        denominator=denominator,
+        uncovered=uncovered,
+        free=bool(chosen[0]) and not any(any(band) for band in chosen),
+    )
+
+
+_INPUT = "input_tokens"
+
+
+def _conditions(
+    needed: list[Unit], reported: list[Unit], places: Mapping[str, int]
+) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    absent: set[int] = set()
+    clashes: set[tuple[int, int]] = set()
+    for unit in needed:
+        if unit.usage_key in places or unit.usage_key == REQUESTS:
+            continue
+        absent.update(places[other.usage_key] for other in reported if unit.contains(other))
+        for first in reported:
+            for second in reported:
+                if first.order < second.order and _joins(unit, first, second):
+                    clashes.add((places[first.usage_key], places[second.usage_key]))
+    return tuple(sorted(absent)), tuple(sorted(clashes))
+
+
+def _joins(unit: Unit, first: Unit, second: Unit) -> bool:
+    apart = not first.contains(second) and not second.contains(first)
+    return apart and first.overlaps(second) and unit.dimensions == first.dimensions | second.dimensions
+
+
+def _leaf(
+    unit: Unit, priced: list[Unit], places: Mapping[str, int], meters: tuple[str, ...]
+) -> tuple[int, tuple[int, ...]]:
+    """Return the place of a unit's count, and how often each other place is subtracted from it.
+
+    Counts of special units are subtracted once each, by inclusion and exclusion over the units inside them.
+    """
+    if unit.usage_key == REQUESTS:
+        return (meters.index(REQUESTS) if REQUESTS in meters else -1), ()
+    coefficients = _coefficients(unit, [other for other in priced if other.usage_key in places])
+    return places[unit.usage_key], tuple(
+        sign * (places[key] + 1)
+        for key, count in coefficients.items()
+        for sign in [_sign(count)] * abs(count)
+    )
+
+
+def _sign(count: int) -> int:
+    return 1 if count > 0 else -1
+
+
+def _coefficients(unit: Unit, priced: list[Unit]) -> dict[str, int]:
+    """Coefficients of the reported counts in `unit`'s own count, but for the count of `unit` itself."""
+    result: dict[str, int] = {}
+    inside = [other for other in priced if other is not unit and unit.contains(other)]
+    for other in inside:
+        result[other.usage_key] = result.get(other.usage_key, 0) - 1
+        for key, count in _coefficients(other, inside).items():
+            result[key] = result.get(key, 0) - count
+    return {key: count for key, count in result.items() if count}
+
+
+@lru_cache(maxsize=1024)
+def _factory(structure: Structure) -> Callable[[tuple[int, ...], tuple[tuple[int, ...], ...]], Run]:
+    namespace: dict[str, Callable[[tuple[int, ...], tuple[tuple[int, ...], ...]], Run]] = {}
+    exec(_source(structure), namespace)  # noqa: S102 - the source is made of indexes, see the module's docstring
+    return namespace["make"]
+
+
+def _source(structure: Structure) -> str:
+    """Write the function: check what the library checks, choose the tier, multiply."""
+    body: list[str] = []
+    if structure.width:
+        body.append("".join(f"v{place}, " for place in range(structure.width)) + "= usage.values()")
+    refusals = [f"v{place}" for place in structure.absent] + [
+        f"(v{a} and v{b})" for a, b in structure.clashes
+    ]
+    names = [f"l{index}" for index in range(len(structure.leaves))]
+    for name, (place, terms) in zip(names, structure.leaves, strict=True):
+        body.append(f"{name} = {'1' if place < 0 else f'v{place}'}{_terms(terms)}")
+        if any(term < 0 for term in terms):
+            refusals.append(f"{name} < 0")
+    if refusals:
+        body += [f"if {' or '.join(refusals)}:", "    return None"]
+    rates = [f"r{index}" for index in range(len(names))]
+    unpack = "".join(f"{rate}, " for rate in rates)
+    if structure.total >= 0 and names:
+        body += ["band = 0", "for start in starts:", f"    if v{structure.total} <= start:", "        break"]
+        body += ["    band += 1", f"{unpack}= bands[band]"]
+    parts = [f"p{index}" for index in range(len(names))]
+    body += [f"{part} = {name} * {rate}" for part, name, rate in zip(parts, names, rates, strict=True)]
+    body += [f"total = {' + '.join(parts) or '0'}"]
+    body += [f"return (total, {''.join(f'{part}, ' for part in parts)})"]
+    lines = ["def make(starts, bands):"]
+    if names and structure.total < 0:
+        lines.append(f"    {unpack}= bands[0]")
+    lines += ["    def run(usage):", *(f"        {line}" for line in body), "    return run"]
+    return "\n".join(lines)
+
+
+def _terms(terms: tuple[int, ...]) -> str:
+    return "".join(f" {'+' if term > 0 else '-'} v{abs(term) - 1}" for term in terms)

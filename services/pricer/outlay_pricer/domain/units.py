@@ -1,0 +1,93 @@
+"""The meters that the LLM price data knows, and which of them contain which.
+
+A unit is a point in a space of dimensions: `cache_read_tokens` is {family: tokens, direction: input,
+token_type: cache_read}, so it lies inside `input_tokens` {family: tokens, direction: input}. The rules here are
+those of genai-prices, read from its data: a new unit needs no new code.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+REQUESTS = "requests"
+"""Priced once for each call, whatever the event says; all other units are counted by the producer."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A meter and the price key that prices `per` of it."""
+
+    usage_key: str
+    price_key: str
+    per: int
+    dimensions: frozenset[tuple[str, str]]
+    order: int
+    """Place in the data; reported usage is walked in this order."""
+
+    def contains(self, other: "Unit") -> bool:
+        """Tell whether every count of `other` is also a count of this unit."""
+        return self.dimensions <= other.dimensions
+
+    def overlaps(self, other: "Unit") -> bool:
+        """Tell whether the two may count the same thing: no dimension has two values."""
+        mine = dict(self.dimensions)
+        return all(mine.get(key, value) == value for key, value in other.dimensions)
+
+
+class Units:
+    """All units of a price data release."""
+
+    def __init__(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+        self.by_usage: dict[str, Unit] = {}
+        for order, (key, raw) in enumerate(data.items()):
+            self.by_usage[key] = Unit(
+                usage_key=key,
+                price_key=str(raw.get("price_key", key)),
+                per=int(raw["per"]),
+                dimensions=frozenset((str(k), str(v)) for k, v in raw.get("dimensions", {}).items()),
+                order=order,
+            )
+        self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
+        self.reported = frozenset(key for key in self.by_usage if key != REQUESTS)
+
+    @cached_property
+    def _by_dimensions(self) -> dict[frozenset[tuple[str, str]], Unit]:
+        return {unit.dimensions: unit for unit in self.by_usage.values()}
+
+    @cached_property
+    def _ancestors(self) -> dict[str, frozenset[str]]:
+        units = self.by_usage.values()
+        return {
+            unit.usage_key: frozenset(o.usage_key for o in units if o is not unit and o.contains(unit))
+            for unit in units
+        }
+
+    def coverage_error(self, priced: Iterable[Unit]) -> str | None:
+        """Say, in the library's words, why this set of priced units cannot price a call; None if it can.
+
+        A priced unit needs all units that contain it priced, and two that overlap need their join priced:
+        otherwise some counts would be paid twice or not at all.
+        """
+        units = sorted(priced, key=lambda unit: unit.usage_key)
+        keys = {unit.usage_key for unit in units}
+        for unit in units:
+            missing = self._ancestors[unit.usage_key] - keys
+            if missing:
+                return f"Missing ancestor price for {unit.usage_key}: {', '.join(sorted(missing))}"
+        for index, first in enumerate(units):
+            for second in units[index + 1 :]:
+                error = self._join_error(first, second, keys)
+                if error:
+                    return error
+        return None
+
+    def _join_error(self, first: Unit, second: Unit, priced: set[str]) -> str | None:
+        if not first.overlaps(second):
+            return None
+        join = self._by_dimensions.get(first.dimensions | second.dimensions)
+        if join is None:
+            return f"Missing registered join unit for priced units {first.usage_key} and {second.usage_key}"
+        if join.usage_key not in priced:
+            return f"Missing join price for {first.usage_key} and {second.usage_key}: {join.usage_key}"
+        return None

@@ -1,0 +1,124 @@
+"""Usage as producers count it, brought to one way of counting: totals that include their parts.
+
+What is done here is either certain (an alias, the sum of the two cache TTLs) or declared by the producer in the
+attribute `usage_convention`. Nothing is inferred from the size of numbers: numbers that contradict each other are
+refused, by name.
+"""
+
+from collections.abc import Mapping
+from decimal import Context, Decimal
+
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity
+
+CONVENTION = "usage_convention"
+INPUT_EXCLUDES_CACHE = "input_excludes_cache"
+"""Anthropic's own counting: input_tokens are those neither read from nor written to a cache."""
+OUTPUT_EXCLUDES_REASONING = "output_excludes_reasoning"
+"""Gemini's own counting: thoughts are not among the candidates' tokens."""
+
+ALIASES: Mapping[str, str] = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "cached_tokens": "cache_read_tokens",
+    "cached_input_tokens": "cache_read_tokens",
+    "cache_read_input_tokens": "cache_read_tokens",
+    "cache_creation_tokens": "cache_write_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+    "cache_write_input_tokens": "cache_write_tokens",
+    "ephemeral_5m_input_tokens": "cache_write_5m_tokens",
+    "ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+    "reasoning_tokens": "output_reasoning_tokens",
+    "thinking_tokens": "output_reasoning_tokens",
+    "web_search_requests": "web_searches",
+}
+"""Spellings of OpenAI, Anthropic, OpenTelemetry and gateways."""
+TOTAL = "total_tokens"
+_TTLS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+_CACHE = ("cache_read_tokens", "cache_write_tokens")
+_EXACT = Context(prec=60)
+
+
+def normalise(
+    usage: Mapping[str, Quantity], convention: str = "", aliases: Mapping[str, str] = ALIASES
+) -> tuple[dict[str, Quantity], tuple[str, ...]]:
+    """Return usage whose totals include their parts, and what was derived.
+
+    Raises Invalid: `usage_contradictory` if two spellings or a total disagree, `usage_fractional` for a part of a
+    token, `usage_convention` for a convention that is none.
+    """
+    result = _unalias(usage, aliases)
+    derived: list[str] = []
+    ttls = [result[name] for name in _TTLS if name in result]
+    if ttls and "cache_write_tokens" not in result:
+        result["cache_write_tokens"] = _sum(ttls)
+        derived.append("cache_write_total")
+    for word in convention.replace(",", " ").split():
+        _apply(word, result)
+    _check_total(result)
+    return result, tuple(derived)
+
+
+def _unalias(usage: Mapping[str, Quantity], aliases: Mapping[str, str]) -> dict[str, Quantity]:
+    result: dict[str, Quantity] = {}
+    for name, value in usage.items():
+        meter = aliases.get(name, name)
+        if isinstance(value, Decimal) and meter.endswith("_tokens"):
+            value = _whole(meter, value)  # noqa: PLW2901 - a token count is whole from here on
+        if meter in result and result[meter] != value:
+            raise Invalid(
+                "usage_contradictory",
+                f"{meter} is given twice, as {result[meter]} and as {value} ({name})",
+                f"$.usage.{name}",
+            )
+        result[meter] = value
+    return result
+
+
+def _whole(meter: str, value: Decimal) -> int:
+    whole = int(value)
+    if whole != value:
+        raise Invalid("usage_fractional", f"{value} is not a whole number of tokens", f"$.usage.{meter}")
+    return whole
+
+
+def _apply(word: str, usage: dict[str, Quantity]) -> None:
+    if word == INPUT_EXCLUDES_CACHE:
+        parts = [usage[name] for name in _CACHE if name in usage]
+        usage["input_tokens"] = _sum([usage.get("input_tokens", 0), *parts])
+    elif word == OUTPUT_EXCLUDES_REASONING:
+        usage["output_tokens"] = _sum(
+            [usage.get("output_tokens", 0), usage.get("output_reasoning_tokens", 0)]
+        )
+    else:
+        raise Invalid(
+            "usage_convention",
+            f"{word!r} is not a usage convention; use {INPUT_EXCLUDES_CACHE} or {OUTPUT_EXCLUDES_REASONING}",
+            f"$.attributes.{CONVENTION}",
+        )
+
+
+def _check_total(usage: dict[str, Quantity]) -> None:
+    """Drop a total that is the sum of input and output; refuse one that is not."""
+    total = usage.get(TOTAL)
+    if total is None or "input_tokens" not in usage:
+        return
+    parts = _sum([usage["input_tokens"], usage.get("output_tokens", 0)])
+    if total != parts:
+        raise Invalid(
+            "usage_contradictory",
+            f"total_tokens is {total}, but input_tokens and output_tokens add up to {parts}; "
+            f"if parts are counted outside, say so in attributes.{CONVENTION}",
+            "$.usage.total_tokens",
+        )
+    del usage[TOTAL]
+
+
+def _sum(values: list[Quantity]) -> Quantity:
+    total: Quantity = 0
+    for value in values:
+        if isinstance(total, int) and isinstance(value, int):
+            total += value
+        else:
+            total = _EXACT.add(Decimal(total), Decimal(value))
+    return total
