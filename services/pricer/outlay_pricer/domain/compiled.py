@@ -73,7 +73,8 @@ class CompiledCatalog:
     dead_letter_contradictions: bool
     quick_attributes: frozenset[str]
     """Attributes that can change a list price."""
-    books_before_rates: bool
+    plain: bool
+    """Nothing can come before the LLM rates, or change what they say."""
     _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
 
     @classmethod
@@ -97,7 +98,7 @@ class CompiledCatalog:
             odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
             dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
             quick_attributes=context.keys | {API_URL, AZURE_RESOURCE},
-            books_before_rates=any(book.before_rates for book in catalog.price_books),
+            plain=not catalog.negotiated and not any(book.before_rates for book in catalog.price_books),
         )
 
     def candidates(self, kind: str, provider: str, sku: str) -> Candidates:

@@ -19,22 +19,21 @@ class Lookup:
     def __init__(self, rates: RateBook, deployments: tuple[AzureDeployment, ...]) -> None:
         self._rates = rates
         self._deployments = {(item.resource, item.deployment.lower()): item.model for item in deployments}
-        self.deployed = bool(deployments)
 
     def line(self, provider: str, sku: str, attributes: Mapping[str, str]) -> RateLine:
         """Return the line for an event's names."""
-        if self.deployed and provider.lower().startswith("azure"):
-            resource = attributes.get(AZURE_RESOURCE, "")
-            sku = self._deployments.get((resource, sku.lower())) or self._deployments.get(
-                ("", sku.lower()), sku
-            )
-        url = attributes.get(API_URL) if not provider else None
-        if url:
+        url = attributes.get(API_URL)
+        if url and not provider:
             # Not remembered: URLs are too many. Producers that name the provider are faster.
-            return self._find(provider, sku, url)
-        return self._rates.line(provider, sku, self._find)
+            return self.find(provider, sku, url)
+        resource = attributes.get(AZURE_RESOURCE)
+        model = self._deployments.get((resource, sku.lower())) if resource else None
+        return self._rates.line(provider, model or sku, self.find)
 
-    def _find(self, provider: str, sku: str, url: str | None = None) -> RateLine:
+    def find(self, provider: str, sku: str, url: str | None = None) -> RateLine:
+        """Find a line by the catalog's map, the data's rules, a guess at the name, a prefix."""
+        if provider.lower().startswith("azure"):
+            sku = self._deployments.get(("", sku.lower()), sku)
         line = self._rates.find(provider, sku, url)
         if line.refused is None:
             return line
@@ -52,7 +51,7 @@ class Lookup:
         """Read `provider/model`, where the first part is a provider that the data knows."""
         if self._rates.finder.provider_by_id(provider) is None:
             return None
-        line = self._find(provider, sku)
+        line = self.find(provider, sku)
         return None if line.refused else line
 
     def _guess(self, provider: str, sku: str, url: str | None) -> RateLine | None:

@@ -14,10 +14,10 @@ from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import DIMENSIONS, Facts, facts_of
 from outlay_pricer.domain.terms import drifts
 from outlay_pricer.domain.usage import CONVENTION, normalise
-from outlay_schemas.catalog import PriceRef
+from outlay_schemas.catalog import PriceRef, ReportedPolicy
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
-from outlay_schemas.money import Usd, to_pico, to_usd
+from outlay_schemas.money import to_pico, to_usd
 
 _canonical = msgspec.json.Encoder(order="deterministic")
 
@@ -52,12 +52,20 @@ def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     priced = None if derived else _quick(renamed, usage, catalog)
     if priced is None:
         priced = _price(renamed, usage, catalog, derived)
-    return _cost_event(event, renamed, attributed, priced, catalog.revision, mark)
+    given = {} if attributed is None else attributed.given
+    if attributed is not None and attributed.missing:
+        renamed.attributes = {**event.attributes, MISSING: ",".join(attributed.missing)}
+    return _cost_event(renamed, priced, catalog.revision, mark, given)
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
+    """Return a copy of the event with its resolved names and dimensions."""
     provider = catalog.attribution.canonical("provider", event.provider)
     sku = catalog.attribution.canonical("sku", event.sku)
+    if provider != event.provider:
+        attributed.given["provider"] = event.provider
+    if sku != event.sku:
+        attributed.given["sku"] = event.sku
     return msgspec.structs.replace(event, provider=provider, sku=sku, **attributed.dimensions)
 
 
@@ -86,21 +94,15 @@ _REFUSED = "!usage_contradictory"
 
 def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
     """Price the plain case: whole counts of an LLM call, list price, nothing reported. None: take the long way."""
-    if event.kind != "llm" or event.reported_cost is not None or catalog.agreements:
+    if event.kind != "llm" or event.reported_cost is not None or not catalog.plain:
         return None
-    attributes = event.attributes
-    if attributes and not catalog.quick_attributes.isdisjoint(attributes):
+    if event.attributes and not catalog.quick_attributes.isdisjoint(event.attributes):
         return None
-    if catalog.books_before_rates or (catalog.lookup.deployed and event.provider.startswith("azure")):
+    rates = catalog.rates
+    line, shape, amounts = rates.quote(event.provider, event.sku, usage, event.time, find=catalog.lookup.find)
+    if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
         return None
-    catalog.lookup.line(event.provider, event.sku, attributes)
-    line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time)
-    if shape is None or amounts is None or shape.denominator != 1:
-        return None
-    for name in shape.uncovered:
-        if usage[name]:
-            return None
-    if not shape.meters:
+    if shape.uncovered and any(usage[name] for name in shape.uncovered):
         return None
     parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
     return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(), [])
@@ -124,7 +126,7 @@ def _price(
     priced = _agreed(event, found, catalog, get_facts() if catalog.agreements else {}, derived)
     if event.reported_cost is None:
         return priced
-    return _with_reported(event, priced, catalog, get_facts())
+    return _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(get_facts()))
 
 
 def _agreed(
@@ -164,11 +166,8 @@ def _agreed(
     )
 
 
-def _with_reported(event: UsageEvent, priced: Priced, catalog: CompiledCatalog, facts: Facts) -> Priced:
+def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy) -> Priced:
     """Let the policy choose between the computed and the reported cost, and mark drift between them."""
-    assert event.reported_cost is not None
-    reported = to_pico(event.reported_cost)
-    policy = catalog.reported.policy(facts)
     complete = priced.status in {"priced", "free"}
     if complete and priced.cost is not None and drifts(priced.cost, reported, policy):
         priced.ref += "~drift"
@@ -183,31 +182,18 @@ def _with_reported(event: UsageEvent, priced: Priced, catalog: CompiledCatalog, 
 
 
 def _cost_event(
-    event: UsageEvent,
-    renamed: UsageEvent,
-    attributed: Attributed | None,
-    priced: Priced,
-    revision: int,
-    mark: int,
+    event: UsageEvent, priced: Priced, revision: int, mark: int, given: dict[str, str]
 ) -> CostEvent:
-    given = {} if attributed is None else attributed.given
-    attributes = event.attributes
-    if attributed is not None:
-        if renamed.provider != event.provider:
-            given["provider"] = event.provider
-        if renamed.sku != event.sku:
-            given["sku"] = event.sku
-        if attributed.missing:
-            attributes = {**attributes, MISSING: ",".join(attributed.missing)}
+    reported = event.reported_cost
     return CostEvent(
         id=event.id,
         source=event.source,
         time=event.time,
         kind=event.kind,
-        sku=renamed.sku,
+        sku=event.sku,
         usage=event.usage,
         activity=event.activity,
-        provider=renamed.provider,
+        provider=event.provider,
         tenant=event.tenant,
         revision=revision,
         fingerprint=mark,
@@ -217,13 +203,13 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
-        project=renamed.project or "",
-        team=renamed.team or "",
-        use_case=renamed.use_case or "",
-        user=renamed.user or "",
-        business_unit=renamed.business_unit or "",
+        project=event.project or "",
+        team=event.team or "",
+        use_case=event.use_case or "",
+        user=event.user or "",
+        business_unit=event.business_unit or "",
         given=given,
         tags=event.tags,
-        attributes=attributes,
-        reported_cost=None if event.reported_cost is None else Usd(to_usd(to_pico(event.reported_cost))),
+        attributes=event.attributes,
+        reported_cost=None if reported is None else to_usd(to_pico(reported)),
     )

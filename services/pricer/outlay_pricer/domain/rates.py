@@ -132,19 +132,20 @@ class RateBook:
             for model in minimum.models
         }
 
-    def quote(
+    def quote(  # noqa: PLR0917 - the hot path: keywords cost a tenth of it
         self,
         provider: str,
         sku: str,
         usage: Mapping[str, Quantity],
         at: datetime,
         context: Context = _NO_CONTEXT,
+        find: Callable[[str, str], RateLine] | None = None,
     ) -> Quote:
         """Price a call: the line, the shape and the amounts (total first, pico-USD / shape.denominator).
 
         No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
         """
-        line = self._lines.get((provider, sku)) or self.line(provider, sku, self.find)
+        line = self._lines.get((provider, sku)) or self.line(provider, sku, find or self.find)
         card = line.fixed or (None if line.refused else line.card(at, context))
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None

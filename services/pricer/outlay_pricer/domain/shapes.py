@@ -7,15 +7,14 @@ this file only; no text of an event or of the price data ever gets into it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
 from outlay_pricer.domain.units import REQUESTS, Unit, Units
 from outlay_schemas.events import Quantity
 
-Amounts = tuple[int | Fraction, ...]
-"""The total, then its parts, in pico-USD / denominator: exact if every quantity was an int or a Fraction."""
-Run = Callable[[Mapping[str, Quantity | Fraction]], Amounts | None]
+Amounts = tuple[int, ...]
+"""The total, then its parts, in whole pico-USD / denominator."""
+Run = Callable[[Mapping[str, Quantity]], Amounts | None]
 Bands = tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]
 
 
@@ -39,7 +38,7 @@ class Shape:
     """The arithmetic for one set of reported meters."""
 
     run: Run
-    """Amounts for a usage of exactly these meters in this order; None: the quantities contradict each other."""
+    """Amounts for a usage of exactly these meters in this order; None: refused, or not all whole numbers."""
     meters: tuple[str, ...]
     """The meters whose parts the amounts are, in order."""
     denominator: int
@@ -171,7 +170,7 @@ def _source(structure: Structure) -> str:
     parts = [f"p{index}" for index in range(len(names))]
     body += [f"{part} = {name} * {rate}" for part, name, rate in zip(parts, names, rates, strict=True)]
     body += [f"total = {' + '.join(parts) or '0'}"]
-    body += [f"return (total, {''.join(f'{part}, ' for part in parts)})"]
+    body += [f"return (total, {''.join(f'{part}, ' for part in parts)}) if total.__class__ is int else None"]
     lines = ["def make(starts, bands):"]
     if names and structure.total < 0:
         lines.append(f"    {unpack}= bands[0]")
