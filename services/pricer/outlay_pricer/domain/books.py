@@ -87,7 +87,8 @@ def price_meters(span: Span, usage: Mapping[str, Quantity], facts: Facts, usd: F
         if quantity is None or any(other in usage for other in meter.price.included_in):
             continue
         position, known = position_of(meter, facts)
-        amounts[name] = meter.amount(quantity, position) * usd
+        amount = meter.amount(quantity, position)
+        amounts[name] = amount if usd == 1 else amount * usd
         free = free and meter.free
         if not known:
             guesses["position"] = None

@@ -71,8 +71,8 @@ class CompiledCatalog:
     odd_meters: frozenset[str]
     """Meters whose presence means that usage must be normalised."""
     dead_letter_contradictions: bool
-    quick_attributes: frozenset[str]
-    """Attributes that can change a list price."""
+    slow_attributes: frozenset[str]
+    """Attributes that change which model is meant."""
     plain: bool
     """Nothing can come before the LLM rates, or change what they say."""
     _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class CompiledCatalog:
             meter_aliases=aliases,
             odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
             dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
-            quick_attributes=context.keys | {API_URL, AZURE_RESOURCE},
+            slow_attributes=frozenset({API_URL, AZURE_RESOURCE}),
             plain=not catalog.negotiated and not any(book.before_rates for book in catalog.price_books),
         )
 

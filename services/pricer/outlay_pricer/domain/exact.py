@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from math import floor
 
 from outlay_pricer.domain.cards import INPUT, Card
 from outlay_pricer.domain.units import REQUESTS, Unit, Units
 from outlay_schemas.events import Quantity
-from outlay_schemas.money import PICO
 
 _EXACT = Context(prec=100)
 
@@ -126,17 +126,20 @@ def _too_little(
 
 
 def settle(amounts: Mapping[str, Fraction]) -> tuple[int, dict[str, int]]:
-    """Round amounts of USD to whole pico-USD so that the parts add up to the total, exactly.
+    """Round exact amounts of pico-USD to whole ones, so that the parts add up to the total.
 
     The total is the exact sum, rounded once, half to even. Each part is the amount rounded down; the pico-USD that
     are then missing go one each to the parts with the largest remainders (ties: by name). So the total is within half
     a pico-USD of the exact sum and each part within one of its own (docs/adr/0011).
     """
-    exact = {name: amount * PICO for name, amount in amounts.items()}
-    total = round(sum(exact.values(), Fraction(0)))
-    parts = {name: amount.__floor__() for name, amount in exact.items()}
+    if len(amounts) == 1:
+        ((name, amount),) = amounts.items()
+        total = round(amount)
+        return total, {name: total}
+    total = round(sum(amounts.values(), Fraction(0)))
+    parts = {name: floor(amount) for name, amount in amounts.items()}
     missing = total - sum(parts.values())
-    by_remainder = sorted(exact, key=lambda name: (parts[name] - exact[name], name))
+    by_remainder = sorted(amounts, key=lambda name: (parts[name] - amounts[name], name))
     for name in by_remainder[:missing]:
         parts[name] += 1
     return total, parts

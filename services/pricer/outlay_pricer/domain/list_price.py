@@ -21,7 +21,7 @@ GetFacts = Callable[[], Facts]
 
 @dataclass(frozen=True)
 class ListPrice:
-    """A list price in exact USD by meter. No amounts: there is none, and `ref` says why."""
+    """A list price in exact pico-USD by meter. No amounts: there is none, and `ref` says why."""
 
     ref: PriceRef
     amounts: dict[str, Fraction] = field(default_factory=dict)
@@ -100,7 +100,7 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
     )
     return ListPrice(
         parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown")),
-        amounts={item.meter: item.amount for item in lines},
+        amounts={item.meter: item.amount * PICO for item in lines},
         quantities={item.meter: item.quantity for item in lines},
         uncovered=uncovered,
         free=bool(lines) and not any(item.price for item in lines),
@@ -144,10 +144,13 @@ def _by_books(
     priced = price_meters(span, usage, facts(), usd)
     if not priced.amounts:
         return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
-    terms = () if currency == "USD" else (f"fx-{currency}",)
+    guesses = (*rule.assumed(facts()), *priced.guesses)
+    if guesses or currency != "USD":
+        terms = () if currency == "USD" else (f"fx-{currency}",)
+        ref = PriceRef(ref.book, ref.version, ref.rule, terms=terms, guesses=guesses)
     return ListPrice(
-        replace(ref, guesses=(*rule.assumed(facts()), *priced.guesses), terms=terms),
-        amounts={name: amount / PICO for name, amount in priced.amounts.items()},
+        ref,
+        amounts=priced.amounts,
         quantities={name: usage[name] for name in priced.amounts},
         uncovered=tuple(name for name in _used(usage) if name not in priced.covered),
         free=priced.free,

@@ -1,8 +1,9 @@
 """`price`: what a usage event costs and whose it is. A pure function of the event and the catalog."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from zlib import crc32
 
 import msgspec
@@ -19,6 +20,7 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
 from outlay_schemas.money import to_pico, to_usd
 
+_text = lru_cache(maxsize=4096)(str)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -89,6 +91,7 @@ def _normalised(
         return usage, (_REFUSED,)
 
 
+_NO_CONTEXT: tuple[dict[str, str], tuple[str, ...]] = ({}, ())
 _REFUSED = "!usage_contradictory"
 
 
@@ -96,16 +99,21 @@ def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCa
     """Price the plain case: whole counts of an LLM call, list price, nothing reported. None: take the long way."""
     if event.kind != "llm" or event.reported_cost is not None or not catalog.plain:
         return None
-    if event.attributes and not catalog.quick_attributes.isdisjoint(event.attributes):
+    if not catalog.slow_attributes.isdisjoint(event.attributes):
         return None
-    rates = catalog.rates
-    line, shape, amounts = rates.quote(event.provider, event.sku, usage, event.time, find=catalog.lookup.find)
+    context, guesses = _NO_CONTEXT
+    if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
+        line = catalog.lookup.line(event.provider, event.sku, event.attributes)
+        context, guesses = catalog.context.resolve(line, event.attributes)
+    line, shape, amounts = catalog.rates.quote(
+        event.provider, event.sku, usage, event.time, context, catalog.lookup.find
+    )
     if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
         return None
     if shape.uncovered and any(usage[name] for name in shape.uncovered):
         return None
     parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
-    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(), [])
+    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(guesses), [])
 
 
 def _price(
@@ -143,14 +151,10 @@ def _agreed(
         amounts = agreement.apply(amounts, found.quantities)
     if agreements:
         cost, parts = settle(amounts)
-    ref = PriceRef(
-        found.ref.book,
-        found.ref.version,
-        found.ref.rule,
-        found.ref.reason,
-        (*found.ref.terms, *(agreement.terms.id for agreement in agreements)),
-        (*found.ref.guesses, *derived),
-    )
+    ref = found.ref
+    if agreements or derived:
+        terms = (*ref.terms, *(agreement.terms.id for agreement in agreements))
+        ref = replace(ref, terms=terms, guesses=(*ref.guesses, *derived))
     status: PriceStatus = "priced"
     if found.uncovered:
         status = "unpriced"
@@ -160,7 +164,7 @@ def _agreed(
         cost,
         {name: part for name, part in parts.items() if part},
         status,
-        str(ref),
+        _text(ref),
         list(found.uncovered),
         list_cost if agreements else None,
     )

@@ -8,9 +8,10 @@ from fractions import Fraction
 from outlay_pricer.domain.matching import Facts, Test, compile_match
 from outlay_schemas.catalog import Negotiated, ReportedPolicy
 from outlay_schemas.events import Quantity
+from outlay_schemas.money import PICO
 
 Amounts = Mapping[str, Fraction]
-"""USD by meter, exact."""
+"""pico-USD by meter, exact."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Agreement:
         terms = self.terms
         if terms.override:
             return {
-                meter: Fraction(quantities[meter]) * Fraction(terms.override[meter]) / Fraction(terms.per)
+                meter: Fraction(quantities[meter])
+                * Fraction(terms.override[meter])
+                * PICO
+                / Fraction(terms.per)
                 if meter in terms.override and meter in quantities
                 else amount
                 for meter, amount in amounts.items()
