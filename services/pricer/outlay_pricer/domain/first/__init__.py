@@ -1,6 +1,0 @@
-"""What an event costs and whose it is: pure functions of the event and the catalog."""
-
-from outlay_pricer.domain.first.compiled import CompiledCatalog
-from outlay_pricer.domain.first.pricing import price
-
-__all__ = ["CompiledCatalog", "price"]
