@@ -8,6 +8,7 @@ generated function (`shapes.py`); the rates are its arguments.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from math import lcm
@@ -47,6 +48,8 @@ class Card:
     rates: tuple[Rate, ...]
     error: str | None = None
     """Set: the library refuses to price anything with these prices, and says this."""
+    since: datetime | None = None
+    """When the standard prices came into force; None: always."""
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     @property

@@ -1,12 +1,13 @@
 """The list price of an event: what the books and the rates say, before anything that was agreed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from outlay_pricer.domain.books import CompiledRule, price_meters
+from outlay_pricer.domain.books import CompiledRule, Span, price_meters
+from outlay_pricer.domain.cards import Card
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.exact import Contradiction, price_lines
+from outlay_pricer.domain.exact import Contradiction, Line, price_lines
 from outlay_pricer.domain.matching import Facts
 from outlay_pricer.domain.rates import RateLine
 from outlay_pricer.domain.units import REQUESTS
@@ -16,7 +17,6 @@ from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.money import PICO
 
 Usage = Mapping[str, Quantity]
-GetFacts = Callable[[], Facts]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,13 @@ class ListPrice:
     free: bool = False
     message: str = ""
     """Why there is no price, in a sentence."""
+    rated: tuple[RateLine, Card, tuple[Line, ...]] | None = None
+    """What the LLM rates did, for `explain`."""
+    booked: tuple[CompiledRule, Span, Fraction] | None = None
+    """Which price book rule was applied, and what its currency is worth."""
 
 
-def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: GetFacts) -> ListPrice:
+def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts) -> ListPrice:
     """Find and apply the list price: books that come first, LLM rates, other books."""
     candidates = catalog.candidates(event.kind, event.provider, event.sku)
     first = _by_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
@@ -71,6 +75,7 @@ def _completed(rated: ListPrice, booked: ListPrice | None) -> ListPrice:
         amounts=rated.amounts | more,
         quantities=rated.quantities | {name: booked.quantities[name] for name in more},
         uncovered=tuple(name for name in rated.uncovered if name not in more),
+        booked=booked.booked,
         free=rated.free and booked.free,
     )
 
@@ -104,6 +109,7 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
         quantities={item.meter: item.quantity for item in lines},
         uncovered=uncovered,
         free=bool(lines) and not any(item.price for item in lines),
+        rated=(line, card, tuple(lines)),
         message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
     )
 
@@ -127,10 +133,10 @@ def _by_books(
     event: UsageEvent,
     usage: Usage,
     catalog: CompiledCatalog,
-    facts: GetFacts,
+    facts: Facts,
 ) -> ListPrice | None:
     """Price by the first rule whose conditions fit; None if none does."""
-    rule = next((rule for rule in rules if rule.fits(facts())), None)
+    rule = next((rule for rule in rules if rule.fits(facts)), None)
     if rule is None:
         return None
     ref = rule.ref
@@ -141,10 +147,10 @@ def _by_books(
     usd = catalog.books.usd(currency, event.time)
     if usd is None:
         return _refuse(ref, "fx_missing", usage, f"no FX rate for {currency} at {event.time.isoformat()}")
-    priced = price_meters(span, usage, facts(), usd)
+    priced = price_meters(span, usage, facts, usd)
     if not priced.amounts:
         return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
-    guesses = (*rule.assumed(facts()), *priced.guesses)
+    guesses = (*rule.assumed(facts), *priced.guesses)
     if guesses or currency != "USD":
         terms = () if currency == "USD" else (f"fx-{currency}",)
         ref = PriceRef(ref.book, ref.version, ref.rule, terms=terms, guesses=guesses)
@@ -154,6 +160,7 @@ def _by_books(
         quantities={name: usage[name] for name in priced.amounts},
         uncovered=tuple(name for name in _used(usage) if name not in priced.covered),
         free=priced.free,
+        booked=(rule, span, usd),
     )
 
 

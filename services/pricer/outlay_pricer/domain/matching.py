@@ -31,6 +31,11 @@ def facts_of(event: UsageEvent, dimensions: Mapping[str, str]) -> dict[str, str]
     return facts
 
 
+def resolved_facts(event: UsageEvent) -> dict[str, str]:
+    """Write an event as facts, with its dimensions as it has them."""
+    return facts_of(event, {name: getattr(event, name) or "" for name in DIMENSIONS})
+
+
 def compile_match(match: Match) -> Test:
     """Make a test from a match: every field given must fit."""
     wanted: dict[str, tuple[str, ...]] = {}

@@ -12,7 +12,7 @@ from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
-from outlay_pricer.domain.matching import DIMENSIONS, Facts, facts_of
+from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
 from outlay_pricer.domain.usage import CONVENTION, normalise
 from outlay_schemas.catalog import PriceRef, ReportedPolicy
@@ -58,6 +58,14 @@ def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     if attributed is not None and attributed.missing:
         renamed.attributes = {**event.attributes, MISSING: ",".join(attributed.missing)}
     return _cost_event(renamed, priced, catalog.revision, mark, given)
+
+
+def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEvent, ListPrice]:
+    """Return an event with its names resolved, and its list price. For `explain`; raises Invalid as `price` does."""
+    attribution = catalog.attribution
+    renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
+    usage, derived = _normalised(renamed, catalog)
+    return renamed, _list_price(renamed, usage, catalog, derived, resolved_facts(renamed))
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
@@ -119,22 +127,28 @@ def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCa
 def _price(
     event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog, derived: tuple[str, ...]
 ) -> Priced:
-    facts: dict[str, str] = {}
-
-    def get_facts() -> Facts:
-        if not facts:
-            facts.update(facts_of(event, {name: getattr(event, name) or "" for name in DIMENSIONS}))
-        return facts
-
-    if _REFUSED in derived:
-        ref = PriceRef("catalog", str(catalog.revision), reason=_REFUSED[1:])
-        found = ListPrice(ref, uncovered=tuple(name for name, quantity in usage.items() if quantity))
-    else:
-        found = list_price(event, usage, catalog, get_facts)
-    priced = _agreed(event, found, catalog, get_facts() if catalog.agreements else {}, derived)
+    facts = resolved_facts(event)
+    found = _list_price(event, usage, catalog, derived, facts)
+    priced = _agreed(event, found, catalog, facts, derived)
     if event.reported_cost is None:
         return priced
-    return _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(get_facts()))
+    return _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(facts))
+
+
+def _list_price(
+    event: UsageEvent,
+    usage: Mapping[str, Quantity],
+    catalog: CompiledCatalog,
+    derived: tuple[str, ...],
+    facts: Facts,
+) -> ListPrice:
+    if _REFUSED not in derived:
+        return list_price(event, usage, catalog, facts)
+    return ListPrice(
+        PriceRef("catalog", str(catalog.revision), reason=_REFUSED[1:]),
+        uncovered=tuple(name for name, quantity in usage.items() if quantity),
+        message="the numbers of the usage contradict each other",
+    )
 
 
 def _agreed(

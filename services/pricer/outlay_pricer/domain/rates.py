@@ -9,7 +9,7 @@ from typing import Any
 
 from outlay_pricer.domain.cards import Card, compile_card
 from outlay_pricer.domain.finder import Finder, Model, NotFound, Provider
-from outlay_pricer.domain.shapes import Amounts, Shape
+from outlay_pricer.domain.shapes import Amounts, Run, Shape
 from outlay_pricer.domain.units import Units
 from outlay_schemas.catalog import PriceRef, RateData
 from outlay_schemas.events import Quantity
@@ -17,7 +17,11 @@ from outlay_schemas.events import Quantity
 MAX_LINES = 16_384
 """Names remembered. Past it the oldest is forgotten: a flood of made-up names costs time, not memory."""
 MAX_CARDS = 256
+MAX_HOT = 65_536
+"""Names together with sets of meters remembered."""
 
+_EVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 Context = Mapping[str, str]
 _NO_CONTEXT: Context = {}
 
@@ -93,11 +97,19 @@ class RateLine:
         cell = (bisect_right(self.dates, at), times, known)
         card = self.cards.get(cell)
         if card is None:
-            card = compile_card(self.units, [option.prices for option in self.in_force(at, dict(known))])
+            options = self.in_force(at, dict(known))
+            card = compile_card(self.units, [option.prices for option in options])
+            card.since = options[0].constraint.starts
             if len(self.cards) >= MAX_CARDS:
                 self.cards.clear()
             self.cards[cell] = card
         return card
+
+    def span(self, at: datetime) -> tuple[datetime, datetime]:
+        """Return from when until when the card of `at` is in force, as far as dates decide it."""
+        place = bisect_right(self.dates, at)
+        begin = self.dates[place - 1] if place else _EVER
+        return begin, self.dates[place] if place < len(self.dates) else _NEVER
 
     def in_force(self, at: datetime, context: Context) -> list[Option]:
         """Return the standard prices in force, and then what overrides them, weakest first."""
@@ -114,6 +126,8 @@ class RateLine:
 
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
+Hot = tuple[RateLine, Shape, Run, datetime | None, datetime]
+"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
 
 
 class RateBook:
@@ -126,6 +140,7 @@ class RateBook:
         self.units = Units(data.units)
         self.finder = Finder(data.providers)
         self._lines: dict[tuple[str, str], RateLine] = {}
+        self._hot: dict[tuple[str, ...], Hot] = {}
         self._minimums = {
             (minimum.provider, model): (minimum.meters, minimum.at_least)
             for minimum in data.minimums
@@ -145,13 +160,26 @@ class RateBook:
 
         No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
         """
-        line = self._lines.get((provider, sku)) or self.line(provider, sku, find or self.find)
-        card = line.fixed or (None if line.refused else line.card(at, context))
+        if not context:
+            hot = self._hot.get((provider, sku, *usage))
+            if hot is not None:
+                line, shape, run, begin, end = hot
+                if begin is None or begin <= at < end:
+                    return line, shape, run(usage)
+        line = self.line(provider, sku, find or self.find)
+        card = None if line.refused else line.card(at, context)
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None
-        meters = tuple(usage)
-        shape = card.shapes.get(meters) or card.shape(meters)
+        shape = card.shape(tuple(usage))
+        if not context and not line.times:
+            self._remember((provider, sku, *usage), line, shape, at)
         return line, shape, shape.run(usage)
+
+    def _remember(self, key: tuple[str, ...], line: RateLine, shape: Shape, at: datetime) -> None:
+        if len(self._hot) >= MAX_HOT:
+            del self._hot[next(iter(self._hot))]
+        begin, end = (None, at) if line.fixed is not None else line.span(at)
+        self._hot[key] = (line, shape, shape.run, begin, end)
 
     def line(self, provider: str, sku: str, find: Callable[[str, str], RateLine]) -> RateLine:
         """Remember, or find by `find`, the line of a provider and a model name."""

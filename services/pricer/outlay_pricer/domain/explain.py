@@ -1,0 +1,193 @@
+"""Why an event costs what it costs: the rule, its source and date, and the arithmetic line by line."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from msgspec import Struct
+
+from outlay_pricer.domain.books import position_of
+from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.list_price import ListPrice
+from outlay_pricer.domain.matching import resolved_facts
+from outlay_pricer.domain.pricing import list_price_of, price
+from outlay_schemas.catalog import parse_price_ref
+from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.money import PICO
+
+GUESSES = {
+    "fallback": "the provider's own price is not in the data: the price of the model's maker is taken",
+    "prefix": "the first part of the name was read as the provider",
+    "region": "a region prefix was left out of the name",
+    "version": "a version suffix was left out of the name",
+    "vendor": "the maker's prefix was left out of the name",
+    "date": "a date suffix was left out of the name",
+    "alias": "a suffix such as -latest was left out of the name",
+    "route": "a routing suffix was left out of the name",
+    "dots": "dots and dashes in the version were taken as the same",
+    "arn": "the model was read from the end of an ARN",
+    "path": "the model was read from the end of a path",
+    "fine_tune": "a fine-tuned model was priced as its base model",
+    "position": "how much was used before in the period is not known: tiers and free units start at this event",
+    "cache_write_total": "cache_write_tokens was taken as the sum of its 5 minute and 1 hour parts",
+    "drift": "the reported cost is further from the computed one than the policy allows",
+}
+
+
+class Step(Struct, frozen=True, omit_defaults=True):
+    """One line of the arithmetic: `quantity` by `price` / `per` = `amount`, in USD."""
+
+    meter: str
+    amount: str
+    quantity: str = ""
+    price: str = ""
+    per: str = ""
+    currency: str = "USD"
+    note: str = ""
+
+
+class Source(Struct, frozen=True, omit_defaults=True):
+    """Where a price comes from."""
+
+    book: str
+    version: str
+    rule: str
+    source: str = ""
+    checked: str = ""
+    """When the figure was last compared with its source, or the data's date."""
+    since: str = ""
+    """When the price came into force."""
+    note: str = ""
+
+
+class Explanation(Struct, frozen=True, omit_defaults=True):
+    """The cost of one event, taken apart."""
+
+    event: CostEvent
+    steps: list[Step]
+    sources: list[Source]
+    guesses: list[str]
+    """What was assumed, in sentences."""
+    reason: str = ""
+    """Why there is no price, or not for all of it."""
+
+
+def explain(event: UsageEvent, catalog: CompiledCatalog) -> Explanation:
+    """Explain the price of an event. Raises Invalid where `price` does."""
+    cost = price(event, catalog)
+    renamed, found = list_price_of(event, catalog)
+    steps = [*_rate_steps(found), *_book_steps(found, renamed)]
+    steps += _term_steps(cost, catalog)
+    guesses = parse_price_ref(cost.price_ref).guesses
+    reason = found.message
+    if not reason and cost.unpriced_meters:
+        reason = f"nothing prices {', '.join(cost.unpriced_meters)}"
+    return Explanation(cost, steps, _sources(found, catalog), [_sentence(guess) for guess in guesses], reason)
+
+
+def _sentence(guess: str) -> str:
+    if guess in GUESSES:
+        return GUESSES[guess]
+    key, equals, value = guess.partition("=")
+    if equals:
+        return f"there is no price for {key} {value}: the standard price is taken"
+    return f"the event does not say {key}: the published price's own is assumed"
+
+
+def _rate_steps(found: ListPrice) -> list[Step]:
+    if found.rated is None:
+        return []
+    return [
+        Step(line.meter, _plain(line.amount), str(line.quantity), str(line.price), str(line.per))
+        for line in found.rated[2]
+        if line.meter in found.amounts
+    ]
+
+
+def _book_steps(found: ListPrice, event: UsageEvent) -> list[Step]:
+    if found.booked is None:
+        return []
+    rule, span, usd = found.booked
+    steps: list[Step] = []
+    for name, meter in span.meters.items():
+        if name not in found.amounts or (found.rated and name in {line.meter for line in found.rated[2]}):
+            continue
+        position, _ = position_of(meter, resolved_facts(event))
+        steps += [
+            Step(
+                name,
+                _plain(line.amount),
+                _plain(line.quantity),
+                str(line.price),
+                str(line.per),
+                rule.book.currency,
+                line.note,
+            )
+            for line in meter.lines(found.quantities[name], position)
+        ]
+        if usd != 1:
+            note = f"1 {rule.book.currency} = {_plain(usd)} USD"
+            steps.append(Step(name, _plain(found.amounts[name] / PICO), note=note))
+    return steps
+
+
+def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
+    """Say what each negotiated term does; the amounts after all of them are the parts of the cost."""
+    terms = {terms.id: terms for terms in catalog.catalog.negotiated}
+    applied = [terms[name] for name in parse_price_ref(cost.price_ref).terms if name in terms]
+    steps: list[Step] = []
+    for item in applied:
+        if item.discount_percent is not None:
+            note = f"{item.id}: {item.discount_percent} % discount"
+        elif item.markup_percent is not None:
+            note = f"{item.id}: {item.markup_percent} % markup"
+        else:
+            agreed = ", ".join(f"{meter} at {value} per {item.per}" for meter, value in item.override.items())
+            note = f"{item.id}: {agreed}"
+        steps.append(Step("", "", note=note))
+    if steps:
+        steps += [
+            Step(meter, amount, note="after negotiated terms") for meter, amount in cost.cost_parts.items()
+        ]
+    return steps
+
+
+def _sources(found: ListPrice, catalog: CompiledCatalog) -> list[Source]:
+    sources: list[Source] = []
+    if found.rated is not None:
+        line, card, _ = found.rated
+        data = catalog.rates.data
+        since = card.since.isoformat() if card.since else ""
+        sources.append(
+            Source(
+                data.source,
+                data.version,
+                f"{line.owner}/{line.model}",
+                data.url,
+                data.date.isoformat(),
+                since,
+            )
+        )
+    if found.booked is not None:
+        rule, span, _ = found.booked
+        dated = span.dated
+        checked = dated.checked or rule.book.checked
+        sources.append(
+            Source(
+                rule.book.name,
+                rule.book.version,
+                rule.rule.id,
+                dated.source or rule.book.source,
+                checked.date().isoformat() if checked else "",
+                dated.starts.isoformat() if dated.starts else "",
+                rule.rule.note or rule.book.note,
+            )
+        )
+    return sources
+
+
+def _plain(value: Fraction) -> str:
+    """Write an exact amount: in full where it ends within 18 places, else rounded there and marked with …."""
+    scaled = value * 10**18
+    text = format(Decimal(round(scaled)).scaleb(-18), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text if scaled.denominator == 1 else f"{text}…"
