@@ -18,7 +18,7 @@ MAX_LINES = 16_384
 """Names remembered. Past it the oldest is forgotten: a flood of made-up names costs time, not memory."""
 MAX_CARDS = 256
 MAX_HOT = 65_536
-"""Names together with sets of meters remembered."""
+"""Names with a set of meters that are remembered."""
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -126,7 +126,7 @@ class RateLine:
 
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
-Hot = tuple[RateLine, Shape, Run, datetime | None, datetime]
+Hot = tuple[Run, RateLine, Shape, datetime | None, datetime]
 """What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
 
 
@@ -140,7 +140,8 @@ class RateBook:
         self.units = Units(data.units)
         self.finder = Finder(data.providers)
         self._lines: dict[tuple[str, str], RateLine] = {}
-        self._hot: dict[tuple[str, ...], Hot] = {}
+        self._hot: dict[str, dict[str, dict[tuple[str, ...], Hot]]] = {}
+        self._remembered = 0
         self._minimums = {
             (minimum.provider, model): (minimum.meters, minimum.at_least)
             for minimum in data.minimums
@@ -161,25 +162,28 @@ class RateBook:
         No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
         """
         if not context:
-            hot = self._hot.get((provider, sku, *usage))
-            if hot is not None:
-                line, shape, run, begin, end = hot
+            try:
+                run, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]
                 if begin is None or begin <= at < end:
                     return line, shape, run(usage)
+            except KeyError:
+                pass  # the first call of this name with these meters
         line = self.line(provider, sku, find or self.find)
         card = None if line.refused else line.card(at, context)
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None
         shape = card.shape(tuple(usage))
         if not context and not line.times:
-            self._remember((provider, sku, *usage), line, shape, at)
+            self._models(provider).setdefault(sku, {})[tuple(usage)] = _hot(line, shape, at)
         return line, shape, shape.run(usage)
 
-    def _remember(self, key: tuple[str, ...], line: RateLine, shape: Shape, at: datetime) -> None:
-        if len(self._hot) >= MAX_HOT:
-            del self._hot[next(iter(self._hot))]
-        begin, end = (None, at) if line.fixed is not None else line.span(at)
-        self._hot[key] = (line, shape, shape.run, begin, end)
+    def _models(self, provider: str) -> dict[str, dict[tuple[str, ...], Hot]]:
+        """Return what is remembered of a provider's models, having forgotten all if it became too much."""
+        self._remembered += 1
+        if self._remembered > MAX_HOT:
+            self._remembered = 0
+            self._hot.clear()
+        return self._hot.setdefault(provider, {})
 
     def line(self, provider: str, sku: str, find: Callable[[str, str], RateLine]) -> RateLine:
         """Remember, or find by `find`, the line of a provider and a model name."""
@@ -225,6 +229,11 @@ class RateBook:
         if len(options) == 1 and not variants:
             line.fixed = compile_card(self.units, [options[0].prices])
         return line
+
+
+def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:
+    begin, end = (None, at) if line.fixed is not None else line.span(at)
+    return shape.run, line, shape, begin, end
 
 
 def _option(raw: Mapping[str, Any]) -> Option:

@@ -15,6 +15,8 @@ from outlay_schemas.events import Quantity
 Amounts = tuple[int, ...]
 """The total, then its parts, in whole pico-USD / denominator."""
 Run = Callable[[Mapping[str, Quantity]], Amounts | None]
+Make = Callable[[tuple[int, ...], tuple[tuple[int, ...], ...], tuple[str, ...]], Run]
+"""What makes a function of thresholds, rates and meters."""
 Bands = tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]
 
 
@@ -76,7 +78,7 @@ def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands
         and (meter not in places or not any(u.contains(units.by_usage[meter]) for u in priced))
     )
     return Shape(
-        run=_factory(structure)(starts, chosen),
+        run=_factory(structure)(starts, chosen, meters),
         meters=tuple(unit.usage_key for _, unit in paid),
         denominator=denominator,
         uncovered=uncovered,
@@ -141,8 +143,8 @@ def _coefficients(unit: Unit, priced: list[Unit]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=1024)
-def _factory(structure: Structure) -> Callable[[tuple[int, ...], tuple[tuple[int, ...], ...]], Run]:
-    namespace: dict[str, Callable[[tuple[int, ...], tuple[tuple[int, ...], ...]], Run]] = {}
+def _factory(structure: Structure) -> Make:
+    namespace: dict[str, Make] = {}
     exec(_source(structure), namespace)  # noqa: S102 - the source is made of indexes, see the module's docstring
     return namespace["make"]
 
@@ -151,7 +153,7 @@ def _source(structure: Structure) -> str:
     """Write the function: check what the library checks, choose the tier, multiply."""
     body: list[str] = []
     if structure.width:
-        body.append("".join(f"v{place}, " for place in range(structure.width)) + "= usage.values()")
+        body += [f"v{place} = usage[k{place}]" for place in range(structure.width)]
     refusals = [f"v{place}" for place in structure.absent] + [
         f"(v{a} and v{b})" for a, b in structure.clashes
     ]
@@ -171,7 +173,9 @@ def _source(structure: Structure) -> str:
     body += [f"{part} = {name} * {rate}" for part, name, rate in zip(parts, names, rates, strict=True)]
     body += [f"total = {' + '.join(parts) or '0'}"]
     body += [f"return (total, {''.join(f'{part}, ' for part in parts)}) if total.__class__ is int else None"]
-    lines = ["def make(starts, bands):"]
+    lines = ["def make(starts, bands, meters):"]
+    if structure.width:
+        lines.append("    " + "".join(f"k{place}, " for place in range(structure.width)) + "= meters")
     if names and structure.total < 0:
         lines.append(f"    {unpack}= bands[0]")
     lines += ["    def run(usage):", *(f"        {line}" for line in body), "    return run"]
