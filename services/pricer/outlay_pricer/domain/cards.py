@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import cached_property
 from math import lcm
 from typing import Any
 
@@ -50,6 +51,8 @@ class Card:
     """Set: the library refuses to price anything with these prices, and says this."""
     since: datetime | None = None
     """When the standard prices came into force; None: always."""
+    used: frozenset[tuple[str, str]] = frozenset()
+    """The pairs of the price context that these prices are for."""
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     @property
@@ -61,13 +64,14 @@ class Card:
         """Return the arithmetic for events that report exactly these meters, in this order."""
         known = self.shapes.get(meters)
         if known is None:
-            known = build_shape(self.units, [rate.unit for rate in self.rates], meters, self._bands())
+            known = build_shape(self.units, [rate.unit for rate in self.rates], meters, self.bands)
             if len(self.shapes) >= MAX_SHAPES:  # producers that shuffle their keys must not fill the memory
                 self.shapes.clear()
             self.shapes[meters] = known
         return known
 
-    def _bands(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]:
+    @cached_property
+    def bands(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]:
         """Thresholds, the rates between them, and their denominator: whole pico-USD / denominator a count."""
         starts = sorted({start for rate in self.rates for start, _ in rate.tiers})
         exact = [

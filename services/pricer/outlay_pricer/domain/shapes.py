@@ -50,12 +50,40 @@ class Shape:
     """All rates that could apply are zero."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the arithmetic of a set of meters has in common for all models that price the same units."""
+
+    make: Make
+    columns: tuple[int, ...]
+    """The rates that are paid, as places in the card."""
+    meters: tuple[str, ...]
+    uncovered: tuple[str, ...]
+
+
 def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands) -> Shape:
-    """Work out the arithmetic for events that report `meters`, in this order."""
+    """Work out the arithmetic for events that report `meters`."""
     starts, rates, denominator = bands
+    key = (tuple(unit.order for unit in priced), meters, bool(starts))
+    plan = units.plans.get(key)
+    if plan is None:
+        if len(units.plans) >= MAX_PLANS:
+            units.plans.clear()
+        plan = units.plans[key] = _plan(units, priced, meters, bool(starts))
+    chosen = tuple([tuple([band[column] for column in plan.columns]) for band in rates])
+    return Shape(
+        run=plan.make(starts, chosen, meters),
+        meters=plan.meters,
+        denominator=denominator,
+        uncovered=plan.uncovered,
+        free=bool(chosen[0]) and not any(any(band) for band in chosen),
+    )
+
+
+def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiered: bool) -> Plan:
     places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
     reported = [units.by_usage[meter] for meter in places]
-    needed = priced + ([units.by_usage[_INPUT]] if starts and _INPUT in units.by_usage else [])
+    needed = priced + ([units.by_usage[_INPUT]] if tiered and _INPUT in units.by_usage else [])
     absent, clashes = _conditions(needed, reported, places)
     paid = [
         (column, unit)
@@ -67,25 +95,23 @@ def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands
         leaves=tuple(_leaf(unit, priced, places, meters) for _, unit in paid),
         absent=absent,
         clashes=clashes,
-        total=places.get(_INPUT, -1) if starts else -2,
+        total=places.get(_INPUT, -1) if tiered else -2,
     )
-    columns = [column for column, _ in paid]
-    chosen = tuple(tuple(band[column] for column in columns) for band in rates)
     uncovered = tuple(
         meter
         for meter in meters
         if meter != REQUESTS
         and (meter not in places or not any(u.contains(units.by_usage[meter]) for u in priced))
     )
-    return Shape(
-        run=_factory(structure)(starts, chosen, meters),
+    return Plan(
+        make=_factory(structure),
+        columns=tuple(column for column, _ in paid),
         meters=tuple(unit.usage_key for _, unit in paid),
-        denominator=denominator,
         uncovered=uncovered,
-        free=bool(chosen[0]) and not any(any(band) for band in chosen),
     )
 
 
+MAX_PLANS = 4096
 _INPUT = "input_tokens"
 
 

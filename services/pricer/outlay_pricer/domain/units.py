@@ -35,6 +35,10 @@ class Unit:
         return all(mine.get(key, value) == value for key, value in other.dimensions)
 
 
+PlanKey = tuple[tuple[int, ...], tuple[str, ...], bool]
+"""Priced units, reported meters, and whether there are tiers."""
+
+
 class Units:
     """All units of a price data release."""
 
@@ -49,6 +53,8 @@ class Units:
                 order=order,
             )
         self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
+        self.plans: dict[PlanKey, Any] = {}
+        """Remembered by `shapes.build_shape`."""
         self.reported = frozenset(key for key in self.by_usage if key != REQUESTS)
 
     @cached_property
