@@ -159,7 +159,7 @@ def _ours(  # noqa: PLR0917 - the same grid cell as theirs
     if sum(map(Decimal, cost.cost_parts.values())) != Decimal(cost.cost or 0):
         return f"parts {cost.cost_parts} do not add up to {cost.cost}"
     reference = parse_price_ref(cost.price_ref)
-    if reference.reason == "model_unknown" or reference.guesses:
+    if reference.reason == "model_unknown" or (reference.guesses and not model.is_match(_name(model))):
         return NOT_FOUND
     # What nothing prices costs nothing with the library; here it is told.
     return Decimal(cost.cost or 0)
