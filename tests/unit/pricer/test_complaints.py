@@ -153,7 +153,9 @@ def test_complaint_20_an_old_event_is_priced_as_of_its_own_time(ready: CompiledC
     old = _claude(ready, usage, time=before, attributes=batch)
     new = _claude(ready, usage, time=datetime(2026, 10, 14, tzinfo=UTC), attributes=batch)
     assert (old.cost, new.cost) == ("0.003", "0.0015")
-    assert old.price_ref.endswith("~service_tier=batch") is False
+    assert old.price_ref.endswith("~service_tier=batch"), (
+        "the batch price then is not known, and that is said"
+    )
 
 
 def test_complaint_21_old_price_data_is_said_and_a_makers_price_is_marked(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from outlay_pricer.domain.attribution import Attribution
 from outlay_pricer.domain.books import Books, CompiledRule
@@ -35,11 +36,11 @@ class ContextRules:
     neutral: frozenset[tuple[str, str]]
 
     def resolve(
-        self, line: RateLine, attributes: Mapping[str, str]
+        self, line: RateLine, attributes: Mapping[str, str], at: datetime
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the context for a line, and what of it has no price: there the standard price is a guess."""
+        """Return the context for a line, and what of it has no price at `at`: there the standard price is a guess."""
         context: dict[str, str] = {}
-        guesses: list[str] = []
+        said: dict[tuple[str, str], str] = {}
         for key in self.keys:
             value = attributes.get(key)
             if value is None or (key, value) in self.neutral:
@@ -49,9 +50,9 @@ class ContextRules:
                 pair = self.aliases.get(pair, pair)
             if pair in line.wanted:
                 context[pair[0]] = pair[1]
-            else:
-                guesses.append(f"{key}={value}")
-        return context, tuple(sorted(guesses))
+            said[pair] = f"{key}={value}"
+        used = line.card(at, context).used if context else frozenset()
+        return context, tuple(sorted(word for pair, word in said.items() if pair not in used))
 
 
 @dataclass

@@ -86,7 +86,7 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
     if line.refused is not None:
         ref = parse_price_ref(line.ref(reason=line.refused.code))
         return ListPrice(replace(ref, guesses=()), uncovered=_used(usage), message=line.refused.message)
-    context, guesses = catalog.context.resolve(line, event.attributes)
+    context, guesses = catalog.context.resolve(line, event.attributes, event.time)
     card = line.card(event.time, context)
     try:
         lines = price_lines(card, at_least(line, usage))

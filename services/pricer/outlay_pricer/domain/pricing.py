@@ -112,7 +112,7 @@ def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCa
     context, guesses = _NO_CONTEXT
     if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
         line = catalog.lookup.line(event.provider, event.sku, event.attributes)
-        context, guesses = catalog.context.resolve(line, event.attributes)
+        context, guesses = catalog.context.resolve(line, event.attributes, event.time)
     line, shape, amounts = catalog.rates.quote(
         event.provider, event.sku, usage, event.time, context, catalog.lookup.find
     )

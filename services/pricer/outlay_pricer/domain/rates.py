@@ -100,6 +100,7 @@ class RateLine:
             options = self.in_force(at, dict(known))
             card = compile_card(self.units, [option.prices for option in options])
             card.since = options[0].constraint.starts
+            card.used = frozenset(pair for option in options for pair in option.when)
             if len(self.cards) >= MAX_CARDS:
                 self.cards.clear()
             self.cards[cell] = card
