@@ -61,7 +61,13 @@ def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
     """Return a producer that knows where the topics are, so that no request waits for that."""
     while True:
         try:
-            sink = KafkaSink(settings.kafka, delivery_timeout_ms=int(settings.deliver_seconds * 1000))
+            deliver_ms = int(settings.deliver_seconds * 1000)
+            sink = KafkaSink(
+                settings.kafka,
+                delivery_timeout_ms=deliver_ms,
+                request_timeout_ms=deliver_ms // 2,
+                max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
+            )
             sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
         except Retryable as error:
             log.warning("waiting for Kafka", error=str(error))

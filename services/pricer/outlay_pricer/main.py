@@ -1,0 +1,131 @@
+"""Wires the pricer. Run as `python -m outlay_pricer.main`; see settings.py for its environment."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import faust
+
+from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.errors import Retryable
+from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.kafka import KafkaSink
+from outlay_kit.settings import load
+from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_pricer import bus, metrics, shell
+from outlay_pricer.deliveries import Output
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.progress import GroupProgress
+from outlay_pricer.records import Place, price_record
+from outlay_pricer.settings import Settings
+from outlay_pricer.watchdog import Watchdog
+from outlay_schemas.catalog import decode_catalog
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+
+log = get_logger(__name__)
+_STOP_SECONDS = 10.0
+
+
+def main() -> None:
+    """Price until SIGTERM. Ends at once, not committing, on the first error that no waiting mends."""
+    settings = load(Settings)
+    configure_logging("pricer", settings.log_level)
+    for chatty in ("faust", "mode", "aiokafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    clock = SystemClock()
+    health = Health(clock, settings.health.stall_seconds)
+    serve_health(health, settings.health)
+    feed = CatalogFeed(settings.kafka, compile_catalog, clock, _tell).start()
+    _wait_for_kafka(settings, clock)
+    while not feed.wait(10.0):
+        log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
+    Watchdog(GroupProgress(settings.kafka, settings.group, USAGE_EVENTS.name), health).start()
+    end_when_stalled(health)
+    app = bus.faust_app(settings)
+    work = _work(feed, clock, settings.default_tenant)
+    shell.attach(app, USAGE_EVENTS.name, work, partial(bus.send, app), settings.in_flight)
+    _follow_readiness(app, health)
+    _run(app)
+
+
+def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
+    """Return a catalog's revision and what prices by it. Raises ValueError if it is none."""
+    compiled = CompiledCatalog.from_catalog(decode_catalog(value))
+    return compiled.revision, compiled
+
+
+def _work(
+    feed: CatalogFeed[CompiledCatalog], clock: Clock, default_tenant: str
+) -> Callable[[bytes, int, int], list[Output]]:
+    def work(value: bytes, partition: int, offset: int) -> list[Output]:
+        started = time.thread_time()
+        place = Place(USAGE_EVENTS.name, partition, offset)
+        priced = price_record(value, place, feed.current(), clock.now(), default_tenant)
+        metrics.SECONDS.observe(time.thread_time() - started)
+        metrics.RECORDS.inc()
+        metrics.EVENTS.labels("priced").inc(priced.events)
+        if priced.letters:
+            metrics.EVENTS.labels("dead_letter").inc(len(priced.letters))
+            log.warning("dead letters", count=len(priced.letters), code=priced.letters[0].code)
+        outputs = [(COST_EVENTS.name, costs) for costs in priced.values]
+        return outputs + [(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]
+
+    return work
+
+
+def _tell(catalog: CompiledCatalog) -> None:
+    metrics.REVISION.set(catalog.revision)
+
+
+def _wait_for_kafka(settings: Settings, clock: Clock) -> None:
+    """Return when Kafka answers and the topics are there, so that Faust never meets their absence."""
+    while True:
+        try:
+            sink = KafkaSink(settings.kafka)
+            try:
+                sink.require([USAGE_EVENTS.name, COST_EVENTS.name, DEAD_LETTER.name])
+            finally:
+                sink.close()
+        except Retryable as error:
+            log.warning("waiting for Kafka", error=str(error))
+            clock.sleep(1.0)
+        else:
+            return
+
+
+def _follow_readiness(app: faust.App, health: Health) -> None:
+    async def assigned(*_: object, **__: object) -> None:
+        health.ready = True
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+
+
+class _Worker(faust.Worker):
+    async def stop(self) -> None:
+        """Stop, or end: Faust waits without limit for what may never come."""
+        timer = threading.Timer(_STOP_SECONDS, os._exit, (0,))
+        timer.daemon = True
+        timer.start()
+        await super().stop()
+
+
+def _run(app: faust.App) -> None:
+    worker = _Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # it writes to a log as if that were a terminal
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
+    except BaseException as error:  # noqa: BLE001 (whatever it is, this process ends)
+        shell.end(error)
+
+
+if __name__ == "__main__":
+    main()

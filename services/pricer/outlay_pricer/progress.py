@@ -1,0 +1,40 @@
+"""How far the pricer's group is, asked of Kafka by a client that is no member of it."""
+
+from typing import Any
+
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import Partition  # first: it imports kafka-python with its warnings taken care of
+from outlay_kit.settings import KafkaSettings
+
+from kafka import KafkaConsumer, TopicPartition  # isort: skip
+from kafka.errors import KafkaError  # isort: skip
+
+
+class GroupProgress:
+    """Asks for the committed offsets of a group and the ends of a topic."""
+
+    def __init__(self, settings: KafkaSettings, group: str, topic: str) -> None:
+        self._options = {**settings.client_options(), "group_id": group, "enable_auto_commit": False}
+        self._topic = topic
+        self._consumer: Any = None
+
+    def ask(self) -> tuple[int, int]:
+        """Return the sum of the committed offsets, and the records not committed. Raises Retryable."""
+        try:
+            committed, ends = self._offsets()
+        except KafkaError as error:
+            raise Retryable(f"Kafka does not tell how far the group is: {error}") from error
+        return sum(committed.values()), sum(max(0, ends[p] - committed[p]) for p in ends)
+
+    def _offsets(self) -> tuple[dict[Partition, int], dict[Partition, int]]:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(**self._options, metrics_enabled=False)
+        numbers = self._consumer.partitions_for_topic(self._topic) or ()
+        partitions = [TopicPartition(self._topic, number) for number in numbers]
+        ends = self._consumer.end_offsets(partitions, timeout_ms=10_000)
+        starts = self._consumer.beginning_offsets(partitions, timeout_ms=10_000)
+        committed = {}
+        for p in partitions:
+            offset = self._consumer.committed(p, timeout_ms=10_000)
+            committed[p.topic, p.partition] = starts[p] if offset is None else max(offset, starts[p])
+        return committed, {(p.topic, p.partition): end for p, end in ends.items()}

@@ -1,0 +1,50 @@
+"""The Faust shell. One agent, raw bytes, deliver before ack, end on the first error; nothing else of Faust.
+
+What may not be changed here, and why, is in docs/guarantees.md; tests/integration/pricer/test_faust.py
+holds what we know of Faust.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+
+from outlay_kit.telemetry import get_logger
+from outlay_pricer.deliveries import Deliveries, Output
+
+log = get_logger(__name__)
+
+
+def end(error: BaseException) -> None:
+    """End this process now: Faust would go on, and commit over what failed. Its successor repeats the work."""
+    log.critical("the pricer ends; what it did not commit is done again", exc_info=error)
+    os._exit(70)
+
+
+def attach(
+    app: faust.App,
+    topic: str,
+    work: Callable[[bytes, int, int], list[Output]],
+    send: Callable[[str, bytes], Awaitable[object]],
+    in_flight: int,
+) -> None:
+    """Put each record of `topic` through `work(value, partition, offset)`, and its results through `send`."""
+    source = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    deliveries = Deliveries(send, in_flight)
+
+    @app.agent(source, name="pricer", concurrency=1)
+    async def price(stream: Any) -> None:
+        try:
+            async for event in stream.noack().events():
+                message = event.message
+                await deliveries.put(event, work(message.value or b"", message.partition, message.offset))
+        except Exception as error:  # noqa: BLE001 (whatever it is, this process ends)
+            end(error)
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def acknowledge() -> None:
+        try:
+            await deliveries.run()
+        except Exception as error:  # noqa: BLE001 (whatever it is, this process ends)
+            end(error)

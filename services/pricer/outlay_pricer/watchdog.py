@@ -1,0 +1,56 @@
+"""Watches the pricer from outside Faust, whose agents may be dead while its worker looks alive (P14).
+
+A thread asks Kafka, by a client of its own, how far the group has committed and how far the topic goes.
+"""
+
+import threading
+from typing import Protocol
+
+from outlay_kit.errors import Retryable
+from outlay_kit.health import Health
+from outlay_kit.telemetry import get_logger
+from outlay_pricer import metrics
+
+log = get_logger(__name__)
+
+
+class Progress(Protocol):
+    """How far a group is."""
+
+    def ask(self) -> tuple[int, int]:
+        """Return the sum of the committed offsets, and the records not committed. Raises Retryable."""
+        ...
+
+
+class Watchdog:
+    """Tells Health of every step forward; a pricer that has work and takes no step is a stalled one."""
+
+    def __init__(self, progress: Progress, health: Health) -> None:
+        self._progress = progress
+        self._health = health
+        self._committed = -1
+        self._lag = 0
+        health.watch(lambda: self._lag > 0)
+
+    def look(self) -> None:
+        """Look once. Kafka being away is no stall."""
+        try:
+            committed, self._lag = self._progress.ask()
+        except Retryable as error:
+            log.warning("the watchdog cannot ask Kafka now", error=str(error))
+            self._health.progress()
+            return
+        metrics.LAG.set(self._lag)
+        if committed != self._committed or not self._lag:
+            self._committed = committed
+            self._health.progress()
+
+    def start(self, every: float = 5.0) -> None:
+        """Look every few seconds, in a daemon thread."""
+
+        def watch() -> None:
+            pause = threading.Event()
+            while not pause.wait(every):
+                self.look()
+
+        threading.Thread(target=watch, name="lag", daemon=True).start()
