@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.pricer.build import NOW, event
 
 from outlay.catalog.library import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
@@ -13,7 +14,6 @@ from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Catalog, RateData
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent
-from tests.unit.pricer.build import NOW, event
 
 _M = Decimal(1_000_000)
 

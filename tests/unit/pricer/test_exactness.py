@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
 from outlay_pricer.domain.cards import Card, compile_card
 from outlay_pricer.domain.exact import Contradiction, price_lines, settle
@@ -15,7 +16,6 @@ from outlay_pricer.domain.pricing import fingerprint, price
 from outlay_pricer.domain.units import Units
 from outlay_schemas.events import Quantity, cost_event_decoder, encoder
 from outlay_schemas.money import PICO, to_pico
-from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
 _units = Units(UNITS)
 _price = st.decimals(min_value=0, max_value=1000, places=7).map(str)
@@ -37,7 +37,7 @@ _meters = st.sampled_from([name for name in UNITS if name != "requests"])
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
     prices: dict[str, object] = {}
-    for key in draw(st.sets(st.sampled_from(_FULL + ("audio_hours", "requests_kcount")), min_size=1)):
+    for key in draw(st.sets(st.sampled_from((*_FULL, "audio_hours", "requests_kcount")), min_size=1)):
         value: object = draw(_price)
         if draw(st.booleans()):
             tiers = [{"start": draw(st.integers(0, 250_000)), "price": draw(_price)} for _ in range(2)]

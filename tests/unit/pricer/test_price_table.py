@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider, rates
 
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Minimum
-from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider, rates
 
 M = Decimal(1_000_000)
 TIERED = model(
@@ -105,13 +105,14 @@ def test_a_provider_that_bills_at_least_ten_seconds() -> None:
     ready = catalog(
         rates(model("speech", {"audio_hours": "0.36", "input_audio_hours": "0.36"}), minimums=(least,))
     )
-    for usage, expected in [
+    cases: list[tuple[dict[str, int | str], str]] = [
         ({"audio_seconds": 3}, "0.001"),
         ({"input_audio_seconds": "2.5"}, "0.001"),
         ({"audio_seconds": "20.5"}, "0.00205"),
         ({"audio_seconds": 0}, "0"),
         ({"input_audio_seconds": 0}, "0"),
-    ]:
+    ]
+    for usage, expected in cases:
         assert price(event(usage, "speech"), ready).cost == expected
     assert price(event({"input_tokens": 5}, "speech"), ready).cost is None
 

@@ -45,7 +45,7 @@ class Attribution:
         ]
         self._defaults = [(default.sets, compile_match(default.match)) for default in catalog.defaults]
         self._required = [
-            _Requirement(policy, compile_words([policy.tenant]), compile_match(policy.match))
+            _Requirement(policy, _tenant_test(policy.tenant), compile_match(policy.match))
             for policy in catalog.required_tags
         ]
         self.idle = not (catalog.aliases or catalog.owners or catalog.virtual_tags or catalog.defaults)
@@ -115,3 +115,8 @@ class Attribution:
 
 def _alias_index(aliases: tuple[Alias, ...]) -> dict[tuple[str, str], str]:
     return {(alias.dimension, other): alias.name for alias in aliases for other in alias.aliases}
+
+
+def _tenant_test(tenant: str) -> Callable[[str], bool]:
+    # A single-tenant installation has no tenant names: `*` is about it too.
+    return (lambda _: True) if tenant == "*" else compile_words([tenant])

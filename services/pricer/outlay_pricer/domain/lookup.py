@@ -45,7 +45,7 @@ class Lookup:
             return line
         prefix, rest = parts
         behind = self._prefixed(_GATEWAY.get(prefix, prefix), rest)
-        return line if behind is None else replace(behind, guesses=("prefix", *behind.guesses), refs={})
+        return line if behind is None else replace(behind, guesses=("name-prefix", *behind.guesses), refs={})
 
     def _prefixed(self, provider: str, sku: str) -> RateLine | None:
         """Read `provider/model`, where the first part is a provider that the data knows."""

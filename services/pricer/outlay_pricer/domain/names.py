@@ -25,16 +25,16 @@ _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 _DASHED = re.compile(r"(?<=-\d)-(?=\d(?:-|$))")
 
 _STEPS: tuple[Step, ...] = (
-    ("arn", lambda ref: _ARN.sub(r"\1", ref)),
-    ("path", lambda ref: _VERTEX_PATH.sub(r"\1", ref)),
-    ("region", lambda ref: _REGION.sub("", ref)),
-    ("fine_tune", lambda ref: _FINE_TUNE.sub(r"\1", ref)),
-    ("route", lambda ref: _ROUTE.sub("", ref)),
-    ("version", lambda ref: _BEDROCK_VERSION.sub("", ref)),
-    ("version", lambda ref: _VERTEX.sub("", ref)),
-    ("vendor", lambda ref: _VENDOR.sub("", ref)),
-    ("date", lambda ref: _DATE.sub("", ref)),
-    ("alias", lambda ref: _ALIAS.sub("", ref)),
+    ("name-arn", lambda ref: _ARN.sub(r"\1", ref)),
+    ("name-path", lambda ref: _VERTEX_PATH.sub(r"\1", ref)),
+    ("name-region", lambda ref: _REGION.sub("", ref)),
+    ("name-fine_tune", lambda ref: _FINE_TUNE.sub(r"\1", ref)),
+    ("name-route", lambda ref: _ROUTE.sub("", ref)),
+    ("name-version", lambda ref: _BEDROCK_VERSION.sub("", ref)),
+    ("name-version", lambda ref: _VERTEX.sub("", ref)),
+    ("name-vendor", lambda ref: _VENDOR.sub("", ref)),
+    ("name-date", lambda ref: _DATE.sub("", ref)),
+    ("name-alias", lambda ref: _ALIAS.sub("", ref)),
 )
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda ref: _DOTTED.sub("-", ref),
@@ -57,7 +57,7 @@ def candidates(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         for spelling in (ref, *(respell(ref) for respell in _SPELLINGS)):
             if spelling not in seen:
                 seen.add(spelling)
-                yield spelling, steps if spelling == ref else (*steps, "dots")
+                yield spelling, steps if spelling == ref else (*steps, "name-dots")
 
 
 def split_prefix(name: str) -> tuple[str, str] | None:

@@ -1,0 +1,239 @@
+"""Explaining, showing, comparing, splitting, and knowing how old the prices are."""
+
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from tests.unit.pricer.build import NOW, PLAIN, book, catalog, event, model, rates, rule, source
+from tests.unit.pricer.test_price_table import BATCH, DATED, TIERED
+
+from outlay_pricer.domain.compare import only_book, plan, what_if_model
+from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.explain import Step, explain
+from outlay_pricer.domain.freshness import stale
+from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.show import show
+from outlay_pricer.domain.split import build_or_buy, cost_per_mtok, idle_cost, split_cost
+from outlay_schemas.catalog import Split
+
+EGRESS = rule(
+    {"gb": {"tiers": [{"up_to": 10, "price": "0.09"}, {"price": "0.05"}], "position": "used", "free": 1}},
+    "egress",
+)
+
+
+def test_explain_gives_the_arithmetic_line_by_line() -> None:
+    told = explain(event({"input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 1}), catalog())
+    assert told.steps == [
+        Step("input_tokens", "0.00018", "60", "3", "1000000"),
+        Step("cache_read_tokens", "0.000012", "40", "0.3", "1000000"),
+        Step("output_tokens", "0.000015", "1", "15", "1000000"),
+    ]
+    assert told.event == price(
+        event({"input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 1}), catalog()
+    )
+    (where,) = told.sources
+    assert (where.book, where.version, where.rule, where.checked) == (
+        "test-prices",
+        "1",
+        "acme/plain",
+        "2026-11-01",
+    )
+    assert (told.guesses, told.reason) == ([], "")
+
+
+def test_explain_shows_tiers_currency_and_what_was_assumed() -> None:
+    euro = book(EGRESS, currency="EUR", source="https://example.org", checked="2026-02-03")
+    ready = catalog(price_books=[euro], fx=[{"currency": "EUR", "usd": "1.5"}])
+    told = explain(event({"gb": 20}, "egress", kind="transfer", attributes={"used": "3"}), ready)
+    assert [(step.quantity, step.price, step.amount, step.currency, step.note) for step in told.steps] == [
+        ("8", "0.09", "0.72", "EUR", "tier 1"),
+        ("12", "0.05", "0.6", "EUR", "tier 2"),
+        ("", "", "1.98", "USD", "1 EUR = 1.5 USD"),
+    ]
+    assert told.event.cost == "1.98"
+    assert (told.sources[0].source, told.sources[0].checked) == ("https://example.org", "2026-02-03")
+    unknown = explain(event({"gb": 20}, "egress", kind="transfer"), ready)
+    assert "is not known" in unknown.guesses[0]
+
+
+def test_explain_names_terms_guesses_and_reasons() -> None:
+    terms = [
+        {"id": "a", "override": {"input_tokens": "2"}},
+        {"id": "b", "discount_percent": 10},
+        {"id": "c", "markup_percent": 5},
+    ]
+    ready = catalog(rates(PLAIN, BATCH), negotiated=terms)
+    told = explain(event({"input_tokens": 1_000_000}, attributes={"speed": "fast"}), ready)
+    notes = [step.note for step in told.steps if not step.price]
+    assert notes == [
+        "a: input_tokens at 2 per 1000000",
+        "b: 10 % discount",
+        "c: 5 % markup",
+        "after negotiated terms",
+    ]
+    guessed = explain(event({"input_tokens": 1}, "plain-latest", attributes={"processing": "turbo"}), ready)
+    assert guessed.guesses == [
+        "a suffix such as -latest was left out of the name",
+        "there is no price for processing turbo: the standard price is taken",
+    ]
+    assert explain(event({"input_tokens": 1}, "zip"), ready).reason.startswith("Unable to find model")
+    assert explain(event({"input_tokens": 1, "crates": 2}), ready).reason == "nothing prices crates"
+    assumed = catalog(price_books=[book(rule({"gb": {"price": "1"}}, assumes={"region": "us-1"}))])
+    assert "does not say region" in explain(event({"gb": "0.3"}, "box", kind="storage"), assumed).guesses[0]
+
+
+def test_explain_of_a_fee_that_a_book_adds_and_of_amounts_that_never_end() -> None:
+    own = book(
+        rule({"web_searches": {"price": "10", "per": 1000}}, "plain"), rule({"gb": {"price": "1", "per": 3}})
+    )
+    ready = catalog(price_books=[own], owners=[{"key": "user", "value": "u", "sets": {"team": "t"}}])
+    told = explain(event({"input_tokens": 1, "web_searches": 3}, user="u"), ready)
+    assert [step.meter for step in told.steps] == ["input_tokens", "web_searches"]
+    assert [source.book for source in told.sources] == ["test-prices", "own"]
+    third = explain(event({"gb": 1}, "box", kind="storage"), ready)
+    assert third.steps[0].amount == "0.333333333333333333…"
+    assert third.event.cost == "0.333333333333"
+
+
+def test_explain_of_contradictions() -> None:
+    ready = catalog(usage={"contradictions": "unpriced"})
+    told = explain(event({"input_tokens": 1, "prompt_tokens": 2}), ready)
+    assert told.reason == "the numbers of the usage contradict each other"
+    assert "cannot exceed" in explain(event({"input_tokens": 1, "cache_read_tokens": 2}), ready).reason
+
+
+def test_show_says_what_a_sku_costs_when_and_from_where() -> None:
+    ready = catalog(
+        rates(PLAIN, TIERED, DATED, BATCH), price_books=[book(EGRESS, source="https://example.org")]
+    )
+    (tiered,) = show(ready, "acme", "tiered", NOW)
+    assert [(item.meter, item.price, item.above) for item in tiered.prices] == [
+        ("input_tokens", "3", "0"),
+        ("input_tokens", "6", "200000"),
+        ("input_tokens", "9", "400000"),
+        ("output_tokens", "15", "0"),
+        ("output_tokens", "22.5", "200000"),
+    ]
+    before = show(ready, "acme", "dated", datetime(2026, 10, 1, tzinfo=UTC))[0]
+    assert (before.prices[0].price, before.since, before.until) == ("2", "", "2026-11-01T00:00:00+00:00")
+    after = show(ready, "acme", "dated", NOW)[0]
+    assert (after.prices[0].price, after.since, after.until) == ("1", "2026-11-01T00:00:00+00:00", "")
+    standard, batch = show(ready, "acme", "batch", NOW)
+    assert (standard.context, batch.context) == ({}, {"processing": "batch"})
+    (egress,) = show(ready, "any", "egress", NOW)
+    assert [(item.price, item.above, item.note) for item in egress.prices] == [
+        ("0.09", "0", "first 1 free; graduated"),
+        ("0.05", "10", "first 1 free; graduated"),
+    ]
+    (unknown,) = show(ready, "acme", "zip", NOW)
+    assert unknown.reason.startswith("Unable to find model")
+
+
+def test_show_of_a_book_rule_in_full() -> None:
+    full = rule(
+        {"gb": {"price": "1", "minimum": "2", "rounding": {"step": 60}, "included_in": "compute_seconds"}}
+    )
+    full["prices"][0] |= {"from": "2026-01-01", "to": "2026-12-01", "checked": "2026-01-01"}
+    ready = catalog(price_books=[book({**full, "assumes": {"region": "us-1"}})])
+    (shown,) = show(ready, "x", "box", NOW)
+    assert shown.prices[0].note == "at least 2 USD; in steps of 60, up; included in compute_seconds"
+    assert (shown.checked, shown.where) == ("2026-01-01", {"region": ["us-1"]})
+    (none,) = show(ready, "x", "box", datetime(2027, 1, 1, tzinfo=UTC))
+    assert (none.reason, none.prices) == ("no price at this time", [])
+
+
+def test_plan_says_what_a_new_catalog_changes() -> None:
+    events = [
+        event({"input_tokens": 1_000_000}, id="1", team="a"),
+        event({"input_tokens": 1_000_000}, id="2", team="b"),
+        event({"gb": 1}, "zip", id="3", team="b", kind="storage"),
+        event({"input_tokens": 1, "prompt_tokens": 2}, id="4"),
+        event({"output_tokens": 1}, id="5"),
+    ]
+    old = catalog()
+    new = catalog(
+        rates(model("plain", {"input_mtok": "4", "output_mtok": "15"})),
+        price_books=[book(rule({"gb": {"price": "7"}}, "zip"))],
+        required_tags=[{"require": "team", "action": "dead_letter"}],
+    )
+    found = plan(old, new, events, by=("team",))
+    assert [(group.group["team"], group.change, group.changed) for group in found.groups] == [
+        ("b", "8", 2),
+        ("a", "1", 1),
+        ("", "-0.000015", 1),
+    ]
+    total = found.total
+    assert (total.before, total.after, total.change) == ("6.000015", "15", "8.999985")
+    assert (total.events, total.unpriced_before, total.unpriced_after, total.refused_after) == (5, 1, 0, 2)
+
+
+def test_what_if_another_model_had_answered() -> None:
+    ready = catalog(rates(PLAIN, model("cheap", {"input_mtok": "1"})))
+    events = [event({"input_tokens": 1_000_000}), event({"gb": 1}, "x", kind="storage")]
+    found = what_if_model(ready, events, "acme", "cheap")
+    assert (found.total.before, found.total.after, found.total.unpriced_after) == ("3", "1", 1)
+
+
+def test_what_if_a_book_came_first() -> None:
+    own = book(rule({"input_tokens": {"price": "1", "per": 1_000_000}}, "plain"))
+    base = source(price_books=[book(rule({} | {"gb": {"price": 1}}), name="first"), own])
+    found = plan(CompiledCatalog.from_catalog(base), CompiledCatalog.from_catalog(only_book(base, "own")),
+                 [event({"input_tokens": 1_000_000})])  # fmt: skip
+    assert (found.total.before, found.total.after) == ("3", "1")
+    with pytest.raises(ValueError, match="no price book is called 'x'; there are: first, own"):
+        only_book(base, "x")
+
+
+def _split(**more: Any) -> Split:
+    return Split.model_validate({"id": "cluster", "match": {"sku": "gpu"}, **more})
+
+
+def test_shared_cost_is_split_and_nothing_is_lost() -> None:
+    teams = [{"sets": {"team": name}, "weight": weight} for name, weight in (("a", 1), ("b", 2), ("c", 4))]
+    assert split_cost(_split(method="even", shares=teams), 100) == {"a": 34, "b": 33, "c": 33}
+    assert split_cost(_split(method="fixed", shares=teams), 100) == {"a": 14, "b": 29, "c": 57}
+    own = {"a": 30, "b": 10, "d": 60, "": 5, "e": 0}
+    assert split_cost(_split(method="proportional"), 1000, own) == {"a": 300, "b": 100, "d": 600}
+    assert split_cost(_split(method="proportional", shares=teams), 100, own) == {"a": 75, "b": 25}
+    with pytest.raises(ValueError, match="nobody to share proportional with"):
+        split_cost(_split(method="proportional"), 1000)
+    other = _split(method="even", shares=[{"sets": {"business_unit": "x", "project": "y"}}])
+    assert split_cost(other, 7) == {"business_unit=x/project=y": 7}
+
+
+@pytest.mark.parametrize("method", ["even", "fixed"])
+def test_a_split_needs_receivers(method: str) -> None:
+    with pytest.raises(ValueError, match="needs shares"):
+        _split(method=method)
+    if method == "fixed":
+        with pytest.raises(ValueError, match="needs a weight"):
+            _split(method=method, shares=[{"sets": {"team": "a"}}])
+
+
+def test_idle_cost_and_build_or_buy() -> None:
+    assert idle_cost(1000, Fraction(25), Fraction(100)) == (250, 750)
+    assert idle_cost(1000, Fraction(250), Fraction(100)) == (1000, 0)
+    with pytest.raises(ValueError, match="has a length"):
+        idle_cost(1, Fraction(1), Fraction(0))
+    assert cost_per_mtok(10**12, 1_000_000) == 1
+    assert cost_per_mtok(10**12, 0) is None
+    assert build_or_buy(4 * 10**12, 10**12, 2_000_000, 3 * 10**12) == {"allocation": 2, "usage": Fraction(1, 2),
+                                                                    "api": Fraction(3, 2)}  # fmt: skip
+    assert build_or_buy(1, 1, 1, None)["api"] is None
+
+
+def test_old_prices_are_told() -> None:
+    fresh = book(rule({"gb": {"price": 1}}), name="fresh", checked="2026-11-01")
+    old = book(rule({"gb": {"price": 1}}), name="old", checked="2025-01-01")
+    undated = book(rule({"gb": {"price": 1}}), name="undated")
+    found = stale(source(rates(), price_books=[fresh, old, undated]), datetime(2026, 12, 15, tzinfo=UTC))
+    assert [(item.name, item.days) for item in found] == [
+        ("test-prices 1", 44),
+        ("price book old", 713),
+        ("undated", -1),
+    ]
+    nothing = source(rates()).model_copy(update={"rates": None})
+    assert stale(nothing, NOW) == []
+    assert date(2026, 11, 1) == rates().date
