@@ -1,5 +1,6 @@
 """The catalog as people write it: YAML in a folder, read into one `Catalog`."""
 
-from outlay.catalog.load import load, load_default
+from outlay.catalog.files import CatalogError, Problem
+from outlay.catalog.load import check, load, load_default
 
-__all__ = ["load", "load_default"]
+__all__ = ["CatalogError", "Problem", "check", "load", "load_default"]

@@ -1,47 +1,46 @@
 """Reads a catalog folder: `books/*.yaml`, and one YAML file for each other part."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from outlay.catalog.files import CatalogError, Document, Problem, read_yaml
 from outlay.catalog.library import from_library
+from outlay.catalog.mends import mend_of, text_of
+from outlay.catalog.rules import contradictions
 from outlay_kit.clock import SystemClock
-from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import Catalog, PriceBook, RateData
 
 _DRAFT = datetime(1970, 1, 1, tzinfo=UTC)
 """A catalog that was read but not published has revision 0 and no time of its own."""
-LISTS = {
-    "budgets": "budgets",
-    "rules": "rules",
-    "negotiated": "negotiated",
-    "fx": "fx",
-    "reported": "reported",
-    "azure_deployments": "azure_deployments",
-    "owners": "owners",
-    "aliases": "aliases",
-    "defaults": "defaults",
-    "virtual_tags": "virtual_tags",
-    "required_tags": "required_tags",
-    "splits": "splits",
-}
-"""File name without `.yaml` to the part of the catalog it holds."""
+PARTS = (
+    "aliases",
+    "azure_deployments",
+    "budgets",
+    "defaults",
+    "fx",
+    "negotiated",
+    "owners",
+    "reported",
+    "required_tags",
+    "rules",
+    "splits",
+    "usage",
+    "virtual_tags",
+)
+"""Each may be a file `<part>.yaml`, and is the field of that name of `Catalog`."""
 
 
 def load(folder: Path, today: date | None = None) -> Catalog:
-    """Read a catalog folder as a draft: revision 0. Raises ValueError (pydantic's) if something in it is wrong."""
-    rates = from_library(today or SystemClock().now().date())
-    books = [_yaml(path) for path in sorted((folder / "books").glob("*.yaml"))]
-    parts: dict[str, Any] = {}
-    for name, field in LISTS.items():
-        path = folder / f"{name}.yaml"
-        if path.is_file():
-            parts[field] = _yaml(path) or []
-    return Catalog.model_validate(
-        {"revision": 0, "created_at": _DRAFT, "rates": rates, "price_books": books, **parts}
-    )
+    """Read a catalog folder as a draft: revision 0. Raises CatalogError with every problem that is in it."""
+    catalog, problems = examine(folder, today)
+    if catalog is None or problems:
+        raise CatalogError(problems)
+    return catalog
 
 
 def load_default() -> Catalog:
@@ -49,5 +48,69 @@ def load_default() -> Catalog:
     return load(Path(str(files("outlay.catalog") / "default")))
 
 
-def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+def check(folder: Path) -> list[Problem]:
+    """Return all that is wrong with a catalog folder, in the order of files and lines."""
+    return examine(folder)[1]
+
+
+def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, list[Problem]]:
+    """Read a folder as far as it can be read, and say what is wrong with it."""
+    if not folder.is_dir():
+        return None, [Problem(str(folder), 0, "", "there is no such folder", "outlay catalog init makes one")]
+    problems = list(_strangers(folder))
+    documents: dict[str, Document] = {}
+    books: list[PriceBook] = []
+    parts: dict[str, Any] = {}
+    for path in sorted((folder / "books").glob("*.yaml")):
+        book = _read(path, f"books/{path.name}", TypeAdapter(PriceBook), documents, problems)
+        books += [] if book is None else [book]
+    for part in PARTS:
+        path = folder / f"{part}.yaml"
+        if path.is_file():
+            kind: TypeAdapter[Any] = TypeAdapter(Catalog.model_fields[part].rebuild_annotation())
+            value = _read(path, path.name, kind, documents, problems)
+            if value is not None:
+                parts[part] = value
+    rates = from_library(today or SystemClock().now().date())
+    catalog = _catalog(rates, books, parts)
+    problems += contradictions(catalog, documents)
+    return catalog, sorted(problems)
+
+
+def _catalog(rates: RateData, books: list[PriceBook], parts: dict[str, Any]) -> Catalog:
+    return Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(books), **parts)
+
+
+def _read(
+    path: Path, name: str, kind: TypeAdapter[Any], documents: dict[str, Document], problems: list[Problem]
+) -> Any:
+    """Read one file as what it should hold; None if it is empty or wrong."""
+    try:
+        document = read_yaml(path, name)
+    except CatalogError as error:
+        problems += error.problems
+        return None
+    documents[name] = document
+    if document.content is None:
+        return None
+    try:
+        return kind.validate_python(document.content)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            place = item["loc"]
+            line = document.line(place)
+            problems.append(Problem(name, line, text_of(place), item["msg"], mend_of(item)))
+        return None
+
+
+def _strangers(folder: Path) -> Iterator[Problem]:
+    """Find files that would silently be left out: misspelt names, `.yml`."""
+    known = {f"{part}.yaml" for part in PARTS}
+    for path in sorted([*folder.glob("*.y*ml"), *(folder / "books").glob("*.yml")]):
+        if path.name not in known:
+            mend = (
+                f"rename it to {path.stem}.yaml"
+                if path.suffix == ".yml"
+                else f"use one of {', '.join(PARTS)}"
+            )
+            yield Problem(str(path.relative_to(folder)), 0, "", "no part of the catalog has this name", mend)

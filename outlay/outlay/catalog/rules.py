@@ -1,0 +1,88 @@
+"""What a catalog must satisfy as a whole: names used once, one owner at a time, no circles."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from outlay.catalog.files import Document, Problem
+from outlay_schemas.catalog import Catalog, Dated
+
+_NONE = Document("", None, None)
+
+
+def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find what is right by itself and wrong together."""
+    books = [document for name, document in documents.items() if name.startswith("books/")]
+    names = [str(book.content.get("name")) for book in books if isinstance(book.content, dict)]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            mend = "give each book a name of its own: it is in every price reference"
+            first = books[names.index(name)].name
+            yield Problem(
+                books[index].name, books[index].line(["name"]), "name", f"{first} is called {name} too", mend
+            )
+    yield from _once("budgets", [budget.id for budget in catalog.budgets], documents)
+    yield from _once("rules", [rule.id for rule in catalog.rules], documents)
+    yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
+    yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)
+    yield from _once("splits", [item.id for item in catalog.splits], documents)
+    deployments = [(item.deployment.lower(), item.resource) for item in catalog.azure_deployments]
+    yield from _once("azure_deployments", deployments, documents)
+    owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
+    yield from _apart("owners", owners, catalog.owners, documents)
+    yield from _apart("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents)
+    yield from _circles(catalog, documents)
+
+
+def _once(part: str, keys: Sequence[Hashable], documents: Mapping[str, Document]) -> Iterator[Problem]:
+    document = documents.get(f"{part}.yaml", _NONE)
+    seen: dict[Hashable, int] = {}
+    for index, key in enumerate(keys):
+        if key in seen:
+            first = document.line([seen[key]])
+            message = f"{_words(key)} is already on line {first}"
+            yield Problem(
+                document.name, document.line([index]), f"[{index}]", message, "give it a name of its own"
+            )
+        seen.setdefault(key, index)
+
+
+def _apart(
+    part: str, keys: Sequence[Hashable], items: Sequence[Dated], documents: Mapping[str, Document]
+) -> Iterator[Problem]:
+    """Find two that say something about the same thing at the same time."""
+    document = documents.get(f"{part}.yaml", _NONE)
+    by_key: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        for other in by_key.get(key, []):
+            if _overlap(items[other], items[index]):
+                message = f"{_words(key)} is also given on line {document.line([other])} for the same time"
+                mend = "end the earlier one with `to`"
+                yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+                break
+        by_key.setdefault(key, []).append(index)
+
+
+def _overlap(one: Dated, other: Dated) -> bool:
+    def before(first: Dated, second: Dated) -> bool:
+        return first.ends is not None and second.starts is not None and first.ends <= second.starts
+
+    return not before(one, other) and not before(other, one)
+
+
+def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find aliases that lead back to themselves."""
+    document = documents.get("aliases.yaml", _NONE)
+    for index, alias in enumerate(catalog.aliases):
+        loops = any(
+            alias.name in other.aliases and other.name in alias.aliases
+            for other in catalog.aliases
+            if other.dimension == alias.dimension
+        )
+        if loops:
+            message = f"{alias.name} is an alias of its own alias"
+            yield Problem(
+                document.name, document.line([index]), f"[{index}]", message, "choose one name to keep"
+            )
+
+
+def _words(key: Hashable) -> str:
+    return " ".join(str(part) for part in key if part) if isinstance(key, tuple) else str(key)
