@@ -1,30 +1,40 @@
 """Publishes a catalog on the compacted topic `cost.catalog`, as the next revision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from outlay_kit.catalog_feed import KEY
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import KafkaSink, Record, deliver, read_compacted
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
-from outlay_schemas.topics import CATALOG
+from outlay_schemas.topics import CATALOG, MAX_RECORD_BYTES
 
-QUIET_SECONDS = 3.0
-"""Reading is over when the topic stays silent for this long."""
+PATIENCE_SECONDS = 30.0
+"""How long reading the topic to its end may take."""
 
 
 def newest(kafka: KafkaSettings, clock: Clock) -> Catalog | None:
-    """Read the newest published catalog; None if there is none."""
-    best: list[Catalog] = []
-    heard = [clock.monotonic()]
+    """Read the topic to its end and return the newest catalog; None if none was ever published.
 
-    def take(record: Record) -> None:
-        heard[0] = clock.monotonic()
-        if record.key == KEY and record.value:
-            catalog = decode_catalog(record.value)
-            if not best or catalog.revision > best[0].revision:
-                best[:] = [catalog]
-
-    read_compacted(kafka, CATALOG.name, take, lambda: clock.monotonic() - heard[0] > QUIET_SECONDS)
-    return best[0] if best else None
+    Raises Retryable if the end is not reached: guessing that there is no catalog would publish over one.
+    """
+    best: Catalog | None = None
+    with _consumer(kafka) as (consumer, partition):
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek_to_beginning()
+        deadline = clock.monotonic() + PATIENCE_SECONDS
+        while consumer.position(partition) < end:
+            if clock.monotonic() > deadline:
+                raise Retryable(f"{CATALOG.name} could not be read to its end in {PATIENCE_SECONDS:.0f} s")
+            for records in consumer.poll(timeout_ms=200).values():
+                for record in records:
+                    if record.key == KEY and record.value:
+                        catalog = decode_catalog(record.value)
+                        best = catalog if best is None or catalog.revision > best.revision else best
+    return best
 
 
 def publish(kafka: KafkaSettings, content: Catalog, clock: Clock) -> int:
@@ -43,11 +53,8 @@ def publish_if_absent(kafka: KafkaSettings, content: Catalog, clock: Clock) -> i
 
 def same_content(one: Catalog, other: Catalog) -> bool:
     """Tell whether two catalogs say the same, whenever and as whatever they were published."""
-    return encode_catalog(other.model_copy(update=_stamp(one))) == encode_catalog(one)
-
-
-def _stamp(catalog: Catalog) -> dict[str, object]:
-    return {"revision": catalog.revision, "created_at": catalog.created_at, "note": catalog.note}
+    stamp = {"revision": one.revision, "created_at": one.created_at, "note": one.note}
+    return encode_catalog(other.model_copy(update=stamp)) == encode_catalog(one)
 
 
 def _send(kafka: KafkaSettings, content: Catalog, clock: Clock, revision: int) -> int:
@@ -58,3 +65,26 @@ def _send(kafka: KafkaSettings, content: Catalog, clock: Clock, revision: int) -
     finally:
         sink.close()
     return revision
+
+
+@contextmanager
+def _consumer(kafka: KafkaSettings) -> Iterator[tuple[Any, Any]]:
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
+
+    partition = TopicPartition(CATALOG.name, 0)
+    try:
+        consumer = KafkaConsumer(
+            **kafka.client_options(),
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            metrics_enabled=False,
+        )
+        try:
+            consumer.assign([partition])
+            yield consumer, partition
+        finally:
+            consumer.close(autocommit=False)
+    except KafkaError as error:
+        raise Retryable(f"{CATALOG.name} cannot be read at {kafka.bootstrap}: {error}") from error

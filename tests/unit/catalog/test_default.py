@@ -1,0 +1,81 @@
+"""The catalog that comes with Outlay: it prices what people use first, and says where each figure comes from."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from outlay.catalog import load_default
+from outlay.catalog.publish import same_content
+from outlay_pricer.domain import CompiledCatalog, price
+from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
+from outlay_schemas.events import Kind, UsageEvent
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+REGION = {"region": "us-east-1", "lease": "on-demand"}
+
+
+@pytest.fixture(scope="module")
+def content() -> Catalog:
+    return load_default()
+
+
+@pytest.fixture(scope="module")
+def catalog(content: Catalog) -> CompiledCatalog:
+    return CompiledCatalog.from_catalog(content)
+
+
+def _event(
+    kind: Kind, sku: str, usage: dict[str, int | Decimal], at: datetime = AT, **said: str
+) -> UsageEvent:
+    attributes = REGION | said
+    return UsageEvent(
+        id="1", source="t", time=at, kind=kind, sku=sku, provider="aws", usage=usage, attributes=attributes
+    )
+
+
+def test_a_published_catalog_is_read_back_the_same(content: Catalog) -> None:
+    again = decode_catalog(encode_catalog(content))
+    assert again == content
+    assert encode_catalog(again) == encode_catalog(content)
+    assert same_content(content, again.model_copy(update={"revision": 7, "created_at": AT, "note": "later"}))
+    assert not same_content(content, again.model_copy(update={"price_books": ()}))
+
+
+def test_every_figure_has_a_source(content: Catalog) -> None:
+    for book in content.price_books:
+        assert book.source.startswith("https://"), book.name
+        assert "ist prices" in book.note, book.name
+
+
+def test_a_gpu_hour_costs_its_published_price_to_the_last_digit(catalog: CompiledCatalog) -> None:
+    hour = price(_event("compute", "p5.48xlarge", {"compute_seconds": 3600}), catalog)
+    assert (hour.cost, hour.price_ref) == ("55.04", "aws-compute@2026.11#p5.48xlarge")
+    minute = price(_event("compute", "p5.48xlarge", {"compute_seconds": 60}), catalog)
+    assert minute.cost == "0.917333333333"
+
+
+def test_an_old_event_keeps_its_old_price(catalog: CompiledCatalog) -> None:
+    old = _event("compute", "p5.48xlarge", {"compute_seconds": 3600}, datetime(2025, 5, 31, 23, tzinfo=UTC))
+    assert price(old, catalog).cost == "98.32"
+
+
+@pytest.mark.parametrize("said", [{"lease": "spot"}, {"region": "eu-west-1"}])
+def test_a_price_is_not_used_for_what_it_is_not_for(catalog: CompiledCatalog, said: dict[str, str]) -> None:
+    cost = price(_event("compute", "p5.48xlarge", {"compute_seconds": 60}, AT, **said), catalog)
+    assert (cost.price_status, cost.cost) == ("unpriced", None)
+
+
+def test_storage_is_priced_by_the_hour_or_the_month(catalog: CompiledCatalog) -> None:
+    hours = price(_event("storage", "ebs-gp3", {"gb_hours": 7300}), catalog)
+    months = price(_event("storage", "ebs-gp3", {"gb_months": 10}), catalog)
+    both = price(_event("storage", "ebs-gp3", {"gb_months": 10, "gb_hours": 7300}), catalog)
+    assert hours.cost == months.cost == both.cost == "0.8"
+
+
+def test_egress_is_tiered_by_what_was_sent_before(catalog: CompiledCatalog) -> None:
+    first = price(_event("transfer", "internet-egress", {"gb": Decimal(100)}), catalog)
+    assert (first.cost, first.price_ref) == ("9", "aws-transfer@2026.11#internet-egress~position")
+    across = _event("transfer", "internet-egress", {"gb": Decimal(100)}, month_position_gb="10190")
+    assert price(across, catalog).cost == str(Decimal("0.09") * 50 + Decimal("0.085") * 50).rstrip("0")
+    assert price(_event("transfer", "internet-ingress", {"gb": 5}), catalog).price_status == "free"
