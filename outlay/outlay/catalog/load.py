@@ -56,7 +56,15 @@ def check(folder: Path) -> list[Problem]:
 def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, list[Problem]]:
     """Read a folder as far as it can be read, and say what is wrong with it."""
     if not folder.is_dir():
-        return None, [Problem(str(folder), 0, "", "there is no such folder", "outlay catalog init makes one")]
+        return None, [
+            Problem(
+                str(folder),
+                0,
+                "",
+                "there is no such folder",
+                "give the folder that holds books/ and budgets.yaml",
+            )
+        ]
     problems = list(_strangers(folder))
     documents: dict[str, Document] = {}
     books: list[PriceBook] = []
