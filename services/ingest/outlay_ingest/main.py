@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 import uvicorn
 from starlette.applications import Starlette
 
+from outlay_ingest.budget import Budget
 from outlay_ingest.http import Door
+from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.settings import Settings
-from outlay_ingest.writer import Writer
+from outlay_ingest.writer import Limits, Writer
 from outlay_kit.clock import SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, serve_health
@@ -31,7 +33,10 @@ def main() -> None:
     serve_health(health, settings.health)
     sink = _connect(settings, clock)
     keys = KeyRing(settings.keys_file)
-    writer = Writer(sink, settings.linger_ms / 1000, settings.deliver_seconds, settings.max_bytes_in_flight)
+    budget = Budget(settings.max_bytes_in_flight)
+    limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
+    writer = Writer(sink, budget, limits, clock.monotonic)
+    GuardedProtocol.header_seconds = settings.header_seconds
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -43,16 +48,19 @@ def main() -> None:
         await writer.drain()
         await asyncio.to_thread(sink.close)
 
+    door = Door(settings=settings, keys=keys, writer=writer, budget=budget, clock=clock, health=health)
     uvicorn.run(
-        Door(settings, keys, writer, clock, health).app(lifespan),
+        door.app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedProtocol,
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=20,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=int(settings.deliver_seconds) + 3,
+        limit_concurrency=settings.max_connections,
         backlog=2048,
     )
 
@@ -66,6 +74,7 @@ def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
                 settings.kafka,
                 delivery_timeout_ms=deliver_ms,
                 request_timeout_ms=deliver_ms // 2,
+                reconnect_backoff_max_ms=1000,
                 max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
             )
             sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])

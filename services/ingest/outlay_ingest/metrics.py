@@ -2,8 +2,12 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-EVENTS = Counter("outlay_ingest_events_total", "Events answered for, by outcome", ["outcome"])
+_EVENTS = Counter("outlay_ingest_events_total", "Events answered for, by outcome", ["outcome"])
+ACCEPTED = _EVENTS.labels("accepted")
+REFUSED = _EVENTS.labels("refused")
 REQUESTS = Counter("outlay_ingest_requests_total", "Requests to /v1/events, by status", ["status"])
 SECONDS = Histogram("outlay_ingest_request_seconds", "Seconds from a request's first byte read to its answer")
-IN_FLIGHT = Gauge("outlay_ingest_bytes_in_flight", "Bytes accepted and not yet acknowledged by Kafka")
+IN_FLIGHT = Gauge(
+    "outlay_ingest_bytes_in_flight", "Bytes of bodies being read and of records Kafka has not acknowledged"
+)
 RECORDS = Counter("outlay_ingest_records_total", "Kafka records written")

@@ -19,14 +19,23 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535)
     keys_file: Path = Path("keys.json")
     """Who may send: made by `outlay keys create`."""
-    max_body_bytes: int = Field(default=10 * 2**20, ge=1024)
-    """Bytes of a body, after it is unpacked."""
-    max_bytes_in_flight: int = Field(default=64 * 2**20, ge=2**20)
-    """Bytes that may wait for Kafka; past it, senders are asked to come back."""
+    max_body_bytes: int = Field(default=10 * 2**20, ge=1024, le=11 * 2**20)
+    """Bytes of a body, unpacked. A refused one must still fit a record, as a dead letter in base64."""
+    max_events: int = Field(default=50_000, ge=1)
+    """Events of one request."""
+    max_bytes_in_flight: int = Field(default=128 * 2**20, ge=2**25)
+    """Bytes of bodies being read and of records that wait for Kafka; past it, senders are asked to come back."""
+    max_connections: int = Field(default=20_000, ge=1)
+    header_seconds: float = Field(default=10, gt=0)
+    """How long a sender may take for the head of a request."""
+    keep_alive_seconds: int = Field(default=65, ge=1)
+    """How long a connection may rest between requests."""
     body_seconds: float = Field(default=30, gt=0)
     """How long a sender may take for one body."""
     deliver_seconds: float = Field(default=8, gt=0)
     """How long Kafka may take before the sender is asked to come back."""
+    stuck_seconds: float = Field(default=2, gt=0)
+    """When Kafka acknowledged nothing for so long, senders are asked at once to come back."""
     linger_ms: float = Field(default=3, ge=0, le=100)
     """How long a small request waits for others to share its record."""
     future_hours: float = Field(default=24, gt=0)

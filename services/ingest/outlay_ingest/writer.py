@@ -2,19 +2,35 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlay_ingest import metrics
+from outlay_ingest.budget import Budget
+from outlay_ingest.domain.reading import CHUNK_EVENTS
 from outlay_ingest.domain.refusals import Refusal
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
-from outlay_schemas.events import DeadLetter, UsageEvent, encoder
+from outlay_schemas.events import DeadLetter, encoder
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
-RECORD_EVENTS = 500
-RECORD_BYTES = 1 << 20
+RECORD_BYTES = 2**20
+LETTERS_BYTES = 4 * 2**20
+"""Most bytes of dead letters in one record, but for a single one that is larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds."""
+
+    linger: float = 0.003
+    """How long a small request waits for others to share its record."""
+    deliver: float = 8.0
+    """How long Kafka may take to acknowledge."""
+    stuck: float = 2.0
+    """When nothing was acknowledged for so long, whoever comes is asked to come back."""
 
 
 @dataclass
@@ -29,93 +45,121 @@ class _Pending:
 
 
 class Writer:
-    """Writes to the bus from one event loop. Bounded: past `max_bytes` in flight it refuses."""
+    """Writes to the bus, from one event loop. What waits for Kafka counts against the budget."""
 
-    def __init__(self, sink: RecordSink, linger: float, deliver_seconds: float, max_bytes: int) -> None:
+    def __init__(
+        self, sink: RecordSink, budget: Budget, limits: Limits, monotonic: Callable[[], float]
+    ) -> None:
         self._sink = sink
-        self._linger = linger
-        self._deliver_seconds = deliver_seconds
-        self._max_bytes = max_bytes
-        self._in_flight = 0
+        self._budget = budget
+        self._limits = limits
+        self._monotonic = monotonic
         self._pending: dict[str, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._number = itertools.count()
+        self._sent_at: dict[int, float] = {}
 
-    async def write(self, tenant: str, events: Sequence[UsageEvent]) -> None:
-        """Return when every event is durable. Raises Retryable: then nothing may be taken for granted."""
-        parts = [events[i : i + RECORD_EVENTS] for i in range(0, len(events), RECORD_EVENTS)]
-        lines = [(encoder.encode_lines(part)[:-1], len(part)) for part in parts]
-        self._admit(sum(len(line) for line, _ in lines))
-        await self._within(asyncio.gather(*(self._join(tenant, line, count) for line, count in lines)))
+    def check(self) -> None:
+        """Raise Retryable, at once, while Kafka does not acknowledge."""
+        oldest = next(iter(self._sent_at.values()), None)
+        if oldest is not None and self._monotonic() - oldest > self._limits.stuck:
+            raise Retryable("Kafka does not acknowledge now", retry_after=self._limits.stuck)
+
+    async def write(self, tenant: str, lines: bytes, events: int) -> None:
+        """Return when `lines`, NDJSON of at most one record, are durable. Raises Retryable: if they are, is unknown."""
+        self._budget.take(len(lines))
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        pending = self._pending.get(tenant)
+        if pending is not None and pending.events + events > CHUNK_EVENTS:
+            self._flush(tenant)
+            pending = None
+        if pending is None:
+            pending = self._pending[tenant] = _Pending()
+        pending.lines.append(lines)
+        pending.events += events
+        pending.size += len(lines)
+        pending.waiters.append(waiter)
+        if pending.events >= CHUNK_EVENTS or pending.size >= RECORD_BYTES or not self._limits.linger:
+            self._flush(tenant)
+        elif pending.timer is None:
+            pending.timer = loop.call_later(self._limits.linger, self._flush, tenant)
+        await self._within(waiter)
 
     async def refuse(self, tenant: str, refusals: Sequence[Refusal], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
-        letters = [encoder.encode(_letter(tenant, refusal, now)) for refusal in refusals]
-        self._admit(sum(map(len, letters)))
-        await self._within(asyncio.gather(*(self._deliver(DEAD_LETTER.name, letter) for letter in letters)))
+        values = _records([encoder.encode(_letter(tenant, refusal, now)) for refusal in refusals])
+        self._budget.take(sum(map(len, values)))
+        work = [self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values]
+        await self._within(asyncio.shield(asyncio.gather(*work)))
 
     async def drain(self) -> None:
         """Send what waits and see it delivered."""
         for tenant in list(self._pending):
             self._flush(tenant)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._deliver_seconds)
+            await asyncio.wait(self._tasks, timeout=self._limits.deliver)
 
-    def _admit(self, size: int) -> None:
-        if self._in_flight + size > self._max_bytes:
-            raise Retryable("too much waits for Kafka already", retry_after=1)
-
-    async def _within(self, work: "asyncio.Future[list[None]]") -> None:
+    async def _within(self, work: "asyncio.Future[None] | asyncio.Future[list[None]]") -> None:
         try:
-            await asyncio.wait_for(work, self._deliver_seconds)
+            async with asyncio.timeout(self._limits.linger + self._limits.deliver + 1):
+                await work
         except TimeoutError:
             raise Retryable("Kafka did not acknowledge in time", retry_after=2) from None
 
-    async def _join(self, tenant: str, lines: bytes, events: int) -> None:
-        """Wait with others of the tenant for a record to be full, or for the linger to pass."""
-        pending = self._pending.setdefault(tenant, _Pending())
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        pending.lines.append(lines)
-        pending.events += events
-        pending.size += len(lines)
-        pending.waiters.append(waiter)
-        if pending.events >= RECORD_EVENTS or pending.size >= RECORD_BYTES or not self._linger:
-            self._flush(tenant)
-        elif pending.timer is None:
-            pending.timer = loop.call_later(self._linger, self._flush, tenant)
-        await waiter
-
     def _flush(self, tenant: str) -> None:
-        pending = self._pending.pop(tenant, None)
-        if pending is None:
-            return
+        pending = self._pending.pop(tenant)
         if pending.timer is not None:
             pending.timer.cancel()
-        task = asyncio.ensure_future(self._send(pending))
+        self._spawn(self._send(pending))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Start what goes on to its end even if nobody waits for it any more."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _send(self, pending: _Pending) -> None:
+        value = pending.lines[0] if len(pending.lines) == 1 else b"\n".join(pending.lines)
+        self._budget.force(len(value) - pending.size)
+        pending.lines.clear()
+        failure: Exception | None = None
         try:
-            await self._deliver(USAGE_EVENTS.name, b"\n".join(pending.lines))
+            await self._deliver(USAGE_EVENTS.name, value)
         except Exception as error:  # noqa: BLE001 (each waiter is told, whatever it was)
-            for waiter in pending.waiters:
-                if not waiter.done():
-                    waiter.set_exception(error)
-            return
+            failure = error
         for waiter in pending.waiters:
-            if not waiter.done():
+            if waiter.done():
+                continue
+            if failure is None:
                 waiter.set_result(None)
+            else:
+                waiter.set_exception(failure)
 
     async def _deliver(self, topic: str, value: bytes) -> None:
-        self._in_flight += len(value)
-        metrics.IN_FLIGHT.set(self._in_flight)
+        """Send a value that the budget holds, and give that back when its fate is known."""
+        number = next(self._number)
+        self._sent_at[number] = self._monotonic()
         try:
             await asyncio.wrap_future(self._sink.send(topic, value))
             metrics.RECORDS.inc()
         finally:
-            self._in_flight -= len(value)
-            metrics.IN_FLIGHT.set(self._in_flight)
+            del self._sent_at[number]
+            self._budget.give(len(value))
+
+
+def _records(letters: Sequence[bytes]) -> list[bytes]:
+    """Put letters together, one a line, into records of a bounded size."""
+    records: list[list[bytes]] = [[]]
+    size = 0
+    for letter in letters:
+        if records[-1] and size + len(letter) > LETTERS_BYTES:
+            records.append([])
+            size = 0
+        records[-1].append(letter)
+        size += len(letter) + 1
+    return [b"\n".join(record) for record in records]
 
 
 def _letter(tenant: str, refusal: Refusal, now: datetime) -> DeadLetter:

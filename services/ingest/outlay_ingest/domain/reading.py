@@ -1,36 +1,29 @@
-"""From a body to events: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones.
+"""From a body to lines for the bus: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones.
 
-The whole body is decoded at once where everything in it is right, which is the common case and several
-times faster than event by event; only a body with an error in it is taken apart.
+A body is read in chunks of a record's size. A chunk is decoded at once where everything in it is right,
+which is the common case and several times faster than event by event; only a chunk with an error in it is
+taken apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from outlay_ingest.domain.refusals import Refusal, explain
+from outlay_ingest.domain.envelopes import open_envelope
+from outlay_ingest.domain.formats import Format, is_array, locate, split
+from outlay_ingest.domain.refusals import UNREADABLE, Refusal, explain
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import UsageEvent
+from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
 
-Format = Literal["json", "ndjson", "cloudevent", "cloudevents"]
-FORMATS: dict[str, Format] = {
-    "application/json": "json",
-    "application/x-ndjson": "ndjson",
-    "application/ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "application/cloudevents+json": "cloudevent",
-    "application/cloudevents-batch+json": "cloudevents",
-}
-EVENT_TYPE = "dev.outlay.usage.v1"
-"""The CloudEvents type of a usage event."""
+CHUNK_EVENTS = 500
+"""Most events of a chunk, and of a record."""
+CHUNK_BYTES = 2**20
 
 _one = msgspec.json.Decoder(UsageEvent)
 _many = msgspec.json.Decoder(list[UsageEvent])
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder()
 
 
@@ -42,139 +35,162 @@ class Rules:
     now: datetime
     future: timedelta
     age: timedelta
+    max_events: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a body held: events to keep, each with its tenant set, and refusals."""
+class Chunk:
+    """A part of a body: NDJSON of the events to keep, each with its tenant set, and what is refused."""
 
-    events: list[UsageEvent]
+    lines: bytes
+    events: int
     refusals: list[Refusal]
 
 
-class _CloudEvent(msgspec.Struct):
-    """The envelope; extensions that we do not know are allowed, as the specification asks."""
-
-    id: str
-    source: str
-    specversion: str
-    type: str
-    time: datetime | None = None
-    datacontenttype: str | None = None
-    data: msgspec.Raw | None = None
+class TooManyEventsError(Exception):
+    """A body holds more events than one request may."""
 
 
-def read(body: bytes, form: Format, rules: Rules) -> Reading:
-    """Read a body. Raises Invalid if it is not of its format as a whole (broken JSON, no event)."""
+def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
+    """Read a body, chunk by chunk.
+
+    Raises Invalid, before the first chunk, if it is not of its format as a whole (broken JSON, no event);
+    and TooManyEventsError.
+    """
+    whole = _whole(body, form, rules) if len(body) <= CHUNK_BYTES else None
+    if whole is not None:
+        yield whole
+        return
+    parts, places = split(body, form)
+    if len(parts) > rules.max_events:
+        raise TooManyEventsError(f"{len(parts)} events; a request may hold {rules.max_events}")
+    many = form == "cloudevents" or (form == "json" and is_array(body))
+    plain = form in ("json", "ndjson")
+    for first, end in _cuts(parts):
+        chunk = parts[first:end]
+        lines = _fast(b"\n".join(chunk), len(chunk), rules) if plain and len(parts) > 1 else None
+        if lines is not None:
+            yield Chunk(lines, len(chunk), [])
+            continue
+        events, refused = _apart(chunk, plain, rules)
+        refusals = [
+            Refusal(
+                first + at, why.code, why.path, why.message, chunk[at], _id_of(chunk[at]),
+                locate(form, many, first + at, places, why.path),
+            )
+            for at, why in refused
+        ]  # fmt: skip
+        yield Chunk(_encode(events), len(events), refusals)
+
+
+def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Cut into chunks of at most CHUNK_EVENTS, and of CHUNK_BYTES unless one event is larger."""
+    first = size = 0
+    for at, part in enumerate(parts):
+        size += len(part)
+        if at > first and (at - first >= CHUNK_EVENTS or size > CHUNK_BYTES):
+            yield first, at
+            first, size = at, len(part)
+    yield first, len(parts)
+
+
+def _whole(body: bytes, form: Format, rules: Rules) -> Chunk | None:
+    """Read a body in one go, if all of it is right, and fits one record."""
     try:
-        events = _fast(body, form)
-    except msgspec.MsgspecError:
-        events = []
-    else:
-        if not events:
-            raise Invalid("empty", "the body holds no event")
-        if all(_passes(event, rules) for event in events):
-            return Reading(events, [])
-    return _apart(split(body, form), form, rules)
+        if form == "ndjson":
+            events = _one.decode_lines(body)
+        elif form != "json":
+            return None
+        else:
+            events = _many.decode(body) if is_array(body) else [_one.decode(body)]
+    except UNREADABLE:
+        return None
+    if not events or len(events) > CHUNK_EVENTS or not _all_pass(events, rules):
+        return None
+    return Chunk(_encode(events), len(events), [])
 
 
-def split(body: bytes, form: Format) -> Sequence[bytes]:
-    """Cut a body into its events, undecoded. Raises Invalid if it cannot be cut, or holds none."""
-    if form == "ndjson":
-        parts: Sequence[bytes] = [line for line in body.split(b"\n") if line.strip()]
-    elif form == "cloudevent" or body.lstrip()[:1] != b"[":
-        parts = [body] if body.strip() else []
-    else:
-        try:
-            parts = [bytes(raw) for raw in _raws.decode(body)]
-        except msgspec.MsgspecError as error:
-            raise explain(error, body) from None
-    if not parts:
-        raise Invalid("empty", "the body holds no event")
-    return parts
-
-
-def _fast(body: bytes, form: Format) -> list[UsageEvent]:
-    if form == "ndjson":
-        return _one.decode_lines(body)
-    if form == "json":
-        return _many.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
-    raise msgspec.ValidationError("envelopes are opened one by one")
-
-
-def _passes(event: UsageEvent, rules: Rules) -> bool:
+def _fast(lines: bytes, count: int, rules: Rules) -> bytes | None:
     try:
-        _check(event, rules)
+        events = _one.decode_lines(lines)
+    except UNREADABLE:
+        return None
+    return _encode(events) if len(events) == count and _all_pass(events, rules) else None
+
+
+def _encode(events: Sequence[UsageEvent]) -> bytes:
+    return encoder.encode_lines(events)[:-1] if events else b""
+
+
+def _all_pass(events: Sequence[UsageEvent], rules: Rules) -> bool:
+    tenant, latest, earliest = rules.tenant, rules.now + rules.future, rules.now - rules.age
+    try:
+        for event in events:
+            _check(event, tenant, latest, earliest)
     except Invalid:
         return False
     return True
 
 
-def _check(event: UsageEvent, rules: Rules) -> None:
-    """Check an event and set its tenant. Raises Invalid."""
+def _check(event: UsageEvent, tenant: str, latest: datetime, earliest: datetime) -> None:
+    """Check an event, set its tenant, and say its time in UTC. Raises Invalid."""
     check_usage_event(event)
-    if event.tenant and event.tenant != rules.tenant:
+    if event.tenant and event.tenant != tenant:
         raise Invalid(
             "tenant_mismatch",
-            f"the key belongs to tenant {rules.tenant}; leave the field out, the key decides",
+            f"the key belongs to tenant {tenant}; leave the field out, the key decides",
             "$.tenant",
         )
-    if event.time > rules.now + rules.future:
+    time = event.time
+    if time > latest:
+        raise Invalid("time_in_future", f"{time.isoformat()} is in the future; is a clock wrong?", "$.time")
+    if time < earliest:
         raise Invalid(
-            "time_in_future",
-            f"{event.time.isoformat()} is too far in the future; is a clock wrong?",
+            "time_too_old",
+            f"{time.isoformat()} is older than this ledger keeps ({earliest:%Y-%m-%d})",
             "$.time",
         )
-    if event.time < rules.now - rules.age:
-        raise Invalid(
-            "time_too_old", f"{event.time.isoformat()} is older than {rules.age.days} days", "$.time"
-        )
-    event.tenant = rules.tenant
+    if time.tzinfo is not UTC:
+        event.time = time.astimezone(UTC)
+    event.tenant = tenant
 
 
-def _apart(parts: Sequence[bytes], form: Format, rules: Rules) -> Reading:
+def _apart(
+    parts: Sequence[bytes], plain: bool, rules: Rules
+) -> tuple[list[UsageEvent], list[tuple[int, Invalid]]]:
+    read_one = _plain if plain else _enveloped
     events: list[UsageEvent] = []
-    refusals: list[Refusal] = []
-    for index, raw in enumerate(parts):
+    refused: list[tuple[int, Invalid]] = []
+    for at, raw in enumerate(parts):
         try:
-            event = _one.decode(raw) if form in ("json", "ndjson") else _open(raw)
-            _check(event, rules)
-        except (msgspec.MsgspecError, Invalid) as error:
-            why = explain(error, raw)
-            refusals.append(Refusal(index, why.code, why.path, why.message, raw, _id_of(raw)))
-        else:
-            events.append(event)
-    return Reading(events, refusals)
+            events.append(read_one(raw, rules))
+        except (*UNREADABLE, Invalid) as error:
+            refused.append((at, explain(error, raw)))
+    return events, refused
 
 
-def _open(raw: bytes) -> UsageEvent:
-    """Open a CloudEvents envelope: its id, source and time are the event's. Raises Invalid or MsgspecError."""
-    envelope = msgspec.json.decode(raw, type=_CloudEvent)
-    if envelope.specversion != "1.0":
-        raise Invalid("specversion", f"CloudEvents {envelope.specversion} is not 1.0", "$.specversion")
-    if envelope.type != EVENT_TYPE:
-        raise Invalid("event_type", f"the type is {envelope.type}; a usage event's is {EVENT_TYPE}", "$.type")
-    if envelope.data is None:
-        raise Invalid("missing_field", "the field data is required: it holds the usage", "$.data")
-    if envelope.time is None:
-        raise Invalid("missing_field", "the field time is required: when the usage happened", "$.time")
-    data = msgspec.json.decode(envelope.data)
-    if not isinstance(data, dict):
-        raise Invalid("wrong_type", "data must be an object", "$.data")
-    inner = {**data, "id": envelope.id, "source": envelope.source, "time": envelope.time.isoformat()}
-    flat = msgspec.json.encode(inner)
+def _plain(raw: bytes, rules: Rules) -> UsageEvent:
+    event = _one.decode(raw)
+    _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
+    return event
+
+
+def _enveloped(raw: bytes, rules: Rules) -> UsageEvent:
+    event = open_envelope(raw)
     try:
-        return _one.decode(flat)
-    except msgspec.MsgspecError as error:
-        why = explain(error, flat)
+        _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
+    except Invalid as why:
+        if why.path == "$.time":
+            raise
         raise Invalid(why.code, why.message, why.path.replace("$", "$.data", 1)) from None
+    return event
 
 
 def _id_of(raw: bytes) -> str | None:
     """The id that an unusable event seems to have, to help its sender find it."""
     try:
         found = _anything.decode(raw)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     value = found.get("id") if isinstance(found, dict) else None
     return value[:256] if isinstance(value, str) else None

@@ -9,14 +9,19 @@ import msgspec
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Key, Label, Quantity, UsageEvent
 
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that a decoder raises for bytes that it cannot read."""
+
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _FIELDS = UsageEvent.__struct_fields__
+_ENVELOPE = ("id", "source", "time")
 _MAPS: dict[str, object] = {
     "usage": dict[Key, Quantity],
     "tags": dict[Key, Label],
     "attributes": dict[Key, Label],
 }
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +31,45 @@ class Refusal:
     index: int
     code: str
     path: str
+    """The place in the event."""
     message: str
     raw: bytes
     id: str | None = None
+    where: str = ""
+    """The place in the body."""
 
 
-def explain(error: msgspec.MsgspecError | Invalid, raw: bytes) -> Invalid:
+def explain(error: Exception, raw: bytes) -> Invalid:
     """Turn a decoder's error into one with a stable code, the exact place, and a mend."""
     if isinstance(error, Invalid):
         return error
+    if isinstance(error, UnicodeDecodeError):
+        return Invalid("not_utf8", "a string in this is not UTF-8")
+    if isinstance(error, RecursionError):
+        return Invalid("json_too_deep", "this is nested too deeply")
     if not isinstance(error, msgspec.ValidationError):
-        return Invalid("json_malformed", f"this is not JSON: {error}", "$")
-    match = _PLACE.match(str(error))
-    what = match["what"] if match else str(error)
+        return Invalid("json_malformed", f"this is not JSON: {error}")
+    return _explain_type(str(error), raw)
+
+
+def _explain_type(told: str, raw: bytes) -> Invalid:
+    match = _PLACE.match(told)
+    what = match["what"] if match else told
     path = (match["path"] if match else None) or "$"
     if unknown := _UNKNOWN.search(what):
-        return Invalid("unknown_field", _unknown(unknown[1]), f"{path}.{unknown[1]}")
+        field = unknown[1][:_SHOWN]
+        return Invalid("unknown_field", _unknown(field, path), f"{path}.{field}")
     if "missing required field" in what:
         name = what.split("`")[1]
         return Invalid("missing_field", f"the field {name} is required", f"{path}.{name}")
     if "timezone" in what:
         return Invalid("time_zone_missing", "a time needs its zone, as in 2026-11-24T01:02:03Z", path)
-    return Invalid("wrong_type", what, _exact(path, raw))
+    return Invalid("wrong_type", what[:_SHOWN], _exact(path, raw))
 
 
-def _unknown(field: str) -> str:
+def _unknown(field: str, path: str) -> str:
+    if path == "$.data" and field in _ENVELOPE:
+        return f"{field} belongs to the envelope; leave it out of data"
     near = difflib.get_close_matches(field, _FIELDS, 1)
     mend = f"did you mean {near[0]}?" if near else "put what is your own into tags or attributes"
     return f"there is no field {field}; {mend}"
@@ -58,16 +77,17 @@ def _unknown(field: str) -> str:
 
 def _exact(path: str, raw: bytes) -> str:
     """The decoder says `$.usage[...]`; find which entry it was."""
-    field = path.removeprefix("$.").removesuffix("[...]")
+    outer, _, field = path.removesuffix("[...]").rpartition(".")
     if not path.endswith("[...]") or field not in _MAPS:
         return path
     try:
-        entries = msgspec.json.decode(raw)[field].items()
-    except (msgspec.MsgspecError, KeyError, AttributeError, TypeError):
+        found = msgspec.json.decode(raw)
+        entries = (found["data"] if outer == "$.data" else found)[field].items()
+    except (*UNREADABLE, KeyError, AttributeError, TypeError):
         return path
     for name, value in entries:
         try:
             msgspec.convert({name: value}, _MAPS[field])
         except msgspec.ValidationError:
-            return f"$.{field}.{name}"
+            return f"{outer}.{field}.{name[:_SHOWN]}"
     return path

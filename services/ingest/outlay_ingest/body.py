@@ -1,0 +1,118 @@
+"""Reads a request's body: bounded in size, in time, and in what it unpacks to."""
+
+import asyncio
+import sys
+import zlib
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.requests import Request
+
+from outlay_ingest.budget import Budget
+from outlay_ingest.problems import Problem
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ENCODINGS = ("identity", "gzip", "zstd")
+_IN_THREAD = 64 * 1024
+"""Packed bodies from this size are unpacked beside the event loop."""
+_MOST_MEMBERS = 100
+
+
+class Body:
+    """A body being read. What it holds is taken from the budget; `release` gives it back."""
+
+    def __init__(self, budget: Budget, limit: int, seconds: float) -> None:
+        self._budget = budget
+        self._limit = limit
+        self._seconds = seconds
+        self._held = 0
+
+    def release(self) -> None:
+        """Give back what was taken."""
+        self._budget.give(self._held)
+        self._held = 0
+
+    async def read(self, request: Request) -> bytes:
+        """Return the body, unpacked. Raises Problem; and Retryable if too much is under way."""
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._limit:
+            raise self._too_large()
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ENCODINGS:
+            detail = f"{encoding} is not one of {', '.join(ENCODINGS)}"
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoding", detail, close=True)
+        packed = await self._receive(request)
+        if encoding == "identity":
+            return packed
+        if len(packed) < _IN_THREAD:
+            plain = self._unpack(packed, encoding)
+        else:
+            plain = await asyncio.to_thread(self._unpack, packed, encoding)
+        self._hold(len(plain))
+        return plain
+
+    async def _receive(self, request: Request) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._seconds):
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > self._limit:
+                        raise self._too_large()
+                    self._hold(len(piece))
+                    pieces.append(piece)
+        except TimeoutError:
+            detail = f"the body took more than {self._seconds:g} s to arrive"
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT, "slow_body", detail, close=True) from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _hold(self, size: int) -> None:
+        self._budget.take(size)
+        self._held += size
+
+    def _unpack(self, packed: bytes, encoding: str) -> bytes:
+        """Unpack every member (gzip) or frame (zstd), one after the other as the formats have it."""
+        pieces: list[bytes] = []
+        room = self._limit
+        try:
+            for _ in range(_MOST_MEMBERS):
+                member = _unpacker(encoding)
+                pieces.append(member.decompress(packed, room + 1))
+                room -= len(pieces[-1])
+                if room < 0:
+                    raise self._too_large()
+                if not member.eof:
+                    raise _bad(encoding, "it ends too early")
+                packed = member.unused_data
+                if not packed:
+                    return b"".join(pieces)
+        except (zlib.error, zstd.ZstdError) as error:
+            raise _bad(encoding, str(error)) from None
+        raise _bad(encoding, f"it has more than {_MOST_MEMBERS} members")
+
+    def _too_large(self) -> Problem:
+        detail = f"a body may have {self._limit} bytes, unpacked; send fewer events at once"
+        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail, close=True)
+
+
+class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _unpacker(encoding: str) -> _Unpacker:
+    return zlib.decompressobj(wbits=31) if encoding == "gzip" else zstd.ZstdDecompressor()
+
+
+def _bad(encoding: str, why: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, encoding, f"the body is not {encoding} as it should be: {why}")
