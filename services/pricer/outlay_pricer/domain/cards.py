@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from functools import cached_property
-from math import lcm
+from math import gcd, lcm
 from typing import Any
 
 from outlay_pricer.domain.shapes import Shape, build_shape
@@ -74,13 +73,18 @@ class Card:
     def bands(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]:
         """Thresholds, the rates between them, and their denominator: whole pico-USD / denominator a count."""
         starts = sorted({start for rate in self.rates for start, _ in rate.tiers})
-        exact = [
-            [Fraction(rate.at(above)) * PICO / rate.unit.per for rate in self.rates]
-            for above in [0, *(start + 1 for start in starts)]
-        ]
-        denominator = lcm(1, *(value.denominator for band in exact for value in band))
-        bands = tuple(tuple(int(value * denominator) for value in band) for band in exact)
+        exact = [[_pico_rate(rate, above) for rate in self.rates] for above in [0, *(n + 1 for n in starts)]]
+        denominator = lcm(1, *(bottom for band in exact for _, bottom in band))
+        bands = tuple([tuple([top * (denominator // bottom) for top, bottom in band]) for band in exact])
         return tuple(starts), bands, denominator
+
+
+def _pico_rate(rate: Rate, input_tokens: int) -> tuple[int, int]:
+    """Return pico-USD for one count, as a fraction in lowest terms."""
+    top, bottom = rate.at(input_tokens).as_integer_ratio()
+    top, bottom = top * PICO, bottom * rate.unit.per
+    common = gcd(top, bottom)
+    return top // common, bottom // common
 
 
 def compile_card(units: Units, prices: Sequence[Mapping[str, Any]]) -> Card:

@@ -1,7 +1,7 @@
 """The matching rules of the LLM price data, compiled from their JSON to functions.
 
-`{"or": [{"equals": "gpt-5"}, {"starts_with": "gpt-5-"}]}` and so on. All but `regex` ignore case; `regex` sees the
-text as it comes, as the library does.
+`{"or": [{"equals": "gpt-5"}, {"starts_with": "gpt-5-"}]}` and so on. All but `regex` ignore case: they are asked about
+text that is in lower case already, as everything is that the library matches.
 """
 
 import re
@@ -24,10 +24,10 @@ def compile_clause(clause: dict[str, Any]) -> Predicate:
         return lambda text: search(text) is not None
     wanted = str(value).lower()
     simple: dict[str, Predicate] = {
-        "equals": lambda text: text.lower() == wanted,
-        "starts_with": lambda text: text.lower().startswith(wanted),
-        "ends_with": lambda text: text.lower().endswith(wanted),
-        "contains": lambda text: wanted in text.lower(),
+        "equals": lambda text: text == wanted,
+        "starts_with": lambda text: text.startswith(wanted),
+        "ends_with": lambda text: text.endswith(wanted),
+        "contains": lambda text: wanted in text,
     }
     if word not in simple:
         raise ValueError(f"unknown matching rule {word!r}")

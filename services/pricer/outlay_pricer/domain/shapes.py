@@ -32,7 +32,9 @@ class Structure:
     clashes: tuple[tuple[int, int], ...]
     """Pairs of which one must be 0, because the unit where they overlap was not reported."""
     total: int
-    """Place of the count that chooses the tier; -1: none reported, -2: no tiers."""
+    """Place of the count that chooses the tier; -1: none reported, or no tiers."""
+    tiers: int
+    """How many thresholds there are to compare it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,12 @@ class Plan:
 def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands) -> Shape:
     """Work out the arithmetic for events that report `meters`."""
     starts, rates, denominator = bands
-    key = (tuple(unit.order for unit in priced), meters, bool(starts))
+    key = (tuple([unit.order for unit in priced]), meters, len(starts))
     plan = units.plans.get(key)
     if plan is None:
         if len(units.plans) >= MAX_PLANS:
             units.plans.clear()
-        plan = units.plans[key] = _plan(units, priced, meters, bool(starts))
+        plan = units.plans[key] = _plan(units, priced, meters, len(starts))
     chosen = tuple([tuple([band[column] for column in plan.columns]) for band in rates])
     return Shape(
         run=plan.make(starts, chosen, meters),
@@ -80,10 +82,10 @@ def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands
     )
 
 
-def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiered: bool) -> Plan:
+def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int) -> Plan:
     places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
     reported = [units.by_usage[meter] for meter in places]
-    needed = priced + ([units.by_usage[_INPUT]] if tiered and _INPUT in units.by_usage else [])
+    needed = priced + ([units.by_usage[_INPUT]] if tiers and _INPUT in units.by_usage else [])
     absent, clashes = _conditions(needed, reported, places)
     paid = [
         (column, unit)
@@ -95,7 +97,8 @@ def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiered: boo
         leaves=tuple(_leaf(unit, priced, places, meters) for _, unit in paid),
         absent=absent,
         clashes=clashes,
-        total=places.get(_INPUT, -1) if tiered else -2,
+        total=places.get(_INPUT, -1) if tiers else -1,
+        tiers=tiers if _INPUT in places else 0,
     )
     uncovered = tuple(
         meter
@@ -190,22 +193,33 @@ def _source(structure: Structure) -> str:
             refusals.append(f"{name} < 0")
     if refusals:
         body += [f"if {' or '.join(refusals)}:", "    return None"]
-    rates = [f"r{index}" for index in range(len(names))]
-    unpack = "".join(f"{rate}, " for rate in rates)
-    if structure.total >= 0 and names:
-        body += ["band = 0", "for start in starts:", f"    if v{structure.total} <= start:", "        break"]
-        body += ["    band += 1", f"{unpack}= bands[band]"]
-    parts = [f"p{index}" for index in range(len(names))]
-    body += [f"{part} = {name} * {rate}" for part, name, rate in zip(parts, names, rates, strict=True)]
-    body += [f"total = {' + '.join(parts) or '0'}"]
-    body += [f"return (total, {''.join(f'{part}, ' for part in parts)}) if total.__class__ is int else None"]
+    for band in range(structure.tiers):
+        body += [f"if v{structure.total} <= s{band}:", *(f"    {line}" for line in _products(names, band))]
+    body += _products(names, structure.tiers)
     lines = ["def make(starts, bands, meters):"]
-    if structure.width:
-        lines.append("    " + "".join(f"k{place}, " for place in range(structure.width)) + "= meters")
-    if names and structure.total < 0:
-        lines.append(f"    {unpack}= bands[0]")
-    lines += ["    def run(usage):", *(f"        {line}" for line in body), "    return run"]
-    return "\n".join(lines)
+    lines += _unpacked("k", structure.width, "meters") + _unpacked("s", structure.tiers, "starts")
+    for band in range(structure.tiers + 1):
+        lines += _unpacked(f"r{band}_", len(names), f"bands[{band}]")
+    return "\n".join([*lines, "    def run(usage):", *(f"        {line}" for line in body), "    return run"])
+
+
+def _unpacked(prefix: str, count: int, source: str) -> list[str]:
+    return [f"    {''.join(f'{prefix}{index}, ' for index in range(count))}= {source}"] if count else []
+
+
+def _products(names: list[str], band: int) -> list[str]:
+    """Multiply each count by its rate of one tier and return the amounts, or None if they are not whole numbers."""
+    parts = [f"p{index}" for index in range(len(names))]
+    lines = [
+        f"{part} = {name} * r{band}_{index}"
+        for index, (part, name) in enumerate(zip(parts, names, strict=True))
+    ]
+    listed = "".join(f"{part}, " for part in parts)
+    return [
+        *lines,
+        f"total = {' + '.join(parts) or '0'}",
+        f"return (total, {listed}) if total.__class__ is int else None",
+    ]
 
 
 def _terms(terms: tuple[int, ...]) -> str:

@@ -35,8 +35,8 @@ class Unit:
         return all(mine.get(key, value) == value for key, value in other.dimensions)
 
 
-PlanKey = tuple[tuple[int, ...], tuple[str, ...], bool]
-"""Priced units, reported meters, and whether there are tiers."""
+PlanKey = tuple[tuple[int, ...], tuple[str, ...], int]
+"""Priced units, reported meters, and how many tiers there are."""
 
 
 class Units:
