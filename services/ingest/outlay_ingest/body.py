@@ -1,4 +1,4 @@
-"""Reads a request's body: bounded in size, in time, and in what it unpacks to."""
+"""Reads a request's body: bounded in size, and in what it unpacks to. protocol.py bounds the time."""
 
 import asyncio
 import sys
@@ -25,10 +25,9 @@ _MOST_MEMBERS = 100
 class Body:
     """A body being read. What it holds is taken from the budget; `release` gives it back."""
 
-    def __init__(self, budget: Budget, limit: int, seconds: float) -> None:
+    def __init__(self, budget: Budget, limit: int) -> None:
         self._budget = budget
         self._limit = limit
-        self._seconds = seconds
         self._held = 0
 
     def release(self) -> None:
@@ -58,17 +57,12 @@ class Body:
     async def _receive(self, request: Request) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(self._seconds):
-                async for piece in request.stream():
-                    size += len(piece)
-                    if size > self._limit:
-                        raise self._too_large()
-                    self._hold(len(piece))
-                    pieces.append(piece)
-        except TimeoutError:
-            detail = f"the body took more than {self._seconds:g} s to arrive"
-            raise Problem(HTTPStatus.REQUEST_TIMEOUT, "slow_body", detail, close=True) from None
+        async for piece in request.stream():
+            size += len(piece)
+            if size > self._limit:
+                raise self._too_large()
+            self._hold(len(piece))
+            pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _hold(self, size: int) -> None:

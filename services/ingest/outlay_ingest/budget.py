@@ -10,6 +10,7 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0
+        metrics.IN_FLIGHT.set_function(lambda: self._used)
 
     @property
     def used(self) -> int:
@@ -21,14 +22,11 @@ class Budget:
         if self._used + size > self._limit:
             raise Retryable("too much is under way already", retry_after=1)
         self._used += size
-        metrics.IN_FLIGHT.set(self._used)
 
     def force(self, size: int) -> None:
         """Take `size` bytes of what was admitted before in another form."""
         self._used += size
-        metrics.IN_FLIGHT.set(self._used)
 
     def give(self, size: int) -> None:
         """Give `size` bytes back."""
         self._used -= size
-        metrics.IN_FLIGHT.set(self._used)

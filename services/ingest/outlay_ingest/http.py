@@ -84,7 +84,7 @@ class Door:
             detail = f"{media} is not one of {', '.join(FORMATS)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
         self._writer.check()
-        body = Body(self._budget, self._settings.max_body_bytes, self._settings.body_seconds)
+        body = Body(self._budget, self._settings.max_body_bytes)
         try:
             accepted, refusals = await self._keep(key.tenant, await body.read(request), form)
         finally:

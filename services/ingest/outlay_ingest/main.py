@@ -36,7 +36,8 @@ def main() -> None:
     budget = Budget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock.monotonic)
-    GuardedProtocol.header_seconds = settings.header_seconds
+    GuardedProtocol.head_seconds = settings.header_seconds
+    GuardedProtocol.body_seconds = settings.body_seconds
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -56,6 +57,7 @@ def main() -> None:
         loop="uvloop",
         http=GuardedProtocol,
         access_log=False,
+        proxy_headers=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_seconds,
@@ -74,6 +76,7 @@ def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
                 settings.kafka,
                 delivery_timeout_ms=deliver_ms,
                 request_timeout_ms=deliver_ms // 2,
+                linger_ms=0,  # the writer lingers
                 reconnect_backoff_max_ms=1000,
                 max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
             )

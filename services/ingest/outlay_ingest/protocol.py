@@ -1,4 +1,4 @@
-"""What uvicorn leaves open: how long, and how large, the head of a request may be."""
+"""What uvicorn leaves open: how large the head of a request may be, and how long a request may take to arrive."""
 
 import asyncio
 
@@ -7,13 +7,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 64 * 1024
 MAX_DRAINED_BYTES = 2**20
 """What a refused sender may still send before its connection is cut."""
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_END = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _END
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _END
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections that send no request, or one without end; drains refused bodies only so far."""
+    """Closes connections that send no request, or one that does not end; drains refused bodies only so far.
 
-    header_seconds = 10.0
+    A request that arrives whole in one piece, as small ones do, costs no timer.
+    """
+
+    head_seconds = 10.0
+    body_seconds = 30.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request soon."""
@@ -21,8 +27,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._drained = 0
         self._in_head = True
+        self._in_body = False
         self._timer: asyncio.TimerHandle | None = None
-        self._expect()
+        self._expect(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
@@ -30,16 +37,15 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head; give a new head some time."""
+        """Count what belongs to a head; give what has begun some time to end."""
         self._head_bytes += len(data)
         super().data_received(data)
-        if not self._in_head:
+        if self.transport.is_closing():
             return
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-        elif self._timer is None and self.parser is not None:
-            self._expect()
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+        elif self._timer is None and (self._in_head or self._in_body):
+            self._expect(self.head_seconds if self._in_head else self.body_seconds)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -48,8 +54,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._in_head = False
+        """The head is whole; the body has its own time."""
+        self._in_head, self._in_body = False, True
         self._head_bytes = 0
         self._met()
         super().on_headers_complete()
@@ -64,19 +70,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The next head may come; the keep-alive limit watches until then."""
+        """The request is whole; uvicorn's limit for resting connections watches until the next."""
+        self._in_body = False
         self._head_bytes = 0
         self._met()
         super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """A sender that was answered before its body ended has a moment to end it."""
-        super().on_response_complete()
-        if self.cycle.more_body and not self.transport.is_closing():
-            self._expect()
-
-    def _expect(self) -> None:
-        self._timer = self.loop.call_later(self.header_seconds, self._late)
+    def _expect(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._late)
 
     def _met(self) -> None:
         if self._timer is not None:
@@ -86,4 +87,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _late(self) -> None:
         self._timer = None
         if not self.transport.is_closing():
-            self.transport.close()
+            self._refuse(_TOO_SLOW)
+
+    def _refuse(self, answer: bytes) -> None:
+        busy = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete  # type: ignore[redundant-expr]
+        if not busy:
+            self.transport.write(answer)
+        self.transport.close()

@@ -84,14 +84,14 @@ class Writer:
             self._flush(tenant)
         elif pending.timer is None:
             pending.timer = loop.call_later(self._limits.linger, self._flush, tenant)
-        await self._within(waiter)
+        await waiter
 
     async def refuse(self, tenant: str, refusals: Sequence[Refusal], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
         values = _records([encoder.encode(_letter(tenant, refusal, now)) for refusal in refusals])
         self._budget.take(sum(map(len, values)))
         work = [self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values]
-        await self._within(asyncio.shield(asyncio.gather(*work)))
+        await asyncio.gather(*work)
 
     async def drain(self) -> None:
         """Send what waits and see it delivered."""
@@ -99,13 +99,6 @@ class Writer:
             self._flush(tenant)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._limits.deliver)
-
-    async def _within(self, work: "asyncio.Future[None] | asyncio.Future[list[None]]") -> None:
-        try:
-            async with asyncio.timeout(self._limits.linger + self._limits.deliver + 1):
-                await work
-        except TimeoutError:
-            raise Retryable("Kafka did not acknowledge in time", retry_after=2) from None
 
     def _flush(self, tenant: str) -> None:
         pending = self._pending.pop(tenant)
@@ -138,15 +131,21 @@ class Writer:
                 waiter.set_exception(failure)
 
     async def _deliver(self, topic: str, value: bytes) -> None:
-        """Send a value that the budget holds, and give that back when its fate is known."""
+        """Send a value that the budget holds, which has it back when the value's fate is known."""
         number = next(self._number)
         self._sent_at[number] = self._monotonic()
-        try:
-            await asyncio.wrap_future(self._sink.send(topic, value))
-            metrics.RECORDS.inc()
-        finally:
+        fate = asyncio.wrap_future(self._sink.send(topic, value))
+
+        def settled(_: object) -> None:
             del self._sent_at[number]
             self._budget.give(len(value))
+
+        fate.add_done_callback(settled)
+        done, _ = await asyncio.wait([fate], timeout=self._limits.deliver + 1)
+        if not done:
+            raise Retryable("Kafka did not acknowledge in time", retry_after=2)
+        fate.result()
+        metrics.RECORDS.inc()
 
 
 def _records(letters: Sequence[bytes]) -> list[bytes]:
