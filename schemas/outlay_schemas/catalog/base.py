@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Part(BaseModel):
@@ -18,14 +18,8 @@ def _no_float(value: Any) -> Any:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _finite(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise ValueError("must be a finite number")
-    return value
-
-
-Number = Annotated[Decimal, BeforeValidator(_no_float), AfterValidator(_finite)]
-"""A decimal number, exact."""
+Number = Annotated[Decimal, BeforeValidator(_no_float)]
+"""A decimal number, exact and finite."""
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]

@@ -97,6 +97,18 @@ def test_explain_of_a_fee_that_a_book_adds_and_of_amounts_that_never_end() -> No
     assert third.event.cost == "0.333333333333"
 
 
+def test_explain_leaves_out_meters_that_cost_nothing_by_themselves() -> None:
+    meters = {
+        "compute_seconds": {"price": "1"},
+        "gpu_seconds": {"price": "1", "included_in": "compute_seconds"},
+    }
+    told = explain(
+        event({"compute_seconds": 2, "gpu_seconds": 4}, "box", kind="compute"),
+        catalog(price_books=[book(rule(meters))]),
+    )
+    assert [step.meter for step in told.steps] == ["compute_seconds"]
+
+
 def test_explain_of_contradictions() -> None:
     ready = catalog(usage={"contradictions": "unpriced"})
     told = explain(event({"input_tokens": 1, "prompt_tokens": 2}), ready)

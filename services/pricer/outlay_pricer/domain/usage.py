@@ -6,7 +6,7 @@ refused, by name.
 """
 
 from collections.abc import Mapping
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
@@ -36,7 +36,6 @@ ALIASES: Mapping[str, str] = {
 TOTAL = "total_tokens"
 _TTLS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 _CACHE = ("cache_read_tokens", "cache_write_tokens")
-_EXACT = Context(prec=60)
 
 
 def normalise(
@@ -114,11 +113,5 @@ def _check_total(usage: dict[str, Quantity]) -> None:
     del usage[TOTAL]
 
 
-def _sum(values: list[Quantity]) -> Quantity:
-    total: Quantity = 0
-    for value in values:
-        if isinstance(total, int) and isinstance(value, int):
-            total += value
-        else:
-            total = _EXACT.add(Decimal(total), Decimal(value))
-    return total
+def _sum(values: list[Quantity]) -> int:
+    return sum(int(value) for value in values)  # token counts: whole since `_whole`

@@ -1,0 +1,154 @@
+"""Bounds and corners of the rate cards that no ordinary event meets."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.unit.pricer import build
+from tests.unit.pricer.build import NOW, UNITS, catalog, event, model
+from tests.unit.pricer.test_price_table import BATCH, DATED, NIGHT, TIERED
+
+from outlay_pricer.domain import cards, rates, shapes
+from outlay_pricer.domain.cards import Card, compile_card
+from outlay_pricer.domain.exact import Contradiction, price_lines
+from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.rates import RateBook
+from outlay_pricer.domain.units import Units
+from outlay_pricer.domain.usage import normalise
+
+
+def _card(**prices: Any) -> Card:
+    return compile_card(Units(UNITS), [prices])
+
+
+FULL = {"input_mtok": "1", "cache_read_mtok": "1", "input_audio_mtok": "1", "cache_audio_read_mtok": "1"}
+
+
+@pytest.mark.parametrize(
+    ("usage", "message"),
+    [
+        (
+            {"input_tokens": 9, "input_audio_tokens": 5, "cache_read_tokens": 5},
+            ("Missing usage for cache_audio_read_tokens: reported overlapping usage keys "
+            "cache_read_tokens, input_audio_tokens require explicit cache_audio_read_tokens"),
+        ),
+        ({"cache_read_tokens": 5, "output_tokens": 1},
+         ("Missing usage for input_tokens: reported descendant usage keys "
+         "cache_read_tokens require explicit input_tokens")),
+        ({"input_tokens": 4, "cache_read_tokens": 5},
+         "Invalid usage data: cache_read_tokens (5) cannot exceed input_tokens (4)"),
+        ({"input_tokens": 9, "input_audio_tokens": 5, "cache_read_tokens": 6, "cache_audio_read_tokens": 1},
+         ("Invalid usage data: more-specific usage for cache_audio_read_tokens, cache_read_tokens, input_audio_tokens "
+         "totals 10, which exceeds input_tokens (9)")),
+    ],
+)  # fmt: skip
+def test_contradictions_in_the_librarys_words(usage: dict[str, int], message: str) -> None:
+    card = _card(**FULL)
+    assert card.shape(tuple(usage)).run(usage) is None
+    with pytest.raises(Contradiction) as refused:
+        price_lines(card, usage)
+    assert str(refused.value) == message
+
+
+def test_overlap_that_was_counted_is_taken_off_once() -> None:
+    usage = {
+        "input_tokens": 10,
+        "input_audio_tokens": 5,
+        "cache_read_tokens": 4,
+        "cache_audio_read_tokens": 2,
+    }
+    counts = {line.meter: line.quantity for line in price_lines(_card(**FULL), usage)}
+    assert counts == {
+        "input_tokens": 3,
+        "cache_read_tokens": 2,
+        "input_audio_tokens": 3,
+        "cache_audio_read_tokens": 2,
+    }
+
+
+def test_a_tier_by_an_input_that_only_its_parts_report_is_refused() -> None:
+    card = _card(output_mtok={"base": "1", "tiers": [{"start": 5, "price": "2"}]})
+    assert card.shape(("output_tokens",)).run({"output_tokens": 1}) == (1_000_000, 1_000_000)
+    usage = {"output_tokens": 1, "cache_read_tokens": 9}
+    assert card.shape(tuple(usage)).run(usage) is None
+    assert card.shape(("output_tokens", "input_tokens")).run({"output_tokens": 1, "input_tokens": 6}) == (
+        2_000_000,
+        2_000_000,
+    )
+
+
+def test_a_card_without_rates_costs_nothing_and_covers_nothing() -> None:
+    shape = _card().shape(("input_tokens",))
+    assert shape.run({"input_tokens": 5}) == (0,)
+    assert (shape.meters, shape.uncovered, shape.free) == ((), ("input_tokens",), False)
+    assert _card().shape(()).run({}) == (0,)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (
+        (cards, "MAX_SHAPES"),
+        (rates, "MAX_CARDS"),
+        (rates, "MAX_HOT"),
+        (shapes, "MAX_PLANS"),
+    ):
+        monkeypatch.setattr(module, name, 2)
+    monkeypatch.setattr(rates, "MAX_LINES", 3)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_remembered_is_bounded_and_changes_no_answer() -> None:
+    ready = catalog(build.rates(build.PLAIN, TIERED, DATED, NIGHT, BATCH))
+    fresh = catalog(build.rates(build.PLAIN, TIERED, DATED, NIGHT, BATCH))
+    meters = ["input_tokens", "output_tokens", "cache_read_tokens", "web_searches", "crates"]
+    for sku in ("plain", "tiered", "dated", "night", "batch"):
+        for hour in (1, 5, 23):
+            for count in range(1, len(meters)):
+                usage = dict.fromkeys(meters[:count], 0)
+                for mode in ("batch", "a", "b", "c"):
+                    one = event(usage, sku, attributes={"processing": mode}, time=NOW.replace(hour=hour))
+                    assert price(one, ready) == price(one, fresh)
+    assert len(ready.rates._lines) <= 3
+    line = ready.rates.find("acme", "batch")
+    for guess in "abcd":
+        line.ref((guess,))
+    assert len(line.refs) == 2
+
+
+def test_a_line_is_remembered_with_its_time() -> None:
+    book = RateBook(build.rates(DATED))
+    usage = {"input_tokens": 1_000_000}
+    for at, usd in [
+        (NOW, 1),
+        (datetime(2026, 10, 1, tzinfo=UTC), 2),
+        (NOW, 1),
+        (datetime(2026, 11, 1, tzinfo=UTC), 1),
+    ]:
+        amounts = book.quote("acme", "dated", usage, at)[2]
+        assert amounts is not None
+        assert amounts[0] == usd * 10**12
+    assert book.line("acme", "dated", book.find) is book.line("acme", "dated", book.find)
+
+
+def test_litellm_names_its_provider_in_the_model() -> None:
+    book = RateBook(build.rates())
+    assert book.find("litellm", "acme/plain").provider == "acme"
+    unknown = book.find("litellm", "zip/plain").refused
+    assert unknown is not None
+    assert unknown.message == "Unable to find provider with model matching 'zip/plain'"
+    assert book.find("litellm", "plain").refused is not None
+    nothing = book.finder.find_provider("", None, None)
+    assert getattr(nothing, "code", "") == "provider_unknown"
+
+
+def test_seconds_may_be_parts_beside_whole_tokens() -> None:
+    usage, _ = normalise(
+        {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "audio_seconds": Decimal("0.1")}
+    )
+    assert usage == {"input_tokens": 1, "output_tokens": 2, "audio_seconds": Decimal("0.1")}
+
+
+def test_model_options_without_a_constraint_hold_always() -> None:
+    listed = model("listed", [{"prices": {"input_mtok": "1"}}, {"prices": {"input_mtok": "2"}}])
+    assert price(event({"input_tokens": 1_000_000}, "listed"), catalog(build.rates(listed))).cost == "2"
