@@ -233,7 +233,7 @@ class RateBook:
 
 
 def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:
-    begin, end = (None, at) if line.fixed is not None else line.span(at)
+    begin, end = line.span(at) if line.dates else (None, at)
     return shape.run, line, shape, begin, end
 
 
