@@ -47,7 +47,7 @@ def test_a_meters_price(meter: dict[str, Any], quantity: Any, position: str | No
     attributes = {} if position is None else {"used": position}
     cost = _cost({"gb": {**meter, "position": "used"}}, {"gb": quantity}, attributes=attributes)
     assert cost.cost == expected
-    assert cost.price_ref == ("own@1#box" if position is not None else "own@1#box~position")
+    assert cost.price_ref == "own@1#box"
 
 
 def test_a_tier_without_a_known_position_starts_at_the_event_and_says_so() -> None:

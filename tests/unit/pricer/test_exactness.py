@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
 from outlay_pricer.domain.cards import Card, compile_card
-from outlay_pricer.domain.exact import Contradiction, price_lines, settle
+from outlay_pricer.domain.exact import Contradiction, half_even, price_lines, settle
 from outlay_pricer.domain.pricing import fingerprint, price
 from outlay_pricer.domain.units import Units
 from outlay_schemas.events import Quantity, cost_event_decoder, encoder
@@ -88,6 +88,12 @@ def test_p12_parts_add_up_and_are_within_one_pico_usd(amounts: dict[str, Fractio
     assert total == sum(parts.values())
     assert abs(total - sum(amounts.values(), Fraction(0))) <= Fraction(1, 2)
     assert all(abs(parts[name] - amounts[name]) < 1 for name in amounts)
+
+
+@given(_whole, st.integers(min_value=1, max_value=10**9))
+def test_whole_numbers_are_rounded_as_fractions_are(top: int, bottom: int) -> None:
+    assert half_even(top, bottom) == round(Fraction(top, bottom))
+    assert half_even(bottom * top + bottom, 2 * bottom) == round(Fraction(top + 1, 2))
 
 
 def test_half_a_pico_usd_goes_to_the_even_one() -> None:

@@ -50,6 +50,7 @@ class CompiledRule:
         self._assumes: list[tuple[str, str, Callable[[str], bool]]] = [
             (key, _fact(key), compile_words(words)) for key, words in rule.assumes.items()
         ]
+        self._texts: dict[tuple[str, ...], str] = {}
         exact = not any("*" in word for word in rule.sku)
         self.rank = (exact, len(rule.where), bool(rule.provider))
         """How special the rule is: the greatest wins."""
@@ -67,6 +68,14 @@ class CompiledRule:
     def assumed(self, facts: Facts) -> tuple[str, ...]:
         """Name what the rule's price is for and the event does not say."""
         return tuple(key for key, fact, _ in self._assumes if not facts.get(fact))
+
+    def ref_text(self, guesses: tuple[str, ...]) -> str:
+        """Return the price reference as text, with what was assumed."""
+        known = self._texts.get(guesses)
+        if known is None:
+            ref = self.ref
+            known = self._texts[guesses] = str(PriceRef(ref.book, ref.version, ref.rule, guesses=guesses))
+        return known
 
     def span(self, at: datetime) -> Span | None:
         """Return the prices in force."""
@@ -103,8 +112,10 @@ def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:
     the producer that knows it sends it as an attribute (docs/adr/0010).
     """
     price = meter.price
+    if not (price.free or price.tiers):
+        return Fraction(0), True
     if price.position is None:
-        return Fraction(0), not (price.free or price.tiers)
+        return Fraction(0), False
     try:
         position = Decimal(facts.get(f"attributes.{price.position}", ""))
     except InvalidOperation:

@@ -125,6 +125,13 @@ def _too_little(
     )
 
 
+def half_even(top: int, bottom: int) -> int:
+    """Return top / bottom as the nearest whole number, half to even. Neither is negative."""
+    whole, rest = divmod(top, bottom)
+    twice = 2 * rest
+    return whole + (twice > bottom or (twice == bottom and whole % 2))
+
+
 def settle(amounts: Mapping[str, Fraction]) -> tuple[int, dict[str, int]]:
     """Round exact amounts of pico-USD to whole ones, so that the parts add up to the total.
 

@@ -10,7 +10,7 @@ import msgspec
 
 from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.exact import settle
+from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
@@ -104,9 +104,32 @@ _REFUSED = "!usage_contradictory"
 
 
 def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    """Price the plain case: whole counts of an LLM call, list price, nothing reported. None: take the long way."""
-    if event.kind != "llm" or event.reported_cost is not None or not catalog.plain:
+    """Price the plain cases, list price, nothing reported. None: take the long way, which gives the same answer."""
+    if event.reported_cost is not None or not catalog.plain:
         return None
+    if event.kind == "llm":
+        return _quick_call(event, usage, catalog)
+    return _quick_meter(event, usage, catalog) if len(usage) == 1 else None
+
+
+def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
+    """Price one meter at a flat price in USD: a machine's seconds, a disk's hours."""
+    ((name, quantity),) = usage.items()
+    rules = catalog.candidates(event.kind, event.provider, event.sku).after
+    facts = resolved_facts(event) if rules else {}
+    rule = next((rule for rule in rules if rule.fits(facts)), None)
+    span = rule.span(event.time) if rule is not None else None
+    meter = span.meters.get(name) if span is not None else None
+    if rule is None or meter is None or not meter.plain or rule.book.currency != "USD":
+        return None
+    top, bottom = quantity.as_integer_ratio()
+    cost = half_even(top * meter.numerator, bottom * meter.denominator)
+    ref = rule.ref_text(rule.assumed(facts))
+    return Priced(cost, {name: cost} if cost else {}, "free" if meter.free else "priced", ref, [])
+
+
+def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
+    """Price whole counts of an LLM call."""
     if not catalog.slow_attributes.isdisjoint(event.attributes):
         return None
     context, guesses = _NO_CONTEXT
