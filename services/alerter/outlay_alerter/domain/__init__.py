@@ -1,0 +1,1 @@
+"""What deserves an alert. Pure: no I/O, no clock, no environment."""

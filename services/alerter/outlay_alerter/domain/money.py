@@ -1,0 +1,17 @@
+"""Money in sentences. Exact figures travel beside them."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from outlay_schemas.money import PICO
+
+
+def dollars(pico: int) -> str:
+    """Write an amount for people: `$1,234.50`, and small ones with the places that say something."""
+    amount = Decimal(pico) / PICO
+    if amount == 0 or abs(amount) >= Decimal("0.1"):
+        return _signed(f"{abs(amount).quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}", amount < 0)
+    return _signed(f"{abs(amount):.2g}" if abs(amount) >= Decimal("1e-4") else f"{abs(amount):f}", amount < 0)
+
+
+def _signed(text: str, negative: bool) -> str:
+    return f"-${text}" if negative else f"${text}"

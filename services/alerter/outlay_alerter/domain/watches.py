@@ -1,0 +1,60 @@
+"""What is watched: the catalog's budgets and rules, in the form that decisions need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from outlay_alerter.domain.periods import PeriodName
+from outlay_schemas.events import Grain
+
+DIMENSIONS = (
+    "project",
+    "team",
+    "business_unit",
+    "use_case",
+    "provider",
+    "sku",
+    "kind",
+    "activity",
+    "user",
+)
+"""Of every rollup cell. Anything else in a scope is a tag, which only the ledger knows."""
+
+Scope = Mapping[str, tuple[str, ...]]
+"""Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
+
+
+def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
+    """Tell whether a cell is in `scope`."""
+    return all(cell.get(dimension, "") in values for dimension, values in scope.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So much for so long. `amount` is pico-USD, `thresholds` are percentages of it."""
+
+    id: str
+    name: str
+    tenant: str
+    amount: int
+    period: PeriodName
+    zone: ZoneInfo
+    thresholds: tuple[Decimal, ...]
+    scope: Scope = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpendSpike:
+    """A window that costs far more than those before it. `min_cost` is pico-USD."""
+
+    id: str
+    name: str
+    tenant: str
+    by: tuple[str, ...]
+    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    grain: Grain
+    min_cost: int
+    sensitivity: float
+    """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
+    scope: Scope = field(default_factory=dict)

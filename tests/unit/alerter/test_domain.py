@@ -1,0 +1,111 @@
+"""Periods tile time, a crossing is told once, spikes need history."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_alerter.domain import budgets, episodes, spikes
+from outlay_alerter.domain.periods import PeriodName, cover, grain_length, period_of
+from outlay_alerter.domain.states import Known, transitions
+from outlay_alerter.domain.watches import Budget, SpendSpike
+
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
+PERIODS: list[PeriodName] = ["hour", "day", "week", "month", "quarter", "year"]
+times = st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001
+DOLLAR = 10**12
+
+
+@given(times, st.sampled_from(PERIODS), st.sampled_from(ZONES))
+def test_periods_tile_time(at: datetime, period: PeriodName, name: str) -> None:
+    zone = ZoneInfo(name)
+    span = period_of(at, period, zone)
+    assert at in span
+    assert period_of(span.start, period, zone) == span
+    assert period_of(span.end, period, zone).start == span.end
+    assert period_of(span.start - timedelta(microseconds=1), period, zone).end == span.start
+
+
+@given(times, st.sampled_from(PERIODS), st.sampled_from(ZONES))
+def test_a_period_is_covered_exactly_and_by_few_pieces(at: datetime, period: PeriodName, name: str) -> None:
+    span = period_of(at, period, ZoneInfo(name))
+    pieces = cover(span)
+    assert len(pieces) <= 5
+    assert pieces[0].span.start == span.start
+    assert pieces[-1].span.end == span.end
+    for left, right in zip(pieces, pieces[1:], strict=False):
+        assert left.span.end == right.span.start
+    for piece in pieces:
+        assert (piece.span.end - piece.span.start) % grain_length(piece.grain) == timedelta(0)
+
+
+def test_a_day_of_the_clock_change_has_23_or_25_hours() -> None:
+    zone = ZoneInfo("America/New_York")
+    spring = period_of(datetime(2026, 3, 8, 12, tzinfo=UTC), "day", zone)
+    autumn = period_of(datetime(2026, 11, 1, 12, tzinfo=UTC), "day", zone)
+    assert spring.end - spring.start == timedelta(hours=23)
+    assert autumn.end - autumn.start == timedelta(hours=25)
+
+
+def test_a_month_ends_with_its_last_day() -> None:
+    span = period_of(datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC), "month", ZoneInfo("UTC"))
+    assert span.start == datetime(2028, 2, 1, tzinfo=UTC)
+    assert span.end == datetime(2028, 3, 1, tzinfo=UTC)
+
+
+BUDGET = Budget(
+    "b", "B", "acme", 100 * DOLLAR, "month", ZoneInfo("UTC"), (Decimal(50), Decimal(80), Decimal(100))
+)
+
+
+@given(st.lists(st.integers(0, 200 * DOLLAR), max_size=20))
+def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> None:
+    span = budgets.span_of(BUDGET, datetime(2026, 11, 24, tzinfo=UTC))
+    known: dict[str, Known] = {}
+    told: list[str] = []
+    crossings = 0
+    before = 0
+    for total in totals:
+        for level in (50, 80, 100):
+            crossings += (total >= level * DOLLAR) != (before >= level * DOLLAR)
+        before = total
+        for _ in range(2):
+            for change in transitions(budgets.findings(BUDGET, span, total), known):
+                told.append(change.message_id)
+                key = change.finding.key
+                known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)
+    assert len(told) == len(set(told)) == crossings
+
+
+def test_levels_are_named_alike_however_they_are_written() -> None:
+    assert {budgets.level_of(Decimal(text)) for text in ("80", "80.0", "8E+1")} == {"80"}
+
+
+RULE = SpendSpike("s", "S", "acme", ("team",), "minute", DOLLAR, 1.0)
+
+
+def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
+    assert spikes.verdict_of(RULE, [DOLLAR] * 3, 99 * DOLLAR).outcome == "insufficient_history"
+    assert spikes.verdict_of(RULE, [DOLLAR] * 30, 99 * DOLLAR).outcome == "spike"
+    assert spikes.verdict_of(RULE, [DOLLAR] * 30, DOLLAR).outcome == "normal"
+    assert spikes.verdict_of(RULE, [0] * 30, DOLLAR - 1).outcome == "below_minimum"
+
+
+def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
+    known: dict[str, Known] = {}
+    told: list[tuple[str, str]] = []
+    series = [DOLLAR] * 30
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    scope = episodes.scope_of(RULE, ["growth"])
+    for minute, cost in enumerate([50, 60, 55, 1, 1, 1]):
+        series.append(cost * DOLLAR)
+        open_alerts = {known_id: k for known_id, k in known.items() if k.state == "firing"}
+        found = episodes.findings(RULE, scope, series, start + timedelta(minutes=minute), open_alerts)
+        for change in transitions(found, known):
+            told.append((change.id, change.state))
+            key = change.finding.key
+            known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)
+    assert [state for _, state in told] == ["firing", "resolved"]
+    assert len({alert for alert, _ in told}) == 1
