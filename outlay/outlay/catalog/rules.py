@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from outlay.catalog.files import Document, Problem
+from outlay_pricer.domain.circles import owner_circles
 from outlay_schemas.catalog import Catalog, Dated
 
 _NONE = Document("", None, None)
@@ -30,6 +31,7 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     yield from _apart("owners", owners, catalog.owners, documents)
     yield from _apart("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents)
     yield from _circles(catalog, documents)
+    yield from _owner_circles(catalog, documents)
 
 
 def _once(part: str, keys: Sequence[Hashable], documents: Mapping[str, Document]) -> Iterator[Problem]:
@@ -82,6 +84,17 @@ def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
             yield Problem(
                 document.name, document.line([index]), f"[{index}]", message, "choose one name to keep"
             )
+
+
+def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find owners that lead back to themselves."""
+    document = documents.get("owners.yaml", _NONE)
+    places = {(owner.key, owner.value): index for index, owner in reversed(list(enumerate(catalog.owners)))}
+    for circle in owner_circles(catalog.owners):
+        index = places[circle[0]]
+        way = " → ".join(f"{key} {value}" for key, value in [*circle, circle[0]])
+        mend = "take one of these owners out"
+        yield Problem(document.name, document.line([index]), f"[{index}]", f"a circle: {way}", mend)
 
 
 def _words(key: Hashable) -> str:

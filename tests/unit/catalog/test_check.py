@@ -106,6 +106,15 @@ def test_a_circle_of_aliases(tmp_path: Path) -> None:
     assert [problem.line for problem in check(_folder(tmp_path, aliases=aliases))] == [1, 2]
 
 
+def test_a_circle_of_owners(tmp_path: Path) -> None:
+    owners = """- {key: user, value: u, sets: {team: a}}
+- {key: team, value: a, sets: {business_unit: x}}
+- {key: business_unit, value: x, sets: {team: a}}
+"""
+    (problem,) = check(_folder(tmp_path, owners=owners))
+    assert (problem.line, problem.message) == (2, "a circle: team a → business_unit x → team a")
+
+
 def test_a_file_that_would_be_left_out(tmp_path: Path) -> None:
     (problem,) = check(_folder(tmp_path, budget="[]"))
     assert problem.message == "no part of the catalog has this name"

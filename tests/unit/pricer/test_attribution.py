@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import NOW, catalog, event
 
+from outlay_pricer.domain.circles import owner_circles
 from outlay_pricer.domain.pricing import price
+from outlay_schemas.catalog import Owner
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent
 
@@ -115,3 +117,17 @@ def test_attribution_changes_no_event_and_no_fingerprint() -> None:
     assert sent.attributes == {}
     assert plain.fingerprint == named.fingerprint
     assert sent.time == NOW
+
+
+def test_circles_of_owners_are_found_once_each() -> None:
+    def owner(key: str, value: str, **sets: str) -> Owner:
+        return Owner.model_validate({"key": key, "value": value, "sets": sets})
+
+    line = [owner("user", "u", team="a"), owner("team", "a", business_unit="x")]
+    assert owner_circles(line) == []
+    circle = [*line, owner("business_unit", "x", project="p", use_case="c"), owner("project", "p", team="a")]
+    assert owner_circles(circle) == [[("team", "a"), ("business_unit", "x"), ("project", "p")]]
+    assert owner_circles([owner("team", "a", team="a")]) == [[("team", "a")]]
+    diamond = [owner("user", "u", team="a", project="p"), owner("team", "a", business_unit="x"),
+               owner("project", "p", business_unit="x")]  # fmt: skip
+    assert owner_circles(diamond) == []
