@@ -1,15 +1,18 @@
 """API keys: `out_live_<id>_<secret>`. Only the SHA-256 of a secret is stored, and compared in constant time."""
 
+import fcntl
 import hashlib
 import hmac
-import json
 import os
 import re
 import secrets
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
+
+import msgspec
 
 Scope = Literal["ingest", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -18,17 +21,20 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
 
-@dataclass(frozen=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True):
     """What is known of a key; its secret is not."""
 
     id: str
     tenant: str
     scopes: tuple[Scope, ...]
     secret_sha256: str
-    created: str
-    revoked: str = ""
+    created: datetime
+    revoked: datetime | None = None
     name: str = ""
+
+
+class _File(msgspec.Struct):
+    keys: list[ApiKey]
 
 
 class KeyFileError(Exception):
@@ -44,42 +50,58 @@ class KeyFile:
     def all(self) -> list[ApiKey]:
         """Return every key, revoked ones too. Raises KeyFileError if the file is damaged."""
         try:
-            found = json.loads(self._path.read_text("utf-8"))
-            return [ApiKey(**{**key, "scopes": tuple(key["scopes"])}) for key in found["keys"]]
+            return msgspec.json.decode(self._path.read_bytes(), type=_File).keys
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise KeyFileError(f"{self._path} cannot be read as a file of keys: {error}") from error
 
     def create(self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "") -> str:
-        """Make a key and return it whole: the only time that its secret is seen."""
-        if not tenant:
-            raise KeyFileError("a key belongs to a tenant; give one")
+        """Make a key and return it whole: the only time that its secret is seen. Raises KeyFileError."""
+        if not 0 < len(tenant) <= 256:
+            raise KeyFileError("a key belongs to a tenant; give its name, of 1 to 256 characters")
+        if unknown := set(scopes) - set(SCOPES):
+            raise KeyFileError(
+                f"there is no scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}"
+            )
         key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
         secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
-        key = ApiKey(key_id, tenant, scopes, _sha256(secret), now.isoformat(), name=name)
-        self._write([*self.all(), key])
+        key = ApiKey(key_id, tenant, scopes, _sha256(secret), now, name=name)
+        with self._alone():
+            self._write([*self.all(), key])
         return f"out_live_{key_id}_{secret}"
 
     def revoke(self, key_id: str, now: datetime) -> bool:
         """Revoke a key; False if there is none of that id, or it was revoked before."""
-        keys = self.all()
-        changed = [
-            replace(key, revoked=now.isoformat()) if key.id == key_id and not key.revoked else key
-            for key in keys
-        ]
-        if changed == keys:
-            return False
-        self._write(changed)
+        with self._alone():
+            keys = self.all()
+            changed = [
+                msgspec.structs.replace(key, revoked=now) if key.id == key_id and not key.revoked else key
+                for key in keys
+            ]
+            if changed == keys:
+                return False
+            self._write(changed)
         return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from changing the file meanwhile: one of two changes would be lost."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise KeyFileError(f"{self._path} cannot be written: {error}") from error
 
     def _write(self, keys: list[ApiKey]) -> None:
         """Replace the file whole, so that a reader sees the old keys or the new ones."""
         partial = self._path.with_suffix(".partial")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=1)
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(_File(keys)), indent=1))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self._path)
@@ -102,6 +124,8 @@ class KeyRing:
             seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         except FileNotFoundError:
             seen = None
+        except OSError as error:
+            raise KeyFileError(f"{self._path} cannot be read: {error}") from error
         if seen != self._seen:
             self._keys = {key.id: key for key in self._file.all()}
             self._seen = seen
