@@ -95,7 +95,6 @@ def _server_config(folder: Path, port: int, passwords: dict[str, str]) -> str:
   <listen_host>127.0.0.1</listen_host>
   <http_port>{port}</http_port>
   <path>{path}/</path>
-  <tmp_path>{path}/tmp/</tmp_path>
   <user_files_path>{path}/user_files/</user_files_path>
   <timezone>UTC</timezone>
   <mark_cache_size>268435456</mark_cache_size>

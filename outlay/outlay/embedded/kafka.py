@@ -1,11 +1,10 @@
 """Apache Kafka itself: one broker in KRaft mode, one JVM, on loopback."""
 
+import socket
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from outlay.embedded.errors import ChildDiedError
 from outlay.embedded.java import find_java, kafka_classpath
@@ -14,6 +13,10 @@ from outlay_schemas.topics import MAX_RECORD_BYTES
 
 _CLUSTER_ID = "T3V0bGF5LWVtYmVkZGVkMA"
 _JVM = ("-Xmx768m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
+
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 7, -1)
+"""Kafka's smallest question: size, ApiVersions (18) in its version 0, correlation 7, no client id."""
+_NO_ERROR = struct.pack(">ih", 7, 0)
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,14 @@ class KafkaBroker:
         return [*base, "kafka.Kafka", str(settings)]
 
     def answers(self) -> bool:
-        """Tell whether the broker answers."""
+        """Tell whether the broker answers: Kafka opens its listener only when it is ready to serve."""
         try:
-            admin = KafkaAdminClient(
-                bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2000, request_timeout_ms=5000
-            )
-        except (KafkaError, OSError):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(_API_VERSIONS)
+                answer = connection.recv(10)
+        except OSError:
             return False
-        admin.close()
-        return True
+        return len(answer) == 10 and answer[4:] == _NO_ERROR
 
     def _properties(self) -> str:
         settings = {
