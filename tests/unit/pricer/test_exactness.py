@@ -12,8 +12,10 @@ from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
 from outlay_pricer.domain.cards import Card, compile_card
 from outlay_pricer.domain.exact import Contradiction, half_even, price_lines, settle
+from outlay_pricer.domain.meters import CompiledMeter
 from outlay_pricer.domain.pricing import fingerprint, price
 from outlay_pricer.domain.units import Units
+from outlay_schemas.catalog import MeterPrice
 from outlay_schemas.events import Quantity, cost_event_decoder, encoder
 from outlay_schemas.money import PICO, to_pico
 
@@ -128,3 +130,25 @@ def test_a_cost_event_survives_the_wire() -> None:
     assert isinstance(raw["cost"], str)
     assert raw["usage"]["audio_seconds"] == "1.5"
     assert Decimal(raw["cost"]) == Decimal("0.000015")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 50), st.decimals(min_value=0, max_value=9, places=3)), min_size=1, max_size=4
+    ),
+    st.sampled_from(["graduated", "volume"]),
+    st.integers(0, 20),
+    st.fractions(min_value=0, max_value=150),
+    st.decimals(min_value=0, max_value=150, places=4),
+)
+def test_the_fast_way_through_tiers_is_the_explained_one(
+    steps: list[tuple[int, Decimal]], mode: str, free: int, position: Fraction, quantity: Decimal
+) -> None:
+    ends: list[int | None] = []
+    for width, _ in steps[:-1]:
+        ends.append((ends[-1] or 0) + width if ends else width)
+    tiers = [{"up_to": end, "price": cost} for end, (_, cost) in zip([*ends, None], steps, strict=True)]
+    meter = CompiledMeter(MeterPrice.model_validate({"tiers": tiers, "mode": mode, "free": free, "per": 3}))
+    lines = meter.lines(quantity, position)
+    assert meter.amount(quantity, position) == sum((line.amount for line in lines), Fraction(0)) * PICO

@@ -9,6 +9,7 @@ from zlib import crc32
 import msgspec
 
 from outlay_pricer.domain.attribution import MISSING, Attributed
+from outlay_pricer.domain.books import position_of
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
@@ -20,6 +21,7 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
 from outlay_schemas.money import to_pico, to_usd
 
+_START = Fraction(0)
 _text = lru_cache(maxsize=4096)(str)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
@@ -113,18 +115,18 @@ def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCa
 
 
 def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    """Price one meter at a flat price in USD: a machine's seconds, a disk's hours."""
+    """Price one meter in USD: a machine's seconds, a disk's hours, a transfer's gigabytes."""
     ((name, quantity),) = usage.items()
     rules = catalog.candidates(event.kind, event.provider, event.sku).after
     facts = resolved_facts(event) if rules else {}
     rule = next((rule for rule in rules if rule.fits(facts)), None)
     span = rule.span(event.time) if rule is not None else None
     meter = span.meters.get(name) if span is not None else None
-    if rule is None or meter is None or not meter.plain or rule.book.currency != "USD":
+    if rule is None or meter is None or rule.book.currency != "USD":
         return None
-    top, bottom = quantity.as_integer_ratio()
-    cost = half_even(top * meter.numerator, bottom * meter.denominator)
-    ref = rule.ref_text(rule.assumed(facts))
+    position, known = (_START, True) if meter.plain else position_of(meter, facts)
+    cost = half_even(*meter.ratio(quantity, position))
+    ref = rule.ref_text(rule.assumed(facts) if known else (*rule.assumed(facts), "position"))
     return Priced(cost, {name: cost} if cost else {}, "free" if meter.free else "priced", ref, [])
 
 
