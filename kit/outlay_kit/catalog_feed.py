@@ -10,6 +10,8 @@ from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import CATALOG
 
+from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
+
 log = get_logger(__name__)
 C = TypeVar("C")
 
@@ -37,6 +39,7 @@ class CatalogFeed(Generic[C]):
         self._on_change = on_change
         self._revision = 0
         self._value: C | None = None
+        self._end = 0
         self._arrived = threading.Event()
         self._stop = threading.Event()
 
@@ -55,7 +58,10 @@ class CatalogFeed(Generic[C]):
         return self._revision
 
     def wait(self, seconds: float) -> bool:
-        """Wait until a catalog is here; False if none came in `seconds`."""
+        """Wait until the newest catalog of the start is here; False if none came in `seconds`.
+
+        An older one that stands before it in the topic is not enough: it would price what comes first.
+        """
         return self._arrived.wait(seconds)
 
     def current(self) -> C:
@@ -66,24 +72,39 @@ class CatalogFeed(Generic[C]):
 
     def take(self, record: Record) -> None:
         """Take a record of the topic, if it is a newer catalog than the one known."""
-        if record.key != KEY or not record.value:
-            return
+        if record.key == KEY and record.value:
+            self._take(record.value)
+        if self._value is not None and record.offset + 1 >= self._end:
+            self._arrived.set()
+
+    def _take(self, body: bytes) -> None:
         try:
-            revision, value = self._compile(record.value)
+            revision, value = self._compile(body)
         except ValueError:
             log.exception("a catalog cannot be used; the one before stays in force")
             return
         if revision <= self._revision:
             return
         self._value, self._revision = value, revision
-        self._arrived.set()
         log.info("catalog in force", revision=revision)
         self._on_change(value)
 
     def _follow(self) -> None:
         while not self._stop.is_set():
             try:
+                self._end = _end_of(self._settings)
                 read_compacted(self._settings, CATALOG.name, self.take, self._stop.is_set)
             except Exception as error:  # noqa: BLE001 (the topic may not exist yet, or the broker be away)
                 log.warning("the catalog cannot be followed now; trying again", error=str(error))
                 self._clock.sleep(1.0)
+
+
+def _end_of(settings: KafkaSettings) -> int:
+    """Return the offset that the next record of the topic will have. Raises KafkaError."""
+    consumer = KafkaConsumer(**settings.client_options(), enable_auto_commit=False, metrics_enabled=False)
+    try:
+        partition = TopicPartition(CATALOG.name, 0)
+        end: int = consumer.end_offsets([partition], timeout_ms=10_000)[partition]
+        return end
+    finally:
+        consumer.close(autocommit=False)

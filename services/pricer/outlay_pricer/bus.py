@@ -70,7 +70,7 @@ async def send(app: faust.App, topic: str, value: bytes) -> None:
             await (await app.producer.send(topic, None, value, None, None, None))
         except (KafkaError, ProducerSendError) as error:
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
-            if not _temporary(cause):
+            if not is_temporary(cause):
                 raise
             attempt += 1
             metrics.RETRIES.inc()
@@ -80,7 +80,8 @@ async def send(app: faust.App, topic: str, value: bytes) -> None:
             return
 
 
-def _temporary(error: BaseException | None) -> bool:
+def is_temporary(error: BaseException | None) -> bool:
+    """Whether the same delivery may work later."""
     if isinstance(error, MessageSizeTooLargeError) or not isinstance(error, KafkaError):
         return False
     return isinstance(error, _AWAY) or bool(getattr(error, "retriable", False))

@@ -22,6 +22,9 @@ _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 _NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can keep."""
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that a decoder raises for bytes that it cannot read."""
+
 _decoder = msgspec.json.Decoder(UsageEvent)
 
 
@@ -57,7 +60,7 @@ def price_record(
     try:
         events = _decoder.decode_lines(value)
         costs = [_price(event, catalog, default_tenant) for event in events]
-    except (msgspec.MsgspecError, Invalid, UnicodeDecodeError):
+    except (*_UNREADABLE, Invalid):
         return _apart(value, place, catalog, now, default_tenant)
     return Priced(_values(costs), len(costs), [])
 
@@ -90,7 +93,7 @@ def _apart(
             continue
         try:
             costs.append(_price(_decoder.decode(line), catalog, default_tenant))
-        except (msgspec.MsgspecError, Invalid, UnicodeDecodeError) as error:
+        except (*_UNREADABLE, Invalid) as error:
             letters.append(_letter(line, number, place, _reason(error), now))
     return Priced(_values(costs), len(costs), letters)
 
@@ -115,9 +118,11 @@ def _pieces(lines: bytes) -> Iterator[bytes]:
         yield lines[start:]
 
 
-def _reason(error: msgspec.MsgspecError | Invalid | UnicodeDecodeError) -> Invalid:
+def _reason(error: Exception) -> Invalid:
     if isinstance(error, Invalid):
         return error
+    if isinstance(error, UnicodeDecodeError):
+        return Invalid("not_utf8", "a string in this is not UTF-8")
     if not isinstance(error, msgspec.ValidationError):
         return Invalid("json_malformed", f"this is not JSON: {error}")
     what, _, path = str(error).partition(" - at `")
@@ -144,7 +149,7 @@ def _letter(line: bytes, number: int, place: Place, why: Invalid, now: datetime)
 def _tenant(line: bytes) -> str:
     try:
         return msgspec.json.decode(line, type=_Owner).tenant[:256]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return ""
 
 

@@ -1,0 +1,179 @@
+"""From a record's bytes to cost events and dead letters."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.records import RECORD_BYTES, Place, Priced, price_record
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.events import CostEvent, cost_event_decoder, encoder
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PLACE = Place("usage.events", 3, 42)
+CATALOG = CompiledCatalog.from_catalog(
+    Catalog.model_validate(
+        {
+            "revision": 7,
+            "created_at": NOW,
+            "price_books": [
+                {
+                    "name": "own",
+                    "version": "1",
+                    "rules": [{"id": "box", "sku": "box", "prices": [{"meters": {"gb": {"price": "0.5"}}}]}],
+                }
+            ],
+        }
+    )
+)
+
+
+def usage(event_id: str = "1", **changes: object) -> dict[str, Any]:
+    event = {
+        "id": event_id,
+        "source": "s",
+        "time": "2026-11-24T11:00:00Z",
+        "tenant": "acme",
+        "kind": "storage",
+        "sku": "box",
+        "usage": {"gb": 3},
+        **changes,
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def lines(*events: object) -> bytes:
+    return b"\n".join(e if isinstance(e, bytes) else json.dumps(e).encode() for e in events)
+
+
+def run(value: bytes, default_tenant: str = "") -> Priced:
+    return price_record(value, PLACE, CATALOG, NOW, default_tenant)
+
+
+def costs(priced: Priced) -> list[CostEvent]:
+    return [event for value in priced.values for event in cost_event_decoder.decode_lines(value)]
+
+
+def test_every_event_of_a_record_is_priced_in_order() -> None:
+    priced = run(lines(*(usage(str(n)) for n in range(5))) + b"\n")
+    assert [(e.id, e.cost, e.tenant, e.revision) for e in costs(priced)] == [
+        (str(n), "1.5", "acme", 7) for n in range(5)
+    ]
+    assert (priced.events, priced.letters) == (5, [])
+
+
+@pytest.mark.parametrize("value", [b"", b"\n", b" \r\n\n"])
+def test_an_empty_record_is_nothing(value: bytes) -> None:
+    assert run(value) == Priced([], 0, [])
+
+
+def test_one_object_over_many_lines_is_one_event() -> None:
+    assert [e.id for e in costs(run(json.dumps(usage("a"), indent=2).encode()))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "path"),
+    [
+        (b"not json", "json_malformed", "$"),
+        (b'{"id":"\xff"}', "not_utf8", "$"),
+        (b'{"tenant":"acme","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "event_invalid", "$"),
+        (b"[]", "event_invalid", "$"),
+        (lines(usage(kind="llms")), "event_invalid", "$.kind"),
+        (lines(usage(colour="red")), "event_invalid", "$"),
+        (lines(usage(usage={})), "usage_empty", "$.usage"),
+        (lines(usage(usage={"gb": "-1"})), "usage_negative", "$.usage.gb"),
+        (lines(usage(tenant=None)), "tenant_missing", "$.tenant"),
+        (lines(usage(time="1999-12-31T23:59:59Z")), "time_out_of_range", "$.time"),
+        (lines(usage(time="0001-01-01T00:00:00+14:00")), "time_out_of_range", "$.time"),
+        (lines(usage(time="2100-01-01T00:00:00Z")), "time_out_of_range", "$.time"),
+        (lines(usage(time="2026-11-24T11:00:00")), "event_invalid", "$.time"),
+    ],
+)
+def test_a_poison_line_is_a_dead_letter_with_its_bytes_and_place(line: bytes, code: str, path: str) -> None:
+    priced = run(lines(usage("a"), b"", line, usage("b")))
+    assert [e.id for e in costs(priced)] == ["a", "b"]
+    (letter,) = priced.letters
+    assert letter.body == line
+    assert (letter.code, letter.path, letter.line) == (code, path, 2)
+    assert (letter.topic, letter.partition, letter.offset) == ("usage.events", 3, 42)
+    assert (letter.stage, letter.at) == ("pricer", NOW)
+    assert letter.message
+    assert encoder.encode(letter)
+
+
+def test_a_dead_letter_is_the_same_however_often_it_is_read_and_another_elsewhere() -> None:
+    value = lines(b"x", b"x")
+    first, second = run(value).letters
+    assert first.id != second.id
+    again = price_record(value, PLACE, CATALOG, NOW + timedelta(days=1))
+    assert [letter.id for letter in again.letters] == [first.id, second.id]
+    elsewhere = price_record(value, Place("usage.events", 34, 2), CATALOG, NOW)
+    assert elsewhere.letters[0].id != first.id
+
+
+def test_a_dead_letter_tells_the_tenant_if_the_line_does() -> None:
+    letters = run(lines(usage(kind="x"), {"tenant": 5}, {"tenant": "t" * 300})).letters
+    assert [letter.tenant for letter in letters] == ["acme", "", "t" * 256]
+
+
+def test_an_event_without_a_tenant_has_the_default_one_if_there_is_one() -> None:
+    assert [e.tenant for e in costs(run(lines(usage(tenant=None), usage()), "house"))] == ["house", "acme"]
+
+
+def test_times_are_told_in_utc() -> None:
+    value = run(lines(usage(time="2026-11-24T13:30:00+02:00"))).values[0]
+    assert b'"time":"2026-11-24T11:30:00Z"' in value
+
+
+def test_the_same_bytes_and_catalog_give_the_same_bytes_whenever() -> None:
+    """P11."""
+    value = lines(*(usage(str(n), usage={"gb": n, "unknown": 1}) for n in range(20)))
+    assert price_record(value, PLACE, CATALOG, NOW).values == (
+        price_record(value, Place("usage.events", 0, 0), CATALOG, NOW + timedelta(days=9)).values
+    )
+    mixed = price_record(lines(value, b"poison"), PLACE, CATALOG, NOW)
+    assert mixed.values == price_record(value, PLACE, CATALOG, NOW).values
+
+
+def test_a_result_too_large_for_a_record_is_cut_between_lines() -> None:
+    tags = {f"{n:02d}": "x" * 256 for n in range(60)}
+    value = lines(*(usage(str(n), tags=tags) for n in range(600)))
+    priced = run(value)
+    assert len(priced.values) == 3
+    assert max(map(len, priced.values)) <= RECORD_BYTES
+    assert all(piece.endswith(b"}\n") for piece in priced.values)
+    assert [e.id for e in costs(priced)] == [str(n) for n in range(600)]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 400),
+            st.integers(0, 12),
+            st.sampled_from([b"", b"{", b"}", b'"', b"\n", b"-", b"1e999999", b"\xff"])
+            | st.binary(max_size=4),
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_a_record_holds_no_line_is_lost_and_nothing_breaks(
+    cuts: list[tuple[int, int, bytes]],
+) -> None:
+    """P9."""
+    raw = lines(usage("a"), usage("b", tags={"é": "x"}), usage("c", reported_cost="1.5"))
+    for at, length, bit in cuts:
+        raw = raw[:at] + bit + raw[at + length :]
+    priced = run(raw)
+    found = costs(priced)
+    assert len(found) == priced.events
+    if priced.letters:
+        assert priced.events + len(priced.letters) == len([line for line in raw.split(b"\n") if line.strip()])
+    for letter in priced.letters:
+        assert letter.body in raw
+        assert msgspec.json.decode(encoder.encode(letter))
