@@ -18,12 +18,24 @@ class AlreadyRunningError(StackError):
     """A stack of this folder runs already."""
 
 
+class NotRunningError(StackError):
+    """No stack of this folder runs."""
+
+
+class StateError(StackError):
+    """The file that says how to reach the stack cannot be read."""
+
+
 class ChildDiedError(StackError):
-    """A process of the stack ended while it was starting."""
+    """A process of the stack ended, or was not ready in time, while it was starting."""
 
 
 class MissingError(StackError):
     """Java, Kafka's jars or the ClickHouse engine are not here and cannot be had."""
+
+
+class ChecksumError(StackError):
+    """A download is not the file that it should be."""
 
 
 class DiskError(StackError):

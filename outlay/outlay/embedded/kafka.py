@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outlay.embedded.errors import ChildDiedError
-from outlay.embedded.java import find_java, kafka_classpath
+from outlay.embedded.jars import kafka_classpath
+from outlay.embedded.java import find_java
 from outlay.embedded.progress import Progress
 from outlay_schemas.topics import MAX_RECORD_BYTES
 

@@ -4,10 +4,14 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of each step; the command line draws it."""
+    """Told of each step and of downloads; the command line draws it. May be called from any thread."""
 
     def step(self, text: str) -> None:
         """A step begins."""
+        ...
+
+    def bytes(self, done: int, total: int) -> None:
+        """`done` of `total` bytes of a download are here."""
         ...
 
 
@@ -15,4 +19,7 @@ class Silent:
     """Tells nobody."""
 
     def step(self, text: str) -> None:
+        """Drop it."""
+
+    def bytes(self, done: int, total: int) -> None:
         """Drop it."""

@@ -1,0 +1,136 @@
+"""Kafka's jars: fetched once from Maven Central, held against the checksums in `kafka.jars`.
+
+The list names every jar, so that nothing is resolved on a user's machine and all machines run the same bytes.
+A jar appears under its name only when it is whole, so that an interrupted download leaves no harm.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import httpx
+
+from outlay.embedded.errors import ChecksumError, DiskError, MissingError
+from outlay.embedded.progress import Progress
+
+KAFKA_VERSION = "4.3.1"
+CENTRAL = "https://repo1.maven.org/maven2"
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Jar:
+    """A jar: what it must be, and where the repository has it."""
+
+    sha256: str
+    size: int
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.path.rpartition("/")[2]
+
+
+def cache_folder() -> Path:
+    """Return where downloads are kept: OUTLAY_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("OUTLAY_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outlay"
+
+
+def locked() -> list[Jar]:
+    """Return every jar that Kafka needs."""
+    text = resources.files("outlay.embedded").joinpath("kafka.jars").read_text("utf-8")
+    found = [line.split() for line in text.splitlines()]
+    return [Jar(sha256, int(size), path) for sha256, size, path in found]
+
+
+def missing(jars: Sequence[Jar], folder: Path) -> list[Jar]:
+    """Return the jars that are not in `folder`, or not as large as they should be."""
+    return [jar for jar in jars if not _is_whole(folder / jar.name, jar.size)]
+
+
+def kafka_classpath(progress: Progress, jars: Sequence[Jar] | None = None) -> list[Path]:
+    """Return Kafka's jars, fetching what is missing. Raises MissingError, ChecksumError or DiskError.
+
+    OUTLAY_MAVEN names a mirror of Maven Central; the usual proxy variables are honoured.
+    """
+    jars = locked() if jars is None else jars
+    folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
+    wanted = missing(jars, folder)
+    if wanted:
+        _fetch_all(wanted, folder, progress)
+    return [folder / jar.name for jar in jars]
+
+
+def _fetch_all(jars: Sequence[Jar], folder: Path, progress: Progress) -> None:
+    total = sum(jar.size for jar in jars)
+    source = os.environ.get("OUTLAY_MAVEN", CENTRAL).rstrip("/")
+    progress.step(f"fetching Kafka {KAFKA_VERSION} from {source} ({total / 1e6:.0f} MB, once)")
+    done = 0
+
+    def count(received: int) -> None:
+        nonlocal done
+        done += received
+        progress.bytes(done, total)
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with httpx.Client(follow_redirects=True, timeout=30) as http, ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda jar: _fetch(http, f"{source}/{jar.path}", jar, folder, count), jars))
+    except httpx.HTTPError as error:
+        raise MissingError(
+            f"Kafka's jars could not be fetched from {source}: {str(error) or type(error).__name__}",
+            "check the network, set HTTPS_PROXY if there is a proxy, name a mirror in OUTLAY_MAVEN, "
+            f"or copy {folder} from another machine; what was fetched is kept",
+        ) from error
+    except OSError as error:
+        raise DiskError(
+            f"Kafka's jars cannot be kept in {folder}: {error.strerror}",
+            "free space or mend the rights there, or choose another folder: OUTLAY_CACHE=DIR",
+        ) from error
+
+
+def _fetch(http: httpx.Client, url: str, jar: Jar, folder: Path, count: Callable[[int], None]) -> None:
+    """Fetch one jar, trying again after a cut connection; it gets its name when it is whole."""
+    for attempt in range(_ATTEMPTS):
+        received = 0
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".partial-", delete=False) as partial:
+                digest = hashlib.sha256()
+                with http.stream("GET", url) as answer:
+                    answer.raise_for_status()
+                    for piece in answer.iter_bytes():
+                        partial.write(piece)
+                        digest.update(piece)
+                        received += len(piece)
+                        count(len(piece))
+            if digest.hexdigest() != jar.sha256:
+                raise ChecksumError(
+                    f"{url} is not the file that Outlay was made with (SHA-256 {digest.hexdigest()})",
+                    "a proxy or mirror may have changed it: try another network, or another OUTLAY_MAVEN",
+                )
+            Path(partial.name).replace(folder / jar.name)
+        except httpx.TransportError:
+            count(-received)
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+        finally:
+            with contextlib.suppress(OSError):
+                Path(partial.name).unlink()
+
+
+def _is_whole(file: Path, size: int) -> bool:
+    try:
+        return file.stat().st_size == size
+    except OSError:
+        return False
