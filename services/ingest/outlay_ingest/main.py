@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator
 
 import uvicorn
@@ -14,7 +15,7 @@ from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
 from outlay_kit.clock import SystemClock
 from outlay_kit.errors import Retryable
-from outlay_kit.health import Health, serve_health
+from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.settings import load
@@ -31,6 +32,7 @@ def main() -> None:
     clock = SystemClock()
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
+    end_when_stalled(health)
     sink = _connect(settings, clock)
     keys = KeyRing(settings.keys_file)
     budget = Budget(settings.max_bytes_in_flight)
@@ -41,7 +43,9 @@ def main() -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_refresh(keys))
+        refreshing = asyncio.create_task(_every_second(keys, writer, health))
+        health.progress()
+        health.watch(lambda: True)
         health.ready = True
         yield
         health.ready = False
@@ -50,6 +54,8 @@ def main() -> None:
         await asyncio.to_thread(sink.close)
 
     door = Door(settings=settings, keys=keys, writer=writer, budget=budget, clock=clock, health=health)
+    # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         door.app(lifespan),
         host=settings.host,
@@ -76,6 +82,9 @@ def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
                 settings.kafka,
                 delivery_timeout_ms=deliver_ms,
                 request_timeout_ms=deliver_ms // 2,
+                # kafka-python 3.0.12 with idempotence never settles anything again once a batch has expired;
+                # an event that is there twice counts once.
+                enable_idempotence=False,
                 linger_ms=0,  # the writer lingers
                 reconnect_backoff_max_ms=1000,
                 max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
@@ -88,10 +97,12 @@ def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
             return sink
 
 
-async def _refresh(keys: KeyRing) -> None:
-    """Take up new and revoked keys within a second."""
+async def _every_second(keys: KeyRing, writer: Writer, health: Health) -> None:
+    """Take up new and revoked keys. Tell the watchdog that this loop turns and Kafka's client is well."""
     while True:
         await asyncio.sleep(1.0)
+        if not writer.wedged():
+            health.progress()
         try:
             keys.refresh()
         except KeyFileError:

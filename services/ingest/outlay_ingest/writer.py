@@ -58,12 +58,17 @@ class Writer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = itertools.count()
         self._sent_at: dict[int, float] = {}
+        self._overdue: set[int] = set()
 
     def check(self) -> None:
         """Raise Retryable, at once, while Kafka does not acknowledge."""
         oldest = next(iter(self._sent_at.values()), None)
         if oldest is not None and self._monotonic() - oldest > self._limits.stuck:
             raise Retryable("Kafka does not acknowledge now", retry_after=self._limits.stuck)
+
+    def wedged(self) -> bool:
+        """Whether the client of Kafka left a record without any fate for longer than it may."""
+        return bool(self._overdue)
 
     async def write(self, tenant: str, lines: bytes, events: int) -> None:
         """Return when `lines`, NDJSON of at most one record, are durable. Raises Retryable: if they are, is unknown."""
@@ -137,12 +142,15 @@ class Writer:
         fate = asyncio.wrap_future(self._sink.send(topic, value))
 
         def settled(_: object) -> None:
-            del self._sent_at[number]
+            self._sent_at.pop(number, None)
+            self._overdue.discard(number)
             self._budget.give(len(value))
 
         fate.add_done_callback(settled)
         done, _ = await asyncio.wait([fate], timeout=self._limits.deliver + 1)
         if not done:
+            del self._sent_at[number]  # so that others may try; the budget still holds it
+            self._overdue.add(number)
             raise Retryable("Kafka did not acknowledge in time", retry_after=2)
         fate.result()
         metrics.RECORDS.inc()

@@ -102,9 +102,13 @@ async def test_the_budget_holds_what_kafka_still_has_after_the_sender_was_told()
     with pytest.raises(Retryable, match="in time"):
         await desk.writer.write("acme", b"1234", 1)
     assert desk.budget.used == 4
+    assert desk.writer.wedged()
+    desk.clock.advance(60)
+    desk.writer.check()  # others may try
     desk.sink.acknowledge()
     await asyncio.sleep(0.01)
     assert desk.budget.used == 0
+    assert not desk.writer.wedged()
 
 
 async def test_stuck_is_told_until_an_acknowledgement_comes() -> None:
