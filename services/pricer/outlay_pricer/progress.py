@@ -26,6 +26,12 @@ class GroupProgress:
             raise Retryable(f"Kafka does not tell how far the group is: {error}") from error
         return sum(committed.values()), sum(max(0, ends[p] - committed[p]) for p in ends)
 
+    def close(self) -> None:
+        """Ask no more."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False)
+            self._consumer = None
+
     def _offsets(self) -> tuple[dict[Partition, int], dict[Partition, int]]:
         if self._consumer is None:
             self._consumer = KafkaConsumer(**self._options, metrics_enabled=False)
