@@ -4,32 +4,54 @@ The rule is a type: `RecordSource.commit` takes a `Committable`, and only a `Bat
 one. A service commits it after its work is durable, so a crash repeats work and loses none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import (
-    CommitFailedError,
-    IllegalGenerationError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RebalanceInProgressError,
-    TopicAlreadyExistsError,
-    UnknownMemberIdError,
-)
-from kafka.structs import OffsetAndMetadata
 
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import MAX_RECORD_BYTES, Topic
 
+with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 warns of
+    warnings.filterwarnings("ignore", r"(read|open)_text is deprecated", DeprecationWarning)
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import (
+        CommitFailedError,
+        IllegalArgumentError,
+        IllegalGenerationError,
+        IllegalStateError,
+        KafkaConfigurationError,
+        KafkaError,
+        MessageSizeTooLargeError,
+        RebalanceInProgressError,
+        RecordListTooLargeError,
+        TopicAlreadyExistsError,
+        UnknownMemberIdError,
+        UnsupportedCodecError,
+    )
+    from kafka.structs import OffsetAndMetadata
+
 log = get_logger(__name__)
 
 Partition = tuple[str, int]
+
+_LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+_OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError, UnsupportedCodecError)
+"""Mistakes of ours, which no waiting mends: they end the process."""
+_READ: dict[str, object] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "allow_auto_create_topics": False,
+    "max_partition_fetch_bytes": MAX_RECORD_BYTES,
+    "metrics_enabled": False,
+}
+_OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +135,20 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], **options: object) -> None:
         defaults: dict[str, object] = {
-            "enable_auto_commit": False,
-            "auto_offset_reset": "earliest",
-            "allow_auto_create_topics": False,
+            **_READ,
             "max_poll_records": 1000,
-            "max_partition_fetch_bytes": MAX_RECORD_BYTES,
             "fetch_max_wait_ms": 100,
             "session_timeout_ms": 10_000,
-            "metrics_enabled": False,
         }
-        self._consumer: Any = KafkaConsumer(
-            *topics, group_id=group, **{**defaults, **settings.client_options(), **options}
-        )
+        with _away(f"Kafka does not answer at {settings.bootstrap}"):
+            self._consumer: Any = KafkaConsumer(
+                *topics, group_id=group, **{**defaults, **settings.client_options(), **options}
+            )
 
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds."""
-        try:
+        with _away("Kafka does not answer"):
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
-        except KafkaError as error:
-            raise Retryable(f"Kafka does not answer: {error}") from error
         records = [
             Record(r.topic, r.partition, r.offset, r.value or b"", r.key)
             for part in answer.values()
@@ -140,7 +157,11 @@ class KafkaSource:
         return Batch(records)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned; if one was lost, its new owner repeats the work."""
+        """Commit for the partitions still owned; if one was lost, its new owner repeats the work.
+
+        A commit that meets a rebalance is dropped and not retried: only `poll` completes a rebalance, so
+        retrying here would wait for ever.
+        """
         owned = self._consumer.assignment()
         offsets = {
             TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
@@ -149,25 +170,30 @@ class KafkaSource:
         }
         if not offsets:
             return
-        try:
-            self._consumer.commit(offsets)
-        except (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError):
-            log.warning("not committed: the partitions have another owner, who repeats the work")
-        except KafkaError as error:
-            raise Retryable(f"offsets could not be committed: {error}") from error
+        with _away("offsets could not be committed"):
+            try:
+                self._consumer.commit(offsets, timeout_ms=15_000)
+            except _LOST:
+                log.warning("not committed: the partitions have another owner, who repeats the work")
 
     def lag(self) -> int:
         """Return the records still to be read, by the newest high-water marks seen."""
         total = 0
-        for partition in self._consumer.assignment():
-            high = self._consumer.highwater(partition)
-            if high is not None:
-                total += max(0, high - self._consumer.position(partition, timeout_ms=1000))
+        with _away("Kafka does not answer"):
+            for partition in self._consumer.assignment():
+                high = self._consumer.highwater(partition)
+                if high is None:  # nothing was fetched yet, so that its position may have to be asked for
+                    continue
+                position = self._consumer.position(partition, timeout_ms=1000)
+                total += max(0, high - (position or 0))
         return total
 
     def close(self) -> None:
         """Leave the group, without committing."""
-        self._consumer.close(autocommit=False, timeout_ms=5000)
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=5000)
+        except KafkaError as error:
+            log.warning("left the group without telling it", error=str(error))
 
 
 class KafkaSink:
@@ -186,49 +212,66 @@ class KafkaSink:
             "delivery_timeout_ms": 30_000,
             "request_timeout_ms": 10_000,
         }
-        self._producer: Any = KafkaProducer(**{**defaults, **settings.client_options(), **options})
+        with _away(f"Kafka does not answer at {settings.bootstrap}"):
+            self._producer: Any = KafkaProducer(**{**defaults, **settings.client_options(), **options})
 
     def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
         """Start a delivery; the future is done when all in-sync replicas have it."""
         outcome: Future[None] = Future()
         try:
             sent = self._producer.send(topic, value=value, key=key)
-        except MessageSizeTooLargeError as error:
-            outcome.set_exception(OversizeError(str(error)))
-            return outcome
         except KafkaError as error:
-            outcome.set_exception(Retryable(f"Kafka does not answer: {error}"))
+            outcome.set_exception(_as_ours(error))
             return outcome
         sent.add_callback(lambda _: outcome.set_result(None))
         sent.add_errback(lambda error: outcome.set_exception(_as_ours(error)))
         return outcome
 
+    def require(self, topics: Sequence[str]) -> None:
+        """Learn where `topics` are, so that no `send` has to wait for that. Raises Retryable."""
+        with _away("Kafka does not answer"):
+            for topic in topics:
+                self._producer.partitions_for(topic)
+
     def close(self) -> None:
         """Deliver what is under way, within 10 seconds."""
-        self._producer.close(timeout=10)
+        try:
+            self._producer.close(timeout=10)
+        except KafkaError as error:
+            log.warning("closed with records under way", error=str(error))
 
 
-def _as_ours(error: BaseException) -> Exception:
-    if isinstance(error, MessageSizeTooLargeError):
+@contextmanager
+def _away(what: str) -> Iterator[None]:
+    """Say Retryable for what Kafka's client raises, but for our own mistakes."""
+    try:
+        yield
+    except _OURS:
+        raise
+    except KafkaError as error:
+        raise Retryable(f"{what}: {error}") from error
+
+
+def _as_ours(error: BaseException) -> BaseException:
+    if isinstance(error, _OVERSIZE):
         return OversizeError(str(error))
+    if isinstance(error, _OURS) or not isinstance(error, KafkaError):
+        return error
     return Retryable(f"Kafka did not take the record: {error}")
 
 
 def create_topics(settings: KafkaSettings, topics: Sequence[Topic], replication: int = 1) -> None:
     """Create the topics that do not exist yet. Raises Retryable if the broker is away."""
-    try:
+    with _away(f"Kafka does not answer at {settings.bootstrap}"):
         admin: Any = KafkaAdminClient(**settings.client_options())
-    except KafkaError as error:
-        raise Retryable(f"Kafka does not answer at {settings.bootstrap}: {error}") from error
     try:
-        for topic in topics:
-            new = NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config)
-            try:
-                admin.create_topics([new])
-            except TopicAlreadyExistsError:
-                continue
-    except KafkaError as error:
-        raise Retryable(f"topics could not be created: {error}") from error
+        with _away("topics could not be created"):
+            for topic in topics:
+                new = {"num_partitions": topic.partitions, "replication_factor": replication}
+                try:
+                    admin.create_topics({topic.name: {**new, "configs": topic.config}})
+                except TopicAlreadyExistsError:
+                    continue
     finally:
         admin.close()
 
@@ -238,17 +281,11 @@ def read_compacted(
 ) -> None:
     """Feed every record of a topic's only partition to `on_record`, from the start and then for ever.
 
-    No group: every process reads it all. Returns when `stop()` says so.
+    No group: every process reads it all. Returns when `stop()` says so. Raises Retryable only at the start.
     """
-    consumer: Any = KafkaConsumer(
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        allow_auto_create_topics=False,
-        max_partition_fetch_bytes=MAX_RECORD_BYTES,
-        fetch_max_wait_ms=500,
-        metrics_enabled=False,
-        **settings.client_options(),
-    )
+    options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 500}
+    with _away(f"Kafka does not answer at {settings.bootstrap}"):
+        consumer: Any = KafkaConsumer(**options)
     try:
         consumer.assign([TopicPartition(topic, 0)])
         consumer.seek_to_beginning()
@@ -256,7 +293,8 @@ def read_compacted(
             try:
                 answer = consumer.poll(timeout_ms=500)
             except KafkaError:
-                log.warning("the catalog topic cannot be read now; trying again")
+                log.warning("the topic cannot be read now; trying again", topic=topic)
+                threading.Event().wait(0.5)
                 continue
             for records in answer.values():
                 for r in records:

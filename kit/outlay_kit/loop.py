@@ -118,13 +118,14 @@ class Loop:
         """Work until asked to stop; then leave the group. Any error but Retryable ends it too."""
         try:
             while not self._stop.asked():
-                self._turn()
+                self.turn()
         except Stopped:
             log.info("stopped while waiting; the batch in hand is not committed and will be read again")
         finally:
             self._source.close()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Gather one batch, make it durable, commit it."""
         batch = self.gather()
         self._health.ready = True
         if not batch.records:

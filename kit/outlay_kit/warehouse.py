@@ -1,14 +1,19 @@
 """ClickHouse as the services see it, on clickhouse-connect."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from urllib3.exceptions import HTTPError
 
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import WarehouseSettings
+
+_NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
+"""What answered is a proxy, or an engine too ill to say a code."""
 
 Settings = Mapping[str, object] | None
 """ClickHouse settings of one statement."""
@@ -90,10 +95,10 @@ class Warehouse:
             self.close()
             raise Retryable(f"ClickHouse does not answer: {error}") from error
         except DatabaseError as error:
-            if _code(error) in _RETRYABLE_CODES:
+            if _code(error) in _RETRYABLE_CODES or _NO_ENGINE.search(str(error)):
                 raise Retryable(f"ClickHouse cannot now: {error}") from error
             raise
-        except (ClickHouseError, OSError) as error:
+        except (HTTPError, OSError) as error:
             self.close()
             raise Retryable(f"ClickHouse does not answer: {error}") from error
 
@@ -109,7 +114,7 @@ class Warehouse:
             port=url.port or (8443 if url.scheme == "https" else 8123),
             username=self._settings.user,
             password=self._settings.password.get_secret_value(),
-            database=self._database,
+            database=self._database or "__default__",
             ca_cert=self._settings.ca_file or None,
             settings=_SETTINGS,
             autogenerate_session_id=False,
@@ -119,9 +124,8 @@ class Warehouse:
 
 
 def _code(error: DatabaseError) -> int:
-    code = getattr(error, "code", None)
-    if isinstance(code, int):
-        return code
-    _, _, rest = str(error).partition("Code: ")
-    digits = rest.split(".", 1)[0]
-    return int(digits) if digits.isdigit() else 0
+    """Return ClickHouse's code of an error: from its header, else from its text."""
+    if error.code is not None:
+        return int(error.code)
+    found = re.search(r"Code: (\d+)", str(error))
+    return int(found[1]) if found else 0

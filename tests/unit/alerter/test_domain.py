@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -35,7 +36,7 @@ def test_a_period_is_covered_exactly_and_by_few_pieces(at: datetime, period: Per
     assert len(pieces) <= 5
     assert pieces[0].span.start == span.start
     assert pieces[-1].span.end == span.end
-    for left, right in zip(pieces, pieces[1:], strict=False):
+    for left, right in pairwise(pieces):
         assert left.span.end == right.span.start
     for piece in pieces:
         assert (piece.span.end - piece.span.start) % grain_length(piece.grain) == timedelta(0)
@@ -89,7 +90,7 @@ RULE = SpendSpike("s", "S", "acme", ("team",), "minute", DOLLAR, 1.0)
 def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
     assert spikes.verdict_of(RULE, [DOLLAR] * 3, 99 * DOLLAR).outcome == "insufficient_history"
     assert spikes.verdict_of(RULE, [DOLLAR] * 30, 99 * DOLLAR).outcome == "spike"
-    assert spikes.verdict_of(RULE, [DOLLAR] * 30, DOLLAR).outcome == "normal"
+    assert spikes.verdict_of(RULE, [10 * DOLLAR] * 30, 12 * DOLLAR).outcome == "normal"
     assert spikes.verdict_of(RULE, [0] * 30, DOLLAR - 1).outcome == "below_minimum"
 
 

@@ -64,16 +64,24 @@ class Books:
 
         Raises Retryable, also if a window is missing from the answer: each has at least one event.
         """
-        answer = self._warehouse.raw(
-            statements.recompute(grain), self._asked(grain, windows), settings=statements.SETTINGS
-        )
+        answer = self.compute(grain, windows)
         lines = answer.splitlines()
         if len(lines) != len(windows):
             raise Retryable(f"asked for {len(windows)} windows of a {grain}, got {len(lines)}")
+        self.store(grain, answer)
+        return lines
+
+    def compute(self, grain: Grain, windows: Sequence[Window]) -> bytes:
+        """Return what `windows` are by the ledger (minutes) or by the finer grain; write nothing."""
+        return self._warehouse.raw(
+            statements.recompute(grain), self._asked(grain, windows), settings=statements.SETTINGS
+        )
+
+    def store(self, grain: Grain, answer: bytes) -> None:
+        """Write computed windows; each replaces any of a lower version, and loses to any of a higher."""
         self._warehouse.insert_json_lines(
             statements.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
         )
-        return lines
 
     def differences(self, grain: Grain, windows: Sequence[Window]) -> list[dict[str, object]]:
         """Return the windows whose stored state is not what they recompute to."""

@@ -1,7 +1,7 @@
 """A spike that lasts is one alert: it keeps the window in which it began."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from outlay_alerter.domain.periods import grain_length
 from outlay_alerter.domain.spikes import finding, verdict_of
@@ -32,7 +32,7 @@ def findings(
     """
     length = grain_length(rule.grain)
     found: dict[datetime, Finding] = {}
-    begun: datetime | None = _open_since(rule, scope, newest, length, len(series), open_alerts)
+    begun: datetime | None = _open_since(rule, scope, newest, open_alerts)
     for back in range(min(LOOK_BACK, len(series)) - 1, -1, -1):
         window, place = newest - length * back, len(series) - 1 - back
         actual = series[place]
@@ -52,8 +52,6 @@ def _open_since(
     rule: SpendSpike,
     scope: Scope,
     newest: datetime,
-    length: timedelta,
-    windows: int,
     open_alerts: Mapping[str, Known],
 ) -> datetime | None:
     """Return the window under which this scope is firing already: the latest that the store knows of."""

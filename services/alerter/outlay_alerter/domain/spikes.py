@@ -45,7 +45,7 @@ def judge(history: Sequence[int], actual: int, grain: Grain, min_cost: int, sens
     spread = median([abs(value - middle) for value in recent]) * _SIGMA
     spread = max(spread, middle * _FLOOR)
     limit = middle + int(_SPREADS * spread / sensitivity)
-    if actual < min_cost:
+    if actual - middle < min_cost:
         return Verdict("below_minimum", middle, limit, len(recent))
     return Verdict("spike" if actual > limit else "normal", middle, limit, len(recent))
 

@@ -1,0 +1,1 @@
+"""Where the alerter touches ClickHouse, Kafka and the catalog."""

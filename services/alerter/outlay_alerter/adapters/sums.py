@@ -1,0 +1,89 @@
+"""Sums of the rollups, exact, by grouped queries."""
+
+# ruff: noqa: S608 (what is pasted are names of our dimensions and views)
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from outlay_alerter.domain.periods import Span, cover, grain_length
+from outlay_alerter.domain.watches import DIMENSIONS
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Contributor
+from outlay_schemas.events import Grain
+from outlay_schemas.money import to_pico, to_usd
+
+VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
+
+
+class Sums:
+    """Reads what was spent."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def tenants(self) -> list[str]:
+        """Return every tenant that has rollups."""
+        return [row["tenant"] for row in self._warehouse.rows("SELECT DISTINCT tenant FROM rollup_day")]
+
+    def newest(self, tenant: str) -> datetime | None:
+        """Return the newest minute of a tenant."""
+        found = self._warehouse.rows(
+            "SELECT toUnixTimestamp(max(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}",
+            {"t": tenant},
+        )
+        return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
+
+    def cells(self, tenant: str, span: Span, dimensions: Sequence[str]) -> list[tuple[dict[str, str], int]]:
+        """Return the cost in pico-USD of each combination of `dimensions` in `span`."""
+        names = "".join(f", {name}" for name in dimensions)
+        sql, parameters = _union(tenant, span, names)
+        group = f" GROUP BY {', '.join(dimensions)}" if dimensions else ""
+        rows = self._warehouse.rows(
+            f"SELECT toString(sum(cost)) AS spent{names} FROM ({sql}){group}", parameters
+        )
+        return [({name: row[name] for name in dimensions}, to_pico(row["spent"])) for row in rows]
+
+    def series(
+        self, tenant: str, grain: Grain, newest: datetime, count: int, dimensions: Sequence[str]
+    ) -> list[tuple[int, dict[str, str], int]]:
+        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
+        seconds = int(grain_length(grain).total_seconds())
+        low = int(newest.timestamp()) - (count - 1) * seconds
+        names = "".join(f", {name}" for name in dimensions)
+        rows = self._warehouse.rows(
+            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {VIEWS[grain]}"
+            " WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"
+            " AND time <= toDateTime({high:UInt32}, 'UTC')"
+            f" GROUP BY at{names}",
+            {"tenant": tenant, "low": low, "high": int(newest.timestamp())},
+        )
+        return [
+            ((r["at"] - low) // seconds, {name: r[name] for name in dimensions}, to_pico(r["spent"]))
+            for r in rows
+        ]
+
+    def contributors(self, tenant: str, span: Span, scope: dict[str, list[str]]) -> list[Contributor]:
+        """Return the three greatest values of each dimension within a scope."""
+        sql, parameters = _union(tenant, span, "".join(f", {name}" for name in DIMENSIONS))
+        pairs = ", ".join(f"('{name}', toString({name}))" for name in DIMENSIONS)
+        wheres = [f"{name} IN {{s{n}:Array(String)}}" for n, name in enumerate(scope)]
+        parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
+        rows = self._warehouse.rows(
+            f"SELECT d.1 AS dimension, d.2 AS value, sum(cost) AS c, toString(c) AS spent FROM ({sql})"
+            f" ARRAY JOIN [{pairs}] AS d{' WHERE ' if wheres else ''}{' AND '.join(wheres)}"
+            " GROUP BY dimension, value HAVING c > 0 ORDER BY dimension, c DESC, value LIMIT 3 BY dimension",
+            parameters,
+        )
+        return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
+
+
+def _union(tenant: str, span: Span, names: str) -> tuple[str, dict[str, object]]:
+    parts = []
+    bound: dict[str, object] = {"tenant": tenant}
+    for n, piece in enumerate(cover(span)):
+        parts.append(
+            f"SELECT cost{names} FROM {VIEWS[piece.grain]} WHERE tenant = {{tenant:String}}"
+            f" AND time >= toDateTime({{l{n}:UInt32}}, 'UTC') AND time < toDateTime({{h{n}:UInt32}}, 'UTC')"
+        )
+        bound |= {f"l{n}": int(piece.span.start.timestamp()), f"h{n}": int(piece.span.end.timestamp())}
+    return " UNION ALL ".join(parts), bound

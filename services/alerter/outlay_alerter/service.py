@@ -1,0 +1,143 @@
+"""What the alerter does with a batch of rollups: evaluate each tenant once, decide, tell; then commit."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import VIEWS, Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.domain import budgets, episodes, spikes
+from outlay_alerter.domain.periods import Span, floor_to, grain_length
+from outlay_alerter.domain.states import Finding, Known, Transition, transitions
+from outlay_alerter.domain.watches import Budget, SpendSpike, matches
+from outlay_kit.clock import Clock
+from outlay_kit.failpoints import failpoint
+from outlay_kit.kafka import Batch, RecordSink, deliver
+from outlay_schemas.alerts import Alert
+from outlay_schemas.events import Grain
+from outlay_schemas.money import to_usd
+from outlay_schemas.topics import ALERTS
+
+
+class _Touched(msgspec.Struct):
+    tenant: str
+    grain: Grain
+    window: datetime
+
+
+_touched = msgspec.json.Decoder(_Touched)
+
+
+class Alerter:
+    """Rollups in, alerts out. Repeating any of it tells nothing twice under two ids."""
+
+    def __init__(
+        self,
+        sums: Sums,
+        store: Store,
+        sink: RecordSink,
+        clock: Clock,
+        *,
+        watchlist: Callable[[], Watchlist],
+        show: Callable[[Alert], None],
+    ) -> None:
+        self._sums, self._store, self._sink, self._clock = sums, store, sink, clock
+        self._watchlist, self._show = watchlist, show
+
+    def handle(self, batch: Batch) -> None:
+        """Evaluate every tenant of the batch once, for the minutes that changed. Raises Retryable."""
+        changed: dict[str, set[datetime]] = {}
+        for record in batch.records:
+            for line in record.value.splitlines():
+                window = _touched.decode(line)
+                if window.grain == "minute":
+                    changed.setdefault(window.tenant, set()).add(window.window)
+        for tenant, minutes in changed.items():
+            self.evaluate(tenant, minutes)
+        self.tell()
+
+    def evaluate_all(self) -> None:
+        """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
+        for tenant in self._sums.tenants():
+            newest = self._sums.newest(tenant)
+            self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
+        self.tell()
+
+    def evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
+        """Decide what changed for a tenant, and write it down."""
+        watchlist, known, times = self._watchlist(), self._store.known(tenant), sorted(set(minutes))
+        found: list[tuple[Finding, Span]] = []
+        for budget in watchlist.budgets(tenant):
+            found += self._budget(budget, times)
+        for rule in watchlist.spikes(tenant):
+            found += self._spike(rule, known)
+        spans = {finding.key.id(): span for finding, span in found}
+        changes = transitions([finding for finding, _ in found], known)
+        told = [(self._alert(c, spans[c.id]), c.seq, c.message_id) for c in changes]
+        self._store.decide(told, ("bus", "console"))
+
+    def tell(self) -> None:
+        """Send what is unsent, then mark it."""
+        rows = self._store.unsent()
+        for row in rows:
+            if row["channel"] == "bus":
+                deliver(self._sink, ALERTS.name, [row["body"].encode()], row["tenant"].encode())
+            else:
+                self._show(msgspec.json.decode(row["body"], type=Alert))
+        if rows:
+            failpoint("after_send")
+        self._store.mark(rows)
+
+    def _budget(self, budget: Budget, times: list[datetime]) -> list[tuple[Finding, Span]]:
+        found = []
+        for span in {budgets.span_of(budget, at) for at in times}:
+            cells = self._sums.cells(budget.tenant, span, sorted(budget.scope))
+            total = sum(cost for cell, cost in cells if matches(budget.scope, cell))
+            found += [(finding, span) for finding in budgets.findings(budget, span, total)]
+        return found
+
+    def _spike(self, rule: SpendSpike, known: dict[str, Known]) -> list[tuple[Finding, Span]]:
+        newest_minute = self._sums.newest(rule.tenant)
+        if newest_minute is None:
+            return []
+        newest, length = floor_to(newest_minute, rule.grain), grain_length(rule.grain)
+        count = spikes.HISTORY[rule.grain] + episodes.LOOK_BACK
+        names = sorted({*rule.scope, *rule.by})
+        series: dict[tuple[str, ...], list[int]] = {}
+        first = count
+        for place, cell, cost in self._sums.series(rule.tenant, rule.grain, newest, count, names):
+            first = min(first, place)
+            if matches(rule.scope, cell):
+                line = series.setdefault(tuple(cell[name] for name in rule.by), [0] * count)
+                line[place] += cost
+        firing = {i: k for i, k in known.items() if k.state == "firing"}
+        span = Span(newest, newest + length)
+        return [
+            (finding, span)
+            for values, line in series.items()
+            for finding in episodes.findings(
+                rule, episodes.scope_of(rule, values), line[first:], newest, firing
+            )
+        ]
+
+    def _alert(self, change: Transition, span: Span) -> Alert:
+        finding, key = change.finding, change.finding.key
+        scope = {name: list(values) for name, values in key.scope.items()}
+        return Alert(
+            id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
+            scope={name: v[0] if len(v) == 1 else v for name, v in scope.items()},
+            window=key.window, level=key.level, severity=finding.severity, state=change.state,
+            title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
+            expected=None if finding.expected is None else to_usd(finding.expected),
+            contributors=self._sums.contributors(key.tenant, span, scope), at=self._clock.now(),
+            query=_query(span),
+        )  # fmt: skip
+
+
+def _query(span: Span) -> str:
+    return (
+        f"SELECT * FROM {VIEWS['minute']} WHERE time >= '{span.start:%Y-%m-%d %H:%M:%S}'"  # noqa: S608 (shown)
+        f" AND time < '{span.end:%Y-%m-%d %H:%M:%S}'"
+    )

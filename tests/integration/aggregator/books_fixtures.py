@@ -1,0 +1,189 @@
+"""The real engine in this process (chDB), one database for all tests: each test has tenants of its own."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.windows import Window
+from outlay_aggregator.service import Aggregator, Limits
+from outlay_kit.clock import FakeClock
+from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
+from outlay_kit.health import Health
+from outlay_kit.loop import Bounds, Loop, Stop
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder
+from outlay_schemas.money import Usd
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+
+GROUP = "outlay-aggregator"
+START = datetime(2026, 11, 24, 1, 2, tzinfo=UTC)
+VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
+TRUNCATE: dict[Grain, dict[str, int]] = {
+    "minute": {"second": 0, "microsecond": 0},
+    "hour": {"minute": 0, "second": 0, "microsecond": 0},
+    "day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
+}
+
+Cell = tuple[Any, ...]
+Measures = tuple[Decimal, int, int, dict[str, Decimal]]
+
+
+def fingerprint(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % 2**20
+
+
+def cost_event(
+    tenant: str,
+    id: str,  # noqa: A002
+    time: datetime = START,
+    cost: str | None = "1.25",
+    *,
+    revision: int = 1,
+    team: str = "growth",
+    user: str = "u-1",
+    tokens: int = 10,
+    sku: str = "gpt-5",
+) -> CostEvent:
+    status: PriceStatus = "unpriced" if cost is None else "priced"
+    return CostEvent(
+        id=id, source="test", time=time, kind="llm", sku=sku, usage={"input_tokens": tokens},
+        activity="inference", provider="openai", tenant=tenant, revision=revision,
+        fingerprint=fingerprint(id, time, tokens, sku), cost=None if cost is None else Usd(cost),
+        price_status=status, price_ref=f"book/{revision}", team=team, user=user, project="p",
+    )  # fmt: skip
+
+
+def lines(events: Iterable[CostEvent]) -> bytes:
+    return b"\n".join(encoder.encode(event) for event in events)
+
+
+def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
+    """The oracle: a Decimal sum over the winner of each identity; knows nothing of SQL."""
+    winners: dict[Cell, CostEvent] = {}
+    for event in events:
+        key = (event.tenant, event.source, event.id, event.time.replace(microsecond=0))
+        known = winners.get(key)
+        if known is None or (event.revision, event.fingerprint) > (known.revision, known.fingerprint):
+            winners[key] = event
+    cells: dict[Cell, Measures] = {}
+    for e in winners.values():
+        cell = (e.time.replace(**TRUNCATE[grain]), e.project, e.team, e.provider, e.sku, e.user)  # type: ignore[arg-type]
+        cost, events_, unpriced, usage = cells.get(cell, (Decimal(0), 0, 0, {}))
+        for meter, quantity in e.usage.items():
+            usage = {**usage, meter: usage.get(meter, Decimal(0)) + quantity}
+        cells[cell] = (
+            cost + Decimal(e.cost or 0),
+            events_ + 1,
+            unpriced + (e.price_status == "unpriced"),
+            usage,
+        )
+    return cells
+
+
+def stored(warehouse: Warehouse, tenant: str, grain: Grain) -> dict[Cell, Measures]:
+    """What a reader of the view sees: no FINAL, whatever parts are still unmerged."""
+    rows = warehouse.rows(
+        f"SELECT * FROM {VIEWS[grain]} WHERE tenant = {{t:String}}",  # noqa: S608
+        {"t": tenant},
+    )
+    found: dict[Cell, Measures] = {}
+    for r in rows:
+        time = r["time"].replace(tzinfo=UTC)
+        cell = (time, r["project"], r["team"], r["provider"], r["sku"], r["user"])
+        assert cell not in found, "a cell is shown twice"
+        found[cell] = (r["cost"], r["events"], r["unpriced_events"], dict(r["usage"]))
+    return found
+
+
+class CrashError(BaseException):
+    """kill -9: nothing may catch it."""
+
+
+class CrashingBooks(Books):
+    """Dies at the given calls, before or after the work."""
+
+    def __init__(
+        self, warehouse: Warehouse, crashes: Sequence[tuple[int, bool]] = (), cells: int = 1000
+    ) -> None:
+        super().__init__(warehouse, cells)
+        self._crashes = dict(crashes)
+        self._calls = 0
+
+    def _step(self) -> bool | None:
+        self._calls += 1
+        return self._crashes.pop(self._calls, None)
+
+    def append(self, table: str, lines: bytes) -> None:
+        after = self._step()
+        if after is False:
+            raise CrashError
+        super().append(table, lines)
+        if after is True:
+            raise CrashError
+
+    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
+        after = self._step()
+        if after is False:
+            raise CrashError
+        answer = super().recompute(grain, windows)
+        if after is True:
+            raise CrashError
+        return answer
+
+
+class DrainingSource(FakeSource):
+    """Asks the loop to stop when everything was read."""
+
+    stop: Stop
+
+    def lag(self) -> int:
+        lag = super().lag()
+        if lag == 0:
+            self.stop.ask()
+        return lag
+
+
+@dataclass
+class World:
+    """One broker, one engine; services come and go."""
+
+    warehouse: Warehouse
+    broker: FakeBroker
+
+    def send(self, body: bytes) -> None:
+        self.broker.append(COST_EVENTS.name, body)
+
+    def run(
+        self, books: Books, source_class: type[DrainingSource] = DrainingSource, limits: Limits | None = None
+    ) -> None:
+        """Run the service, as main.py wires it, until it has read everything; CrashError comes out."""
+        clock = FakeClock(START)
+        stop = Stop()
+        source = source_class(self.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=3)
+        source.stop = stop
+        service = Aggregator(books, FakeSink(self.broker), clock, limits)
+        loop = Loop(
+            source,
+            service.handle,
+            clock=clock,
+            health=Health(clock, 60),
+            stop=stop,
+            bounds=Bounds(max_records=4),
+        )
+        loop.run()
+
+    def run_through(self, crashes: Sequence[tuple[int, bool]], cells: int = 1000) -> int:
+        """Run, start again after each crash, until everything is read. Return how often it crashed."""
+        crashed = 0
+        while True:
+            books = CrashingBooks(self.warehouse, crashes[crashed : crashed + 1], cells)
+            try:
+                self.run(books)
+            except CrashError:
+                crashed += 1
+                continue
+            return crashed

@@ -1,0 +1,213 @@
+"""P4 and P5 and the heart of P1, on the real engine: whatever happens on the way, the totals are right."""
+
+import itertools
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.integration.aggregator.books_fixtures import (
+    GROUP,
+    START,
+    TRUNCATE,
+    CrashError,
+    CrashingBooks,
+    DrainingSource,
+    World,
+    cost_event,
+    expected,
+    lines,
+    stored,
+)
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
+from outlay_kit.fakes import FakeBroker
+from outlay_kit.kafka import Batch
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import CostEvent, Grain
+from outlay_schemas.topics import COST_EVENTS
+
+_tenants = (f"tenant-{n}" for n in itertools.count())
+_TIMES = [START + timedelta(seconds=s) for s in (0, 1, 59, 61, 3600, 86_400)]
+
+
+@st.composite
+def _events(draw: st.DrawFn) -> list[CostEvent]:
+    """Events with clashes: the same identity priced again, owned by others, or with another body."""
+    count = draw(st.integers(1, 12))
+    return [
+        cost_event(
+            "T",
+            draw(st.sampled_from(["a", "b", "c", "d"])),
+            draw(st.sampled_from(_TIMES)),
+            cost,
+            revision=revision,
+            # price and owner are functions of the body and the revision, as the pricer's are
+            team=f"team-{revision % 2}",
+            user=f"u-{tokens % 2}",
+            tokens=tokens,
+        )
+        for revision, tokens in draw(
+            st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), min_size=count, max_size=count)
+        )
+        for cost in [None if (revision + tokens) % 4 == 0 else f"{revision}.{tokens:012d}"]
+    ]
+
+
+def _of(tenant: str, events: Sequence[CostEvent]) -> list[CostEvent]:
+    return [type(e)(**{f: getattr(e, f) for f in e.__struct_fields__} | {"tenant": tenant}) for e in events]
+
+
+def _chunks(events: Sequence[CostEvent], size: int) -> list[bytes]:
+    return [lines(events[n : n + size]) for n in range(0, len(events), size)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=_events(),
+    shuffles=st.lists(st.randoms(use_true_random=False), min_size=1, max_size=2),
+    crashes=st.lists(st.tuples(st.integers(1, 10), st.booleans()), max_size=4),
+    size=st.integers(1, 4),
+    stale=st.lists(st.integers(0, 100), max_size=3),
+)
+def test_any_schedule_gives_the_totals_of_the_oracle(
+    warehouse: Warehouse,
+    events: list[CostEvent],
+    shuffles: list["st.DrawFn"],
+    crashes: list[tuple[int, bool]],
+    size: int,
+    stale: list[int],
+) -> None:
+    world = World(warehouse, FakeBroker())
+    tenant = next(_tenants)
+    events = _of(tenant, events)
+    zombie = _Zombie(warehouse, events)
+    for number, shuffle in enumerate(shuffles):
+        order = events[:]
+        shuffle.shuffle(order)  # type: ignore[attr-defined]
+        for body in _chunks(order[: len(order) if number else (len(order) + 1) // 2], size):
+            world.send(body)
+        world.run_through(crashes)
+        zombie.look()
+    for body in _chunks(events, size):
+        world.send(body)
+    world.run_through(crashes[::-1])
+    zombie.write(stale)
+    for grain in GRAINS:
+        assert stored(warehouse, tenant, grain) == expected(events, grain)
+
+
+class _Zombie(Books):
+    """A stale writer: it computed windows long ago and writes them now."""
+
+    def __init__(self, warehouse: Warehouse, events: Sequence[CostEvent]) -> None:
+        super().__init__(warehouse, 1000)
+        self._minutes = {window_of(e.tenant, e.time, "minute") for e in events}
+        self._old: list[tuple[Grain, bytes]] = []
+
+    def look(self) -> None:
+        for grain in GRAINS:
+            for window in sorted({widen(m, grain) for m in self._minutes}):
+                answer = self.compute(grain, [window])
+                if answer:
+                    self._old.append((grain, answer))
+
+    def write(self, choice: Sequence[int]) -> None:
+        for number in choice:
+            if self._old:
+                self.store(*self._old[number % len(self._old)])
+
+
+def test_a_replay_from_the_start_changes_nothing(world: World) -> None:
+    tenant = next(_tenants)
+    events = [cost_event(tenant, str(n), START + timedelta(seconds=7 * n), f"0.{n:04d}") for n in range(40)]
+    for body in _chunks(events, 7):
+        world.send(body)
+    world.run_through([])
+    before = {grain: _export(world.warehouse, tenant, grain) for grain in GRAINS}
+    world.broker.rewind(GROUP)
+    world.run_through([(2, True), (3, False)])
+    assert {grain: _export(world.warehouse, tenant, grain) for grain in GRAINS} == before
+
+
+def _export(warehouse: Warehouse, tenant: str, grain: Grain) -> bytes:
+    return warehouse.raw(
+        f"SELECT * EXCEPT written_at FROM rollup_{grain} FINAL WHERE tenant = {{t:String}} ORDER BY window",  # noqa: S608
+        {"t": tenant},
+    )
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_two_bodies_under_one_identity_have_one_winner_in_any_order(
+    world: World, order: tuple[int, ...]
+) -> None:
+    tenant = next(_tenants)
+    bodies = [cost_event(tenant, "x", cost=f"{n + 1}", tokens=n) for n in range(3)]
+    for n in order:
+        world.send(lines([bodies[n]]))
+        world.run_through([])
+    assert stored(world.warehouse, tenant, "minute") == expected(bodies, "minute")
+
+
+def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(world: World) -> None:
+    """The case that zero rows for vanished groups do not cover (docs/adr/0002)."""
+    tenant = next(_tenants)
+    old, new = cost_event(tenant, "x", team="a"), cost_event(tenant, "x", team="b", revision=2)
+    zombie = _Zombie(world.warehouse, [old])
+    Books(world.warehouse, 1000).append("ledger", lines([old]))
+    zombie.look()  # computed, and paused before it wrote
+    world.send(lines([old, new]))
+    world.run_through([])
+    zombie.write([0, 1, 2])
+    for grain in GRAINS:
+        cells = stored(world.warehouse, tenant, grain)
+        assert [(cell[2], m[0]) for cell, m in cells.items()] == [("b", Decimal("1.25"))]
+
+
+def test_a_correction_lowers_a_total(world: World) -> None:
+    tenant = next(_tenants)
+    world.send(lines([cost_event(tenant, "x", cost="10"), cost_event(tenant, "y", cost="1")]))
+    world.run_through([])
+    world.send(lines([cost_event(tenant, "x", cost="0.5", revision=2)]))
+    world.run_through([])
+    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("1.5")
+
+
+class _CommitFirst(DrainingSource):
+    """The negative control: commits what it polls before anything was done with it."""
+
+    def poll(self, timeout: float) -> Batch:
+        batch = super().poll(timeout)
+        self.commit(batch.committable)
+        return batch
+
+
+def test_negative_control_commit_before_insert_loses_events(world: World) -> None:
+    tenant = next(_tenants)
+    events = [cost_event(tenant, "x"), cost_event(tenant, "y")]
+    world.send(lines(events))
+    with pytest.raises(CrashError):
+        world.run(CrashingBooks(world.warehouse, [(1, False)]), _CommitFirst)
+    world.run(Books(world.warehouse, 1000))
+    assert stored(world.warehouse, tenant, "minute") != expected(events, "minute")
+
+
+def test_negative_control_increments_count_a_repeat_twice(world: World) -> None:
+    tenant = next(_tenants)
+    events = [cost_event(tenant, "x")]
+    world.send(lines(events))
+    world.send(lines(events))
+    world.run_through([])
+    increments = sum(Decimal("1.25") for record in world.broker.records(COST_EVENTS.name) if record.value)
+    [(right, *_)] = stored(world.warehouse, tenant, "minute").values()
+    assert right == Decimal("1.25")
+    assert increments != right
+
+
+def test_windows_start_where_the_clock_says() -> None:
+    for grain in GRAINS:
+        start = START.replace(**TRUNCATE[grain])  # type: ignore[arg-type]
+        assert window_of("t", START, grain) == Window(int(start.timestamp()), "t")
