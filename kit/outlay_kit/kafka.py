@@ -301,3 +301,16 @@ def read_compacted(
                     on_record(Record(r.topic, r.partition, r.offset, r.value or b"", r.key))
     finally:
         consumer.close(autocommit=False)
+
+
+def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
+    """Return how many records of `topics` a group has not committed yet. Raises Retryable."""
+    with _away("Kafka does not answer"):
+        consumer: Any = KafkaConsumer(group_id=group, **{**settings.client_options(), **_READ})
+        try:
+            places = [TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()]
+            ends = consumer.end_offsets(places)
+            starts = consumer.beginning_offsets(places)
+            return sum(max(0, ends[place] - (consumer.committed(place) or starts[place])) for place in places)
+        finally:
+            consumer.close(autocommit=False)

@@ -108,7 +108,7 @@ class Warehouse:
             return clickhouse_connect.get_client(
                 interface="chdb", path=url.path or None, database=self._database or None, settings=_SETTINGS
             )
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             interface=url.scheme,
             host=url.hostname or "127.0.0.1",
             port=url.port or (8443 if url.scheme == "https" else 8123),
@@ -116,11 +116,15 @@ class Warehouse:
             password=self._settings.password.get_secret_value(),
             database=self._database or "__default__",
             ca_cert=self._settings.ca_file or None,
-            settings=_SETTINGS,
             autogenerate_session_id=False,
             connect_timeout=5,
             send_receive_timeout=300,
         )
+        for name, value in _SETTINGS.items():
+            known = client.server_settings.get(name)
+            if known is None or not known.readonly:  # a user that can only read may not set any
+                client.set_client_setting(name, value)
+        return client
 
 
 def _code(error: DatabaseError) -> int:

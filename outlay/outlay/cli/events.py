@@ -51,10 +51,10 @@ def emit(
             client.send(lines, sent)
             progress.update(task, completed=sent.sent)
     if as_json:
-        refused = [
+        told_of = [
             {"line": r.index + 1, "code": r.code, "path": r.path, "message": r.message} for r in sent.refused
         ]
-        print_json({"sent": sent.sent, "accepted": sent.accepted, "refused": refused})
+        print_json({"sent": sent.sent, "accepted": sent.accepted, "refused": told_of})
     else:
         out.print(f"sent {sent.sent:,}, accepted {sent.accepted:,}, refused {len(sent.refused):,}")
         for refused in sent.refused[:20]:

@@ -1,7 +1,7 @@
 """Follows the rollups and alerts that the services publish, and keeps what the live view shows."""
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -53,13 +53,13 @@ class Spend:
         """Events that have no price."""
         return sum(g.unpriced_events for w in self.windows.values() for g in w.groups)
 
-    def by(self, dimension: str) -> Counter[str]:
-        """Return USD by the values of a dimension, as Decimals."""
-        spend: Counter[str] = Counter()
+    def by(self, dimension: str) -> dict[str, Decimal]:
+        """Return USD by the values of a dimension."""
+        spend: dict[str, Decimal] = {}
         for window in self.windows.values():
             for group in window.groups:
                 name = getattr(group, dimension) or "(none)"
-                spend[name] = spend.get(name, Decimal(0)) + Decimal(group.cost)  # type: ignore[assignment]
+                spend[name] = spend.get(name, Decimal(0)) + Decimal(group.cost)
         return spend
 
     def by_minute(self) -> list[tuple[datetime, Decimal]]:

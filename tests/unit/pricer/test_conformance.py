@@ -134,7 +134,7 @@ def _theirs(
             return str(error)
 
 
-def _ours(  # noqa: PLR0917 - the same grid cell as theirs
+def _ours(
     usage: dict[str, Quantity],
     model: ModelInfo,
     provider: Provider,

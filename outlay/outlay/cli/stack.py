@@ -1,0 +1,126 @@
+"""Commands that start, stop and look at the system of this machine."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from outlay.cli.common import AsJson, err, out, print_json, table, told
+from outlay.cli.steps import Steps
+
+
+class PortChoice(StrEnum):
+    """Which ports the system listens on, all on loopback."""
+
+    fixed = "fixed"
+    auto = "auto"
+
+
+PortOption = Annotated[
+    PortChoice,
+    typer.Option(help="fixed: 9092, 8123, 8080 or what OUTLAY_PORT_... says; auto: any free ones."),
+]
+
+
+@told
+def up(ports: PortOption = PortChoice.fixed, as_json: AsJson = False) -> None:
+    """Start Kafka, ClickHouse and all services in the background.
+
+    What is missing (Kafka's jars) is fetched once. Data is kept in OUTLAY_HOME, by default in the user's
+    folder for data; `outlay down` stops everything and keeps it.
+
+    Examples:
+
+      outlay up
+
+      outlay up --ports auto
+
+      OUTLAY_HOME=/tmp/trial outlay up
+    """
+    from outlay.local.control import start
+
+    with Steps(quiet=as_json) as progress:
+        start(progress, fixed=ports is PortChoice.fixed)
+    _status(as_json)
+
+
+@told
+def down() -> None:
+    """Stop the system of this machine. Its data stays."""
+    from outlay.local import home_folder
+    from outlay.local.control import stop
+    from outlay_kit.clock import SystemClock
+
+    with err.status("stopping, in order"):
+        stopped = stop(SystemClock())
+    out.print(f"stopped; data is kept in {home_folder()}" if stopped else "nothing was running", style="dim")
+
+
+@told
+def status(as_json: AsJson = False) -> None:
+    """Show what runs: health, lag, memory, and where to reach it. Exit status 1 if something is not well."""
+    _status(as_json)
+
+
+def _status(as_json: bool) -> None:
+    from outlay.local.look import look
+
+    found = look()
+    if as_json:
+        print_json(found.as_dict())
+    elif not found.parts:
+        out.print(f"nothing runs in {found.home}; start it with: outlay up", style="dim")
+    else:
+        columns = ("part", "state", ">pid", ">restarts", ">memory", ">CPU s", ">lag", "where")
+        rows = [
+            (
+                p.name,
+                p.state,
+                p.pid,
+                p.restarts,
+                f"{p.rss / 2**20:.0f} MiB",
+                f"{p.cpu_seconds:.0f}",
+                p.lag,
+                p.url,
+            )
+            for p in found.parts
+        ]
+        table("", columns, rows, "")
+        out.print(f"data and logs: {found.home}", style="dim", soft_wrap=True)
+    if not found.well:
+        raise typer.Exit(1)
+
+
+@told
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what is wrong on this machine and say how to mend it. Changes nothing."""
+    from dataclasses import asdict
+
+    from outlay.local.doctor import checks
+
+    found = list(checks())
+    if as_json:
+        print_json([asdict(check) for check in found])
+    else:
+        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
+        for check in found:
+            out.print(f"{marks[check.state]:<18} [bold]{check.name}[/]  {check.found}", soft_wrap=True)
+            if check.mend:
+                out.print(f"          what to do: {check.mend}", style="dim", soft_wrap=True)
+    if any(check.state == "error" for check in found):
+        raise typer.Exit(1)
+
+
+@told
+def setup() -> None:
+    """Make what the services expect in the stores that the environment names: topics, tables, a first catalog.
+
+    Safe to repeat. `outlay up` does it by itself; run this where OUTLAY_KAFKA and OUTLAY_CLICKHOUSE name your own.
+    """
+    from outlay.local import stores
+    from outlay.local.setup import prepare
+    from outlay_kit.clock import SystemClock
+
+    kafka, warehouse = stores(write=True)
+    prepare(kafka, warehouse, SystemClock(), lambda what: out.print(f"preparing {what}"))
+    out.print("topics, tables and a catalog are there")

@@ -1,0 +1,54 @@
+"""What the books say of the demonstration: exact figures by the read-only user, for the hours that it played."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from outlay.demo.workload import TENANT
+from outlay_kit.errors import Retryable
+from outlay_kit.warehouse import Warehouse
+
+_RANGE = "tenant = {tenant:String} AND time >= {start:DateTime} AND time < {end:DateTime}"
+_LEDGER = f"""
+SELECT count() AS ledger_rows, countIf(NOT c.unpriced) AS priced, countIf(c.unpriced) AS unpriced,
+    toString(sum(ifNull(cost, 0))) AS ledger_cost
+FROM costs AS c WHERE {_RANGE}"""  # noqa: S608 (what is pasted are constants of this file)
+_ROLLUP = f"""
+SELECT toString(sum(cost)) AS rollup_cost, sum(events) AS rollup_events
+FROM costs_minutely WHERE {_RANGE}"""  # noqa: S608 (the same)
+_LETTERS = (
+    "SELECT count() AS dead_letters FROM dead_letters FINAL"
+    " WHERE tenant = {tenant:String} AND at >= {since:DateTime64(6)}"
+)
+_ALERTS = "SELECT count() AS alerts FROM alerts FINAL WHERE tenant = {tenant:String}"
+
+
+class Books:
+    """Reads the totals of one run of the demonstration."""
+
+    def __init__(self, warehouse: Warehouse, start: datetime, end: datetime, since: datetime) -> None:
+        """`start` and `end` bound the events' own times; `since` is when sending began."""
+        self._warehouse = warehouse
+        whole = end.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        self._bound: dict[str, object] = {"tenant": TENANT, "start": start, "end": whole, "since": since}
+
+    def read(self) -> dict[str, Any]:
+        """Return the figures of the contract that the books know. Raises Retryable."""
+        found: dict[str, Any] = {}
+        for sql in (_LEDGER, _ROLLUP, _LETTERS, _ALERTS):
+            found |= self._warehouse.rows(sql, self._bound)[0]
+        return found
+
+    def settled(self, accepted: int) -> bool:
+        """Tell whether everything accepted is in ledger and rollups, or is a dead letter."""
+        try:
+            found = self.read()
+        except Retryable:
+            return False
+        rows = int(found["ledger_rows"])
+        return rows + int(found["dead_letters"]) >= accepted and int(found["rollup_events"]) == rows
+
+
+def money(text: str) -> str:
+    """Write an amount without needless zeros, exactly."""
+    return f"{Decimal(text).normalize():f}"

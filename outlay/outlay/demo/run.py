@@ -1,0 +1,176 @@
+"""One run of the demonstration against a running system: publish budgets, stream, watch, settle, count."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from outlay.client import IngestClient
+from outlay.demo.budgets import publish_budgets
+from outlay.demo.figures import Books, money
+from outlay.demo.stream import Stream
+from outlay.demo.trace import read_trace
+from outlay.demo.view import BudgetState, Frame
+from outlay.demo.watch import Follower, Spend
+from outlay.demo.workload import TENANT, usage_events
+from outlay.local.state import LocalState
+from outlay_kit.clock import Clock
+from outlay_kit.kafka import committed_lag
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
+
+_SETTLE_SECONDS = 90.0
+_FRAME_SECONDS = 0.25
+_READERS = (
+    ("outlay-pricer", [USAGE_EVENTS.name]),
+    ("outlay-aggregator", [COST_EVENTS.name, DEAD_LETTER.name]),
+    ("outlay-alerter", [ROLLUPS.name]),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to play: a trace (None: the bundled one), when its first call is (UTC), and how fast."""
+
+    trace: Path | None
+    start: datetime
+    speed: float
+
+
+class Demo:
+    """Plays one plan into a running system."""
+
+    def __init__(self, system: LocalState, key: str, plan: Plan, clock: Clock) -> None:
+        self._clock = clock
+        self._plan = plan
+        self._system = system
+        self._key = key
+        self._events = usage_events(read_trace(plan.trace), plan.start)
+        self._spend = Spend(TENANT)
+        self._budgets: Sequence[Budget] = ()
+        self._began = clock.monotonic()
+        self._rate = (self._began, 0, 0.0)
+
+    def play(self, draw: Callable[[Frame], None]) -> dict[str, Any]:
+        """Stream everything and return the figures of the contract. Raises SendError, Retryable."""
+        kafka = self._system.kafka_settings()
+        self._budgets = publish_budgets(kafka, self._clock)
+        since = self._clock.now() - timedelta(seconds=1)
+        with (
+            Follower(kafka, self._spend, self._clock) as follower,
+            IngestClient(self._system.ingest, self._key, self._clock) as client,
+        ):
+            stream = Stream(self._events, client, self._spend, follower.lock, self._clock)
+            stream.start(self._plan.speed)
+            warehouse = Warehouse(self._system.warehouse())
+            books = Books(warehouse, self._plan.start, self._events[-1].time, since)
+            try:
+                self._watch(stream, follower, draw)
+                figures = self._settle(stream, follower, books, draw)
+            finally:
+                stream.stop()
+                warehouse.close()
+        if stream.error is not None:
+            raise stream.error
+        return figures
+
+    def _watch(self, stream: Stream, follower: Follower, draw: Callable[[Frame], None]) -> None:
+        while not stream.done:
+            draw(self._frame(stream, follower, "Ctrl-C stops"))
+            self._clock.sleep(_FRAME_SECONDS)
+
+    def _settle(
+        self, stream: Stream, follower: Follower, books: Books, draw: Callable[[Frame], None]
+    ) -> dict[str, Any]:
+        """Wait until everything sent is counted and watched over, at most 90 s."""
+        deadline = self._clock.monotonic() + _SETTLE_SECONDS
+        while self._clock.monotonic() < deadline:
+            draw(self._frame(stream, follower, "all is sent; waiting until all of it is counted"))
+            if books.settled(stream.sent.accepted) and self._all_read():
+                break
+            self._clock.sleep(_FRAME_SECONDS)
+        draw(self._frame(stream, follower, ""))
+        found = books.read()
+        with follower.lock:
+            latencies = sorted(self._spend.latencies)
+        return {
+            "sent": stream.sent.sent,
+            "accepted": stream.sent.accepted,
+            "priced": int(found["priced"]),
+            "unpriced": int(found["unpriced"]),
+            "dead_letters": int(found["dead_letters"]),
+            "ledger_rows": int(found["ledger_rows"]),
+            "ledger_cost": money(found["ledger_cost"]),
+            "rollup_cost": money(found["rollup_cost"]),
+            "alerts": int(found["alerts"]),
+            "latency_p99_ms": _percentile(latencies, 0.99),
+        }
+
+    def _all_read(self) -> bool:
+        """Tell whether every service has done its work, from the first to the last."""
+        kafka = self._system.kafka_settings()
+        return all(committed_lag(kafka, group, names) == 0 for group, names in _READERS)
+
+    def _frame(self, stream: Stream, follower: Follower, hint: str) -> Frame:
+        with follower.lock:
+            spend = self._spend
+            teams = _top(spend.by("team"))
+            models = _top(spend.by("sku"))
+            minutes = [cost for _, cost in spend.by_minute()]
+            alerts = list(spend.alerts)
+            latency = spend.latencies[-50:]
+            counted, unpriced = spend.events, spend.unpriced
+        sent = stream.sent
+        return Frame(
+            title="Outlay: a real hour of LLM calls, priced as it happens",
+            playing=stream.playing,
+            events_per_second=self._per_second(sent.accepted),
+            total=len(self._events),
+            sent=sent.sent,
+            accepted=sent.accepted,
+            counted=counted,
+            unpriced=unpriced,
+            dead_letters=len(sent.refused),
+            latency=sorted(latency)[len(latency) // 2] if latency else None,
+            teams=teams,
+            models=models,
+            minutes=minutes,
+            budgets=[self._state_of(budget) for budget in self._budgets],
+            alerts=alerts,
+            hint=hint,
+        )
+
+    def _state_of(self, budget: Budget) -> BudgetState:
+        """A budget by the windows of this run alone."""
+        spent = sum(
+            (
+                Decimal(group.cost)
+                for window in self._spend.windows.values()
+                for group in window.groups
+                if all(getattr(group, name) in values for name, values in budget.scope.items())
+            ),
+            Decimal(0),
+        )
+        return BudgetState(budget.name, spent, Decimal(budget.amount))
+
+    def _per_second(self, accepted: int) -> float:
+        """Events accepted a second, over the last second or so."""
+        at, before, rate = self._rate
+        now = self._clock.monotonic()
+        if now - at >= 1.0:
+            rate = (accepted - before) / (now - at)
+            self._rate = (now, accepted, rate)
+        return rate
+
+
+def _top(spend: dict[str, Decimal], count: int = 7) -> list[tuple[str, Decimal]]:
+    return sorted(spend.items(), key=lambda item: (-item[1], item[0]))[:count]
+
+
+def _percentile(values: Sequence[float], share: float) -> int | None:
+    """Return the percentile in whole milliseconds, by nearest rank; None of nothing."""
+    return round(values[math.ceil(len(values) * share) - 1] * 1000) if values else None

@@ -1,0 +1,127 @@
+"""What this machine needs for the embedded stack, looked at one by one: what is wrong and how to mend it."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from outlay.embedded import Ports, StackError
+from outlay.embedded.jars import KAFKA_VERSION, cache_folder, locked, missing
+from outlay.embedded.java import find_java, java_version
+from outlay.embedded.ports import is_free, owner
+from outlay.local.state import home_folder, running
+from outlay.local.system import answers, ingest_port
+
+_FREE_BYTES = 2 * 2**30
+_MEMORY_BYTES = 3 * 2**30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. A warning does not keep the system from running."""
+
+    name: str
+    state: Literal["ok", "warning", "error"]
+    found: str
+    mend: str = ""
+
+
+def checks() -> Iterator[Check]:
+    """Look at everything, one after the other. Nothing is changed and nothing is fetched."""
+    for look in (_python, _java, _kafka, _clickhouse, _folder, _memory, _ports, _system):
+        yield from look()
+
+
+def _python() -> Iterator[Check]:
+    yield Check("Python", "ok", sys.version.split()[0])
+
+
+def _java() -> Iterator[Check]:
+    try:
+        java = find_java()
+    except StackError as error:
+        yield Check("Java", "error", error.message, error.hint)
+    else:
+        yield Check("Java", "ok", f"{java_version(java)} at {java}")
+
+
+def _kafka() -> Iterator[Check]:
+    folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
+    wanted = missing(locked(), folder)
+    if wanted:
+        size = sum(jar.size for jar in wanted) / 1e6
+        mend = "outlay up fetches them; without a network, copy the folder from another machine"
+        yield Check(
+            "Kafka",
+            "warning",
+            f"{len(wanted)} jars ({size:.0f} MB) are still to be fetched to {folder}",
+            mend,
+        )
+    else:
+        yield Check("Kafka", "ok", f"{KAFKA_VERSION} in {folder}")
+
+
+def _clickhouse() -> Iterator[Check]:
+    if binary := shutil.which("clickhouse"):
+        yield Check("ClickHouse", "ok", f"the server at {binary}")
+        return
+    try:
+        import chdb
+    except ImportError as error:
+        yield Check("ClickHouse", "error", f"chDB does not load: {error}", "reinstall: make clean setup")
+    else:
+        yield Check("ClickHouse", "ok", f"chDB {chdb.__version__}, the engine as a package")
+
+
+def _folder() -> Iterator[Check]:
+    home = home_folder()
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    state: Literal["ok", "warning"] = "ok" if free > _FREE_BYTES else "warning"
+    mend = "" if state == "ok" else "free some space, or choose another folder: OUTLAY_HOME=DIR"
+    yield Check("data folder", state, f"{home}, {free / 2**30:.1f} GiB free", mend)
+
+
+def _memory() -> Iterator[Check]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    state: Literal["ok", "warning"] = "ok" if free > _MEMORY_BYTES else "warning"
+    mend = "" if state == "ok" else "close something: the system takes 2 to 3 GiB"
+    yield Check("memory", state, f"{free / 2**30:.1f} GiB available", mend)
+
+
+def _ports() -> Iterator[Check]:
+    if running() is not None:
+        return
+    ports = Ports.fixed()
+    wanted = (
+        (ports.kafka, "Kafka", "OUTLAY_PORT_KAFKA"),
+        (ports.controller, "Kafka's controller", "OUTLAY_PORT_KAFKA_CONTROLLER"),
+        (ports.clickhouse, "ClickHouse", "OUTLAY_PORT_CLICKHOUSE"),
+        (ingest_port(), "ingest", "OUTLAY_PORT_INGEST"),
+    )
+    for port, what, variable in wanted:
+        if is_free(port):
+            yield Check(f"port {port}", "ok", f"free for {what}")
+        else:
+            mend = f"stop it, set {variable}=PORT, or use: outlay up --ports auto"
+            yield Check(f"port {port}", "warning", f"wanted for {what}, taken by {owner(port)}", mend)
+
+
+def _system() -> Iterator[Check]:
+    state = running()
+    if state is None:
+        yield Check("system", "ok", "not running (outlay up starts it)")
+        return
+    for part in state.processes:
+        if part.health and not answers(part.health):
+            yield Check(
+                part.name,
+                "error",
+                "does not say that it is ready",
+                f"read {home_folder()}/logs/{part.name}.log",
+            )
+        else:
+            yield Check(part.name, "ok", f"pid {part.pid}, restarted {part.restarts} times")

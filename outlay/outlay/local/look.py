@@ -1,0 +1,70 @@
+"""What runs on this machine and how it is."""
+
+import re
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+
+from outlay.local.control import memory
+from outlay.local.state import LocalState, Process, home_folder, running
+from outlay.local.system import answers
+
+_LAG = re.compile(r"^outlay_lag_records (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process: memory in bytes, CPU in seconds, lag in Kafka records (None: it has none)."""
+
+    name: str
+    state: str
+    pid: int
+    restarts: int
+    rss: int
+    cpu_seconds: float
+    lag: int | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The whole system."""
+
+    home: str
+    parts: list[Part]
+
+    @property
+    def well(self) -> bool:
+        """Whether everything runs and says that it does its work."""
+        return bool(self.parts) and all(part.state == "ready" for part in self.parts)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return {"running": bool(self.parts), "well": self.well, **asdict(self)}
+
+
+def look() -> Found:
+    """Ask every process of the local system how it is. Raises StateError."""
+    state = running()
+    parts = [] if state is None else [_part(state, process) for process in state.processes]
+    return Found(str(home_folder()), parts)
+
+
+def _part(state: LocalState, process: Process) -> Part:
+    rss, cpu = memory(process.pid)
+    urls = {"kafka": state.kafka, "clickhouse": state.clickhouse, "ingest": state.ingest}
+    ready = answers(process.health) if process.health else rss > 0
+    how = "ready" if ready else "not ready" if rss else "stopped"
+    where = urls.get(process.name, process.health and f"{process.health}/metrics")
+    return Part(process.name, how, process.pid, process.restarts, rss, cpu, _lag(process.health), where)
+
+
+def _lag(health: str) -> int | None:
+    if not health:
+        return None
+    try:
+        with urllib.request.urlopen(f"{health}/metrics", timeout=2) as answer:  # noqa: S310 (loopback)
+            match = _LAG.search(answer.read().decode())
+    except (urllib.error.URLError, OSError):
+        return None
+    return int(float(match[1])) if match else None

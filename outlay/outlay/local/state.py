@@ -1,0 +1,129 @@
+"""Where the system of this machine keeps its data, and how others find it while it runs."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from pydantic import SecretStr
+
+from outlay.embedded import StackError
+from outlay.embedded.errors import NotRunningError, StateError
+from outlay.embedded.lock import holder
+from outlay_kit.settings import KafkaSettings, WarehouseSettings
+
+TENANT = "default"
+"""Whose events are that are sent with the local key."""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process of the system. `health` is where a service serves /readyz and /metrics; empty for a store."""
+
+    name: str
+    pid: int
+    restarts: int
+    health: str = ""
+
+
+class LocalState(msgspec.Struct, frozen=True):
+    """How to reach a running system. The file that holds it has passwords: only its owner may read it."""
+
+    pid: int
+    kafka: str
+    clickhouse: str
+    writer: str
+    writer_password: str
+    reader: str
+    reader_password: str
+    ingest: str
+    processes: list[Process]
+
+    def kafka_settings(self) -> KafkaSettings:
+        """How to reach Kafka."""
+        return KafkaSettings(bootstrap=self.kafka)
+
+    def warehouse(self, write: bool = False) -> WarehouseSettings:
+        """How to reach ClickHouse, as the user that can only read unless `write`."""
+        name, password = (self.writer, self.writer_password) if write else (self.reader, self.reader_password)
+        return WarehouseSettings(url=self.clickhouse, user=name, password=SecretStr(password))
+
+
+def home_folder() -> Path:
+    """Return the data folder: OUTLAY_HOME, else `outlay` in the user's folder for data."""
+    if chosen := os.environ.get("OUTLAY_HOME"):
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "outlay"
+
+
+def state_file(home: Path) -> Path:
+    """Return the file that says how to reach the system of `home`."""
+    return home / "state.json"
+
+
+def write_state(home: Path, state: LocalState) -> None:
+    """Replace the file whole."""
+    partial = home / "state.partial"
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_bytes(msgspec.json.encode(state))
+    partial.replace(state_file(home))
+
+
+def running(home: Path | None = None) -> LocalState | None:
+    """Return how to reach the system of a folder, None if it does not run. Raises StateError."""
+    home = home or home_folder()
+    pid = holder(home)
+    if pid is None:
+        return None
+    try:
+        state = msgspec.json.decode(state_file(home).read_bytes(), type=LocalState)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StateError(
+            f"{state_file(home)} cannot be read: {error}", "stop the system and start it again: outlay down"
+        ) from error
+    return state if state.pid == pid else None
+
+
+def require_running() -> LocalState:
+    """Return how to reach the system. Raises NotRunningError."""
+    state = running()
+    if state is None:
+        raise NotRunningError(
+            f"no system runs in {home_folder()}",
+            "start one: outlay up; or name your own stores: OUTLAY_KAFKA, OUTLAY_CLICKHOUSE; OUTLAY_URL for ingest",
+        )
+    return state
+
+
+def endpoint(url: str | None, api_key: str | None) -> tuple[str, str]:
+    """Return where ingest is and with which key to send: as given, else the local system's.
+
+    Raises NotRunningError if one of the two is not given and no system runs, StackError if it has no key.
+    """
+    if url and api_key:
+        return url, api_key
+    state = require_running()
+    if url and url.rstrip("/") != state.ingest:
+        raise StackError(f"{url} is not the local system's ingest, and no key is given", "give --api-key KEY")
+    return state.ingest, api_key or local_keys(home_folder())[TENANT]
+
+
+def local_keys(home: Path) -> dict[str, str]:
+    """Return the keys, by tenant, that this folder's own commands use; {} before its first start."""
+    try:
+        return msgspec.json.decode((home / "local-keys.json").read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+
+
+def stores(write: bool = False) -> tuple[KafkaSettings, WarehouseSettings]:
+    """Return how to reach Kafka and ClickHouse: what the environment names, else the local system.
+
+    As the user that can only read, unless `write`. With an environment of one's own, its user is used.
+    Raises NotRunningError.
+    """
+    if "OUTLAY_KAFKA" in os.environ and "OUTLAY_CLICKHOUSE" in os.environ:
+        return KafkaSettings(), WarehouseSettings()
+    state = require_running()
+    return state.kafka_settings(), state.warehouse(write)

@@ -1,0 +1,173 @@
+"""Kafka, ClickHouse and every service, started in order, kept running, stopped in order."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import msgspec
+
+from outlay.embedded import Child, ChildStatus, EmbeddedStack, Ports, Progress
+from outlay.embedded.ports import free_port, require_free
+from outlay.embedded.progress import Silent
+from outlay.local.setup import prepare
+from outlay.local.state import TENANT, LocalState, Process, local_keys, state_file, write_state
+from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.keys import KeyFile
+from outlay_kit.settings import KafkaSettings, WarehouseSettings
+
+SERVICES = ("ingest", "pricer", "aggregator", "alerter")
+"""In the order in which they start; they stop from the first to the last, so that what came in is counted."""
+
+
+class LocalSystem:
+    """The whole system in one folder, for as long as this process lives. Use it as a context manager.
+
+    `fixed` takes the usual ports (or those that the environment names) and raises PortTakenError where one is
+    taken; else free ports are chosen. Raises StackError, with what to do, if it cannot start; then nothing of
+    it is left running.
+    """
+
+    def __init__(
+        self, home: Path, clock: Clock | None = None, progress: Progress | None = None, fixed: bool = False
+    ) -> None:
+        self.home = home
+        self._clock = clock or SystemClock()
+        self._progress = progress or Silent()
+        self._fixed = fixed
+        self._stack = EmbeddedStack(home, self._clock, Ports.fixed() if fixed else Ports.auto(), progress)
+        self._ingest_port = ingest_port() if fixed else free_port()
+        self._health = {name: free_port() for name in SERVICES}
+
+    def __enter__(self) -> "LocalSystem":
+        if self._fixed:
+            require_free(self._ingest_port, "ingest", "OUTLAY_PORT_INGEST")
+        self._stack.__enter__()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach Kafka."""
+        return self._stack.kafka
+
+    @property
+    def warehouse(self) -> WarehouseSettings:
+        """How to reach ClickHouse as its writer."""
+        return self._stack.warehouse
+
+    @property
+    def reader(self) -> WarehouseSettings:
+        """How to reach ClickHouse as the user that can only read."""
+        return self._stack.reader
+
+    @property
+    def ingest_url(self) -> str:
+        """Where events are sent."""
+        return f"http://127.0.0.1:{self._ingest_port}"
+
+    def create_key(self, tenant: str) -> str:
+        """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
+        return create_key(self.home, tenant, self._clock)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process of each part that runs."""
+        return self._stack.supervisor.pids()
+
+    def status(self) -> list[ChildStatus]:
+        """Return how each part is."""
+        return self._stack.supervisor.status()
+
+    def state(self) -> LocalState:
+        """Return how others reach this system."""
+        writer, reader = self.warehouse, self.reader
+        processes = [
+            Process(part.name, part.pid or 0, part.restarts, self._health_url(part.name))
+            for part in self.status()
+        ]
+        return LocalState(
+            pid=os.getpid(), kafka=self.kafka.bootstrap, clickhouse=writer.url, ingest=self.ingest_url,
+            writer=writer.user, writer_password=writer.password.get_secret_value(),
+            reader=reader.user, reader_password=reader.password.get_secret_value(), processes=processes,
+        )  # fmt: skip
+
+    def tell(self) -> None:
+        """Write down how others reach this system, if that changed."""
+        state = self.state()
+        if state != self._told:
+            write_state(self.home, state)
+            self._told = state
+
+    _told: LocalState | None = None
+
+    def stop(self) -> None:
+        """Stop everything, services first."""
+        state_file(self.home).unlink(missing_ok=True)
+        self._stack.stop()
+
+    def _start(self) -> None:
+        prepare(
+            self.kafka, self.warehouse, self._clock, lambda what: self._progress.step(f"preparing {what}")
+        )
+        self.create_key(TENANT)
+        for name in reversed(SERVICES):
+            self._progress.step(f"starting {name}")
+            self._stack.supervisor.start(self._child(name), wait=60)
+        self.tell()
+
+    def _child(self, name: str) -> Child:
+        warehouse = self.warehouse
+        env = {
+            "OUTLAY_ENV": "dev",
+            "OUTLAY_KAFKA": self.kafka.bootstrap,
+            "OUTLAY_CLICKHOUSE": warehouse.url,
+            "OUTLAY_CLICKHOUSE_USER": warehouse.user,
+            "OUTLAY_CLICKHOUSE_PASSWORD": warehouse.password.get_secret_value(),
+            "OUTLAY_HEALTH_PORT": str(self._health[name]),
+            "OUTLAY_INGEST_PORT": str(self._ingest_port),
+            "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
+        }
+        url = self._health_url(name)
+        return Child(name, [sys.executable, "-m", f"outlay_{name}.main"], lambda: answers(url), env)
+
+    def _health_url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._health[name]}" if name in self._health else ""
+
+
+def ingest_port() -> int:
+    """Return the usual port of ingest, or the one that the environment names."""
+    return int(os.environ.get("OUTLAY_PORT_INGEST", "8080"))
+
+
+def keys_path(home: Path) -> Path:
+    """Return the file of keys that ingest of this folder reads."""
+    return home / "keys.json"
+
+
+def create_key(home: Path, tenant: str, clock: Clock) -> str:
+    """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
+    known = local_keys(home)
+    if tenant not in known:
+        key = KeyFile(keys_path(home)).create(tenant, ("ingest", "read"), clock.now(), name="local commands")
+        path = home / "local-keys.json"
+        path.touch(mode=0o600)
+        path.write_bytes(msgspec.json.encode(known | {tenant: key}))
+        return key
+    return known[tenant]
+
+
+def answers(health: str) -> bool:
+    """Tell whether a service says that it does its work."""
+    try:
+        with urllib.request.urlopen(f"{health}/readyz", timeout=2) as answer:  # noqa: S310 (loopback)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,22 @@
+"""The command line: `outlay --help`. Wires the commands; each is in outlay/cli."""
+
+import typer
+
+from outlay.cli import demo, events, query, stack
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Outlay: what your AI costs, while the money is being spent.",
+    epilog="Start with: outlay demo",
+)
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(stack.doctor)
+app.command()(stack.setup)
+app.command()(demo.demo)
+app.command()(events.emit)
+app.command()(query.query)
