@@ -45,7 +45,12 @@ def load(folder: Path, today: date | None = None) -> Catalog:
 
 def load_default() -> Catalog:
     """Read the catalog that comes with Outlay: list prices of models and of common clouds."""
-    return load(Path(str(files("outlay.catalog") / "default")))
+    return load(default_folder())
+
+
+def default_folder() -> Path:
+    """Return where the catalog is that comes with Outlay."""
+    return Path(str(files("outlay.catalog") / "default"))
 
 
 def check(folder: Path) -> list[Problem]:

@@ -1,16 +1,16 @@
 """Prices usage events without a stack: what `outlay price FILE` does."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
-from outlay_ingest.domain.refusals import explain
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_ingest.domain.refusals import UNREADABLE, explain
+from outlay_pricer.records import admit
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent, usage_event_decoder
-from outlay_schemas.validate import check_usage_event
+from outlay_schemas.events import CostEvent, UsageEvent, usage_event_decoder
+
+_BOM = b"\xef\xbb\xbf"
+"""What some editors put before the first line of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +28,40 @@ class Refused:
 
 
 def price_lines(
-    lines: Iterable[bytes], catalog: CompiledCatalog, at: datetime | None = None
+    lines: Iterable[bytes], price: Callable[[UsageEvent], CostEvent], at: datetime | None = None
 ) -> Iterator[CostEvent | Refused]:
-    """Price usage events given as NDJSON, one answer a line, in order; empty lines are passed over.
+    """Price usage events given as NDJSON by `price`, one answer a line, in order; empty lines are passed over.
 
-    `at` prices every event as if it had happened then. The same checks as at the door apply; the tenant of an event
-    is what its line says, for offline there is no API key to take it from.
+    `at` prices every event as if it had happened then. The same checks as in the pricer apply, but for the tenant:
+    it is what a line says, if anything, for offline there is no API key to take it from.
     """
+    for event in read_lines(lines, at):
+        if isinstance(event, Refused):
+            yield event
+            continue
+        number, usage = event
+        try:
+            yield price(usage)
+        except Invalid as why:
+            yield Refused(number, why.code, why.message, why.path)
+
+
+def read_lines(
+    lines: Iterable[bytes], at: datetime | None = None
+) -> Iterator[tuple[int, UsageEvent] | Refused]:
+    """Read usage events given as NDJSON, each with the number of its line; `at` takes the place of their times."""
     decode = usage_event_decoder.decode
     for number, raw in enumerate(lines, 1):
-        if raw.isspace() or not raw:
+        text = raw.removeprefix(_BOM) if number == 1 else raw
+        if text.isspace() or not text:
             continue
         try:
-            event = decode(raw)
-            check_usage_event(event)
+            event = decode(text)
+            admit(event)
+        except (*UNREADABLE, Invalid) as error:
+            why = explain(error, text)
+            yield Refused(number, why.code, why.message, why.path)
+        else:
             if at is not None:
                 event.time = at
-            yield price(event, catalog)
-        except (Invalid, msgspec.MsgspecError) as error:
-            why = explain(error, raw)
-            yield Refused(number, why.code, why.message, why.path)
+            yield number, event

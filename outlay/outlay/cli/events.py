@@ -47,7 +47,7 @@ def emit(
         Progress(*columns, console=err, disable=as_json, transient=True) as progress,
     ):
         task = progress.add_task("", total=None)
-        for lines in batches(_lines(file), batch):
+        for lines in batches(lines_of(file), batch):
             client.send(lines, sent)
             progress.update(task, completed=sent.sent)
     if as_json:
@@ -66,7 +66,8 @@ def emit(
         raise typer.Exit(1)
 
 
-def _lines(file: str) -> Iterator[bytes]:
+def lines_of(file: str) -> Iterator[bytes]:
+    """Read a file line by line; `-` is stdin. Raises CommandError if there is no such file."""
     if file == "-":
         yield from sys.stdin.buffer
         return

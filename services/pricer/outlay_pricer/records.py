@@ -67,7 +67,7 @@ def price_record(
 
 def _price(event: UsageEvent, catalog: CompiledCatalog, default_tenant: str) -> CostEvent:
     """Check and price one event. Raises Invalid."""
-    check_usage_event(event)
+    admit(event)
     if not event.tenant:
         if not default_tenant:
             raise Invalid(
@@ -76,11 +76,16 @@ def _price(event: UsageEvent, catalog: CompiledCatalog, default_tenant: str) -> 
                 "$.tenant",
             )
         event.tenant = default_tenant
+    return price(event, catalog)
+
+
+def admit(event: UsageEvent) -> None:
+    """Check what an event's types cannot say, and give its time in UTC. Raises Invalid."""
+    check_usage_event(event)
     if not _OLDEST <= event.time < _NEWEST:
         raise Invalid("time_out_of_range", f"{event.time.isoformat()} is not of 2000 to 2099", "$.time")
     if event.time.tzinfo is not UTC:
         event.time = event.time.astimezone(UTC)
-    return price(event, catalog)
 
 
 def _apart(

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.pricer.build import NOW, PLAIN, book, catalog, event, model, rates, rule, source
 from tests.unit.pricer.test_price_table import BATCH, DATED, TIERED
 
-from outlay_pricer.domain.compare import only_book, plan, what_if_model
+from outlay_pricer.domain.compare import as_model, compare, only_book, plan
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import Step, explain
 from outlay_pricer.domain.freshness import stale
@@ -184,7 +184,7 @@ def test_plan_says_what_a_new_catalog_changes() -> None:
 def test_what_if_another_model_had_answered() -> None:
     ready = catalog(rates(PLAIN, model("cheap", {"input_mtok": "1"})))
     events = [event({"input_tokens": 1_000_000}), event({"gb": 1}, "x", kind="storage")]
-    found = what_if_model(ready, events, "acme", "cheap")
+    found = compare(lambda one: price(one, ready), as_model(ready, "acme", "cheap"), events)
     assert (found.total.before, found.total.after, found.total.unpriced_after) == ("3", "1", 1)
 
 

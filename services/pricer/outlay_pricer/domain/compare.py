@@ -57,21 +57,18 @@ def plan(
     return compare(lambda event: price(event, old), lambda event: price(event, new), events, by)
 
 
-def what_if_model(
-    catalog: CompiledCatalog,
-    events: Iterable[UsageEvent],
-    provider: str,
-    sku: str,
-    by: Sequence[str] = DEFAULT_BY,
-) -> Plan:
-    """Price LLM events as if another model had answered with the same tokens (another model may need more or fewer)."""
+def as_model(catalog: CompiledCatalog, provider: str, sku: str) -> Pricer:
+    """Price LLM events as if another model had answered with the same tokens (it may need more or fewer).
+
+    What was reported for the model that did answer says nothing about another one, and is left out.
+    """
 
     def as_other(event: UsageEvent) -> CostEvent:
         if event.kind != "llm":
             return price(event, catalog)
         return price(msgspec.structs.replace(event, provider=provider, sku=sku, reported_cost=None), catalog)
 
-    return compare(lambda event: price(event, catalog), as_other, events, by)
+    return as_other
 
 
 def only_book(catalog: Catalog, book: str) -> Catalog:

@@ -1,0 +1,91 @@
+"""What is different between two catalogs, thing by thing: the words of `outlay catalog plan`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from outlay_schemas.catalog import Catalog
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "aliases": ("dimension", "name"),
+    "azure_deployments": ("resource", "deployment"),
+    "budgets": ("id",),
+    "fx": ("currency", "from"),
+    "negotiated": ("id",),
+    "owners": ("key", "value", "from"),
+    "rules": ("id",),
+    "splits": ("id",),
+    "virtual_tags": ("id",),
+}
+"""What each item of a part goes by. Items of other parts go by their place, which decides what they do."""
+
+
+class Change(Struct, frozen=True):
+    """One thing that a catalog says and another does not, or says differently."""
+
+    what: Literal["added", "removed", "changed"]
+    thing: str
+    """The part and the name: `price book aws-compute: p5.48xlarge`."""
+    details: list[str] = []
+    """For `changed`: the fields, before → after."""
+
+
+def changes(old: Catalog, new: Catalog) -> list[Change]:
+    """Return what is different, in the order of the parts. Revision, date and note are no content."""
+    before, after = dict(_things(old)), dict(_things(new))
+    found: list[Change] = []
+    for thing in [*before, *(thing for thing in after if thing not in before)]:
+        if thing not in after:
+            found.append(Change("removed", thing))
+        elif thing not in before:
+            found.append(Change("added", thing))
+        elif before[thing] != after[thing]:
+            found.append(Change("changed", thing, list(_fields("", before[thing], after[thing]))))
+    return found
+
+
+def _things(catalog: Catalog) -> Iterator[tuple[str, Any]]:
+    plain = catalog.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    rates = plain.pop("rates", None) or {}
+    for provider in rates.pop("providers", ()):
+        models = provider.pop("models", ())
+        yield f"provider {provider['id']}", provider
+        for place, model in enumerate(models):
+            yield f"model {provider['id']}/{model.get('id', place)}", model
+    yield "model prices", rates
+    for book in plain.pop("price_books", ()):
+        rules = book.pop("rules", ())
+        yield f"price book {book['name']}", book
+        for rule in rules:
+            yield f"price book {book['name']}: {rule['id']}", rule
+    for part, value in plain.items():
+        if part in {"revision", "created_at", "note"}:
+            continue
+        if isinstance(value, list):
+            yield from _items(part, value)
+        else:
+            yield part, value
+
+
+def _items(part: str, values: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for place, value in enumerate(values, 1):
+        names = [str(value[name]) for name in _NAMES.get(part, ()) if value.get(name)]
+        yield f"{part}: {' '.join(names) or place}", value
+
+
+def _fields(path: str, old: Any, new: Any) -> Iterator[str]:
+    """Name each field that differs, as `path: before → after`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _fields(f"{path}.{key}" if path else str(key), old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for place, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _fields(f"{path}[{place}]", one, other)
+    elif old != new:
+        yield f"{path}: {_short(old)} → {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

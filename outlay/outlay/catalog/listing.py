@@ -1,0 +1,87 @@
+"""What a catalog holds: as a whole, and by name."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from outlay.catalog.load import PARTS
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.matching import compile_words
+from outlay_pricer.domain.show import Shown, show
+from outlay_schemas.catalog import Catalog, PriceBook
+
+
+class Part(Struct, frozen=True):
+    """One part of a catalog, and how much is in it."""
+
+    part: str
+    name: str
+    version: str
+    entries: int
+    checked: str
+    """When its figures were last compared with their source, or the data's date; empty where nobody said."""
+
+
+class Listed(Struct, frozen=True):
+    """A name, and what it costs."""
+
+    provider: str
+    sku: str
+    prices: list[Shown]
+
+
+def overview(catalog: Catalog) -> list[Part]:
+    """Return the parts of a catalog that are not empty."""
+    parts: list[Part] = []
+    rates = catalog.rates
+    if rates is not None:
+        models = sum(len(provider.get("models") or ()) for provider in rates.providers)
+        parts.append(Part("model prices", rates.source, rates.version, models, rates.date.isoformat()))
+    parts += [
+        Part("price book", book.name, book.version, len(book.rules), _checked(book))
+        for book in catalog.price_books
+    ]
+    for part in PARTS:
+        value = getattr(catalog, part)
+        if isinstance(value, tuple) and value:
+            parts.append(Part(part, "", "", len(value), ""))
+    return parts
+
+
+def _checked(book: PriceBook) -> str:
+    dates = [dated.checked or book.checked for rule in book.rules for dated in rule.prices]
+    known = [date for date in dates if date is not None]
+    return min(known).date().isoformat() if known and len(known) == len(dates) else ""
+
+
+def summary(catalog: Catalog) -> str:
+    """Say in a line what a catalog holds."""
+    return ", ".join(f"{part.entries} {part.name or part.part}" for part in overview(catalog))
+
+
+def listing(catalog: CompiledCatalog, provider: str, sku: str, at: datetime) -> list[Listed]:
+    """Return the prices in force at `at` of every name that fits; `*` in `provider` or `sku` stands for anything.
+
+    A name that no entry has is looked up as an event's would be: by aliases, and by guesses, which are marked.
+    """
+    exact = "*" not in provider + sku
+    if exact and provider:
+        return [Listed(provider, sku, show(catalog, provider, sku, at))]
+    ours = compile_words([provider]) if provider else (lambda _: True)
+    wanted = compile_words([sku])
+    names = [pair for pair in dict.fromkeys(_names(catalog.catalog)) if ours(pair[0]) and wanted(pair[1])]
+    if exact and not names:
+        names = [(provider, sku)]
+    return [Listed(*pair, show(catalog, *pair, at)) for pair in names]
+
+
+def _names(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for raw in catalog.rates.providers if catalog.rates else ():
+        for model in raw.get("models") or ():
+            yield str(raw["id"]), str(model["id"])
+    for book in catalog.price_books:
+        for rule in book.rules:
+            for provider in rule.provider or ("",):
+                for sku in rule.sku:
+                    yield provider, sku

@@ -1,0 +1,210 @@
+"""Commands about the catalog: prices, owners, budgets and rules as reviewed YAML."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outlay.cli.choices import (
+    DEFAULT_BY,
+    DEFAULT_CATALOG,
+    SHOWN,
+    By,
+    CatalogFolder,
+    Refusals,
+    plan_json,
+    read_dimensions,
+    read_folder,
+    read_moment,
+    show_plan,
+)
+from outlay.cli.common import AsJson, err, out, print_json, table, told
+from outlay.cli.common import show as tell
+from outlay.cli.events import lines_of
+
+if TYPE_CHECKING:
+    from outlay.catalog.changes import Change
+    from outlay.catalog.listing import Listed
+    from outlay_pricer.domain.freshness import Stale
+    from outlay_pricer.domain.show import Shown
+
+app = typer.Typer(
+    name="catalog",
+    help="Prices, owners, budgets and rules as YAML: lint, diff, publish, show.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR]",
+        envvar="OUTLAY_CATALOG",
+        help="A catalog folder. Default: the one that comes with Outlay.",
+        show_default=False,
+    ),
+]
+_NAMES = 20
+"""Most names whose prices are shown; --json has them all."""
+_MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]"}
+
+
+@app.command()
+@told
+def check(folder: Folder = None, as_json: AsJson = False) -> None:
+    """Find everything that is wrong with a catalog folder, each thing with its file, line and mend. Works offline.
+
+    Prices that nobody compared with their source for long are told too; they are no error.
+
+    Examples:
+
+      outlay catalog check my-catalog
+    """
+    import msgspec
+
+    from outlay.catalog.listing import summary
+    from outlay.catalog.load import default_folder, examine
+    from outlay_kit.clock import SystemClock
+    from outlay_pricer.domain.freshness import stale
+
+    content, problems = examine(folder or default_folder())
+    old = [] if content is None else stale(content, SystemClock().now())
+    if as_json:
+        print_json(
+            {"problems": [dataclasses.asdict(item) for item in problems], "stale": msgspec.to_builtins(old)}
+        )
+    else:
+        for problem in problems:
+            err.print(str(problem), markup=False, soft_wrap=True)
+        _tell_stale(old)
+        if content is not None and not problems:
+            out.print(
+                f"{folder or DEFAULT_CATALOG} is right: {summary(content)}", markup=False, soft_wrap=True
+            )
+    if problems:
+        raise typer.Exit(1)
+
+
+def _tell_stale(old: "list[Stale]") -> None:
+    for item in old:
+        err.print(f"[yellow]old[/] {item.message}", soft_wrap=True)
+
+
+@app.command()
+@told
+def plan(
+    folder: Folder,
+    against: Annotated[Path, typer.Option(metavar="DIR", help="The catalog folder to compare with.")],
+    usage: Annotated[str, typer.Option(metavar="FILE|-", help="Usage events to price, NDJSON.")],
+    by: By = DEFAULT_BY,
+    as_json: AsJson = False,
+) -> None:
+    """Show what another catalog would change, and what that comes to in USD.
+
+    Examples:
+
+      outlay catalog plan my-catalog --against old-catalog --usage last-month.ndjson --by team
+    """
+    import msgspec
+
+    from outlay.catalog.changes import changes
+    from outlay.catalog.offline import read_lines
+    from outlay_pricer.domain import CompiledCatalog
+    from outlay_pricer.domain.compare import plan as compare
+
+    groups = read_dimensions(by)
+    new, old = read_folder(folder), read_folder(against)
+    found = changes(old, new)
+    refused = Refusals(as_json)
+    events = (event for _, event in refused.sift(read_lines(lines_of(usage))))
+    impact = compare(CompiledCatalog.from_catalog(old), CompiledCatalog.from_catalog(new), events, groups)
+    if as_json:
+        print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact)})
+    else:
+        _show_changes(found)
+        show_plan(impact, f"impact on {usage}")
+    if refused.count:
+        raise typer.Exit(1)
+
+
+def _show_changes(found: "list[Change]") -> None:
+    if not found:
+        out.print("nothing in the catalog changes", style="dim")
+    for change in found[:SHOWN]:
+        out.print(_MARKS[change.what], end=" ")
+        out.print(change.thing, markup=False, soft_wrap=True)
+        for detail in change.details[:SHOWN]:
+            out.print(f"    {detail}", markup=False, soft_wrap=True)
+    if len(found) > SHOWN:
+        out.print(f"… and {len(found) - SHOWN} changes more; --json has all", style="dim")
+
+
+@app.command()
+@told
+def show(
+    sku: Annotated[
+        str | None,
+        typer.Argument(metavar="[SKU]", help="A model, machine, storage class or path; with * a pattern."),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="Whose; with * a pattern.")] = "",
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="Prices as of then. Default: now.")] = None,
+    catalog: CatalogFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a sku costs and where that is from: every meter, tier, condition, source and date. Works offline.
+
+    Without a sku: what the catalog holds. With a pattern: all that match.
+
+    Examples:
+
+      outlay catalog show claude-sonnet-4-5 --provider anthropic --at 2026-01-01
+
+      outlay catalog show 'p5*' --provider aws
+    """
+    import msgspec
+
+    from outlay.catalog.listing import listing, overview
+    from outlay_kit.clock import SystemClock
+    from outlay_pricer.domain import CompiledCatalog
+
+    moment = SystemClock().now() if at is None else read_moment(at)
+    content = read_folder(catalog)
+    if sku is None and not provider:
+        rows = msgspec.to_builtins(overview(content))
+        tell(as_json, rows, "catalog", "the catalog is empty")
+        return
+    found = listing(CompiledCatalog.from_catalog(content), provider, sku or "*", moment)
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+    else:
+        _show_prices(found)
+    if not any(shown.prices for item in found for shown in item.prices):
+        raise typer.Exit(1)
+
+
+def _show_prices(found: "list[Listed]") -> None:
+    for item in found[:_NAMES]:
+        for shown in item.prices:
+            conditions = {**shown.where, **{key: [value] for key, value in shown.context.items()}}
+            when = "".join(f" {key}={'|'.join(words)}" for key, words in conditions.items())
+            rows = [
+                [price.meter, f"{price.price} {shown.currency}", price.per, _above(price.above), price.note]
+                for price in shown.prices
+            ]
+            empty = f"{shown.ref}: no price: {shown.reason}"
+            table(shown.ref + when, ["meter", ">costs", ">per", ">above", "note"], rows, empty)
+            if rows:
+                out.print(_source(shown), markup=False, soft_wrap=True, style="dim")
+    if len(found) > _NAMES:
+        out.print(f"… and {len(found) - _NAMES} names more; --json has all", style="dim")
+
+
+def _above(bound: str) -> str:
+    return "" if bound == "0" else bound
+
+
+def _source(shown: "Shown") -> str:
+    checked = f"of {shown.checked[:10]}" if shown.checked else "never compared with its source"
+    since = f", in force since {shown.since[:10]}" if shown.since else ""
+    until = f", until {shown.until[:10]}" if shown.until else ""
+    return f"{shown.source} ({checked}{since}{until})"

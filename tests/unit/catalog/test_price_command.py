@@ -1,0 +1,150 @@
+"""`outlay price`: a contract that scripts rely on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.catalog.commands import answer, run
+
+CALL = {
+    "id": "c1",
+    "source": "api",
+    "time": "2026-11-24T01:02:03Z",
+    "kind": "llm",
+    "provider": "anthropic",
+    "sku": "claude-sonnet-4-5",
+    "team": "growth",
+    "usage": {"input_tokens": 4808, "cache_read_tokens": 4096, "output_tokens": 110},
+}
+GPU = {
+    "id": "g1",
+    "source": "k8s",
+    "time": "2026-11-24T01:02:03Z",
+    "kind": "compute",
+    "provider": "aws",
+    "sku": "p5.48xlarge",
+    "usage": {"compute_seconds": 3600},
+}
+
+
+def ndjson(*events: Any) -> bytes:
+    return b"".join(
+        event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n" for event in events
+    )
+
+
+def costs(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_ndjson_in_ndjson_out_from_a_file_and_from_stdin(tmp_path: Path) -> None:
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(ndjson(CALL, GPU))
+    from_file, from_stdin = run("price", file), run("price", "-", stdin=ndjson(CALL, GPU))
+    assert from_file.exit_code == 0
+    assert from_file.stdout == from_stdin.stdout
+    assert [(cost["id"], cost["cost"], cost["price_status"]) for cost in costs(from_file.stdout)] == [
+        ("c1", "0.0050148", "priced"),
+        ("g1", "55.04", "priced"),
+    ]
+    assert from_file.stderr == ""
+
+
+def test_a_bad_line_is_named_with_its_place_and_its_mend_and_holds_back_no_other() -> None:
+    bad = {**CALL, "usage": {"input_tokens": -1}}
+    misspelt = {**CALL, "tema": "growth"}
+    result = run("price", "-", stdin=ndjson(CALL, b"\n", bad, b"{]\n", misspelt, GPU))
+    assert result.exit_code == 1
+    assert [cost["id"] for cost in costs(result.stdout)] == ["c1", "g1"]
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("line 3: $.usage.input_tokens: Expected `int` >= 0")
+    assert lines[1].startswith("line 4: $: this is not JSON")
+    assert lines[2] == "line 5: $.tema: there is no field tema; did you mean team? [unknown_field]"
+
+
+def test_bad_lines_are_told_to_machines_too() -> None:
+    result = run("price", "-", "--json", stdin=ndjson({**CALL, "id": ""}))
+    (told,) = costs(result.stderr)
+    assert (told["line"], told["code"], told["path"]) == (1, "wrong_type", "$.id")
+    assert result.exit_code == 1
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert (run("price", "-", stdin=b"\n \r\n").stdout, run("price", "-", stdin=b"").exit_code) == ("", 0)
+
+
+def test_a_file_of_windows(tmp_path: Path) -> None:
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(b"\xef\xbb\xbf" + ndjson(CALL).replace(b"\n", b"\r\n"))
+    assert costs(run("price", file).stdout)[0]["cost"] == "0.0050148"
+
+
+def test_as_of_another_time() -> None:
+    (then,) = costs(run("price", "-", "--at", "2025-01-01", stdin=ndjson(GPU)).stdout)
+    assert (then["cost"], then["time"]) == ("98.32", "2025-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("text", ["2025-01-01T00:00:00", "yesterday", "0001-01-01T00:00:00+14:00", ""])
+def test_a_time_without_a_zone_is_no_time(text: str) -> None:
+    result = run("price", "-", "--at", text, stdin=b"")
+    assert result.exit_code == 1
+    assert "2026-01-31T00:00:00Z" in result.stderr
+
+
+def test_by_a_catalog_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "own.yaml").write_text(
+        "name: own\nversion: '1'\nrules:\n"
+        "  - {id: box, sku: p5.48xlarge, kind: compute, prices: [{meters: {compute_seconds: {price: 0.01}}}]}\n"
+    )
+    assert costs(run("price", "-", "--catalog", tmp_path, stdin=ndjson(GPU)).stdout)[0]["cost"] == "36"
+
+
+def test_a_catalog_with_problems_prices_nothing_and_names_them_all(tmp_path: Path) -> None:
+    (tmp_path / "budgets.yaml").write_text("- {id: a, name: A, amount: 0}\n- {id: b, name: B}\n")
+    result = run("price", "-", "--catalog", tmp_path, stdin=ndjson(GPU))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "budgets.yaml:1: [0].amount" in result.stderr
+    assert "budgets.yaml:2: [1].amount" in result.stderr
+
+
+def test_what_if_another_model_had_answered() -> None:
+    (cost,) = costs(run("price", "-", "--as-model", "anthropic/claude-haiku-4-5", stdin=ndjson(CALL)).stdout)
+    assert (cost["sku"], cost["cost"]) == ("claude-haiku-4-5", "0.0016716")
+
+
+def test_what_if_shows_the_difference_by_group() -> None:
+    words = ("price", "-", "--as-model", "anthropic/claude-haiku-4-5", "--compare", "--by", "team")
+    found = answer(run(*words, "--json", stdin=ndjson(CALL, GPU)))
+    assert found["total"]["change"] == "-0.0033432"
+    assert found["groups"][0]["group"] == {"team": "growth"}
+    assert "-0.0033432" in run(*words, stdin=ndjson(CALL, GPU)).stdout
+
+
+def test_what_if_a_book_came_first() -> None:
+    (cost,) = costs(run("price", "-", "--as-book", "aws-compute", stdin=ndjson(GPU)).stdout)
+    assert cost["cost"] == "55.04"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--as-model", "claude"), "write provider/model"),
+        (("--as-model", "anthropic/claude-9"), "anthropic/claude-9 has no price"),
+        (("--as-model", "nobody/x"), "nobody/x has no price"),
+        (("--as-book", "x"), "no price book is called 'x'; there are: aws-compute"),
+        (("--compare",), "nothing to compare with"),
+        (("--compare", "--by", "colour", "--as-book", "aws-compute"), "colour is no dimension"),
+    ],
+)
+def test_a_what_if_that_makes_no_sense_is_told(words: tuple[str, ...], message: str) -> None:
+    result = run("price", "-", *words, stdin=ndjson(CALL))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
+
+
+def test_a_file_that_is_not_there() -> None:
+    result = run("price", "/nowhere/usage.ndjson")
+    assert result.exit_code == 1
+    assert "is not a file" in result.stderr
