@@ -2,7 +2,7 @@
 
 import typer
 
-from outlay.cli import demo, events, query, stack
+from outlay.cli import catalog, demo, events, prices, query, stack
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,3 +20,5 @@ app.command()(stack.setup)
 app.command()(demo.demo)
 app.command()(events.emit)
 app.command()(query.query)
+app.command()(prices.price)
+app.add_typer(catalog.app)

@@ -1,16 +1,11 @@
-"""The commands about prices as a shell meets them, without the rest of the command line."""
+"""The command line as a shell meets it."""
 
 import json
 from typing import Any
 
-import typer
 from typer.testing import CliRunner, Result
 
-from outlay.cli import catalog, prices
-
-app = typer.Typer()
-app.command()(prices.price)
-app.add_typer(catalog.app)
+from outlay.main import app
 
 
 def run(*words: object, stdin: bytes | None = None) -> Result:
