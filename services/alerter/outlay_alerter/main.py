@@ -1,20 +1,30 @@
 """Wires the alerter. Run as `python -m outlay_alerter.main`; see settings.py for its environment."""
 
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.near import Bus, Console
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import compile_watchlist
+from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
+from outlay_alerter.adapters.webhook import Webhook
+from outlay_alerter.couriers import Channel, Courier
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.signing import read_secrets
+from outlay_alerter.leading import LeadingSource
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import SystemClock
+from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
-from outlay_kit.kafka import Batch, KafkaSink, KafkaSource
+from outlay_kit.kafka import Batch, KafkaSink, RecordSink
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.warehouse import Warehouse
-from outlay_schemas.alerts import Alert
 from outlay_schemas.topics import ROLLUPS
 
 log = get_logger(__name__)
@@ -35,14 +45,48 @@ def main() -> None:
         while not feed.wait(0.5):
             if stop.asked():
                 return
+        couriers = [
+            Courier(channel, Store(Warehouse(settings.warehouse)), clock)
+            for channel in channels(settings, sink, clock)
+        ]
         warehouse = Warehouse(settings.warehouse)
-        alerter = Alerter(Sums(warehouse), Store(warehouse), sink, clock, watchlist=feed.current, show=_show)
+        alerter = Alerter(
+            Sums(warehouse), Store(warehouse), clock,
+            watchlist=feed.current, channels=[courier.name for courier in couriers],
+            decided=lambda: _call(couriers),
+        )  # fmt: skip
         persist(alerter.evaluate_all, clock, health, stop)
         source = persist(
-            lambda: KafkaSource(settings.kafka, settings.group, [ROLLUPS.name]), clock, health, stop
+            lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]), clock, health, stop
         )
     except Stopped:
         return
+    threads = _start(couriers, stop.asked, lambda: source.leads)
+    handle = _following(alerter, feed)
+    bounds = Bounds(linger=settings.linger_seconds)
+    Loop(source, handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
+    for thread in threads:
+        thread.join(timeout=settings.channel_seconds)
+    sink.close()
+
+
+def channels(settings: Settings, sink: RecordSink, clock: Clock) -> list[Channel]:
+    """Return every channel that the settings name, beside the bus and the log."""
+    poster = Poster(read_networks(settings.allow_networks), settings.channel_seconds)
+    found: list[Channel] = [Bus(sink), Console()]
+    if url := settings.webhook_url.get_secret_value():
+        secrets = read_secrets(settings.webhook_secret.get_secret_value())
+        found.append(Webhook(url, secrets, poster, clock))
+    return found
+
+
+def _call(couriers: Sequence[Courier]) -> None:
+    for courier in couriers:
+        courier.called.set()
+
+
+def _following(alerter: Alerter, feed: CatalogFeed[Watchlist]) -> Callable[[Batch], None]:
+    """Return what handles a batch: everything is evaluated anew under a new catalog."""
     seen = feed.revision
 
     def handle(batch: Batch) -> None:
@@ -52,15 +96,23 @@ def main() -> None:
             seen = feed.revision
         alerter.handle(batch)
 
-    bounds = Bounds(linger=settings.linger_seconds)
-    Loop(source, handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
-    sink.close()
+    return handle
 
 
-def _show(alert: Alert) -> None:
-    log.warning(
-        alert.title, state=alert.state, severity=alert.severity, alert=alert.id, summary=alert.summary
-    )
+def _start(
+    couriers: Sequence[Courier], stopped: Callable[[], bool], leads: Callable[[], bool]
+) -> list[threading.Thread]:
+    def work(courier: Courier) -> None:
+        try:
+            courier.run(stopped, leads)
+        except Exception:
+            log.exception("a courier failed; ending this process", channel=courier.name)
+            os._exit(70)  # its successor tells what is left; a thread that ends alone would never be missed
+
+    threads = [threading.Thread(target=work, args=(c,), name=c.name, daemon=True) for c in couriers]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 if __name__ == "__main__":

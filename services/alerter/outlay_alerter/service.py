@@ -1,6 +1,6 @@
-"""What the alerter does with a batch of rollups: evaluate each tenant once, decide, tell; then commit."""
+"""What the alerter does with a batch of rollups: evaluate each tenant once, decide, write down; then commit."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,12 +13,10 @@ from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding, Known, Transition, transitions
 from outlay_alerter.domain.watches import Budget, SpendSpike, matches
 from outlay_kit.clock import Clock
-from outlay_kit.failpoints import failpoint
-from outlay_kit.kafka import Batch, RecordSink, deliver
+from outlay_kit.kafka import Batch
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_usd
-from outlay_schemas.topics import ALERTS
 
 
 class _Touched(msgspec.Struct):
@@ -37,14 +35,15 @@ class Alerter:
         self,
         sums: Sums,
         store: Store,
-        sink: RecordSink,
         clock: Clock,
         *,
         watchlist: Callable[[], Watchlist],
-        show: Callable[[Alert], None],
+        channels: Sequence[str],
+        decided: Callable[[], None] = lambda: None,
     ) -> None:
-        self._sums, self._store, self._sink, self._clock = sums, store, sink, clock
-        self._watchlist, self._show = watchlist, show
+        """`channels` are told every change; `decided()` is called when there is something to tell."""
+        self._sums, self._store, self._clock = sums, store, clock
+        self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
 
     def handle(self, batch: Batch) -> None:
         """Evaluate every tenant of the batch once, for the minutes that changed. Raises Retryable."""
@@ -56,14 +55,12 @@ class Alerter:
                     changed.setdefault(window.tenant, set()).add(window.window)
         for tenant, minutes in changed.items():
             self.evaluate(tenant, minutes)
-        self.tell()
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
         for tenant in self._sums.tenants():
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
-        self.tell()
 
     def evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         """Decide what changed for a tenant, and write it down."""
@@ -76,19 +73,9 @@ class Alerter:
         spans = {finding.key.id(): span for finding, span in found}
         changes = transitions([finding for finding, _ in found], known)
         told = [(self._alert(c, spans[c.id]), c.seq, c.message_id) for c in changes]
-        self._store.decide(told, ("bus", "console"))
-
-    def tell(self) -> None:
-        """Send what is unsent, then mark it."""
-        rows = self._store.unsent()
-        for row in rows:
-            if row["channel"] == "bus":
-                deliver(self._sink, ALERTS.name, [row["body"].encode()], row["tenant"].encode())
-            else:
-                self._show(msgspec.json.decode(row["body"], type=Alert))
-        if rows:
-            failpoint("after_send")
-        self._store.mark(rows)
+        self._store.decide(told, self._channels)
+        if told:
+            self._decided()
 
     def _budget(self, budget: Budget, times: list[datetime]) -> list[tuple[Finding, Span]]:
         found = []

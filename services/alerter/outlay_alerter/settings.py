@@ -1,15 +1,19 @@
 """Everything the alerter is told, by the environment, validated whole."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.signing import read_secrets
 from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
 
 
 class Settings(BaseSettings):
     """`OUTLAY_ALERTER_...`, and those of Kafka, ClickHouse and health."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTLAY_ALERTER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_ALERTER_", frozen=True, hide_input_in_errors=True)
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
@@ -18,4 +22,41 @@ class Settings(BaseSettings):
     """Consumer group; of several alerters one works and the others stand by."""
     linger_seconds: float = Field(default=0.5, gt=0, le=60)
     """A tenant is evaluated at most once in this time."""
+    webhook_url: SecretStr = SecretStr("")
+    """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
+    webhook_secret: SecretStr = SecretStr("")
+    """`whsec_` and base64 of 24 to 64 bytes; several, with spaces between them, while one replaces another."""
+    allow_networks: str = ""
+    """CIDRs, with commas between them, that channels may connect to though they are not on the internet."""
+    channel_seconds: float = Field(default=20.0, gt=0, le=60)
+    """How long a receiver may take to answer."""
     log_level: str = "INFO"
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("a channel's URL begins with https:// (or http:// inside a network of yours)")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_secret(cls, value: SecretStr) -> SecretStr:
+        read_secrets(value.get_secret_value())
+        return value
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        read_networks(value)
+        return value
+
+    @model_validator(mode="after")
+    def _is_signed(self) -> Self:
+        if self.webhook_url.get_secret_value() and not self.webhook_secret.get_secret_value():
+            raise ValueError(
+                "OUTLAY_ALERTER_WEBHOOK_URL needs OUTLAY_ALERTER_WEBHOOK_SECRET: make one with"
+                " python -c \"import base64,os; print('whsec_'+base64.b64encode(os.urandom(32)).decode())\""
+            )
+        return self

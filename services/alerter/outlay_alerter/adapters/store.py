@@ -1,13 +1,28 @@
 """The state of alerts and the outbox, in ClickHouse."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_alerter.domain.states import Known
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a try, and when the next one is due if its outcome is `later`."""
+
+    channel: str
+    outcome: str
+    attempt: int
+    due: datetime
+    reason: str
+    status: int
+    at: datetime
+    took_ms: int
 
 
 class Store:
@@ -32,7 +47,7 @@ class Store:
         """Write messages, then states: a crash between the two decides the same again, under the same ids."""
         outbox = [
             {"tenant": a.tenant, "message_id": message, "channel": channel, "body": encoder.encode(a).decode(),
-             "sent": False, "attempt": 0, "created_at": a.at}
+             "due_at": a.at, "created_at": a.at}
             for a, _, message in told
             for channel in channels
         ]  # fmt: skip
@@ -41,28 +56,58 @@ class Store:
              "body": encoder.encode(a).decode()}
             for a, seq, _ in told
         ]  # fmt: skip
-        self._insert("alert_outbox", outbox)
+        self._insert("alert_messages", outbox)
         self._insert("alerts", states)
 
-    def unsent(self, limit: int = 1000) -> list[dict[str, Any]]:
-        """Return messages that are still to be told, the oldest first."""
-        return self._warehouse.rows(
-            "SELECT tenant, message_id, channel, body, attempt, toString(created_at) AS created FROM alert_outbox"
-            " FINAL WHERE NOT sent ORDER BY created_at, message_id LIMIT {n:UInt32}",
-            {"n": limit},
+    def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
+        """Return what is to be told by a channel now, the oldest first."""
+        rows = self._warehouse.rows(
+            "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
+            " FROM alert_messages FINAL WHERE channel = {channel:String} AND state = 'waiting'"
+            " AND due_at <= toDateTime64({now:String}, 3, 'UTC')"
+            " ORDER BY created_at, tenant, message_id LIMIT {n:UInt32}",
+            {"channel": channel, "now": f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3], "n": limit},
         )
+        return [Waiting(**row) for row in rows]
 
-    def mark(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Note that these were told."""
-        self._insert(
-            "alert_outbox",
-            [
-                {**{k: r[k] for k in ("tenant", "message_id", "channel", "body")}, "sent": True,
-                 "attempt": r["attempt"] + 1, "created_at": r["created"]}
-                for r in rows
-            ],
-        )  # fmt: skip
+    def write(self, messages: Sequence[Waiting]) -> None:
+        """Note in which bundle each message goes."""
+        self._insert("alert_messages", [_row(message) for message in messages])
 
-    def _insert(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    def tried(self, envelope: Envelope, tried: Tried) -> None:
+        """Note what came of a try: in the log of tries, and for each message of the envelope."""
+        log = {
+            "at": tried.at, "tenant": envelope.messages[0].tenant, "channel": tried.channel,
+            "message_id": envelope.id, "messages": len(envelope.messages), "attempt": tried.attempt,
+            "outcome": tried.outcome, "status": tried.status, "reason": tried.reason, "took_ms": tried.took_ms,
+        }  # fmt: skip
+        state = {"later": "waiting"}.get(tried.outcome, tried.outcome)
+        after = {"state": state, "attempt": tried.attempt, "due_at": tried.due, "reason": tried.reason}
+        self._insert("alert_messages", [{**_row(m), "step": m.step + 1, **after} for m in envelope.messages])
+        self._insert("alert_deliveries", [log])
+
+    def gone(self, channel: str, target: str) -> str:
+        """Return why an endpoint is disabled; empty: it is not."""
+        rows = self._warehouse.rows(
+            "SELECT reason FROM alert_endpoints FINAL WHERE channel = {channel:String}"
+            " AND target = {target:String} AND disabled",
+            {"channel": channel, "target": target},
+        )
+        return str(rows[0]["reason"]) if rows else ""
+
+    def disable(self, channel: str, target: str, reason: str, at: datetime) -> None:
+        """Send nothing more to an endpoint. Another address of the channel is another endpoint."""
+        row = {"channel": channel, "target": target, "disabled": True, "reason": reason, "at": at}
+        self._insert("alert_endpoints", [row])
+
+    def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
         if rows:
             self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+
+
+def _row(message: Waiting) -> dict[str, object]:
+    return {
+        "tenant": message.tenant, "message_id": message.message_id, "channel": message.channel,
+        "body": message.body, "state": "waiting", "attempt": message.attempt, "step": message.step,
+        "bundle": message.bundle, "due_at": message.created, "created_at": message.created,
+    }  # fmt: skip

@@ -1,0 +1,35 @@
+"""The webhook channel: Standard Webhooks 1.0."""
+
+from collections.abc import Sequence
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.domain.delivery import Answer, Envelope
+from outlay_alerter.domain.signing import body_of, signature
+from outlay_kit.clock import Clock
+from outlay_kit.failpoints import failpoint
+
+
+class Webhook:
+    """Posts each envelope, signed, under its stable id."""
+
+    name = "webhook"
+    pause = 0.0
+
+    def __init__(self, url: str, secrets: Sequence[bytes], poster: Poster, clock: Clock) -> None:
+        self.target = url
+        self._secrets = secrets
+        self._poster = poster
+        self._clock = clock
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once."""
+        body, at = body_of(envelope), int(self._clock.now().timestamp())
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": envelope.id,
+            "webhook-timestamp": str(at),
+            "webhook-signature": signature(self._secrets, envelope.id, at, body),
+        }
+        answer = self._poster.post(self.target, body, headers)
+        failpoint("after_send")
+        return answer

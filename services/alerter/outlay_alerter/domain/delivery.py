@@ -1,0 +1,132 @@
+"""What is to be told, in which message, and when it is tried again."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from outlay_schemas.alerts import Alert
+
+SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
+_JITTER = 0.2
+"""A wait is longer by up to this share, so that many messages do not come back together."""
+_MOST_ASKED = 86_400.0
+"""A receiver may ask for at most this many seconds."""
+STORM = 5
+"""More messages than this that wait for one channel are told as one."""
+MOST_TOLD = 1000
+"""Alerts in one message."""
+
+Outcome = Literal["sent", "later", "gone", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One message for one channel that was not told yet."""
+
+    tenant: str
+    message_id: str
+    channel: str
+    body: str
+    """The alert, JSON."""
+    attempt: int
+    """Tries so far."""
+    step: int
+    """Counts what was written of this message: the greatest wins."""
+    bundle: str
+    """The id under which it is told together with others; empty: by itself."""
+    created: str
+    """When it was decided, as it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is sent in one piece. `id` is the same at every try."""
+
+    id: str
+    messages: tuple[Waiting, ...]
+    alerts: tuple[Alert, ...]
+
+    @property
+    def attempt(self) -> int:
+        """Tries so far."""
+        return max(message.attempt for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a try."""
+
+    outcome: Outcome
+    reason: str = ""
+    """What went wrong, for people."""
+    retry_after: float | None = None
+    """Seconds that the receiver asked for."""
+    status: int = 0
+    """HTTP status; 0: there was none."""
+
+
+def next_wait(attempt: int, asked: float | None, jitter: float) -> float | None:
+    """Return the seconds to wait after try number `attempt` failed (from 1); None: give it up.
+
+    `asked` is what the receiver asked for, and the wait is never shorter; `jitter` is from 0 to 1.
+    """
+    if attempt > len(SCHEDULE):
+        return None
+    wait = SCHEDULE[attempt - 1] * (1 + _JITTER * jitter)
+    return max(wait, min(asked or 0.0, _MOST_ASKED))
+
+
+def envelopes(waiting: Sequence[Waiting]) -> tuple[list[Envelope], list[Waiting]]:
+    """Put what waits for one channel into envelopes.
+
+    Returns them, and the messages that were put into a new bundle just now: which bundle a message is in
+    must be written before the bundle is sent, or a crash after the sending would send it under another id.
+    """
+    bundles: dict[str, list[Waiting]] = {}
+    singles: list[Waiting] = []
+    for message in waiting:
+        if message.bundle:
+            bundles.setdefault(message.bundle, []).append(message)
+        else:
+            singles.append(message)
+    fresh: list[Waiting] = []
+    if len(singles) > STORM:
+        singles, joined = _gathered(singles)
+        bundles |= joined
+        fresh = [message for messages in joined.values() for message in messages]
+    found = [_envelope(message.message_id, [message]) for message in singles]
+    found += [_envelope(bundle, messages) for bundle, messages in bundles.items()]
+    return found, fresh
+
+
+def _gathered(waiting: Sequence[Waiting]) -> tuple[list[Waiting], dict[str, list[Waiting]]]:
+    by_tenant: dict[str, list[Waiting]] = {}
+    for message in waiting:
+        by_tenant.setdefault(message.tenant, []).append(message)
+    bundles: dict[str, list[Waiting]] = {}
+    for messages in by_tenant.values():
+        for begin in range(0, len(messages) if len(messages) > 1 else 0, MOST_TOLD):
+            joined = _join(messages[begin : begin + MOST_TOLD])
+            bundles[joined[0].bundle] = joined
+    return [messages[0] for messages in by_tenant.values() if len(messages) == 1], bundles
+
+
+def _join(messages: Sequence[Waiting]) -> list[Waiting]:
+    ids = sorted(message.message_id for message in messages)
+    bundle = "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
+    return [replace(message, bundle=bundle, step=message.step + 1) for message in messages]
+
+
+def _envelope(name: str, messages: Sequence[Waiting]) -> Envelope:
+    alerts = tuple(msgspec.json.decode(message.body, type=Alert) for message in messages)
+    return Envelope(name, tuple(messages), alerts)
+
+
+def rfc3339(at: datetime) -> str:
+    """Write an instant as `2026-11-24T01:02:03.000Z`."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

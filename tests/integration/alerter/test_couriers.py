@@ -1,0 +1,170 @@
+"""What couriers do with the outbox on the real engine, each failure by its name."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from tests.integration.alerter.spend import NOW
+from tests.unit.alerter.alerts import alert
+from tests.unit.alerter.receiver import receiving
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.near import Bus
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.webhook import Webhook
+from outlay_alerter.couriers import Courier
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.delivery import SCHEDULE, Answer, Envelope
+from outlay_kit.clock import FakeClock
+from outlay_kit.fakes import FakeBroker, FakeSink
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.topics import ALERTS
+
+pytestmark = pytest.mark.stack
+
+
+@dataclass
+class Scripted:
+    """A channel that answers as it is told."""
+
+    answers: list[Answer]
+    name: str = "webhook"
+    target: str = "https://example.org/hook"
+    pause: float = 0.0
+    sent: list[Envelope] = field(default_factory=list)
+
+    def send(self, envelope: Envelope) -> Answer:
+        self.sent.append(envelope)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) -> None:
+    store.decide([(alert(name), 1, f"msg_{name}_1") for name in names], channels)
+
+
+def states(warehouse: Warehouse, channel: str = "webhook") -> list[tuple[str, str, int]]:
+    rows = warehouse.rows(
+        "SELECT message_id, state, attempt FROM alert_messages FINAL WHERE channel = {c:String} ORDER BY message_id",
+        {"c": channel},
+    )
+    return [(row["message_id"], row["state"], row["attempt"]) for row in rows]
+
+
+def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_given_up(
+    warehouse: Warehouse,
+) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    channel = Scripted([Answer("later", "answered 500", status=500)])
+    courier = Courier(channel, store, clock)
+    decide(store, "a")
+    waited = 0.0
+    for attempt, seconds in enumerate([0.0, *SCHEDULE], start=1):
+        if seconds:
+            clock.advance(seconds * 0.99)
+            assert courier.turn() == 0, f"try {attempt} came too early"
+            clock.advance(seconds * 0.22)
+        waited += seconds
+        assert courier.turn() == 1
+        assert states(warehouse)[0][2] == attempt
+    assert states(warehouse) == [("msg_a_1", "dead", 10)]
+    assert {e.id for e in channel.sent} == {"msg_a_1"}
+    clock.advance(10 * 86_400)
+    assert courier.turn() == 0
+    log = warehouse.rows("SELECT outcome, status, reason, attempt FROM alert_deliveries ORDER BY attempt")
+    assert [row["outcome"] for row in log] == ["later"] * 9 + ["dead"]
+    assert {row["reason"] for row in log} == {"answered 500"}
+
+
+def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(warehouse: Warehouse) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    channel = Scripted([Answer("later", "answered 429", 120.0, 429), Answer("sent", status=200)])
+    courier = Courier(channel, store, clock)
+    decide(store, "a")
+    courier.turn()
+    clock.advance(119)
+    assert courier.turn() == 0
+    clock.advance(2)
+    assert courier.turn() == 1
+    assert states(warehouse) == [("msg_a_1", "sent", 2)]
+
+
+def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(warehouse: Warehouse) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    channel = Scripted([Answer("gone", "answered 410", status=410)])
+    decide(store, "a", "b")
+    Courier(channel, store, clock).turn()
+    assert len(channel.sent) == 1
+    decide(store, "c")
+    Courier(channel, store, clock).turn()
+    assert len(channel.sent) == 1
+    assert [state for _, state, _ in states(warehouse)] == ["dead", "dead", "dead"]
+    moved = Scripted([Answer("sent", status=200)], target="https://example.org/new")
+    decide(store, "d")
+    Courier(moved, store, clock).turn()
+    assert states(warehouse)[-1] == ("msg_d_1", "sent", 1)
+
+
+def test_one_channel_that_fails_does_not_hold_up_another(warehouse: Warehouse) -> None:
+    store, clock, broker = Store(warehouse), FakeClock(NOW), FakeBroker()
+    decide(store, "a", channels=("bus", "webhook"))
+    broker.away = True
+    good = Scripted([Answer("sent", status=200)])
+    bus = Courier(Bus(FakeSink(broker)), store, clock)
+    assert (bus.turn(), Courier(good, store, clock).turn()) == (1, 1)
+    assert (states(warehouse), states(warehouse, "bus")) == (
+        [("msg_a_1", "sent", 1)],
+        [("msg_a_1", "waiting", 1)],
+    )
+    broker.away = False
+    clock.advance(3)
+    bus.turn()
+    assert len(broker.records(ALERTS.name)) == 1
+
+
+def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sending(
+    warehouse: Warehouse,
+) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    decide(store, *[f"a{n:04d}" for n in range(1000)])
+    dies = Scripted([Answer("sent")])
+
+    class Death(BaseException):
+        pass
+
+    def send(envelope: Envelope) -> Answer:
+        dies.sent.append(envelope)
+        raise Death
+
+    dies.send = send  # type: ignore[method-assign]
+    with pytest.raises(Death):
+        Courier(dies, store, clock).turn()
+    decide(store, "late")
+    lives = Scripted([Answer("sent", status=200)])
+    Courier(lives, store, clock).turn()
+    assert [len(e.messages) for e in dies.sent] == [1000]
+    assert {e.id for e in lives.sent} == {dies.sent[0].id, "msg_late_1"}
+    assert {state for _, state, _ in states(warehouse)} == {"sent"}
+
+
+def test_the_pause_of_a_channel_is_kept(warehouse: Warehouse) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    decide(store, "a", "b", "c")
+    Courier(Scripted([Answer("sent")], pause=1.0), store, clock).turn()
+    assert clock.now() - NOW == timedelta(seconds=3)
+
+
+def test_over_real_http_what_failed_once_arrives_the_second_time(warehouse: Warehouse) -> None:
+    store, clock = Store(warehouse), FakeClock(NOW)
+    decide(store, "a")
+    with receiving() as receiver:
+        receiver.answer(503, 200)
+        poster = Poster(read_networks("127.0.0.0/8"))
+        courier = Courier(Webhook(receiver.url, [b"x" * 32], poster, clock), store, clock)
+        courier.turn()
+        clock.advance(6.1)
+        courier.turn()
+    first, second = receiver.got
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == "msg_a_1"
+    assert first.body == second.body
+    assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
+    assert states(warehouse) == [("msg_a_1", "sent", 2)]

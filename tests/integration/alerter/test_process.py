@@ -1,0 +1,137 @@
+"""P13: the alerter as a process on the real bus and engine, killed between send and mark, away, replaced."""
+
+import base64
+import signal
+import threading
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
+from tests.integration.alerter.spend import spend
+from tests.integration.ingest.processes import Service, tail, until
+from tests.stack import environment
+from tests.unit.alerter.receiver import Receiver, receiving
+
+from outlay.catalog.publish import newest, publish
+from outlay_kit.clock import SystemClock
+from outlay_kit.kafka import KafkaSink, deliver
+from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import alert_decoder
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import ALERTS, ROLLUPS
+
+pytestmark = pytest.mark.stack
+
+SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+
+
+class AlerterProcess(Service):
+    """An alerter with a group, a tenant and a budget of 10 USD of its own."""
+
+    def __init__(self, kafka: KafkaSettings, house: WarehouseSettings, folder: Path, url: str) -> None:
+        self.kafka, self.warehouse = kafka, Warehouse(house)
+        self.tenant = f"a-{uuid.uuid4().hex[:8]}"
+        self.version = 0
+        catalog = newest(kafka, SystemClock())
+        assert catalog is not None
+        budget = Budget(id=self.tenant, name="B", tenant=self.tenant, amount=Decimal(10))
+        publish(kafka, catalog.model_copy(update={"budgets": (budget,), "rules": ()}), SystemClock())
+        env = {
+            **environment(kafka, house),
+            "OUTLAY_ALERTER_GROUP": f"alerter-{self.tenant}",
+            "OUTLAY_ALERTER_WEBHOOK_URL": url,
+            "OUTLAY_ALERTER_WEBHOOK_SECRET": SECRET,
+            "OUTLAY_ALERTER_ALLOW_NETWORKS": "127.0.0.0/8",
+            "OUTLAY_ALERTER_LINGER_SECONDS": "0.1",
+        }
+        super().__init__("outlay_alerter.main", folder / "alerter.log", env)
+
+    def spend(self, cost: str, tell: bool = True) -> None:
+        """Let the tenant have spent `cost` this minute, and tell the bus."""
+        now = SystemClock().now()
+        self.version += 1
+        spend(self.warehouse, cost, at=now, version=self.version, tenant=self.tenant)
+        if tell:
+            sink = KafkaSink(self.kafka)
+            window = now.replace(second=0, microsecond=0)
+            body = encoder.encode({"tenant": self.tenant, "grain": "minute", "window": window})
+            deliver(sink, ROLLUPS.name, [body])
+            sink.close()
+
+    def waiting(self) -> int:
+        rows = self.warehouse.rows("SELECT count() AS n FROM alert_messages FINAL WHERE state = 'waiting'")
+        return int(rows[0]["n"])
+
+
+def ids(receiver: Receiver) -> list[str]:
+    return [got.headers["webhook-id"] for got in receiver.got]
+
+
+def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
+        alerter.env["OUTLAY_FAILPOINT"] = "after_send"
+        alerter.start()
+        alerter.spend("6")
+        until(alerter.ended, 30, "killed between send and mark")
+        assert alerter.running.returncode == -signal.SIGKILL
+        alerter.spend("8", tell=False)  # a breach while nobody watches
+        alerter.env["OUTLAY_FAILPOINT"] = ""
+        alerter.start()
+        until(lambda: len(receiver.got) == 3 and alerter.waiting() == 0, 30, "both alerts")
+        assert alerter.stop() == 0
+        alerter.start()  # a restart tells nothing again
+        alerter.spend("8.5")
+        with tail(kafka, ALERTS.name, alerter.tenant) as reading:
+            reading.wait(lambda records: len(records) >= 2)
+            levels = {alert_decoder.decode(r.value).level for r in reading.records}
+        assert alerter.stop() == 0
+    assert levels == {"50", "80"}
+    for got in receiver.got:
+        Verifier(SECRET).verify(got.body, got.headers)
+    assert len(ids(receiver)) == 3
+    assert len(set(ids(receiver))) == 2
+    bodies = {got.headers["webhook-id"]: got.body for got in receiver.got}
+    assert all(got.body == bodies[got.headers["webhook-id"]] for got in receiver.got)
+
+
+def test_a_receiver_that_hangs_stops_neither_evaluation_nor_the_other_channels(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        receiver.hang = threading.Event()
+        alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
+        alerter.start()
+        with tail(kafka, ALERTS.name, alerter.tenant) as reading:
+            alerter.spend("6")
+            reading.wait(lambda records: len(records) == 1)
+            alerter.spend("9")
+            reading.wait(lambda records: len(records) == 2)
+        assert len(receiver.got) == 1
+        receiver.hang.set()
+        until(lambda: alerter.waiting() == 0, 30, "the webhook")
+        assert alerter.stop() == 0
+    assert len(set(ids(receiver))) == 2
+
+
+def test_of_two_alerters_one_tells_and_the_other_takes_over(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        first = AlerterProcess(kafka, house, tmp_path, receiver.url)
+        first.start()
+        first.spend("6")
+        until(lambda: len(receiver.got) == 1, 30, "the first alert")
+        second = Service("outlay_alerter.main", tmp_path / "second.log", first.env)
+        second.start()
+        first.kill()
+        first.spend("9")
+        until(lambda: len(receiver.got) == 2, 40, "the second alert, by the other")
+        assert second.stop() == 0
+    assert len(set(ids(receiver))) == 2

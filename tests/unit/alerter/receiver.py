@@ -1,0 +1,75 @@
+"""A real HTTP receiver on loopback that answers as it is told."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Got:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """What came, and what is answered: each answer of `script` once, the last for ever."""
+
+    port: int = 0
+    got: list[Got] = field(default_factory=list)
+    script: list[tuple[int, dict[str, str], bytes]] = field(default_factory=lambda: [(204, {}, b"")])
+    hang: threading.Event | None = None
+    """Answer only when this is set."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    def answer(self, *statuses: int, **headers: str) -> None:
+        self.script = [(s, {k.replace("_", "-"): v for k, v in headers.items()}, b"") for s in statuses]
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news."""
+
+
+@contextmanager
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """Run a receiver for a while."""
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            state.got.append(Got(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            if state.hang is not None:
+                state.hang.wait(30)
+            status, headers, answer = state.script.pop(0) if len(state.script) > 1 else state.script[0]
+            self.send_response(status)
+            for name, value in {"content-length": str(len(answer)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = _Server(("127.0.0.1", port), Handler)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield state
+    finally:
+        if state.hang is not None:
+            state.hang.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

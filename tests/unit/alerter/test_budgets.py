@@ -1,0 +1,84 @@
+"""Thresholds are crossed exactly, are named alike however written, and say how bad they are."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_alerter.domain import budgets
+from outlay_alerter.domain.watches import Budget
+
+DOLLAR = 10**12
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def budget(*thresholds: str, amount: int = 100 * DOLLAR, zone: str = "UTC") -> Budget:
+    return Budget("b", "B", "acme", amount, "month", ZoneInfo(zone), tuple(map(Decimal, thresholds)))
+
+
+@given(
+    st.integers(-(10**15), 10**15),
+    st.integers(0, 10**15),
+    st.decimals("0.0001", 1000, allow_nan=False, places=4),
+)
+def test_a_threshold_is_crossed_exactly(total: int, amount: int, threshold: Decimal) -> None:
+    expected = total > 0 and Fraction(total) >= Fraction(amount) * Fraction(threshold) / 100
+    assert budgets.crossed(total, amount, threshold) == expected
+    share = budgets.share_of(amount, threshold)
+    assert budgets.crossed(share, amount, threshold) or share == 0
+    assert not budgets.crossed(share - 1, amount, threshold)
+
+
+def test_the_last_pico_dollar_decides() -> None:
+    assert not budgets.crossed(80 * DOLLAR - 1, 100 * DOLLAR, Decimal(80))
+    assert budgets.crossed(80 * DOLLAR, 100 * DOLLAR, Decimal(80))
+
+
+def test_a_refund_or_nothing_crosses_nothing_not_even_a_budget_of_zero() -> None:
+    assert not budgets.crossed(0, 0, Decimal(50))
+    assert not budgets.crossed(-5, 0, Decimal(50))
+    assert budgets.crossed(1, 0, Decimal(50))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "severity"),
+    [
+        ("50", "info"),
+        ("79.9", "info"),
+        ("80", "warning"),
+        ("99", "warning"),
+        ("100", "critical"),
+        ("120", "critical"),
+    ],
+)
+def test_how_bad_a_threshold_is(threshold: str, severity: str) -> None:
+    assert budgets.severity_of(Decimal(threshold)) == severity
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("80", "80"), ("80.0", "80"), ("8E+1", "80"), ("0.5", "0.5"), ("100", "100")]
+)
+def test_a_threshold_has_one_name(text: str, name: str) -> None:
+    assert budgets.level_of(Decimal(text)) == name
+
+
+def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
+    plan = budget("100", "50", "50.0", zone="Europe/Berlin")
+    span = budgets.span_of(plan, AT)
+    low, high = budgets.findings(plan, span, 60 * DOLLAR)
+    assert (low.breached, low.key.level, low.expected, low.actual) == (True, "50", 50 * DOLLAR, 60 * DOLLAR)
+    assert low.title == "Budget B reached 50 %: $60.00 of $100.00 (60.0 %)"
+    assert "from 2026-11-01 00:00 Europe/Berlin" in low.summary
+    assert (high.breached, high.key.level) == (False, "100")
+    assert "is below 100 %" in high.title
+
+
+def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
+    plan = budget("100", amount=0)
+    (found,) = budgets.findings(plan, budgets.span_of(plan, AT), 1)
+    assert found.breached
+    assert "more than all" in found.title

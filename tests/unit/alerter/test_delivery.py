@@ -1,0 +1,60 @@
+"""Retries by the specification's schedule; a storm is told together, under an id that stays."""
+
+from itertools import pairwise
+
+from tests.unit.alerter.alerts import waiting
+
+from outlay_alerter.domain.delivery import MOST_TOLD, SCHEDULE, STORM, envelopes, next_wait
+
+
+def test_the_schedule_is_that_of_standard_webhooks_and_ends() -> None:
+    waits = [next_wait(attempt, None, 0.0) for attempt in range(1, 11)]
+    assert waits == [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400, None]
+
+
+def test_waits_are_spread() -> None:
+    assert next_wait(1, None, 0.0) == 5
+    assert next_wait(1, None, 1.0) == 6
+
+
+def test_a_receiver_that_asks_for_time_gets_it_but_not_for_ever() -> None:
+    assert next_wait(1, 90.0, 0.5) == 90
+    assert next_wait(2, 90.0, 0.0) == 300
+    assert next_wait(1, 1e12, 0.0) == 86_400
+    assert next_wait(len(SCHEDULE) + 1, 90.0, 0.0) is None
+
+
+def test_few_messages_are_told_one_by_one() -> None:
+    found, fresh = envelopes([waiting(f"a{n}") for n in range(STORM)])
+    assert [e.id for e in found] == [f"msg_a{n}_1" for n in range(STORM)]
+    assert fresh == []
+
+
+def test_many_messages_are_told_as_one_for_each_tenant() -> None:
+    storm = [waiting(f"a{n}") for n in range(1000)] + [
+        waiting("b1", "beta"),
+        waiting("c1", "c"),
+        waiting("c2", "c"),
+    ]
+    found, fresh = envelopes(storm)
+    assert sorted((len(e.messages), e.alerts[0].tenant) for e in found) == [
+        (1, "beta"), (2, "c"), (1000, "acme"),
+    ]  # fmt: skip
+    assert len(fresh) == 1002
+    assert {m.step for m in fresh} == {1}
+
+
+def test_a_bundle_keeps_its_id_whatever_else_is_waiting_at_the_next_try() -> None:
+    storm = [waiting(f"a{n}") for n in range(10)]
+    (first,), fresh = envelopes(storm)
+    again, more = envelopes([*reversed(fresh), waiting("late")])
+    assert {e.id for e in again} == {first.id, "msg_late_1"}
+    assert more == []
+    assert first.attempt == 0
+
+
+def test_one_message_holds_no_more_than_its_most() -> None:
+    found, _ = envelopes([waiting(f"a{n}") for n in range(2 * MOST_TOLD + 1)])
+    assert [len(e.messages) for e in found] == [MOST_TOLD, MOST_TOLD, 1]
+    for left, right in pairwise(found):
+        assert left.id != right.id
