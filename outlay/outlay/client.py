@@ -68,6 +68,9 @@ class IngestClient:
         into.accepted += answer.accepted
         for refused in answer.errors:
             refused.index += first
+            refused.path = refused.path.rpartition(": ")[
+                2
+            ]  # the line within this batch says nothing to others
             into.refused.append(refused)
 
     def _post(self, body: bytes) -> _Answer:

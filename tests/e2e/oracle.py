@@ -7,13 +7,19 @@ are written here by hand from the starter price book.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from genai_prices import Usage, calc_price
 
 from outlay_schemas.events import UsageEvent
 
-INFRASTRUCTURE: dict[str, tuple[str, Decimal]] = {}
+INFRASTRUCTURE = {
+    "p5.48xlarge": ("compute_seconds", Decimal("55.04"), Decimal(3600)),
+    "internet-egress": ("gb", Decimal("0.09"), Decimal(1)),
+    "ebs-gp3": ("gb_hours", Decimal("0.08"), Decimal(730)),
+}
+"""sku: meter, USD, per how much of it. us-east-1 list prices; transfer is in the first tier of the month."""
+PICO_USD = Decimal("1e-12")
 
 Cell = tuple[datetime, str, str, str, str, str]
 """minute, team, project, provider, sku, user"""
@@ -22,14 +28,14 @@ Cell = tuple[datetime, str, str, str, str, str]
 def price(event: UsageEvent) -> Decimal | None:
     """USD to 1e-12, or None where no list knows a price."""
     if event.kind != "llm":
-        meter, rate = INFRASTRUCTURE[event.sku]
-        return Decimal(event.usage[meter]) * rate
+        meter, usd, per = INFRASTRUCTURE[event.sku]
+        return (Decimal(event.usage[meter]) * usd / per).quantize(PICO_USD, ROUND_HALF_EVEN)
     try:
         usage = Usage(**{meter: int(quantity) for meter, quantity in event.usage.items()})
         result = calc_price(usage, event.sku, provider_id=event.provider, genai_request_timestamp=event.time)
     except LookupError:
         return None
-    return result.total_price
+    return result.total_price.quantize(PICO_USD, ROUND_HALF_EVEN)
 
 
 def cells(events: Iterable[UsageEvent]) -> dict[Cell, tuple[Decimal, int, int]]:

@@ -1,0 +1,48 @@
+"""The whole system as a user runs it: `outlay up` in a folder of its own, asked by the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outlay.local.state import LocalState, running
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command line over one data folder."""
+
+    home: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every command: no store but the folder's own."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OUTLAY_") or k == "OUTLAY_CACHE"}
+        return {**kept, "OUTLAY_HOME": str(self.home), "COLUMNS": "160"}
+
+    def __call__(self, *args: str, stdin: str = "", status: int = 0) -> str:
+        """Run `outlay ARGS`, expect its exit status, return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "outlay", *args],
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == status, f"outlay {' '.join(args)}: {done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr if status else done.stdout
+
+    def json(self, *args: str, stdin: str = "") -> Any:
+        """Run a command with --json and return what it says."""
+        return json.loads(self(*args, "--json", stdin=stdin))
+
+    def state(self) -> LocalState:
+        """How to reach the system that runs."""
+        state = running(self.home)
+        assert state is not None
+        return state
