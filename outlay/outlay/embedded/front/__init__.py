@@ -1,6 +1,19 @@
 """ClickHouse's HTTP interface over chDB, the engine as a wheel: what runs where no ClickHouse server is.
 
 Services and BI tools speak their stock client to it. It has users and passwords, a read-only user that the
-engine itself holds to reading, ClickHouse's error codes, compressed and chunked bodies, and bound parameters.
-It has no user management in SQL, no cluster, and keeps no query log: for those, run a ClickHouse server.
+engine itself holds to reading, ClickHouse's error codes and statuses, compressed and chunked bodies, bound
+parameters, answers in pieces, and it ends a query whose client has gone.
+
+What a ClickHouse server can do and this cannot; for these, run a server and point OUTLAY_CLICKHOUSE at it:
+
+- users, roles, row policies and quotas in SQL: its users are those of its file, and `currentUser()` says `default`;
+- sessions: each request stands alone, so SET, USE and temporary tables end with it;
+- clusters, replicas, the native TCP protocol, the MySQL and PostgreSQL ones, TLS;
+- a query log: there is no system.query_log, `log_comment` and `log_queries` are taken and dropped, and `query_id` is
+  only handed back, so that KILL QUERY by it finds nothing;
+- ClickHouse's own block compression (`compress=1`, `decompress=1`), external tables and parameters in a form;
+- progress in headers; the summary counts rows only, and no rows read where the answer comes in pieces;
+- start a query before the whole body is here; an answer in a format with a head and a foot (JSON, Parquet) is
+  built in memory whole;
+- for its read-only user: a column or table that is named `file`, and any table function that leaves the engine.
 """

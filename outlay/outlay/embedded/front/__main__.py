@@ -1,35 +1,78 @@
 """Runs the interface: `python -m outlay.embedded.front --data DIR --users FILE --port N`."""
 
 import argparse
+import asyncio
+import signal
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from anyio.to_thread import run_sync
 
 from outlay.embedded.front.app import make_app
-from outlay.embedded.front.engine import Engine
+from outlay.embedded.front.engine import Engine, Limits
 from outlay.embedded.front.users import Users
+
+_GRACE = 5.0
+"""Seconds that statements have to end by themselves when the interface is told to end."""
 
 
 def main() -> None:
-    """Serve until SIGTERM, then finish what is under way."""
+    """Serve until SIGTERM or Ctrl-C, then finish what is under way."""
+    defaults = Limits()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the engine's folder")
     parser.add_argument("--users", type=Path, required=True, help="JSON file of users")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--max-memory", type=int, default=4 * 2**30, help="bytes one query may use")
-    parser.add_argument("--max-threads", type=int, default=2)
+    parser.add_argument("--max-memory", type=int, default=defaults.memory, help="bytes the engine may use")
+    parser.add_argument("--query-memory", type=int, default=defaults.query_memory, help="bytes of one query")
+    parser.add_argument("--max-threads", type=int, default=defaults.threads, help="threads of one query")
     parser.add_argument("--max-body", type=int, default=512 * 2**20, help="bytes of an uncompressed body")
     args = parser.parse_args()
-    engine = Engine(args.data, args.max_memory, args.max_threads)
+    engine = Engine(args.data, Limits(args.max_memory, args.query_memory, args.max_threads))
     app = make_app(engine, Users.from_file(args.users), args.max_body)
+    config = uvicorn.Config(
+        app, host=args.host, port=args.port, loop="uvloop", http="httptools",
+        log_level="warning", access_log=False, timeout_graceful_shutdown=round(2 * _GRACE),
+    )  # fmt: skip
     try:
-        uvicorn.run(
-            app, host=args.host, port=args.port, loop="uvloop", http="httptools",
-            log_level="warning", access_log=False, timeout_graceful_shutdown=10,
-        )  # fmt: skip
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(_Server(config), engine))
     finally:
         engine.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it was told to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.told.set()
+
+
+async def _serve(server: _Server, engine: Engine) -> None:
+    """Serve; once told to end, give what runs its grace, then end it."""
+
+    async def hurry() -> None:
+        await server.told.wait()
+        await asyncio.sleep(_GRACE)
+        while True:
+            await run_sync(engine.kill_all)
+            await asyncio.sleep(0.5)
+
+    # uvicorn repeats a signal when it has served; the engine is still to be closed then.
+    for repeated in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(repeated, lambda *_: None)
+    hurrying = asyncio.create_task(hurry())
+    try:
+        await server.serve()
+    finally:
+        hurrying.cancel()
 
 
 if __name__ == "__main__":

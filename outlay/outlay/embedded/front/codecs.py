@@ -1,8 +1,8 @@
-"""Compressed bodies: the three encodings that ClickHouse's clients use."""
+"""Compressed bodies: the encodings that ClickHouse's clients use."""
 
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import lz4.frame
@@ -12,15 +12,55 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-PREFERRED = ("lz4", "zstd", "gzip")
+PREFERRED = ("lz4", "zstd", "gzip", "deflate")
+_PIECE = 1 << 20
+"""Bytes that come out at once: a small body cannot become a large one before anybody counts it."""
 
 
 class EncodingError(Exception):
     """A body is in an encoding we do not know, or is not what its header says."""
 
 
-def decompressor(encoding: str) -> Any:
-    """Return an object whose `decompress(bytes)` may be called piece by piece. Raises EncodingError."""
+class Unpacker:
+    """Unpacks a body that arrives in pieces; one stream after another, as the encodings allow."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._codec: Any = _decompressor(encoding)
+        self._whole = True
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what comes of `data`, at most a megabyte at once. Raises EncodingError."""
+        try:
+            while data:
+                if self._codec.eof:
+                    self._codec = _decompressor(self._encoding)
+                yield self._codec.decompress(data, _PIECE)
+                while not self._codec.eof and (more := self._more()):
+                    yield more
+                self._whole = bool(self._codec.eof)
+                data = self._codec.unused_data if self._codec.eof else b""
+        except (zlib.error, zstd.ZstdError, RuntimeError, EOFError) as error:
+            raise EncodingError(f"the body is not {self._encoding}: {error}") from None
+
+    def end(self) -> None:
+        """Raise EncodingError if the body ended in the middle of its stream."""
+        if not self._whole:
+            raise EncodingError(f"the body ends in the middle of its {self._encoding} stream")
+
+    def _more(self) -> bytes:
+        """Return what the codec still holds back, nothing if it waits for more input."""
+        tail = getattr(self._codec, "unconsumed_tail", None)
+        if tail is not None:
+            more: bytes = self._codec.decompress(tail, _PIECE) if tail else b""
+            return more
+        if self._codec.needs_input:
+            return b""
+        held: bytes = self._codec.decompress(b"", _PIECE)
+        return held
+
+
+def _decompressor(encoding: str) -> Any:
     match encoding:
         case "gzip" | "x-gzip":
             return zlib.decompressobj(wbits=31)
@@ -30,7 +70,7 @@ def decompressor(encoding: str) -> Any:
             return lz4.frame.LZ4FrameDecompressor()
         case "zstd":
             return zstd.ZstdDecompressor()
-    raise EncodingError(f"Unknown compression method: {encoding}; use gzip, lz4 or zstd")
+    raise EncodingError(f"Unknown compression method: {encoding}; use gzip, deflate, lz4 or zstd")
 
 
 def choose(accept: str) -> str:
@@ -39,18 +79,27 @@ def choose(accept: str) -> str:
     return next((name for name in PREFERRED if name in offered), "")
 
 
-def compress(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Compress a stream in `encoding`."""
-    if encoding == "lz4":
-        frame = lz4.frame.LZ4FrameCompressor()
-        yield frame.begin()
-        for piece in pieces:
-            yield frame.compress(piece)
-        yield frame.flush()
-        return
-    packer: Any = zstd.ZstdCompressor(level=1) if encoding == "zstd" else zlib.compressobj(1, wbits=31)
-    for piece in pieces:
-        packed: bytes = packer.compress(piece)
-        if packed:
-            yield packed
-    yield packer.flush()
+class Packer:
+    """Packs an answer that is sent in pieces. `encoding` as `choose` returned it."""
+
+    def __init__(self, encoding: str) -> None:
+        self._lz4 = lz4.frame.LZ4FrameCompressor() if encoding == "lz4" else None
+        self._begun = False
+        if encoding == "zstd":
+            self._codec: Any = zstd.ZstdCompressor(level=1)
+        elif encoding in ("gzip", "deflate"):
+            self._codec = zlib.compressobj(1, wbits=31 if encoding == "gzip" else 15)
+
+    def pack(self, data: bytes) -> bytes:
+        """Return what can be sent of `data` now."""
+        if self._lz4 is None:
+            packed: bytes = self._codec.compress(data)
+            return packed
+        head = b"" if self._begun else self._lz4.begin()
+        self._begun = True
+        return bytes(head + self._lz4.compress(data))
+
+    def end(self) -> bytes:
+        """Return the end of the stream."""
+        last: bytes = (self._lz4 or self._codec).flush()
+        return last

@@ -1,29 +1,31 @@
 """chDB behind a small door: one engine a process, one short connection a request.
 
-A connection is cheap (about a millisecond) and carries its own settings, so nothing of one request,
-neither a setting nor a database, reaches another.
+A connection is cheap (0.3 ms) and carries its own settings and role, so nothing of one request reaches another.
+A reader is held by the engine itself: its role has SELECT and SHOW and nothing else (no file, no URL, no other
+source), and `readonly = 1` keeps it from changing a setting. `guard.py` shuts the two doors that are left.
 """
 
-import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from xml.sax.saxutils import escape
 
 import chdb
 
-from outlay.embedded.front.sql import Insert
 from outlay.embedded.front.users import User
 
-_STREAMABLE = {"Native", "JSONEachRow", "RowBinary", "TabSeparated", "TSV", "CSV", "JSONCompactEachRow"}
 _CODE = re.compile(r"Code: (\d+)\. (DB::.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SLICE = 1 << 20
+_AS_A_SERVER = {"implicit_select": "0"}
+"""What chDB sets for its own shell, and a server does not."""
 
 
 class EngineError(Exception):
-    """The engine refused or failed; `code` is ClickHouse's."""
+    """The engine, or its door, refused or failed; `code` is ClickHouse's."""
 
     def __init__(self, text: str) -> None:
         match = _CODE.search(text)
@@ -34,66 +36,179 @@ class EngineError(Exception):
         super().__init__(message.strip())
 
 
+def refused(code: int, name: str, message: str) -> EngineError:
+    """Return an error of the door itself, in ClickHouse's words."""
+    return EngineError(f"Code: {code}. DB::Exception: {message} ({name})")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine may use: bytes in all, bytes of one query, threads of one query."""
+
+    memory: int = 4 * 2**30
+    query_memory: int = 3 * 2**30
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of one user. `tag` names it for `Engine.kill`; `rows` is a file that stands at the first row.
+
+    With `in_pieces` the answer is not held in memory; with `keep_settings` the statement itself can change nothing.
+    """
+
+    user: User
+    sql: str
+    tag: str
+    fmt: str
+    in_pieces: bool = False
+    rows: IO[bytes] | None = None
+    database: str = ""
+    keep_settings: bool = False
+    settings: Mapping[str, str] | None = None
+    parameters: Mapping[str, str] | None = None
+
+
 class Engine:
     """The engine over one folder. One process may hold a folder at a time."""
 
-    def __init__(self, folder: Path, max_memory: int, max_threads: int) -> None:
-        self._folder = folder
-        self._defaults = {
-            "max_memory_usage": str(max_memory),
-            "max_threads": str(max_threads),
-            "async_insert": "0",
-        }
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._address = f"{folder}?config-file={_write_config(folder, limits)}"
         # Held for as long as the process lives: the engine stops when its last connection closes.
-        self._anchor = chdb.connect(str(folder))
-        self._open_lock = threading.Lock()
+        self._anchor = chdb.connect(self._address)
+        self._lock = threading.Lock()
         self.version = str(self._anchor.query("SELECT version()", "TSV")).strip()
 
-    def close(self) -> None:
-        """Stop the engine; what was inserted is on disk."""
-        self._anchor.close()
+    def connect(self) -> Any:
+        """Open a connection."""
+        with self._lock:
+            return chdb.connect(self._address)
 
-    @contextmanager
-    def connection(self, user: User, database: str, settings: Mapping[str, str]) -> Iterator[Any]:
-        """Open a connection with the rights of `user`. Raises EngineError for settings it may not change."""
-        with self._open_lock:
-            connection = chdb.connect(str(self._folder))
+    def kill(self, tag: str) -> None:
+        """Ask a statement to end; nothing happens if it has ended, or not begun."""
+        with self._lock:
+            _run(self._anchor, f"KILL QUERY WHERE Settings['log_comment'] = {_quote(tag)} ASYNC")
+
+    def classify(self, sql: str) -> tuple[str, int]:
+        """Return what the engine's parser makes of `sql`: READ_ONLY or another class, and how many statements."""
+        with self._lock:
+            found = self._anchor._conn.classify_query(sql)  # noqa: SLF001 (chDB has no public name for it)
+        return found["query_class"].name, found["statement_count"]
+
+    def tree(self, sql: str) -> str:
+        """Return the syntax tree of a statement, without running it. Raises EngineError."""
+        connection = self.connect()
         try:
-            for name, value in self._defaults.items():
-                _run(connection, f"SET {name} = {_quote(value)}")
-            if database and database != "default":
-                _run(connection, f"USE `{database.replace('`', '``')}`")
-            if user.readonly:
-                _run(connection, "SET readonly = 1")
-            for name, value in settings.items():
-                if not _NAME.match(name):
-                    raise EngineError(f"Code: 115. DB::Exception: Unknown setting '{name}' (UNKNOWN_SETTING)")
-                _run(connection, f"SET {name} = {_quote(value)}")
-            yield connection
+            _run(connection, "SET implicit_select = 0")
+            return str(connection.query(f"EXPLAIN AST {sql}", "TSVRaw"))
+        except RuntimeError as error:
+            raise EngineError(str(error)) from None
         finally:
             connection.close()
 
-    @staticmethod
-    def query(connection: Any, sql: str, fmt: str, parameters: Mapping[str, str]) -> Iterator[bytes]:
-        """Yield a query's answer, in pieces where the format allows. Raises EngineError."""
-        try:
-            if fmt in _STREAMABLE and not parameters and _is_select(sql):
-                for piece in connection.send_query(sql, fmt):
-                    yield bytes(piece.bytes())
-                return
-            yield bytes(connection.query(sql, fmt, params=dict(parameters)).bytes())
-        except RuntimeError as error:
-            raise EngineError(str(error)) from None
+    def kill_all(self) -> None:
+        """Ask every statement to end."""
+        with self._lock:
+            _run(self._anchor, "KILL QUERY WHERE Settings['log_comment'] != '' ASYNC")
 
-    @staticmethod
-    def insert(connection: Any, insert: Insert, rows: int, parameters: Mapping[str, str]) -> None:
-        """Insert the rows in the file descriptor `rows`. Raises EngineError."""
-        os.lseek(rows, 0, os.SEEK_SET)
-        sql = f"{insert.into} FROM INFILE '/proc/self/fd/{rows}' FORMAT {insert.format}"
+    def close(self) -> None:
+        """End what runs and stop the engine; what was inserted is on disk."""
+        self.kill_all()
+        with self._lock:
+            self._anchor.close()
+
+
+class Running:
+    """A statement under way, on a connection of its own. For one thread at a time.
+
+    Close it, also after an error.
+    """
+
+    def __init__(self, engine: Engine, statement: Statement) -> None:
+        self._statement = statement
+        self._connection = engine.connect()
+        self._pieces: Any = None
+        self.read_rows = 0
+        self.written_rows = 0
+
+    def start(self) -> bytes:
+        """Run to the first piece of the answer, empty if there is none. Raises EngineError."""
+        self._prepare()
+        statement = self._statement
+        parameters = dict(statement.parameters or {})
         try:
-            connection.query(sql, "TSV", params=dict(parameters))
+            if statement.rows is not None:
+                self._insert(statement.rows)
+                return b""
+            if statement.in_pieces and self._open(statement, parameters):
+                return self.next()
+            whole = self._connection.query(statement.sql, statement.fmt, params=parameters)
         except RuntimeError as error:
             raise EngineError(str(error)) from None
+        self.read_rows, self.written_rows = whole.storage_rows_read(), whole.rows_written()
+        return bytes(whole.bytes())
+
+    def _open(self, statement: Statement, parameters: dict[str, str]) -> bool:
+        """Ask for an answer in pieces; tell whether the engine gives one: it does for SELECT, not for SHOW."""
+        try:
+            self._pieces = iter(self._connection.send_query(statement.sql, statement.fmt, params=parameters))
+        except RuntimeError as error:
+            if "Streaming query is not supported" in str(error):
+                return False
+            raise
+        return True
+
+    def next(self) -> bytes:
+        """Return the next piece, empty at the end. Raises EngineError."""
+        if self._pieces is None:
+            return b""
+        try:
+            for piece in self._pieces:
+                if data := bytes(piece.bytes()):
+                    return data
+        except RuntimeError as error:
+            raise EngineError(str(error)) from None
+        return b""
+
+    def close(self) -> None:
+        """End the statement, if it has not ended, and its connection."""
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        statement = self._statement
+        settings = {"log_comment": statement.tag, **_AS_A_SERVER}
+        if statement.rows is not None:  # the engine takes bound values of an INSERT's head only from here
+            settings |= {f"param_{name}": _reescape(v) for name, v in (statement.parameters or {}).items()}
+        if statement.user.readonly:
+            _run(self._connection, "SET ROLE reading")
+            # What Outlay's own client asks for; it may not ask later.
+            settings |= {"date_time_input_format": "best_effort", "date_time_output_format": "iso"}
+        if statement.database and statement.database != "default":
+            _run(self._connection, f"USE `{statement.database.replace('`', '``')}`")
+        self._set(settings)
+        if statement.user.readonly:
+            self._set({"readonly": "1"})
+        elif statement.keep_settings:
+            self._set({"readonly": "2"})
+        self._set(statement.settings or {})
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        for name in settings:
+            if not _NAME.match(name):
+                raise refused(115, "UNKNOWN_SETTING", f"Unknown setting '{name}'")
+        if settings:
+            changes = ", ".join(f"{name} = {_quote(value)}" for name, value in settings.items())
+            _run(self._connection, f"SET {changes}")
+
+    def _insert(self, rows: IO[bytes]) -> None:
+        inserter = self._connection.send_insert(self._statement.sql, self._statement.fmt)
+        while piece := rows.read(_SLICE):
+            inserter.append(piece)
+        self.written_rows = inserter.finish().rows_written
 
 
 def _run(connection: Any, sql: str) -> None:
@@ -104,9 +219,50 @@ def _run(connection: Any, sql: str) -> None:
 
 
 def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return f"'{_reescape(value)}'"
 
 
-def _is_select(sql: str) -> bool:
-    return sql.lstrip(" \t\r\n(").upper().startswith(("SELECT", "WITH"))
+def _reescape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+_CONFIG = """<clickhouse>
+  <users_config>{users}</users_config>
+  <user_directories><users_xml><path>{users}</path></users_xml></user_directories>
+  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <mark_cache_size>268435456</mark_cache_size>
+  <background_pool_size>{pool}</background_pool_size>
+  <timezone>UTC</timezone>
+</clickhouse>
+"""
+_USERS = """<clickhouse>
+  <profiles>
+    <default>
+      <async_insert>0</async_insert>
+      <max_memory_usage>{query_memory}</max_memory_usage>
+      <max_threads>{threads}</max_threads>
+    </default>
+  </profiles>
+  <quotas><default/></quotas>
+  <roles>
+    <writing><grants><query>GRANT ALL ON *.*</query></grants></writing>
+    <reading><grants><query>GRANT SELECT, SHOW ON *.*</query></grants></reading>
+  </roles>
+  <users>
+    <default>
+      <password/>
+      <networks><ip>::/0</ip></networks>
+      <grants><query>GRANT writing</query><query>GRANT reading</query></grants>
+    </default>
+  </users>
+</clickhouse>
+"""
+
+
+def _write_config(folder: Path, limits: Limits) -> Path:
+    config, users = folder.parent / "engine.xml", folder.parent / "engine-users.xml"
+    users.write_text(_USERS.format(query_memory=limits.query_memory, threads=limits.threads))
+    config.write_text(
+        _CONFIG.format(users=escape(str(users)), memory=limits.memory, pool=max(2, limits.threads))
+    )
+    return config

@@ -11,52 +11,20 @@ _TOKEN = re.compile(
       | (?P<sign>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_READING = {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "USE", "SET", "FROM", "("}
-_HEAD_BYTES = 64 * 1024
-
-
-class RefusedError(Exception):
-    """A query that the interface itself refuses, with ClickHouse's error code."""
-
-    def __init__(self, code: int, name: str, message: str) -> None:
-        super().__init__(f"Code: {code}. DB::Exception: {message} ({name})")
-        self.code = code
+_AFTER_FORMAT = re.compile(r"[ \t]*;?[ \t]*(?:\r?\n)?")
+_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\s[^;]*)?;?\s*\Z", re.IGNORECASE)
+_ANY_FORMAT = re.compile(r"\bFORMAT\b", re.IGNORECASE)
+_STREAMABLE = {"Native", "JSONEachRow", "JSONCompactEachRow", "RowBinary", "TabSeparated", "TSV", "CSV"}
+HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT whose rows follow in the body: `INSERT INTO t (a, b)`, the format, and where rows begin."""
+    """An INSERT whose rows follow: the statement up to FORMAT, the format, and the byte where rows begin."""
 
     into: str
     format: str
     data_at: int
-
-
-def check(query: str, readonly: bool) -> None:
-    """Refuse what ClickHouse's HTTP interface refuses, and what the engine would let a reader do.
-
-    Raises RefusedError.
-    """
-    first = ""
-    ended = False
-    for match in _TOKEN.finditer(query):
-        kind = match.lastgroup
-        if kind == "skip":
-            continue
-        text = match[0]
-        if ended:
-            raise RefusedError(62, "SYNTAX_ERROR", "Multi-statements are not allowed")
-        first = first or text.upper()
-        if text == ";":
-            ended = True
-        if kind == "word" and text.upper() in ("OUTFILE", "INFILE"):
-            raise RefusedError(
-                358,
-                "INTO_OUTFILE_NOT_ALLOWED",
-                f"{text.upper()} is not allowed over HTTP; read the answer instead",
-            )
-    if readonly and first not in _READING:
-        raise RefusedError(164, "READONLY", f"Cannot execute {first or 'an empty'} query in readonly mode.")
 
 
 def find_insert(head: bytes) -> Insert | None:
@@ -64,7 +32,9 @@ def find_insert(head: bytes) -> Insert | None:
 
     Returns None if the query is no INSERT, or brings no rows of its own (VALUES, SELECT).
     """
-    text = head[:_HEAD_BYTES].decode("utf-8", "surrogateescape")
+    text = head[:HEAD_BYTES].decode("utf-8", "surrogateescape")
+    if not text.lstrip(" \t\r\n-#/(")[:1]:
+        return None
     words = 0
     depth = 0
     format_at: int | None = None
@@ -80,7 +50,7 @@ def find_insert(head: bytes) -> Insert | None:
             continue
         if format_at is not None:
             return Insert(text[:format_at].rstrip(), match[0], _rows_begin(text, match.end()))
-        if word in ("VALUES", "SELECT", "WITH"):
+        if word in ("VALUES", "SELECT", "WITH", "INFILE"):
             return None
         if word == "FORMAT":
             format_at = match.start()
@@ -89,6 +59,27 @@ def find_insert(head: bytes) -> Insert | None:
 
 def _rows_begin(text: str, at: int) -> int:
     """Rows begin after the format's name, blanks, at most one semicolon and one line end."""
-    match = re.compile(r"[ \t]*;?[ \t]*(?:\r?\n)?").match(text, at)
+    match = _AFTER_FORMAT.match(text, at)
     end = match.end() if match else at
     return len(text[:end].encode("utf-8", "surrogateescape"))
+
+
+def names_local_file(sql: str) -> bool:
+    """Tell whether a statement asks for a file of the server's machine: INTO OUTFILE, FROM INFILE."""
+    if "FILE" not in sql.upper():
+        return False
+    words = (match[0].upper() for match in _TOKEN.finditer(sql) if match.lastgroup == "word")
+    return any(word in ("OUTFILE", "INFILE") for word in words)
+
+
+def answer_format(sql: str, default: str) -> tuple[str, bool]:
+    """Return the format of the answer, and whether its pieces may be sent one by one.
+
+    Where it is not plain which format the engine will choose, the answer is not cut into pieces: some
+    formats have a head and a foot.
+    """
+    mentions = len(_ANY_FORMAT.findall(sql))
+    found = _FORMAT.search(sql)
+    name = found[1] if found else default
+    plain = mentions == (1 if found else 0)
+    return name, plain and name in _STREAMABLE

@@ -1,0 +1,93 @@
+"""What a request asks for: its body, uncompressed, and the statement that it makes with headers and parameters."""
+
+from typing import IO
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+
+from outlay.embedded.front.codecs import EncodingError, Unpacker
+from outlay.embedded.front.engine import Statement, refused
+from outlay.embedded.front.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
+from outlay.embedded.front.users import User
+
+NOT_SETTINGS = {
+    "query", "database", "default_format", "user", "password", "session_id", "session_timeout", "session_check",
+    "session_timezone_override", "query_id", "quota_key", "role", "compress", "decompress", "stacktrace",
+    "buffer_size", "wait_end_of_query", "close_session", "client_protocol_version", "enable_http_compression",
+    "http_zlib_compression_level", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
+    "http_response_buffer_size", "http_wait_end_of_query", "cancel_http_readonly_queries_on_client_close",
+    "send_receive_timeout", "connect_timeout", "log_comment", "log_queries",
+}  # fmt: skip
+"""Parameters that speak to the interface. log_comment is its own mark on a statement; it keeps no query log."""
+SPOOL_BYTES = 16 * 2**20
+"""A body up to this size is kept in memory, a larger one on disk."""
+_WRITE_BYTES = 1 << 18
+_PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}
+"""What chDB would make Python objects of."""
+
+
+async def receive(request: Request, body: IO[bytes], limit: int) -> None:
+    """Write the request's text to `body`: the parameter `query`, then the body, uncompressed.
+
+    Nothing runs before the whole of it is here. Raises EncodingError, EngineError if there is more than `limit`
+    bytes, ClientDisconnect.
+    """
+    query = request.query_params.get("query", "").rstrip()
+    if query:
+        body.write(query.encode("utf-8", "surrogateescape") + b"\n")
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if request.query_params.get("decompress") == "1":
+        raise EncodingError("ClickHouse's own block compression is not taken here; use Content-Encoding")
+    unpacker = Unpacker(encoding) if encoding not in ("", "identity") else None
+    size = 0
+    async for arrived in request.stream():
+        for piece in unpacker.feed(arrived) if unpacker else (arrived,):
+            size += len(piece)
+            if size > limit:
+                message = f"the body is larger than {limit} bytes; send less at once"
+                raise refused(223, "QUERY_IS_TOO_LARGE", message)
+            if len(piece) > _WRITE_BYTES or size > SPOOL_BYTES:
+                await run_sync(body.write, piece)
+            else:
+                body.write(piece)
+    if unpacker:
+        unpacker.end()
+
+
+def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
+    """Return the statement that a request makes. `body` as `receive` wrote it; it holds the rows of an INSERT.
+
+    Raises EngineError for a statement that is not text, or asks for a file of this machine.
+    """
+    url = request.query_params
+    body.seek(0)
+    head = body.read(HEAD_BYTES)
+    insert = find_insert(head)
+    sql = insert.into if insert else (head + body.read()).decode("utf-8", "surrogateescape")
+    if "\udc80" <= max(sql, default="") <= "\udcff":
+        raise refused(62, "SYNTAX_ERROR", "The query is not UTF-8")
+    if names_local_file(sql):
+        raise refused(358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE and INFILE are not allowed over HTTP")
+    default = request.headers.get("x-clickhouse-format") or url.get("default_format") or "TabSeparated"
+    fmt, in_pieces = (insert.format, False) if insert else answer_format(sql, default)
+    if fmt.lower() in _PYTHON_FORMATS:
+        raise refused(73, "UNKNOWN_FORMAT", f"Unknown format {fmt}")
+    if insert:
+        body.seek(insert.data_at)
+    return Statement(
+        user=user,
+        sql=sql,
+        tag=tag,
+        fmt=fmt,
+        in_pieces=in_pieces,
+        rows=body if insert else None,
+        database=request.headers.get("x-clickhouse-database") or url.get("database", ""),
+        keep_settings=request.method != "POST",
+        settings={k: v for k, v in url.items() if k not in NOT_SETTINGS and not k.startswith("param_")},
+        parameters={k.removeprefix("param_"): v for k, v in url.items() if k.startswith("param_")},
+    )
+
+
+def wants_compression(request: Request) -> bool:
+    """Tell whether the answer may be compressed: ClickHouse asks for the parameter beside the header."""
+    return request.query_params.get("enable_http_compression") == "1"
