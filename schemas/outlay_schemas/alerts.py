@@ -9,7 +9,7 @@ from msgspec import Struct
 from outlay_schemas.money import Usd
 
 Severity = Literal["info", "warning", "critical"]
-State = Literal["firing", "resolved"]
+State = Literal["firing", "acknowledged", "resolved"]
 
 
 class Contributor(Struct, omit_defaults=True, frozen=True):
@@ -18,6 +18,14 @@ class Contributor(Struct, omit_defaults=True, frozen=True):
     dimension: str
     value: str
     """Empty: not attributed."""
+    cost: Usd
+
+
+class Effect(Struct, frozen=True):
+    """One part of the difference between expected and actual. The parts of an alert add up to it exactly."""
+
+    kind: Literal["volume", "price", "mix", "new", "gone"]
+    """More or fewer units; dearer or cheaper ones; another mixture of them; what was not there, or is no more."""
     cost: Usd
 
 
@@ -35,7 +43,7 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     window: datetime
     """Start of the period or window that crossed, UTC."""
     level: str
-    """What was crossed: a percentage of a budget (`80`), `spike`."""
+    """What was crossed: a percentage of a budget (`80`), `forecast-100`, `burn-fast`, `spike`, and so on."""
     severity: Severity
     state: State
     title: str
@@ -52,6 +60,20 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """When this was decided."""
     query: str
     """SQL on the views that shows the same figures."""
+    unit: str = "USD"
+    """What `actual` and `expected` count."""
+    impact: Usd | None = None
+    """USD above what was expected so far. None: it cannot be said."""
+    impact_per_hour: Usd | None = None
+    """USD above what is expected each hour, if it goes on so."""
+    effects: list[Effect] = []
+    """Why it costs more than in the window it is compared with; adds up to the difference exactly."""
+    compared: str = ""
+    """What `effects` compare with: `the hour before`."""
+    facts: dict[str, str] = {}
+    """More that is known, by name, such as `gone_on`: docs/alerts.md lists them."""
+    link: str = ""
+    """Where to look in the console; empty: nowhere is set."""
 
 
 alert_decoder = msgspec.json.Decoder(Alert)

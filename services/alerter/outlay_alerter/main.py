@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.adapters.near import Bus, Console
+from outlay_alerter.adapters.slack import Slack
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
@@ -77,6 +78,8 @@ def channels(settings: Settings, sink: RecordSink, clock: Clock) -> list[Channel
     if url := settings.webhook_url.get_secret_value():
         secrets = read_secrets(settings.webhook_secret.get_secret_value())
         found.append(Webhook(url, secrets, poster, clock))
+    if url := settings.slack_url.get_secret_value():
+        found.append(Slack(url, poster))
     return found
 
 

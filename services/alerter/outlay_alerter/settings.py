@@ -26,13 +26,15 @@ class Settings(BaseSettings):
     """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
     webhook_secret: SecretStr = SecretStr("")
     """`whsec_` and base64 of 24 to 64 bytes; several, with spaces between them, while one replaces another."""
+    slack_url: SecretStr = SecretStr("")
+    """An incoming webhook of Slack (or of what takes its format); empty: none."""
     allow_networks: str = ""
     """CIDRs, with commas between them, that channels may connect to though they are not on the internet."""
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
     """How long a receiver may take to answer."""
     log_level: str = "INFO"
 
-    @field_validator("webhook_url")
+    @field_validator("webhook_url", "slack_url")
     @classmethod
     def _is_url(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()

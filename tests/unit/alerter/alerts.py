@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.events import encoder
@@ -10,15 +12,16 @@ from outlay_schemas.money import Usd
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-def alert(name: str = "a1", tenant: str = "acme", contributors: int = 2, width: int = 4) -> Alert:
-    return Alert(
+def alert(name: str = "a1", tenant: str = "acme", count: int = 2, width: int = 4, **changes: object) -> Alert:
+    sample = Alert(
         id=name, tenant=tenant, rule="growth", rule_type="budget", scope={"team": "growth"},
         window=AT.replace(day=1), level="80", severity="warning", state="firing",
         title="Budget Growth reached 80 %: $80.00 of $100.00 (80.0 %)",
         summary="$80.00 of $100.00 (80.0 %) in the month from 2026-11-01 00:00 UTC.",
         expected=Usd("80"), actual=Usd("80.000000000001"), at=AT, query="SELECT 1",
-        contributors=[Contributor("sku", f"{n}".rjust(width, "m"), Usd("1.5")) for n in range(contributors)],
+        contributors=[Contributor("sku", f"{n}".rjust(width, "m"), Usd("1.5")) for n in range(count)],
     )  # fmt: skip
+    return msgspec.structs.replace(sample, **changes)
 
 
 def waiting(name: str = "a1", tenant: str = "acme", channel: str = "webhook", bundle: str = "") -> Waiting:

@@ -157,12 +157,12 @@ def test_the_host_keeps_its_name_though_the_address_is_connected_to() -> None:
 
 
 def test_a_large_alert_is_cut_below_20_kb_and_stays_the_same_at_each_try() -> None:
-    large = alert(contributors=60, width=2000)
+    large = alert(count=60, width=2000)
     one = Envelope("m", (waiting(),), (large,))
     assert len(body_of(one)) <= MOST_BYTES
     assert body_of(one) == body_of(one)
     assert json.loads(body_of(one))["data"]["contributors"]
-    wide = Envelope("m", (waiting(),), (alert(contributors=1, width=30_000),))
+    wide = Envelope("m", (waiting(),), (alert(count=1, width=30_000),))
     assert len(body_of(wide)) <= MOST_BYTES
 
 

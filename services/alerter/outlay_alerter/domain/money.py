@@ -6,8 +6,13 @@ from outlay_schemas.money import PICO
 
 
 def dollars(pico: int) -> str:
-    """Write an amount for people: `$1,234.50`, and small ones with the places that say something."""
-    amount = Decimal(pico) / PICO
+    """Write an amount in pico-USD for people: `$1,234.50`, and small ones with the places that say something."""
+    return usd(Decimal(pico) / PICO)
+
+
+def usd(value: str | Decimal) -> str:
+    """Write an amount in USD for people."""
+    amount = Decimal(value)
     if amount == 0 or abs(amount) >= Decimal("0.1"):
         return _signed(f"{abs(amount).quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}", amount < 0)
     return _signed(f"{abs(amount):.2g}" if abs(amount) >= Decimal("1e-4") else f"{abs(amount):f}", amount < 0)

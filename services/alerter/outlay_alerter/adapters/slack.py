@@ -1,0 +1,25 @@
+"""The Slack channel: an incoming webhook, whose URL is a secret."""
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.domain.delivery import Answer, Envelope
+from outlay_alerter.domain.slack import message
+from outlay_schemas.events import encoder
+
+
+class Slack:
+    """Posts each envelope as one message; Slack takes one a second."""
+
+    name = "slack"
+    pause = 1.0
+
+    def __init__(self, url: str, poster: Poster) -> None:
+        self.target = url
+        self._poster = poster
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once. Slack says 404 or 410 for a webhook that was taken away, and 400 for a message it cannot show."""
+        body = encoder.encode(message(envelope.alerts))
+        answer = self._poster.post(self.target, body, {"content-type": "application/json; charset=utf-8"})
+        if answer.status in (403, 404):
+            return Answer("gone", answer.reason, status=answer.status)
+        return answer
