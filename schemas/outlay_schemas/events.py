@@ -80,7 +80,7 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     user: str = ""
     business_unit: str = ""
     given: dict[str, str] = {}
-    """The dimensions as the producer sent them, where attribution changed them."""
+    """The dimensions as the producer sent them, where attribution changed them; empty where it sent none."""
     tags: dict[str, str] = {}
     attributes: dict[str, str] = {}
     reported_cost: Usd | None = None

@@ -28,7 +28,9 @@ def _cost(parts: dict[str, Any], **more: Any) -> CostEvent:
 def test_owners_follow_from_user_to_team_to_business_unit() -> None:
     cost = _cost({"owners": OWNERS}, user="u-1", attributes={"api_key": "k-7"})
     assert (cost.team, cost.business_unit, cost.project) == ("search", "core", "bot")
-    assert cost.given == {}
+    assert cost.given == {"team": "", "business_unit": "", "project": ""}, (
+        "nothing was sent, and that is kept"
+    )
     assert _cost({"owners": OWNERS}, user="u-2").team == ""
 
 
@@ -83,7 +85,7 @@ def test_virtual_tags_set_dimensions_from_others_each_seeing_the_one_before() ->
     parts = {"virtual_tags": virtual, "owners": owners}
     cost = _cost(parts, tags={"app": "bot-9"}, team="web")
     assert (cost.team, cost.use_case, cost.business_unit, cost.project) == ("cx", "support", "service", "")
-    assert cost.given == {"team": "web"}
+    assert cost.given == {"team": "web", "use_case": "", "business_unit": ""}
     assert _cost(parts, tags={"app": "bot-9"}, business_unit="x").business_unit == "x"
     assert _cost(parts, team="ml").business_unit == "research"
 

@@ -17,7 +17,7 @@ Dimensions = dict[str, str]
 
 @dataclass(frozen=True)
 class Attributed:
-    """An event's dimensions, what they were before where that differs, and the required ones that are missing."""
+    """An event's dimensions, what was sent where that differs (empty: nothing was), and the missing required ones."""
 
     dimensions: Dimensions
     given: dict[str, str]
@@ -66,7 +66,7 @@ class Attribution:
             if test(facts):
                 filled = {**filled, **{name: value for name, value in sets.items() if not filled[name]}}
         filled = self._own(event, filled)
-        given = {name: value for name, value in sent.items() if value and value != filled[name]}
+        given = {name: value for name, value in sent.items() if value != filled[name]}
         return Attributed(filled, given, self._missing(event, filled))
 
     def _own(self, event: UsageEvent, dimensions: Dimensions) -> Dimensions:

@@ -86,10 +86,16 @@ def compare(
     before: Pricer, after: Pricer, events: Iterable[UsageEvent], by: Sequence[str] = DEFAULT_BY
 ) -> Plan:
     """Price events in two ways and group the difference by dimensions of the cost event."""
+    return difference(((_priced(before, event), _priced(after, event)) for event in events), by)
+
+
+def difference(
+    pairs: Iterable[tuple[CostEvent | None, CostEvent | None]], by: Sequence[str] = DEFAULT_BY
+) -> Plan:
+    """Group the difference between two prices of each event. None: it is refused; groups are those of the second."""
     groups: dict[tuple[str, ...], _Sum] = {}
     total = _Sum()
-    for event in events:
-        old, new = _priced(before, event), _priced(after, event)
+    for old, new in pairs:
         shown = new or old
         key = tuple(str(getattr(shown, name)) if shown else "" for name in by)
         for one in (groups.setdefault(key, _Sum()), total):

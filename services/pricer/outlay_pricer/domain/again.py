@@ -1,0 +1,101 @@
+"""Pricing what was priced before: the usage event that a cost event was made of, and whether a new price differs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from outlay_pricer.domain.attribution import MISSING
+from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.pricing import price
+from outlay_schemas.catalog import parse_price_ref
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import CostEvent, Quantity, UsageEvent
+
+_KEPT = (
+    "cost",
+    "cost_parts",
+    "price_status",
+    "unpriced_meters",
+    "list_cost",
+    "provider",
+    "sku",
+    "project",
+    "team",
+    "business_unit",
+    "use_case",
+    "user",
+    "attributes",
+)
+"""What a reader of the ledger sees of a price. A newer revision, or a newer version of a list, is no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An event of the ledger, priced again."""
+
+    old: CostEvent
+    usage: UsageEvent
+    new: CostEvent | None
+    """None: under this catalog it is refused, and stays as it is."""
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the ledger would say something else."""
+        return self.new is not None and differs(self.old, self.new)
+
+
+def usage_of(cost: CostEvent) -> UsageEvent:
+    """Return the usage event that a cost event was made of, as it was before attribution.
+
+    Quantities come back as numbers of the same value, not always in the same spelling (5.0 as 5).
+    """
+    given = cost.given
+
+    def sent(name: str) -> str | None:
+        return given.get(name, getattr(cost, name)) or None
+
+    return UsageEvent(
+        id=cost.id,
+        source=cost.source,
+        time=cost.time,
+        kind=cost.kind,
+        sku=given.get("sku", cost.sku),
+        usage={meter: _number(quantity) for meter, quantity in cost.usage.items()},
+        activity=cost.activity,
+        provider=given.get("provider", cost.provider),
+        tenant=cost.tenant,
+        project=sent("project"),
+        team=sent("team"),
+        use_case=sent("use_case"),
+        user=sent("user"),
+        business_unit=sent("business_unit"),
+        tags=cost.tags,
+        attributes={name: value for name, value in cost.attributes.items() if name != MISSING},
+        reported_cost=None if cost.reported_cost is None else Decimal(cost.reported_cost),
+    )
+
+
+def _number(quantity: Quantity) -> Quantity:
+    whole = int(quantity)
+    return whole if whole == quantity else quantity
+
+
+def again(costs: Iterable[CostEvent], catalog: CompiledCatalog) -> Iterator[Again]:
+    """Price events of the ledger by a catalog."""
+    for cost in costs:
+        usage = usage_of(cost)
+        try:
+            yield Again(cost, usage, price(usage, catalog))
+        except Invalid:
+            yield Again(cost, usage, None)
+
+
+def differs(old: CostEvent, new: CostEvent) -> bool:
+    """Tell whether two prices of one event differ in more than their revision."""
+    if any(getattr(old, name) != getattr(new, name) for name in _KEPT):
+        return True
+    return old.price_ref != new.price_ref and _unversioned(old.price_ref) != _unversioned(new.price_ref)
+
+
+def _unversioned(ref: str) -> object:
+    return replace(parse_price_ref(ref), version="")

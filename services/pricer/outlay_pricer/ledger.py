@@ -1,0 +1,144 @@
+"""Reads cost events back from the ledger, a bounded piece at a time."""
+
+# ruff: noqa: S608 (what is pasted are the constants of this file)
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import CostEvent, cost_event_decoder
+
+PIECE = 20_000
+"""Rows read at once; a single second may have more."""
+_COLUMNS = ", ".join(f"`{name}`" for name in CostEvent.__struct_fields__)
+_SETTINGS = {
+    "output_format_json_quote_decimals": 1,  # money is a string
+    "output_format_json_quote_64bit_integers": 0,
+    "date_time_output_format": "iso",
+    "wait_end_of_query": 1,  # an error half way is an error, not a short answer
+}
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST = datetime(2100, 1, 1, tzinfo=UTC)
+"""What the ledger can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events of the ledger. What is empty restricts nothing."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """Exclusive."""
+    tenant: str = ""
+    provider: str = ""
+    sku: str = ""
+    """`*` stands for anything."""
+    source: str = ""
+    id: str = ""
+    unpriced: bool = False
+    before_revision: int = 0
+    """Only what an older revision priced; 0: all."""
+
+
+class Ledger:
+    """The ledger, for reading. Every method raises Retryable where ClickHouse is away."""
+
+    def __init__(self, warehouse: Warehouse, piece: int = PIECE) -> None:
+        self._warehouse = warehouse
+        self._piece = piece
+
+    def events(self, wanted: Selection) -> Iterator[CostEvent]:
+        """Return the events of a selection by minute, each once, as its newest revision says."""
+        where, bound = _conditions(wanted)
+        for start, end in self._spans(wanted):
+            answer = self._warehouse.raw(
+                f"SELECT {_COLUMNS} FROM ledger FINAL WHERE {where}"
+                " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')}) AND time >= {from:DateTime64(6, 'UTC')}"
+                " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')} ORDER BY minute",
+                {**bound, "from": start, "to": end},
+                _SETTINGS,
+            )
+            yield from (cost_event_decoder.decode(line) for line in answer.splitlines())
+
+    def count(self, wanted: Selection) -> int:
+        """Return how many events a selection has."""
+        where, bound = _conditions(wanted)
+        start, end = _bounds(wanted)
+        rows = self._warehouse.rows(
+            f"SELECT count() AS found FROM ledger FINAL WHERE {where}"
+            " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}",
+            {**bound, "from": start, "to": end},
+        )
+        return int(rows[0]["found"])
+
+    def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
+        """Cut a selection into spans of time of about a piece each."""
+        low, high = _bounds(wanted)
+        begin: datetime | None = None
+        rows = 0
+        end = low
+        for minute, found in self._minutes(wanted):
+            if begin is not None and rows + found > self._piece:
+                yield max(begin, low), min(end, high)
+                begin, rows = None, 0
+            begin = minute if begin is None else begin
+            rows += found
+            end = minute + timedelta(minutes=1)
+            if rows > self._piece:
+                yield from _seconds(max(begin, low), min(end, high))
+                begin, rows = None, 0
+        if begin is not None:
+            yield max(begin, low), min(end, high)
+
+    def _minutes(self, wanted: Selection) -> Iterator[tuple[datetime, int]]:
+        """Return the minutes that a selection has rows in, and at most how many."""
+        low, high = _bounds(wanted)
+        where, bound = _conditions(wanted)
+        limits = {**bound, "from": low, "to": high}
+        hours = ""
+        if wanted.unpriced:  # the rollups know where to look: a small table instead of a large one
+            hours = (
+                " AND toStartOfHour(minute) IN (SELECT time FROM costs_hourly WHERE unpriced_events > 0"
+                " AND time >= toStartOfHour({from:DateTime64(6, 'UTC')}) AND time < {to:DateTime64(6, 'UTC')})"
+            )
+        found = self._warehouse.rows(
+            f"SELECT minute, count() AS found FROM ledger WHERE {where}{hours}"
+            " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}"
+            " GROUP BY minute ORDER BY minute",
+            limits,
+        )
+        for row in found:
+            minute: datetime = row["minute"]
+            yield minute.replace(tzinfo=UTC) if minute.tzinfo is None else minute, int(row["found"])
+
+
+def _bounds(wanted: Selection) -> tuple[datetime, datetime]:
+    return wanted.since or _FIRST, wanted.until or _LAST
+
+
+def _seconds(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while start < end:
+        after = min(start.replace(microsecond=0) + timedelta(seconds=1), end)
+        yield start, after
+        start = after
+
+
+def _conditions(wanted: Selection) -> tuple[str, dict[str, object]]:
+    """Return a condition and what it binds."""
+    parts, bound = ["1"], dict[str, object]()
+    for name in ("tenant", "provider", "source", "id"):
+        if value := getattr(wanted, name):
+            parts.append(f"{name} = {{{name}:String}}")
+            bound[name] = value
+    if wanted.sku:
+        parts.append("(sku LIKE {sku:String} OR given['sku'] LIKE {sku:String})")
+        bound["sku"] = (
+            wanted.sku.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+        )
+    if wanted.unpriced:
+        parts.append("price_status = 'unpriced'")
+    if wanted.before_revision:
+        parts.append("revision < {revision:UInt64}")
+        bound["revision"] = wanted.before_revision
+    return " AND ".join(parts), bound
