@@ -1,8 +1,8 @@
-"""Publishes a catalog on the compacted topic `cost.catalog`, as the next revision."""
+"""Publishes a catalog on the compacted topic `cost.catalog`, as the next revision: one record, all or nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from outlay_kit.catalog_feed import KEY
 from outlay_kit.clock import Clock
@@ -14,6 +14,19 @@ from outlay_schemas.topics import CATALOG, MAX_RECORD_BYTES
 
 PATIENCE_SECONDS = 30.0
 """How long reading the topic to its end may take."""
+_TRIES = 10
+
+
+class CatalogTopic(Protocol):
+    """The topic of catalogs."""
+
+    def newest(self) -> Catalog | None:
+        """Read to the end and return the newest catalog, of two with one number the first; None: there is none."""
+        ...
+
+    def append(self, catalog: Catalog) -> None:
+        """Return when the catalog is durable."""
+        ...
 
 
 def newest(kafka: KafkaSettings, clock: Clock) -> Catalog | None:
@@ -21,34 +34,34 @@ def newest(kafka: KafkaSettings, clock: Clock) -> Catalog | None:
 
     Raises Retryable if the end is not reached: guessing that there is no catalog would publish over one.
     """
-    best: Catalog | None = None
-    with _consumer(kafka) as (consumer, partition):
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek_to_beginning()
-        deadline = clock.monotonic() + PATIENCE_SECONDS
-        while consumer.position(partition) < end:
-            if clock.monotonic() > deadline:
-                raise Retryable(f"{CATALOG.name} could not be read to its end in {PATIENCE_SECONDS:.0f} s")
-            for records in consumer.poll(timeout_ms=200).values():
-                for record in records:
-                    if record.key == KEY and record.value:
-                        catalog = decode_catalog(record.value)
-                        best = catalog if best is None or catalog.revision > best.revision else best
-    return best
+    return KafkaTopic(kafka, clock).newest()
 
 
 def publish(kafka: KafkaSettings, content: Catalog, clock: Clock) -> int:
     """Publish `content` as the next revision, unless it is what is in force; return the revision in force."""
-    known = newest(kafka, clock)
-    if known is not None and same_content(known, content):
-        return known.revision
-    return _send(kafka, content, clock, known.revision + 1 if known else 1)
+    return publish_on(KafkaTopic(kafka, clock), content, clock)
 
 
 def publish_if_absent(kafka: KafkaSettings, content: Catalog, clock: Clock) -> int:
     """Publish `content` as revision 1 if nothing was published yet; return the revision in force."""
-    known = newest(kafka, clock)
-    return known.revision if known is not None else _send(kafka, content, clock, 1)
+    topic = KafkaTopic(kafka, clock)
+    known = topic.newest()
+    return known.revision if known is not None else publish_on(topic, content, clock)
+
+
+def publish_on(topic: CatalogTopic, content: Catalog, clock: Clock) -> int:
+    """Publish `content` as the next revision of a topic, unless it is what is in force; return the revision in force.
+
+    Two who publish at once may choose the same number. Every reader takes the first, and whoever finds that it was
+    not theirs publishes again: the number is never kept for two contents.
+    """
+    for _ in range(_TRIES):
+        known = topic.newest()
+        if known is not None and same_content(known, content):
+            return known.revision
+        revision = known.revision + 1 if known else 1
+        topic.append(content.model_copy(update={"revision": revision, "created_at": clock.now()}))
+    raise Retryable("others publish catalogs all the time; try again")
 
 
 def same_content(one: Catalog, other: Catalog) -> bool:
@@ -57,14 +70,39 @@ def same_content(one: Catalog, other: Catalog) -> bool:
     return encode_catalog(other.model_copy(update=stamp)) == encode_catalog(one)
 
 
-def _send(kafka: KafkaSettings, content: Catalog, clock: Clock, revision: int) -> int:
-    stamped = content.model_copy(update={"revision": revision, "created_at": clock.now()})
-    sink = KafkaSink(kafka)
-    try:
-        deliver(sink, CATALOG.name, [encode_catalog(stamped)], KEY)
-    finally:
-        sink.close()
-    return revision
+class KafkaTopic:
+    """The topic on the bus. Every method raises Retryable where Kafka is away."""
+
+    def __init__(self, kafka: KafkaSettings, clock: Clock) -> None:
+        self._kafka = kafka
+        self._clock = clock
+
+    def newest(self) -> Catalog | None:
+        """Read to the end and return the newest catalog, of two with one number the first."""
+        best: Catalog | None = None
+        with _consumer(self._kafka) as (consumer, partition):
+            end = consumer.end_offsets([partition])[partition]
+            consumer.seek_to_beginning()
+            deadline = self._clock.monotonic() + PATIENCE_SECONDS
+            while consumer.position(partition) < end:
+                if self._clock.monotonic() > deadline:
+                    raise Retryable(
+                        f"{CATALOG.name} could not be read to its end in {PATIENCE_SECONDS:.0f} s"
+                    )
+                for records in consumer.poll(timeout_ms=200).values():
+                    for record in records:
+                        if record.key == KEY and record.value:
+                            catalog = decode_catalog(record.value)
+                            best = catalog if best is None or catalog.revision > best.revision else best
+        return best
+
+    def append(self, catalog: Catalog) -> None:
+        """Return when the catalog is durable."""
+        sink = KafkaSink(self._kafka)
+        try:
+            deliver(sink, CATALOG.name, [encode_catalog(catalog)], KEY)
+        finally:
+            sink.close()
 
 
 @contextmanager

@@ -39,7 +39,7 @@ GOLDEN = sorted((Path(__file__).parent / "golden").iterdir())
     usage=some.dictionaries(
         some.sampled_from(["input_tokens", "gb", "crates"]), QUANTITIES, min_size=1
     ).filter(lambda usage: not isinstance(usage.get("input_tokens"), Decimal)),
-    dimensions=some.fixed_dictionaries({name: NAMES for name in ("project", "team", "use_case", "user")}),
+    dimensions=some.fixed_dictionaries(dict.fromkeys(("project", "team", "use_case", "user"), NAMES)),
     sku=some.sampled_from(["plain", "house", "nothing"]),
     reported=some.none() | some.decimals(0, 1000, places=6),
     attributes=some.dictionaries(some.sampled_from(["region", "a"]), some.text(max_size=3)),

@@ -1,0 +1,86 @@
+"""What happens when a catalog arrives: it is kept for ever, and events without a price are priced by it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import msgspec
+from prometheus_client import Counter
+
+from outlay_kit.clock import Clock
+from outlay_kit.kafka import RecordSink
+from outlay_kit.telemetry import get_logger
+from outlay_kit.warehouse import Warehouse
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.again import again
+from outlay_pricer.ledger import Ledger, Selection
+from outlay_pricer.repricing.resend import resend
+from outlay_schemas.events import UsageEvent
+
+log = get_logger(__name__)
+
+LOOKED = Counter("outlay_repricing_looked_total", "Unpriced events of the ledger that were priced again")
+SENT = Counter(
+    "outlay_repricing_sent_total", "Of them, those that came out differently and were put on the bus"
+)
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A catalog as it came."""
+
+    revision: int
+    created_at: datetime
+    note: str
+    body: str
+
+
+class Keeper:
+    """Has no state that matters: what is still to be done is in the ledger."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        sink: RecordSink,
+        clock: Clock,
+        *,
+        settle_seconds: float = 600.0,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`settle_seconds`: how long pricers that do not have a new catalog yet may add unpriced events."""
+        self._warehouse = warehouse
+        self._ledger = Ledger(warehouse)
+        self._sink = sink
+        self._clock = clock
+        self._settle = settle_seconds
+        self._progress = progress
+        self._revision = 0
+        self._until = 0.0
+
+    def keep(self, catalog: Arrived) -> None:
+        """Write a catalog down. Safe to repeat. Raises Retryable."""
+        self._warehouse.insert_json_lines("catalogs", msgspec.json.encode(catalog))
+
+    def look(self, catalog: CompiledCatalog) -> int:
+        """Price unpriced events by a catalog that is new; return how many were sent on. Raises Retryable.
+
+        It looks again for a while: what an older revision prices in the meantime is still to come into the ledger.
+        """
+        now = self._clock.monotonic()
+        if catalog.revision == self._revision and now >= self._until:
+            return 0
+        sent = resend(self._sink, self._better(catalog))
+        SENT.inc(sent)
+        if sent:
+            log.info(
+                "events without a price are priced by a new catalog", events=sent, revision=catalog.revision
+            )
+        if catalog.revision != self._revision:
+            self._revision, self._until = catalog.revision, now + self._settle
+        return sent
+
+    def _better(self, catalog: CompiledCatalog) -> Iterator[UsageEvent]:
+        wanted = Selection(unpriced=True, before_revision=catalog.revision)
+        for item in again(self._ledger.events(wanted), catalog):
+            LOOKED.inc()
+            self._progress()
+            if item.differs:
+                yield item.usage

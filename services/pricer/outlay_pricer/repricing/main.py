@@ -1,0 +1,77 @@
+"""Wires re-pricing. Run as `python -m outlay_pricer.repricing.main`; see settings.py for its environment."""
+
+from collections import deque
+
+from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.kafka import KafkaSink
+from outlay_kit.loop import Stop, Stopped, persist
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import load
+from outlay_kit.telemetry import configure_logging
+from outlay_kit.warehouse import Warehouse
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.repricing.keeper import Arrived, Keeper
+from outlay_pricer.repricing.settings import Settings
+from outlay_schemas.catalog import decode_catalog
+
+
+def main() -> None:
+    """Keep catalogs and price what had no price, until asked to stop."""
+    settings = load(Settings)
+    configure_logging("repricer", settings.log_level)
+    clock = SystemClock()
+    health = Health(clock, settings.health.stall_seconds)
+    stop = Stop().on_signals()
+    serve_health(health, settings.health)
+    end_when_stalled(health)
+    arrived: deque[Arrived] = deque()
+    feed = CatalogFeed(settings.kafka, lambda body: _compile(body, arrived), clock).start()
+    try:
+        persist(lambda: migrate(settings.warehouse), clock, health, stop)
+        sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
+        keeper = Keeper(
+            Warehouse(settings.warehouse),
+            sink,
+            clock,
+            settle_seconds=settings.settle_seconds,
+            progress=health.progress,
+        )
+        working = False
+        health.watch(lambda: working)
+        while not stop.asked():
+            working = True
+            persist(lambda: _turn(keeper, feed, arrived), clock, health, stop)
+            working = False
+            health.ready = True
+            _wait(settings.every_seconds, clock, stop)
+        sink.close()
+    except Stopped:
+        pass
+    finally:
+        feed.stop()
+
+
+def _compile(body: bytes, arrived: "deque[Arrived]") -> tuple[int, CompiledCatalog]:
+    catalog = decode_catalog(body)
+    arrived.append(Arrived(catalog.revision, catalog.created_at, catalog.note, body.decode()))
+    return catalog.revision, CompiledCatalog.from_catalog(catalog)
+
+
+def _turn(keeper: Keeper, feed: CatalogFeed[CompiledCatalog], arrived: "deque[Arrived]") -> None:
+    while arrived:
+        keeper.keep(arrived[0])
+        arrived.popleft()  # only now: what cannot be written now is written later
+    if feed.revision:
+        keeper.look(feed.current())
+
+
+def _wait(seconds: float, clock: Clock, stop: Stop) -> None:
+    until = clock.monotonic() + seconds
+    while not stop.asked() and (left := until - clock.monotonic()) > 0:
+        clock.sleep(min(left, 0.25))
+
+
+if __name__ == "__main__":
+    main()

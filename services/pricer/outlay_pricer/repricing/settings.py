@@ -1,0 +1,21 @@
+"""Everything that re-pricing is told, by the environment, validated whole."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+
+
+class Settings(BaseSettings):
+    """`OUTLAY_REPRICER_...`, and those of Kafka, ClickHouse and health."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_REPRICER_", frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    every_seconds: float = Field(default=5.0, gt=0)
+    """How often to see whether a catalog came, and whether it left events unpriced."""
+    settle_seconds: float = Field(default=120.0, ge=0)
+    """How long after a catalog came unpriced events of an older one may still arrive."""
+    log_level: str = "INFO"
