@@ -51,9 +51,10 @@ class FakeBroker:
         return dict(self._group(group).committed)
 
     def rewind(self, group: str) -> None:
-        """Forget the group's commits, as an operator does to replay; members start over."""
+        """Forget the group's commits, as an operator does to replay; members join anew and start over."""
         state = self._group(group)
         state.committed.clear()
+        state.members.clear()
         state.generation += 1
 
     def evict(self, source: "FakeSource") -> None:
@@ -81,6 +82,10 @@ class FakeBroker:
         mine = state.members.index(source)
         count = len(state.members)
         return state.generation, [p for i, p in enumerate(everything) if i % count == mine]
+
+    def member(self, source: "FakeSource") -> bool:
+        """Whether `source` is a member of its group: not, if it never joined or was put out."""
+        return source in self._group(source.group).members
 
     def current(self, source: "FakeSource", generation: int) -> bool:
         """Whether `source` is a member of the group in its newest generation."""
@@ -148,9 +153,11 @@ class FakeSource:
         self._broker.evict(self)
 
     def _rejoin(self) -> None:
+        """Keep the place in partitions kept; begin at what was committed in those that are new."""
+        kept = self._positions if self._broker.member(self) else {}
         self._generation, mine = self._broker.join(self)
         committed = self._broker.committed(self.group)
-        self._positions = {partition: committed.get(partition, 0) for partition in mine}
+        self._positions = {p: kept.get(p, committed.get(p, 0)) for p in mine}
 
 
 class FakeSink:

@@ -19,8 +19,10 @@ def migrations() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def migrate(settings: WarehouseSettings) -> list[str]:
-    """Apply what is missing; return the names applied. Raises Retryable if ClickHouse is away.
+def migrate(settings: WarehouseSettings, through: int = 9999) -> list[str]:
+    """Apply what is missing, up to number `through`; return the names applied.
+
+    Raises Retryable if ClickHouse is away.
 
     Every statement is written to be safe to repeat (IF NOT EXISTS, OR REPLACE), since a crash between a
     statement and its mark applies it again, and two services may migrate at once.
@@ -37,7 +39,7 @@ def migrate(settings: WarehouseSettings) -> list[str]:
     done = {row["number"] for row in warehouse.rows("SELECT number FROM schema_migrations")}
     applied = []
     for number, name, sql in migrations():
-        if number in done:
+        if number in done or number > through:
             continue
         for statement in statements(sql):
             warehouse.command(statement)

@@ -12,11 +12,12 @@ identity, and a window is a function of the ledger.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
 from outlay_aggregator import metrics
-from outlay_aggregator.adapters.books import Books, MalformedError
+from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain import heads, letters
 from outlay_aggregator.domain.heads import BadLine
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
@@ -36,10 +37,24 @@ class Limits:
     max_linger: float = 5.0
 
 
+class BookKeeper(Protocol):
+    """Where the books are kept: `adapters.books.Books`."""
+
+    def append(self, table: str, lines: bytes) -> None:
+        """Write NDJSON rows. Raises Retryable; MalformedError if a line cannot be read."""
+        ...
+
+    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
+        """Compute windows anew, store them, return one `RollupWindow` a line. Raises Retryable."""
+        ...
+
+
 class Aggregator:
     """Cost events in, ledger and rollups out."""
 
-    def __init__(self, books: Books, sink: RecordSink, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(
+        self, books: BookKeeper, sink: RecordSink, clock: Clock, limits: Limits | None = None
+    ) -> None:
         self._books = books
         self._sink = sink
         self._clock = clock
@@ -64,49 +79,46 @@ class Aggregator:
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Steps 1 and 2. Return the dirty minutes."""
-        minutes: set[Window] = set()
-        bodies: list[bytes] = []
-        events = 0
-        for record in records:
-            reading = heads.read(record.value)
+        readings = [heads.read(record.value) for record in records]
+        for record, reading in zip(records, readings, strict=True):
             self._refuse(record, reading.bad)
-            if reading.events:
-                bodies.append(reading.body)
-                minutes |= reading.minutes
-                events += reading.events
-        if not bodies:
-            return minutes
-        body = b"\n".join(bodies)
+        body = b"\n".join(reading.body for reading in readings if reading.events)
+        if not body:
+            return set()
+        metrics.EVENTS.inc(sum(reading.events for reading in readings))
+        metrics.BYTES.inc(len(body))
         try:
             self._books.append("ledger", body)
         except MalformedError:
-            for record in records:
-                self._write_apart(record)
-        metrics.EVENTS.inc(events)
-        metrics.BYTES.inc(len(body))
-        return minutes
+            return {minute for record in records for minute in self._write_apart(record)}
+        return {minute for reading in readings for minute in reading.minutes}
 
-    def _write_apart(self, record: Record) -> None:
-        """Write a record whose batch the engine refused: its bad lines become dead letters."""
+    def _write_apart(self, record: Record) -> frozenset[Window]:
+        """Write a record whose batch the engine refused: its bad lines become dead letters.
+
+        Return the minutes of the lines that were written: a minute in which none was is not dirty.
+        """
         lines = [(n, line) for n, line in enumerate(record.value.split(b"\n")) if line.strip()]
         bad = {n: why for n, line in lines if (why := heads.why(line, n))}
         self._refuse(record, list(bad.values()))
-        self._halve(record, [(n, line) for n, line in lines if n not in bad])
+        written = self._halve(record, [(n, line) for n, line in lines if n not in bad])
+        return heads.read(b"\n".join(written)).minutes
 
-    def _halve(self, record: Record, lines: Sequence[tuple[int, bytes]]) -> None:
+    def _halve(self, record: Record, lines: Sequence[tuple[int, bytes]]) -> list[bytes]:
         """Write lines; if the engine refuses them, halve them until the bad ones stand alone."""
         if not lines:
-            return
+            return []
+        bodies = [line for _, line in lines]
         try:
-            self._books.append("ledger", b"\n".join(line for _, line in lines))
+            self._books.append("ledger", b"\n".join(bodies))
         except MalformedError as error:
-            if len(lines) == 1:
-                number, line = lines[0]
-                self._refuse(record, [BadLine(line, number, "ledger_refused", str(error)[:1000])])
-                return
-            middle = len(lines) // 2
-            self._halve(record, lines[:middle])
-            self._halve(record, lines[middle:])
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                return self._halve(record, lines[:middle]) + self._halve(record, lines[middle:])
+            number, line = lines[0]
+            self._refuse(record, [BadLine(line, number, "ledger_refused", str(error)[:1000])])
+            return []
+        return bodies
 
     def _refuse(self, record: Record, bad: Sequence[BadLine]) -> None:
         """Make dead letters of bad lines, durably: if that fails, the line stops."""
@@ -116,7 +128,11 @@ class Aggregator:
             letters.dead_letter(record.topic, record.partition, record.offset, b, self._clock.now())
             for b in bad
         ]
-        deliver(self._sink, DEAD_LETTER.name, [encoder.encode(letter) for letter in found])
+        for line in map(encoder.encode, found):
+            try:
+                deliver(self._sink, DEAD_LETTER.name, [line])
+            except OversizeError:  # base64 is a third larger than the record that it was in
+                self._books.append("dead_letters", line)
         metrics.POISON.inc(len(found))
 
     def _store_letters(self, records: Sequence[Record]) -> None:
@@ -153,7 +169,14 @@ class Aggregator:
                 future.result(timeout=120)
             except OversizeError:
                 metrics.OVERSIZE.inc()
-                deliver(self._sink, ROLLUPS.name, [letters.thin(line)], tenant)
+                self._publish_less(line, tenant)
+
+    def _publish_less(self, line: bytes, tenant: bytes) -> None:
+        """Publish a window that no record holds: who reads it finds the whole in the rollup tables."""
+        try:
+            deliver(self._sink, ROLLUPS.name, [letters.thin(line)], tenant)
+        except OversizeError:
+            deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
 
     def _note(self, started: float, written: float, done: float, minutes: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)

@@ -21,6 +21,8 @@ class _Head(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Head)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""All that a decoder raises for bytes that it cannot read, and `_minutes` for heads that it cannot place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def read(value: bytes) -> Reading:
     try:
         heads = _decoder.decode_lines(value)
         minutes = _minutes(heads)
-    except (msgspec.MsgspecError, ValueError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _read_lines(value)
     return Reading(value, len(heads), minutes)
 
@@ -68,7 +70,7 @@ def _read_lines(value: bytes) -> Reading:
         try:
             minutes |= _minutes([_decoder.decode(line)])
             good.append(line)
-        except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             bad.append(why(line, number) or BadLine(line, number, "cost_event_invalid", str(error)))
     return Reading(b"\n".join(good), len(good), frozenset(minutes), bad)
 
@@ -77,7 +79,7 @@ def why(line: bytes, number: int) -> BadLine | None:
     """Decode a line in full and say what is wrong with it; None if the contract takes it."""
     try:
         event = cost_event_decoder.decode(line)
-    except (msgspec.MsgspecError, ValueError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         text = str(error)
         _, _, place = text.rpartition(" - at `")
         return BadLine(
@@ -100,15 +102,16 @@ def _why_event(event: CostEvent, line: bytes, number: int) -> BadLine | None:
 def _minutes(heads: Sequence[_Head]) -> frozenset[Window]:
     """Return the minutes of the heads. Raises ValueError if one has no identity or no usable time.
 
-    `2026-11-24T01:02:03Z` differs inside a minute only after its 16th character, so that few of many
-    times are parsed.
+    `2026-11-24T01:02:03.4Z` differs inside a second only after its 19th character, so that few of many
+    times are parsed. The seconds are parsed too: what the engine would read as another minute (second 60)
+    would dirty a minute in which the ledger has nothing, and be waited for without end.
     """
     for head in heads:
         if not (head.id and head.source):
             raise ValueError("source and id must be given")
-    places = {(head.tenant, head.time[:16], head.time[-1:]) for head in heads}
+    places = {(head.tenant, head.time[:19], head.time[-1:]) for head in heads}
     if all(zone == "Z" for _, _, zone in places):
-        times = [(tenant, f"{minute}:00Z") for tenant, minute, _ in places]
+        times = [(tenant, f"{second}Z") for tenant, second, _ in places]
     else:
         times = [(head.tenant, head.time) for head in heads]
     return frozenset(_window(tenant, text) for tenant, text in times)

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.statements import DIMENSIONS, OTHER
 from outlay_schemas.events import (
     DeadLetter,
     RollupGroup,
@@ -49,7 +50,7 @@ def read(value: bytes, topic: str, partition: int, offset: int, at: datetime) ->
             continue
         try:
             found.append(dead_letter_decoder.decode(line))
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             bad = BadLine(line, number, "dead_letter_invalid", str(error))
             found.append(dead_letter(topic, partition, offset, bad, at))
     return found
@@ -63,7 +64,7 @@ def thin(line: bytes) -> bytes:
         key = _dimensions(group)
         known = cells.get(key)
         if known is None:
-            cells[key] = msgspec.structs.replace(group, user="(other)", usage={})
+            cells[key] = msgspec.structs.replace(group, user=OTHER, usage={})
         else:
             known.cost = to_usd(to_pico(known.cost) + to_pico(group.cost))
             known.events += group.events
@@ -72,23 +73,28 @@ def thin(line: bytes) -> bytes:
     return encoder.encode(thinned)
 
 
-def _dimensions(group: RollupGroup) -> tuple[str, ...]:
-    return (
-        group.project,
-        group.team,
-        group.business_unit,
-        group.use_case,
-        group.provider,
-        group.sku,
-        group.kind,
-        group.activity,
+def bare(line: bytes) -> bytes:
+    """Return a window as one cell with its totals, for when even the thin one is too large for a record."""
+    window = rollup_window_decoder.decode(line)
+    everything = msgspec.structs.replace(
+        window.groups[0],
+        **dict.fromkeys((*DIMENSIONS, "user"), OTHER),
+        cost=to_usd(sum(to_pico(group.cost) for group in window.groups)),
+        events=sum(group.events for group in window.groups),
+        unpriced_events=sum(group.unpriced_events for group in window.groups),
+        usage={},
     )
+    return encoder.encode(msgspec.structs.replace(window, groups=[everything]))
+
+
+def _dimensions(group: RollupGroup) -> tuple[str, ...]:
+    return tuple(getattr(group, name) for name in DIMENSIONS)
 
 
 def _tenant(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Owner).tenant
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
 
 

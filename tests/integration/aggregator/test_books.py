@@ -1,0 +1,117 @@
+"""What the engine refuses, what it bounds, and what it finds different."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+
+from outlay_aggregator.adapters.books import Books, MalformedError
+from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
+from outlay_kit.errors import Retryable
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import dead_letter_decoder, encoder
+from outlay_schemas.topics import DEAD_LETTER
+
+MINUTE = window_of("x", START, "minute").start
+
+
+@pytest.fixture
+def books(warehouse: Warehouse) -> Books:
+    return Books(warehouse, 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("what", '"unknown"'),
+        ("usage", '{"input_tokens": "many"}'),
+        ("cost", '"1e40"'),
+        ("cost", '"99999999999999999999999999999999999999"'),
+        ("revision", "-1.5"),
+        ("time", '"yesterday"'),
+        ("time", '"1999-12-31T23:59:59Z"'),
+        ("id", '""'),
+        ("id", "null"),
+        ("tags", "[1]"),
+    ],
+)
+def test_a_line_that_the_engine_cannot_read_is_told_apart_from_an_engine_that_is_away(
+    books: Books, name: str, value: str
+) -> None:
+    good = encoder.encode(cost_event("malformed", "good"))
+    whole = encoder.encode(cost_event("malformed", "bad"))[:-1]
+    with pytest.raises(MalformedError):
+        books.append("ledger", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
+
+
+def test_a_mistake_of_ours_is_neither(books: Books) -> None:
+    with pytest.raises(DatabaseError):
+        books.append("no_such_table", b"{}")
+
+
+def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(world: World) -> None:
+    tenant = "poisoned"
+    good = [cost_event(tenant, str(n), cost="0.1") for n in range(20)]
+    rows = [encoder.encode(event) for event in good]
+    unread = rows[0].replace(b'"input_tokens":10', b'"input_tokens":1e99')
+    lonely = encoder.encode(cost_event(tenant, "l", START + timedelta(hours=5)))[:-1] + b',"what":1}'
+    world.send(b"\n".join([*rows[:7], b"\x00\xff{", unread, *rows[7:], lonely]))
+    world.run_through([])
+    refused = [dead_letter_decoder.decode(r.value) for r in world.broker.records(DEAD_LETTER.name)]
+    assert {letter.body for letter in refused} == {b"\x00\xff{", unread, lonely}
+    found = world.warehouse.rows(
+        "SELECT original, topic, offset, line, code FROM dead_letters FINAL WHERE line IN (7, 8) AND topic != ''"
+    )
+    assert {row["line"] for row in found} == {7, 8}
+    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("2.0")
+
+
+def test_users_past_the_bound_are_other_and_no_sum_changes(warehouse: Warehouse) -> None:
+    tenant = "crowd"
+    crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
+    Books(warehouse, 5).append("ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")]))
+    for grain in GRAINS:
+        Books(warehouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        cells = {cell[-1]: m[:2] for cell, m in stored(warehouse, tenant, grain).items()}
+        assert cells == {
+            **{f"u{n}": (Decimal(n), 1) for n in range(25, 30)},
+            "": (Decimal(7), 1),
+            "(other)": (Decimal(sum(range(25))), 25),
+        }
+
+
+def test_a_window_without_a_row_is_not_answered_for(books: Books) -> None:
+    with pytest.raises(Retryable, match="got 0"):
+        books.recompute("minute", [Window(MINUTE, "nobody")])
+
+
+def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
+    books: Books, warehouse: Warehouse
+) -> None:
+    tenant = "different"
+    rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]
+    books.append("ledger", lines(rows))
+    minutes = books.minutes(MINUTE, MINUTE + 3600, [tenant])
+    assert sorted(w.start for w in minutes) == [MINUTE, MINUTE + 60, MINUTE + 120]
+    assert {tenant} < {w.tenant for w in books.minutes(MINUTE, MINUTE + 3600)} | {"another"}
+    for grain in GRAINS:
+        books.recompute(grain, sorted({widen(m, grain) for m in minutes}))
+        assert books.differences(grain, sorted({widen(m, grain) for m in minutes})) == []
+    warehouse.command(
+        "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1,"
+        " arrayMap(g -> tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9),"
+        " tuple(g.10 + 1)), tuple(g.11, g.12, g.13)), groups)"
+        " FROM rollup_minute FINAL WHERE tenant = 'different' AND window = toDateTime({w:UInt32}, 'UTC')",
+        {"w": MINUTE + 60},
+    )
+    [found] = books.differences("minute", minutes)
+    assert (found["tenant"], found["right_cost"], found["stored_cost"]) == (tenant, "1", "2")
+    ghost = Window(MINUTE + 60 * 10, tenant)
+    warehouse.command(
+        "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, toDateTime({w:UInt32}, 'UTC'),"
+        " version, groups FROM rollup_minute FINAL WHERE tenant = 'different' AND window = {m:UInt32}",
+        {"w": ghost.start, "m": MINUTE},
+    )
+    assert [row["right_events"] for row in books.differences("minute", [ghost])] == [0]

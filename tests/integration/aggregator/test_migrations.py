@@ -1,0 +1,76 @@
+"""Every version of the tables, applied in order to a database with data in it, on the real engine."""
+
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.windows import GRAINS, window_of
+from outlay_kit.fakes import FakeBroker
+from outlay_kit.migrator import migrate, migrations
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+
+
+@pytest.fixture
+def empty(engine_settings: WarehouseSettings) -> Iterator[WarehouseSettings]:
+    """A database of the test's own; the engine is the session's."""
+    settings = engine_settings.model_copy(update={"database": f"m_{uuid.uuid4().hex[:8]}"})
+    yield settings
+    server = Warehouse(settings, database="")
+    server.command("DROP DATABASE IF EXISTS {db:Identifier}", {"db": settings.database})
+    server.close()
+
+
+def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
+    empty: WarehouseSettings,
+) -> None:
+    first = migrate(empty, through=1)
+    assert first == ["0001_ledger.sql"]
+    warehouse = Warehouse(empty)
+    books = Books(warehouse, 1000)
+    rows = [cost_event("acme", str(n), cost="0.000000000001") for n in range(3)]
+    books.append("ledger", lines(rows))
+    minute = window_of("acme", START, "minute")
+    books.store("minute", books.compute("minute", [minute]))
+    before = warehouse.raw("SELECT * FROM ledger ORDER BY id")
+    for number, name, _ in migrations()[1:]:
+        assert migrate(empty, through=number) == [name]
+    assert warehouse.raw("SELECT * FROM ledger ORDER BY id").startswith(before[:50])
+    cells = stored(warehouse, "acme", "minute")
+    assert [measures[:2] for measures in cells.values()] == [(Decimal("0.000000000003"), 3)]
+    World(warehouse, broker := FakeBroker())
+    world = World(warehouse, broker)
+    world.send(lines([cost_event("acme", "after", cost="1")]))
+    world.run_through([])
+    for grain in GRAINS:
+        assert sum(m[0] for m in stored(warehouse, "acme", grain).values()) == Decimal("1.000000000003")
+    warehouse.close()
+
+
+def test_migrating_again_applies_nothing_and_half_a_version_is_completed(empty: WarehouseSettings) -> None:
+    everything = migrate(empty)
+    assert everything == [name for _, name, _ in migrations()]
+    assert migrate(empty) == []
+    warehouse = Warehouse(empty)
+    warehouse.command("TRUNCATE TABLE schema_migrations")  # died between a statement and its mark
+    assert migrate(empty) == everything
+    warehouse.close()
+
+
+def test_every_table_view_and_column_says_what_it_is(empty: WarehouseSettings) -> None:
+    migrate(empty)
+    warehouse = Warehouse(empty)
+    tables = warehouse.rows("SELECT name, comment FROM system.tables WHERE database = currentDatabase()")
+    assert {"ledger", "rollup_minute", "costs", "costs_daily", "dead_letters"} <= {t["name"] for t in tables}
+    assert [t["name"] for t in tables if not t["comment"]] == []
+    columns = warehouse.rows(
+        "SELECT concat(table, '.', name) AS name FROM system.columns"
+        " WHERE database = currentDatabase() AND comment = '' AND table NOT IN ('schema_migrations')"
+        " AND name NOT LIKE 'groups.%'"
+    )
+    assert columns == []
+    warehouse.close()

@@ -1,0 +1,102 @@
+"""An aggregator whose books and bus are in the test's hands."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+
+from outlay_aggregator.adapters.books import MalformedError
+from outlay_aggregator.domain.windows import Window, as_time
+from outlay_aggregator.service import Aggregator, Limits
+from outlay_kit.clock import FakeClock
+from outlay_kit.fakes import FakeBroker, FakeSink
+from outlay_kit.kafka import Batch, Record
+from outlay_schemas.events import DeadLetter, Grain, RollupGroup, RollupWindow, dead_letter_decoder, encoder
+from outlay_schemas.money import Usd
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def line(event_id: str = "1", **changes: object) -> bytes:
+    """A cost event as the pricer writes it; a change of None leaves the field out."""
+    event: dict[str, object] = {
+        "id": event_id, "source": "test", "time": "2026-11-24T01:02:03.5Z", "kind": "llm", "sku": "gpt-5",
+        "usage": {"input_tokens": 10}, "activity": "inference", "provider": "openai", "tenant": "acme",
+        "revision": 1, "fingerprint": 7, "cost": "1.25", "price_status": "priced", "price_ref": "book/1",
+        **changes,
+    }  # fmt: skip
+    return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
+
+
+def batch(*values: bytes, topic: str = COST_EVENTS.name) -> Batch:
+    return Batch([Record(topic, 0, offset, value) for offset, value in enumerate(values)])
+
+
+def group(user: str = "u", **changes: object) -> RollupGroup:
+    dimensions = dict.fromkeys(
+        ("project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity"), "x"
+    )
+    measures: dict[str, object] = {"cost": Usd("0.1"), "events": 1, "unpriced_events": 0, "usage": {}}
+    return RollupGroup(**{**dimensions, "user": user, **measures, **changes})  # type: ignore[arg-type]
+
+
+def window(groups: Sequence[RollupGroup], tenant: str = "acme", start: int = 0) -> RollupWindow:
+    return RollupWindow(tenant, "minute", as_time(Window(start, tenant)), 1, list(groups))
+
+
+class MemoryBooks:
+    """Keeps what is written, in order; a line that holds `poison` is refused with all that came with it."""
+
+    def __init__(self, log: list[str], poison: bytes = b"POISON") -> None:
+        self.log = log
+        self.poison = poison
+        self.ledger: list[bytes] = []
+        self.letters: list[DeadLetter] = []
+        self.recomputed: list[tuple[Grain, list[Window]]] = []
+        self.groups: Callable[[Window], Sequence[RollupGroup]] = lambda _: [group()]
+
+    def append(self, table: str, lines: bytes) -> None:
+        self.log.append(f"append {table}")
+        if self.poison in lines:
+            raise MalformedError("Code: 27. DB::Exception: cannot parse")
+        if table == "dead_letters":
+            self.letters += dead_letter_decoder.decode_lines(lines)
+        else:
+            self.ledger += lines.split(b"\n")
+
+    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
+        self.log.append(f"recompute {grain}")
+        self.recomputed.append((grain, list(windows)))
+        return [encoder.encode(window(self.groups(w), w.tenant, w.start)) for w in windows]
+
+
+class LoggingSink(FakeSink):
+    """Notes what is sent where, in the log that the books write too."""
+
+    def __init__(self, broker: FakeBroker, log: list[str], max_bytes: int) -> None:
+        super().__init__(broker, max_bytes)
+        self._log = log
+
+    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+        self._log.append(f"send {topic}")
+        return super().send(topic, value, key)
+
+
+class Rig:
+    """An aggregator with a log of all that it does, in order."""
+
+    def __init__(self, limits: Limits | None = None, max_bytes: int = 16 * 2**20) -> None:
+        self.log: list[str] = []
+        self.clock = FakeClock(NOW)
+        self.broker = FakeBroker(1)
+        self.books = MemoryBooks(self.log)
+        self.sink = LoggingSink(self.broker, self.log, max_bytes)
+        self.aggregator = Aggregator(self.books, self.sink, self.clock, limits)
+
+    def handle(self, *values: bytes) -> None:
+        self.aggregator.handle(batch(*values))
+
+    def refused(self) -> list[DeadLetter]:
+        """The dead letters on the bus."""
+        return [dead_letter_decoder.decode(r.value) for r in self.broker.records(DEAD_LETTER.name)]

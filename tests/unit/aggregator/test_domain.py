@@ -1,0 +1,135 @@
+"""What a record dirties, which of its lines are bad, and what windows hold it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.aggregator.rig import NOW, group, line, window
+
+from outlay_aggregator.domain import letters, statements
+from outlay_aggregator.domain.heads import BadLine, read, why
+from outlay_aggregator.domain.windows import GRAINS, Window, as_time, chunks, end_of, widen, window_of
+from outlay_schemas.events import encoder, rollup_window_decoder
+
+MINUTE = Window(1_795_482_120, "acme")
+
+
+def test_a_good_record_is_passed_on_as_it_came() -> None:
+    value = line("1") + b"\n\n  " + line("2") + b"\n"
+    reading = read(value)
+    assert (reading.body, reading.events, reading.minutes, reading.bad) == (value, 2, frozenset({MINUTE}), ())
+
+
+def test_minutes_are_told_by_tenant_and_utc() -> None:
+    rows = [
+        line("1", time="2026-11-24T01:02:59.999999Z"),
+        line("2", time="2026-11-24T03:02:00+02:00"),
+        line("3", tenant="other"),
+    ]
+    assert read(b"\n".join(rows)).minutes == {MINUTE, Window(MINUTE.start, "other")}
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "path"),
+    [
+        (b"{bad", "cost_event_invalid", "$"),
+        (b"7", "cost_event_invalid", "$"),
+        (b"[" * 100_000, "cost_event_invalid", "$"),
+        (b'{"id":"\xff"}', "cost_event_invalid", "$"),
+        (line(time="2026-11-24T01:02:60Z"), "cost_event_invalid", "$.time"),
+        (line(time="2026-11-24T01:02:03"), "time_naive", "$.time"),
+        (line(time="1999-12-31T23:59:59Z"), "time_out_of_range", "$.time"),
+        (line(time="2100-01-01T00:00:00Z"), "time_out_of_range", "$.time"),
+        (line(time="2026-11-24T01:02Z"), "cost_event_invalid", "$.time"),
+        (line(tenant=""), "identity_missing", "$"),
+        (line(""), "identity_missing", "$"),
+        (line(source=""), "identity_missing", "$"),
+        (line(revision="x"), "cost_event_invalid", "$.revision"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_place_and_the_good_ones_go_on(bad: bytes, code: str, path: str) -> None:
+    good = line("good")
+    explained = why(bad, 1)
+    assert explained is not None
+    assert (explained.code, explained.path, explained.body) == (code, path, bad)
+    reading = read(good + b"\n" + bad + b"\n\n")
+    if b"revision" in bad and code == "cost_event_invalid" and path == "$.revision":
+        assert list(reading.bad) == []  # the head is good; the engine finds it, and `why` is asked then
+        return
+    assert (reading.body, reading.events, reading.minutes) == (good, 1, frozenset({MINUTE}))
+    assert [(b.code, b.line) for b in reading.bad] == [(code, 1)]
+
+
+def test_a_time_that_only_the_contract_can_read_is_a_bad_line() -> None:
+    """What msgspec takes for a time and we do not know how to place is told, not guessed."""
+    odd = line(time="2026-11-24T01:02:03z")
+    assert why(odd, 0) is None
+    reading = read(odd + b"\n" + line())
+    assert [(bad.code, bad.body) for bad in reading.bad] == [("cost_event_invalid", odd)]
+    assert reading.events == 1
+
+
+def test_windows_hold_times_and_each_other() -> None:
+    time = datetime(2026, 11, 24, 1, 2, 59, 999_999, tzinfo=UTC)
+    assert window_of("acme", time, "minute") == MINUTE
+    assert as_time(MINUTE) == datetime(2026, 11, 24, 1, 2, tzinfo=UTC)
+    assert as_time(widen(MINUTE, "day")) == datetime(2026, 11, 24, tzinfo=UTC)
+    assert [end_of(widen(MINUTE, grain), grain) - widen(MINUTE, grain).start for grain in GRAINS] == [
+        60,
+        3600,
+        86_400,
+    ]
+
+
+def test_chunks_are_newest_first_bounded_by_count_and_by_the_bytes_of_names() -> None:
+    windows = [Window(n, "t") for n in range(5)]
+    assert [[w.start for w in c] for c in chunks(windows, 2)] == [[4, 3], [2, 1], [0]]
+    named = [Window(n, "ü" * 50) for n in range(3)]
+    assert [len(c) for c in chunks(named, 100, name_bytes=205)] == [2, 1]
+    assert [len(c) for c in chunks(named, 100, name_bytes=1)] == [1, 1, 1]
+    assert list(chunks([], 10)) == []
+
+
+def test_a_dead_letter_has_one_id_for_one_place_and_bytes() -> None:
+    def made(
+        topic: str = "t", partition: int = 0, offset: int = 1, number: int = 2, body: bytes = b"x"
+    ) -> str:
+        return letters.dead_letter(topic, partition, offset, BadLine(body, number, "c", "m"), NOW).id
+
+    assert made() == made()
+    others = {made("u"), made(partition=1), made(offset=2), made(number=3), made(body=b"y")}
+    assert len(others | {made()}) == 6
+    assert made(partition=1, offset=12) != made(partition=11, offset=2)
+
+
+def test_a_dead_letter_names_its_tenant_where_the_bytes_tell_it() -> None:
+    def tenant(body: bytes) -> str:
+        return letters.dead_letter("t", 0, 0, BadLine(body, 0, "c", "m"), NOW).tenant
+
+    assert tenant(line()[:-1] + b',"what":1}') == "acme"
+    assert [tenant(body) for body in (b"{", b"[" * 100_000, b"\xff", b'{"tenant":7}', b"{}")] == [""] * 5
+
+
+def test_a_thin_window_keeps_its_sums() -> None:
+    whole = window([group("a"), group("b"), group("c", sku="other", unpriced_events=1)])
+    thin = rollup_window_decoder.decode(letters.thin(encoder.encode(whole)))
+    assert (thin.tenant, thin.version, thin.window) == (whole.tenant, whole.version, whole.window)
+    assert [(g.sku, g.user, g.cost, g.events, g.unpriced_events) for g in thin.groups] == [
+        ("x", "(other)", "0.2", 2, 0),
+        ("other", "(other)", "0.1", 1, 1),
+    ]
+    [bare] = rollup_window_decoder.decode(letters.bare(encoder.encode(whole))).groups
+    assert (bare.team, bare.user, bare.cost, bare.events, bare.unpriced_events) == (
+        "(other)",
+        "(other)",
+        "0.3",
+        3,
+        1,
+    )
+
+
+def test_statements_paste_nothing_that_comes_from_outside() -> None:
+    for grain in GRAINS:
+        for text in (statements.recompute(grain), statements.difference(grain)):
+            assert "{tenants:Array(String)}" in text
+            assert "{windows:Array(UInt32)}" in text
+            assert "FINAL" in text

@@ -1,0 +1,197 @@
+"""The order of the aggregator's steps, and what it does with what cannot be written."""
+
+import pytest
+from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
+
+from outlay_aggregator.domain import letters
+from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.windows import Window
+from outlay_aggregator.service import Limits
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import OversizeError
+from outlay_schemas.events import RollupGroup, encoder, rollup_window_decoder
+from outlay_schemas.money import Usd
+from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+
+MINUTE = 1_795_482_120
+"""2026-11-24T01:02:00Z"""
+
+
+def test_the_ledger_then_minutes_hours_days_each_published() -> None:
+    rig = Rig()
+    rig.handle(line("1"), line("2") + b"\n" + line("3"))
+    assert rig.log == [
+        "append ledger",
+        "recompute minute", "send cost.rollups",
+        "recompute hour", "send cost.rollups",
+        "recompute day", "send cost.rollups",
+    ]  # fmt: skip
+    assert rig.books.ledger == [line("1"), line("2"), line("3")]
+    hour, day = MINUTE - MINUTE % 3600, MINUTE - MINUTE % 86_400
+    assert rig.books.recomputed == [
+        ("minute", [Window(MINUTE, "acme")]),
+        ("hour", [Window(hour, "acme")]),
+        ("day", [Window(day, "acme")]),
+    ]
+
+
+def test_a_window_is_published_under_its_tenant() -> None:
+    rig = Rig()
+    rig.handle(line())
+    assert {record.key for record in rig.broker.records(ROLLUPS.name)} == {b"acme"}
+
+
+def test_p9_dead_letters_are_durable_before_anything_else() -> None:
+    rig = Rig()
+    rig.handle(line("1") + b"\n{bad\n" + line("2"))
+    assert rig.log[:2] == ["send usage.dead-letter", "append ledger"]
+    [letter] = rig.refused()
+    assert (letter.body, letter.code, letter.line, letter.at) == (b"{bad", "cost_event_invalid", 1, NOW)
+    assert (letter.topic, letter.partition, letter.offset) == ("cost.events", 0, 0)
+    assert rig.books.ledger == [line("1"), line("2")]
+
+
+def test_p9_a_dead_letter_that_cannot_be_kept_stops_the_line() -> None:
+    rig = Rig()
+    rig.broker.away = True
+    with pytest.raises(Retryable):
+        rig.handle(line("1") + b"\n{bad")
+    assert rig.log == ["send usage.dead-letter"]
+
+
+def test_a_batch_of_nothing_but_bad_lines_writes_no_ledger_and_no_window() -> None:
+    rig = Rig()
+    rig.handle(b"{bad", b"", b"\n\n")
+    assert rig.log == ["send usage.dead-letter"]
+
+
+def test_p9_one_line_that_the_engine_refuses_stands_alone() -> None:
+    rig = Rig()
+    rows = [line(str(n), sku="POISON" if n == 5 else "ok") for n in range(9)]
+    rig.handle(b"\n".join(rows))
+    [letter] = rig.refused()
+    assert (letter.body, letter.code, letter.line) == (rows[5], "ledger_refused", 5)
+    assert "cannot parse" in letter.message
+    assert rig.books.ledger == rows[:5] + rows[6:]
+
+
+def test_p9_lines_that_the_contract_refuses_are_told_with_their_place_when_the_engine_refuses_the_batch() -> (
+    None
+):
+    rig = Rig()
+    wrong = line("2", usage={"input_tokens": "many"})
+    rig.books.poison = b"many"
+    rig.handle(line("1") + b"\n" + wrong)
+    [letter] = rig.refused()
+    assert (letter.body, letter.path) == (wrong, "$.usage[...]")
+    assert rig.books.ledger == [line("1")]
+
+
+def test_p9_a_minute_in_which_every_line_was_refused_is_not_asked_for() -> None:
+    """It has no row, so that an answer for it would be waited for without end."""
+    rig = Rig()
+    rig.handle(line("1", time="2026-11-24T09:00:00Z", sku="POISON"), line("2"))
+    assert rig.books.recomputed[0] == ("minute", [Window(MINUTE, "acme")])
+    assert [letter.code for letter in rig.refused()] == ["ledger_refused"]
+
+
+def test_p9_a_batch_that_is_refused_whole_publishes_nothing() -> None:
+    rig = Rig()
+    rig.handle(line("1", sku="POISON"))
+    assert not rig.books.recomputed
+
+
+def test_a_record_that_is_good_is_written_again_when_another_of_its_batch_was_refused() -> None:
+    rig = Rig()
+    rig.handle(line("1"), b"{bad", line("2", sku="POISON"))
+    assert rig.books.ledger == [line("1")]
+    assert [letter.offset for letter in rig.refused()] == [1, 1, 2]
+    assert len({letter.id for letter in rig.refused()}) == 2
+
+
+def test_p9_a_line_too_large_for_a_dead_letter_is_kept_in_the_table() -> None:
+    rig = Rig(max_bytes=2000)
+    rig.handle(b"x" * 3000)
+    [letter] = rig.books.letters
+    assert letter.body == b"x" * 3000
+    assert rig.refused() == []
+
+
+def test_dead_letters_of_every_stage_go_to_their_table_and_dirty_nothing() -> None:
+    rig = Rig()
+    kept = letters.dead_letter("usage.events", 3, 14, BadLine(b"{", 0, "json_malformed", "no"), NOW)
+    rig.aggregator.handle(batch(encoder.encode(kept) + b"\n\nno letter", topic=DEAD_LETTER.name))
+    assert rig.log == ["append dead_letters"]
+    first, second = rig.books.letters
+    assert first == kept
+    assert (second.body, second.code, second.line) == (b"no letter", "dead_letter_invalid", 2)
+
+
+def test_a_window_too_large_for_a_record_is_published_without_users_and_usage() -> None:
+    rig = Rig(max_bytes=700)
+    rig.books.groups = lambda _: [group(f"u{n}", cost=Usd("0.000000000001")) for n in range(50)]
+    rig.handle(line())
+    for record in rig.broker.records(ROLLUPS.name):
+        [cell] = rollup_window_decoder.decode(record.value).groups
+        assert (cell.user, cell.cost, cell.events) == ("(other)", "0.00000000005", 50)
+    assert len(rig.broker.records(ROLLUPS.name)) == 3
+
+
+def test_a_window_of_too_many_dimensions_is_published_as_its_total() -> None:
+    rig = Rig(max_bytes=700)
+    rig.books.groups = lambda _: [group(sku=f"s{n}", unpriced_events=1) for n in range(50)]
+    rig.handle(line())
+    for record in rig.broker.records(ROLLUPS.name):
+        [cell] = rollup_window_decoder.decode(record.value).groups
+        assert (cell.sku, cell.cost, cell.events, cell.unpriced_events) == ("(other)", "5", 50, 50)
+
+
+def test_a_window_that_no_record_holds_ends_the_process() -> None:
+    rig = Rig(max_bytes=10)
+    with pytest.raises(OversizeError):
+        rig.handle(line())
+
+
+def test_a_window_that_cannot_be_published_is_no_success() -> None:
+    rig = Rig()
+    rig.broker.away = True
+    with pytest.raises(Retryable):
+        rig.handle(line())
+
+
+def test_the_newest_minutes_first_and_no_more_than_a_chunk_at_once() -> None:
+    rig = Rig(Limits(chunk=2))
+    rig.handle(b"\n".join(line(str(n), time=f"2026-11-24T0{n}:00:00Z") for n in range(5)))
+    sizes = [(grain, len(windows)) for grain, windows in rig.books.recomputed]
+    assert sizes == [
+        ("minute", 2),
+        ("minute", 2),
+        ("minute", 1),
+        ("hour", 2),
+        ("hour", 2),
+        ("hour", 1),
+        ("day", 1),
+    ]
+    starts = [w.start for grain, windows in rig.books.recomputed if grain == "minute" for w in windows]
+    assert starts == sorted(starts, reverse=True)
+
+
+def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> None:
+    rig = Rig(Limits(rollup_share=0.1, max_linger=5))
+    assert rig.aggregator.pace() == 0
+    rig.handle(line())
+    assert rig.aggregator.pace() == 0
+
+    def slow(seconds: float) -> None:
+        def groups(_: Window) -> list[RollupGroup]:
+            rig.clock.advance(seconds / 3)
+            return [group()]
+
+        rig.books.groups = groups
+
+    slow(0.3)
+    rig.handle(line())
+    assert rig.aggregator.pace() == pytest.approx(3 - 0.3)
+    slow(60)
+    rig.handle(line())
+    assert rig.aggregator.pace() == 5
