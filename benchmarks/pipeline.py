@@ -9,6 +9,7 @@ memory), then a steady rate (event → rollup latency). The producer shares the 
 import argparse
 import http.client
 import json
+import os
 import statistics
 import tempfile
 import threading
@@ -18,11 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import psutil
 
-from outlay.demo.watch import Follower, Spend
 from outlay.local import LocalSystem
-from outlay_kit.clock import SystemClock
+from outlay_kit.kafka import read_compacted
+from outlay_kit.settings import KafkaSettings
+from outlay_schemas.topics import ROLLUPS
 
 TENANT = "bench"
 BATCH = 500
@@ -64,15 +67,65 @@ def body(groups: int) -> bytes:
     return "\n".join(lines).encode()
 
 
+class _Group(msgspec.Struct):
+    events: int
+
+
+class _Window(msgspec.Struct):
+    """What counting needs of a rollup; the rest is skipped, so that this process costs little."""
+
+    tenant: str
+    grain: str
+    window: str
+    version: int
+    groups: list[_Group]
+
+
+class Counted:
+    """Follows the rollups: how many events are in them, and how long after its 202 each batch was."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.events = 0
+        self.latencies: list[float] = []
+        self._windows: dict[str, tuple[int, int]] = {}
+        self._waiting: deque[tuple[int, float]] = deque()
+        self._decoder = msgspec.json.Decoder(_Window)
+
+    def follow(self, kafka: KafkaSettings) -> None:
+        """Read the topic in a daemon thread."""
+        threading.Thread(
+            target=lambda: read_compacted(kafka, ROLLUPS.name, lambda r: self._take(r.value), lambda: False),
+            daemon=True,
+        ).start()
+
+    def accepted(self, total: int, at: float) -> None:
+        self._waiting.append((total, at))
+
+    def _take(self, value: bytes) -> None:
+        window = self._decoder.decode(value)
+        if window.tenant != TENANT or window.grain != "minute":
+            return
+        events = sum(group.events for group in window.groups)
+        with self.lock:
+            version, before = self._windows.get(window.window, (-1, 0))
+            if window.version <= version:
+                return
+            self._windows[window.window] = (window.version, events)
+            self.events += events - before
+            now = time.monotonic()
+            while self._waiting and self._waiting[0][0] <= self.events:
+                self.latencies.append(now - self._waiting.popleft()[1])
+
+
 class Producer:
     """Posts batches from a few threads, each on its own connection."""
 
-    def __init__(self, url: str, key: str, template: bytes, spend: Spend, lock: threading.Lock) -> None:
+    def __init__(self, url: str, key: str, template: bytes, counted: Counted) -> None:
         self._address = urlsplit(url).netloc
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
         self._template = template
-        self._spend = spend
-        self._lock = lock
+        self._counted = counted
         self._next = 0
         self.accepted = 0
         self.refused_requests = 0
@@ -114,12 +167,13 @@ class Producer:
             if response.status == 202:
                 break
             if response.status not in (429, 503):
-                raise SystemExit(f"ingest answered {response.status}: {answer[:300]!r}")
+                print(f"ingest answered {response.status}: {answer[:300]!r}", flush=True)
+                os._exit(1)  # SystemExit would end this thread alone
             self.refused_requests += 1
             time.sleep(float(response.headers.get("Retry-After", "0.2")))
-        with self._lock:
+        with self._counted.lock:
             self.accepted += BATCH
-            self._spend.accepted(self.accepted, time.monotonic())
+            self._counted.accepted(self.accepted, time.monotonic())
 
 
 class Meter(threading.Thread):
@@ -134,17 +188,14 @@ class Meter(threading.Thread):
         self._done = threading.Event()
 
     @staticmethod
-    def _family(process: psutil.Process) -> list[psutil.Process]:
-        return [process, *process.children(recursive=True)]
-
-    def _cpu(self, process: psutil.Process) -> float:
-        return sum(t.user + t.system for t in (p.cpu_times() for p in self._family(process)))
+    def _cpu(process: psutil.Process) -> float:
+        times = process.cpu_times()  # of itself: every process of the system is a child of this one
+        return times.user + times.system
 
     def run(self) -> None:
         while not self._done.wait(0.5):
             for name, process in self._processes.items():
-                rss = sum(p.memory_info().rss for p in self._family(process))
-                self.peak[name] = max(self.peak[name], rss)
+                self.peak[name] = max(self.peak[name], process.memory_info().rss)
 
     def stop(self) -> dict[str, float]:
         self._done.set()
@@ -155,17 +206,16 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else float("nan")
 
 
-def wait_counted(spend: Spend, lock: threading.Lock, events: int, patience: float = 300) -> float:
+def wait_counted(counted: Counted, events: int, patience: float = 300) -> float:
     """Wait until `events` are in the rollups; return when (perf_counter)."""
     deadline = time.perf_counter() + patience
-    seen: deque[int] = deque(maxlen=1)
     while time.perf_counter() < deadline:
-        with lock:
-            seen.append(spend.events)
-        if seen[0] >= events:
+        if counted.events >= events:
             return time.perf_counter()
         time.sleep(0.02)
-    raise SystemExit(f"after {patience:.0f} s only {seen[0]:,} of {events:,} events are in the rollups")
+    raise SystemExit(
+        f"after {patience:.0f} s only {counted.events:,} of {events:,} events are in the rollups"
+    )
 
 
 def main() -> None:
@@ -178,26 +228,24 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, LocalSystem(Path(home)) as system:
         key = system.create_key(TENANT)
-        spend = Spend(TENANT)
-        with Follower(system.kafka, spend, SystemClock()) as follower:
-            producer = Producer(system.ingest_url, key, body(args.groups), spend, follower.lock)
-            producer.run(4, 1, 0)
-            wait_counted(spend, follower.lock, producer.accepted)
-            report = fast_phase(system, producer, spend, follower.lock, args.events)
-            report |= steady_phase(producer, spend, follower.lock, args.rate, args.seconds)
+        counted = Counted()
+        counted.follow(system.kafka)
+        producer = Producer(system.ingest_url, key, body(args.groups), counted)
+        producer.run(4, 1, 0)
+        wait_counted(counted, producer.accepted)
+        report = fast_phase(system, producer, counted, args.events)
+        report |= steady_phase(producer, counted, args.rate, args.seconds)
     if args.json:
         print(json.dumps(report))
 
 
-def fast_phase(
-    system: LocalSystem, producer: Producer, spend: Spend, lock: threading.Lock, events: int
-) -> dict[str, object]:
+def fast_phase(system: LocalSystem, producer: Producer, counted: Counted, events: int) -> dict[str, object]:
     meter = Meter(system.pids())
     meter.start()
     before = producer.accepted
     started = time.perf_counter()
     seconds = producer.run(events // BATCH, 4, 0)
-    done = wait_counted(spend, lock, producer.accepted) - started
+    done = wait_counted(counted, producer.accepted) - started
     cpu = meter.stop()
     sent = producer.accepted - before
     print(f"\nas fast as it goes: {sent:,} events in batches of {BATCH}")
@@ -215,16 +263,14 @@ def fast_phase(
     }
 
 
-def steady_phase(
-    producer: Producer, spend: Spend, lock: threading.Lock, rate: int, seconds: int
-) -> dict[str, object]:
-    with lock:
-        spend.latencies.clear()
+def steady_phase(producer: Producer, counted: Counted, rate: int, seconds: int) -> dict[str, object]:
+    with counted.lock:
+        counted.latencies.clear()
     size = rate * seconds // BATCH
     producer.run(size, 4, BATCH / rate)
-    wait_counted(spend, lock, producer.accepted)
-    with lock:
-        latencies = list(spend.latencies)
+    wait_counted(counted, producer.accepted)
+    with counted.lock:
+        latencies = list(counted.latencies)
     print(f"\nat {rate:,} events/s for {seconds} s: event → rollup")
     figures = {
         "p50": statistics.median(latencies),

@@ -90,17 +90,12 @@ def _system(quiet: bool) -> "Iterator[tuple[LocalState, str, LocalSystem | None]
     """The system that runs already, or one that lives as long as this command."""
     from outlay.demo.workload import TENANT
     from outlay.local import LocalSystem, home_folder, running
-    from outlay.local.state import local_keys
     from outlay.local.system import create_key
     from outlay_kit.clock import SystemClock
 
     clock, state = SystemClock(), running()
     if state is not None:
-        fresh = TENANT not in local_keys(home_folder())
-        key = create_key(home_folder(), TENANT, clock)
-        if fresh:
-            clock.sleep(2.0)  # ingest looks for new keys every second
-        yield state, key, None
+        yield state, create_key(home_folder(), TENANT, clock), None
         return
     system = LocalSystem(home_folder(), clock, steps := Steps(quiet))
     with steps:

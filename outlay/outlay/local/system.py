@@ -12,7 +12,7 @@ from outlay.embedded import Child, ChildStatus, EmbeddedStack, Ports, Progress
 from outlay.embedded.ports import free_port, require_free
 from outlay.embedded.progress import Silent
 from outlay.local.setup import prepare
-from outlay.local.state import TENANT, LocalState, Process, local_keys, state_file, write_state
+from outlay.local.state import TENANT, LocalState, Process, local_keys, running, state_file, write_state
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
@@ -153,13 +153,18 @@ def keys_path(home: Path) -> Path:
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:
-    """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
+    """Return the key with which this folder's own commands send as `tenant`, made at the first call.
+
+    If the system runs, a new key is in force when this returns.
+    """
     known = local_keys(home)
     if tenant not in known:
         key = KeyFile(keys_path(home)).create(tenant, ("ingest", "read"), clock.now(), name="local commands")
         path = home / "local-keys.json"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(known | {tenant: key}))
+        if running(home) is not None:
+            clock.sleep(2.0)  # services look for new keys every second
         return key
     return known[tenant]
 
