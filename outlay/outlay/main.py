@@ -2,7 +2,7 @@
 
 import typer
 
-from outlay.cli import catalog, demo, events, prices, query, stack
+from outlay.cli import catalog, demo, events, prices, query, reports, stack
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,3 +22,4 @@ app.command()(events.emit)
 app.command()(query.query)
 app.command()(prices.price)
 app.add_typer(catalog.app)
+app.add_typer(reports.app)

@@ -1,0 +1,1 @@
+"""Reports on a terminal and in files: tables, CSV, JSON, Markdown, HTML and plots."""

@@ -1,0 +1,144 @@
+"""A sheet in each format. All show the same exact values."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from outlay_reports.sheet import Column, Row, Sheet, machine, shown
+
+_NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
+
+
+def to_csv(sheet: Sheet) -> str:
+    """Return the rows that add up to the total, one a line, exact; no subtotals, so that a sum counts once."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in sheet.columns)
+    for row in sheet.rows:
+        if row.leaf:
+            writer.writerow(
+                [
+                    _cell(machine(value, column))
+                    for value, column in zip(row.values, sheet.columns, strict=True)
+                ]
+            )
+    return text.getvalue()
+
+
+def _cell(value: str | int | None) -> str | int:
+    """Keep a spreadsheet from taking a name for a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r", "-") and not _is_number(value):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def to_json(sheet: Sheet) -> str:
+    """Return one object: what the report is, its total, its rows, and subtotals apart from them."""
+    rows = [_object(sheet.columns, row) for row in sheet.rows if row.leaf]
+    subtotals = [_object(sheet.columns, row) for row in sheet.rows if not row.leaf]
+    value = {"report": sheet.name, **sheet.facts, "rows": rows}
+    if subtotals:
+        value["subtotals"] = subtotals
+    if sheet.total is not None:
+        value["total"] = _object(sheet.columns, sheet.total)
+    return json.dumps({**value, "notes": list(sheet.notes)}, ensure_ascii=False) + "\n"
+
+
+def _object(columns: Sequence[Column], row: Row) -> dict[str, object]:
+    pairs = zip(columns, row.values, strict=True)
+    return {column.name: machine(value, column) for column, value in pairs if value is not None}
+
+
+def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
+    """Return what people see: (title, right-aligned) of each column, and each row's cells; the total is last."""
+    tree = sheet.tree
+    columns = sheet.columns[tree:]
+    head = [(" / ".join(column.title for column in sheet.columns[:tree]), False)] if tree else []
+    head += [(column.title, column.kind in _NUMERIC) for column in columns]
+    body = []
+    for row in _all(sheet):
+        cells = [shown(value, column) for value, column in zip(row.values[tree:], columns, strict=True)]
+        if tree:
+            name = "total" if row is sheet.total else str(row.values[row.depth])
+            cells.insert(0, "  " * max(row.depth, 0) + name)
+        elif row is sheet.total:
+            cells[0] = "total"
+        body.append((row, cells))
+    return _without_empty(sheet, head, body)
+
+
+def _all(sheet: Sheet) -> Iterator[Row]:
+    yield from sheet.rows
+    if sheet.total is not None:
+        yield sheet.total
+
+
+def _without_empty(
+    sheet: Sheet, head: list[tuple[str, bool]], body: list[tuple[Row, list[str]]]
+) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
+    """Leave out what says nothing on the whole page: a column of zeros or blanks."""
+    kept = [n for n in range(len(head)) if any(cells[n] not in ("", "0", "$0.00") for _, cells in body)]
+    kept = kept or list(range(len(head)))
+    return [head[n] for n in kept], [(row, [cells[n] for n in kept]) for row, cells in body]
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """Return a Markdown table with its title and notes."""
+    head, body = people(sheet)
+    lines = [f"### {sheet.title}", ""]
+    lines.append("| " + " | ".join(title for title, _ in head) + " |")
+    lines.append("|" + "|".join("---:" if right else "---" for _, right in head) + "|")
+    for row, cells in body:
+        safe = [cell.replace("|", "\\|").replace("  ", "&emsp;") for cell in cells]
+        strong = row is sheet.total
+        lines.append("| " + " | ".join(f"**{cell}**" if strong and cell else cell for cell in safe) + " |")
+    lines += ["", *(f"- {note}" for note in sheet.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_terminal(sheet: Sheet, console: Console) -> None:
+    """Print a table, its notes under it."""
+    console.print(Text(sheet.title, style="bold"), soft_wrap=True)
+    if not sheet.rows:
+        console.print("nothing was spent in this time", style="dim")
+    else:
+        grid = _grid(sheet)
+        wide = Measurement.get(console, console.options.update(width=1000), grid).maximum
+        # A table is never squeezed until its names are gone: a narrow terminal wraps its lines instead.
+        page = Console(
+            file=console.file, width=max(wide, 1), force_terminal=console.is_terminal, highlight=False
+        )
+        page.print(grid)
+    for note in sheet.notes:
+        console.print(Text(f"· {note}", style="yellow"), soft_wrap=True)
+
+
+def _grid(sheet: Sheet) -> Table:
+    head, body = people(sheet)
+    grid = Table(
+        header_style="bold", show_footer=sheet.total is not None, box=None, pad_edge=False, padding=(0, 2, 0, 0),
+    )  # fmt: skip
+    footer = body.pop()[1] if sheet.total is not None else [""] * len(head)
+    for (title, right), foot in zip(head, footer, strict=True):
+        grid.add_column(
+            title,
+            justify="right" if right else "left",
+            footer=escape(foot),
+            footer_style="bold",
+            no_wrap=True,
+        )
+    deepest = max(row.depth for row, _ in body)
+    for row, cells in body:
+        grid.add_row(*map(escape, cells), style="bold" if row.depth == 0 and deepest > 0 else "")
+    return grid

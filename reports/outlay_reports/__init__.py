@@ -1,0 +1,16 @@
+"""What was spent, by whom, why, and what comes next: questions to the books, and their answers.
+
+    books = Books(warehouse)                                        # adapters.books: SQL, as the user that reads
+    question = Question(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
+    report = showback(question, books.cells(question))              # pure: rows in, report out
+    sheet = showback_sheet(report)                                  # what every format and page is made of
+
+Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal string outside.
+"""
+
+from outlay_reports.errors import AskError
+from outlay_reports.periods import Span
+from outlay_reports.question import Cell, Question, Sums
+from outlay_reports.sheet import Sheet
+
+__all__ = ["AskError", "Cell", "Question", "Sheet", "Span", "Sums"]

@@ -1,0 +1,110 @@
+"""Why one period cost more than another: price, volume and mix, which add up to the difference exactly.
+
+Things are compared where they are counted alike: tokens with tokens, machine seconds with machine seconds, and
+what has no quantity by its events. Within one measure, of all that is in both periods:
+
+- volume: everything grows as the measure's total does, at the earlier cost: C0 (Q1/Q0 - 1)
+- mix: its own quantity grew more or less than that, at the earlier unit cost: q1 c0/q0 - C0 Q1/Q0
+- price: the unit cost is another: C1 - q1 c0/q0
+
+What is only in the later period is new, what is only in the earlier is gone. The unit cost of a model also moves with
+its share of cached input and of output: that is in price, since it is what a token came to cost.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from outlay_reports.question import Cell, Sums
+
+EFFECTS = ("price", "volume", "mix", "new", "gone")
+THING = ("kind", "provider", "sku")
+"""What has a price of its own: the finest that effects are computed for, within the dimensions asked for."""
+
+
+@dataclass
+class Difference:
+    """Two periods of one combination of values, and the effects between them, in pico-USD."""
+
+    keys: tuple[str, ...]
+    earlier: Sums = field(default_factory=Sums)
+    later: Sums = field(default_factory=Sums)
+    effects: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EFFECTS, 0))
+
+    @property
+    def change(self) -> int:
+        """The later cost minus the earlier; always the sum of the effects."""
+        return self.later.cost - self.earlier.cost
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All together, and each combination, the greatest change first."""
+
+    all: Difference
+    parts: tuple[Difference, ...]
+
+
+def compare(earlier: Sequence[Cell], later: Sequence[Cell], depth: int) -> Comparison:
+    """Compare two periods. The cells' keys are the `depth` dimensions asked for, then `THING`."""
+    things = _things(earlier, later)
+    measures: dict[str, list[Difference]] = defaultdict(list)
+    for thing in things:
+        measures[_measure(thing)].append(thing)
+    for measure, group in measures.items():
+        _explain(measure, [t for t in group if t.earlier.events and t.later.events])
+    whole = Difference(())
+    parts: dict[tuple[str, ...], Difference] = {}
+    for thing in things:
+        for sum_of in (whole, parts.setdefault(thing.keys[:depth], Difference(thing.keys[:depth]))):
+            sum_of.earlier.add(thing.earlier)
+            sum_of.later.add(thing.later)
+            for name, effect in thing.effects.items():
+                sum_of.effects[name] += effect
+    order = sorted(parts.values(), key=lambda part: (-abs(part.change), part.keys))
+    return Comparison(whole, tuple(order) if depth else ())
+
+
+def _things(earlier: Sequence[Cell], later: Sequence[Cell]) -> list[Difference]:
+    found: dict[tuple[str, ...], Difference] = {}
+    for cell in earlier:
+        found.setdefault(cell.keys, Difference(cell.keys)).earlier.add(cell.sums)
+    for cell in later:
+        found.setdefault(cell.keys, Difference(cell.keys)).later.add(cell.sums)
+    for thing in found.values():
+        if not thing.earlier.events:
+            thing.effects["new"] = thing.later.cost
+        elif not thing.later.events:
+            thing.effects["gone"] = -thing.earlier.cost
+    return [found[keys] for keys in sorted(found)]
+
+
+def _measure(thing: Difference) -> str:
+    """Return what the thing is counted in: tokens, else the meter that both periods have, else events."""
+    if thing.earlier.tokens and thing.later.tokens:
+        return "tokens"
+    both = [m for m, q in thing.earlier.usage.items() if q and thing.later.usage.get(m)]
+    return min(both) if both else "events"
+
+
+def _quantity(sums: Sums, measure: str) -> Fraction:
+    if measure == "tokens":
+        return Fraction(sums.tokens)
+    return Fraction(sums.events) if measure == "events" else Fraction(sums.usage.get(measure, Decimal(0)))
+
+
+def _explain(measure: str, group: Sequence[Difference]) -> None:
+    """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest."""
+    if not group:
+        return
+    growth = sum(_quantity(thing.later, measure) for thing in group) / sum(
+        _quantity(thing.earlier, measure) for thing in group
+    )
+    for thing in group:
+        q0, q1 = _quantity(thing.earlier, measure), _quantity(thing.later, measure)
+        at_old_price = thing.earlier.cost * q1 / q0
+        volume = round(thing.earlier.cost * (growth - 1))
+        mix = round(at_old_price - thing.earlier.cost * growth)
+        thing.effects |= {"volume": volume, "mix": mix, "price": thing.change - volume - mix}

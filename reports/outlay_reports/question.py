@@ -1,0 +1,122 @@
+"""A question to the books, and the cells that answer it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from outlay_reports.errors import AskError
+from outlay_reports.periods import Span, Unit, bounds
+
+ROLLED = ("tenant", "project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity")
+"""Dimensions that the rollups keep exactly."""
+LEDGER_ONLY = ("user", "source", "price_status", "price_ref", "id")
+"""Dimensions that only the ledger knows exactly: the rollups bound the users of a minute."""
+FREE = ("tags.", "attributes.")
+"""What begins so names a tag or an attribute of the ledger's rows."""
+SPELLINGS = {
+    "model": "sku",
+    "bu": "business_unit",
+    "usecase": "use_case",
+    "use-case": "use_case",
+    "business-unit": "business_unit",
+}
+
+
+def dimension(name: str) -> str:
+    """Return a dimension by the name that people give it. Raises AskError."""
+    plain = SPELLINGS.get(name.strip(), name.strip())
+    if plain in ROLLED or plain in LEDGER_ONLY:
+        return plain
+    if plain.startswith(FREE) and not plain.endswith("."):
+        return plain
+    known = ", ".join((*ROLLED, "user", "tags.NAME", "attributes.NAME"))
+    raise AskError(f"{name!r} is no dimension", f"use one of {known}")
+
+
+def dimensions(text: str | None) -> tuple[str, ...]:
+    """Read `team,user` as dimensions, from the widest to the narrowest. Raises AskError."""
+    names = tuple(dimension(part) for part in text.split(",") if part.strip()) if text else ()
+    if len(set(names)) != len(names):
+        raise AskError(f"{text} names a dimension twice", "name each once")
+    return names
+
+
+def conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
+    """Read `team=growth` and `team=growth,platform`; an empty value means not attributed. Raises AskError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise AskError(f"{text!r} is no condition", "give DIMENSION=VALUE, such as team=growth")
+        found[dimension(name)] = tuple("" if value == UNATTRIBUTED else value for value in values.split(","))
+    return found
+
+
+UNATTRIBUTED = "(unattributed)"
+"""How a value that is not there is shown."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to sum: a span, the time zone whose days cut it, dimensions, and conditions on dimensions."""
+
+    span: Span
+    zone: ZoneInfo
+    by: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tenants: tuple[str, ...] = ()
+    """None: all that the reader may see."""
+    unit: Unit | None = None
+    """Cut the span into these; None: one sum for all of it."""
+
+    @property
+    def bounds(self) -> list[datetime]:
+        """The instants that cut the span."""
+        return bounds(self.span, self.unit, self.zone)
+
+    @property
+    def needs_ledger(self) -> bool:
+        """Whether only the ledger can answer; the rollups are far quicker."""
+        return any(name not in ROLLED for name in (*self.by, *self.where))
+
+
+@dataclass(slots=True)
+class Sums:
+    """Measures of some events: cost in pico-USD, which is a lower bound if `unpriced` is not 0."""
+
+    cost: int = 0
+    events: int = 0
+    unpriced: int = 0
+    usage: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, other: "Sums") -> None:
+        """Add other events to these."""
+        self.cost += other.cost
+        self.events += other.events
+        self.unpriced += other.unpriced
+        for meter, quantity in other.usage.items():
+            self.usage[meter] = self.usage.get(meter, Decimal(0)) + quantity
+
+    @property
+    def tokens(self) -> Decimal:
+        """Input and output tokens; the input includes what came from a cache."""
+        return self.usage.get("input_tokens", Decimal(0)) + self.usage.get("output_tokens", Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The sums of one combination of values (`keys`, in the order of `Question.by`) in one piece of the span."""
+
+    bucket: int
+    keys: tuple[str, ...]
+    sums: Sums
+
+
+def total(cells: list[Cell]) -> Sums:
+    """Add all cells up."""
+    found = Sums()
+    for cell in cells:
+        found.add(cell.sums)
+    return found

@@ -1,0 +1,96 @@
+"""A report as rows and columns: what the terminal, CSV, JSON, Markdown and HTML are all made of.
+
+A cell holds the exact value; how it is shown follows from its column's kind. So every format shows the same numbers.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from outlay_reports.money import decimal_of, dollars, percent, plain, rate
+from outlay_schemas.money import to_usd
+
+Kind = Literal["text", "time", "usd", "change", "share", "growth", "count", "rate"]
+"""time: ISO 8601. usd: `Spent`. change: pico-USD, shown with a sign. share, growth: of one. rate: USD for one unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A cost in pico-USD: a lower bound if `unpriced` events are not, or not wholly, in it."""
+
+    pico: int
+    unpriced: int = 0
+
+
+Value = str | int | Decimal | Fraction | Spent | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name for machines, its title for people, and what is in it."""
+
+    name: str
+    title: str
+    kind: Kind = "text"
+    wide: bool = False
+    """Shown only where there is room: in files, not in a narrow terminal."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. `depth`: how far it is indented; `leaf`: it adds up with the other leaves to the total."""
+
+    values: tuple[Value, ...]
+    depth: int = 0
+    leaf: bool = True
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with a title, a line of total, and what a reader must know beside it."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row | None = None
+    notes: tuple[str, ...] = ()
+    facts: dict[str, object] = field(default_factory=dict)
+    """What JSON says about the report beside its rows: from, to, time zone, totals."""
+    tree: int = 0
+    """How many of the first columns are a hierarchy, shown to people as one indented column."""
+
+
+def shown(value: Value, column: Column) -> str:
+    """Write a value for people."""
+    if isinstance(value, Spent):
+        return (
+            "unpriced"
+            if value.unpriced and not value.pico
+            else dollars(value.pico, lower_bound=bool(value.unpriced))
+        )
+    if isinstance(value, Fraction):
+        return rate(value) if column.kind == "rate" else percent(value, sign=column.kind == "growth")
+    if isinstance(value, int | Decimal):
+        if column.kind == "change":
+            return dollars(int(value), sign=True)
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+    if column.kind == "time" and value:
+        return str(value).replace("T", " ").removesuffix("+00:00")
+    return value or ""
+
+
+def machine(value: Value, column: Column) -> str | int | None:
+    """Write a value for machines: money and shares as decimal strings, exact (shares and rates to 12 places)."""
+    match value:
+        case None | str():
+            return value
+        case Spent(pico, _):
+            return to_usd(pico)
+        case int():
+            return to_usd(value) if column.kind == "change" else value
+        case Fraction():
+            return plain(decimal_of(value))
+        case Decimal():
+            return plain(value)

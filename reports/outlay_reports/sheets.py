@@ -1,0 +1,228 @@
+"""Reports as sheets: which columns, which rows, and which notes a reader must not miss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from outlay_reports.compare import EFFECTS, Comparison, Difference
+from outlay_reports.money import dollars, percent, share
+from outlay_reports.periods import Span, label
+from outlay_reports.question import UNATTRIBUTED, Cell, Question, Sums
+from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_reports.showback import top as top_of
+from outlay_reports.showback import tree, walk
+from outlay_reports.trend import Point, Series, Trend
+from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
+
+Users = Mapping[tuple[str, ...], int]
+
+_SHARE = Column("share", "share", "share")
+_COST = Column("cost_usd", "cost", "usd")
+_EVENTS = Column("events", "events", "count")
+_UNPRICED = Column("unpriced_events", "unpriced", "count")
+_UNITS = (
+    Column("usd_per_event", "$/event", "rate"),
+    Column("usd_per_1k_tokens", "$/1k tokens", "rate"),
+    Column("cached_input_share", "cached", "share"),
+    Column("users", "users", "count"),
+    Column("usd_per_user", "$/user", "rate"),
+)
+
+
+def name_of(value: str) -> str:
+    """Return a value of a dimension as it is shown; what is not attributed is never blank."""
+    return value or UNATTRIBUTED
+
+
+def spent(sums: Sums) -> Spent:
+    """Return the cost of some events as a cell of a sheet."""
+    return Spent(sums.cost, sums.unpriced)
+
+
+def _keys(by: Sequence[str]) -> tuple[Column, ...]:
+    return tuple(Column(name, name.replace("_", " ")) for name in by)
+
+
+def facts(question: Question, **more: object) -> dict[str, object]:
+    """Return what every JSON report says of itself."""
+    return {
+        "from": question.span.start.isoformat(),
+        "to": question.span.end.isoformat(),
+        "tz": question.zone.key,
+        "by": list(question.by),
+        "where": {name: list(values) for name, values in question.where.items()},
+        "tenants": list(question.tenants),
+        **more,
+    }
+
+
+def _heading(what: str, span: Span, question: Question) -> str:
+    zone = question.zone
+    where = "".join(
+        f", {name} {' or '.join(map(name_of, values))}" for name, values in question.where.items()
+    )
+    return f"{what}, {_moment(span.start, zone)} to {_moment(span.end, zone)} {zone.key}{where}"
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    local = at.astimezone(zone)
+    return f"{local:%Y-%m-%d}" if not (local.hour or local.minute) else f"{local:%Y-%m-%d %H:%M}"
+
+
+def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
+    """Return what a reader must know of these costs: what is not priced and what is nobody's."""
+    found = []
+    if sums.unpriced:
+        found.append(
+            f"{dollars(sums.cost, lower_bound=True)}, {sums.unpriced:,} events unpriced: the totals are lower bounds;"
+            " see which: --where price_status=unpriced"
+        )
+    for n, name in enumerate(by):
+        nobody = sum(cell.sums.cost for cell in cells if not cell.keys[n])
+        events = sum(cell.sums.events for cell in cells if not cell.keys[n])
+        if events:
+            part = percent(share(nobody, sums.cost)) or "0 %"
+            found.append(f"{dollars(nobody)} ({part}), {events:,} events, have no {name.replace('_', ' ')}")
+    return found
+
+
+def _units(sums: Sums, users: int | None) -> tuple[Value, ...]:
+    return (
+        per_event(sums),
+        per_thousand_tokens(sums),
+        cached_share(sums),
+        users,
+        None if users is None else per_user(sums, users),
+    )
+
+
+def showback_sheet(question: Question, cells: Sequence[Cell], users: Sequence[Users] = ()) -> Sheet:
+    """Return who spent what. `users`: users by values of each depth, from all together (0) on; then with units."""
+    root = tree(cells, len(question.by))
+    depth = len(question.by)
+
+    def row(keys: tuple[str, ...], sums: Sums) -> Row:
+        names = (*map(name_of, keys), *[None] * (depth - len(keys)))
+        part = share(sums.cost, root.sums.cost)
+        more = _units(sums, users[len(keys)].get(keys, 0)) if users else ()
+        values: tuple[Value, ...] = (*names, spent(sums), part, sums.events, sums.unpriced, *more)
+        return Row(values, len(keys) - 1, len(keys) == depth)
+
+    columns = (*_keys(question.by), _COST, _SHARE, _EVENTS, _UNPRICED)
+    return Sheet(
+        "showback",
+        _heading("Showback", question.span, question),
+        columns + (_UNITS if users else ()),
+        tuple(row(node.keys, node.sums) for node in walk(root)),
+        row((), root.sums),
+        tuple(gaps(root.sums, cells, question.by)),
+        facts(question),
+        tree=depth,
+    )
+
+
+def top_sheet(question: Question, cells: Sequence[Cell], limit: int) -> Sheet:
+    """Return the dearest combinations, and what is left."""
+    found = top_of(cells, limit)
+    depth = len(question.by)
+
+    def row(names: tuple[Value, ...], sums: Sums, running: Fraction | None) -> Row:
+        part = share(sums.cost, found.whole.cost)
+        return Row((*names, spent(sums), part, running, sums.events, sums.unpriced))
+
+    rows = [row(tuple(map(name_of, rank.keys)), rank.sums, rank.running) for rank in found.ranks]
+    if found.others:
+        rows.append(row((f"({found.others:,} others)", *[""] * (depth - 1)), found.rest, None))
+    columns = (
+        *_keys(question.by), _COST, _SHARE, Column("running_share", "running", "share"), _EVENTS, _UNPRICED,
+    )  # fmt: skip
+    notes = tuple(gaps(found.whole, cells, question.by))
+    title = _heading(f"Top {len(found.ranks)}", question.span, question)
+    total = row((None,) * depth, found.whole, None)
+    return Sheet("top", title, columns, tuple(rows), total, notes, facts(question))
+
+
+def trend_sheet(question: Question, found: Trend, cells: Sequence[Cell]) -> Sheet:
+    """Return cost by piece of time: one row for each piece and combination of values."""
+    depth = len(question.by)
+
+    def row(series: Series, point: Point) -> Row:
+        names = tuple(map(name_of, series.keys))
+        sums = point.sums
+        when = label(point.start, question.unit, question.zone)
+        partial = "part" if point.partial else ""
+        return Row((when, partial, *names, spent(sums), point.growth, sums.events, sums.unpriced))
+
+    columns = (
+        Column("period", question.unit or "period", "time"), Column("partial", ""), *_keys(question.by), _COST,
+        Column("growth", "growth", "growth"), _EVENTS, _UNPRICED,
+    )  # fmt: skip
+    shown = found.parts if depth else (found.all,)
+    rows = [row(series, series.points[n]) for n in range(len(found.all.points)) for series in shown]
+    whole = found.all.whole
+    total = Row((None, None, *[None] * depth, spent(whole), None, whole.events, whole.unpriced))
+    notes = tuple(gaps(whole, cells, question.by))
+    title = _heading(f"Trend by {question.unit}", question.span, question)
+    return Sheet("trend", title, columns, tuple(rows), total, notes, facts(question, unit=question.unit))
+
+
+def trend_columns(question: Question, found: Trend, sheet: Sheet, most: int = 5) -> Sheet:
+    """Return the same trend for people: a row for each piece of time, a column for each of the dearest parts."""
+    if not question.by:
+        return sheet
+    shown, rest = found.parts[:most], found.parts[most:]
+    names = [" / ".join(map(name_of, part.keys)) for part in shown] + (
+        [f"{len(rest)} others"] if rest else []
+    )
+    columns = [
+        Column("period", question.unit or "period", "time"), Column("partial", ""),
+        *(Column(name, name, "usd") for name in names), _COST, Column("growth", "growth", "growth"),
+    ]  # fmt: skip
+    rows = []
+    for n, point in enumerate(found.all.points):
+        others = Sums()
+        for part in rest:
+            others.add(part.points[n].sums)
+        costs = [spent(part.points[n].sums) for part in shown] + ([spent(others)] if rest else [])
+        when = label(point.start, question.unit, question.zone)
+        rows.append(Row((when, "part" if point.partial else "", *costs, spent(point.sums), point.growth)))
+    others = Sums()
+    for part in rest:
+        others.add(part.whole)
+    wholes = [spent(part.whole) for part in shown] + ([spent(others)] if rest else [])
+    total = Row((None, None, *wholes, spent(found.all.whole), None))
+    return replace(sheet, columns=tuple(columns), rows=tuple(rows), total=total)
+
+
+def compare_sheet(earlier: Question, later: Question, found: Comparison, cells: Sequence[Cell]) -> Sheet:
+    """Return two periods side by side with the effects between them."""
+    depth = len(later.by)
+
+    def row(part: Difference) -> Row:
+        names: tuple[Value, ...] = tuple(map(name_of, part.keys)) if part.keys else (None,) * depth
+        growth = share(part.change, part.earlier.cost)
+        effects = tuple(part.effects[name] for name in EFFECTS)
+        values: tuple[Value, ...] = (
+            *names,
+            spent(part.earlier),
+            spent(part.later),
+            part.change,
+            growth,
+            *effects,
+        )
+        return Row(values)
+
+    columns = (
+        *_keys(later.by), Column("earlier_usd", "earlier", "usd"), Column("later_usd", "later", "usd"),
+        Column("change_usd", "change", "change"), Column("growth", "growth", "growth"),
+        *(Column(f"{name}_usd", name, "change") for name in EFFECTS),
+    )  # fmt: skip
+    span = earlier.span
+    against = f"{_moment(span.start, earlier.zone)} to {_moment(span.end, earlier.zone)}"
+    title = f"{_heading('Compare', later.span, later)}, with {against}"
+    rows = tuple(row(part) for part in found.parts)
+    notes = gaps(found.all.later, cells, later.by)
+    more = {"earlier_from": span.start.isoformat(), "earlier_to": span.end.isoformat()}
+    return Sheet("compare", title, columns, rows, row(found.all), tuple(notes), facts(later, **more))

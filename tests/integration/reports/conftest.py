@@ -1,0 +1,13 @@
+"""The real engine, its tables made once."""
+
+import pytest
+from tests.stack import Stack
+from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+
+from outlay_kit.migrator import migrate
+
+
+@pytest.fixture(scope="session")
+def books_stack(stack: Stack) -> Stack:
+    migrate(stack.warehouse)
+    return stack

@@ -1,0 +1,106 @@
+"""Every number of a report is the sum of its ledger rows: any zone, any piece of time, any dimension."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.integration.reports.ledger import cost_event, expected, random_events, write
+from tests.stack import Stack
+
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.periods import Span, Unit
+from outlay_reports.question import Question, total
+from outlay_schemas.events import CostEvent
+
+pytestmark = pytest.mark.stack
+
+# Berlin's clocks change in it, and two months meet.
+SPAN = Span(datetime(2026, 10, 22, 1, 2, tzinfo=UTC), datetime(2026, 11, 3, 5, 6, tzinfo=UTC))
+TENANT = "reports-zones"
+EVENTS = random_events(TENANT, SPAN, 1500, seed=7)
+
+
+@pytest.fixture(scope="module")
+def books(books_stack: Stack) -> Iterator[Books]:
+    write(books_stack.warehouse, EVENTS)
+    warehouse = Warehouse(
+        books_stack.reader
+    )  # as a report reads: without the right to write or to set anything
+    yield Books(warehouse)
+    warehouse.close()
+
+
+def check(books: Books, question: Question, events: list[CostEvent]) -> None:
+    cells = books.cells(question)
+    found = {
+        (c.bucket, c.keys): (c.sums.cost, c.sums.events, c.sums.unpriced, c.sums.usage["input_tokens"])
+        for c in cells
+    }
+    assert len(found) == len(cells)
+    assert found == expected(events, question.bounds, question.by)
+
+
+@pytest.mark.parametrize(
+    ("zone", "unit"),
+    [
+        ("UTC", "day"), ("Europe/Berlin", "day"), ("Europe/Berlin", "hour"), ("Europe/Berlin", None),
+        ("Asia/Kolkata", "day"), ("Asia/Kathmandu", "hour"), ("Australia/Lord_Howe", "week"),
+        ("America/New_York", "month"),
+    ],
+)  # fmt: skip
+def test_sums_are_those_of_the_ledger_in_any_zone(books: Books, zone: str, unit: Unit | None) -> None:
+    check(books, Question(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS)
+
+
+@pytest.mark.parametrize("by", [("user",), ("tags.env", "sku"), ("price_status",), ()])
+def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: Books, by: tuple[str, ...]) -> None:
+    check(books, Question(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
+
+
+def test_conditions_choose_rows_also_those_of_nobody(books: Books) -> None:
+    zone = ZoneInfo("UTC")
+    some = [e for e in EVENTS if e.team in ("", "growth") and e.sku == "gpt-5"]
+    check(
+        books, Question(SPAN, zone, ("team",), {"team": ("", "growth"), "sku": ("gpt-5",)}, (TENANT,)), some
+    )
+    tagged = [e for e in EVENTS if e.tags.get("env") == "prod"]
+    check(books, Question(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
+
+
+def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: Books) -> None:
+    question = Question(
+        SPAN, ZoneInfo("UTC"), ("tags.x'; DROP TABLE ledger; --",), {}, ("nobody' OR 1=1 --",)
+    )
+    assert books.cells(question) == []
+
+
+def test_an_event_is_moved_and_repriced_without_a_trace(books: Books, books_stack: Stack) -> None:
+    tenant, at = "reports-moved", SPAN.start + timedelta(hours=3)
+    write(books_stack.warehouse, [cost_event(tenant, 1, at, "5", team="growth")])
+    later = cost_event(tenant, 1, at, "4", team="platform")
+    later.revision = 2
+    write(books_stack.warehouse, [later])
+    check(books, Question(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
+
+
+def test_users_are_counted_exactly(books: Books) -> None:
+    question = Question(SPAN, ZoneInfo("UTC"), ("team",), {}, (TENANT,))
+    expected_users = {
+        (team,): len({e.user for e in EVENTS if e.team == team}) for team in {e.team for e in EVENTS}
+    }
+    assert books.users(question) == expected_users
+
+
+def test_the_extent_holds_every_event(books: Books) -> None:
+    extent = books.extent((TENANT,))
+    assert extent is not None
+    assert all(event.time in extent for event in EVENTS)
+    assert books.extent(("no such tenant",)) is None
+    assert TENANT in books.tenants()
+
+
+def test_an_empty_time_is_empty(books: Books) -> None:
+    empty = Span(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
+    assert total(books.cells(Question(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0

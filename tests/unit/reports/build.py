@@ -1,0 +1,26 @@
+"""Small makers for cells of the books."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from outlay_reports.periods import Span, Unit
+from outlay_reports.question import Cell, Question, Sums
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+END = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def sums(usd: str, events: int = 1, unpriced: int = 0, **usage: int) -> Sums:
+    pico = int(Decimal(usd) * 10**12)
+    return Sums(pico, events, unpriced, {meter: Decimal(quantity) for meter, quantity in usage.items()})
+
+
+def cell(
+    *keys: str, usd: str = "1", events: int = 1, unpriced: int = 0, bucket: int = 0, **usage: int
+) -> Cell:
+    return Cell(bucket, keys, sums(usd, events, unpriced, **usage))
+
+
+def question(*by: str, unit: Unit | None = None, zone: str = "UTC") -> Question:
+    return Question(Span(START, END), ZoneInfo(zone), by, unit=unit)

@@ -1,0 +1,108 @@
+"""Days, weeks and months of any time zone; what people write for a time."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_reports.errors import AskError
+from outlay_reports.periods import UNITS, Span, Unit, before, bounds, label, read_span, unit_span, zone_of
+
+NOW = datetime(2026, 11, 25, 14, 30, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+ZONES = (
+    "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe",
+    "America/Sao_Paulo", "Africa/Cairo", "Pacific/Apia",
+)  # fmt: skip
+MOMENTS = st.integers(1_100_000_000, 2_050_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@given(MOMENTS, st.sampled_from(UNITS), st.sampled_from(ZONES))
+def test_every_moment_is_in_its_unit_and_units_tile_time(at: datetime, unit: Unit, name: str) -> None:
+    zone = ZoneInfo(name)
+    span = unit_span(at, unit, zone)
+    assert at in span
+    assert unit_span(span.end, unit, zone).start == span.end
+    assert unit_span(span.end - timedelta(seconds=1), unit, zone) == span
+    assert unit_span(span.start, unit, zone) == span
+
+
+def test_the_days_of_berlin_have_25_and_23_hours_when_the_clocks_change() -> None:
+    autumn = bounds(Span(utc("2026-10-24T22:00"), utc("2026-10-26T23:00")), "day", BERLIN)
+    assert [b - a for a, b in itertools.pairwise(autumn)] == [
+        timedelta(hours=25),
+        timedelta(hours=24),
+    ]
+    spring = unit_span(utc("2026-03-29T12:00"), "day", BERLIN)
+    assert spring.length == timedelta(hours=23)
+
+
+def test_days_of_a_zone_of_half_hours_begin_at_half_past() -> None:
+    assert unit_span(NOW, "day", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-24T18:30")
+    assert unit_span(NOW, "hour", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-25T14:30")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, ("2026-10-31T23:00", "2026-11-25T14:31")),
+        ("2026-10", None, ("2026-09-30T22:00", "2026-10-31T23:00")),
+        ("2026-10", "2026-11", ("2026-09-30T22:00", "2026-11-30T23:00")),
+        ("2026-11-24", "2026-11-24", ("2026-11-23T23:00", "2026-11-24T23:00")),
+        ("36h", None, ("2026-11-24T02:31", "2026-11-25T14:31")),
+        ("today", None, ("2026-11-24T23:00", "2026-11-25T14:31")),
+        ("2026-11-24T10:00", "2026-11-24T12:00:30Z", ("2026-11-24T09:00", "2026-11-24T12:01")),
+    ],
+)
+def test_what_people_write_is_local_and_an_end_is_included(
+    start: str | None, end: str | None, expected: tuple[str, str]
+) -> None:
+    assert read_span(start, end, BERLIN, NOW) == Span(utc(expected[0]), utc(expected[1]))
+
+
+@pytest.mark.parametrize(("start", "end"), [("2026-13", None), ("soon", None), ("2026-11-25", "2026-11-20")])
+def test_a_time_that_is_none_or_empty_is_told_with_what_to_do(start: str, end: str | None) -> None:
+    with pytest.raises(AskError) as caught:
+        read_span(start, end, BERLIN, NOW)
+    assert caught.value.hint
+
+
+def test_an_unknown_zone_is_told() -> None:
+    with pytest.raises(AskError, match="Mars"):
+        zone_of("Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-11", "2026-11", ("2026-09-30T22:00", "2026-10-31T23:00")),  # a month of 30 days, one of 31
+        ("2026-10", "2026-12", ("2026-06-30T22:00", "2026-09-30T22:00")),
+        ("2026-11-01", "2026-11-10", ("2026-09-30T22:00", "2026-10-10T22:00")),  # a part: the same part
+        ("2026-10-25", "2026-10-25", ("2026-10-23T22:00", "2026-10-24T22:00")),  # the day of 25 hours
+        ("today", None, ("2026-11-23T23:00", "2026-11-24T14:31")),
+    ],
+)
+def test_a_period_is_compared_with_the_one_before_it(
+    start: str, end: str | None, expected: tuple[str, str]
+) -> None:
+    assert before(read_span(start, end, BERLIN, NOW), BERLIN) == Span(utc(expected[0]), utc(expected[1]))
+
+
+def test_too_many_pieces_are_refused() -> None:
+    with pytest.raises(AskError, match="9,000"):
+        bounds(Span(utc("2020-01-01"), utc("2026-01-01")), "hour", BERLIN)
+
+
+def test_a_piece_is_named_so_that_two_are_never_named_alike() -> None:
+    edges = bounds(Span(utc("2026-10-24T23:00"), utc("2026-10-25T03:00")), "hour", BERLIN)
+    assert [label(at, "hour", BERLIN) for at in edges[:-1]] == [
+        "2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T03:00+01:00",
+    ]  # fmt: skip
+    assert label(edges[0], "quarter", BERLIN) == "2026-Q4"

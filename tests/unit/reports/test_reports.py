@@ -1,0 +1,144 @@
+"""What the reports say of given cells: sums, shares, gaps, and effects that add up."""
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.reports.build import END, cell, question, sums
+
+from outlay_reports.compare import compare
+from outlay_reports.errors import AskError
+from outlay_reports.money import dollars, percent, rate
+from outlay_reports.question import Cell, Sums, conditions, dimensions
+from outlay_reports.sheet import Spent
+from outlay_reports.sheets import showback_sheet, top_sheet, trend_columns, trend_sheet
+from outlay_reports.showback import top, tree, walk
+from outlay_reports.trend import trend
+from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
+
+
+def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
+    cells = [
+        cell("a", "x", usd="1"),
+        cell("b", "x", usd="5"),
+        cell("a", "y", usd="2"),
+        cell("b", "x", usd="0.5"),
+    ]
+    root = tree(cells, 2)
+    assert [(n.keys, n.sums.cost // 10**10) for n in walk(root)] == [
+        (("b",), 550), (("b", "x"), 550), (("a",), 300), (("a", "y"), 200), (("a", "x"), 100),
+    ]  # fmt: skip
+    assert root.sums.cost == sum(child.sums.cost for child in root.children) == 85 * 10**11
+
+
+def test_what_is_unpriced_or_nobodys_is_shown_and_told() -> None:
+    cells = [cell("growth", usd="12.3"), cell("", usd="0", events=41, unpriced=41)]
+    sheet = showback_sheet(question("team"), cells)
+    assert sheet.rows[1].values[:2] == ("(unattributed)", Spent(0, 41))
+    assert any("≥ $12.30, 41 events unpriced" in note for note in sheet.notes)
+    assert any("41 events, have no team" in note for note in sheet.notes)
+
+
+def test_the_rest_of_a_list_is_summed_and_never_dropped() -> None:
+    cells = [cell(f"m{n}", usd=str(n)) for n in range(1, 8)]
+    found = top(cells, 3)
+    assert [rank.keys[0] for rank in found.ranks] == ["m7", "m6", "m5"]
+    assert found.others == 4
+    assert found.rest.cost + sum(rank.sums.cost for rank in found.ranks) == found.whole.cost
+    assert found.ranks[-1].running == Fraction(18, 28)
+    assert top_sheet(question("sku"), cells, 3).rows[-1].values[0] == "(4 others)"
+
+
+def test_a_trend_has_no_holes_and_says_no_growth_of_parts() -> None:
+    asked = question("team", unit="day")
+    cells = [cell("a", usd="1", bucket=0), cell("a", usd="3", bucket=1), cell("b", usd="1", bucket=1)]
+    found = trend(asked, cells, END - timedelta(days=27, hours=12))
+    assert [point.sums.cost // 10**12 for point in found.all.points[:4]] == [1, 4, 0, 0]
+    assert [point.growth for point in found.all.points[:4]] == [None, Fraction(3), None, None]
+    assert [point.partial for point in found.all.points[:4]] == [False, False, True, True]
+    assert [part.keys for part in found.parts] == [("a",), ("b",)]
+    sheet = trend_sheet(asked, found, cells)
+    assert len(sheet.rows) == 60
+    wide = trend_columns(asked, found, sheet, most=1)
+    assert [column.title for column in wide.columns][2:4] == ["a", "1 others"]
+
+
+KEYS = st.tuples(st.sampled_from("ab"), st.just("llm"), st.just("p"), st.sampled_from(["m1", "m2", "m3"]))
+SUMS = st.builds(
+    lambda cost, events, tokens: Sums(cost, events, 0, {"input_tokens": Decimal(tokens)} if tokens else {}),
+    st.integers(0, 10**18), st.integers(1, 1000), st.integers(0, 10**9),
+)  # fmt: skip
+CELLS = st.lists(st.builds(Cell, st.just(0), KEYS, SUMS), max_size=8)
+
+
+@given(CELLS, CELLS)
+def test_effects_add_up_to_the_difference_exactly(earlier: list[Cell], later: list[Cell]) -> None:
+    found = compare(earlier, later, 1)
+    for part in (found.all, *found.parts):
+        assert sum(part.effects.values()) == part.change
+    assert sum(part.change for part in found.parts) == found.all.change
+
+
+def _two(dear: tuple[str, int], cheap: tuple[str, int]) -> list[Cell]:
+    pairs = (("dear", *dear), ("cheap", *cheap))
+    return [cell("t", "llm", "p", name, usd=usd, input_tokens=tokens) for name, usd, tokens in pairs]
+
+
+def test_effects_name_the_cause() -> None:
+    old = _two(("10", 100), ("1", 100))
+    more, moved, raised = (
+        _two(("20", 200), ("2", 200)),
+        _two(("5", 50), ("1.5", 150)),
+        _two(("13", 100), ("1", 100)),
+    )
+    assert _dollars(old, more) == {"price": 0, "volume": 11, "mix": 0, "new": 0, "gone": 0}
+    assert _dollars(old, moved) == {"price": 0, "volume": 0, "mix": Fraction(-9, 2), "new": 0, "gone": 0}
+    assert _dollars(old, raised) == {"price": 3, "volume": 0, "mix": 0, "new": 0, "gone": 0}
+    other = [cell("t", "compute", "p", "gpu", usd="7", compute_seconds=60)]
+    assert _dollars(old, other) == {"price": 0, "volume": 0, "mix": 0, "new": 7, "gone": -11}
+
+
+def _dollars(earlier: list[Cell], later: list[Cell]) -> dict[str, Fraction]:
+    return {name: Fraction(pico, 10**12) for name, pico in compare(earlier, later, 1).all.effects.items()}
+
+
+def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
+    some = sums("3", events=4, input_tokens=900, output_tokens=100, cache_read_tokens=300)
+    assert per_event(some) == Fraction(3, 4)
+    assert per_thousand_tokens(some) == 3
+    assert per_user(some, 2) == Fraction(3, 2)
+    assert cached_share(some) == Fraction(1, 3)
+    unknown = sums("0", events=4, unpriced=4)
+    assert (per_event(unknown), per_thousand_tokens(unknown), per_user(unknown, 0)) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("pico", "text"),
+    [
+        (0, "$0.00"), (1234_560_000_000_000, "$1,234.56"), (12_345_000_000, "$0.01"), (4_210_000_000, "$0.0042"),
+        (1, "$0.0000000000010"), (-2_500_000_000_000, "-$2.50"), (1_005_000_000_000, "$1.00"),
+         (1_015_000_000_000, "$1.02"),
+    ],
+)  # fmt: skip
+def test_money_is_written_for_people(pico: int, text: str) -> None:
+    assert dollars(pico) == text
+
+
+def test_shares_and_rates_are_written_for_people() -> None:
+    assert percent(Fraction(1, 3)) == "33.3 %"
+    assert percent(Fraction(1, 10**6)) == "<0.1 %"
+    assert percent(Fraction(1, 2), sign=True) == "+50.0 %"
+    assert rate(Fraction(123456, 10**9)) == "$0.000123"
+
+
+def test_dimensions_are_read_with_their_everyday_names() -> None:
+    assert dimensions("bu, team,model,tags.env") == ("business_unit", "team", "sku", "tags.env")
+    assert conditions(["model=a,b", "team=(unattributed)"]) == {"sku": ("a", "b"), "team": ("",)}
+    for wrong in ("colour", "team,team", "tags."):
+        with pytest.raises(AskError):
+            dimensions(wrong)
+    with pytest.raises(AskError):
+        conditions(["team"])

@@ -1,0 +1,69 @@
+"""The same sheet in each format."""
+
+import csv
+import io
+import json
+from xml.etree import ElementTree as ET
+
+from rich.console import Console
+from tests.unit.reports.build import END, cell, question
+
+from outlay.reports.plots import draw, svg, ticks
+from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
+from outlay_reports.sheets import showback_sheet
+from outlay_reports.trend import trend
+
+CELLS = [
+    cell("bu1", "t1", usd="10.000000000001"),
+    cell("bu1", "", usd="2"),
+    cell("=cmd()", "t|3", usd="0", unpriced=1),
+]
+SHEET = showback_sheet(question("business_unit", "team"), CELLS)
+
+
+def test_csv_has_only_rows_that_add_up_and_no_formulas() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(SHEET))))
+    assert [row["cost_usd"] for row in rows] == ["10.000000000001", "2", "0"]
+    assert rows[2]["business_unit"] == "'=cmd()"
+    assert rows[1]["team"] == "(unattributed)"
+
+
+def test_json_says_what_it_is_about_and_keeps_subtotals_apart() -> None:
+    found = json.loads(to_json(SHEET))
+    assert found["report"] == "showback"
+    assert found["total"]["cost_usd"] == "12.000000000001"
+    assert len(found["rows"]) == 3
+    assert [row["cost_usd"] for row in found["subtotals"]] == ["12.000000000001", "0"]
+
+
+def test_markdown_is_a_table_that_pipes_do_not_break() -> None:
+    lines = to_markdown(SHEET).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in table} == {6}
+    assert "**total**" in table[-1]
+
+
+def test_a_narrow_terminal_still_shows_every_name_and_number() -> None:
+    page = io.StringIO()
+    to_terminal(SHEET, Console(file=page, width=20))
+    text = page.getvalue()
+    assert "$12.00" in text
+    assert "(unattributed)" in text
+    assert "unpriced" in text
+
+
+def test_a_trend_is_drawn_on_the_terminal_and_as_svg() -> None:
+    asked = question("team", unit="day")
+    found = trend(asked, [cell(f"t{n % 7}", usd=str(n), bucket=n) for n in range(1, 30)], END)
+    page = io.StringIO()
+    draw(asked, found, Console(file=page, width=100))
+    assert "2026-11-30" in page.getvalue()
+    root = ET.fromstring(svg("A <title>", asked, found))  # noqa: S314 (our own page)
+    assert len(root.findall(".//{*}rect")) >= 29
+
+
+def test_scales_are_round_and_reach_over_the_tallest() -> None:
+    for tallest in (1, 7, 999, 10**12, 4_999_999_999_999):
+        steps = ticks(tallest)
+        assert steps[-1] >= tallest
+        assert 2 <= len(steps) <= 7
