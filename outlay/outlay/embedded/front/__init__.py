@@ -11,7 +11,7 @@ What a ClickHouse server can do and this cannot; for these, run a server and poi
 - clusters, replicas, the native TCP protocol, the MySQL and PostgreSQL ones, TLS;
 - a query log: there is no system.query_log, `log_comment` and `log_queries` are taken and dropped, and `query_id` is
   only handed back, so that KILL QUERY by it finds nothing;
-- ClickHouse's own block compression (`compress=1`, `decompress=1`), external tables and parameters in a form;
+- ClickHouse's own block compression (`compress=1`, `decompress=1`) and external tables;
 - progress in headers; the summary counts rows only, and no rows read where the answer comes in pieces;
 - start a query before the whole body is here; an answer in a format with a head and a foot (JSON, Parquet) is
   built in memory whole;

@@ -1,5 +1,6 @@
 """What a request asks for: its body, uncompressed, and the statement that it makes with headers and parameters."""
 
+from io import BytesIO
 from typing import IO
 
 from anyio.to_thread import run_sync
@@ -7,6 +8,7 @@ from starlette.requests import Request
 
 from outlay.embedded.front.codecs import EncodingError, Unpacker
 from outlay.embedded.front.engine import Statement, refused
+from outlay.embedded.front.forms import fields, is_form
 from outlay.embedded.front.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
 from outlay.embedded.front.users import User
 
@@ -59,8 +61,13 @@ def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
 
     Raises EngineError for a statement that is not text, or asks for a file of this machine.
     """
-    url = request.query_params
+    url = dict(request.query_params)
     body.seek(0)
+    content_type = request.headers.get("content-type", "")
+    if is_form(content_type):
+        form = fields(content_type, body.read())
+        url |= {name: value for name, value in form.items() if name.startswith("param_")}
+        body = BytesIO(form.get("query", "").encode())
     head = body.read(HEAD_BYTES)
     insert = find_insert(head)
     sql = insert.into if insert else (head + body.read()).decode("utf-8", "surrogateescape")
