@@ -1,8 +1,9 @@
 """The HTTP door: who asks, what they send, and what is answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +16,10 @@ from starlette.routing import Route
 from outlay_ingest import metrics
 from outlay_ingest.body import Body
 from outlay_ingest.budget import Budget
-from outlay_ingest.domain.formats import FORMATS, Format
-from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError, read
-from outlay_ingest.domain.refusals import Refusal
-from outlay_ingest.problems import Problem, bug, http_error, outcome
+from outlay_ingest.domain.doors import GATES, Gate
+from outlay_ingest.domain.items import Head, Reader
+from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
+from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
 from outlay_kit.clock import Clock
@@ -29,7 +30,7 @@ from outlay_schemas.errors import Invalid
 
 
 class Door:
-    """`POST /v1/events`."""
+    """Every path that takes usage: see domain/doors.py."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Door:
         """Return the ASGI application."""
         return Starlette(
             routes=[
-                Route("/v1/events", self._post, methods=["POST"]),
+                *(Route(gate.path, partial(self._post, gate), methods=["POST"]) for gate in GATES),
                 Route("/livez", self._livez),
                 Route("/readyz", self._readyz),
             ],
@@ -62,10 +63,10 @@ class Door:
             lifespan=lifespan,
         )
 
-    async def _post(self, request: Request) -> Response:
+    async def _post(self, gate: Gate, request: Request) -> Response:
         started = self._clock.monotonic()
         try:
-            response = await self._events(request)
+            response = await self._take(gate, request)
         except Problem as problem:
             response = problem.response()
         except Retryable as error:
@@ -76,48 +77,50 @@ class Door:
         metrics.SECONDS.observe(self._clock.monotonic() - started)
         return response
 
-    async def _events(self, request: Request) -> Response:
+    async def _take(self, gate: Gate, request: Request) -> Response:
         key = self._key(request)
         media = request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
-        form = FORMATS.get(media)
-        if form is None:
-            detail = f"{media} is not one of {', '.join(FORMATS)}"
+        if media not in gate.media:
+            detail = f"{media} is not one of {', '.join(gate.media)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
+        head = Head(media, request.headers, request.query_params, request.path_params.get("provider", ""))
         self._writer.check()
         body = Body(self._budget, self._settings.max_body_bytes)
         try:
-            accepted, refusals = await self._keep(key.tenant, await body.read(request), form)
+            kept = await self._keep(key.tenant, await body.read(request), gate.reader(head))
         finally:
             body.release()
-        metrics.ACCEPTED.inc(accepted)
-        metrics.REFUSED.inc(len(refusals))
-        return outcome(accepted, refusals)
+        metrics.ACCEPTED.inc(kept.accepted)
+        metrics.REFUSED.inc(len(kept.refusals))
+        metrics.IGNORED.inc(kept.ignored)
+        return outcome(kept)
 
-    async def _keep(self, tenant: str, body: bytes, form: Format) -> tuple[int, list[Refusal]]:
+    async def _keep(self, tenant: str, body: bytes, reader: Reader) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
         now = self._clock.now()
         rules = Rules(tenant, now, self._future, self._age, self._settings.max_events)
-        work: list[Awaitable[None]] = []
-        accepted, refusals = 0, list[Refusal]()
+        work: list[Coroutine[None, None, None]] = []
+        kept = Kept()
         try:
-            for chunk in read(body, form, rules):
+            for chunk in reader(body, rules):
                 if chunk.events:
                     work.append(self._writer.write(tenant, chunk.lines, chunk.events))
-                    accepted += chunk.events
                 if chunk.refusals:
                     work.append(self._writer.refuse(tenant, chunk.refusals, now))
-                    refusals += chunk.refusals
+                kept.add(chunk)
                 if len(body) > CHUNK_BYTES:
                     await asyncio.sleep(0)  # let others go on between the chunks of a large body
         except Invalid as error:
+            _drop(work)
             raise Problem(HTTPStatus.BAD_REQUEST, error.code, error.message) from None
         except TooManyEventsError as error:
+            _drop(work)
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_events", str(error)) from None
         if len(work) == 1:
             await work[0]
         else:
             await asyncio.gather(*work)
-        return accepted, refusals
+        return kept
 
     def _key(self, request: Request) -> ApiKey:
         presented = request.headers.get("x-api-key", "")
@@ -140,6 +143,12 @@ class Door:
 
     async def _readyz(self, _: Request) -> Response:
         return Response("ok\n" if self._health.ready else "not ok\n", 200 if self._health.ready else 503)
+
+
+def _drop(work: list[Coroutine[None, None, None]]) -> None:
+    """A request is taken or refused whole: what was read of a refused one is not begun."""
+    for one in work:
+        one.close()
 
 
 def _come_back(error: Retryable) -> Problem:

@@ -5,7 +5,8 @@ from prometheus_client import Counter, Gauge, Histogram
 _EVENTS = Counter("outlay_ingest_events_total", "Events answered for, by outcome", ["outcome"])
 ACCEPTED = _EVENTS.labels("accepted")
 REFUSED = _EVENTS.labels("refused")
-REQUESTS = Counter("outlay_ingest_requests_total", "Requests to /v1/events, by status", ["status"])
+IGNORED = _EVENTS.labels("ignored")
+REQUESTS = Counter("outlay_ingest_requests_total", "Requests that bring usage, by status", ["status"])
 SECONDS = Histogram("outlay_ingest_request_seconds", "Seconds from a request's first byte read to its answer")
 IN_FLIGHT = Gauge(
     "outlay_ingest_bytes_in_flight", "Bytes of bodies being read and of records Kafka has not acknowledged"

@@ -1,7 +1,7 @@
 """What is answered: RFC 9457 problems for whole requests, and what became of each event."""
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outlay_ingest.domain.reading import Chunk
 from outlay_ingest.domain.refusals import Refusal
 from outlay_kit.telemetry import get_logger
 
@@ -58,15 +59,33 @@ class Problem(Exception):
         )
 
 
-def outcome(accepted: int, refusals: Sequence[Refusal]) -> Response:
-    """202 if anything was accepted, 422 if every event was refused; each refusal is named."""
-    answer: dict[str, object] = {"accepted": accepted, "rejected": len(refusals)}
-    if refusals:
+@dataclass
+class Kept:
+    """What became of the things in a request."""
+
+    accepted: int = 0
+    ignored: int = 0
+    """Things that are no usage, in formats that carry other things too."""
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count a chunk."""
+        self.accepted += chunk.events
+        self.ignored += chunk.ignored
+        self.refusals += chunk.refusals
+
+
+def outcome(kept: Kept) -> Response:
+    """202 if anything was accepted, or all was no usage; 422 if every event was refused; each refusal is named."""
+    answer: dict[str, object] = {"accepted": kept.accepted, "rejected": len(kept.refusals)}
+    if kept.ignored:
+        answer["ignored"] = kept.ignored
+    if kept.refusals:
         answer["errors"] = [
             {"index": r.index, "id": r.id, "code": r.code, "path": r.where, "message": r.message}
-            for r in refusals[:ERRORS_TOLD]
+            for r in kept.refusals[:ERRORS_TOLD]
         ]
-    if accepted:
+    if kept.accepted or not kept.refusals:
         return Response(msgspec.json.encode(answer), 202, media_type="application/json")
     problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "all_refused", "no event of the request is valid")
     return problem.response(**answer)
@@ -75,7 +94,11 @@ def outcome(accepted: int, refusals: Sequence[Refusal]) -> Response:
 async def http_error(_: Request, error: Exception) -> Response:
     """Answer for what the router refuses: no such path, no such method."""
     status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else _BUG
-    problem = Problem(status, status.phrase.lower().replace(" ", "_"), "events go to POST /v1/events")
+    problem = Problem(
+        status,
+        status.phrase.lower().replace(" ", "_"),
+        "events go to POST /v1/events; the other doors are in /openapi.json",
+    )
     if isinstance(error, HTTPException):
         problem.headers.update(error.headers or {})
     return problem.response()

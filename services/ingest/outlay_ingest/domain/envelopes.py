@@ -1,10 +1,13 @@
 """CloudEvents 1.0: the envelope holds id, source and time; `data` holds the rest of a usage event."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
+from outlay_ingest.domain.refusals import UNREADABLE, explain
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Key, UsageEvent
 
@@ -40,6 +43,23 @@ class _Envelope(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Envelope)
+_anything = msgspec.json.Decoder()
+
+
+def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return as one JSON object a CloudEvent of the binary mode: attributes in `ce-` headers, data in the body.
+
+    The values of headers are percent-encoded, as the specification's HTTP binding asks. Raises Invalid if the
+    body is no JSON.
+    """
+    envelope: dict[str, object] = {
+        name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
+    }
+    try:
+        _anything.decode(body)
+    except UNREADABLE as error:
+        raise explain(error, body) from None
+    return msgspec.json.encode({**envelope, "data": msgspec.Raw(body)})
 
 
 def open_envelope(raw: bytes) -> UsageEvent:

@@ -45,6 +45,8 @@ class Chunk:
     lines: bytes
     events: int
     refusals: list[Refusal]
+    ignored: int = 0
+    """Things that are no usage, in formats that carry other things too."""
 
 
 class TooManyEventsError(Exception):
@@ -132,6 +134,11 @@ def _all_pass(events: Sequence[UsageEvent], rules: Rules) -> bool:
     return True
 
 
+def check(event: UsageEvent, rules: Rules) -> None:
+    """Check an event that a decoder made, set its tenant, and say its time in UTC. Raises Invalid."""
+    _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
+
+
 def _check(event: UsageEvent, tenant: str, latest: datetime, earliest: datetime) -> None:
     """Check an event, set its tenant, and say its time in UTC. Raises Invalid."""
     check_usage_event(event)
@@ -171,14 +178,14 @@ def _apart(
 
 def _plain(raw: bytes, rules: Rules) -> UsageEvent:
     event = _one.decode(raw)
-    _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
+    check(event, rules)
     return event
 
 
 def _enveloped(raw: bytes, rules: Rules) -> UsageEvent:
     event = open_envelope(raw)
     try:
-        _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
+        check(event, rules)
     except Invalid as why:
         if why.path == "$.time":
             raise

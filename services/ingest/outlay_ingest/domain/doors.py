@@ -1,0 +1,45 @@
+"""Which door reads what: a table of paths, the media types each takes, and how its body is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from outlay_ingest.domain import litellm
+from outlay_ingest.domain.envelopes import from_headers
+from outlay_ingest.domain.formats import FORMATS
+from outlay_ingest.domain.items import Head, Reader, keep
+from outlay_ingest.domain.reading import read
+
+_LINES = ("application/json", "application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A path, the media types that it takes, and the reader for a request's head."""
+
+    path: str
+    media: tuple[str, ...]
+    reader: Callable[[Head], Reader]
+
+
+def _events(head: Head) -> Reader:
+    if "ce-specversion" in head.headers and head.media == "application/json":
+        return lambda body, rules: read(from_headers(head.headers, body), "cloudevent", rules)
+    form = FORMATS[head.media]
+    return lambda body, rules: read(body, form, rules)
+
+
+def _litellm(_: Head) -> Reader:
+    return lambda body, rules: keep(litellm.read_litellm(body), rules)
+
+
+def _responses(head: Head) -> Reader:
+    from outlay_ingest.domain.responses import read_responses  # the price data take a moment to load
+
+    return lambda body, rules: keep(read_responses(body, head), rules)
+
+
+GATES = (
+    Gate("/v1/events", tuple(FORMATS), _events),
+    Gate("/v1/litellm", _LINES, _litellm),
+    Gate("/v1/usage/{provider}", _LINES, _responses),
+)

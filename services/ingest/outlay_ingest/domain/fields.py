@@ -1,0 +1,112 @@
+"""Small readings that the decoders share: texts, times, counts and money from values of unknown types."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity
+
+LABEL = 256
+"""Characters of a label; what is longer is cut, for an event is worth more than the end of a name."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CENT = Decimal("1e-12")
+_FINEST = Decimal("1e-9")
+
+
+_PROVIDERS = {
+    "x_ai": "x-ai",
+    "gcp.gen_ai": "google",
+    "azure.ai.inference": "azure",
+    "azure_ai": "azure",
+    "fireworks_ai": "fireworks",
+}
+
+
+def provider_name(value: object) -> str:
+    """Return a provider as price lists call it, where they do not know the name of conventions and gateways."""
+    name = text(value) or ""
+    return _PROVIDERS.get(name.lower(), name)
+
+
+def text(value: object) -> str | None:
+    """Return a value as a label: None for nothing, a number or boolean as it is written."""
+    if value is None or isinstance(value, Mapping | list) or value == "":
+        return None
+    return (value if isinstance(value, str) else str(value))[:LABEL]
+
+
+def first(source: Mapping[str, Any], *names: str) -> Any:
+    """Return the first of the named values that is there and not empty."""
+    for name in names:
+        value = source.get(name)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def count(value: object) -> Quantity | None:
+    """Return a quantity, exact, or None if this is no number or negative: a counter that is not there."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value if value >= 0 else None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or number < 0:
+        return None
+    whole = int(number)
+    return whole if whole == number else number.quantize(_FINEST)
+
+
+def money(value: object) -> Decimal | None:
+    """Return an amount of USD cut to 1e-12 USD, None if there is none. Negative amounts stay, to be refused."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        amount = Decimal(str(value))
+        return amount.quantize(_CENT) if amount.is_finite() else None
+    except InvalidOperation:
+        return None
+
+
+def from_nanoseconds(value: int, path: str) -> datetime:
+    """Return the time of nanoseconds since 1970. Raises Invalid if there is none."""
+    try:
+        if value <= 0:
+            raise Invalid("missing_field", "a time is required", path)
+        return _EPOCH + timedelta(microseconds=value // 1000)
+    except OverflowError:
+        raise Invalid("wrong_type", f"{value} is not a time in nanoseconds", path) from None
+
+
+def moment(value: object, path: str) -> datetime:
+    """Return a time given as RFC 3339 text, or as seconds since 1970. Raises Invalid."""
+    if value is None or value == "":
+        raise Invalid("missing_field", "a time is required: when the usage happened", path)
+    if isinstance(value, str) and not _is_number(value):
+        return _written(value, path)
+    try:
+        seconds = Decimal(str(value))
+        return _EPOCH + timedelta(microseconds=int(seconds * 1_000_000))
+    except (InvalidOperation, OverflowError, ValueError):
+        raise Invalid("wrong_type", f"{str(value)[:60]} is not a time", path) from None
+
+
+def _written(value: str, path: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise Invalid(
+            "wrong_type", f"{value[:60]!r} is not a time as in 2026-11-24T01:02:03Z", path
+        ) from None
+    if time.tzinfo is None:
+        raise Invalid("time_zone_missing", "a time needs its zone, as in 2026-11-24T01:02:03Z", path)
+    return time
+
+
+def _is_number(value: str) -> bool:
+    return value.replace(".", "", 1).isdecimal()

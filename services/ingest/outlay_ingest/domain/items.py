@@ -1,0 +1,80 @@
+"""What decoders of other makers' formats yield, and how it becomes lines for the bus.
+
+A decoder is a pure function from bytes to items: usage events, and what should have been one and why it is
+none. What is no usage at all (a span of a database, an answer from a cache) is passed over and counted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from outlay_ingest.domain.reading import CHUNK_BYTES, CHUNK_EVENTS, Chunk, Rules, TooManyEventsError, check
+from outlay_ingest.domain.refusals import Refusal
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import UsageEvent, encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a request says outside its body. Names of headers are lower-case; nothing here is trusted."""
+
+    media: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    provider: str = ""
+    """The last part of the path, where the door has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing in a body. `raw` returns what to keep of it as a dead letter."""
+
+    event: UsageEvent | Invalid
+    raw: Callable[[], bytes]
+    place: str = ""
+    """Where in the body it is."""
+    id: str | None = None
+
+
+Items = Iterable[Item | None]
+"""None stands for what is no usage."""
+Reader = Callable[[bytes, Rules], Iterator[Chunk]]
+
+
+def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
+    """Check items and yield them as chunks of a record's size.
+
+    Raises what the decoder raises (Invalid: not of its format as a whole), and TooManyEventsError: chunks may
+    have been yielded before, which does no harm, for the sender repeats them with the same ids.
+    """
+    lines: list[bytes] = []
+    refusals: list[Refusal] = []
+    size = ignored = 0
+    for index, item in enumerate(items):
+        if index >= rules.max_events:
+            raise TooManyEventsError(
+                f"more than {rules.max_events} things in one request; send fewer at once"
+            )
+        if item is None:
+            ignored += 1
+            continue
+        try:
+            if isinstance(item.event, Invalid):
+                raise item.event
+            check(item.event, rules)
+            lines.append(encoder.encode(item.event))
+            size += len(lines[-1])
+        except Invalid as why:
+            raw = item.raw()
+            size += len(raw)
+            refusals.append(_refusal(index, item, why, raw))
+        if len(lines) + len(refusals) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
+            yield Chunk(b"\n".join(lines), len(lines), refusals, ignored)
+            lines, refusals, size, ignored = [], [], 0, 0
+    if lines or refusals or ignored:
+        yield Chunk(b"\n".join(lines), len(lines), refusals, ignored)
+
+
+def _refusal(index: int, item: Item, why: Invalid, raw: bytes) -> Refusal:
+    where = f"{item.place}: {why.path}" if item.place and why.path != "$" else item.place or why.path
+    shown = item.id or (item.event.id if isinstance(item.event, UsageEvent) else None)
+    return Refusal(index, why.code, why.path, why.message, raw, shown[:256] if shown else None, where)

@@ -1,0 +1,140 @@
+"""LiteLLM's StandardLoggingPayload, as its generic API callback posts it: one, an array, or one a line.
+
+Field names are those of litellm/types/utils.py. LiteLLM counts as OpenAI does: `prompt_tokens` holds the cached
+tokens too, whoever the provider is.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from outlay_ingest.domain.fields import count, first, moment, money, provider_name, text
+from outlay_ingest.domain.formats import is_array, split
+from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.refusals import UNREADABLE, explain
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity, UsageEvent
+
+SOURCE = "litellm"
+Json = Mapping[str, Any]
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_DETAILS = (
+    ("prompt_tokens_details", "cached_tokens", "cache_read_tokens"),
+    ("prompt_tokens_details", "cache_creation_tokens", "cache_write_tokens"),
+    ("prompt_tokens_details", "audio_tokens", "input_audio_tokens"),
+    ("completion_tokens_details", "reasoning_tokens", "output_reasoning_tokens"),
+    ("completion_tokens_details", "audio_tokens", "output_audio_tokens"),
+    ("server_tool_use", "web_search_requests", "web_searches"),
+)
+_FLAT = (
+    ("cache_read_input_tokens", "cache_read_tokens"),
+    ("cache_creation_input_tokens", "cache_write_tokens"),
+)
+
+
+def read_litellm(body: bytes) -> Iterator[Item | None]:
+    """Read payloads; answers from a cache and failures that used nothing are passed over.
+
+    Raises Invalid if the body is no JSON. One a line comes with the media type of JSON too.
+    """
+    parts, places = split(body, "json" if is_array(body) or body.count(b"\n{") == 0 else "ndjson")
+    for index, raw in enumerate(parts):
+        place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
+        try:
+            payload = _decoder.decode(raw)
+            event = _event(payload)
+        except (*UNREADABLE, Invalid) as error:
+            yield Item(explain(error, raw), partial(bytes, raw), place)
+            continue
+        yield None if event is None else Item(event, partial(bytes, raw), place)
+
+
+def _event(payload: Json) -> UsageEvent | None:
+    """Return the usage of a payload, None if nothing was spent. Raises Invalid."""
+    usage = _usage(payload)
+    if payload.get("cache_hit") is True or (payload.get("status") == "failure" and not any(usage.values())):
+        return None
+    identity = text(first(payload, "id", "litellm_call_id"))
+    model = text(payload.get("model"))
+    if identity is None or model is None:
+        name = "id" if identity is None else "model"
+        raise Invalid("missing_field", f"a payload of LiteLLM has the field {name}", f"$.{name}")
+    meta = _mapping(payload.get("metadata"))
+    cost = money(payload.get("response_cost"))
+    return UsageEvent(
+        id=identity,
+        source=SOURCE,
+        time=_time(payload),
+        kind="llm",
+        activity="inference",
+        provider=provider_name(payload.get("custom_llm_provider")),
+        sku=model,
+        usage=usage or {"requests": 1},
+        project=text(first(meta, "user_api_key_project_alias", "user_api_key_project_id")),
+        team=text(first(meta, "user_api_key_team_alias", "user_api_key_team_id", "team_alias", "team_id")),
+        business_unit=text(first(meta, "user_api_key_org_alias", "user_api_key_org_id")),
+        use_case=text(_mapping(meta.get("requester_metadata")).get("use_case")),
+        user=text(first(meta, "user_api_key_user_id", "user_api_key_end_user_id") or payload.get("end_user")),
+        tags=_tags(payload, meta),
+        attributes=_attributes(payload, meta),
+        reported_cost=cost or None,  # 0 is how LiteLLM says that it knows no price
+    )
+
+
+def _time(payload: Json) -> datetime:
+    return moment(first(payload, "endTime", "startTime"), "$.endTime")
+
+
+def _usage(payload: Json) -> dict[str, Quantity]:
+    """Read the counts: the whole ones beside, the parts in `metadata.usage_object`."""
+    usage: dict[str, Quantity] = {}
+    given = _mapping(_mapping(payload.get("metadata")).get("usage_object"))
+    for name, meter in (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")):
+        value = count(payload.get(name))
+        value = value or count(given.get(name))
+        if value:
+            usage[meter] = value
+    for name, meter in _FLAT:
+        if value := count(given.get(name)):
+            usage[meter] = value
+    for group, name, meter in _DETAILS:
+        value = count(_mapping(given.get(group)).get(name))
+        if value and meter not in usage:
+            usage[meter] = value
+    return usage
+
+
+def _tags(payload: Json, meta: Json) -> dict[str, str]:
+    """Take `request_tags` of the form name:value, and the texts of the requester's own metadata."""
+    tags: dict[str, str] = {}
+    for name, value in _mapping(meta.get("requester_metadata")).items():
+        shown = text(value)
+        if name and shown is not None:
+            tags[name[:256]] = shown
+    for tag in payload.get("request_tags") or ():
+        if isinstance(tag, str) and not tag.startswith("User-Agent:"):
+            name, colon, value = tag.partition(":")
+            if name := name.strip()[:256]:
+                tags[name] = value.strip()[:256] if colon else "true"
+    return dict(list(tags.items())[:64])
+
+
+def _attributes(payload: Json, meta: Json) -> dict[str, str]:
+    found = {
+        "call_type": payload.get("call_type"),
+        "api_base": payload.get("api_base"),
+        "trace_id": payload.get("trace_id"),
+        "model_group": payload.get("model_group"),
+        "key_alias": meta.get("user_api_key_alias"),
+        "service_tier": _mapping(meta.get("usage_object")).get("service_tier"),
+        "inference_geo": _mapping(meta.get("usage_object")).get("inference_geo"),
+        "status": payload.get("status") if payload.get("status") != "success" else None,
+    }
+    return {name: shown for name, value in found.items() if (shown := text(value)) is not None}
+
+
+def _mapping(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
