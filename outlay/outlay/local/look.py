@@ -32,6 +32,9 @@ class Found:
 
     home: str
     parts: list[Part]
+    reader: str = ""
+    """The ClickHouse user for BI tools, which can only read, and its password."""
+    reader_password: str = ""
 
     @property
     def well(self) -> bool:
@@ -46,8 +49,10 @@ class Found:
 def look() -> Found:
     """Ask every process of the local system how it is. Raises StateError."""
     state = running()
-    parts = [] if state is None else [_part(state, process) for process in state.processes]
-    return Found(str(home_folder()), parts)
+    if state is None:
+        return Found(str(home_folder()), [])
+    parts = [_part(state, process) for process in state.processes]
+    return Found(str(home_folder()), parts, state.reader, state.reader_password)
 
 
 def _part(state: LocalState, process: Process) -> Part:
