@@ -71,22 +71,16 @@ def _status(as_json: bool) -> None:
     elif not found.parts:
         out.print(f"nothing runs in {found.home}; start it with: outlay up", style="dim")
     else:
-        columns = ("part", "state", ">pid", ">restarts", ">memory", ">CPU s", ">lag", "where")
+        columns = ("part", "state", ">pid", ">restarts", ">memory", ">CPU s", ">lag")
         rows = [
-            (
-                p.name,
-                p.state,
-                p.pid,
-                p.restarts,
-                f"{p.rss / 2**20:.0f} MiB",
-                f"{p.cpu_seconds:.0f}",
-                p.lag,
-                p.url,
-            )
+            (p.name, p.state, p.pid, p.restarts, f"{p.rss / 2**20:.0f} MiB", f"{p.cpu_seconds:.0f}", p.lag)
             for p in found.parts
         ]
         table("", columns, rows, "")
-        out.print(f"data and logs: {found.home}", style="dim", soft_wrap=True)
+        for part in found.parts:
+            if part.url and not part.url.endswith("/metrics"):
+                out.print(f"{part.name:<14} {part.url}", soft_wrap=True)
+        out.print(f"data and logs  {found.home}", style="dim", soft_wrap=True)
     if not found.well:
         raise typer.Exit(1)
 

@@ -1,9 +1,8 @@
 """The stores of the embedded stack, started and stopped together in one folder."""
 
-import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -98,7 +97,6 @@ class EmbeddedStack:
     def stop(self) -> None:
         """Stop everything that was started under the supervisor, services first."""
         self.supervisor.stop()
-        (self.home / "endpoints.json").unlink(missing_ok=True)
         self._lock.release()
 
     def _start(self) -> None:
@@ -113,18 +111,12 @@ class EmbeddedStack:
         self._ports.require_free()
         kafka = self.broker.prepare(self._progress)
         clickhouse = self.clickhouse.prepare()
-        self._progress.step("starting ClickHouse")
-        self.supervisor.start(Child("clickhouse", clickhouse, self.clickhouse.answers), wait=60)
-        self._progress.step("starting Kafka")
-        self.supervisor.start(Child("kafka", kafka, self.broker.answers, stop_seconds=20), wait=90)
-        self._write_endpoints()
-
-    def _write_endpoints(self) -> None:
-        path = self.home / "endpoints.json"
-        partial = path.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps({"pid": os.getpid(), "ports": asdict(self._ports)}))
-        partial.replace(path)
+        self._progress.step("starting ClickHouse and Kafka")
+        self.supervisor.start(
+            Child("clickhouse", clickhouse, self.clickhouse.answers),
+            Child("kafka", kafka, self.broker.answers, stop_seconds=20),
+            wait=90,
+        )
 
     def _as(self, user: str) -> WarehouseSettings:
         password = SecretStr(self.clickhouse.passwords()[user])

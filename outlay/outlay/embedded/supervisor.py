@@ -73,17 +73,24 @@ class Supervisor:
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
-    def start(self, child: Child, wait: float) -> None:
-        """Start a child and wait until it is ready. Raises ChildDiedError, with the end of its log."""
+    def start(self, *children: Child, wait: float) -> None:
+        """Start children side by side and wait until each is ready, at most `wait` seconds.
+
+        Raises ChildDiedError, with the end of the log of the one that is not.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
-        kept = _Kept(child, self._logs / f"{child.name}.log")
-        self._kept[child.name] = kept
+        started = [_Kept(child, self._logs / f"{child.name}.log") for child in children]
+        self._kept |= {kept.child.name: kept for kept in started}
         if not self._thread.is_alive():
             self._thread.start()
         self._wake.set()
-        kept.spawned.wait(timeout=10)
         deadline = self._clock.monotonic() + wait
-        while not child.ready():
+        for kept in started:
+            kept.spawned.wait(timeout=10)
+            self._await(kept, deadline, wait)
+
+    def _await(self, kept: _Kept, deadline: float, wait: float) -> None:
+        while not kept.child.ready():
             if kept.restarts > 0 or kept.process is None:
                 kept.stopping = True
                 raise self._died(kept, "ended while it was starting")
