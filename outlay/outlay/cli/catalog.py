@@ -1,6 +1,9 @@
 """Commands about the catalog: prices, owners, budgets and rules as reviewed YAML."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +16,15 @@ from outlay.cli.choices import (
     By,
     CatalogFolder,
     Refusals,
+    open_ledger,
     plan_json,
     read_dimensions,
     read_folder,
     read_moment,
+    read_published,
     show_plan,
 )
-from outlay.cli.common import AsJson, err, out, print_json, table, told
+from outlay.cli.common import AsJson, err, out, print_json, table, told, working
 from outlay.cli.common import show as tell
 from outlay.cli.events import lines_of
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from outlay.catalog.listing import Listed
     from outlay_pricer.domain.freshness import Stale
     from outlay_pricer.domain.show import Shown
+    from outlay_schemas.events import UsageEvent
 
 app = typer.Typer(
     name="catalog",
@@ -93,38 +99,66 @@ def _tell_stale(old: "list[Stale]") -> None:
 @app.command()
 @told
 def plan(
-    folder: Folder,
-    against: Annotated[Path, typer.Option(metavar="DIR", help="The catalog folder to compare with.")],
-    usage: Annotated[str, typer.Option(metavar="FILE|-", help="Usage events to price, NDJSON.")],
+    folder: Folder = None,
+    *,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Compare with this folder. Default: the catalog in force."),
+    ] = None,
+    usage: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Usage events to price. Default: the ledger's last days."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days of the ledger to price.")] = 30,
     by: By = DEFAULT_BY,
     as_json: AsJson = False,
 ) -> None:
-    """Show what another catalog would change, and what that comes to in USD.
+    """Show what publishing a folder would change, and what that comes to in USD. Changes nothing.
+
+    With both --against and --usage no stack is needed.
 
     Examples:
+
+      outlay catalog plan my-catalog
 
       outlay catalog plan my-catalog --against old-catalog --usage last-month.ndjson --by team
     """
     import msgspec
 
     from outlay.catalog.changes import changes
-    from outlay.catalog.offline import read_lines
     from outlay_pricer.domain import CompiledCatalog
     from outlay_pricer.domain.compare import plan as compare
 
     groups = read_dimensions(by)
-    new, old = read_folder(folder), read_folder(against)
+    new = read_folder(folder)
+    old = read_published() if against is None else read_folder(against)
     found = changes(old, new)
     refused = Refusals(as_json)
-    events = (event for _, event in refused.sift(read_lines(lines_of(usage))))
-    impact = compare(CompiledCatalog.from_catalog(old), CompiledCatalog.from_catalog(new), events, groups)
+    with _events(usage, days, refused) as events:
+        impact = compare(CompiledCatalog.from_catalog(old), CompiledCatalog.from_catalog(new), events, groups)
     if as_json:
         print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact)})
     else:
         _show_changes(found)
-        show_plan(impact, f"impact on {usage}")
+        show_plan(impact, f"impact on {usage or f'the last {days} days'}")
     if refused.count:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _events(usage: str | None, days: int, refused: Refusals) -> "Iterator[Iterator[UsageEvent]]":
+    """Give the usage events of a file, or those of the ledger's last days as they were sent."""
+    from outlay.catalog.offline import read_lines
+    from outlay_kit.clock import SystemClock
+    from outlay_pricer.domain.again import usage_of
+    from outlay_pricer.ledger import Selection
+
+    if usage is not None:
+        yield (event for _, event in refused.sift(read_lines(lines_of(usage))))
+        return
+    since = SystemClock().now() - timedelta(days=days)
+    with open_ledger() as ledger, working(f"pricing the last {days} days"):
+        yield (usage_of(cost) for cost in ledger.events(Selection(since=since)))
 
 
 def _show_changes(found: "list[Change]") -> None:
@@ -141,14 +175,61 @@ def _show_changes(found: "list[Change]") -> None:
 
 @app.command()
 @told
+def publish(
+    folder: Folder = None,
+    note: Annotated[str, typer.Option(help="Who and why, or the commit; kept with the revision.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a folder in force as the next revision: all of it or, with anything wrong in it, nothing.
+
+    What has the same content as the catalog in force is not published again. Events from then on are priced by the
+    new revision; those of the past keep their price until they are priced again (see: outlay reprice), but for those
+    that had none, which are priced by themselves.
+
+    Examples:
+
+      outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
+    """
+    from outlay.catalog.listing import summary
+    from outlay.catalog.publish import newest
+    from outlay.catalog.publish import publish as put
+    from outlay.local import stores
+    from outlay_kit.clock import SystemClock
+    from outlay_pricer.domain import CompiledCatalog
+    from outlay_pricer.domain.freshness import stale
+
+    clock = SystemClock()
+    content = read_folder(folder).model_copy(update={"note": note})
+    CompiledCatalog.from_catalog(
+        content
+    )  # what cannot be compiled would leave the pricers with what they have
+    kafka, _ = stores()
+    with working("publishing"):
+        known = newest(kafka, clock)
+        revision = put(kafka, content, clock)
+    same = known is not None and known.revision == revision
+    if as_json:
+        print_json({"revision": revision, "published": not same})
+        return
+    _tell_stale(stale(content, clock.now()))
+    if same:
+        out.print(f"revision {revision} is in force and says the same; nothing was published")
+    else:
+        out.print(f"revision {revision} is in force: {summary(content)}", markup=False, soft_wrap=True)
+
+
+@app.command()
+@told
 def show(
     sku: Annotated[
         str | None,
         typer.Argument(metavar="[SKU]", help="A model, machine, storage class or path; with * a pattern."),
     ] = None,
+    *,
     provider: Annotated[str, typer.Option(help="Whose; with * a pattern.")] = "",
     at: Annotated[str | None, typer.Option(metavar="TIME", help="Prices as of then. Default: now.")] = None,
     catalog: CatalogFolder = None,
+    published: Annotated[bool, typer.Option("--published", help="Look into the catalog in force.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a sku costs and where that is from: every meter, tier, condition, source and date. Works offline.
@@ -168,7 +249,7 @@ def show(
     from outlay_pricer.domain import CompiledCatalog
 
     moment = SystemClock().now() if at is None else read_moment(at)
-    content = read_folder(catalog)
+    content = read_published() if published else read_folder(catalog)
     if sku is None and not provider:
         rows = msgspec.to_builtins(overview(content))
         tell(as_json, rows, "catalog", "the catalog is empty")

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from outlay.cli.common import CommandError, err, out, table
+from outlay.cli.common import CommandError, err, out, table, working
 
 if TYPE_CHECKING:
     from outlay.catalog.offline import Refused
     from outlay_pricer.domain.compare import Plan
+    from outlay_pricer.ledger import Ledger
     from outlay_schemas.catalog import Catalog
 
 T = TypeVar("T")
@@ -57,6 +59,39 @@ def read_folder(folder: Path | None) -> "Catalog":
             f"the catalog in {folder} cannot be used; {len(error.problems)} to mend:{problems}",
             f"mend them; to look again: outlay catalog check {folder}",
         ) from None
+
+
+def read_published() -> "Catalog":
+    """Return the catalog in force. Raises CommandError if there is none, and Retryable where Kafka is away."""
+    from outlay.catalog.publish import newest
+    from outlay.local import stores
+    from outlay_kit.clock import SystemClock
+
+    kafka, _ = stores()
+    with working("reading the catalog in force"):
+        content = newest(kafka, SystemClock())
+    if content is None:
+        raise CommandError("no catalog was published yet", "publish one: outlay catalog publish")
+    return content
+
+
+@contextmanager
+def open_ledger() -> "Iterator[Ledger]":
+    """Open the ledger for reading. Raises CommandError where the engine refuses a query."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from outlay.local import stores
+    from outlay_kit.warehouse import Warehouse
+    from outlay_pricer.ledger import Ledger
+
+    _, settings = stores()
+    warehouse = Warehouse(settings)
+    try:
+        yield Ledger(warehouse)
+    except DatabaseError as error:
+        raise CommandError(f"ClickHouse refuses: {error}".strip(), "see: outlay doctor") from error
+    finally:
+        warehouse.close()
 
 
 def read_moment(text: str, option: str = "--at") -> datetime:

@@ -1,5 +1,6 @@
-"""Commands about what an event costs."""
+"""Commands about what an event costs: price, explain, reprice."""
 
+import dataclasses
 import sys
 from collections.abc import Iterable
 from itertools import islice
@@ -9,19 +10,25 @@ import typer
 
 from outlay.cli.choices import (
     DEFAULT_BY,
+    SHOWN,
     By,
     CatalogFolder,
     Refusals,
+    open_ledger,
     plan_json,
     read_dimensions,
     read_folder,
     read_moment,
+    read_published,
     show_plan,
 )
-from outlay.cli.common import AsJson, CommandError, print_json, told
+from outlay.cli.common import AsJson, CommandError, err, out, print_json, told, working
 from outlay.cli.events import FileArgument, lines_of
+from outlay.cli.explained import show_why
 
 if TYPE_CHECKING:
+    from outlay.catalog.reprice import Repriced
+    from outlay_pricer.ledger import Selection
     from outlay_schemas.events import CostEvent
 
 _BLOCK = 500
@@ -95,3 +102,115 @@ def _write(costs: "Iterable[CostEvent]") -> None:
     while block := list(islice(rest, _BLOCK)):
         sys.stdout.buffer.write(encoder.encode_lines(block))
         sys.stdout.buffer.flush()
+
+
+@told
+def explain(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event in the ledger.")],
+    source: Annotated[str, typer.Option(help="Whose event, where several sources have this id.")] = "",
+    tenant: Annotated[str, typer.Option(help="Whose cost.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show why an event costs what it costs: the rule, the arithmetic line by line, the price's source and date.
+
+    It is explained by the catalog that priced it, however old that is.
+
+    Examples:
+
+      outlay explain 5f0c2a71 --source checkout/api
+    """
+    import msgspec
+
+    from outlay.catalog.why import why
+    from outlay.local import stores
+    from outlay_pricer.ledger import Selection
+
+    kafka, _ = stores()
+    with open_ledger() as ledger, working("looking it up"):
+        found = list(islice(ledger.events(Selection(id=event_id, source=source, tenant=tenant)), SHOWN))
+        answers = [why(cost, ledger, kafka) for cost in found]
+    if not answers:
+        raise CommandError(
+            f"no event in the ledger has the id {event_id}",
+            "if it was sent, it may be a dead letter: outlay dead-letters list",
+        )
+    if as_json:
+        print_json(msgspec.to_builtins(answers))
+    else:
+        for answer in answers:
+            show_why(answer)
+
+
+@told
+def reprice(
+    since: Annotated[str, typer.Option(metavar="TIME", help="Events from then on.")],
+    *,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Events before then.")] = None,
+    sku: Annotated[str, typer.Option(help="Only this sku; with * a pattern.")] = "",
+    provider: Annotated[str, typer.Option(help="Only this provider.")] = "",
+    tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
+    unpriced: Annotated[bool, typer.Option("--unpriced", help="Only what has no price.")] = False,
+    by: By = DEFAULT_BY,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for the ledger.")] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Price history again by the catalog in force, where that makes a difference.
+
+    Each event keeps its own time: it is priced as of then. What differs goes the normal way, as a newer revision of the
+    same event. Look first: --dry-run.
+
+    Examples:
+
+      outlay reprice --since 2026-11-01 --sku 'claude-*' --dry-run
+
+      outlay reprice --since 2026-11-01 --unpriced
+    """
+    from outlay_pricer.ledger import Selection
+
+    end = None if until is None else read_moment(until, "--until")
+    wanted = Selection(read_moment(since, "--since"), end, tenant, provider, sku, unpriced=unpriced)
+    groups = read_dimensions(by)
+    result, missing = _reprice(wanted, groups, dry_run, patience)
+    if as_json:
+        counts = {"sent": result.sent, "refused": result.refused, "dry_run": dry_run, "arrived": not missing}
+        print_json({**counts, **plan_json(result.plan)})
+    else:
+        show_plan(result.plan, "priced again")
+        if result.refused:
+            err.print(f"{result.refused:,} events would be refused by this catalog; they stay as they are")
+        out.print("nothing was written" if dry_run else f"{result.sent:,} events have a new revision")
+    if missing:
+        raise CommandError(
+            f"the ledger does not have all {result.sent:,} new revisions yet",
+            "see whether all is well: outlay status",
+        )
+
+
+def _reprice(
+    wanted: "Selection", groups: list[str], dry_run: bool, patience: float
+) -> "tuple[Repriced, bool]":
+    """Return what came of it, and whether the ledger still lacks some of it."""
+    from outlay.catalog.reprice import Repricing, arrived
+    from outlay.local import stores
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.kafka import KafkaSink
+    from outlay_pricer.domain import CompiledCatalog
+
+    kafka, _ = stores()
+    catalog = CompiledCatalog.from_catalog(read_published())
+    older = dataclasses.replace(wanted, before_revision=catalog.revision)
+    with open_ledger() as ledger:
+        before = ledger.count(older)
+        sink = None if dry_run else KafkaSink(kafka)
+        try:
+            with working(f"pricing {before:,} events again"):
+                result = Repricing(ledger, catalog, sink).run(wanted, groups)
+        finally:
+            if sink is not None:
+                sink.close()
+        with working("waiting for the ledger"):
+            done = not result.sent or arrived(
+                ledger, older, before=before, sent=result.sent, clock=SystemClock(), patience=patience
+            )
+    return result, not done

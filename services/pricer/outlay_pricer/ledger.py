@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from outlay_kit.warehouse import Warehouse
-from outlay_schemas.events import CostEvent, cost_event_decoder
+from outlay_schemas.events import CostEvent
 
 PIECE = 20_000
 """Rows read at once; a single second may have more."""
-_COLUMNS = ", ".join(f"`{name}`" for name in CostEvent.__struct_fields__)
-_SETTINGS = {
-    "output_format_json_quote_decimals": 1,  # money is a string
-    "output_format_json_quote_64bit_integers": 0,
-    "date_time_output_format": "iso",
-    "wait_end_of_query": 1,  # an error half way is an error, not a short answer
+_TEXT = {
+    "time": "formatDateTime(l.time, '%Y-%m-%dT%H:%i:%s.%fZ', 'UTC')",
+    **{name: f"toString(l.{name})" for name in ("cost", "list_cost", "reported_cost")},
+    **{name: f"mapApply((k, v) -> (k, toString(v)), l.{name})" for name in ("usage", "cost_parts")},
 }
+"""Money and quantities as text. A user who can only read may not ask for it by a setting."""
+_COLUMNS = ", ".join(f"{_TEXT.get(name, f'l.`{name}`')} AS `{name}`" for name in CostEvent.__struct_fields__)
+_decoder = msgspec.json.Decoder(CostEvent, strict=False)
+"""Not strict: some engines write large whole numbers as text."""
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can hold."""
@@ -53,13 +57,13 @@ class Ledger:
         where, bound = _conditions(wanted)
         for start, end in self._spans(wanted):
             answer = self._warehouse.raw(
-                f"SELECT {_COLUMNS} FROM ledger FINAL WHERE {where}"
+                f"SELECT {_COLUMNS} FROM (SELECT * FROM ledger FINAL WHERE {where}"
                 " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')}) AND time >= {from:DateTime64(6, 'UTC')}"
-                " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')} ORDER BY minute",
+                " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}) AS l"
+                " ORDER BY l.time",
                 {**bound, "from": start, "to": end},
-                _SETTINGS,
             )
-            yield from (cost_event_decoder.decode(line) for line in answer.splitlines())
+            yield from (_decoder.decode(line) for line in answer.splitlines())
 
     def count(self, wanted: Selection) -> int:
         """Return how many events a selection has."""
@@ -71,6 +75,13 @@ class Ledger:
             {**bound, "from": start, "to": end},
         )
         return int(rows[0]["found"])
+
+    def catalog(self, revision: int) -> bytes | None:
+        """Return a catalog as it was published; None if it is not kept."""
+        rows = self._warehouse.rows(
+            "SELECT body FROM catalogs WHERE revision = {revision:UInt64} LIMIT 1", {"revision": revision}
+        )
+        return rows[0]["body"].encode() if rows else None
 
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
         """Cut a selection into spans of time of about a piece each."""

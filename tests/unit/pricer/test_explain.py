@@ -1,6 +1,7 @@
 """Explaining, showing, comparing, splitting, and knowing how old the prices are."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -249,3 +250,10 @@ def test_old_prices_are_told() -> None:
     nothing = source(rates()).model_copy(update={"rates": None})
     assert stale(nothing, NOW) == []
     assert date(2026, 11, 1) == rates().date
+
+
+def test_a_reported_cost_that_counts_is_a_step_of_its_own() -> None:
+    found = explain(event({"input_tokens": 1}, "unknown", reported_cost=Decimal("0.25")), catalog())
+    assert [(step.amount, step.note) for step in found.steps] == [
+        ("0.25", "reported by the producer; by the policy for reported costs it counts")
+    ]

@@ -77,6 +77,9 @@ def explain(event: UsageEvent, catalog: CompiledCatalog) -> Explanation:
     renamed, found = list_price_of(event, catalog)
     steps = [*_rate_steps(found), *_book_steps(found, renamed)]
     steps += _term_steps(cost, catalog)
+    if cost.price_status == "reported" and cost.cost is not None:
+        note = "reported by the producer; by the policy for reported costs it counts"
+        steps.append(Step("", cost.cost, note=note))
     guesses = parse_price_ref(cost.price_ref).guesses
     reason = found.message
     if not reason and cost.unpriced_meters:

@@ -16,6 +16,8 @@ from outlay_pricer.repricing.keeper import Arrived, Keeper
 from outlay_pricer.repricing.settings import Settings
 from outlay_schemas.catalog import decode_catalog
 
+_Catalog = tuple[Arrived, CompiledCatalog]
+
 
 def main() -> None:
     """Keep catalogs and price what had no price, until asked to stop."""
@@ -27,7 +29,7 @@ def main() -> None:
     serve_health(health, settings.health)
     end_when_stalled(health)
     arrived: deque[Arrived] = deque()
-    feed = CatalogFeed(settings.kafka, lambda body: _compile(body, arrived), clock).start()
+    feed = CatalogFeed(settings.kafka, _compile, clock, lambda new: arrived.append(new[0])).start()
     try:
         persist(lambda: migrate(settings.warehouse), clock, health, stop)
         sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
@@ -53,18 +55,18 @@ def main() -> None:
         feed.stop()
 
 
-def _compile(body: bytes, arrived: "deque[Arrived]") -> tuple[int, CompiledCatalog]:
+def _compile(body: bytes) -> tuple[int, _Catalog]:
     catalog = decode_catalog(body)
-    arrived.append(Arrived(catalog.revision, catalog.created_at, catalog.note, body.decode()))
-    return catalog.revision, CompiledCatalog.from_catalog(catalog)
+    arrived = Arrived(catalog.revision, catalog.created_at, catalog.note, body.decode())
+    return catalog.revision, (arrived, CompiledCatalog.from_catalog(catalog))
 
 
-def _turn(keeper: Keeper, feed: CatalogFeed[CompiledCatalog], arrived: "deque[Arrived]") -> None:
+def _turn(keeper: Keeper, feed: CatalogFeed[_Catalog], arrived: "deque[Arrived]") -> None:
     while arrived:
         keeper.keep(arrived[0])
         arrived.popleft()  # only now: what cannot be written now is written later
     if feed.revision:
-        keeper.look(feed.current())
+        keeper.look(feed.current()[1])
 
 
 def _wait(seconds: float, clock: Clock, stop: Stop) -> None:

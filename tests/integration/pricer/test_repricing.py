@@ -1,0 +1,187 @@
+"""Re-pricing on the real bus and the real engine: by itself, by hand, explained afterwards."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.ingest.processes import Service, until
+from tests.stack import Stack
+from typer.testing import CliRunner, Result
+
+from outlay.catalog import load_default
+from outlay.catalog.publish import newest, publish
+from outlay.main import app
+from outlay_kit.clock import SystemClock
+from outlay_kit.kafka import KafkaSink, deliver
+from outlay_kit.settings import KafkaSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_pricer.ledger import Ledger, Selection
+from outlay_schemas.catalog import Catalog, Owner, PriceBook
+from outlay_schemas.events import CostEvent
+from outlay_schemas.topics import USAGE_EVENTS
+
+pytestmark = pytest.mark.stack
+CLOCK = SystemClock()
+
+
+class World:
+    """The services, and one tenant whose events nobody else has."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.tenant = f"r-{uuid.uuid4().hex[:8]}"
+        self.kafka = stack.kafka
+        self.warehouse = Warehouse(stack.reader)
+        self.ledger = Ledger(self.warehouse, piece=20)
+        names = {
+            "OUTLAY_PRICER_GROUP": f"pricer-{self.tenant}",
+            "OUTLAY_AGGREGATOR_GROUP": f"aggregator-{self.tenant}",
+            "OUTLAY_REPRICER_EVERY_SECONDS": "0.5",
+        }
+        modules = ("outlay_aggregator.main", "outlay_pricer.main", "outlay_pricer.repricing.main")
+        for module in modules:
+            Service(module, folder / f"{module}.log", {**stack.environment, **names}).start()
+
+    def feed(self, *events: dict[str, Any]) -> None:
+        plain = {"source": "it", "time": "2026-11-24T11:00:00Z", "tenant": self.tenant, "kind": "custom"}
+        sink = KafkaSink(self.kafka)
+        deliver(sink, USAGE_EVENTS.name, [json.dumps({**plain, **event}).encode() for event in events])
+        sink.close()
+
+    def rows(self, **wanted: Any) -> dict[str, CostEvent]:
+        return {cost.id: cost for cost in self.ledger.events(Selection(tenant=self.tenant, **wanted))}
+
+    def publish(self, price: str | None, *owners: Owner) -> int:
+        """Put a catalog in force in which a widget of ours costs `price`."""
+        rules = [] if price is None else [
+            {"id": "widget", "sku": f"widget-{self.tenant}", "prices": [{"meters": {"widgets": {"price": price}}}]}
+        ]  # fmt: skip
+        book = PriceBook.model_validate({"name": "own", "version": price or "0", "rules": rules})
+        base = load_default()
+        content = base.model_copy(update={"price_books": (*base.price_books, book), "owners": owners})
+        return publish(self.kafka, content, CLOCK)
+
+
+@pytest.fixture
+def world(stack: Stack, kafka: KafkaSettings, tmp_path: Path) -> World:
+    return World(stack, tmp_path)
+
+
+@pytest.fixture
+def outlay(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a command against the stack, as its reader."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+    return run
+
+
+def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> None:
+    sku = f"widget-{world.tenant}"
+    first = world.publish(None)
+    minutes = [f"2026-11-24T11:{minute:02d}:00Z" for minute in range(10)]
+    world.feed(
+        *({"id": f"w{n}", "sku": sku, "usage": {"widgets": 2}, "time": at} for n, at in enumerate(minutes)),
+        {"id": "call", "kind": "llm", "provider": "anthropic", "sku": "claude-sonnet-4-5", "user": "u-1",
+         "usage": {"input_tokens": 1000}, "attributes": {"service_tier": "batch"}},
+    )  # fmt: skip
+    until(lambda: len(world.rows()) == 11, 60, "everything in the ledger")
+    assert {cost.price_status for cost in world.rows(sku=sku).values()} == {"unpriced"}
+
+    second = world.publish("1.5")
+    until(lambda: not world.rows(unpriced=True), 60, "what had no price has one")
+    rows = world.rows()
+    assert {cost.cost for name, cost in rows.items() if name != "call"} == {"3"}
+    assert {cost.revision for name, cost in rows.items() if name != "call"} == {second}
+    assert rows["call"].revision == first, "what had a price is left alone"
+    until(lambda: _rollup(world) == ["30.0015"], 30, "the rollups follow")
+    kept = world.warehouse.rows(
+        "SELECT revision, body FROM catalogs FINAL WHERE revision >= {r:UInt64}", {"r": first}
+    )
+    assert {row["revision"] for row in kept} >= {first, second}
+
+    third = world.publish(
+        "2", Owner.model_validate({"key": "user", "value": "u-1", "sets": {"team": "growth"}})
+    )
+    _by_hand(world, outlay, third)
+    _explained(world, outlay, second, third)
+    _planned_and_published(world, outlay, tmp_path / "catalog")
+
+
+def _rollup(world: World) -> list[str]:
+    sql = "SELECT toString(sum(cost)) AS cost FROM costs_hourly WHERE tenant = {tenant:String}"
+    return [row["cost"] for row in world.warehouse.rows(sql, {"tenant": world.tenant})]
+
+
+def _read_in_pieces(world: World) -> None:
+    """Whatever a piece is, each event of a selection is read once: also where one second has more than a piece."""
+    first = datetime(2026, 11, 24, 11, tzinfo=UTC)
+    wanted = Selection(first, first + timedelta(minutes=2, seconds=30), tenant=world.tenant)
+    whole, small = (list(Ledger(world.warehouse, piece).events(wanted)) for piece in (1000, 1))
+    assert [cost.id for cost in small] == [cost.id for cost in whole]
+    assert {cost.id for cost in whole} == {"w0", "w1", "w2", "call"}
+    assert Ledger(world.warehouse).count(wanted) == 4
+
+
+def _by_hand(world: World, outlay: Any, third: int) -> None:
+    words = ("reprice", "--since", "2026-11-24T11:05:00Z", "--tenant", world.tenant, "--by", "sku", "--json")
+    dry = json.loads(outlay(*words, "--dry-run").stdout)
+    assert (dry["sent"], dry["total"]["events"], dry["total"]["change"]) == (0, 5, "5")
+    assert {cost.revision for cost in world.rows().values()}.isdisjoint({third}), "a dry run writes nothing"
+    done = json.loads(outlay(*words).stdout)
+    assert (done["sent"], done["arrived"], done["total"]) == (5, True, dry["total"])
+    costs = {name: cost.cost for name, cost in world.rows().items()}
+    assert (costs["w4"], costs["w5"], costs["w9"]) == ("3", "4", "4")
+    assert json.loads(outlay(*words).stdout)["sent"] == 0, "again: nothing is left to do"
+    named = outlay("reprice", "--since", "2026-11-24", "--sku", "claude-*", "--tenant", world.tenant)
+    assert "1 events have a new revision" in named.stdout
+    assert world.rows()["call"].team == "growth"
+    until(lambda: _rollup(world) == ["35.0015"], 30, "the rollups follow")
+
+
+def _explained(world: World, outlay: Any, second: int, third: int) -> None:
+    (old,) = json.loads(outlay("explain", "w0", "--tenant", world.tenant, "--json").stdout)
+    assert (old["revision"], old["own"], old["same"]) == (second, True, True)
+    (step,) = old["explanation"]["steps"]
+    assert (step["quantity"], step["price"], step["amount"]) == ("2", "1.5", "3")
+    (call,) = json.loads(outlay("explain", "call", "--tenant", world.tenant, "--json").stdout)
+    assert (call["revision"], call["same"]) == (third, True)
+    shown = outlay("explain", "call", "--tenant", world.tenant).stdout
+    assert "team growth (sent: nothing)" in shown
+    assert "genai-prices" in shown
+    missing = outlay("explain", "no-such-event")
+    assert missing.exit_code == 1
+    assert "no event in the ledger" in missing.stderr
+
+
+def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
+    in_force = world.publish("2")
+    known = newest(world.kafka, CLOCK)
+    assert known is not None
+    (folder / "books").mkdir(parents=True)
+    (folder / "books" / "own.yaml").write_text(
+        f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{world.tenant}, prices: "
+        "[{meters: {widgets: {price: 5}}}]}\n"
+    )
+    plan = json.loads(outlay("catalog", "plan", folder, "--days", "3660", "--by", "tenant", "--json").stdout)
+    (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == world.tenant]
+    assert (ours["before"], ours["after"], ours["events"]) == ("40.0015", "100.0015", 11)
+    published = json.loads(outlay("catalog", "publish", folder, "--note", "FIN-231", "--json").stdout)
+    assert published == {"revision": in_force + 1, "published": True}
+    assert json.loads(outlay("catalog", "publish", folder, "--json").stdout) == {
+        "revision": in_force + 1,
+        "published": False,
+    }
+    shown = json.loads(outlay("catalog", "show", f"widget-{world.tenant}", "--published", "--json").stdout)
+    assert shown[0]["prices"][0]["prices"][0]["price"] == "5"
+    _restore(world, known)
+
+
+def _restore(world: World, content: Catalog) -> None:
+    """Leave to the tests after this one a catalog with all of the default prices."""
+    publish(world.kafka, content, CLOCK)
