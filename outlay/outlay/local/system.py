@@ -17,8 +17,14 @@ from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
 
-SERVICES = ("ingest", "pricer", "aggregator", "alerter")
-"""In the order in which they stop, so that what came in is counted."""
+SERVICES = {
+    "ingest": "outlay_ingest.main",
+    "pricer": "outlay_pricer.main",
+    "repricer": "outlay_pricer.repricing.main",
+    "aggregator": "outlay_aggregator.main",
+    "alerter": "outlay_alerter.main",
+}
+"""The module of each, in the order in which they stop, so that what came in is counted."""
 
 
 class LocalSystem:
@@ -119,7 +125,7 @@ class LocalSystem:
         )
         self.create_key(TENANT)
         self._progress.step(f"starting {', '.join(SERVICES)}")
-        self._stack.supervisor.start(*(self._child(name) for name in reversed(SERVICES)), wait=90)
+        self._stack.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
         self.tell()
 
     def _child(self, name: str) -> Child:
@@ -135,7 +141,7 @@ class LocalSystem:
             "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
         }
         url = self._health_url(name)
-        return Child(name, [sys.executable, "-m", f"outlay_{name}.main"], lambda: answers(url), env)
+        return Child(name, [sys.executable, "-m", SERVICES[name]], lambda: answers(url), env)
 
     def _health_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._health[name]}" if name in self._health else ""
