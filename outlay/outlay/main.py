@@ -2,7 +2,7 @@
 
 import typer
 
-from outlay.cli import catalog, demo, events, prices, query, reports, stack
+from outlay.cli import catalog, chargeback, demo, events, prices, query, reports, stack
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,4 +24,5 @@ app.command()(prices.price)
 app.command()(prices.explain)
 app.command()(prices.reprice)
 app.add_typer(catalog.app)
+reports.app.command()(chargeback.chargeback)
 app.add_typer(reports.app)

@@ -37,20 +37,22 @@ def _name(series: Series) -> str:
     return " / ".join(map(name_of, series.keys))
 
 
-def draw(question: Question, found: Trend, console: Console, height: int = 12) -> None:
+def draw(question: Question, found: Trend, console: Console) -> None:
     """Draw stacked columns on the terminal, as wide as it is; nothing for less than two points."""
     points = found.all.points
     if len(points) < 2:
         return
     drawn = stack(found)
     tallest = max(point.sums.cost for point in points)
-    scale = ticks(tallest or 1)[-1]
+    steps = ticks(tallest or 1)
+    each = max(12 // (len(steps) - 1), 2)
+    height = each * (len(steps) - 1)
     room = max(min(console.width, 120) - 12, len(points))
     wide = max(min(room // len(points), 9), 1)
     for level in range(height, 0, -1):
-        line = Text(f"{dollars(scale * level // height) if level % 4 == 0 else '':>10} ", no_wrap=True)
+        line = Text(f"{dollars(steps[level // each]) if level % each == 0 else '':>10} ", no_wrap=True)
         for n in range(len(points)):
-            line.append_text(_block(drawn, n, level, scale / height, wide))
+            line.append_text(_block(drawn, n, level, steps[-1] / height, wide))
         console.print(line, soft_wrap=True)
     first, last = (
         label(points[n].start, question.unit, question.zone)[:16].replace("T", " ") for n in (0, -1)

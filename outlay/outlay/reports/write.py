@@ -74,6 +74,8 @@ def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[s
             cells.insert(0, "  " * max(row.depth, 0) + name)
         elif row is sheet.total:
             cells[0] = "total"
+        elif row.depth > 0:
+            cells[0] = ""  # the row above it says whose it is
         body.append((row, cells))
     return _without_empty(sheet, head, body)
 

@@ -1,0 +1,154 @@
+"""Shares costs that are nobody's own among those who use them, by the catalog's splits: exact to a pico-USD."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from outlay_reports.question import Cell, Sums
+from outlay_schemas.catalog import Match, Split
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Allocated:
+    """A part of a shared cost that a receiver bears, in pico-USD. `keys`: the receiver, as `Question.by`."""
+
+    split: str
+    keys: Keys
+    cost: int
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Costs after sharing: own cells, parts received, and the pools they came from. Their sum is what came in."""
+
+    own: tuple[Cell, ...]
+    received: tuple[Allocated, ...]
+    pools: Mapping[str, Sums]
+    """What each split shared, by its id."""
+
+
+def conditions_of(match: Match) -> dict[str, tuple[str, ...]]:
+    """Return a match as dimension to words, `tags.env` and `attributes.region` among them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in type(match).model_fields:
+        value = getattr(match, name)
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}": tuple(words) for key, words in value.items()}
+        elif value:
+            found[name] = tuple(value)
+    return found
+
+
+def dimensions_of(splits: Iterable[Split]) -> tuple[str, ...]:
+    """Return the dimensions that cells must have for these splits, in a fixed order."""
+    names = {name for split in splits for name in conditions_of(split.match)}
+    names |= {name for split in splits for share in split.shares for name in share.sets}
+    names |= {split.by for split in splits if split.method == "proportional"}
+    return tuple(sorted(names))
+
+
+def active(splits: Iterable[Split], at: datetime) -> list[Split]:
+    """Return the splits in force at a time, in their order: the first that fits a cost shares it."""
+    return [split for split in splits if split.active(at)]
+
+
+def allocate(cells: Sequence[Cell], names: Sequence[str], depth: int, splits: Sequence[Split]) -> Allocation:
+    """Take what the splits are about out of the cells, and share it among those whose own costs are left.
+
+    `names`: the cells' dimensions; the first `depth` are those of the report, and of the answer. A receiver that
+    has several combinations of them gets its part in proportion to their own costs.
+    """
+    own: list[Cell] = []
+    pools: dict[str, Sums] = {split.id: Sums() for split in splits}
+    for cell in cells:
+        facts = dict(zip(names, cell.keys, strict=True))
+        split = next((split for split in splits if _fits(split.match, facts)), None)
+        if split is None:
+            own.append(cell)
+        else:
+            pools[split.id].add(cell.sums)
+    received = []
+    for split in splits:
+        parts = apportion(pools[split.id].cost, _weights(split, own, names, depth))
+        received += [Allocated(split.id, keys, cost) for keys, cost in sorted(parts.items()) if cost]
+    return Allocation(_folded(own, depth), tuple(received), pools)
+
+
+def _fits(match: Match, facts: Mapping[str, str]) -> bool:
+    return all(
+        any(_word_fits(word, facts.get(name, "")) for word in words)
+        for name, words in conditions_of(match).items()
+    )
+
+
+def _word_fits(word: str, text: str) -> bool:
+    """`*` stands for any letters; alone it means any value that is there."""
+    if "*" not in word:
+        return word == text
+    pattern = ".*".join(map(re.escape, word.split("*")))
+    return bool(text) and re.fullmatch(pattern, text) is not None
+
+
+def _weights(split: Split, own: Sequence[Cell], names: Sequence[str], depth: int) -> dict[Keys, int]:
+    """Return how much of the pool each receiver bears, as whole-numbered weights."""
+    if split.method == "proportional":
+        place = list(names).index(split.by)
+        wanted = {tuple(share.sets.items()) for share in split.shares}
+        found: dict[Keys, int] = defaultdict(int)
+        for cell in own:
+            facts = dict(zip(names, cell.keys, strict=True))
+            chosen = not wanted or any(all(facts[n] == v for n, v in pairs) for pairs in wanted)
+            if cell.keys[place] and chosen:
+                found[cell.keys[:depth]] += cell.sums.cost
+        return found or {("",) * depth: 1}
+    # Every share is scaled by the same number, so that a fixed weight of 0.3 and one of 0.7 are whole.
+    scale = 10**12
+    weights: dict[Keys, int] = defaultdict(int)
+    for share in split.shares:
+        size = scale if split.method == "even" or share.weight is None else round(share.weight * scale)
+        within = _within(share.sets, own, names, depth)
+        for keys, part in apportion(size, within).items():
+            weights[keys] += part
+    return weights
+
+
+def _within(
+    sets: Mapping[Any, str], own: Sequence[Cell], names: Sequence[str], depth: int
+) -> dict[Keys, int]:
+    found: dict[Keys, int] = defaultdict(int)
+    for cell in own:
+        facts = dict(zip(names, cell.keys, strict=True))
+        if all(facts[name] == value for name, value in sets.items()):
+            found[cell.keys[:depth]] += cell.sums.cost
+    return found if any(found.values()) else {tuple(sets.get(name, "") for name in names[:depth]): 1}
+
+
+def apportion(amount: int, weights: Mapping[Keys, int]) -> dict[Keys, int]:
+    """Cut a whole number by weights so that the parts add up to it: the largest remainders get what is left.
+
+    Where all weights are 0 the parts are even. Source: Hamilton's method.
+    """
+    if not any(weights.values()):
+        weights = dict.fromkeys(weights, 1)
+    whole = sum(weights.values())
+    parts = {keys: amount * weight // whole for keys, weight in weights.items()}
+    left = amount - sum(parts.values())
+    order = sorted(weights, key=lambda keys: (-(amount * weights[keys] % whole), keys))
+    for keys in order[:left]:
+        parts[keys] += 1
+    return parts
+
+
+def _folded(cells: Iterable[Cell], depth: int) -> tuple[Cell, ...]:
+    """Add up cells that are the same in the report's dimensions."""
+    found: dict[tuple[int, Keys], Sums] = {}
+    for cell in cells:
+        found.setdefault((cell.bucket, cell.keys[:depth]), Sums()).add(cell.sums)
+    return tuple(
+        Cell(bucket, keys, sums) for (bucket, keys), sums in sorted(found.items(), key=lambda x: x[0])
+    )

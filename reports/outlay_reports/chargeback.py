@@ -1,0 +1,124 @@
+"""Chargeback: a statement for each business unit and month, what closing a month keeps, and what comes after it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from outlay_reports.allocation import Allocation
+
+OWN = "own"
+SHARED = "shared"
+
+
+class Line(msgspec.Struct, frozen=True, order=True):
+    """A line of a statement: the unit that pays, own or shared use, and of what. Cost in pico-USD."""
+
+    unit: str
+    what: str
+    keys: tuple[str, ...]
+    """Own use: the dimensions of the lines. Shared use: the id of the split."""
+    cost: int
+    events: int = 0
+    unpriced: int = 0
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """A month as it was closed."""
+
+    seq: int
+    """1 is the first closing; a later one takes in the amendments until then."""
+    at: datetime
+    by: str
+    note: str
+    lines: tuple[Line, ...]
+
+    @property
+    def cost(self) -> int:
+        """Pico-USD of all lines."""
+        return sum(line.cost for line in self.lines)
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """What a line is more or less than it was when the month was closed, in pico-USD."""
+
+    unit: str
+    what: str
+    keys: tuple[str, ...]
+    closed: int
+    now: int
+
+    @property
+    def change(self) -> int:
+        """What is still to be charged, or to be given back."""
+        return self.now - self.closed
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What one unit pays for a month."""
+
+    unit: str
+    lines: tuple[Line, ...]
+    """As closed, or as it stands where the month is not closed."""
+    amendments: tuple[Amendment, ...]
+
+    @property
+    def cost(self) -> int:
+        """Pico-USD of the lines."""
+        return sum(line.cost for line in self.lines)
+
+    @property
+    def unpriced(self) -> int:
+        """Events that are not, or not wholly, priced: the cost is a lower bound if not 0."""
+        return sum(line.unpriced for line in self.lines)
+
+    @property
+    def amended(self) -> int:
+        """Pico-USD of the lines and the amendments together."""
+        return self.cost + sum(item.change for item in self.amendments)
+
+
+def lines_of(allocation: Allocation) -> tuple[Line, ...]:
+    """Return the lines of all units; the first dimension is the unit, the others say what it used."""
+    own = [
+        Line(cell.keys[0], OWN, cell.keys[1:], cell.sums.cost, cell.sums.events, cell.sums.unpriced)
+        for cell in allocation.own
+    ]
+    shared: dict[tuple[str, str], int] = defaultdict(int)
+    for part in allocation.received:
+        shared[part.keys[0], part.split] += part.cost
+    received = [Line(unit, SHARED, (split,), cost) for (unit, split), cost in shared.items()]
+    return tuple(sorted(own + received))
+
+
+def amendments(closed: Iterable[Line], now: Iterable[Line]) -> tuple[Amendment, ...]:
+    """Return every line whose cost is not what it was when the month was closed."""
+    before = {(line.unit, line.what, line.keys): line.cost for line in closed}
+    after = {(line.unit, line.what, line.keys): line.cost for line in now}
+    return tuple(
+        Amendment(*key, before.get(key, 0), after.get(key, 0))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key, 0) != after.get(key, 0)
+    )
+
+
+def statements(now: Sequence[Line], closing: Closing | None) -> tuple[Statement, ...]:
+    """Return a statement for each unit, the dearest first: as closed with its amendments, else as it stands."""
+    lines = now if closing is None else closing.lines
+    changed = () if closing is None else amendments(closing.lines, now)
+    units = {line.unit for line in lines} | {item.unit for item in changed}
+    found = [
+        Statement(
+            unit,
+            tuple(
+                sorted(
+                    (line for line in lines if line.unit == unit),
+                    key=lambda line: (line.what, -line.cost, line.keys),
+                )
+            ),
+            tuple(item for item in changed if item.unit == unit),
+        )
+        for unit in units
+    ]
+    return tuple(sorted(found, key=lambda statement: (-statement.amended, statement.unit)))

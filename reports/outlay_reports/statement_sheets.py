@@ -1,0 +1,72 @@
+"""Chargeback as sheets: all units of a month on one, and the lines of each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from outlay_reports.chargeback import OWN, Closing, Statement
+from outlay_reports.money import dollars
+from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.sheets import name_of
+
+
+def state_of(closing: Closing | None, end: datetime, now: datetime) -> str:
+    """Say whether a month is closed, still running, or over and open."""
+    if closing is not None:
+        again = f", closing {closing.seq}" if closing.seq > 1 else ""
+        return f"closed {closing.at:%Y-%m-%d %H:%M} UTC by {closing.by}{again}"
+    return (
+        "still running: these are costs so far" if end > now else "over, and not closed: it may still change"
+    )
+
+
+def chargeback_sheet(
+    month: str,
+    zone: str,
+    by: Sequence[str],
+    found: Sequence[Statement],
+    state: str,
+) -> Sheet:
+    """Return every line of a month's statements; the units are the first level of the tree.
+
+    `by`: the unit's dimension, then those of the lines. Amendments are lines of their own, and add up with the others.
+    """
+    rows: list[Row] = []
+    depth = len(by) - 1
+    for statement in found:
+        unit = name_of(statement.unit)
+        rows.append(
+            Row(
+                (unit, None, *[None] * depth, Spent(statement.amended, statement.unpriced), None),
+                0,
+                leaf=False,
+            )
+        )
+        for line in statement.lines:
+            keys = (
+                [name_of(key) for key in line.keys] if line.what == OWN else [*line.keys, *[""] * (depth - 1)]
+            )
+            what = line.what
+            rows.append(Row((unit, what, *keys, Spent(line.cost, line.unpriced), line.events or None), 1))
+        for item in statement.amendments:
+            keys = (
+                [name_of(key) for key in item.keys] if item.what == OWN else [*item.keys, *[""] * (depth - 1)]
+            )
+            rows.append(Row((unit, f"amendment ({item.what})", *keys, Spent(item.change), None), 1))
+    total = sum(statement.amended for statement in found)
+    unpriced = sum(statement.unpriced for statement in found)
+    changed = sum(item.change for statement in found for item in statement.amendments)
+    told = [f"{month} is {state}"]
+    if changed or any(statement.amendments for statement in found):
+        told.append(f"{dollars(changed, sign=True)} of amendments since the month was closed")
+    if unpriced:
+        told.append(f"{unpriced:,} events unpriced: the totals are lower bounds")
+    columns = (
+        Column(by[0], by[0].replace("_", " ")), Column("line", "line"),
+        *(Column(name, name.replace("_", " ")) for name in by[1:]),
+        Column("cost_usd", "cost", "usd"), Column("events", "events", "count"),
+    )  # fmt: skip
+    return Sheet(
+        "chargeback", f"Chargeback, {month}, {zone}", columns, tuple(rows),
+        Row((None, None, *[None] * depth, Spent(total, unpriced), None)), tuple(told),
+        {"month": month, "tz": zone, "by": list(by), "state": state},
+    )  # fmt: skip

@@ -1,0 +1,30 @@
+"""A closing is kept as it was told, once, however often it is written."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.stack import Stack
+
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.closings import Closings
+from outlay_reports.chargeback import OWN, Closing, Line
+
+pytestmark = pytest.mark.stack
+
+LINES = (
+    Line('büro, "x"', OWN, ("team", "openai"), 123_456_789_012_345_678, 3, 1),
+    Line("", OWN, ("", ""), 1, 1, 0),
+)
+
+
+def test_a_closing_comes_back_as_it_was(books_stack: Stack) -> None:
+    writer, reader = Warehouse(books_stack.warehouse), Warehouse(books_stack.reader)
+    first = Closing(1, datetime(2026, 12, 1, 9, 30, tzinfo=UTC), "ada", "agreed", LINES)
+    second = Closing(2, datetime(2026, 12, 2, 9, 30, tzinfo=UTC), "ada", "", LINES[:1])
+    for closing in (first, second, first):
+        Closings(writer, "closings").add("2026-11", "Europe/Berlin", closing)
+    assert Closings(reader, "closings").read("2026-11", "Europe/Berlin") == [first, second]
+    assert Closings(reader, "closings").read("2026-11", "UTC") == []
+    assert Closings(reader, "another").read("2026-11", "Europe/Berlin") == []
+    writer.close()
+    reader.close()
