@@ -53,13 +53,14 @@ def draw(frame: Frame, width: int) -> RenderableType:
     """Draw one frame for a terminal of `width` columns."""
     spend = sum((cost for _, cost in frame.teams), Decimal(0))
     half = max(30, width // 2 - 1)
+    rows = max(len(frame.teams), len(frame.models))
     return Group(
         _head(frame, spend),
-        Panel(Text(sparkline(frame.minutes, max(10, width - 6)), "cyan"), title="$ per minute of the trace"),
+        Panel(Text(columns(frame.minutes, max(10, width - 6)), "cyan"), title="$ per minute of the trace"),
         Columns(
             [
-                Panel(_bars(frame.teams, half - 4), title="spend by team", width=half),
-                Panel(_bars(frame.models, half - 4), title="spend by model", width=half),
+                Panel(_bars(frame.teams, half - 4, rows), title="spend by team", width=half),
+                Panel(_bars(frame.models, half - 4, rows), title="spend by model", width=half),
             ]
         ),
         Panel(_budgets(frame.budgets, width - 6), title="budgets this month"),
@@ -73,41 +74,46 @@ def usd(amount: Decimal) -> str:
     return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
-def sparkline(values: Sequence[Decimal], width: int) -> str:
-    """Draw values as a line of blocks, the newest `width` of them; zero is blank, anything else is seen."""
+def columns(values: Sequence[Decimal], width: int, height: int = 3) -> str:
+    """Draw values as columns of blocks, the newest `width` of them; zero is blank, anything else is seen."""
     shown = values[-width:]
     top = max(shown, default=Decimal(0))
     if not top:
-        return "no spend yet"
+        return "no spend yet" + "\n" * (height - 1)
     steps = len(SPARKS) - 1
-    return "".join(SPARKS[min(steps, max(1, round(v / top * steps)))] if v else SPARKS[0] for v in shown)
+    eighths = [max(1, round(value / top * steps * height)) if value else 0 for value in shown]
+    rows = ["".join(SPARKS[min(steps, max(0, n - steps * row))] for n in eighths) for row in range(height)]
+    return "\n".join(reversed(rows))
 
 
 def _head(frame: Frame, spend: Decimal) -> Panel:
     line = Text()
     line.append(f" {usd(spend)} ", "bold reverse green")
     line.append(f"  {frame.events_per_second:,.0f} events/s", "bold")
-    line.append(
-        f"  sent {frame.sent:,}/{frame.total:,}  accepted {frame.accepted:,}  counted {frame.counted:,}"
-    )
+    line.append(f"  sent {frame.sent:,}/{frame.total:,}  counted {frame.counted:,}")
     line.append(f"  unpriced {frame.unpriced:,}", "yellow" if frame.unpriced else "dim")
     line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
+    told = []
+    if frame.playing:
+        told.append(f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC")
     if frame.latency is not None:
-        line.append(f"  event → rollup {frame.latency:.2f} s", "dim")
-    subtitle = f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC" if frame.playing else None
+        told.append(f"event → rollup {frame.latency:.1f} s")
+    subtitle = ", ".join(told) or None
     return Panel(line, title=frame.title, subtitle=subtitle, border_style="green")
 
 
-def _bars(rows: Sequence[tuple[str, Decimal]], width: int) -> RenderableType:
+def _bars(rows: Sequence[tuple[str, Decimal]], width: int, height: int) -> RenderableType:
     if not rows:
         return Text("nothing yet", "dim")
     top = max(cost for _, cost in rows) or Decimal(1)
     table = Table.grid(padding=(0, 1))
-    table.add_column(max_width=max(10, width // 3), no_wrap=True)
+    table.add_column(max_width=max(10, width * 2 // 5), no_wrap=True)
     table.add_column(justify="right")
     table.add_column()
     for name, cost in rows:
         table.add_row(name, usd(cost), Bar(1.0, 0, float(cost / top), width=max(4, width // 3), color="cyan"))
+    for _ in range(height - len(rows)):
+        table.add_row()
     return table
 
 
