@@ -19,6 +19,7 @@ from outlay_ingest.budget import Budget
 from outlay_ingest.domain.doors import GATES, Gate
 from outlay_ingest.domain.items import Head, Reader
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
+from outlay_ingest.otlp import failure, success
 from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
@@ -68,9 +69,9 @@ class Door:
         try:
             response = await self._take(gate, request)
         except Problem as problem:
-            response = problem.response()
+            response = _refusal(gate, request, problem)
         except Retryable as error:
-            response = _come_back(error).response()
+            response = _refusal(gate, request, _come_back(error))
         except ClientDisconnect:
             response = Response(status_code=499)
         metrics.REQUESTS.labels(response.status_code).inc()
@@ -79,7 +80,7 @@ class Door:
 
     async def _take(self, gate: Gate, request: Request) -> Response:
         key = self._key(request)
-        media = request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+        media = _media(request)
         if media not in gate.media:
             detail = f"{media} is not one of {', '.join(gate.media)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
@@ -93,7 +94,7 @@ class Door:
         metrics.ACCEPTED.inc(kept.accepted)
         metrics.REFUSED.inc(len(kept.refusals))
         metrics.IGNORED.inc(kept.ignored)
-        return outcome(kept)
+        return success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
 
     async def _keep(self, tenant: str, body: bytes, reader: Reader) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
@@ -143,6 +144,14 @@ class Door:
 
     async def _readyz(self, _: Request) -> Response:
         return Response("ok\n" if self._health.ready else "not ok\n", 200 if self._health.ready else 503)
+
+
+def _media(request: Request) -> str:
+    return request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+
+
+def _refusal(gate: Gate, request: Request, problem: Problem) -> Response:
+    return failure(problem, _media(request)) if gate.otlp else problem.response()
 
 
 def _drop(work: list[Coroutine[None, None, None]]) -> None:

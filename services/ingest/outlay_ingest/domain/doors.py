@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from outlay_ingest.domain import litellm
 from outlay_ingest.domain.envelopes import from_headers
 from outlay_ingest.domain.formats import FORMATS
 from outlay_ingest.domain.items import Head, Reader, keep
+from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import read
 
 _LINES = ("application/json", "application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -19,6 +21,8 @@ class Gate:
     path: str
     media: tuple[str, ...]
     reader: Callable[[Head], Reader]
+    otlp: Literal["spans", "logs"] | None = None
+    """Whether it answers as OTLP demands."""
 
 
 def _events(head: Head) -> Reader:
@@ -38,8 +42,21 @@ def _responses(head: Head) -> Reader:
     return lambda body, rules: keep(read_responses(body, head), rules)
 
 
+def _traces(head: Head) -> Reader:
+    as_json = head.media == "application/json"
+    return lambda body, rules: keep(read_traces(body, as_json), rules)
+
+
+def _logs(head: Head) -> Reader:
+    as_json = head.media == "application/json"
+    return lambda body, rules: keep(read_logs(body, as_json), rules)
+
+
+_OTLP = ("application/x-protobuf", "application/json")
 GATES = (
     Gate("/v1/events", tuple(FORMATS), _events),
     Gate("/v1/litellm", _LINES, _litellm),
     Gate("/v1/usage/{provider}", _LINES, _responses),
+    Gate("/v1/traces", _OTLP, _traces, otlp="spans"),
+    Gate("/v1/logs", _OTLP, _logs, otlp="logs"),
 )

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from outlay_ingest.domain.reading import CHUNK_BYTES, CHUNK_EVENTS, Chunk, Rules, TooManyEventsError, check
-from outlay_ingest.domain.refusals import Refusal
+from outlay_ingest.domain.refusals import UNREADABLE, Refusal, explain
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,12 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
         try:
             if isinstance(item.event, Invalid):
                 raise item.event
-            check(item.event, rules)
-            lines.append(encoder.encode(item.event))
-            size += len(lines[-1])
-        except Invalid as why:
+            line = _line(item.event, rules)
+            lines.append(line)
+            size += len(line)
+        except (*UNREADABLE, Invalid) as error:
             raw = item.raw()
+            why = explain(error, raw)
             size += len(raw)
             refusals.append(_refusal(index, item, why, raw))
         if len(lines) + len(refusals) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
@@ -72,6 +73,14 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
             lines, refusals, size, ignored = [], [], 0, 0
     if lines or refusals or ignored:
         yield Chunk(b"\n".join(lines), len(lines), refusals, ignored)
+
+
+def _line(event: UsageEvent, rules: Rules) -> bytes:
+    """Check and encode an event. Raises Invalid, or MsgspecError: a decoder made what the contract does not take."""
+    check(event, rules)
+    line = encoder.encode(event)
+    usage_event_decoder.decode(line)
+    return line
 
 
 def _refusal(index: int, item: Item, why: Invalid, raw: bytes) -> Refusal:

@@ -1,0 +1,99 @@
+"""Log records that say what a call of a model used: OpenTelemetry's GenAI events, and those of coding agents."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from outlay_ingest.domain.fields import count, money, text
+from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.otlp.spans import as_item, event_of, usage_of
+from outlay_ingest.domain.otlp.spellings import TAG, WANTED
+from outlay_ingest.domain.otlp.wire import Record, logs
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    """How a coding agent's log record spells a call."""
+
+    provider: str
+    usage: dict[str, str]
+    convention: str = ""
+
+
+_AGENTS = {
+    "claude_code.api_request": _Agent(
+        "anthropic",
+        {"input_tokens": "input_tokens", "output_tokens": "output_tokens",
+         "cache_read_tokens": "cache_read_tokens", "cache_creation_tokens": "cache_write_tokens"},
+        "input_excludes_cache",
+    ),
+    "gemini_cli.api_response": _Agent(
+        "google",
+        {"input_token_count": "input_tokens", "output_token_count": "output_tokens",
+         "cached_content_token_count": "cache_read_tokens", "thoughts_token_count": "output_reasoning_tokens"},
+        "output_excludes_reasoning",
+    ),
+    "codex.sse_event": _Agent(
+        "openai",
+        {"input_token_count": "input_tokens", "output_token_count": "output_tokens",
+         "cached_token_count": "cache_read_tokens", "reasoning_token_count": "output_reasoning_tokens"},
+    ),
+}  # fmt: skip
+_SHORT = {"api_request": "claude_code.api_request"}
+"""Claude Code gives its events short names, and the long one in the record's body."""
+_OWN = {name for agent in _AGENTS.values() for name in agent.usage} | {
+    "model", "cost_usd", "request_id", "duration_ms", "event.sequence", "event.timestamp", "organization.id",
+}  # fmt: skip
+
+
+def read_logs(body: bytes, as_json: bool) -> Iterator[Item | None]:
+    """Read an ExportLogsServiceRequest; records that are no calls of models are passed over.
+
+    Raises Invalid if the body is none.
+    """
+    for record in logs(body, as_json, _wanted):
+        name = text(record.attributes.get("event.name")) or record.name
+        agent = _AGENTS.get(name) or _AGENTS.get(_SHORT.get(name, ""))
+        if agent is not None:
+            yield _of_agent(record, agent)
+        elif usage_of(record.attributes):
+            yield as_item(record, record.as_log)
+        else:
+            yield None
+
+
+def _wanted(name: str) -> bool:
+    return name in WANTED or name in _OWN or name.startswith(TAG)
+
+
+def _of_agent(record: Record, agent: _Agent) -> Item | None:
+    found = record.attributes
+    usage: dict[str, Quantity] = {}
+    for name, meter in agent.usage.items():
+        if value := count(found.get(name)):
+            usage[meter] = value
+    if not usage:
+        return None
+    identity = text(found.get("request_id")) or _hashed(record)
+    named: Record = Record(
+        record.resource, {**found, "gen_ai.request.model": found.get("model")}, record.name, record.trace,
+        record.span, record.start, record.end, record.failed,
+    )  # fmt: skip
+    try:
+        event = event_of(named, usage, identity, agent.provider)
+    except Invalid as why:
+        return Item(why, record.as_log, "", identity)
+    if agent.convention:
+        event.attributes = {"usage_convention": agent.convention, **event.attributes}
+    event.reported_cost = money(found.get("cost_usd")) or None
+    return Item(event, record.as_log, "", identity)
+
+
+def _hashed(record: Record) -> str:
+    """Make an id of all that a record says: the same at each try of its exporter."""
+    said = [record.start, record.name, record.trace, record.span, record.attributes, record.resource]
+    return "sha256-" + hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()

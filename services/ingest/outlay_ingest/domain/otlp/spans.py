@@ -1,0 +1,131 @@
+"""A span of a call of a model as a usage event. The span's id is the event's identity."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from outlay_ingest.domain.fields import count, first, from_nanoseconds, provider_name, text
+from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.otlp import spellings as names
+from outlay_ingest.domain.otlp.wire import Record, spans
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity, UsageEvent
+
+Json = Mapping[str, Any]
+_NOBODY = "unknown_service"
+_ID = re.compile(r"[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}")
+_USAGE = tuple(names.USAGE.items())
+_KEPT = tuple(names.KEPT.items())
+
+
+def read_traces(body: bytes, as_json: bool) -> Iterator[Item | None]:
+    """Read an ExportTraceServiceRequest; spans that are no calls of models are passed over.
+
+    Raises Invalid if the body is none.
+    """
+    for record in spans(body, as_json):
+        yield as_item(record, record.as_span)
+
+
+def as_item(record: Record, raw: Callable[[], bytes]) -> Item | None:
+    """Return the usage in a record, or why there is none where there should be; None if it is no call."""
+    attributes = record.attributes
+    if not attributes or _around(attributes):
+        return None
+    usage = usage_of(attributes)
+    if not usage:
+        if record.failed or "error.type" in attributes or not _is_call(attributes):
+            return None
+        usage = {"requests": 1}  # a call that does not say what it used: unpriced, so that the hole is seen
+    identity = f"{record.trace}-{record.span}"
+    try:
+        if not _ID.fullmatch(identity):
+            raise Invalid("missing_field", "a span without its two ids could count twice", "$.spanId")
+        return Item(event_of(record, usage, identity), raw, "", identity)
+    except Invalid as why:
+        return Item(why, raw, "", identity)
+
+
+def _around(attributes: Json) -> bool:
+    """Whether this is a span around calls (an agent, a tool, a chain) and no call itself."""
+    kind = attributes.get(names.OI_KIND)
+    return (
+        attributes.get(names.OPERATION) in names.NO_CALLS
+        or names.TRACELOOP_KIND in attributes
+        or (kind is not None and kind not in names.OI_CALLS)
+    )
+
+
+def _is_call(attributes: Json) -> bool:
+    return (
+        attributes.get(names.OPERATION) in names.CALLS
+        or attributes.get(names.OI_KIND) in names.OI_CALLS
+        or names.TRACELOOP_TYPE in attributes
+    )
+
+
+def usage_of(attributes: Json) -> dict[str, Quantity]:
+    """Return the counts by our names; those that are 0 are left out."""
+    usage: dict[str, Quantity] = {}
+    for meter, spellings in _USAGE:
+        for spelling in spellings:
+            if spelling in attributes:
+                if value := count(attributes[spelling]):
+                    usage[meter] = value
+                break
+    return usage
+
+
+def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider: str = "") -> UsageEvent:
+    """Make the event. Raises Invalid: no id, no time, no model."""
+    attributes, resource = record.attributes, record.resource
+    model = text(first(attributes, *names.MODEL))
+    if model is None:
+        raise Invalid(
+            "missing_field", "usage without gen_ai.request.model: it cannot be priced", "$.attributes"
+        )
+    both = {**resource, **attributes}
+    labels = {label: text(first(both, *spellings)) for label, spellings in names.LABELS.items()}
+    return UsageEvent(
+        id=identity,
+        source=text(resource.get("service.name")) or _NOBODY,
+        time=from_nanoseconds(record.end or record.start, "$.endTimeUnixNano"),
+        kind="llm",
+        activity="inference",
+        provider=provider_name(first(attributes, *names.PROVIDER)) or provider,
+        sku=model,
+        usage=usage,
+        project=labels["project"],
+        team=labels["team"],
+        use_case=labels["use_case"],
+        user=labels["user"],
+        business_unit=labels["business_unit"],
+        tags=_tags(both),
+        attributes=_attributes(both),
+    )
+
+
+def _tags(both: Json) -> dict[str, str]:
+    tags = {}
+    for name, value in both.items():
+        if name.startswith(names.TAG) and (shown := text(value)) is not None and len(name) > len(names.TAG):
+            tags[name[len(names.TAG) :][:256]] = shown
+    if (environment := text(first(both, *names.ENVIRONMENT))) is not None:
+        tags.setdefault("env", environment)
+    return tags
+
+
+def _attributes(both: Json) -> dict[str, str]:
+    found = {}
+    for name, spellings in _KEPT:
+        for spelling in spellings:
+            if spelling in both and (shown := text(both[spelling])) is not None:
+                found[name] = shown
+                break
+    address = text(first(both, *names.ADDRESS))
+    if address is not None:
+        host = address.partition("://")[2].partition("/")[0] or address
+        if host.endswith(names.AZURE):
+            found["azure_resource"] = host.removesuffix(names.AZURE)
+        found["server_address"] = host
+    return found

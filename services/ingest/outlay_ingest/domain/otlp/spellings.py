@@ -1,0 +1,85 @@
+"""What the attributes of a call of a model are called: OpenTelemetry, old and new, OpenInference, OpenLLMetry, Sentry.
+
+The first spelling that is there counts. OpenTelemetry's conventions moved these names several times
+(`prompt_tokens` → `input_tokens`; `cache_creation` → `cache_write`), and instrumentations lag behind.
+"""
+
+GEN, LLM, OI = "gen_ai.usage.", "llm.usage.", "llm.token_count."
+
+USAGE: dict[str, tuple[str, ...]] = {
+    "input_tokens": (GEN + "input_tokens", GEN + "prompt_tokens", LLM + "prompt_tokens", OI + "prompt"),
+    "output_tokens": (
+        GEN + "output_tokens", GEN + "completion_tokens", LLM + "completion_tokens", OI + "completion",
+    ),
+    "cache_read_tokens": (
+        GEN + "cache_read.input_tokens", GEN + "cache_read_input_tokens", GEN + "input_tokens.cached",
+        GEN + "details.cache_read_tokens", GEN + "details.cache_read_input_tokens", GEN + "cached_tokens",
+        LLM + "cache_read_input_tokens", OI + "prompt_details.cache_read",
+    ),
+    "cache_write_tokens": (
+        GEN + "cache_write.input_tokens", GEN + "cache_creation.input_tokens",
+        GEN + "cache_creation_input_tokens", GEN + "cache_write_input_tokens", GEN + "input_tokens.cache_write",
+        GEN + "details.cache_write_tokens", GEN + "details.cache_creation_input_tokens",
+        LLM + "cache_creation_input_tokens", OI + "prompt_details.cache_write",
+    ),
+    "output_reasoning_tokens": (
+        GEN + "reasoning.output_tokens", GEN + "output_tokens.reasoning", GEN + "reasoning_tokens",
+        GEN + "details.reasoning_tokens", LLM + "reasoning_tokens", OI + "completion_details.reasoning",
+    ),
+    "input_audio_tokens": (
+        GEN + "audio.input_tokens", GEN + "details.input_audio_tokens", OI + "prompt_details.audio",
+    ),
+    "output_audio_tokens": (
+        GEN + "audio.output_tokens", GEN + "details.output_audio_tokens", OI + "completion_details.audio",
+    ),
+    "input_image_tokens": (GEN + "image.input_tokens",),
+    "input_video_tokens": (GEN + "video.input_tokens",),
+}  # fmt: skip
+"""Our meters, and how they are spelt. Counts of input include what came from a cache, as OpenTelemetry asks."""
+
+MODEL = (
+    "gen_ai.response.model", "gen_ai.request.model", "llm.response.model", "llm.request.model", "llm.model_name",
+    "embedding.model_name", "reranker.model_name",
+)  # fmt: skip
+PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+OPERATION = "gen_ai.operation.name"
+CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "completion", "rerank"})
+NO_CALLS = frozenset({"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan"})
+"""Spans around calls. Where they carry usage, it is the sum of the calls inside them, which come as well."""
+OI_KIND, OI_CALLS = "openinference.span.kind", frozenset({"LLM", "EMBEDDING", "RERANKER"})
+TRACELOOP_KIND = "traceloop.span.kind"
+"""OpenLLMetry's workflows, tasks, agents and tools; it does not set this on calls."""
+TRACELOOP_TYPE = "llm.request.type"
+
+LABELS: dict[str, tuple[str, ...]] = {
+    "project": ("outlay.project", "openinference.project.name"),
+    "team": ("outlay.team", "team.id", "team"),
+    "use_case": ("outlay.use_case",),
+    "user": ("outlay.user", "user.id", "enduser.id", "langfuse.user.id", "user.email"),
+    "business_unit": ("outlay.business_unit", "department"),
+}
+"""Whose the usage is: on the span, or on its resource (`OTEL_RESOURCE_ATTRIBUTES=outlay.team=growth`)."""
+ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
+TAG = "outlay.tag."
+KEPT: dict[str, tuple[str, ...]] = {
+    "operation": (OPERATION, OI_KIND, TRACELOOP_TYPE),
+    "response_id": ("gen_ai.response.id",),
+    "conversation_id": ("gen_ai.conversation.id", "session.id"),
+    "agent": ("gen_ai.agent.name",),
+    "service_tier": (
+        "openai.response.service_tier", "gen_ai.openai.response.service_tier", "openai.request.service_tier",
+        "gen_ai.openai.request.service_tier",
+    ),
+    "error_type": ("error.type",),
+    "usage_convention": ("outlay.usage_convention",),
+}  # fmt: skip
+"""Our attributes, and where they come from."""
+ADDRESS = ("server.address", "gen_ai.openai.api_base")
+AZURE = ".openai.azure.com"
+
+WANTED = frozenset(
+    name
+    for group in (*USAGE.values(), *LABELS.values(), *KEPT.values(), MODEL, PROVIDER, ENVIRONMENT, ADDRESS)
+    for name in group
+) | {OPERATION, OI_KIND, TRACELOOP_KIND, TRACELOOP_TYPE, "service.name", "event.name"}
+"""All that is read. Prompts and answers, which are large and none of our business, stay packed."""
