@@ -55,9 +55,7 @@ def main() -> None:
         events += sum(chunk.events for chunk in keep(read_traces(body, as_json=False), rules))
     spent = time.process_time() - started
     total = rounds * SPANS
-    print(
-        f"{total / spent:,.0f} spans/s of CPU: {events:,} events of {total:,} spans, {len(body) / SPANS:,.0f} bytes each"
-    )
+    print(f"{total / spent:,.0f} spans/s of CPU: {events:,} events, {len(body) / SPANS:,.0f} bytes a span")
 
 
 if __name__ == "__main__":
