@@ -53,13 +53,20 @@ class Ports:
 class EmbeddedStack:
     """Kafka and ClickHouse in `home`, for as long as this process lives. Use it as a context manager.
 
+    It does not start where less than `least_free` bytes are free on the disk.
     Raises StackError, with what to do, if it cannot start; then nothing of it is left running.
     """
 
     def __init__(
-        self, home: Path, clock: Clock, ports: Ports | None = None, progress: Progress | None = None
+        self,
+        home: Path,
+        clock: Clock,
+        ports: Ports | None = None,
+        progress: Progress | None = None,
+        least_free: int = _FREE_BYTES,
     ) -> None:
         self.home = home
+        self._least_free = least_free
         self._ports = ports or Ports.auto()
         self._progress = progress or Silent()
         self._lock = FolderLock(home)
@@ -103,9 +110,9 @@ class EmbeddedStack:
         if self._lock.reclaimed:
             self._progress.step("the last stack here was killed; going on from its data")
         free = shutil.disk_usage(self.home).free
-        if free < _FREE_BYTES:
+        if free < self._least_free:
             raise DiskError(
-                f"{free // 2**20} MB are free on the disk of {self.home}; the stack needs {_FREE_BYTES // 2**20}",
+                f"{free // 2**20} MB are free on the disk of {self.home}; the stack needs {self._least_free // 2**20}",
                 "free some space, or choose another folder: OUTLAY_HOME=DIR",
             )
         self._ports.require_free()

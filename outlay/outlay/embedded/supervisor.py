@@ -2,9 +2,11 @@
 
 A child dies with its parent: on Linux the kernel kills it when the thread that started it ends, so every
 child is started by one thread that lives as long as the process (PR_SET_PDEATHSIG). Children have a session
-of their own, so that Ctrl-C reaches the parent only, which then stops them in order.
+of their own, so that Ctrl-C reaches the parent only, which then stops them in order. What they started in turn is
+in their session, and ends with them: by this process, or by the guardian where this process is killed.
 """
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -19,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from outlay.embedded.errors import ChildDiedError, DiskError
+from outlay.embedded.guardian import Guardian
 from outlay_kit.clock import Clock
 
 _PR_SET_PDEATHSIG = 1
@@ -71,6 +74,7 @@ class Supervisor:
         self._kept: dict[str, _Kept] = {}
         self._wake = threading.Event()
         self._ended = False
+        self._guardian = Guardian()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self, *children: Child, wait: float) -> None:
@@ -109,10 +113,14 @@ class Supervisor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        for kept in self._kept.values():
+            self._stop(kept)  # what was being started just then
+        self._guardian.watch(())
+        self._guardian.close()
 
     def pids(self) -> dict[str, int]:
         """Return the process of each child that runs."""
-        return {name: kept.process.pid for name, kept in self._kept.items() if kept.process}
+        return {name: kept.process.pid for name, kept in list(self._kept.items()) if kept.process}
 
     def status(self) -> list[ChildStatus]:
         """Return how each child is."""
@@ -132,6 +140,7 @@ class Supervisor:
                 _cut_log(kept.log)
                 return
             lived = now - kept.started_at
+            _kill_group(kept.process.pid)
             kept.process = None
             # One that lived for a minute was well; one that keeps falling over is given more and more time.
             pause = 0.2 if lived > 60 else min(_BACKOFF_MAX, 0.2 * 2 ** min(kept.restarts, 10))
@@ -139,8 +148,13 @@ class Supervisor:
         if kept.stopping or now < kept.start_at:
             return
         kept.restarts += 1
-        kept.process = self._spawn(kept)
         kept.started_at = now
+        try:
+            kept.process = self._spawn(kept)
+            self._guardian.watch(self.pids().values())
+        except OSError as error:
+            _note(kept.log, f"{kept.child.argv[0]} cannot be started: {error.strerror}")
+            kept.start_at = now + _BACKOFF_MAX
         kept.spawned.set()
 
     def _spawn(self, kept: _Kept) -> subprocess.Popen[bytes]:
@@ -165,14 +179,14 @@ class Supervisor:
 
     def _stop(self, kept: _Kept) -> None:
         process = kept.process
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(timeout=kept.child.stop_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=kept.child.stop_seconds)
+        _kill_group(process.pid)
+        process.wait(timeout=10)
 
     def _died(self, kept: _Kept, how: str) -> ChildDiedError | DiskError:
         tail = kept.log.read_bytes()[-4000:].decode(errors="replace").strip() if kept.log.exists() else ""
@@ -198,6 +212,17 @@ class Supervisor:
             return ChildStatus(name, None, "restarting", restarts, 0, 0.0)
         state = "ready" if kept.child.ready() else "starting"
         return ChildStatus(name, kept.process.pid, state, restarts, rss, times.user + times.system)
+
+
+def _note(log: Path, text: str) -> None:
+    with contextlib.suppress(OSError), log.open("a") as file:
+        file.write(f"{text}\n")
+
+
+def _kill_group(group: int) -> None:
+    """Kill what is left of a child's session."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _cut_log(log: Path) -> None:

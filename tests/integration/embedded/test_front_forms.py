@@ -1,9 +1,10 @@
 """Bound values that are too long for a URL: the stock client sends them in a form."""
 
+import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
-from tests.integration.embedded.conftest import Front
+from tests.integration.embedded.conftest import WRITER, Front
 
 pytestmark = pytest.mark.stack
 
@@ -18,6 +19,13 @@ def test_long_lists_arrive_whole(front: Front, compress: bool) -> None:
     assert client.query(sql, values).result_rows == [(values["texts"], values["numbers"])]
     assert client.raw_query("SELECT length({texts:Array(String)})", values, fmt="TSV") == b"500\n"
     client.close()
+
+
+def test_an_insert_in_a_form_takes_its_rows(front: Front) -> None:
+    front.ask("CREATE TABLE by_form (n UInt64) ENGINE = MergeTree ORDER BY n")
+    fields = {"query": (None, 'INSERT INTO by_form FORMAT JSONEachRow {"n": 1}'), "param_x": (None, "1")}
+    assert httpx.post(front.url, files=fields, auth=WRITER).status_code == 200
+    assert front.ask("SELECT count() FROM by_form").text == "1\n"
 
 
 def test_an_error_in_a_form_carries_the_code_of_the_engine(front: Front) -> None:

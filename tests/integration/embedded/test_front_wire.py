@@ -125,6 +125,18 @@ def test_settings_in_an_insert_are_heeded(front: Front) -> None:
     assert front.ask("SELECT count() FROM lenient").text == "2\n"
 
 
+def test_rows_that_the_engine_refuses_are_never_acknowledged(front: Front) -> None:
+    front.ask("CREATE TABLE strict (n UInt64, CONSTRAINT small CHECK n < 5) ENGINE = MergeTree ORDER BY n")
+    front.ask("CREATE TABLE beside (n UInt64) ENGINE = MergeTree ORDER BY n")
+    front.ask("CREATE MATERIALIZED VIEW view TO beside AS SELECT throwIf(n = 3) AS n FROM strict")
+    insert = {"query": "INSERT INTO {t:Identifier} FORMAT JSONEachRow", "param_t": "strict"}
+    assert code(front.ask('{"n": 7}', params=insert)) == 469
+    assert code(front.ask('{"n": 3}', params=insert)) == 395
+    assert code(front.ask('{"n": 1}', params=insert)) == 0
+    assert code(front.ask("", params=insert)) == 0
+    assert front.ask("SELECT count() FROM strict WHERE n != 3").text == "1\n"
+
+
 def test_bound_parameters_come_in_the_address(front: Front) -> None:
     awkward = {"param_s": r"a\tb'", "param_n": r"\N"}
     answer = front.ask("SELECT {s:String}, {n:Nullable(String)}", params=awkward)

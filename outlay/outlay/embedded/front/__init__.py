@@ -15,5 +15,7 @@ What a ClickHouse server can do and this cannot; for these, run a server and poi
 - progress in headers; the summary counts rows only, and no rows read where the answer comes in pieces;
 - start a query before the whole body is here; an answer in a format with a head and a foot (JSON, Parquet) is
   built in memory whole;
+- write to a disk with less than 256 MB free: it refuses inserts then (code 243), as chDB does not notice a write
+  that fails;
 - for its read-only user: a column or table that is named `file`, and any table function that leaves the engine.
 """

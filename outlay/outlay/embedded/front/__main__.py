@@ -28,9 +28,10 @@ def main() -> None:
     parser.add_argument("--max-memory", type=int, default=defaults.memory, help="bytes the engine may use")
     parser.add_argument("--query-memory", type=int, default=defaults.query_memory, help="bytes of one query")
     parser.add_argument("--max-threads", type=int, default=defaults.threads, help="threads of one query")
+    parser.add_argument("--keep-free", type=int, default=defaults.keep_free, help="bytes left on the disk")
     parser.add_argument("--max-body", type=int, default=512 * 2**20, help="bytes of an uncompressed body")
     args = parser.parse_args()
-    engine = Engine(args.data, Limits(args.max_memory, args.query_memory, args.max_threads))
+    engine = Engine(args.data, Limits(args.max_memory, args.query_memory, args.max_threads, args.keep_free))
     app = make_app(engine, Users.from_file(args.users), args.max_body)
     config = uvicorn.Config(
         app, host=args.host, port=args.port, loop="uvloop", http="httptools",

@@ -88,6 +88,9 @@ class _Door:
             response = _failed(error, _query_id(request, tag))
         except EncodingError as error:
             response = _failed(refused(89, "UNKNOWN_COMPRESSION_METHOD", str(error)), _query_id(request, tag))
+        except OSError as error:
+            message = f"The body cannot be kept: {error.strerror}"
+            response = _failed(refused(243, "NOT_ENOUGH_SPACE", message), _query_id(request, tag))
         except ClientDisconnect:
             return
         await response(scope, receive_, send)
@@ -182,16 +185,16 @@ def _encoding(request: Request, first: bytes) -> str:
 
 
 def _headers(request: Request, statement: Statement, running: Running) -> dict[str, str]:
-    fmt = "" if statement.rows else statement.fmt
+    fmt = statement.fmt
     summary = {"read_rows": running.read_rows, "written_rows": running.written_rows}
-    headers = {
+    return {
         "Content-Type": _MEDIA.get(fmt, "application/octet-stream"),
+        "X-ClickHouse-Format": fmt,
         "X-ClickHouse-Query-Id": _query_id(request, statement.tag),
         "X-ClickHouse-Server-Display-Name": "outlay-embedded",
         "X-ClickHouse-Timezone": "UTC",
         "X-ClickHouse-Summary": json.dumps({name: str(rows) for name, rows in summary.items()}),
     }
-    return {**headers, "X-ClickHouse-Format": fmt} if fmt else headers
 
 
 def _query_id(request: Request, tag: str) -> str:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from xml.sax.saxutils import escape
 
 import chdb
@@ -19,7 +19,6 @@ from outlay.embedded.front.users import User
 
 _CODE = re.compile(r"Code: (\d+)\. (DB::.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SLICE = 1 << 20
 _AS_A_SERVER = {"implicit_select": "0"}
 """What chDB sets for its own shell, and a server does not."""
 
@@ -43,16 +42,21 @@ def refused(code: int, name: str, message: str) -> EngineError:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the engine may use: bytes in all, bytes of one query, threads of one query."""
+    """What the engine may use: bytes in all, bytes of one query, threads of one query.
+
+    `keep_free`: bytes of the disk that inserts and merges leave alone, and fail with code 243 instead. The engine
+    (26.9) takes a failed write for a done one, and answers an INSERT with success; with this it never comes to that.
+    """
 
     memory: int = 4 * 2**30
     query_memory: int = 3 * 2**30
     threads: int = 2
+    keep_free: int = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of one user. `tag` names it for `Engine.kill`; `rows` is a file that stands at the first row.
+    """One statement of one user. `tag` names it for `Engine.kill`;
 
     With `in_pieces` the answer is not held in memory; with `keep_settings` the statement itself can change nothing.
     """
@@ -62,7 +66,6 @@ class Statement:
     tag: str
     fmt: str
     in_pieces: bool = False
-    rows: IO[bytes] | None = None
     database: str = ""
     keep_settings: bool = False
     settings: Mapping[str, str] | None = None
@@ -138,9 +141,6 @@ class Running:
         statement = self._statement
         parameters = dict(statement.parameters or {})
         try:
-            if statement.rows is not None:
-                self._insert(statement.rows)
-                return b""
             if statement.in_pieces and self._open(statement, parameters):
                 return self.next()
             whole = self._connection.query(statement.sql, statement.fmt, params=parameters)
@@ -181,8 +181,6 @@ class Running:
     def _prepare(self) -> None:
         statement = self._statement
         settings = {"log_comment": statement.tag, **_AS_A_SERVER}
-        if statement.rows is not None:  # the engine takes bound values of an INSERT's head only from here
-            settings |= {f"param_{name}": _reescape(v) for name, v in (statement.parameters or {}).items()}
         if statement.user.readonly:
             _run(self._connection, "SET ROLE reading")
             # What Outlay's own client asks for; it may not ask later.
@@ -203,12 +201,6 @@ class Running:
         if settings:
             changes = ", ".join(f"{name} = {_quote(value)}" for name, value in settings.items())
             _run(self._connection, f"SET {changes}")
-
-    def _insert(self, rows: IO[bytes]) -> None:
-        inserter = self._connection.send_insert(self._statement.sql, self._statement.fmt)
-        while piece := rows.read(_SLICE):
-            inserter.append(piece)
-        self.written_rows = inserter.finish().rows_written
 
 
 def _run(connection: Any, sql: str) -> None:
@@ -231,7 +223,11 @@ _CONFIG = """<clickhouse>
   <user_directories><users_xml><path>{users}</path></users_xml></user_directories>
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>
+  <merge_tree><min_free_disk_bytes_to_perform_insert>{keep_free}</min_free_disk_bytes_to_perform_insert></merge_tree>
   <background_pool_size>{pool}</background_pool_size>
+  <storage_configuration><disks><default>
+    <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
+  </default></disks></storage_configuration>
   <timezone>UTC</timezone>
 </clickhouse>
 """
@@ -241,6 +237,7 @@ _USERS = """<clickhouse>
       <async_insert>0</async_insert>
       <max_memory_usage>{query_memory}</max_memory_usage>
       <max_threads>{threads}</max_threads>
+      <min_free_disk_bytes_to_perform_insert>{keep_free}</min_free_disk_bytes_to_perform_insert>
     </default>
   </profiles>
   <quotas><default/></quotas>
@@ -261,8 +258,9 @@ _USERS = """<clickhouse>
 
 def _write_config(folder: Path, limits: Limits) -> Path:
     config, users = folder.parent / "engine.xml", folder.parent / "engine-users.xml"
-    users.write_text(_USERS.format(query_memory=limits.query_memory, threads=limits.threads))
-    config.write_text(
-        _CONFIG.format(users=escape(str(users)), memory=limits.memory, pool=max(2, limits.threads))
+    users.write_text(
+        _USERS.format(query_memory=limits.query_memory, threads=limits.threads, keep_free=limits.keep_free)
     )
+    values = {"users": escape(str(users)), "memory": limits.memory, "keep_free": limits.keep_free}
+    config.write_text(_CONFIG.format(pool=max(2, limits.threads), **values))
     return config

@@ -33,7 +33,7 @@ def guard(engine: Engine, statement: Statement) -> None:
         return
     if not only_reading:
         return
-    if kind == "UNKNOWN" and statement.rows is None:
+    if kind == "UNKNOWN":
         engine.tree(sql)  # says what is wrong with it
     hint = "" if user.readonly else " For queries over HTTP, method GET implies readonly: use POST."
     raise refused(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")

@@ -1,6 +1,7 @@
 """What a request asks for: its body, uncompressed, and the statement that it makes with headers and parameters."""
 
-from io import BytesIO
+import os
+from pathlib import Path
 from typing import IO
 
 from anyio.to_thread import run_sync
@@ -24,6 +25,8 @@ NOT_SETTINGS = {
 SPOOL_BYTES = 16 * 2**20
 """A body up to this size is kept in memory, a larger one on disk."""
 _WRITE_BYTES = 1 << 18
+_DESCRIPTORS = "/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"
+_MOVE_BYTES = 1 << 22
 _PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}
 """What chDB would make Python objects of."""
 
@@ -57,7 +60,7 @@ async def receive(request: Request, body: IO[bytes], limit: int) -> None:
 
 
 def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
-    """Return the statement that a request makes. `body` as `receive` wrote it; it holds the rows of an INSERT.
+    """Return the statement that a request makes. `body` as `receive` wrote it; an INSERT reads its rows from it.
 
     Raises EngineError for a statement that is not text, or asks for a file of this machine.
     """
@@ -67,7 +70,10 @@ def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
     if is_form(content_type):
         form = fields(content_type, body.read())
         url |= {name: value for name, value in form.items() if name.startswith("param_")}
-        body = BytesIO(form.get("query", "").encode())
+        body.seek(0)
+        body.truncate()
+        body.write((form.get("query") or url.get("query", "")).encode())
+        body.seek(0)
     head = body.read(HEAD_BYTES)
     insert = find_insert(head)
     sql = insert.into if insert else (head + body.read()).decode("utf-8", "surrogateescape")
@@ -76,18 +82,18 @@ def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
     if names_local_file(sql):
         raise refused(358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE and INFILE are not allowed over HTTP")
     default = request.headers.get("x-clickhouse-format") or url.get("default_format") or "TabSeparated"
-    fmt, in_pieces = (insert.format, False) if insert else answer_format(sql, default)
+    fmt, in_pieces = answer_format("" if insert else sql, default)
     if fmt.lower() in _PYTHON_FORMATS:
         raise refused(73, "UNKNOWN_FORMAT", f"Unknown format {fmt}")
     if insert:
-        body.seek(insert.data_at)
+        # Not by chDB's send_insert: it answers with success, whatever the engine says when it comes to write.
+        sql = insert.reading(f"{_DESCRIPTORS}/{_only_rows(body, insert.data_at)}")
     return Statement(
         user=user,
         sql=sql,
         tag=tag,
         fmt=fmt,
-        in_pieces=in_pieces,
-        rows=body if insert else None,
+        in_pieces=in_pieces and insert is None,
         database=request.headers.get("x-clickhouse-database") or url.get("database", ""),
         keep_settings=request.method != "POST",
         settings={k: v for k, v in url.items() if k not in NOT_SETTINGS and not k.startswith("param_")},
@@ -95,6 +101,12 @@ def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
     )
 
 
-def wants_compression(request: Request) -> bool:
-    """Tell whether the answer may be compressed: ClickHouse asks for the parameter beside the header."""
-    return request.query_params.get("enable_http_compression") == "1"
+def _only_rows(body: IO[bytes], begin: int) -> int:
+    """Move the rows to the start of the file, over the query that stood before them; return its descriptor."""
+    body.flush()
+    file = body.fileno()
+    size = os.fstat(file).st_size
+    for at in range(begin, size, _MOVE_BYTES):
+        os.pwrite(file, os.pread(file, _MOVE_BYTES, at), at - begin)
+    os.ftruncate(file, size - begin)
+    return file

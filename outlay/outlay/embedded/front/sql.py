@@ -12,6 +12,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _AFTER_FORMAT = re.compile(r"[ \t]*;?[ \t]*(?:\r?\n)?")
+_SETTINGS = re.compile(r"SETTINGS\s+\w+\s*=", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\s[^;]*)?;?\s*\Z", re.IGNORECASE)
 _ANY_FORMAT = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 _STREAMABLE = {"Native", "JSONEachRow", "JSONCompactEachRow", "RowBinary", "TabSeparated", "TSV", "CSV"}
@@ -20,11 +21,18 @@ HEAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT whose rows follow: the statement up to FORMAT, the format, and the byte where rows begin."""
+    """An INSERT whose rows follow: the statement up to SETTINGS or FORMAT, its settings, the format, and the byte
+    where rows begin.
+    """
 
     into: str
+    settings: str
     format: str
     data_at: int
+
+    def reading(self, file: str) -> str:
+        """Return the statement that takes its rows from a file."""
+        return f"{self.into} FROM INFILE '{file}' COMPRESSION 'none' {self.settings} FORMAT {self.format}"
 
 
 def find_insert(head: bytes) -> Insert | None:
@@ -49,12 +57,21 @@ def find_insert(head: bytes) -> Insert | None:
         if depth:
             continue
         if format_at is not None:
-            return Insert(text[:format_at].rstrip(), match[0], _rows_begin(text, match.end()))
+            at = _settings_begin(text[:format_at])
+            return Insert(text[:at], text[at:format_at], match[0], _rows_begin(text, match.end()))
         if word in ("VALUES", "SELECT", "WITH", "INFILE"):
             return None
         if word == "FORMAT":
             format_at = match.start()
     return None
+
+
+def _settings_begin(statement: str) -> int:
+    """Return where SETTINGS stands, else the end: the engine takes FROM INFILE only before it."""
+    for match in _TOKEN.finditer(statement):
+        if match.lastgroup == "word" and _SETTINGS.match(statement, match.start()):
+            return match.start()
+    return len(statement)
 
 
 def _rows_begin(text: str, at: int) -> int:
