@@ -8,11 +8,16 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+from msgspec import structs
+
+from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.clock import Clock, SystemClock
 
 Scope = Literal["ingest", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -31,6 +36,23 @@ class ApiKey(msgspec.Struct, frozen=True):
     created: datetime
     revoked: datetime | None = None
     name: str = ""
+    expires: datetime | None = None
+    """From when on it opens nothing: the end of the grace after a rotation."""
+    requests_per_minute: int = 0
+    """0: no limit, here and below."""
+    events_per_minute: int = 0
+
+    def opens(self, now: datetime) -> bool:
+        """Whether it is in force."""
+        return not self.revoked and (self.expires is None or now < self.expires)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a key may send. 0: no limit."""
+
+    requests_per_minute: int = 0
+    events_per_minute: int = 0
 
 
 class _File(msgspec.Struct):
@@ -44,8 +66,11 @@ class KeyFileError(Exception):
 class KeyFile:
     """The keys of an installation, in one file that only its owner may read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, actor: str = "") -> None:
+        """`actor`: who makes and revokes keys, for the log beside the file."""
         self._path = path
+        self._actor = actor
+        self.audit = AuditLog(path.with_suffix(".audit.ndjson"))
 
     def all(self) -> list[ApiKey]:
         """Return every key, revoked ones too. Raises KeyFileError if the file is damaged."""
@@ -56,7 +81,9 @@ class KeyFile:
         except (OSError, ValueError) as error:
             raise KeyFileError(f"{self._path} cannot be read as a file of keys: {error}") from error
 
-    def create(self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "") -> str:
+    def create(
+        self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "", limits: Limits = Limits()
+    ) -> str:
         """Make a key and return it whole: the only time that its secret is seen. Raises KeyFileError."""
         if not 0 < len(tenant) <= 256:
             raise KeyFileError("a key belongs to a tenant; give its name, of 1 to 256 characters")
@@ -64,25 +91,48 @@ class KeyFile:
             raise KeyFileError(
                 f"there is no scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}"
             )
-        key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
-        secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
-        key = ApiKey(key_id, tenant, scopes, _sha256(secret), now, name=name)
+        key, whole = _make(tenant, scopes, now, name, limits)
         with self._alone():
-            self._write([*self.all(), key])
-        return f"out_live_{key_id}_{secret}"
+            keys = [*self.all(), key]
+            self._log("keys.create", key, now)
+            self._write(keys)
+        return whole
 
     def revoke(self, key_id: str, now: datetime) -> bool:
         """Revoke a key; False if there is none of that id, or it was revoked before."""
         with self._alone():
             keys = self.all()
-            changed = [
-                msgspec.structs.replace(key, revoked=now) if key.id == key_id and not key.revoked else key
-                for key in keys
-            ]
-            if changed == keys:
+            found = next((key for key in keys if key.id == key_id and not key.revoked), None)
+            if found is None:
                 return False
-            self._write(changed)
+            self._log("keys.revoke", found, now)
+            self._write([structs.replace(key, revoked=now) if key is found else key for key in keys])
         return True
+
+    def rotate(self, key_id: str, now: datetime, grace: timedelta) -> str | None:
+        """Make a successor with the same tenant, scopes and limits; the old key ends after `grace`.
+
+        Returns the new key whole, or None if there is no such key in force.
+        """
+        with self._alone():
+            keys = self.all()
+            old = next((key for key in keys if key.id == key_id and key.opens(now)), None)
+            if old is None:
+                return None
+            limits = Limits(old.requests_per_minute, old.events_per_minute)
+            new, whole = _make(old.tenant, old.scopes, now, old.name, limits)
+            ends = min(now + grace, old.expires or now + grace)
+            self._log("keys.rotate", old, now, successor=new.id, expires=ends.isoformat())
+            self._write([*(structs.replace(key, expires=ends) if key is old else key for key in keys), new])
+        return whole
+
+    def _log(self, action: str, key: ApiKey, now: datetime, **more: str) -> None:
+        """Log before it is done: what cannot be logged is not done."""
+        details = {"tenant": key.tenant, "scopes": list(key.scopes), "name": key.name, **more}
+        try:
+            self.audit.append(self._actor, action, key.id, details, now)
+        except AuditError as error:
+            raise KeyFileError(str(error)) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -110,8 +160,9 @@ class KeyFile:
 class KeyRing:
     """The keys as a service uses them: in memory, read again when the file changes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._file = KeyFile(path)
+        self._clock = clock or SystemClock()
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._keys: dict[str, ApiKey] = {}
@@ -131,13 +182,25 @@ class KeyRing:
             self._seen = seen
 
     def authenticate(self, presented: str) -> ApiKey | None:
-        """Return the key that `presented` is, or None: unknown, wrong or revoked take the same path."""
+        """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path."""
         match = _KEY.match(presented)
         key = self._keys.get(match[1]) if match else None
         secret = match[2] if match else ""
         known = key.secret_sha256 if key else _NOBODY
         right = hmac.compare_digest(_sha256(secret), known)
-        return key if key and right and not key.revoked else None
+        return key if key and right and key.opens(self._clock.now()) else None
+
+
+def _make(
+    tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str, limits: Limits
+) -> tuple[ApiKey, str]:
+    key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    key = ApiKey(
+        key_id, tenant, scopes, _sha256(secret), now, name=name,
+        requests_per_minute=limits.requests_per_minute, events_per_minute=limits.events_per_minute,
+    )  # fmt: skip
+    return key, f"out_live_{key_id}_{secret}"
 
 
 def _sha256(secret: str) -> str:

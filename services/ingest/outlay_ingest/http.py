@@ -18,6 +18,7 @@ from outlay_ingest.body import Body
 from outlay_ingest.budget import Budget
 from outlay_ingest.domain.doors import GATES, Gate
 from outlay_ingest.domain.items import Head, Reader
+from outlay_ingest.domain.rates import Meters, Standing
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
 from outlay_ingest.otlp import failure, success
 from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
@@ -51,6 +52,7 @@ class Door:
         self._health = health
         self._future = timedelta(hours=settings.future_hours)
         self._age = timedelta(days=settings.age_days)
+        self._meters = Meters()
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
         """Return the ASGI application."""
@@ -80,6 +82,10 @@ class Door:
 
     async def _take(self, gate: Gate, request: Request) -> Response:
         key = self._key(request)
+        limits = key.requests_per_minute, key.events_per_minute
+        standing = self._meters.admit(key.id, *limits, self._clock.monotonic())
+        if standing is not None and standing.wait:
+            raise _slow_down(key, standing)
         media = _media(request)
         if media not in gate.media:
             detail = f"{media} is not one of {', '.join(gate.media)}"
@@ -94,7 +100,12 @@ class Door:
         metrics.ACCEPTED.inc(kept.accepted)
         metrics.REFUSED.inc(len(kept.refusals))
         metrics.IGNORED.inc(kept.ignored)
-        return success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
+        response = success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
+        taken = kept.accepted + len(kept.refusals)
+        standing = self._meters.charge(key.id, *limits, taken, self._clock.monotonic())
+        if standing is not None:
+            response.headers.update(standing.headers())
+        return response
 
     async def _keep(self, tenant: str, body: bytes, reader: Reader) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
@@ -144,6 +155,15 @@ class Door:
 
     async def _readyz(self, _: Request) -> Response:
         return Response("ok\n" if self._health.ready else "not ok\n", 200 if self._health.ready else 503)
+
+
+def _slow_down(key: ApiKey, standing: Standing) -> Problem:
+    detail = f"key {key.id} may send {standing.limit} a minute; send the same again after Retry-After seconds"
+    problem = Problem(
+        HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, retry_after=standing.wait, close=True
+    )
+    problem.headers |= standing.headers()
+    return problem
 
 
 def _media(request: Request) -> str:

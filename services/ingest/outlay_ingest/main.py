@@ -34,7 +34,7 @@ def main() -> None:
     serve_health(health, settings.health)
     end_when_stalled(health)
     sink = _connect(settings, clock)
-    keys = KeyRing(settings.keys_file)
+    keys = KeyRing(settings.keys_file, clock)
     budget = Budget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock.monotonic)

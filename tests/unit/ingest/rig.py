@@ -110,7 +110,7 @@ class Rig:
         self.sink = HeldSink()
         self.key_file = KeyFile(folder / "keys.json")
         self.key = self.make_key("acme")
-        self.keys = KeyRing(folder / "keys.json")
+        self.keys = KeyRing(folder / "keys.json", self.clock)
         self.settings = Settings.model_validate({"deliver_seconds": 0.3, "linger_ms": 0, **settings})
         self.budget = Budget(self.settings.max_bytes_in_flight)
         limits = Limits(

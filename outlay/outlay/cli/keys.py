@@ -1,0 +1,190 @@
+"""Commands for API keys: who may send and read, for which tenant, and how much."""
+
+# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
+
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outlay.cli.common import AsJson, CommandError, out, print_json, show, told
+
+if TYPE_CHECKING:
+    from outlay_kit.keys import ApiKey, KeyFile
+
+app = typer.Typer(name="keys", no_args_is_help=True, help="API keys: make, show, revoke and rotate them.")
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys-file",
+        envvar="OUTLAY_INGEST_KEYS_FILE",
+        help="The file that ingest reads. Default: the local system's.",
+    ),
+]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A key's id, or the key itself.")]
+
+
+@app.command()
+@told
+def create(
+    tenant: Annotated[str, typer.Option(help="Whose usage it sends and sees.")] = "default",
+    scope: Annotated[list[str] | None, typer.Option(help="ingest, read or admin; may be repeated.")] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    requests_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
+    events_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
+    keys_file: FileOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it. It is shown this once; only its hash is kept.
+
+    Examples:
+
+      outlay keys create --tenant acme --name checkout
+
+      outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
+    """
+    from outlay_kit.keys import Limits
+
+    scopes = tuple(scope or ["ingest"])
+    limits = Limits(requests_per_minute, events_per_minute)
+    with _file(keys_file) as (file, now):
+        key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`
+    _print_key(key, as_json, tenant=tenant, scopes=scopes)
+
+
+@app.command("list")
+@told
+def list_keys(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that open nothing any more.")] = False,
+    keys_file: FileOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the keys. Their secrets are not kept, and cannot be shown."""
+    with _file(keys_file) as (file, now):
+        rows = [_row(key, now) for key in file.all() if everything or key.opens(now)]
+    show(as_json, rows, "", "there is no key; make one: outlay keys create")
+
+
+@app.command()
+@told
+def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
+    """End a key. Services take it up within a second."""
+    with _file(keys_file) as (file, now):
+        key_id = _id(key)
+        if not file.revoke(key_id, now):
+            raise CommandError(f"there is no key {key_id} in force", "see: outlay keys list --all")
+    if as_json:
+        print_json({"id": key_id, "revoked": now.isoformat()})
+    else:
+        out.print(f"revoked {key_id}")
+
+
+@app.command()
+@told
+def rotate(
+    key: KeyArgument,
+    grace_hours: Annotated[float, typer.Option(min=0, help="How long the old key still works.")] = 24.0,
+    keys_file: FileOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a successor of a key: same tenant, scopes and limits. The old one works until the grace ends.
+
+    Examples:
+
+      outlay keys rotate 3f9k2m1x0abc --grace-hours 2
+    """
+    key_id = _id(key)
+    with _file(keys_file) as (file, now):
+        whole = file.rotate(key_id, now, timedelta(hours=grace_hours))
+        if whole is None:
+            raise CommandError(f"there is no key {key_id} in force", "see: outlay keys list --all")
+    ends = (now + timedelta(hours=grace_hours)).isoformat(timespec="seconds")
+    _print_key(whole, as_json, replaces=key_id, old_key_ends=ends)
+
+
+@app.command()
+@told
+def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
+    """Show who made, rotated and revoked keys, and see that no line of that log was changed."""
+    with _file(keys_file) as (file, _):
+        rows = [
+            {"at": f"{e.at:%Y-%m-%d %H:%M:%S}", "actor": e.actor, "action": e.action, "key": e.subject}
+            | _of(e.details)
+            for e in file.audit.read()
+        ]
+    show(as_json, rows, "", "nothing was done yet")
+
+
+def _of(details: object) -> dict[str, object]:
+    found = details if isinstance(details, dict) else {}
+    return {"tenant": found.get("tenant", ""), "name": found.get("name", "")}
+
+
+@contextmanager
+def _file(path: Path | None) -> "Iterator[tuple[KeyFile, datetime]]":
+    """Give the file of keys and the time; tell what is wrong with it."""
+    from outlay.local import home_folder
+    from outlay.local.system import keys_path
+    from outlay_kit.audit import AuditError
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.keys import KeyFile, KeyFileError
+
+    if path is None:
+        path = keys_path(home_folder())
+        if not path.parent.is_dir():
+            raise CommandError(
+                f"there is no local system in {path.parent}", "start one: outlay up; or give --keys-file PATH"
+            )
+    try:
+        yield KeyFile(path, _actor(getpass.getuser)), SystemClock().now()
+    except (KeyFileError, AuditError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _actor(user: Callable[[], str]) -> str:
+    """Say who runs this, for the log: OUTLAY_ACTOR, else the user and the machine."""
+    if named := os.environ.get("OUTLAY_ACTOR"):
+        return named
+    try:
+        return f"{user()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}@{socket.gethostname()}"
+
+
+def _id(key: str) -> str:
+    """Take the id out of a whole key, so that nobody has to cut it."""
+    return key.split("_")[2] if key.startswith("out_live_") and key.count("_") >= 3 else key
+
+
+def _row(key: "ApiKey", now: datetime) -> dict[str, object]:
+    state = "revoked" if key.revoked else "in force" if key.opens(now) else "ended"
+    if state == "in force" and key.expires is not None:
+        state = f"until {key.expires:%Y-%m-%d %H:%M} UTC"
+    return {
+        "id": key.id,
+        "tenant": key.tenant,
+        "scopes": ", ".join(key.scopes),
+        "name": key.name,
+        "state": state,
+        "created": f"{key.created:%Y-%m-%d %H:%M}",
+        "requests a minute": key.requests_per_minute or "",
+        "events a minute": key.events_per_minute or "",
+    }
+
+
+def _print_key(key: str, as_json: bool, **more: object) -> None:
+    if as_json:
+        print_json({"id": _id(key), "key": key, **more})
+        return
+    out.print(key, style="bold", soft_wrap=True)
+    out.print("keep it now: it is not shown again", style="dim")
+    for name, value in more.items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        out.print(f"{name.replace('_', ' ')}: {shown}", style="dim")

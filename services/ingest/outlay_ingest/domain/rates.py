@@ -1,0 +1,90 @@
+"""How much a key may send: one bucket of requests and one of events, each refilled evenly over a minute."""
+
+import math
+from dataclasses import dataclass
+
+_MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Tokens of a minute. It may fall below 0: a batch is taken whole, and paid for by waiting."""
+
+    limit: int
+    left: float
+    at: float
+
+    def refill(self, now: float) -> None:
+        self.left = min(self.limit, self.left + (now - self.at) * self.limit / _MINUTE)
+        self.at = now
+
+    def wait(self) -> float:
+        """Seconds until there is a token again."""
+        return 0.0 if self.left >= 1 else (1 - self.left) * _MINUTE / self.limit
+
+    def reset(self) -> float:
+        """Seconds until the bucket is full."""
+        return (self.limit - self.left) * _MINUTE / self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands in the bucket that is nearest to empty."""
+
+    limit: int
+    remaining: int
+    reset: int
+    """Seconds until all of it is there again."""
+    wait: float
+    """Seconds to wait before the next request; 0: go on."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the RateLimit fields of the IETF's httpapi drafts."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset),
+            "RateLimit-Policy": f"{self.limit};w=60",
+        }
+
+
+class Meters:
+    """The buckets of all keys of this process. Times are seconds of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str, int], _Bucket] = {}
+
+    def admit(self, key: str, requests: int, events: int, now: float) -> Standing | None:
+        """Count a request and say how the key stands; None where it has no limit. A refused request is not counted."""
+        buckets = self._of(key, requests, events, now)
+        if not buckets:
+            return None
+        wait = max(bucket.wait() for bucket in buckets)
+        if requests and not wait:
+            self._bucket(key, "requests", requests, now).left -= 1
+        return _standing(buckets, wait)
+
+    def charge(self, key: str, requests: int, events: int, taken: int, now: float) -> Standing | None:
+        """Count the events of a request, and say how the key stands then."""
+        if events:
+            self._bucket(key, "events", events, now).left -= taken
+        buckets = self._of(key, requests, events, now)
+        return _standing(buckets, 0.0) if buckets else None
+
+    def _of(self, key: str, requests: int, events: int, now: float) -> list[_Bucket]:
+        wanted = (("requests", requests), ("events", events))
+        return [self._bucket(key, kind, limit, now) for kind, limit in wanted if limit]
+
+    def _bucket(self, key: str, kind: str, limit: int, now: float) -> _Bucket:
+        """Return a bucket, refilled. A key whose limit changed begins with a full one."""
+        bucket = self._buckets.get((key, kind, limit))
+        if bucket is None:
+            bucket = self._buckets[key, kind, limit] = _Bucket(limit, float(limit), now)
+        bucket.refill(now)
+        return bucket
+
+
+def _standing(buckets: list[_Bucket], wait: float) -> Standing:
+    nearest = min(buckets, key=lambda bucket: bucket.left / bucket.limit)
+    remaining = max(0, math.floor(nearest.left))
+    return Standing(nearest.limit, remaining, math.ceil(nearest.reset()), wait)

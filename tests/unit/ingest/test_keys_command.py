@@ -1,0 +1,65 @@
+"""`outlay keys`: what an administrator sees."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from outlay.main import app
+from outlay_kit.keys import KeyRing
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("OUTLAY_INGEST_KEYS_FILE", str(tmp_path / "keys.json"))
+    monkeypatch.setenv("OUTLAY_ACTOR", "ann")
+
+    def call(*arguments: str) -> Any:
+        result = CliRunner().invoke(app, ["keys", *arguments, "--json"])
+        return json.loads(result.stdout) if result.exit_code == 0 else result.exit_code
+
+    return call
+
+
+def test_the_life_of_a_key(run: Any, tmp_path: Path) -> None:
+    limits = ("--events-per-minute", "600")
+    made = run(
+        "create", "--tenant", "acme", "--scope", "ingest", "--scope", "read", "--name", "shop", *limits
+    )
+    ring = KeyRing(tmp_path / "keys.json")
+    found = ring.authenticate(made["key"])
+    assert found is not None
+    assert (found.tenant, found.scopes, found.events_per_minute) == ("acme", ("ingest", "read"), 600)
+    (shown,) = run("list")
+    assert (shown["id"], shown["tenant"], shown["state"], shown["events a minute"]) == (
+        made["id"], "acme", "in force", 600,
+    )  # fmt: skip
+    new = run("rotate", made["key"], "--grace-hours", "1")
+    assert new["replaces"] == made["id"]
+    assert [row["state"][:5] for row in run("list")] == ["until", "in fo"]
+    assert run("revoke", made["id"])["id"] == made["id"]
+    assert run("revoke", made["id"]) == 1
+    assert run("rotate", "nosuchkey000") == 1
+    assert [row["state"] for row in run("list", "--all")] == ["revoked", "in force"]
+    assert [(row["actor"], row["action"]) for row in run("audit")] == [
+        ("ann", "keys.create"), ("ann", "keys.rotate"), ("ann", "keys.revoke"),
+    ]  # fmt: skip
+
+
+def test_what_is_wrong_is_told(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("create", "--scope", "root") == 1
+    monkeypatch.delenv("OUTLAY_INGEST_KEYS_FILE")
+    monkeypatch.setenv("OUTLAY_HOME", str(tmp_path / "nowhere"))
+    result = CliRunner().invoke(app, ["keys", "list"])
+    assert result.exit_code == 1
+    assert "outlay up" in result.stderr
+
+
+def test_people_see_the_key_once_and_whole(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["keys", "create", "--keys-file", str(tmp_path / "k.json")])
+    key = result.stdout.splitlines()[0]
+    assert KeyRing(tmp_path / "k.json").authenticate(key) is not None
+    listed = CliRunner().invoke(app, ["keys", "list", "--keys-file", str(tmp_path / "k.json")])
+    assert key not in listed.stdout
