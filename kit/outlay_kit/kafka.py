@@ -1,17 +1,22 @@
-"""The bus as the services see it: records in, records out, and the one rule for offsets.
-
-The rule is a type: `RecordSource.commit` takes a `Committable`, and only a `Batch` that was read makes
-one. A service commits it after its work is durable, so a crash repeats work and loses none.
-"""
+"""Kafka behind the ports of `bus`, on kafka-python."""
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from outlay_kit.bus import (
+    Batch,
+    Committable,
+    OversizeError,
+    Partition,
+    Record,
+    RecordSink,
+    RecordSource,
+    deliver,
+)
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
@@ -37,9 +42,12 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
     )
     from kafka.structs import OffsetAndMetadata
 
-log = get_logger(__name__)
+__all__ = [
+    "Batch", "Committable", "KafkaSink", "KafkaSource", "OversizeError", "Partition", "Record", "RecordSink",
+    "RecordSource", "create_topics", "deliver", "read_compacted",
+]  # fmt: skip
 
-Partition = tuple[str, int]
+log = get_logger(__name__)
 
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError, UnsupportedCodecError)
@@ -51,83 +59,9 @@ _READ: dict[str, object] = {
     "max_partition_fetch_bytes": MAX_RECORD_BYTES,
     "metrics_enabled": False,
 }
+_REBALANCE_MS = 10_000
+"""How long one `poll` may wait for the other members; they answer when they are done with their batch."""
 _OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One Kafka record: a place and its bytes (one JSON object, or many, one a line)."""
-
-    topic: str
-    partition: int
-    offset: int
-    value: bytes
-    key: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Committable:
-    """The next offset to read of each partition, once everything before it is durable."""
-
-    offsets: Mapping[Partition, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records that are worked on together."""
-
-    records: Sequence[Record]
-
-    @property
-    def committable(self) -> Committable:
-        """What may be committed when the whole batch is durable."""
-        offsets: dict[Partition, int] = {}
-        for record in self.records:
-            place = (record.topic, record.partition)
-            offsets[place] = max(offsets.get(place, 0), record.offset + 1)
-        return Committable(offsets)
-
-
-class RecordSource(Protocol):
-    """Where records come from."""
-
-    def poll(self, timeout: float) -> Batch:
-        """Return what arrives within `timeout` seconds; empty if nothing does. Raises Retryable."""
-        ...
-
-    def commit(self, committable: Committable) -> None:
-        """Commit, for the partitions still owned. Raises Retryable."""
-        ...
-
-    def lag(self) -> int:
-        """Return how many records of the owned partitions are still to be read, as far as known."""
-        ...
-
-    def close(self) -> None:
-        """Leave the group, without committing."""
-        ...
-
-
-class RecordSink(Protocol):
-    """Where records go."""
-
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
-        """Start a delivery to all in-sync replicas. The future fails with Retryable, or OversizeError."""
-        ...
-
-    def close(self) -> None:
-        """Deliver what is under way, within a few seconds."""
-        ...
-
-
-class OversizeError(Exception):
-    """A record is larger than the topic takes; no retry helps."""
-
-
-def deliver(sink: RecordSink, topic: str, values: Sequence[bytes], key: bytes | None = None) -> None:
-    """Send `values` and wait until each is durable. Raises Retryable or OversizeError."""
-    for future in [sink.send(topic, value, key) for value in values]:
-        future.result(timeout=120)
 
 
 class KafkaSource:
@@ -148,13 +82,22 @@ class KafkaSource:
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds."""
         with _away("Kafka does not answer"):
+            self._finish_rejoin()
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
-        records = [
-            Record(r.topic, r.partition, r.offset, r.value or b"", r.key)
-            for part in answer.values()
-            for r in part
-        ]
-        return Batch(records)
+        return Batch([_record(r) for part in answer.values() for r in part])
+
+    def _finish_rejoin(self) -> None:
+        """Wait for a rebalance to end before reading on: kafka-python (3.0.12) forgets it otherwise.
+
+        If `poll` returns while its rejoin is under way, the next one throws the answer away and joins
+        anew, which disturbs all members, without end where polls are short; and a leader that rejoins
+        because its topic grew does not even do that: it would own nothing, silently, for ever.
+        """
+        coordinator = self._consumer._coordinator  # noqa: SLF001 (there is no other way to know)
+        if coordinator.rejoining and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
+        if coordinator.need_rejoin():
+            coordinator.ensure_active_group(timeout_ms=_REBALANCE_MS)
 
     def commit(self, committable: Committable) -> None:
         """Commit for the partitions still owned; if one was lost, its new owner repeats the work.
@@ -252,6 +195,10 @@ def _away(what: str) -> Iterator[None]:
         raise Retryable(f"{what}: {error}") from error
 
 
+def _record(found: Any) -> Record:
+    return Record(found.topic, found.partition, found.offset, found.value or b"", found.key)
+
+
 def _as_ours(error: BaseException) -> BaseException:
     if isinstance(error, _OVERSIZE):
         return OversizeError(str(error))
@@ -296,9 +243,8 @@ def read_compacted(
                 log.warning("the topic cannot be read now; trying again", topic=topic)
                 threading.Event().wait(0.5)
                 continue
-            for records in answer.values():
-                for r in records:
-                    on_record(Record(r.topic, r.partition, r.offset, r.value or b"", r.key))
+            for r in (r for part in answer.values() for r in part):
+                on_record(_record(r))
     finally:
         consumer.close(autocommit=False)
 

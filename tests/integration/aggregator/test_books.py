@@ -14,6 +14,8 @@ from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import dead_letter_decoder, encoder
 from outlay_schemas.topics import DEAD_LETTER
 
+pytestmark = pytest.mark.stack
+
 MINUTE = window_of("x", START, "minute").start
 
 

@@ -30,6 +30,8 @@ from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent, Grain
 from outlay_schemas.topics import COST_EVENTS
 
+pytestmark = pytest.mark.stack
+
 _tenants = (f"tenant-{n}" for n in itertools.count())
 _TIMES = [START + timedelta(seconds=s) for s in (0, 1, 59, 61, 3600, 86_400)]
 

@@ -14,6 +14,8 @@ from outlay_kit.migrator import migrate, migrations
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
 
+pytestmark = pytest.mark.stack
+
 
 @pytest.fixture
 def empty(engine_settings: WarehouseSettings) -> Iterator[WarehouseSettings]:

@@ -2,7 +2,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.integration.ingest.processes import end_all, prepare
+from tests.processes import end_all, prepare
 from tests.stack import Stack
 
 from outlay_kit.migrator import migrate

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from tests.integration.alerter.spend import spend
-from tests.integration.ingest.processes import Service, tail, until
+from tests.processes import Service, tail, until
 from tests.stack import environment
 from tests.unit.alerter.receiver import Receiver, receiving
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.ingest.processes import Broker, end_all, prepare
+from tests.processes import Broker, end_all, prepare
 
 from outlay_kit.settings import KafkaSettings
 

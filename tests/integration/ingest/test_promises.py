@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.integration.ingest.processes import Broker, Ingest, Tail, tail, until
+from tests.processes import Broker, Ingest, Tail, tail, until
 
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import dead_letter_decoder, usage_event_decoder

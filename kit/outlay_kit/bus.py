@@ -1,0 +1,89 @@
+"""The bus as the services see it: records in, records out, and the one rule for offsets.
+
+The rule is a type: `RecordSource.commit` takes a `Committable`, and only a `Batch` that was read makes
+one. A service commits it after its work is durable, so a crash repeats work and loses none.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+Partition = tuple[str, int]
+"""A topic and the number of one of its partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record: a place and its bytes (one JSON object, or many, one a line)."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committable:
+    """The next offset to read of each partition, once everything before it is durable."""
+
+    offsets: Mapping[Partition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that are worked on together."""
+
+    records: Sequence[Record]
+
+    @property
+    def committable(self) -> Committable:
+        """What may be committed when the whole batch is durable."""
+        offsets: dict[Partition, int] = {}
+        for record in self.records:
+            place = (record.topic, record.partition)
+            offsets[place] = max(offsets.get(place, 0), record.offset + 1)
+        return Committable(offsets)
+
+
+class RecordSource(Protocol):
+    """Where records come from."""
+
+    def poll(self, timeout: float) -> Batch:
+        """Return what arrives within `timeout` seconds; empty if nothing does. Raises Retryable."""
+        ...
+
+    def commit(self, committable: Committable) -> None:
+        """Commit, for the partitions still owned. Raises Retryable."""
+        ...
+
+    def lag(self) -> int:
+        """Return how many records of the owned partitions are still to be read, as far as known."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group, without committing."""
+        ...
+
+
+class RecordSink(Protocol):
+    """Where records go."""
+
+    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+        """Start a delivery to all in-sync replicas. The future fails with Retryable, or OversizeError."""
+        ...
+
+    def close(self) -> None:
+        """Deliver what is under way, within a few seconds."""
+        ...
+
+
+class OversizeError(Exception):
+    """A record is larger than the topic takes; no retry helps."""
+
+
+def deliver(sink: RecordSink, topic: str, values: Sequence[bytes], key: bytes | None = None) -> None:
+    """Send `values` and wait until each is durable. Raises Retryable or OversizeError."""
+    for future in [sink.send(topic, value, key) for value in values]:
+        future.result(timeout=120)
