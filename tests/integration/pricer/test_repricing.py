@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.ingest.processes import Service, until
+from tests.processes import Service, until
 from tests.stack import Stack
 from typer.testing import CliRunner, Result
 
