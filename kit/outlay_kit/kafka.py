@@ -249,6 +249,34 @@ def read_compacted(
         consumer.close(autocommit=False)
 
 
+def read_newest(
+    settings: KafkaSettings,
+    topic: Topic,
+    on_records: Callable[[Sequence[bytes]], None],
+    stop: Callable[[], bool],
+    most: int = 50,
+) -> None:
+    """Feed what is appended to a topic from now on to `on_records`, until `stop()` says so.
+
+    A sample for eyes, never for counting: no group, and a reader that falls behind (`most` records at once)
+    goes on at the end. Raises Retryable.
+    """
+    options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 200, "max_poll_records": most}
+    with _away(f"Kafka does not answer at {settings.bootstrap}"):
+        consumer: Any = KafkaConsumer(**options)
+        try:
+            consumer.assign([TopicPartition(topic.name, n) for n in range(topic.partitions)])
+            consumer.seek_to_end()
+            while not stop():
+                values = [r.value or b"" for part in consumer.poll(timeout_ms=300).values() for r in part]
+                if values:
+                    on_records(values)
+                if len(values) >= most:
+                    consumer.seek_to_end()
+        finally:
+            consumer.close(autocommit=False)
+
+
 def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
     """Return how many records of `topics` a group has not committed yet. Raises Retryable."""
     with _away("Kafka does not answer"):

@@ -181,6 +181,10 @@ class KeyRing:
             self._keys = {key.id: key for key in self._file.all()}
             self._seen = seen
 
+    def find(self, key_id: str) -> ApiKey | None:
+        """Return the key of an id that was authenticated before, or None; it may have been revoked since."""
+        return self._keys.get(key_id)
+
     def authenticate(self, presented: str) -> ApiKey | None:
         """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path."""
         match = _KEY.match(presented)

@@ -156,6 +156,7 @@ def _tell(figures: dict[str, Any], system: "LocalState", ours: "LocalSystem | No
     ]
     out.print(Panel("\n".join(lines), title="the books", border_style="green" if same and whole else "red"))
     where = [
+        f"look at it        {_look(system)}",
         'ask it yourself   outlay query "SELECT team, sum(cost) FROM costs_daily GROUP BY team"',
         f"ClickHouse        {system.clickhouse}, read-only user {system.reader} (password: outlay status --json)",
         f"send your own     POST {system.ingest}/v1/events, or: outlay emit FILE",
@@ -164,6 +165,15 @@ def _tell(figures: dict[str, Any], system: "LocalState", ours: "LocalSystem | No
     if ours is not None:
         where.append("keep it running   outlay up, then outlay demo again")
     out.print(Panel("\n".join(where), title="where to look next", border_style="dim"), markup=False)
+
+
+def _look(system: "LocalState") -> str:
+    """Return where the console is; on a terminal, as a link that logs in."""
+    from outlay.demo.workload import TENANT
+    from outlay.local import home_folder
+    from outlay.local.state import login_links
+
+    return login_links(system, home_folder())[TENANT] if out.is_terminal else system.console
 
 
 def _stay(system: "LocalSystem") -> None:

@@ -80,9 +80,22 @@ def _status(as_json: bool) -> None:
         for part in found.parts:
             if part.url and not part.url.endswith("/metrics"):
                 out.print(f"{part.name:<14} {part.url}", soft_wrap=True)
+        _links()
         out.print(f"data and logs  {found.home}", style="dim", soft_wrap=True)
     if not found.well:
         raise typer.Exit(1)
+
+
+def _links() -> None:
+    """Show how to look, where people read this: each link logs in as one of this folder's own tenants."""
+    from outlay.local import home_folder, running
+    from outlay.local.state import login_links
+
+    state = running()
+    if state is None or not out.is_terminal:
+        return
+    for tenant, link in login_links(state, home_folder()).items():
+        out.print(f"{'look as ' + tenant:<14} {link}", soft_wrap=True, markup=False, highlight=False)
 
 
 @told

@@ -57,7 +57,12 @@ def look() -> Found:
 
 def _part(state: LocalState, process: Process) -> Part:
     rss, cpu = memory(process.pid)
-    urls = {"kafka": state.kafka, "clickhouse": state.clickhouse, "ingest": state.ingest}
+    urls = {
+        "kafka": state.kafka,
+        "clickhouse": state.clickhouse,
+        "ingest": state.ingest,
+        "console": state.console,
+    }
     ready = answers(process.health) if process.health else rss > 0
     how = "ready" if ready else "not ready" if rss else "stopped"
     where = urls.get(process.name, process.health and f"{process.health}/metrics")

@@ -35,6 +35,7 @@ class LocalState(msgspec.Struct, frozen=True):
     reader: str
     reader_password: str
     ingest: str
+    console: str
     processes: list[Process]
 
     def kafka_settings(self) -> KafkaSettings:
@@ -115,6 +116,11 @@ def local_keys(home: Path) -> dict[str, str]:
         return msgspec.json.decode((home / "local-keys.json").read_bytes(), type=dict[str, str])
     except FileNotFoundError:
         return {}
+
+
+def login_links(state: LocalState, home: Path) -> dict[str, str]:
+    """Return, by tenant, where the console logs in by itself: the key stands behind #, which no server sees."""
+    return {tenant: f"{state.console}/login#key={key}" for tenant, key in local_keys(home).items()}
 
 
 def stores(write: bool = False) -> tuple[KafkaSettings, WarehouseSettings]:

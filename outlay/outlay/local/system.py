@@ -23,6 +23,7 @@ SERVICES = {
     "repricer": "outlay_pricer.repricing.main",
     "aggregator": "outlay_aggregator.main",
     "alerter": "outlay_alerter.main",
+    "console": "outlay_console.main",
 }
 """The module of each, in the order in which they stop, so that what came in is counted."""
 
@@ -44,11 +45,13 @@ class LocalSystem:
         self._fixed = fixed
         self._stack = EmbeddedStack(home, self._clock, Ports.fixed() if fixed else Ports.auto(), progress)
         self._ingest_port = ingest_port() if fixed else free_port()
+        self._console_port = console_port() if fixed else free_port()
         self._health = {name: free_port() for name in SERVICES}
 
     def __enter__(self) -> "LocalSystem":
         if self._fixed:
             require_free(self._ingest_port, "ingest", "OUTLAY_PORT_INGEST")
+            require_free(self._console_port, "console", "OUTLAY_PORT_CONSOLE")
         self._stack.__enter__()
         try:
             self._start()
@@ -80,6 +83,11 @@ class LocalSystem:
         """Where events are sent."""
         return f"http://127.0.0.1:{self._ingest_port}"
 
+    @property
+    def console_url(self) -> str:
+        """Where people look."""
+        return f"http://127.0.0.1:{self._console_port}"
+
     def create_key(self, tenant: str) -> str:
         """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
         return create_key(self.home, tenant, self._clock)
@@ -101,6 +109,7 @@ class LocalSystem:
         ]
         return LocalState(
             pid=os.getpid(), kafka=self.kafka.bootstrap, clickhouse=writer.url, ingest=self.ingest_url,
+            console=self.console_url,
             writer=writer.user, writer_password=writer.password.get_secret_value(),
             reader=reader.user, reader_password=reader.password.get_secret_value(), processes=processes,
         )  # fmt: skip
@@ -129,7 +138,7 @@ class LocalSystem:
         self.tell()
 
     def _child(self, name: str) -> Child:
-        warehouse = self.warehouse
+        warehouse = self.reader if name == "console" else self.warehouse
         env = {
             "OUTLAY_ENV": "dev",
             "OUTLAY_KAFKA": self.kafka.bootstrap,
@@ -139,6 +148,9 @@ class LocalSystem:
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
             "OUTLAY_INGEST_PORT": str(self._ingest_port),
             "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_CONSOLE_PORT": str(self._console_port),
+            "OUTLAY_CONSOLE_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_CONSOLE_SECRET_FILE": str(self.home / "console.secret"),
         }
         url = self._health_url(name)
         return Child(name, [sys.executable, "-m", SERVICES[name]], lambda: answers(url), env)
@@ -150,6 +162,11 @@ class LocalSystem:
 def ingest_port() -> int:
     """Return the usual port of ingest, or the one that the environment names."""
     return int(os.environ.get("OUTLAY_PORT_INGEST", "8080"))
+
+
+def console_port() -> int:
+    """Return the usual port of the console, or the one that the environment names."""
+    return int(os.environ.get("OUTLAY_PORT_CONSOLE", "8088"))
 
 
 def keys_path(home: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Where the console touches the world: ClickHouse, Kafka."""

@@ -1,0 +1,144 @@
+"""What pages ask of the books, as values that templates can show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from outlay_console.adapters.readers import TenantReader
+from outlay_console.domain import queries
+from outlay_console.domain.spans import Bucket, Span, starts_of
+from outlay_console.domain.view import View
+from outlay_schemas.alerts import Alert, Severity, alert_decoder
+
+CHART_VALUES = 7
+"""Most values with a colour of their own in a chart."""
+_GRAVITY: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True)
+class Total:
+    """What was spent in a span: USD, events, and how many of them are not (wholly) priced."""
+
+    cost: Decimal = Decimal(0)
+    events: int = 0
+    unpriced: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of a dimension: USD in a span and in the one before."""
+
+    value: str
+    now: Decimal
+    before: Decimal
+    events: int = 0
+    unpriced: int = 0
+    dimension: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Cost by bucket: for each name, one amount for each of `starts`."""
+
+    bucket: Bucket
+    starts: list[datetime]
+    names: list[str]
+    costs: list[list[Decimal]]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """How new the books are; None of everything: they have nothing of this tenant."""
+
+    newest: datetime | None
+    oldest: datetime | None
+    written: datetime | None
+
+
+class Books:
+    """The books of one tenant."""
+
+    def __init__(self, reader: TenantReader) -> None:
+        self._reader = reader
+
+    async def totals(
+        self, spans: Mapping[str, Span], filters: Mapping[str, tuple[str, ...]] | None = None
+    ) -> dict[str, Total]:
+        """Return what was spent in each of `spans`."""
+        rows = await self._reader.rows(queries.totals(spans, filters or {}))
+        found = {r["label"]: Total(r["cost"], r["events"], r["unpriced"]) for r in rows}
+        return {label: found.get(label, Total()) for label in spans}
+
+    async def breakdown(self, view: View, span: Span, limit: int = 200) -> list[Row]:
+        """Return the values of the view's dimension, the dearest first."""
+        rows = await self._reader.rows(queries.breakdown(view, span, limit))
+        return [Row(r["value"], r["now"], r["before"], r["events"], r["unpriced"]) for r in rows]
+
+    async def movers(self, span: Span, limit: int = 8) -> list[Row]:
+        """Return what changed most against the span before."""
+        rows = await self._reader.rows(queries.movers(span, ("team", "project", "sku"), limit))
+        return [Row(r["value"], r["now"], r["before"], dimension=r["dimension"]) for r in rows]
+
+    async def series(self, view: View, span: Span, bucket: Bucket, top: list[str]) -> Series:
+        """Return cost over time of the values in `top`, and of the rest together."""
+        rows = await self._reader.rows(queries.series(view, span, bucket, top))
+        starts = starts_of(bucket, span, view.zone)
+        place = {int(start.timestamp()): n for n, start in enumerate(starts)}
+        costs = {name: [Decimal(0)] * len(starts) for name in [*top, queries.REST]}
+        for r in rows:
+            if r["at"] in place:
+                costs[r["value"]][place[r["at"]]] += r["cost"]
+        names = [name for name in costs if name != queries.REST or any(costs[name])]
+        return Series(bucket, starts, names, [costs[name] for name in names])
+
+    async def events(self, view: View, span: Span, limit: int = 200) -> list[dict[str, Any]]:
+        """Return the newest events of a view."""
+        return [_aware(row) for row in await self._reader.rows(queries.events(view, span, limit))]
+
+    async def event(self, source: str, id: str, at: int) -> dict[str, Any] | None:  # noqa: A002
+        """Return one event, in the minute of `at` (Unix seconds)."""
+        rows = await self._reader.rows(queries.EVENT, source=source, id=id, at=at)
+        return _aware(rows[0]) if rows else None
+
+    async def alerts(self) -> list[tuple[Alert, str]]:
+        """Return alerts and their newest states: what is open first, the gravest first."""
+        rows = await self._reader.rows(queries.ALERTS)
+        found = [(alert_decoder.decode(r["body"]), str(r["state"])) for r in rows]
+        return sorted(
+            found,
+            key=lambda item: (item[1] == "resolved", _GRAVITY[item[0].severity], -item[0].at.timestamp()),
+        )
+
+    async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
+        """Return what has no price, by provider and SKU."""
+        return _times(await self._reader.rows(queries.UNPRICED, low=int(since.timestamp())))
+
+    async def letters(self) -> list[dict[str, Any]]:
+        """Return dead letters by reason."""
+        return _times(await self._reader.rows(queries.LETTERS))
+
+    async def health(self, since: datetime) -> dict[str, Any]:
+        """Return sums that tell how good the data is."""
+        return (await self._reader.rows(queries.HEALTH, low=int(since.timestamp())))[0]
+
+    async def fresh(self) -> Fresh:
+        """Return how new the books are."""
+        row = (await self._reader.rows(queries.NEWEST))[0]
+        if not row["windows"]:
+            return Fresh(None, None, None)
+        written = datetime.fromtimestamp(row["written"] // 1000, UTC) + timedelta(
+            milliseconds=row["written"] % 1000
+        )
+        return Fresh(
+            datetime.fromtimestamp(row["newest"], UTC), datetime.fromtimestamp(row["oldest"], UTC), written
+        )
+
+
+def _times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "newest": datetime.fromtimestamp(row["newest"], UTC)} for row in rows]
+
+
+def _aware(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for k, v in row.items()}

@@ -1,0 +1,61 @@
+"""What of the catalog the console shows: budgets, price books, the age of prices. The rest is not read."""
+
+from datetime import date, datetime
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from outlay_schemas.catalog.books import PriceBook
+from outlay_schemas.catalog.watch import Budget
+
+
+class Rates(msgspec.Struct):
+    """Where LLM prices come from and how old they are."""
+
+    source: str
+    version: str
+    date: date
+    url: str = ""
+
+
+class _Parts(msgspec.Struct):
+    revision: int
+    created_at: datetime
+    note: str = ""
+    rates: Rates | None = None
+    price_books: msgspec.Raw = msgspec.Raw(b"[]")
+    budgets: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """One revision of the catalog, as far as the console shows it."""
+
+    revision: int
+    created_at: datetime
+    note: str
+    rates: Rates | None
+    books: tuple[PriceBook, ...]
+    budgets: tuple[Budget, ...]
+
+    def budgets_of(self, tenant: str) -> list[Budget]:
+        """Return the budgets of a tenant, those of every tenant (`*`) included."""
+        return [budget for budget in self.budgets if budget.tenant in ("*", tenant)]
+
+
+_BOOKS = TypeAdapter(tuple[PriceBook, ...])
+_BUDGETS = TypeAdapter(tuple[Budget, ...])
+_parts = msgspec.json.Decoder(_Parts)
+
+
+def read_shown(data: bytes) -> tuple[int, Shown]:
+    """Read a catalog as the topic `cost.catalog` has it; return its revision and what is shown of it.
+
+    Megabytes of model prices are skipped, not read. Raises ValueError.
+    """
+    try:
+        parts = _parts.decode(data)
+        books = _BOOKS.validate_json(bytes(parts.price_books))
+        budgets = _BUDGETS.validate_json(bytes(parts.budgets))
+    except (msgspec.MsgspecError, ValidationError) as error:
+        raise ValueError(f"the catalog cannot be read: {error}") from error
+    return parts.revision, Shown(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets)

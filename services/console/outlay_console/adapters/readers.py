@@ -1,0 +1,74 @@
+"""ClickHouse for pages: a few connections, and one rule: the tenant of a query is the session's."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from outlay_console.domain.queries import Question
+from outlay_kit.errors import Retryable
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+
+_TENANT = "{tenant:String}"
+_NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
+
+
+class Readers:
+    """Threads with a connection each."""
+
+    def __init__(self, settings: WarehouseSettings, count: int, seconds: float) -> None:
+        self._settings = settings
+        self._seconds = seconds
+        self._own = threading.local()
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
+
+    def of(self, tenant: str) -> "TenantReader":
+        """Return the only way to ask: for one tenant."""
+        return TenantReader(self, tenant)
+
+    async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Ask in a thread. Raises Retryable if ClickHouse is away, or slower than pages may wait for."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await loop.run_in_executor(self._threads, self._rows, sql, bound)
+        except TimeoutError as error:
+            raise Retryable(f"ClickHouse took longer than {self._seconds:g} s") from error
+
+    def close(self) -> None:
+        """Let go of the threads; what they ask now is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _rows(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
+        if not hasattr(self._own, "warehouse"):
+            self._own.warehouse = Warehouse(self._settings)
+        warehouse: Warehouse = self._own.warehouse
+        try:
+            return warehouse.rows(sql, bound)
+        except DatabaseError as error:
+            if error.code in _NOT_THERE:
+                raise Retryable("there are no tables yet; make them: outlay setup") from error
+            raise
+
+
+class TenantReader:
+    """Asks for one tenant. No query can be asked that does not bind it, nor one that brings another."""
+
+    def __init__(self, readers: Readers, tenant: str) -> None:
+        self._readers = readers
+        self._tenant = tenant
+
+    async def rows(self, question: Question | str, **bound: object) -> list[dict[str, Any]]:
+        """Return the rows of a question. Raises Retryable; ValueError for one that leaves the tenant open."""
+        asked = Question(question, dict(bound)) if isinstance(question, str) else question
+        if asked.sql.count("FROM costs") + asked.sql.count("FROM rollup_") > asked.sql.count(
+            f"tenant = {_TENANT}"
+        ):
+            raise ValueError("a query reads a table for all tenants")
+        if _TENANT not in asked.sql or "tenant" in asked.bound:
+            raise ValueError("a query takes its tenant from the session, and from nothing else")
+        return await self._readers.run(asked.sql, {**asked.bound, "tenant": self._tenant})

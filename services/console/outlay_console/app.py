@@ -1,0 +1,264 @@
+"""The console as a web application: who asks, which page, and what is answered when something is not there."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from outlay_console import metrics
+from outlay_console.adapters.books import Books
+from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.tail import Tail
+from outlay_console.domain.throttle import Throttle
+from outlay_console.domain.view import View, ViewError, read_view
+from outlay_console.pages import budgets, explore, overview, watch
+from outlay_console.pages.ask import Ask, MissingError
+from outlay_console.security import Guard, safe_path
+from outlay_console.sessions import Session, Sessions
+from outlay_console.settings import Settings
+from outlay_console.site import STATIC, Context, templates
+from outlay_console.streams import Figures, figures_stream, tail_stream
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.telemetry import get_logger
+
+log = get_logger(__name__)
+Page = Callable[[Ask], Awaitable[Context]]
+
+_PAGES: dict[str, tuple[str, Page]] = {
+    "/": ("overview", overview.overview),
+    "/explore": ("explore", explore.explore),
+    "/events": ("events", explore.events),
+    "/event": ("event", explore.event),
+    "/budgets": ("budgets", budgets.budgets),
+    "/alerts": ("alerts", watch.alerts),
+    "/prices": ("prices", watch.prices),
+    "/quality": ("quality", watch.quality),
+    "/live": ("live", watch.live),
+}
+_LOGIN_BYTES = 4096
+_STATUS_TITLES = {
+    400: "That address asks for too much",
+    404: "Not found",
+    503: "The books cannot be read now",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """What the console works with."""
+
+    settings: Settings
+    sessions: Sessions
+    readers: Readers
+    catalog: Callable[[], Shown | None]
+    tail: Tail
+    lags: Lags
+    clock: Clock
+
+
+class Console:
+    """Every page, the login, and the streams."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._env = templates()
+        self._figures = Figures(world.clock)
+        self._throttle = Throttle(world.settings.login_burst, world.settings.login_seconds)
+        self._cookie = "__Host-outlay" if world.settings.https else "outlay"
+
+    def app(
+        self, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
+    ) -> ASGIApp:
+        """Return the ASGI application. The guard is outermost: errors too carry its headers."""
+        starlette = Starlette(
+            routes=[
+                *(Route(path, self._page(name, page)) for path, (name, page) in _PAGES.items()),
+                Route("/login", self._login, methods=["GET", "POST"]),
+                Route("/logout", self._logout, methods=["POST"]),
+                Route("/stream/figures", self._stream_figures),
+                Route("/stream/events", self._stream_events),
+                Mount("/static", _Static(directory=STATIC)),
+            ],
+            middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+            exception_handlers={HTTPException: self._http_error, Exception: self._bug},
+            lifespan=lifespan,
+        )
+        return Guard(starlette)
+
+    def _page(self, name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            started = self._world.clock.monotonic()
+            response = await self._answer(request, name, page)
+            metrics.REQUESTS.labels(name, response.status_code).inc()
+            metrics.SECONDS.labels(name).observe(self._world.clock.monotonic() - started)
+            return response
+
+        return answer
+
+    async def _answer(self, request: Request, name: str, page: Page) -> Response:
+        session = self._session(request)
+        if session is None:
+            return self._to_login(request)
+        view = View()
+        try:
+            view = self._view(request)
+            ask = await self._ask(request, session, view, name)
+            context = {"view": view, **await page(ask)}
+            return self._html(name, 200, request, session=session, now=ask.now, **context)
+        except ViewError as error:
+            return self._error(request, 400, str(error), session, View())
+        except MissingError as error:
+            return self._error(request, 404, str(error), session, view)
+        except Retryable as error:
+            log.warning("a page could not be answered", page=name, error=str(error))
+            what = "ClickHouse does not answer. Nothing is lost: events wait in Kafka until it is back."
+            return self._error(request, 503, what, session, view)
+
+    async def _ask(self, request: Request, session: Session, view: View, name: str) -> Ask:
+        world = self._world
+        return Ask(
+            tenant=session.tenant,
+            books=self._books(session),
+            view=view,
+            now=world.clock.now(),
+            params=request.query_params,
+            catalog=world.catalog(),
+            lags=await world.lags.read() if name == "quality" else {},
+        )
+
+    def _books(self, session: Session) -> Books:
+        return Books(self._world.readers.of(session.tenant))
+
+    def _view(self, request: Request) -> View:
+        return read_view(request.query_params.multi_items(), zone=self._world.settings.timezone)
+
+    def _session(self, request: Request) -> Session | None:
+        cookie = request.cookies.get(self._cookie, "")
+        return self._world.sessions.read(cookie, self._world.clock.now()) if cookie else None
+
+    def _to_login(self, request: Request) -> Response:
+        """Send to the login. A link on another site brings no SameSite=Strict cookie: ask again from here."""
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return self._html("again", 200, request, path=_path(request))
+        where = _path(request)
+        return RedirectResponse("/login" if where == "/" else f"/login?next={quote(where)}", 303)
+
+    async def _login(self, request: Request) -> Response:
+        if request.method == "GET":
+            where = safe_path(request.query_params.get("next", "/"))
+            return self._html("login", 200, request, next=where, problem="")
+        form = await _form(request)
+        where = safe_path(form.get("next", "/"))
+        wait = self._throttle.wait(_who(request), self._world.clock.monotonic())
+        if wait:
+            metrics.LOGINS.labels("throttled").inc()
+            response = self._html(
+                "login", 429, request, next=where, problem="Too many tries. Wait a little, then try again."
+            )
+            response.headers["Retry-After"] = str(int(wait) + 1)
+            return response
+        cookie = self._world.sessions.open(form.get("key", "").strip(), self._world.clock.now())
+        if cookie is None:
+            metrics.LOGINS.labels("refused").inc()
+            problem = "This key is not known, was revoked, or lacks the scope read."
+            return self._html("login", 401, request, next=where, problem=problem)
+        metrics.LOGINS.labels("accepted").inc()
+        response = RedirectResponse(where, 303)
+        response.set_cookie(
+            self._cookie,
+            cookie,
+            max_age=int(self._world.settings.session_hours * 3600),
+            httponly=True,
+            samesite="strict",
+            secure=self._world.settings.https,
+        )
+        return response
+
+    async def _logout(self, _: Request) -> Response:
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(
+            self._cookie, httponly=True, samesite="strict", secure=self._world.settings.https
+        )
+        return response
+
+    async def _stream_figures(self, request: Request) -> Response:
+        session = self._session(request)
+        if session is None:
+            return PlainTextResponse("log in\n", 401)
+        try:
+            view = self._view(request)
+        except ViewError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        return figures_stream(
+            request, self._books(session), view, self._figures, lambda: self._session(request)
+        )
+
+    async def _stream_events(self, request: Request) -> Response:
+        if self._session(request) is None:
+            return PlainTextResponse("log in\n", 401)
+        return tail_stream(request, self._world.tail, lambda: self._session(request))
+
+    def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
+        shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View()}
+        return HTMLResponse(self._env.get_template(f"{name}.html").render({**shared, **context}), status)
+
+    def _error(
+        self, request: Request, status: int, what: str, session: Session | None, view: View
+    ) -> Response:
+        title = _STATUS_TITLES.get(status, HTTPStatus(status).phrase)
+        response = self._html(
+            "error", status, request, session=session, title=title, what=what, view=view, away=status == 503
+        )
+        if status == 503:
+            response.headers["Retry-After"] = "5"
+        return response
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return self._error(request, status, "There is no such page.", self._session(request), View())
+
+    async def _bug(self, request: Request, error: Exception) -> Response:
+        log.error("a page failed", path=request.url.path, exc_info=error)
+        return self._error(request, 500, "This is our fault; the log says why.", None, View())
+
+
+class _Static(StaticFiles):
+    """Files that never change under one address: pages name them with a hash of their content."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Read a small form. Raises HTTPException 413 for a large one."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LOGIN_BYTES:
+            raise HTTPException(413)
+    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _path(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _who(request: Request) -> str:
+    return request.client.host if request.client else "unknown"

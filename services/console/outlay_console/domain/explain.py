@@ -1,0 +1,79 @@
+"""Why an event costs what it costs, from what the ledger keeps of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
+
+_MILLION = Decimal(1_000_000)
+_GUESSES = {
+    "fallback": "the provider's own price is not in the data: the price of the model's maker is taken",
+    "position": "how much was used before in the period is not known: tiers start at this event",
+    "cache_write_total": "cache_write_tokens was taken as the sum of its 5 minute and 1 hour parts",
+    "drift": "the reported cost is further from the computed one than the policy allows",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One meter: how much was used, what that cost (None: nothing prices it), and what one unit came to."""
+
+    meter: str
+    quantity: Decimal
+    cost: Decimal | None
+    unit: str
+    """What `rate` is for: `1M` of tokens, else `1`."""
+    rate: Decimal | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The cost of one event, taken apart."""
+
+    lines: Sequence[Line]
+    included: Sequence[str]
+    """Meters that another meter pays for."""
+    ref: PriceRef | None
+    guesses: Sequence[str]
+
+
+def explain(row: Mapping[str, object]) -> Explanation:
+    """Take a row of the view `costs` apart."""
+    usage, parts = _decimals(row["usage"]), _decimals(row["cost_parts"])
+    unpriced = set(row["unpriced_meters"]) if isinstance(row["unpriced_meters"], list | tuple) else set()
+    lines = [_line(meter, usage.get(meter, Decimal(0)), cost) for meter, cost in parts.items()]
+    lines += [_line(meter, usage.get(meter, Decimal(0)), None) for meter in sorted(unpriced - set(parts))]
+    included = [meter for meter in usage if meter not in parts and meter not in unpriced]
+    try:
+        ref = parse_price_ref(str(row["price_ref"]))
+    except ValueError:
+        ref = None
+    return Explanation(lines, included, ref, [_sentence(guess) for guess in ref.guesses] if ref else [])
+
+
+def _line(meter: str, quantity: Decimal, cost: Decimal | None) -> Line:
+    per = _MILLION if meter.endswith("_tokens") else Decimal(1)
+    rate = None
+    if cost is not None and quantity:
+        with localcontext() as context:
+            context.prec = 12
+            rate = cost * per / quantity
+    return Line(meter, quantity, cost, "1M" if per == _MILLION else "1", rate)
+
+
+def _decimals(value: object) -> dict[str, Decimal]:
+    return {str(k): Decimal(str(v)) for k, v in value.items()} if isinstance(value, dict) else {}
+
+
+def _sentence(guess: str) -> str:
+    if guess in _GUESSES:
+        return _GUESSES[guess]
+    if guess.startswith("name-"):
+        return (
+            f"the name was read leniently: its {guess.removeprefix('name-').replace('_', ' ')} was left out"
+        )
+    key, equals, value = guess.partition("=")
+    if equals:
+        return f"there is no price for {key} {value}: the standard price is taken"
+    return f"the event does not say {key}: the published price's own is assumed"

@@ -1,0 +1,120 @@
+"""A view: what an address asks to see. Two people with one address see one thing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from outlay_console.domain.spans import RANGES, Bucket, Span, bucket_for, latest, midnight
+
+DIMENSIONS: dict[str, str] = {
+    "team": "Team",
+    "project": "Project",
+    "business_unit": "Business unit",
+    "use_case": "Use case",
+    "user": "User",
+    "provider": "Provider",
+    "sku": "Model or SKU",
+    "kind": "Kind",
+    "activity": "Activity",
+}
+"""Name in addresses and tables, name for people."""
+MAX_VALUES = 50
+"""Most values that one filter may name."""
+_LONGEST_DAYS = 1100
+
+
+class ViewError(Exception):
+    """An address that asks for what there is not; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A range of time in a time zone, filters, and what it is grouped by."""
+
+    range: str = "24h"
+    """A name of RANGES, or `custom`: then `first` and `last` say which local days, both included."""
+    first: date | None = None
+    last: date | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    by: str = "team"
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dimension to the values that are shown; an empty value is what nobody was named for."""
+
+    def span(self, now: datetime) -> Span:
+        """Return what it covers, seen at `now`."""
+        if self.first is not None and self.last is not None:
+            return Span(midnight(self.first, self.zone), midnight(self.last + timedelta(days=1), self.zone))
+        return latest(self.range, now, self.zone)
+
+    def bucket(self, now: datetime) -> Bucket:
+        """Return what one bar of its chart holds."""
+        return bucket_for(self.span(now))
+
+    def query(self, **changes: object) -> str:
+        """Return the address (from `?`) of this view with `changes`: `by`, `range`, or a dimension's values."""
+        pairs: list[tuple[str, str]] = []
+        if changes.get("range", self.range) == "custom" and self.first and self.last:
+            pairs += [("from", self.first.isoformat()), ("to", self.last.isoformat())]
+        else:
+            pairs.append(("range", str(changes.get("range", self.range))))
+        pairs += [("tz", self.zone.key), ("by", str(changes.get("by", self.by)))]
+        for name in DIMENSIONS:
+            values = changes.get(name, self.filters.get(name, ()))
+            pairs += [(name, str(value)) for value in values] if isinstance(values, tuple) else []
+        return "?" + urlencode(pairs)
+
+    def only(self, dimension: str, value: str) -> "View":
+        """Return this view with one more filter: `dimension` is `value`."""
+        return replace(self, filters={**self.filters, dimension: (value,)})
+
+    def without(self, dimension: str) -> "View":
+        """Return this view without the filter on `dimension`."""
+        return replace(self, filters={k: v for k, v in self.filters.items() if k != dimension})
+
+
+def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = "UTC") -> View:
+    """Read a view from an address. `usual` and `zone` hold where it says nothing. Raises ViewError."""
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        given.setdefault(name, []).append(value)
+    first, last = _day(given, "from"), _day(given, "to")
+    if (first is None) != (last is None):
+        raise ViewError("give both from and to, as 2026-11-01, or a range")
+    if first and last and not 0 <= (last - first).days < _LONGEST_DAYS:
+        raise ViewError(f"to must not be before from, and at most {_LONGEST_DAYS} days after it")
+    name = _one(given, "range", usual)
+    if first is None and name not in RANGES:
+        raise ViewError(f"there is no range {name}; there are {', '.join(RANGES)}")
+    by = _one(given, "by", "team")
+    if by not in DIMENSIONS:
+        raise ViewError(f"there is no dimension {by}; there are {', '.join(DIMENSIONS)}")
+    filters = {d: tuple(dict.fromkeys(given[d])) for d in DIMENSIONS if d in given}
+    if any(len(values) > MAX_VALUES or max(map(len, values)) > 256 for values in filters.values()):
+        raise ViewError(f"a filter takes at most {MAX_VALUES} values of at most 256 characters")
+    return View("custom" if first else name, first, last, _zone(_one(given, "tz", zone)), by, filters)
+
+
+def _one(given: Mapping[str, list[str]], name: str, usual: str) -> str:
+    return (given.get(name) or [""])[-1] or usual
+
+
+def _day(given: Mapping[str, list[str]], name: str) -> date | None:
+    text = _one(given, name, "")
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ViewError(f"{name} must be a day, written as 2026-11-01") from None
+    if not 2000 <= day.year < 2099:
+        raise ViewError(f"{name} must be a day between 2000 and 2098")
+    return day
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ViewError(f"{name[:64]} is not a time zone; use an IANA name such as Europe/Berlin") from None

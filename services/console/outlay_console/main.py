@@ -1,0 +1,95 @@
+"""Wires the console. Run as `python -m outlay_console.main`; see settings.py for its environment."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from outlay_console.adapters.catalog import Shown, read_shown
+from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.tail import Tail
+from outlay_console.app import Console, World
+from outlay_console.sessions import Sessions, read_secret
+from outlay_console.settings import Settings
+from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clock import SystemClock
+from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.keys import KeyFileError, KeyRing
+from outlay_kit.settings import load
+from outlay_kit.telemetry import configure_logging, get_logger
+
+log = get_logger(__name__)
+
+
+def main() -> None:
+    """Serve until SIGTERM. Neither ClickHouse nor Kafka need be there: pages say what is away."""
+    settings = load(Settings)
+    configure_logging("console", settings.log_level)
+    clock = SystemClock()
+    health = Health(clock, settings.health.stall_seconds)
+    serve_health(health, settings.health)
+    end_when_stalled(health)
+    keys = KeyRing(settings.keys_file)
+    feed = CatalogFeed(settings.kafka, read_shown, clock).start()
+    readers = Readers(settings.warehouse, settings.readers, settings.query_seconds)
+    world = World(
+        settings=settings,
+        sessions=Sessions(keys, read_secret(settings.secret_file), settings.session_hours),
+        readers=readers,
+        catalog=lambda: _current(feed),
+        tail=Tail(settings.kafka, clock),
+        lags=Lags(settings.kafka, clock),
+        clock=clock,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        turning = asyncio.create_task(_every_second(keys, health))
+        health.watch(lambda: True)
+        health.ready = True
+        yield
+        health.ready = False
+        turning.cancel()
+        readers.close()
+
+    # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    uvicorn.run(
+        Console(world).app(lifespan),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        proxy_headers=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=1,  # streams never end by themselves
+        limit_concurrency=2000,
+    )
+
+
+def _current(feed: CatalogFeed[Shown]) -> Shown | None:
+    try:
+        return feed.current()
+    except LookupError:
+        return None
+
+
+async def _every_second(keys: KeyRing, health: Health) -> None:
+    """Take up new and revoked keys, and tell the watchdog that this loop turns."""
+    while True:
+        await asyncio.sleep(1.0)
+        health.progress()
+        try:
+            keys.refresh()
+        except KeyFileError:
+            log.exception("the keys known before stay in force")
+
+
+if __name__ == "__main__":
+    main()

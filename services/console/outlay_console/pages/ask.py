@@ -1,0 +1,35 @@
+"""What a page is asked with: whose costs, which view, and where to look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.datastructures import QueryParams
+
+from outlay_console.adapters.books import Books
+from outlay_console.adapters.catalog import Shown
+from outlay_console.domain.view import View
+
+
+class MissingError(Exception):
+    """What the address names is not there."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request for a page, its session checked."""
+
+    tenant: str
+    books: Books
+    view: View
+    now: datetime
+    params: QueryParams
+    catalog: Shown | None
+    """None: no catalog was seen yet."""
+    lags: Mapping[str, int | None]
+    """Service to Kafka records that it has still to do; None: it cannot be known now."""
+
+    @property
+    def says_range(self) -> bool:
+        """Whether the address names a range."""
+        return "range" in self.params or "from" in self.params

@@ -1,0 +1,50 @@
+"""A chart as its page carries it: a data block, which a script draws and a table repeats."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from outlay_console.adapters.books import Series
+from outlay_console.domain.queries import REST
+from outlay_console.domain.spans import Bucket, Span
+from outlay_console.site import named
+from outlay_schemas.alerts import Alert
+
+_FORMS: dict[Bucket, str] = {
+    "minute": "%H:%M",
+    "hour": "%a %d %b %H:%M",
+    "day": "%a %d %b %Y",
+    "month": "%b %Y",
+}
+
+
+def chart(series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = ()) -> dict[str, object]:
+    """Return a chart of stacked bars, and its marks."""
+    starts = [int(start.timestamp()) for start in series.starts]
+    return {
+        "bucket": series.bucket,
+        "zone": zone.key,
+        "starts": starts,
+        "labels": [label(start, series.bucket, zone) for start in series.starts],
+        "names": ["everything else" if name == REST else named(name) for name in series.names],
+        "costs": series.costs,
+        "marks": [
+            {"at": int(_moment(alert).timestamp()), "title": alert.title, "severity": alert.severity}
+            for alert in alerts
+        ],
+    }
+
+
+def label(start: datetime, bucket: Bucket, zone: ZoneInfo) -> str:
+    """Name a bucket."""
+    return start.astimezone(zone).strftime(_FORMS[bucket])
+
+
+def marked(alerts: Sequence[tuple[Alert, str]], span: Span) -> list[Alert]:
+    """Return the alerts that a chart of `span` shows."""
+    return [alert for alert, _ in alerts if span.start <= _moment(alert) < span.end]
+
+
+def _moment(alert: Alert) -> datetime:
+    """Return where on a chart an alert belongs: at its window; a budget's at the moment it was crossed."""
+    return alert.at if alert.rule_type == "budget" else alert.window

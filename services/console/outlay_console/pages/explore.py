@@ -1,0 +1,81 @@
+"""Any dimension, over any time, in any time zone; down to events and why they cost what they cost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from outlay_console.adapters.books import CHART_VALUES, Total
+from outlay_console.domain.explain import explain
+from outlay_console.domain.spans import RANGES
+from outlay_console.domain.view import DIMENSIONS
+from outlay_console.pages.ask import Ask, MissingError
+from outlay_console.pages.charts import chart, marked
+from outlay_console.pages.overview import usual_range
+from outlay_console.site import Context
+
+EVENTS = 200
+"""Events that one page lists."""
+_FAR = datetime(2106, 1, 1, tzinfo=UTC)
+
+
+async def explore(ask: Ask) -> Context:
+    """Return a chart and a table of the view."""
+    view = ask.view
+    if not ask.says_range:
+        view = replace(view, range=usual_range(await ask.books.fresh(), ask.now))
+    span = view.span(ask.now)
+    rows = await ask.books.breakdown(view, span)
+    top = [row.value for row in rows[:CHART_VALUES] if row.now]
+    series = await ask.books.series(view, span, view.bucket(ask.now), top)
+    alerts = await ask.books.alerts() if not view.filters else []
+    zero = Total()
+    return {
+        "view": view,
+        "span": span,
+        "ranges": RANGES,
+        "rows": rows,
+        "spent": sum((row.now for row in rows), start=zero.cost),
+        "before": sum((row.before for row in rows), start=zero.cost),
+        "events": sum(row.events for row in rows),
+        "unpriced": sum(row.unpriced for row in rows),
+        "top": top,
+        "chart": chart(series, view.zone, marked(alerts, span)),
+    }
+
+
+async def events(ask: Ask) -> Context:
+    """Return the newest events of the view."""
+    span = ask.view.span(ask.now)
+    return {
+        "ranges": RANGES,
+        "span": span,
+        "limit": EVENTS,
+        "events": await ask.books.events(ask.view, span, EVENTS),
+    }
+
+
+async def event(ask: Ask) -> Context:
+    """Return one event and its price, taken apart. Raises MissingError."""
+    text = ask.params.get("at", "")
+    at = int(text) if text.isascii() and text.isdecimal() and len(text) < 11 else -1
+    row = None
+    if 0 <= at < int(_FAR.timestamp()):
+        row = await ask.books.event(ask.params.get("source", ""), ask.params.get("id", ""), at)
+    if row is None:
+        raise MissingError("there is no such event in your books; it may not have been counted yet")
+    return {"event": row, "why": explain(row), "book": _book(ask, row), "labels": _labels(row)}
+
+
+def _book(ask: Ask, row: Mapping[str, object]) -> object:
+    """Return the price book that priced it, if the catalog still has that version."""
+    name, _, rest = str(row["price_ref"]).partition("@")
+    version = rest.partition("#")[0]
+    books = ask.catalog.books if ask.catalog else ()
+    return next((book for book in books if (book.name, book.version) == (name, version)), None)
+
+
+def _labels(row: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    """Return (name, value, what the producer had said where attribution changed it) of each dimension."""
+    given = row["given"]
+    sent = given if isinstance(given, dict) else {}
+    return [(text, str(row[name]), str(sent.get(name, ""))) for name, text in DIMENSIONS.items()]

@@ -1,0 +1,71 @@
+"""Who is looking: a signed cookie that names a key. The key file says whose it is, anew at each request."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeGuard
+
+import msgspec
+from itsdangerous import BadSignature, Signer
+
+from outlay_kit.keys import ApiKey, KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Whose costs may be seen. Nothing else of a request says whose."""
+
+    tenant: str
+    key_id: str
+
+
+class _Cookie(msgspec.Struct):
+    key: str
+    until: datetime
+
+
+class Sessions:
+    """Makes and reads session cookies."""
+
+    def __init__(self, keys: KeyRing, secret: bytes, hours: float) -> None:
+        self._keys = keys
+        self._signer = Signer(secret, salt=b"outlay.console.session", digest_method=hashlib.sha256)
+        self._length = timedelta(hours=hours)
+
+    def open(self, presented: str, now: datetime) -> str | None:
+        """Return a cookie for a key with scope `read`; None if it is not one."""
+        key = self._keys.authenticate(presented)
+        if not may_read(key):
+            return None
+        cookie = _Cookie(key.id, now + self._length)
+        return self._signer.sign(msgspec.json.encode(cookie).hex()).decode()
+
+    def read(self, cookie: str, now: datetime) -> Session | None:
+        """Return the session of a cookie: signed by us, not over, its key neither revoked nor without `read`."""
+        try:
+            found = msgspec.json.decode(bytes.fromhex(self._signer.unsign(cookie).decode()), type=_Cookie)
+        except (BadSignature, ValueError):
+            return None
+        key = self._keys.find(found.key)
+        if now >= found.until or not may_read(key):
+            return None
+        return Session(key.tenant, key.id)
+
+
+def read_secret(path: Path | None) -> bytes:
+    """Return the secret in `path`, made there if there is none; without a path, a new one. Raises OSError."""
+    if path is None:
+        return secrets.token_bytes(32)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_hex(32).encode())
+        return path.read_bytes()
+
+
+def may_read(key: ApiKey | None) -> TypeGuard[ApiKey]:
+    """Tell whether a key opens the console."""
+    return key is not None and not key.revoked and "read" in key.scopes

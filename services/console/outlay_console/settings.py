@@ -1,0 +1,37 @@
+"""Everything the console is told, by the environment, validated whole."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+
+
+class Settings(BaseSettings):
+    """`OUTLAY_CONSOLE_...`, and those of Kafka, ClickHouse (use a user that can only read) and health."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_CONSOLE_", frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8088, ge=1, le=65535)
+    keys_file: Path = Path("keys.json")
+    """Who may look: keys with scope `read`, made by `outlay keys create`."""
+    secret_file: Path | None = None
+    """Signs session cookies; made at the first start. None: a new secret each start, so that all log in again."""
+    https: bool = False
+    """Whether people reach the console by HTTPS (through a proxy): cookies are then sent by HTTPS only."""
+    session_hours: float = Field(default=12, gt=0)
+    login_burst: int = Field(default=10, ge=1)
+    """Tries of a key from one address at once; then one every `login_seconds`."""
+    login_seconds: float = Field(default=6, gt=0)
+    timezone: str = "UTC"
+    """The time zone of an address that names none."""
+    readers: int = Field(default=4, ge=1, le=64)
+    """Connections to ClickHouse."""
+    query_seconds: float = Field(default=20, gt=0)
+    """How long a page may wait for ClickHouse."""
+    log_level: str = "INFO"

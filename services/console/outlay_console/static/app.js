@@ -1,0 +1,112 @@
+// What every page needs: the theme, forms that apply themselves, charts, live parts. Pages work without it, still.
+import { Chart } from "./chart.js";
+import { listen, tail } from "./live.js";
+
+let charts = [];
+function drawCharts() {
+  charts.forEach((chart) => chart.destroy());
+  charts = [...document.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure));
+}
+
+async function loadCharts() {
+  if (!document.querySelector("[data-chart]")) return;
+  if (!window.uPlot) await new Promise((done, fail) => {
+    const script = document.createElement("script");
+    script.src = new URL("./vendor/uPlot.iife.min.js", import.meta.url).href;
+    script.onload = done;
+    script.onerror = fail;
+    document.head.append(script);
+  });
+  drawCharts();
+}
+
+function theme() {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  document.getElementById("theme")?.addEventListener("click", () => {
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : dark.matches;
+    root.dataset.theme = isDark ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+    charts.forEach((chart) => chart.draw());
+  });
+  dark.addEventListener("change", () => charts.forEach((chart) => chart.draw()));
+}
+
+function forms() {
+  for (const form of document.querySelectorAll("form[data-auto]")) {
+    form.querySelector("[data-apply]").hidden = true;
+    form.addEventListener("change", () => form.requestSubmit());
+  }
+  for (const select of document.querySelectorAll("select[data-zones]")) {
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (own && ![...select.options].some((option) => option.value === own)) select.add(new Option(own, own));
+  }
+  for (const value of document.querySelectorAll("[data-filter-value]")) {
+    const form = value.form;
+    const name = form.querySelector("[data-filter-name]");
+    form.addEventListener("submit", () => {
+      if (!value.value) return;
+      const hidden = document.createElement("input");
+      hidden.type = "hidden";
+      hidden.name = name.value;
+      hidden.value = value.value;
+      form.append(hidden);
+    });
+  }
+}
+
+// The newest state of this very page, laid into the parts that live.
+let refreshing = false;
+async function refresh() {
+  if (refreshing) return;
+  refreshing = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (document.querySelector("[data-live-page]")) { if (!fresh.querySelector("[data-live-page]")) location.reload(); return; }
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
+      if (!next || part.contains(document.activeElement) || part.matches(":hover") || part.innerHTML === next.innerHTML) continue;
+      if (part.dataset.live === "chart") {
+        const open = part.querySelector("details")?.open;
+        part.replaceChildren(...next.childNodes);
+        part.querySelector("details").open = open;
+        drawCharts();
+      } else part.replaceChildren(...next.childNodes);
+    }
+  } finally {
+    setTimeout(() => { refreshing = false; }, 2000);
+  }
+}
+
+function live() {
+  const table = document.getElementById("tail-table");
+  if (table) { tail(table); return; }
+  if (!document.getElementById("live")) return;
+  let written = null;
+  const zone = new URLSearchParams(location.search).get("tz");
+  listen("/stream/figures" + (zone ? "?" + new URLSearchParams({ tz: zone }) : ""), {
+    figures: (figures) => {
+      for (const place of document.querySelectorAll("[data-figure]")) {
+        const text = figures[place.dataset.figure];
+        if (text === undefined || place.textContent === text) continue;
+        place.textContent = text;
+        place.classList.remove("moved");
+        requestAnimationFrame(() => place.classList.add("moved"));
+      }
+      if (written !== null && written !== figures.written) refresh();
+      written = figures.written;
+    },
+  });
+}
+
+if (document.querySelector("[data-away]")) setInterval(async () => {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer?.ok) location.reload();
+}, 4000);
+
+theme();
+forms();
+await loadCharts();
+live();

@@ -1,0 +1,201 @@
+// Charts: stacked bars over time, by uPlot. Amounts are numbers here for drawing only.
+
+const COLOURS = 8;
+const pad = 6;
+
+export function money(value) {
+  const digits = Math.abs(value) >= 1 || !value ? 2 : 4;
+  return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
+function short(value) {
+  if (!value) return "$0";
+  const small = Math.abs(value) < 1;
+  return new Intl.NumberFormat("en-US", {
+    style: "currency", currency: "USD", notation: value >= 10000 ? "compact" : "standard",
+    minimumFractionDigits: 0, maximumFractionDigits: small ? 4 : 2,
+  }).format(value);
+}
+
+function colours(element) {
+  const style = getComputedStyle(element);
+  const get = (name) => style.getPropertyValue(name).trim();
+  return {
+    bars: Array.from({ length: COLOURS }, (_, n) => get(`--series-${n}`)),
+    text: get("--muted"), grid: get("--line"), mark: { critical: get("--bad"), warning: get("--warn"), info: get("--accent") },
+  };
+}
+
+function stack(costs) {
+  // The last series is drawn first and holds the sum of all below it.
+  const sums = [];
+  costs.forEach((row, n) => sums.push(row.map((cost, i) => Number(cost) + (n ? sums[n - 1][i] : 0))));
+  return sums;
+}
+
+export class Chart {
+  constructor(figure) {
+    this.figure = figure;
+    this.title = figure.dataset.chart;
+    this.plot = figure.querySelector(".plot");
+    this.data = JSON.parse(figure.querySelector("script").textContent);
+    this.at = null;
+    this.plot.addEventListener("keydown", (event) => this.step(event));
+    this.draw();
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.plot);
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.uplot?.destroy();
+  }
+
+  resize() {
+    const width = this.plot.clientWidth;
+    if (this.uplot && width && width !== this.uplot.width) this.uplot.setSize({ width, height: this.uplot.height });
+  }
+
+  draw() {
+    this.uplot?.destroy();
+    this.colours = colours(this.figure);
+    const { starts, names, costs } = this.data;
+    this.legend();
+    this.tip = document.createElement("div");
+    this.tip.className = "tip";
+    this.tip.hidden = true;
+    const sums = stack(costs);
+    const order = names.map((_, n) => n).reverse();
+    const half = this.length() / 2;
+    const bars = uPlot.paths.bars({ size: [0.86, 60], align: 0, radius: 0 });
+    this.uplot = new uPlot({
+      width: this.plot.clientWidth || 600,
+      height: this.plot.clientWidth < 500 ? 200 : 260,
+      padding: [22, pad, 0, 0],
+      legend: { show: false },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), this.data.zone),
+      cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false } },
+      scales: {
+        x: { time: true, range: () => starts.length ? [starts[0] - half, starts[starts.length - 1] + half] : [0, 1] },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
+      },
+      axes: [
+        { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
+        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(short) },
+      ],
+      series: [{}, ...order.map((n) => ({ label: names[n], fill: this.colour(n), stroke: this.colour(n), width: 0, paths: bars, points: { show: false } }))],
+      hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.marks(u)] },
+    }, [starts, ...order.map((n) => sums[n])], this.plot);
+    this.uplot.over.append(this.tip);
+  }
+
+  font() { return "12px " + getComputedStyle(document.body).fontFamily; }
+
+  times() {
+    // Labels in the view's zone, in one style all over the console.
+    const style = { minute: { hour: "2-digit", minute: "2-digit" }, hour: { hour: "2-digit", minute: "2-digit" }, day: { day: "numeric", month: "short" }, month: { month: "short", year: "2-digit" } }[this.data.bucket];
+    const format = new Intl.DateTimeFormat("en-GB", { ...style, hourCycle: "h23", timeZone: this.data.zone });
+    const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: this.data.zone });
+    return (_, ticks) => ticks.map((tick, n) => {
+      const at = new Date(tick * 1e3);
+      const text = format.format(at);
+      const fresh = n === 0 ? false : day.format(at) !== day.format(new Date(ticks[n - 1] * 1e3));
+      return text === "00:00" || (fresh && this.data.bucket === "hour") ? day.format(at) : text;
+    });
+  }
+
+  length() {
+    const { starts, bucket } = this.data;
+    if (starts.length > 1) return starts[1] - starts[0];
+    return { minute: 60, hour: 3600, day: 86400, month: 2592000 }[bucket];
+  }
+
+  colour(n) {
+    return this.data.names[n] === "everything else" ? this.colours.bars[COLOURS - 1] : this.colours.bars[n % (COLOURS - 1)];
+  }
+
+  legend() {
+    const legend = this.figure.querySelector(".legend");
+    legend.replaceChildren(...this.data.names.map((name, n) => {
+      const item = document.createElement("span");
+      const swatch = document.createElement("i");
+      swatch.style.background = this.colour(n);
+      item.append(swatch, name);
+      return item;
+    }));
+  }
+
+  marks(u) {
+    const { ctx } = u;
+    ctx.save();
+    for (const mark of this.data.marks) {
+      const x = u.valToPos(mark.at, "x", true);
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+      const ratio = uPlot.pxRatio;
+      ctx.fillStyle = ctx.strokeStyle = this.colours.mark[mark.severity] || this.colours.mark.info;
+      ctx.lineWidth = ratio;
+      ctx.setLineDash([3 * ratio, 3 * ratio]);
+      ctx.beginPath();
+      ctx.moveTo(x, u.bbox.top);
+      ctx.lineTo(x, u.bbox.top + u.bbox.height);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      ctx.beginPath();
+      const top = u.bbox.top - 4 * ratio;
+      ctx.moveTo(x, top);
+      ctx.lineTo(x - 6 * ratio, top - 11 * ratio);
+      ctx.lineTo(x + 6 * ratio, top - 11 * ratio);
+      ctx.fill();
+    }
+    ctx.restore();
+  }
+
+  lines(index) {
+    const { names, costs } = this.data;
+    return names.map((name, n) => ({ name, n, cost: Number(costs[n][index]) })).filter((line) => line.cost).sort((a, b) => b.cost - a.cost);
+  }
+
+  near(index) {
+    const start = this.data.starts[index];
+    return this.data.marks.filter((mark) => mark.at >= start && mark.at < start + this.length());
+  }
+
+  show(index) {
+    if (index === null || index === undefined || this.data.starts[index] === undefined) { this.tip.hidden = true; return; }
+    const lines = this.lines(index);
+    const marks = this.near(index);
+    this.tip.replaceChildren();
+    const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
+    add("b", this.data.labels[index]);
+    add("p", money(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
+    for (const line of lines.slice(0, 8)) {
+      const row = add("p", "");
+      const swatch = document.createElement("i");
+      swatch.style.background = this.colour(line.n);
+      const name = document.createElement("span");
+      name.textContent = line.name;
+      const cost = document.createElement("span");
+      cost.textContent = money(line.cost);
+      row.append(swatch, name, cost);
+    }
+    for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
+    this.tip.hidden = false;
+    const x = this.uplot.valToPos(this.data.starts[index], "x");
+    const right = x > this.uplot.over.clientWidth / 2;
+    this.tip.style.left = right ? "auto" : `${x + 12}px`;
+    this.tip.style.right = right ? `${this.uplot.over.clientWidth - x + 12}px` : "auto";
+  }
+
+  step(event) {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const last = this.data.starts.length - 1;
+    if (event.key === "Escape") { this.tip.hidden = true; return; }
+    if (!move || last < 0) return;
+    event.preventDefault();
+    this.at = this.at === null ? last : Math.min(last, Math.max(0, this.at + move));
+    this.show(this.at);
+    const lines = this.lines(this.at);
+    const said = [this.data.labels[this.at], money(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${money(line.cost)}`), ...this.near(this.at).map((mark) => mark.title)];
+    this.figure.querySelector("[aria-live]").textContent = said.join(", ");
+  }
+}

@@ -1,0 +1,67 @@
+// Server-sent events: figures that move, and events with their cost. Closed while nobody looks at the page.
+
+const status = document.getElementById("live");
+
+function say(state, text) {
+  if (!status) return;
+  status.dataset.state = state;
+  status.querySelector("[data-text]").textContent = text;
+}
+
+export function listen(path, handlers) {
+  let source = null;
+  const open = () => {
+    if (source) return;
+    source = new EventSource(path);
+    source.onopen = () => say("on", "live");
+    source.onerror = () => {
+      say("off", "connection lost, trying again");
+      if (source.readyState === EventSource.CLOSED) location.reload();
+    };
+    source.addEventListener("away", () => say("off", "the books do not answer"));
+    for (const [name, handle] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => { say("on", "live"); handle(JSON.parse(event.data)); });
+    }
+  };
+  const close = () => { source?.close(); source = null; };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  window.addEventListener("pagehide", close);
+  if (!document.hidden) open();
+}
+
+export function tail(table) {
+  const body = table.querySelector("tbody");
+  const pause = document.getElementById("pause");
+  const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium", timeZone: table.dataset.tz });
+  const cell = (row, text, name) => { const td = row.insertCell(); td.textContent = text; if (name) td.className = name; return td; };
+  let paused = false;
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.setAttribute("aria-pressed", paused);
+    pause.textContent = paused ? "Go on" : "Pause";
+  });
+  listen("/stream/events", {
+    costs: (events) => {
+      if (paused) return;
+      body.querySelector(".waiting")?.remove();
+      for (const event of events.slice(-100)) {
+        const row = body.insertRow(0);
+        row.className = "new";
+        const link = document.createElement("a");
+        link.href = "/event?" + new URLSearchParams({ source: event.source, id: event.id, at: event.at, tz: table.dataset.tz });
+        link.textContent = clock.format(new Date(event.time));
+        cell(row, "", "nowrap").append(link);
+        const sku = cell(row, "");
+        const provider = document.createElement("span");
+        provider.className = "muted small";
+        provider.textContent = event.provider + " ";
+        sku.append(provider, event.sku);
+        cell(row, event.team || "(not attributed)");
+        cell(row, event.project || "(not attributed)");
+        cell(row, event.user);
+        cell(row, event.unpriced ? "unpriced" : event.cost, "num");
+      }
+      while (body.rows.length > 100) body.deleteRow(-1);
+    },
+  });
+}

@@ -1,0 +1,129 @@
+"""Server-sent events: live figures of a tenant, and its newest events with their cost."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from outlay_console import metrics
+from outlay_console.adapters.books import Books
+from outlay_console.adapters.tail import Tail, TailEvent
+from outlay_console.domain.figures import count, usd
+from outlay_console.domain.view import View
+from outlay_console.pages.overview import spans
+from outlay_console.sessions import Session
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+
+_EVERY = 1.0
+_BEAT = 15.0
+"""Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
+
+
+class Figures:
+    """Asks for a tenant's figures once a second for all who listen, and only while somebody does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[tuple[str, str], tuple[float, str]] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    async def read(self, tenant: str, books: Books, view: View) -> str:
+        """Return the figures as JSON, at most a second old."""
+        key = (tenant, view.zone.key)
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            at, text = self._known.get(key, (float("-inf"), ""))
+            if self._clock.monotonic() - at >= _EVERY:
+                text = await _figures(books, view, self._clock)
+                self._known[key] = (self._clock.monotonic(), text)
+            return text
+
+
+async def _figures(books: Books, view: View, clock: Clock) -> str:
+    totals, fresh = await asyncio.gather(books.totals(spans(view, clock.now())), books.fresh())
+    shown = {name: usd(totals[name].cost) for name in ("today", "month")}
+    shown |= {"events": count(totals["today"].events), "unpriced": count(totals["month"].unpriced)}
+    shown["written"] = fresh.written.isoformat() if fresh.written else ""
+    return json.dumps(shown)
+
+
+def figures_stream(
+    request: Request, books: Books, view: View, figures: Figures, alive: Callable[[], Session | None]
+) -> Response:
+    """Send the figures when they change, until the session or the browser ends."""
+
+    async def messages() -> AsyncIterator[str]:
+        session = alive()
+        told, silent = "", 0.0
+        while session is not None:
+            try:
+                text = await figures.read(session.tenant, books, view)
+                message = f"event: figures\ndata: {text}\n\n" if text != told else ""
+                told = text
+            except Retryable:
+                message = "" if told == "away" else "event: away\ndata: {}\n\n"
+                told = "away"
+            silent = 0.0 if message else silent + _EVERY
+            if silent >= _BEAT:
+                message, silent = ": well\n\n", 0.0
+            if message:
+                yield message
+            await asyncio.sleep(_EVERY)
+            session = alive()
+
+    return _stream(request, "figures", messages())
+
+
+def tail_stream(request: Request, tail: Tail, alive: Callable[[], Session | None]) -> Response:
+    """Send each new event, a few at once where many come."""
+
+    async def messages() -> AsyncIterator[str]:
+        session = alive()
+        if session is None:
+            return
+        async with tail.listen(session.tenant) as queue:
+            yield ": listening\n\n"
+            while alive() is not None:
+                try:
+                    first = await asyncio.wait_for(queue.get(), _BEAT)
+                except TimeoutError:
+                    yield ": well\n\n"
+                    continue
+                await asyncio.sleep(0.1)
+                rows = [first, *(queue.get_nowait() for _ in range(queue.qsize()))]
+                yield f"event: costs\ndata: {msgspec.json.encode([_shown(row) for row in rows]).decode()}\n\n"
+
+    return _stream(request, "events", messages())
+
+
+def _shown(event: TailEvent) -> Mapping[str, object]:
+    cost = None if event.cost is None else Decimal(event.cost)
+    return {
+        "id": event.id,
+        "source": event.source,
+        "time": event.time,
+        "at": int(event.time.timestamp()),
+        "provider": event.provider,
+        "sku": event.sku,
+        "team": event.team,
+        "project": event.project,
+        "user": event.user,
+        "cost": usd(cost),
+        "unpriced": event.price_status == "unpriced",
+    }
+
+
+def _stream(request: Request, name: str, messages: AsyncIterator[str]) -> Response:
+    async def counted() -> AsyncIterator[str]:
+        with metrics.LISTENERS.labels(name).track_inprogress():
+            async for message in messages:
+                if await request.is_disconnected():
+                    return
+                yield message
+
+    return StreamingResponse(counted(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -1,0 +1,136 @@
+"""A console over the real engine, with the books of two tenants, asked as a browser asks."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+from tests.integration.reports.ledger import cost_event, random_events, write
+from tests.stack import Stack
+
+from outlay_console.adapters.catalog import Rates, Shown
+from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.tail import Tail
+from outlay_console.app import Console, World
+from outlay_console.sessions import Sessions
+from outlay_console.settings import Settings
+from outlay_kit.clock import FakeClock
+from outlay_kit.kafka import create_topics
+from outlay_kit.keys import KeyFile, KeyRing
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.periods import Span
+from outlay_schemas import topics
+from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.events import CostEvent, encoder
+from outlay_schemas.money import Usd
+
+NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
+BASE = "http://console"
+SECRET = "zebra-crossing"
+"""The name of the other tenant's team: it may be on no page of ours."""
+PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/quality", "/live")
+BUDGETS = (
+    Budget(id="growth", name="Growth team", scope={"team": ("growth",)}, amount=Decimal(500)),
+    Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
+)
+
+
+@dataclass
+class Rig:
+    """The application, its keys, and what is in the books of `acme`."""
+
+    world: World
+    keys: dict[str, str]
+    events: Sequence[CostEvent]
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a browser without cookies."""
+        transport = httpx.ASGITransport(app=Console(self.world).app(), raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url=BASE, headers={"sec-fetch-site": "same-origin"}
+        )
+
+    async def logged_in(self, tenant: str = "acme") -> httpx.AsyncClient:
+        """Return a browser that is logged in."""
+        client = self.client()
+        answer = await client.post("/login", data={"key": self.keys[tenant]})
+        assert answer.status_code == 303
+        return client
+
+    def spent(self, start: datetime, end: datetime, **scope: str) -> Decimal:
+        """Return the sum by the oracle."""
+        return sum(
+            (
+                Decimal(e.cost or 0)
+                for e in self.events
+                if start <= e.time < end and all(getattr(e, k) == v for k, v in scope.items())
+            ),
+            Decimal(0),
+        )
+
+
+def make(stack: Stack, folder: Path, database: str = "console") -> Rig:
+    """Fill the books of `acme` and `globex`, and put a console over them."""
+    create_topics(stack.kafka, topics.ALL)
+    writer = stack.warehouse.model_copy(update={"database": database})
+    migrate(writer)
+    events = random_events("acme", Span(NOW - timedelta(days=3), NOW), 300, seed=9)
+    write(writer, events)
+    write(writer, [cost_event("globex", 1, NOW - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)])
+    for tenant in ("acme", "globex"):
+        _add(writer, tenant)
+    files = KeyFile(folder / "keys.json")
+    keys = {tenant: files.create(tenant, ("read",), NOW) for tenant in ("acme", "globex", "empty")}
+    reader = stack.reader.model_copy(update={"database": database})
+    return Rig(world(stack, reader, folder), keys, events)
+
+
+def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
+    """Wire a console as main.py does, at a time that stands still."""
+    clock = FakeClock(NOW)
+    settings = Settings(warehouse=reader, kafka=stack.kafka, login_burst=5)
+    catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS)
+    return World(
+        settings=settings,
+        sessions=Sessions(KeyRing(folder / "keys.json"), b"secret", hours=1),
+        readers=Readers(reader, 2, 20),
+        catalog=lambda: catalog,
+        tail=Tail(stack.kafka, clock),
+        lags=Lags(stack.kafka, clock),
+        clock=clock,
+    )
+
+
+def _add(settings: WarehouseSettings, tenant: str) -> None:
+    """Add an alert and a dead letter."""
+    name = SECRET if tenant == "globex" else "growth"
+    alert = Alert(
+        id=f"a-{tenant}", tenant=tenant, rule="spikes", rule_type="spend_spike", scope={"team": name},
+        window=NOW - timedelta(hours=2), level="spike", severity="critical", state="firing",
+        title=f"Spend of {name} is 5 times what is usual", summary=f"{name} <b>spent</b> more.", expected=Usd("1"),
+        actual=Usd("5"), contributors=[Contributor("sku", name, Usd("4"))], at=NOW - timedelta(hours=1), query="",
+    )  # fmt: skip
+    row = {"tenant": tenant, "id": alert.id, "rule": alert.rule, "state": "firing", "seq": 1,
+           "window": alert.window, "body": encoder.encode(alert).decode()}  # fmt: skip
+    letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
+              "message": f"{name} is wrong", "at": NOW, "body": "", "topic": "", "line": 0}  # fmt: skip
+    warehouse = Warehouse(settings)
+    warehouse.insert_json_lines("alerts", encoder.encode(row))
+    warehouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    warehouse.close()
+
+
+def chart_of(page: str) -> dict[str, list[object]]:
+    """Return the data of a page's chart."""
+    match = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    found: dict[str, list[object]] = json.loads(match[1])
+    return found

@@ -1,0 +1,205 @@
+"""Every page over the real engine: right to the cent, for one tenant only, and well when the world is not."""
+
+import html
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, world
+from tests.stack import Stack
+
+from outlay_console.domain.figures import exact, usd
+from outlay_console.domain.spans import latest, midnight
+from outlay_kit.settings import WarehouseSettings
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("tenant", ["acme", "empty"])
+async def test_each_page_answers_with_and_without_data(rig: Rig, path: str, tenant: str) -> None:
+    client = await rig.logged_in(tenant)
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    assert "<h1>" in answer.text
+
+
+async def test_the_overview_shows_what_the_oracle_knows(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/")).text
+    today = NOW.replace(hour=0, minute=0, second=0)
+    assert f'data-figure="today">{usd(rig.spent(today, NOW))}<' in page
+    month = NOW.replace(day=1, hour=0, minute=0, second=0)
+    assert f'data-figure="month">{usd(rig.spent(month, NOW))}<' in page
+    assert usd(rig.spent(month, NOW, team="growth")) + ' <span class="muted">of $500.00' in page
+    assert "5 times what is usual" in page
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York"])
+@pytest.mark.parametrize("name", ["3h", "24h", "7d", "30d"])
+async def test_chart_table_and_oracle_agree_in_every_zone(rig: Rig, zone: str, name: str) -> None:
+    page = (await (await rig.logged_in()).get(f"/explore?range={name}&tz={quote(zone)}&by=sku")).text
+    span = latest(name, NOW, ZoneInfo(zone))
+    chart = chart_of(page)
+    drawn = sum((Decimal(str(c)) for costs in chart["costs"] for c in costs), Decimal(0))  # type: ignore[attr-defined]
+    assert drawn == rig.spent(span.start, span.end)
+    assert f'title="{exact(rig.spent(span.start, span.end, sku="gpt-5"))}"' in page
+
+
+async def test_a_day_of_a_zone_is_that_zones_day(rig: Rig) -> None:
+    zone = ZoneInfo("Asia/Kolkata")
+    day = NOW.date() - timedelta(days=1)
+    page = (await (await rig.logged_in()).get(f"/explore?from={day}&to={day}&tz=Asia/Kolkata&by=team")).text
+    spent = rig.spent(midnight(day, zone), midnight(day + timedelta(days=1), zone))
+    drawn = sum((Decimal(str(c)) for costs in chart_of(page)["costs"] for c in costs), Decimal(0))  # type: ignore[attr-defined]
+    assert drawn == spent
+
+
+async def test_a_filter_for_nobody_is_a_filter(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/explore?range=7d&team=&by=sku")).text
+    assert usd(rig.spent(NOW - timedelta(days=7), NOW, team="")) in page
+    assert "(not attributed)" in page
+
+
+async def test_from_the_chart_to_an_event_and_why_it_costs_that(rig: Rig) -> None:
+    client = await rig.logged_in()
+    events = (await client.get("/events?range=7d&sku=gpt-5")).text
+    link = re.search(r'href="(/event\?[^"]+)"', events)
+    assert link is not None
+    page = (await client.get(html.unescape(link[1]))).text
+    newest = max((e for e in rig.events if e.sku == "gpt-5"), key=lambda e: e.time)
+    assert newest.id in page
+    assert "input_tokens" in page
+    assert "book" in page
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/event?source=test&id=e-1&at={at}"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        f"tenant=globex&range=30d&team={SECRET}",
+        "range=30d&team=" + quote("' OR tenant = 'globex' --"),
+        "range=30d&by=sku&tz=UTC&tenant=globex&tenant=acme",
+    ],
+)
+async def test_no_request_shows_another_tenants_costs(rig: Rig, path: str, more: str) -> None:
+    client = await rig.logged_in("acme")
+    at = int((NOW - timedelta(hours=1)).timestamp())
+    address = path.format(at=at) + ("&" if "?" in path else "?") + more
+    headers = {"x-tenant": "globex", "x-clickhouse-user": "outlay", "x-outlay-tenant": "globex"}
+    answer = await client.get(address, headers=headers)
+    shown = re.sub(
+        r'<a class="chip".*?</a>|<input type="hidden"[^>]*>|href="[^"]*"', "", answer.text, flags=re.DOTALL
+    )
+    assert SECRET not in shown
+    assert "77.5" not in shown
+    assert "Zebra" not in shown
+    assert answer.status_code == (404 if path.startswith("/event?") else 200)
+
+
+async def test_the_other_tenant_sees_its_own(rig: Rig) -> None:
+    client = await rig.logged_in("globex")
+    at = int((NOW - timedelta(hours=1)).timestamp())
+    assert SECRET in (await client.get("/explore?range=24h")).text
+    assert "$77.5" in (await client.get(f"/event?source=test&id=e-1&at={at}")).text
+
+
+async def test_nobody_looks_without_a_session(rig: Rig) -> None:
+    client = rig.client()
+    for path in (*PAGES, "/event", "/explore?by=sku"):
+        answer = await client.get(path)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/login")
+    for path in ("/stream/figures", "/stream/events"):
+        assert (await client.get(path)).status_code == 401
+    link = await client.get("/explore?by=sku", headers={"sec-fetch-site": "cross-site"})
+    assert 'content="0; url=/explore?by=sku"' in link.text
+
+
+async def test_login_is_limited_and_its_cookie_is_kept_from_scripts(rig: Rig) -> None:
+    client = rig.client()
+    wrong = await client.post("/login", data={"key": "out_live_000000000000_" + "x" * 32})
+    assert wrong.status_code == 401
+    right = await client.post("/login", data={"key": rig.keys["acme"], "next": "/explore?by=sku"})
+    assert right.headers["location"] == "/explore?by=sku"
+    cookie = right.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    statuses = [(await client.post("/login", data={"key": "no"})).status_code for _ in range(6)]
+    assert statuses[-1] == 429
+    large = await rig.client().post("/login", content=b"key=" + b"x" * 5000)
+    assert large.status_code == 413
+
+
+async def test_another_site_can_neither_log_in_nor_out(rig: Rig) -> None:
+    client = await rig.logged_in()
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "none", "origin": "http://evil"}):
+        assert (await client.post("/logout", headers=headers)).status_code == 403
+        assert (await client.post("/login", data={"key": "x"}, headers=headers)).status_code == 403
+    assert (await client.get("/")).status_code == 200
+    assert (await client.post("/logout")).headers["location"] == "/login"
+    assert (await client.get("/")).status_code == 303
+
+
+async def test_no_answer_has_inline_code_and_each_has_the_policy(rig: Rig) -> None:
+    client = await rig.logged_in()
+    for path in (*PAGES, "/login", "/nowhere", "/static/app.js", "/explore?by=tenant"):
+        answer = await client.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        if "html" in answer.headers["content-type"]:
+            assert not re.search(
+                r"<script(?![^>]*(src=|application/json))|<style|\sstyle=|\son\w+=", answer.text
+            )
+            assert answer.headers["cache-control"] == "no-store"
+            assert "<b>spent</b>" not in answer.text
+        assert "https://" not in re.sub(r"<td class=\"break\">[^<]*", "", answer.text) or path.endswith(".js")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nowhere", 404),
+        ("/event?source=a&id=b&at=1", 404),
+        ("/event?source=a&id=b&at=99999999999999", 404),
+        ("/event", 404),
+        ("/explore?by=tenant", 400),
+        ("/?tz=Mars", 400),
+    ],
+)
+async def test_what_is_not_there_is_said(rig: Rig, path: str, status: int) -> None:
+    answer = await (await rig.logged_in()).get(path)
+    assert answer.status_code == status
+    assert "<h1>" in answer.text
+
+
+async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_path: Path) -> None:
+    key = tmp_path / "keys.json"
+    nowhere = WarehouseSettings(url="http://127.0.0.1:9", user="x")
+    missing = stack.reader.model_copy(update={"database": "not_made_yet"})
+    for settings in (nowhere, missing):
+        away = world(stack, settings, tmp_path)
+        lost = replace(rig, world=replace(away, sessions=rig.world.sessions))
+        client = await lost.logged_in()
+        answer = await client.get("/")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "5"
+        assert "Nothing is lost" in answer.text
+    assert not key.exists()
+
+
+async def test_a_page_is_answered_to_whoever_may_look_now(rig: Rig) -> None:
+    client: httpx.AsyncClient = await rig.logged_in()
+    clock = rig.world.clock
+    assert clock.now() == datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
+    answer = await client.get("/quality")
+    assert "bad_growth" in answer.text
+    assert "pricer" in answer.text

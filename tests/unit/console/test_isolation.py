@@ -1,0 +1,140 @@
+"""Whose costs are shown is decided by the session, and by nothing that a request can say."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.datastructures import Headers
+
+from outlay_console.adapters.readers import Readers, TenantReader
+from outlay_console.domain import queries
+from outlay_console.domain.queries import Question
+from outlay_console.domain.spans import latest
+from outlay_console.domain.view import View
+from outlay_console.security import safe_path, same_origin
+from outlay_console.sessions import Sessions, read_secret
+from outlay_kit.keys import KeyFile, KeyRing
+from outlay_kit.settings import WarehouseSettings
+
+NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
+VIEW = View(filters={"team": ("x' OR 1=1 --",)})
+SPAN = latest("30d", NOW, VIEW.zone)
+QUESTIONS = {
+    "totals": queries.totals({"a": SPAN, "b": SPAN.before}, VIEW.filters),
+    "breakdown": queries.breakdown(VIEW, SPAN, 10),
+    "movers": queries.movers(SPAN, ("team", "sku"), 5),
+    "series": queries.series(VIEW, SPAN, "day", ["a"]),
+    "events": queries.events(VIEW, SPAN, 5),
+    **{name: Question(getattr(queries, name)) for name in
+       ("EVENT", "UNPRICED", "ALERTS", "LETTERS", "HEALTH", "NEWEST")},
+}  # fmt: skip
+
+
+class Asked(Readers):
+    """Notes what is asked, and asks nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(WarehouseSettings(), 1, 1)
+        self.asked: list[tuple[str, Mapping[str, object]]] = []
+
+    async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
+        self.asked.append((sql, bound))
+        return []
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_every_table_of_every_question_is_read_for_one_tenant(name: str) -> None:
+    question = QUESTIONS[name]
+    tables = len(re.findall(r"FROM (?!\()\w+", question.sql))
+    assert question.sql.count("tenant = {tenant:String}") == tables > 0
+    assert "OR 1=1" not in question.sql
+    asked = Asked()
+    await TenantReader(asked, "acme").rows(question)
+    assert asked.asked[0][1]["tenant"] == "acme"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question("SELECT sum(cost) FROM costs_daily"),
+        Question("SELECT 1 FROM costs WHERE tenant = 'globex' AND {tenant:String} != ''"),
+        Question("SELECT 1 FROM costs WHERE tenant = {tenant:String}", {"tenant": "globex"}),
+        Question("SELECT 1 FROM costs WHERE tenant = {tenant:String} UNION ALL SELECT 2 FROM costs_daily"),
+    ],
+)
+async def test_a_question_that_leaves_the_tenant_open_is_not_asked(question: Question) -> None:
+    asked = Asked()
+    with pytest.raises(ValueError, match="tenant"):
+        await TenantReader(asked, "acme").rows(question)
+    assert not asked.asked
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    return tmp_path / "keys.json"
+
+
+def test_a_cookie_is_of_a_key_that_may_read(keys: Path) -> None:
+    file = KeyFile(keys)
+    reader, sender = file.create("acme", ("read",), NOW), file.create("acme", ("ingest",), NOW)
+    ring = KeyRing(keys)
+    sessions = Sessions(ring, b"secret", hours=1)
+    cookie = sessions.open(reader, NOW)
+    assert cookie is not None
+    session = sessions.read(cookie, NOW)
+    assert session is not None
+    assert session.tenant == "acme"
+    assert sessions.open(sender, NOW) is None
+    assert sessions.open(reader[:-1] + "_", NOW) is None
+
+
+def test_a_cookie_ends_with_time_with_its_key_and_when_it_is_touched(keys: Path) -> None:
+    file = KeyFile(keys)
+    key = file.create("acme", ("read",), NOW)
+    ring = KeyRing(keys)
+    sessions = Sessions(ring, b"secret", hours=1)
+    cookie = sessions.open(key, NOW)
+    assert cookie is not None
+    assert sessions.read(cookie, NOW + timedelta(hours=1)) is None
+    assert sessions.read("00" + cookie[2:], NOW) is None
+    assert sessions.read(cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), NOW) is None
+    assert sessions.read("", NOW) is None
+    assert Sessions(ring, b"another", hours=1).read(cookie, NOW) is None
+    file.revoke(key.split("_")[2], NOW)
+    ring.refresh()
+    assert sessions.read(cookie, NOW) is None
+
+
+def test_the_secret_outlives_a_restart_and_is_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    assert read_secret(path) == read_secret(path)
+    assert path.stat().st_mode & 0o077 == 0
+    assert read_secret(None) != read_secret(None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "taken"),
+    [
+        ({"sec-fetch-site": "same-origin", "host": "a"}, True),
+        ({"sec-fetch-site": "same-origin", "host": "a", "origin": "http://a"}, True),
+        ({"host": "a", "origin": "http://a"}, True),
+        ({"sec-fetch-site": "cross-site", "host": "a", "origin": "http://a"}, False),
+        ({"sec-fetch-site": "same-site", "host": "a", "origin": "http://b.a"}, False),
+        ({"host": "a", "origin": "http://evil"}, False),
+        ({"host": "a", "origin": "null"}, False),
+        ({"host": "a"}, False),
+    ],
+)
+def test_only_our_own_pages_may_post(headers: dict[str, str], taken: bool) -> None:
+    assert same_origin(Headers(headers)) is taken
+
+
+@pytest.mark.parametrize(
+    "text", ["//evil", "/\\evil", "https://evil/", "evil", "javascript:alert(1)", "/\r\nx", "/login"]
+)
+def test_after_the_login_one_stays_here(text: str) -> None:
+    assert safe_path(text) == "/"
+    assert safe_path("/explore?by=sku&team=a") == "/explore?by=sku&team=a"

@@ -1,0 +1,95 @@
+"""Views cover what they say: in every time zone, to the minute."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_console.domain.spans import (
+    RANGES,
+    Span,
+    bucket_for,
+    cover,
+    latest,
+    midnight,
+    period_of,
+    source_of,
+    starts_of,
+)
+
+NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
+ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]
+MINUTES = st.integers(0, 3 * 366 * 1440).map(
+    lambda n: datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=n)
+)
+
+
+@given(MINUTES, MINUTES)
+def test_pieces_add_up_to_exactly_the_span(a: datetime, b: datetime) -> None:
+    span = Span(min(a, b), max(a, b))
+    pieces = cover(span)
+    seconds = {"minute": 60, "hour": 3600, "day": 86_400}
+    for piece in pieces:
+        assert int(piece.span.start.timestamp()) % seconds[piece.grain] == 0
+        assert int(piece.span.end.timestamp()) % seconds[piece.grain] == 0
+    assert [p.span.start for p in pieces] == sorted(p.span.start for p in pieces)
+    assert all(one.span.end == other.span.start for one, other in pairwise(pieces))
+    if pieces:
+        assert (pieces[0].span.start, pieces[-1].span.end) == (span.start, span.end)
+    assert len(pieces) <= 5
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_ends_with_the_bucket_of_now_and_is_tiled_by_its_buckets(name: str, zone: str) -> None:
+    tz = ZoneInfo(zone)
+    span = latest(name, NOW, tz)
+    assert span.start < NOW <= span.end
+    assert span.end - NOW <= timedelta(days=1)
+    starts = starts_of(bucket_for(span), span, tz)
+    assert starts[0] <= span.start
+    assert starts == sorted(set(starts))
+    assert starts[-1] < span.end
+    assert len(starts) <= 200
+
+
+def test_a_day_in_berlin_has_25_hours_when_the_clocks_go_back() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    span = period_of(datetime(2026, 10, 25, 12, tzinfo=UTC), "day", berlin)
+    assert span == Span(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
+    assert span.length == timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "zone", "source"),
+    [
+        ("day", "UTC", "day"),
+        ("day", "Europe/Berlin", "hour"),
+        ("day", "Asia/Kolkata", "minute"),
+        ("hour", "Europe/Berlin", "hour"),
+        ("hour", "Asia/Kolkata", "minute"),
+        ("minute", "UTC", "minute"),
+        ("month", "America/New_York", "hour"),
+    ],
+)
+def test_the_coarsest_rollup_that_can_be_cut_at_the_zones_hours(bucket: str, zone: str, source: str) -> None:
+    tz = ZoneInfo(zone)
+    assert source_of(bucket, latest("30d", NOW, tz), tz) == source  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("period", ["hour", "day", "week", "month", "quarter", "year"])
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_period_holds_its_moment(period: str, zone: str) -> None:
+    span = period_of(NOW, period, ZoneInfo(zone))  # type: ignore[arg-type]
+    assert span.start <= NOW < span.end
+
+
+def test_a_week_begins_on_monday() -> None:
+    assert period_of(NOW, "week", ZoneInfo("UTC")).start == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_local_midnight() -> None:
+    assert midnight(NOW.date(), ZoneInfo("Asia/Tokyo")) == datetime(2026, 11, 24, 15, tzinfo=UTC)

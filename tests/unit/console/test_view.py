@@ -1,0 +1,62 @@
+"""An address is a view, and a view is an address."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_console.domain.spans import RANGES
+from outlay_console.domain.view import DIMENSIONS, View, ViewError, read_view
+
+_VALUES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=4, unique=True)
+_FILTERS = st.dictionaries(st.sampled_from(sorted(DIMENSIONS)), _VALUES, max_size=4)
+
+
+@given(
+    st.sampled_from(sorted(RANGES)),
+    st.sampled_from(["UTC", "Europe/Berlin"]),
+    st.sampled_from(sorted(DIMENSIONS)),
+    _FILTERS,
+)
+def test_a_view_that_is_sent_is_the_view_that_is_seen(
+    name: str, zone: str, by: str, filters: dict[str, list[str]]
+) -> None:
+    pairs = [("range", name), ("tz", zone), ("by", by)]
+    pairs += [(dimension, value) for dimension, values in filters.items() for value in values]
+    view = read_view(pairs)
+    again = read_view(parse_qsl(view.query()[1:], keep_blank_values=True))
+    assert again == view
+
+
+def test_days_of_ones_own_are_kept_and_can_be_left() -> None:
+    view = read_view([("from", "2026-11-01"), ("to", "2026-11-07"), ("team", "growth")])
+    assert "from=2026-11-01&to=2026-11-07" in view.query()
+    assert "range=7d" in view.query(range="7d")
+    assert "from" not in view.query(range="7d")
+
+
+def test_a_filter_is_added_and_taken_away() -> None:
+    view = View().only("team", "").only("sku", "gpt-5")
+    assert view.filters == {"team": ("",), "sku": ("gpt-5",)}
+    assert view.without("team").filters == {"sku": ("gpt-5",)}
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("range", "1y")],
+        [("by", "tenant")],
+        [("tz", "Mars/Olympus")],
+        [("tz", "../../etc/passwd")],
+        [("from", "2026-11-01")],
+        [("from", "2026-11-07"), ("to", "2026-11-01")],
+        [("from", "1026-11-07"), ("to", "2026-11-01")],
+        [("from", "yesterday"), ("to", "today")],
+        [("team", str(n)) for n in range(51)],
+        [("team", "x" * 257)],
+    ],
+)
+def test_what_cannot_be_asked_is_said(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(ViewError):
+        read_view(pairs)
