@@ -1,5 +1,14 @@
 """Fixtures of the whole suite."""
 
+import os
+
+import hypothesis
 from tests.stack import stack
 
 __all__ = ["stack"]
+
+# The same examples every time, so that a run says something about the change and not about luck;
+# HYPOTHESIS_PROFILE=explore looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

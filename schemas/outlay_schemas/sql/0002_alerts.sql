@@ -1,4 +1,4 @@
--- Alerts: what state each is in, and what is still to be told. An outbox row is written before its message is sent.
+-- Alerts: what state each is in.
 
 CREATE TABLE IF NOT EXISTS alerts
 (
@@ -14,18 +14,3 @@ CREATE TABLE IF NOT EXISTS alerts
 ENGINE = ReplacingMergeTree(seq)
 ORDER BY (tenant, id)
 COMMENT 'The newest state of every alert. Read it with FINAL';
-
-CREATE TABLE IF NOT EXISTS alert_outbox
-(
-    tenant LowCardinality(String) COMMENT 'Whose costs',
-    message_id String COMMENT 'The id that every try of every channel sends: receivers keep one',
-    channel LowCardinality(String) COMMENT 'Where it goes: bus, console, webhook',
-    body String COMMENT 'The message, JSON (schema Alert)' CODEC(ZSTD(3)),
-    sent Bool COMMENT 'Whether it was told',
-    attempt UInt32 COMMENT 'Tries so far; the greatest wins',
-    created_at DateTime64(6, 'UTC') COMMENT 'When it was decided',
-    written_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
-)
-ENGINE = ReplacingMergeTree(attempt)
-ORDER BY (tenant, message_id, channel)
-COMMENT 'What is to be told, and whether it was. Read it with FINAL';

@@ -1,7 +1,5 @@
 -- Delivery of alerts: the outbox with its retries, the log of tries, and endpoints that are gone.
 
-DROP TABLE IF EXISTS alert_outbox;
-
 CREATE TABLE IF NOT EXISTS alert_messages
 (
     tenant LowCardinality(String) COMMENT 'Whose costs',

@@ -31,7 +31,10 @@ def message(alerts: Sequence[Alert]) -> dict[str, object]:
 def _one(alert: Alert) -> Iterator[Block]:
     yield _header(f"{_mark(alert)} {alert.title}")
     yield _section(escape(alert.summary))
-    yield {"type": "section", "fields": [_mrkdwn(f"*{k}*\n{escape(v)}", _FIELD) for k, v in _figures(alert)]}
+    yield {
+        "type": "section",
+        "fields": [_mrkdwn(f"*{escape(k)}*\n{escape(v)}", _FIELD) for k, v in _figures(alert)],
+    }
     if alert.effects:
         parts = " · ".join(f"{effect.kind} {_signed(effect.cost)}" for effect in alert.effects)
         yield _section(f"*Why, against {escape(alert.compared)}*\n{parts}")
