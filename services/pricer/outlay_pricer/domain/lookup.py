@@ -18,6 +18,7 @@ class Lookup:
 
     def __init__(self, rates: RateBook, deployments: tuple[AzureDeployment, ...]) -> None:
         self._rates = rates
+        rates.resolve = self.find
         self._deployments = {(item.resource, item.deployment.lower()): item.model for item in deployments}
 
     def line(self, provider: str, sku: str, attributes: Mapping[str, str]) -> RateLine:

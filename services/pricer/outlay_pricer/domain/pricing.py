@@ -138,9 +138,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
     if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
         line = catalog.lookup.line(event.provider, event.sku, event.attributes)
         context, guesses = catalog.context.resolve(line, event.attributes, event.time)
-    line, shape, amounts = catalog.rates.quote(
-        event.provider, event.sku, usage, event.time, context, catalog.lookup.find
-    )
+    line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time, context)
     if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
         return None
     if shape.uncovered and any(usage[name] for name in shape.uncovered):

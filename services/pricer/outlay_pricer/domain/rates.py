@@ -143,6 +143,8 @@ class RateBook:
         self._lines: dict[tuple[str, str], RateLine] = {}
         self._hot: dict[str, dict[str, dict[tuple[str, ...], Hot]]] = {}
         self._remembered = 0
+        self.resolve: Callable[[str, str], RateLine] = self.find
+        """How a name that is not remembered is found; a catalog puts its own maps before the data's rules."""
         self._minimums = {
             (minimum.provider, model): (minimum.meters, minimum.at_least)
             for minimum in data.minimums
@@ -156,7 +158,6 @@ class RateBook:
         usage: Mapping[str, Quantity],
         at: datetime,
         context: Context = _NO_CONTEXT,
-        find: Callable[[str, str], RateLine] | None = None,
     ) -> Quote:
         """Price a call: the line, the shape and the amounts (total first, pico-USD / shape.denominator).
 
@@ -169,7 +170,7 @@ class RateBook:
                     return line, shape, run(usage)
             except KeyError:
                 pass  # the first call of this name with these meters
-        line = self.line(provider, sku, find or self.find)
+        line = self.line(provider, sku, self.resolve)
         card = None if line.refused else line.card(at, context)
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None
