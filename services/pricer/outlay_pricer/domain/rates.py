@@ -151,7 +151,7 @@ class RateBook:
             for model in minimum.models
         }
 
-    def quote(  # noqa: PLR0917 - the hot path: keywords cost a tenth of it
+    def quote(
         self,
         provider: str,
         sku: str,
