@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.ingest.processes import until
+from tests.processes import until
 
 from outlay_kit.kafka import KafkaSink, create_topics, deliver
 from outlay_kit.settings import KafkaSettings
