@@ -1,0 +1,231 @@
+"""The command that says what comes next."""
+
+# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outlay.cli.common import CommandError, err, out, told
+from outlay.cli.reports import By, Tenant, Tz, Where, reading
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from outlay_reports.adapters.books import Books
+    from outlay_reports.forecast.series import Series
+    from outlay_reports.forecast.whatif import Change
+    from outlay_reports.periods import Unit
+    from outlay_reports.question import Question, Sums
+
+_UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
+
+
+@told
+def forecast(
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv|-", help="Forecast this file: timestamp,value and maybe series."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, max=20_000, help="How many values. Default: 90; of hours 168.")
+    ] = None,
+    freq: Annotated[str | None, typer.Option(help="How far values are apart: h, D, W, MS.")] = None,
+    by: By = None,
+    totals: Annotated[
+        bool, typer.Option(help="With --by: also all together, as the sum of the parts.")
+    ] = False,
+    meter: Annotated[
+        str, typer.Option(help="Forecast the use of a meter, such as output_tokens, not the cost.")
+    ] = "",
+    full: Annotated[
+        float | None, typer.Option(help="With --meter: when does its daily use reach this?")
+    ] = None,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), MODEL>OTHER=50%."),
+    ] = None,
+    summary: Annotated[
+        bool | None,
+        typer.Option(help="Landing of the month and budgets, for people. Default: where one looks."),
+    ] = None,
+    tz: Tz = "UTC",
+    where: Where = None,
+    tenant: Tenant = None,
+) -> None:
+    """Forecast costs with intervals that were tested on the past: NDJSON, one value a line.
+
+    At a terminal and without a file: where this month lands, and how likely it breaks each budget.
+
+    Examples:
+
+      outlay forecast
+
+      outlay forecast --series usage.csv --horizon 72 --freq h
+
+      outlay forecast --by team,model --horizon 30 --totals > forecast.ndjson
+
+      outlay forecast --what-if "claude-opus-4-1>claude-sonnet-4-5=50%" --summary
+
+      outlay forecast --meter gpu_seconds --full 691200
+    """
+    from outlay_reports.errors import AskError
+
+    if series is not None:
+        try:
+            _write(_of_file(series, horizon, freq))
+        except AskError as error:
+            raise CommandError(str(error), error.hint) from error
+        return
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.forecast.whatif import read_change
+
+    with reading() as books:
+        now = SystemClock().now()
+        question = _question(by, tz, where, tenant, freq, now)
+        changes = [read_change(text) for text in what_if or []]
+        if full is not None:
+            _full(books, question, meter, full, now)
+        elif summary or (summary is None and out.is_terminal and horizon is None and not meter):
+            _summary(books, question, changes, now)
+        else:
+            _write(_of_books(books, question, horizon, meter, changes, now, totals=totals))
+
+
+def _write(lines: "Iterable[dict[str, str | float]]") -> None:
+    import json
+
+    for line in lines:
+        typer.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _of_file(file: str, horizon: int | None, freq: str | None) -> "Iterable[dict[str, str | float]]":
+    import sys
+
+    from outlay_reports.forecast.batch import forecast_lines
+    from outlay_reports.forecast.series import frequency_of, read_csv
+
+    frequency = None if freq is None else frequency_of(freq)
+    if file == "-":
+        found = read_csv(sys.stdin, frequency)
+    else:
+        path = Path(file)
+        if not path.is_file():
+            raise CommandError(f"{path} is not a file", "give a CSV of timestamp,value, or - for stdin")
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as lines:
+                found = read_csv(lines, frequency)
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{path} is not text", "give a CSV of timestamp,value in UTF-8") from error
+    _doubts(found)
+    return forecast_lines(found, horizon or max(2 * max(found[0].frequency.periods, default=6), 12))
+
+
+def _doubts(found: "list[Series]") -> None:
+    """Tell on stderr what makes a forecast less than it looks."""
+    missing = sum(one.missing for one in found)
+    short = [one for one in found if len(one.values) < 8]
+    if missing:
+        err.print(
+            f"{missing} missing values were filled in from a season before or their neighbours",
+            style="yellow",
+        )
+    if short:
+        err.print(
+            f"{len(short)} series have less than 8 values: their intervals are a guess and wide",
+            style="yellow",
+        )
+
+
+def _question(
+    by: str | None,
+    tz: str,
+    where: list[str] | None,
+    tenant: list[str] | None,
+    freq: str | None,
+    now: "datetime",
+) -> "Question":
+    from outlay_reports.periods import unit_span, zone_of
+    from outlay_reports.question import Question, conditions, dimensions
+
+    unit = _UNITS.get((freq or "D").lower())
+    if unit is None:
+        raise CommandError(
+            f"--freq {freq} is not for the books", "give h, D, W or MS; any other for --series FILE"
+        )
+    zone = zone_of(tz)
+    month = unit_span(now, "month", zone)
+    return Question(month, zone, dimensions(by), conditions(where or []), tuple(tenant or ()), unit)
+
+
+def _of_books(
+    books: "Books",
+    question: "Question",
+    horizon: int | None,
+    meter: str,
+    changes: "list[Change]",
+    now: "datetime",
+    *,
+    totals: bool,
+) -> "Iterable[dict[str, str | float]]":
+    from outlay.forecast.history import PERIODS, SECONDS, as_series, past
+    from outlay_reports.forecast.books import book_lines
+    from outlay_reports.forecast.whatif import factors
+
+    unit = question.unit or "day"
+    found = past(books, question, now, meter)
+    if not found.keys:
+        raise CommandError(
+            f"there is no whole {unit} of history yet", "try --freq h, or --summary for the run rate"
+        )
+    steps = horizon or (168 if unit == "hour" else 90)
+    days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
+    scale = factors(changes, _models(books, question, now), days) if changes else [1.0] * steps
+    return book_lines(
+        as_series(found, question), found.keys, question.by, PERIODS[unit], scale, totals=totals
+    )
+
+
+def _models(books: "Books", question: "Question", now: "datetime") -> dict[str, "Sums"]:
+    from dataclasses import replace
+    from datetime import timedelta
+
+    from outlay_reports.periods import Span
+
+    end = now.replace(second=0, microsecond=0)
+    span = Span(end - timedelta(days=30), end)
+    cells = books.cells(replace(question, span=span, unit=None, by=("sku",)))
+    return {cell.keys[0]: cell.sums for cell in cells}
+
+
+def _summary(books: "Books", question: "Question", changes: "list[Change]", now: "datetime") -> None:
+    from outlay.catalog.publish import newest
+    from outlay.forecast.history import land
+    from outlay.forecast.summary import budget_sheet, landing_sheet
+    from outlay.local import stores
+    from outlay.reports.write import to_terminal
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.forecast.whatif import factors
+
+    found = land(books, question, now)
+    middle = (question.span.end - now).total_seconds() / 86_400 / 2
+    factor = factors(changes, _models(books, question, now), [middle])[0] if changes else 1.0
+    to_terminal(landing_sheet(question, found, factor, [str(change) for change in changes]), out)
+    catalog = newest(stores()[0], SystemClock())
+    tenants = question.tenants or tuple(books.tenants())
+    budgets = () if catalog is None else catalog.budgets
+    sheet = budget_sheet(books, budgets, tenants, now)
+    if sheet.rows:
+        out.print()
+        to_terminal(sheet, out)
+
+
+def _full(books: "Books", question: "Question", meter: str, amount: float, now: "datetime") -> None:
+    from outlay.forecast.summary import full_sheet
+    from outlay.reports.write import to_terminal
+
+    if not meter:
+        raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
+    to_terminal(full_sheet(books, question, now, meter, amount), out)

@@ -1,0 +1,110 @@
+"""Costs of the past as even series, and the budgets that they are held against."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from outlay_reports.adapters.books import Books
+from outlay_reports.forecast.landing import Landing, landing
+from outlay_reports.forecast.series import Frequency, Series
+from outlay_reports.forecast.smoothing import Array
+from outlay_reports.periods import Span, Unit, unit_span
+from outlay_reports.question import Question, Sums, total
+
+SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
+PERIODS: dict[Unit, tuple[int, ...]] = {"hour": (24, 168), "day": (7,), "week": (52,), "month": (12,)}
+FREQUENCIES: dict[Unit, Frequency] = {
+    "hour": Frequency(timedelta(hours=1)),
+    "day": Frequency(timedelta(days=1)),
+    "week": Frequency(timedelta(weeks=1)),
+    "month": Frequency(months=1),
+}
+_LOOK_BACK: dict[Unit, timedelta] = {
+    "hour": timedelta(weeks=6), "day": timedelta(days=200), "week": timedelta(weeks=160), "month": timedelta(days=1900),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Past:
+    """Whole pieces of time of each combination of values, one number each; and the bounds of the pieces."""
+
+    keys: tuple[tuple[str, ...], ...]
+    values: Array
+    starts: tuple[datetime, ...]
+
+
+def past(books: Books, question: Question, now: datetime, meter: str = "") -> Past:
+    """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
+
+    The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece
+    is 0, but from the first piece on that has costs.
+    """
+    unit = question.unit or "day"
+    extent = books.extent(question.tenants)
+    end = unit_span(now, unit, question.zone).start
+    if extent is None or extent.start >= end:
+        return Past((), np.zeros((0, 0)), ())
+    first = unit_span(max(extent.start, end - _LOOK_BACK[unit]), unit, question.zone)
+    # A first piece that began before the first event is only a part of one.
+    start = first.start if first.start == extent.start or extent.start < end - _LOOK_BACK[unit] else first.end
+    if start >= end:
+        return Past((), np.zeros((0, 0)), ())
+    asked = replace(question, span=Span(start, end), unit=unit)
+    cells = books.cells(asked)
+    keys = tuple(sorted({cell.keys for cell in cells}))
+    places = {key: n for n, key in enumerate(keys)}
+    edges = asked.bounds
+    values = np.zeros((len(keys), len(edges) - 1))
+    for cell in cells:
+        amount = float(cell.sums.usage.get(meter, 0)) if meter else cell.sums.cost / 10**12
+        values[places[cell.keys], cell.bucket] = amount
+    return Past(keys, values, tuple(edges[:-1]))
+
+
+def as_series(found: Past, question: Question) -> list[Series]:
+    """Return the past as series with local times, as forecasts take them."""
+    frequency = FREQUENCIES[question.unit or "day"]
+    times = tuple(at.astimezone(question.zone) for at in found.starts)
+    return [
+        Series(" / ".join(keys), times, values, frequency, 0, spaced=False)
+        for keys, values in zip(found.keys, found.values, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where a span lands, what was spent in it so far, and of which length the pieces of the landing are."""
+
+    landing: Landing
+    spent: Sums
+    unit: Unit
+    begun: datetime
+    """When the first piece that is left began."""
+
+    def crossing(self, amount: float) -> datetime | None:
+        """Return by when the expected cost has passed `amount`; None: it does not."""
+        place = self.landing.crossed(amount)
+        return None if place is None else self.begun + timedelta(seconds=SECONDS[self.unit] * (place + 1))
+
+
+def land(books: Books, question: Question, now: datetime) -> Landed:
+    """Return where the question's span lands: by days where there are three weeks of them, else by hours."""
+    unit: Unit = "day"
+    known = past(books, replace(question, by=(), unit=unit), now)
+    if len(known.starts) < 21:
+        unit = "hour"
+        known = past(books, replace(question, by=(), unit=unit), now)
+    begun_at = unit_span(now, unit, question.zone).start
+    spent = _since(books, question, question.span.start, now)
+    begun = _since(books, question, max(begun_at, question.span.start), now)
+    history = known.values[0] if len(known.starts) else np.zeros(0)
+    left = round((question.span.end - begun_at).total_seconds() / SECONDS[unit])
+    found = landing(history, PERIODS[unit], spent.cost / 1e12, left, begun.cost / 1e12)
+    return Landed(found, spent, unit, begun_at)
+
+
+def _since(books: Books, question: Question, start: datetime, now: datetime) -> Sums:
+    """Return what was spent from `start` until now."""
+    end = max(now.replace(second=0, microsecond=0), start) + timedelta(minutes=1)
+    return total(books.cells(replace(question, span=Span(start, end), unit=None, by=())))

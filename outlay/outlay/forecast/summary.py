@@ -1,0 +1,132 @@
+"""The forecast for people: where the month lands, which budgets it breaks, and when something is full."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from outlay.forecast.history import Landed, land, past
+from outlay_reports.adapters.books import Books
+from outlay_reports.forecast.growth import growth
+from outlay_reports.periods import unit_span
+from outlay_reports.question import Question
+from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_schemas.catalog import Budget
+
+_UNTESTED = (
+    "too little history to test a forecast on: this is the run rate, and how far it is off is not known"
+)
+
+
+def landing_sheet(question: Question, found: Landed, factor: float, assumed: Sequence[str]) -> Sheet:
+    """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
+    low80, high80 = (_assume(found, bound, factor) for bound in found.landing.bounds(80))
+    low95, high95 = (_assume(found, bound, factor) for bound in found.landing.bounds(95))
+    expected = _assume(found, found.landing.expected, factor)
+    known = found.landing.tested
+    rows = [
+        Row(("spent so far", Spent(found.spent.cost, found.spent.unpriced))),
+        Row(("expected at the end", _spent(expected, found))),
+    ]
+    if known:
+        rows += [
+            Row(("80 % of the time from", _spent(low80, found))), Row(("to", _spent(high80, found))),
+            Row(("95 % of the time from", _spent(low95, found))), Row(("to", _spent(high95, found))),
+        ]  # fmt: skip
+    notes = [f"assumed: {text}" for text in assumed] + ([] if known else [_UNTESTED])
+    if found.spent.unpriced:
+        notes.append(f"{found.spent.unpriced:,} events unpriced: the forecast is one of lower bounds")
+    end = question.span.end.astimezone(question.zone)
+    columns = (Column("what", ""), Column("usd", "USD", "usd"))
+    return Sheet(
+        "landing",
+        f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}",
+        columns,
+        tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _assume(found: Landed, usd: float, factor: float) -> float:
+    return found.landing.spent + (usd - found.landing.spent) * factor
+
+
+def _spent(usd: float, found: Landed) -> Spent:
+    return Spent(round(usd * 10**12), found.spent.unpriced)
+
+
+def budget_sheet(books: Books, budgets: Sequence[Budget], tenants: Sequence[str], now: datetime) -> Sheet:
+    """Return every budget with its landing and the probability that it is broken."""
+    rows = [
+        _budget_row(books, budget, tenant, now) for budget in budgets for tenant in _whose(budget, tenants)
+    ]
+    columns = (
+        Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
+        Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"),
+        Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80 % from", "usd"),
+        Column("upper80_usd", "to", "usd"), Column("breaks", "breaks it"), Column("when", "around"),
+    )  # fmt: skip
+    return Sheet("budgets", "Budgets", columns, tuple(rows))
+
+
+def _whose(budget: Budget, tenants: Sequence[str]) -> Sequence[str]:
+    return tenants if budget.tenant == "*" else [tenant for tenant in tenants if tenant == budget.tenant]
+
+
+def _budget_row(books: Books, budget: Budget, tenant: str, now: datetime) -> Row:
+    zone = ZoneInfo(budget.timezone)
+    where: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in budget.scope.items()}
+    question = Question(unit_span(now, budget.period, zone), zone, (), where, (tenant,))
+    found = land(books, question, now)
+    amount = float(budget.amount)
+    low, high = (
+        (_spent(bound, found) for bound in found.landing.bounds(80)) if found.landing.tested else (None, None)
+    )
+    crossing = found.crossing(amount)
+    when = "" if crossing is None else f"{crossing.astimezone(zone):%Y-%m-%d}"
+    values: tuple[Value, ...] = (
+        budget.name, tenant, budget.period, Spent(round(budget.amount * 10**12)),
+        Spent(found.spent.cost, found.spent.unpriced), _spent(found.landing.expected, found), low, high,
+        likely(found.landing.over(amount), tested=found.landing.tested),
+        "already" if found.spent.cost > budget.amount * 10**12 else when,
+    )  # fmt: skip
+    return Row(values)
+
+
+def likely(probability: float, *, tested: bool) -> str:
+    """Write a probability as far as it can be known."""
+    if probability >= 1:
+        return "yes"
+    if not tested:
+        return "unknown"
+    if probability < 0.01:
+        return "< 1 %"
+    return "> 99 %" if probability > 0.99 else f"{probability:.0%}".replace("%", " %")
+
+
+def full_sheet(books: Books, question: Question, now: datetime, meter: str, amount: float) -> Sheet:
+    """Return when the daily use of a meter reaches `amount`, by the growth of the past months."""
+    known = past(books, replace(question, by=(), unit="day"), now, meter)
+    found = growth(known.values[0] if len(known.keys) else known.values.reshape(-1))
+    usual, soon, late = found.days_until(amount)
+
+    def day(days: float | None) -> str:
+        return (
+            "not at that growth"
+            if days is None
+            else f"{now.astimezone(question.zone) + timedelta(days=days):%Y-%m-%d}"
+        )
+
+    rows = (
+        Row(("a day now", f"{found.level:,.0f}")), Row(("growth a day", f"{found.slope:+,.2f}")),
+        Row((f"reaches {amount:,.0f}", "has already" if found.level >= amount else day(usual))),
+        Row(("soonest (80 %)", day(soon))), Row(("latest (80 %)", day(late))),
+    )  # fmt: skip
+    days = len(known.starts)
+    notes = (
+        (f"from {days} days of history",)
+        if days >= 21
+        else (f"only {days} days of history: take it as a guess",)
+    )
+    columns = (Column("what", ""), Column("value", "value"))
+    return Sheet("full", f"When {meter} reaches {amount:,.0f} a day", columns, rows, notes=notes)

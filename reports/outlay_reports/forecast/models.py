@@ -1,0 +1,76 @@
+"""What forecasts compete: smoothing on the plain and on the log scale, and what repeats the last seasons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay_reports.forecast.smoothing import Array, walk
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A log scale that bears zeros: log(1 + y / unit), with a unit for each series."""
+
+    unit: Array
+
+    def up(self, values: Array) -> Array:
+        """Return values (series x time) on the log scale."""
+        scaled: Array = np.log1p(np.maximum(values, 0.0) / self.unit[:, None])
+        return scaled
+
+    def down(self, values: Array) -> Array:
+        """Return values (steps x series x sets) on the plain scale."""
+        plain: Array = np.expm1(np.clip(values, 0.0, 50.0)) * self.unit[:, None]
+        return plain
+
+
+def candidates(values: Array, periods: Sequence[int], origins: Sequence[int], steps: int) -> list[Array]:
+    """Return, for each origin, every model's forecast of the next `steps` values: steps x series x models.
+
+    `values`: series x time. Only what is before an origin is used for it.
+    """
+    mean = np.mean(np.abs(values[:, : origins[0]]), axis=1)
+    scale = Scale(np.where(mean > 0, mean * 0.02, 1.0))
+    plain = walk(values, periods, origins)
+    logs = walk(scale.up(values), periods, origins)
+    found = []
+    for at, one, two in zip(origins, plain, logs, strict=True):
+        # Twice what was ever seen, and more, is no forecast but a runaway trend.
+        ceiling = 3.0 * np.max(np.abs(values[:, :at]), axis=1)[None, :, None] + 1e-12
+        models = [one.ahead(steps), scale.down(two.ahead(steps)), repeats(values[:, :at], periods, steps)]
+        found.append(np.clip(np.concatenate(models, axis=2), 0.0, ceiling))
+    return found
+
+
+def repeats(past: Array, periods: Sequence[int], steps: int) -> Array:
+    """Return what repeats the last value, the last season, the mean of the last seasons, and that with growth."""
+    found = [np.repeat(past[:, -1][None, :], steps, axis=0)]
+    for period in periods:
+        last = past[:, -period:].T
+        found.append(last[np.arange(steps) % period])
+        count = min(past.shape[1] // period, 4)
+        if count > 1:
+            # Seasons x series x period, the last season first.
+            cut = past[:, past.shape[1] - count * period :].reshape(len(past), count, period)
+            seasons = np.swapaxes(cut, 0, 1)[::-1]
+            found.append(np.mean(seasons, axis=0).T[np.arange(steps) % period])
+            found.append(_grown(seasons, steps))
+    return np.stack(found, axis=2)
+
+
+def _grown(seasons: Array, steps: int) -> Array:
+    """Return the usual shape of a season on the level of the last one, growing on as the seasons did, but less.
+
+    `seasons`: the last first; seasons x series x period.
+    """
+    count, _, period = seasons.shape
+    sizes = np.maximum(np.mean(seasons, axis=2), 1e-12)
+    shape = np.mean(seasons / sizes[:, :, None], axis=0)
+    growth = np.clip((sizes[0] / sizes[-1]) ** (1 / (count - 1)), 0.5, 2.0) ** 0.8
+    ahead = np.arange(steps)
+    # The mean of the last season stands at its middle; growth wears off over four seasons.
+    distance = (ahead + 0.5) / period + 0.5
+    worn = 4 * (1 - np.exp(-distance / 4))
+    found: Array = shape.T[ahead % period] * sizes[0] * growth ** worn[:, None]
+    return found

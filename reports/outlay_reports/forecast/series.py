@@ -1,0 +1,233 @@
+"""Series from files: timestamp,value lines in, evenly spaced values out; and which seasons their spacing may have."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from outlay_reports.errors import AskError
+from outlay_reports.forecast.smoothing import Array
+
+_UNITS = {
+    "s": timedelta(seconds=1), "sec": timedelta(seconds=1), "min": timedelta(minutes=1), "t": timedelta(minutes=1),
+    "h": timedelta(hours=1), "hour": timedelta(hours=1), "d": timedelta(days=1), "day": timedelta(days=1),
+    "w": timedelta(weeks=1), "week": timedelta(weeks=1), "minute": timedelta(minutes=1),
+}  # fmt: skip
+_MONTHS = {
+    "m": 1,
+    "ms": 1,
+    "me": 1,
+    "month": 1,
+    "q": 3,
+    "qs": 3,
+    "qe": 3,
+    "quarter": 3,
+    "y": 12,
+    "ys": 12,
+    "ye": 12,
+    "year": 12,
+}
+_MANY = 50_000
+"""Values of one series at most: a year of ten minutes."""
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """How far values are apart: a length of time, or a number of months."""
+
+    length: timedelta | None = None
+    months: int = 0
+
+    def after(self, at: datetime, count: int) -> datetime:
+        """Return the time `count` values later. The day of a month is kept where the month has it."""
+        if self.length is not None:
+            return at + self.length * count
+        past = at.year * 12 + at.month - 1 + self.months * count
+        year, month = divmod(past, 12)
+        last = (
+            datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=at.tzinfo) - timedelta(days=1)
+        ).day
+        # A series of month ends stays one.
+        ends = (at + timedelta(days=1)).day == 1
+        return at.replace(year=year, month=month + 1, day=last if ends else min(at.day, last))
+
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """The seasons that such values may have, in values: the day and the week, the year."""
+        if self.length is None:
+            return (12 // self.months,) if self.months < 12 else ()
+        day, week, year = timedelta(days=1), timedelta(weeks=1), timedelta(days=364)
+        spans = [day, week] if self.length < day else [week, year] if self.length < week else [year]
+        return tuple(int(span / self.length) for span in spans if span % self.length == timedelta(0))
+
+
+def frequency_of(text: str) -> Frequency:
+    """Read h, 15min, D, W, MS as a frequency. Raises AskError."""
+    match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(-[A-Za-z]+)?", text.strip())
+    count, unit = (int(match[1] or 1), match[2].lower().removesuffix("s") or "s") if match else (0, "")
+    if match and count and match[2].lower() in ("ms", "qs", "ys"):
+        unit = match[2].lower()
+    if unit in _UNITS and count:
+        return Frequency(_UNITS[unit] * count)
+    if unit in _MONTHS and count:
+        return Frequency(months=_MONTHS[unit] * count)
+    raise AskError(f"{text!r} is no frequency", "give one such as h, 15min, D, W or MS (month)")
+
+
+def guess_frequency(times: Sequence[datetime]) -> Frequency:
+    """Return the frequency that most neighbouring times are apart. Raises AskError for less than two."""
+    if len(times) < 2:
+        raise AskError("one value says nothing of how far values are apart", "give --freq, such as h or D")
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
+    usual = steps[len(steps) // 2]
+    if abs(usual - timedelta(days=1)) <= timedelta(hours=1):
+        return Frequency(timedelta(days=1))
+    if timedelta(days=28) <= usual <= timedelta(days=31):
+        return Frequency(months=1)
+    if timedelta(days=89) <= usual <= timedelta(days=92):
+        return Frequency(months=3)
+    if timedelta(days=365) <= usual <= timedelta(days=366):
+        return Frequency(months=12)
+    return Frequency(usual)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Evenly spaced values. `missing`: how many had to be filled in; `style`: how its times are written."""
+
+    name: str
+    times: tuple[datetime, ...]
+    values: Array
+    frequency: Frequency
+    missing: int
+    spaced: bool
+    """Whether times are written with a space, as `2026-11-24 01:00:00`, and not with a T."""
+
+    def future(self, steps: int) -> list[str]:
+        """Return the times of the next values, written as the file writes them."""
+        found = [self.frequency.after(self.times[-1], n) for n in range(1, steps + 1)]
+        return [self.write(at) for at in found]
+
+    def write(self, at: datetime) -> str:
+        """Write a time as the file does."""
+        return at.isoformat(sep=" " if self.spaced else "T")
+
+
+def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
+    """Read series from CSV: columns timestamp and value, and series where there are several.
+
+    The names ds, y and unique_id are taken too. Raises AskError with the line that is wrong.
+    """
+    reader = csv.reader(lines)
+    head = [name.strip().lower().lstrip("\ufeff") for name in next(reader, [])]
+    at, value = _column(head, ("timestamp", "ds", "time", "date")), _column(head, ("value", "y", "cost"))
+    name = _column(head, ("series", "unique_id"), needed=False)
+    found: dict[str, list[tuple[datetime, float]]] = {}
+    spaced = False
+    for number, row in enumerate(reader, 2):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(head):
+            raise AskError(
+                f"line {number} has {len(row)} cells, the first line has {len(head)}", "mend the file"
+            )
+        time = _time(row[at], number)
+        spaced = " " in row[at].strip()
+        found.setdefault(row[name] if name >= 0 else "", []).append((time, _number(row[value], number)))
+    if not found:
+        raise AskError("the file has no values", "give lines of timestamp,value")
+    return [_spaced(name, points, frequency, spaced) for name, points in found.items()]
+
+
+def _column(head: Sequence[str], names: Sequence[str], *, needed: bool = True) -> int:
+    for name in names:
+        if name in head:
+            return head.index(name)
+    if needed:
+        raise AskError(
+            f"the file has no column {names[0]}",
+            f"its first line must name timestamp and value, not {', '.join(head)}",
+        )
+    return -1
+
+
+def _time(text: str, number: int) -> datetime:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise AskError(
+            f"line {number}: {text!r} is no time", "write it as 2026-11-24T01:00:00Z or 2026-11-24"
+        ) from None
+
+
+def _number(text: str, number: int) -> float:
+    try:
+        value = float(text) if text.strip() else float("nan")
+    except ValueError:
+        raise AskError(
+            f"line {number}: {text!r} is no number", "write it as 12.5, or leave it empty"
+        ) from None
+    if np.isinf(value):
+        raise AskError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
+    return value
+
+
+def _spaced(
+    name: str, points: list[tuple[datetime, float]], frequency: Frequency | None, spaced: bool
+) -> Series:
+    """Put points on even times. What is missing becomes what was there a season before, or between its neighbours."""
+    named = f" of series {name}" if name else ""
+    try:
+        points.sort(key=lambda point: point[0])
+    except TypeError:
+        raise AskError(f"some times{named} have an offset and some have none", "write all alike") from None
+    times = [at for at, _ in points]
+    if len(set(times)) < len(times):
+        twice = next(a for a, b in pairwise(times) if a == b)
+        raise AskError(f"{twice.isoformat()} is there twice{named}", "give one value for each time")
+    step = frequency or guess_frequency(times)
+    if step.length is None or step.length >= timedelta(days=1):
+        # Days and months of a place are even on its wall clock, whatever its offset is in summer.
+        points = [(at.replace(tzinfo=times[0].tzinfo), value) for at, value in points]
+        times = [at for at, _ in points]
+    known = dict(points)
+    even = [times[0]]
+    while even[-1] < times[-1] and len(even) <= _MANY:
+        even.append(step.after(times[0], len(even)))
+    if len(even) > _MANY:
+        raise AskError(
+            f"that are more than {_MANY:,} values{named}", "give a longer --freq or a shorter file"
+        )
+    off = [at for at in times if at not in set(even)]
+    if off:
+        raise AskError(
+            f"{off[0].isoformat()} does not fit the frequency{named}", "give the --freq that the file has"
+        )
+    values = np.array([known.get(at, float("nan")) for at in even])
+    missing = int(np.isnan(values).sum())
+    if missing == len(values):
+        raise AskError(f"there are no values{named}", "give at least one")
+    return Series(name, tuple(even), filled(values, step.periods), step, missing, spaced)
+
+
+def filled(values: Array, periods: Sequence[int]) -> Array:
+    """Fill what is missing by the value a season before or after it, else in a line between its neighbours."""
+    found = values.copy()
+    for period in [p for p in reversed(periods) if p < len(values)]:
+        for shift in (period, -period):
+            hole = np.isnan(found)
+            other = np.full(len(found), np.nan)
+            if shift > 0:
+                other[shift:] = found[:-shift]
+            else:
+                other[:shift] = found[-shift:]
+            found[hole] = other[hole]
+    hole = np.isnan(found)
+    if hole.any():
+        place = np.arange(len(found))
+        found[hole] = np.interp(place[hole], place[~hole], found[~hole])
+    return found

@@ -1,0 +1,142 @@
+"""Exponential smoothing of many series at once: every series with every set of parameters in one walk over time.
+
+The model is ETS(A, Ad, A) with two seasons (Taylor 2003, double seasonal Holt-Winters) and an AR(1) correction of
+the last error. A library fits its parameters by an optimiser, series by series (statsforecast 2.1: 0.09 to 0.3 s for
+four weeks of hours). Here a small grid of parameters is walked for all series side by side in numpy, and a
+back-test over several steps ahead chooses among them: quicker by two orders, and chosen for what is asked.
+Floats: a forecast is an estimate, no money that anybody is billed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_DAMPING = 0.98
+_CLIP = 4.0
+"""An error counts at most as so many mean absolute errors: one incident does not move the level for weeks."""
+
+
+_ALPHAS = ((0.05, 0.2, 0.5, 0.9), (0.01, 0.05, 0.2, 0.5))
+"""Smoothing of the level without and with seasons."""
+_GAMMAS: tuple[tuple[tuple[float, ...], ...], ...] = (
+    ((),),
+    ((0.05,), (0.25,)),
+    ((0.02, 0.1), (0.02, 0.35), (0.2, 0.2)),
+)
+"""Smoothing of each season: with none, one and two. Of two, the longer holds what the shorter cannot say."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Sets of parameters, side by side: smoothing of level, trend and each season; and which seasons are there."""
+
+    alpha: Array
+    beta: Array
+    gammas: tuple[Array, ...]
+    used: tuple[Array, ...]
+
+    @property
+    def size(self) -> int:
+        """How many sets there are."""
+        return len(self.alpha)
+
+
+def grid(seasons: int) -> Grid:
+    """Return the sets of parameters for series with so many seasons (0, 1 or 2)."""
+    rows: list[tuple[float, ...]] = []
+    for count in range(seasons + 1):
+        for alpha, beta, gamma in product(_ALPHAS[count > 0], (0.0, 0.1), _GAMMAS[count]):
+            used = [1.0 if n < count else 0.0 for n in range(seasons)]
+            rows.append((alpha, alpha * beta, *_padded(gamma, seasons), *used))
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    return Grid(
+        columns[0], columns[1], tuple(columns[2 : 2 + seasons]), tuple(columns[2 + seasons : 2 + 2 * seasons])
+    )
+
+
+def _padded(gamma: Sequence[float], seasons: int) -> list[float]:
+    return [*gamma, *[0.0] * (seasons - len(gamma))]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where every series stands with every set of parameters after `at` values. All arrays: series x sets."""
+
+    at: int
+    level: Array
+    trend: Array
+    seasons: tuple[Array, ...]
+    """Period x series x sets; the value of time t is at t modulo the period."""
+    error: Array
+    rho: Array
+    """How much of an error is still there a step later."""
+
+    def ahead(self, steps: int, origin_season: int = 0) -> Array:
+        """Return the forecast of the next `steps` values: steps x series x sets."""
+        h = np.arange(1, steps + 1)
+        damped = np.cumsum(_DAMPING**h)[:, None, None]
+        found = self.level + damped * self.trend + self.rho ** h[:, None, None] * self.error
+        for season in self.seasons:
+            found += season[(self.at + origin_season + h - 1) % len(season)]
+        return found
+
+
+def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[State]:
+    """Smooth `values` (series x time) and return the states after each of `origins` values, which must grow.
+
+    The start takes its level and seasons from the first two of the longest period, so origins should be later.
+    """
+    sets = grid(len(periods))
+    series = len(values)
+    level, seasons = _start(values, periods, sets)
+    trend = np.zeros((series, sets.size))
+    error = np.zeros((series, sets.size))
+    moves = np.mean(np.abs(np.diff(values[:, : max(2, origins[0])])), axis=1)
+    size = np.full((series, sets.size), 1e-12) + moves[:, None]
+    cross = np.zeros((series, sets.size))
+    square = np.full((series, sets.size), 1e-12)
+    states: list[State] = []
+    wanted = set(origins)
+    for t in range(max(wanted)):
+        places = [season[t % len(season)] for season in seasons]
+        base = level + _DAMPING * trend
+        raw = values[:, t, None] - base
+        for place in places:
+            raw = raw - place
+        bound = _CLIP * size
+        now = np.clip(raw, -bound, bound)
+        cross += now * error
+        square += now * now
+        size += 0.02 * (np.abs(raw) - size)
+        level = base + sets.alpha * now
+        trend = _DAMPING * trend + sets.beta * now
+        rest = (1 - sets.alpha) * now
+        for season, gamma in zip(seasons, sets.gammas, strict=True):
+            season[t % len(season)] += gamma * rest
+        error = now
+        if t + 1 in wanted:
+            rho = np.clip(cross / square, 0.0, 0.95)
+            # What the level already took of the last error must not be counted twice.
+            left = (1 - sets.alpha) * error
+            copies = tuple(season.copy() for season in seasons)
+            states.append(State(t + 1, level.copy(), trend.copy(), copies, left, rho))
+    return states
+
+
+def _start(values: Array, periods: Sequence[int], sets: Grid) -> tuple[Array, list[Array]]:
+    length = values.shape[1]
+    first = min(length, 2 * max(periods, default=5))
+    head = values[:, :first]
+    level = np.mean(head, axis=1)
+    rest = head - level[:, None]
+    seasons = []
+    for period, used in zip(periods, sets.used, strict=True):
+        profile = np.stack([np.mean(rest[:, n::period], axis=1) for n in range(period)])
+        rest = rest - profile[np.arange(first) % period].T
+        seasons.append(profile[:, :, None] * used)
+    return level[:, None] * np.ones(sets.size), seasons

@@ -1,0 +1,76 @@
+"""What if prices, growth or the mix of models were others: factors on a forecast, from what was really used."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from outlay_reports.errors import AskError
+from outlay_reports.question import Sums
+
+_HELP = "give price=-20%, growth=+5% (a month), or MODEL>OTHER=50% (of its tokens)"
+_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%\Z")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One assumption. `what`: price, growth or mix; `size`: 0.5 is fifty percent."""
+
+    what: str
+    size: float
+    source: str = ""
+    target: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.source} to {self.target}" if self.what == "mix" else self.what
+        return f"{name} {self.size:+.0%}" + (" a month" if self.what == "growth" else "")
+
+
+def read_change(text: str) -> Change:
+    """Read an assumption. Raises AskError."""
+    name, _, value = text.rpartition("=")
+    number = _NUMBER.match(value.strip())
+    if not number or not name:
+        raise AskError(f"{text!r} is no assumption", _HELP)
+    size = float(number[1]) / 100
+    if ">" in name:
+        source, _, target = name.partition(">")
+        if not 0 < size <= 1:
+            raise AskError(f"{text!r}: a share is between 0 and 100 %", _HELP)
+        return Change("mix", size, source.strip(), target.strip())
+    if name.strip() not in ("price", "growth") or size <= -1:
+        raise AskError(f"{text!r} is no assumption", _HELP)
+    return Change(name.strip(), size)
+
+
+def factors(changes: Sequence[Change], models: Mapping[str, Sums], days: Sequence[float]) -> list[float]:
+    """Return by what to multiply the forecast of each day, `days` from now.
+
+    `models`: what each model cost and used lately. Raises AskError for a model that was not used.
+    """
+    flat, monthly = 1.0, 1.0
+    for change in changes:
+        if change.what == "price":
+            flat *= 1 + change.size
+        elif change.what == "growth":
+            monthly *= 1 + change.size
+        else:
+            flat *= _mixed(change, models)
+    return [flat * monthly ** (day / 30.4375) for day in days]
+
+
+def _mixed(change: Change, models: Mapping[str, Sums]) -> float:
+    """Return the factor of moving a share of one model's tokens to another, at what a token of each came to cost."""
+    whole = sum(sums.cost for sums in models.values())
+    source, target = _unit(change.source, models), _unit(change.target, models)
+    part = Fraction(models[change.source].cost, whole) if whole else Fraction(0)
+    return float(1 - part * Fraction(change.size) * (1 - target / source))
+
+
+def _unit(model: str, models: Mapping[str, Sums]) -> Fraction:
+    """Return pico-USD a token."""
+    sums = models.get(model)
+    if sums is None or not sums.tokens or not sums.cost:
+        known = ", ".join(sorted(name for name, some in models.items() if some.tokens and some.cost))
+        raise AskError(f"{model} has no priced tokens in this time", f"use one of {known}")
+    return Fraction(sums.cost) / Fraction(sums.tokens)

@@ -1,0 +1,43 @@
+"""Series as companies have them: working days, weekends, growth, noise, incidents. The same each time."""
+
+import numpy as np
+from numpy.random import Generator
+
+from outlay_reports.forecast.smoothing import Array
+
+KINDS = ("busy", "noisy", "growing", "persistent", "moved", "incident", "flat", "sparse")
+
+
+def hours(kind: str, count: int, length: int, seed: int = 1) -> Array:
+    """Return `count` hourly series of `length` values."""
+    draw = np.random.default_rng(seed)
+    return np.array([_series(kind, length, draw) for _ in range(count)])
+
+
+def _series(kind: str, length: int, draw: Generator) -> Array:  # noqa: PLR0911 (one for each kind)
+    t = np.arange(length)
+    size = draw.uniform(5, 50)
+    day = np.roll(np.exp(-(((np.arange(24) - 14) / draw.uniform(3, 6)) ** 2)), draw.integers(24))
+    week = np.where(np.arange(168) // 24 >= 5, draw.uniform(0.2, 0.9), 1.0)
+    shape = size * (0.3 + day[t % 24]) * week[t % 168]
+    noise = np.exp(draw.normal(0, 0.12, length))
+    if kind == "noisy":
+        return np.maximum(shape + size * draw.normal(0, 0.15, length), 0)
+    if kind == "growing":
+        return shape * noise * (1 + draw.uniform(-0.5, 1.5) * t / length)
+    if kind == "persistent":
+        error = np.zeros(length)
+        for n in range(1, length):
+            error[n] = 0.8 * error[n - 1] + draw.normal(0, 0.12)
+        return shape * np.exp(error)
+    if kind == "moved":
+        return shape * noise * np.where(t > length * draw.uniform(0.3, 0.8), draw.uniform(0.5, 2), 1.0)
+    if kind == "incident":
+        spikes = np.ones(length)
+        spikes[draw.integers(length, size=6)] = 10
+        return shape * noise * spikes
+    if kind == "flat":
+        return size * np.exp(draw.normal(0, 0.2, length))
+    if kind == "sparse":
+        return np.where(draw.random(length) < shape / size * 0.1, draw.gamma(2, size, length), 0.0)
+    return shape * noise

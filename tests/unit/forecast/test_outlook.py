@@ -1,0 +1,101 @@
+"""Landing, budgets, growth and assumptions."""
+
+import numpy as np
+import pytest
+from tests.unit.forecast.generated import hours
+from tests.unit.reports.build import sums
+
+from outlay.forecast.summary import likely
+from outlay_reports.errors import AskError
+from outlay_reports.forecast.growth import growth
+from outlay_reports.forecast.landing import landing
+from outlay_reports.forecast.smoothing import Array
+from outlay_reports.forecast.whatif import factors, read_change
+
+
+def days(count: int, seed: int = 3) -> Array:
+    found: Array = hours("busy", 1, count * 24, seed)[0].reshape(count, 24).sum(axis=1)
+    return found
+
+
+def test_a_month_lands_at_what_is_spent_and_what_is_to_come() -> None:
+    every = days(150)
+    hits = 0
+    for start in range(60, 130, 5):
+        past, rest = every[:start], every[start : start + 15]
+        found = landing(past, (7,), 100.0, 15)
+        low, high = found.bounds(80)
+        hits += low <= 100 + rest.sum() <= high
+        assert found.expected == pytest.approx(100 + rest.sum(), rel=0.1)
+        assert found.bounds(95)[0] <= low <= found.expected <= high
+    assert 9 <= hits <= 14
+
+
+def test_the_probability_of_breaking_a_budget_is_between_the_certain_ends() -> None:
+    found = landing(days(100), (7,), 100.0, 15)
+    assert found.over(99) == 1.0
+    assert found.over(found.expected) == pytest.approx(0.5)
+    assert found.over(found.expected * 3) < 0.001
+    place = found.crossed(found.expected * 0.999)
+    assert place == 14
+    assert found.crossed(found.expected * 2) is None
+
+
+def test_what_today_has_already_cost_is_not_counted_twice() -> None:
+    past = np.full(60, 10.0)
+    assert landing(past, (7,), 4.0, 1, begun=4.0).expected == pytest.approx(10.0)
+    assert landing(past, (7,), 30.0, 1, begun=30.0).expected == pytest.approx(30.0)
+
+
+def test_without_history_there_is_a_run_rate_and_no_certainty() -> None:
+    found = landing(np.array([10.0, 10.0]), (7,), 5.0, 10)
+    assert not found.tested
+    assert found.expected == pytest.approx(105)
+    assert likely(found.over(200), tested=False) == "unknown"
+    assert landing(np.zeros(0), (7,), 5.0, 10).expected == 5.0
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"), [(0.003, "< 1 %"), (0.42, "42 %"), (0.999, "> 99 %"), (1.0, "yes")]
+)
+def test_probabilities_are_written_as_far_as_they_are_known(probability: float, text: str) -> None:
+    assert likely(probability, tested=True) == text
+
+
+def test_growth_is_robust_and_says_when_something_is_full() -> None:
+    draw = np.random.default_rng(5)
+    line = 100 + 2.0 * np.arange(84) + draw.normal(0, 5, 84)
+    line[40] = 5000
+    found = growth(line)
+    assert found.slope == pytest.approx(2.0, rel=0.1)
+    assert found.level == pytest.approx(266, rel=0.05)
+    usual, soon, late = found.days_until(366)
+    assert usual is not None
+    assert soon is not None
+    assert late is not None
+    assert soon <= usual <= late
+    assert usual == pytest.approx(50, rel=0.15)
+    assert found.days_until(100) == (0.0, 0.0, 0.0)
+    assert growth(np.full(84, 5.0)).days_until(10) == (None, None, None)
+    assert growth(np.array([5.0])).days_until(10) == (None, None, None)
+
+
+def test_assumptions_multiply_and_the_mix_follows_what_tokens_cost() -> None:
+    models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
+    half = read_change("dear>cheap=50%")
+    assert factors([half], models, [0.0]) == [pytest.approx(1 - 0.9 * 0.5 * 0.9)]
+    assert factors([read_change("price=-20%")], {}, [0.0, 60.0]) == [pytest.approx(0.8)] * 2
+    assert factors([read_change("growth=+10%")], {}, [30.4375 * 2]) == [pytest.approx(1.21)]
+    assert str(half) == "dear to cheap +50%"
+
+
+@pytest.mark.parametrize("text", ["price", "price=20", "colour=5%", "a>b=150%", "price=-100%", "=5%"])
+def test_an_assumption_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(AskError):
+        read_change(text)
+
+
+def test_a_model_that_nobody_used_is_told_with_those_that_were() -> None:
+    with pytest.raises(AskError, match="ghost") as caught:
+        factors([read_change("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0])
+    assert "dear" in caught.value.hint
