@@ -128,15 +128,19 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
     name = _column(head, ("series", "unique_id"), needed=False)
     found: dict[str, list[tuple[datetime, float]]] = {}
     spaced = False
+    times: dict[str, datetime] = {}  # the same ones come again in every series
     for number, row in enumerate(reader, 2):
-        if not any(cell.strip() for cell in row):
-            continue
         if len(row) != len(head):
+            if not any(row):
+                continue
             raise AskError(
                 f"line {number} has {len(row)} cells, the first line has {len(head)}", "mend the file"
             )
-        time = _time(row[at], number)
-        spaced = " " in row[at].strip()
+        text = row[at]
+        time = times.get(text)
+        if time is None:
+            time = times[text] = _time(text, number)
+            spaced = " " in text.strip()
         found.setdefault(row[name] if name >= 0 else "", []).append((time, _number(row[value], number)))
     if not found:
         raise AskError("the file has no values", "give lines of timestamp,value")
@@ -202,7 +206,8 @@ def _spaced(
         raise AskError(
             f"that are more than {_MANY:,} values{named}", "give a longer --freq or a shorter file"
         )
-    off = [at for at in times if at not in set(even)]
+    places = set(even)
+    off = [at for at in times if at not in places]
     if off:
         raise AskError(
             f"{off[0].isoformat()} does not fit the frequency{named}", "give the --freq that the file has"
