@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     """Consumer group; two services of one group share the work."""
     linger_seconds: float = Field(default=0.2, gt=0, le=60)
     """How long a batch gathers at least: the smaller, the fresher and the dearer."""
-    max_linger_seconds: float = Field(default=1.5, gt=0, le=60)
+    max_linger_seconds: float = Field(default=2.5, gt=0, le=60)
     """How long it may gather to keep recomputing a small share of the time."""
     rollup_share: float = Field(default=0.15, gt=0, le=1)
     """The share of time that recomputing may take before batches grow."""
