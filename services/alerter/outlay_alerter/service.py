@@ -8,11 +8,13 @@ import msgspec
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import VIEWS, Sums
 from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.anomalies import Anomalies
 from outlay_alerter.domain import budgets, episodes, spikes
 from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding, Known, Transition, transitions
 from outlay_alerter.domain.watches import Budget, SpendSpike, matches
 from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import Grain
@@ -43,6 +45,7 @@ class Alerter:
     ) -> None:
         """`channels` are told every change; `decided()` is called when there is something to tell."""
         self._sums, self._store, self._clock = sums, store, clock
+        self._anomalies = Anomalies(sums)
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
 
     def handle(self, batch: Batch) -> None:
@@ -58,18 +61,28 @@ class Alerter:
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
+        self._anomalies.forget()
         for tenant in self._sums.tenants():
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
 
     def evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
-        """Decide what changed for a tenant, and write it down."""
+        """Decide what changed for a tenant, and write it down. Raises Retryable."""
+        try:
+            self._evaluate(tenant, minutes)
+        except Retryable:
+            self._anomalies.forget()  # what its detectors found may not have been written: let them find it again
+            raise
+
+    def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         watchlist, known, times = self._watchlist(), self._store.known(tenant), sorted(set(minutes))
         found: list[tuple[Finding, Span]] = []
         for budget in watchlist.budgets(tenant):
             found += self._budget(budget, times)
         for rule in watchlist.spikes(tenant):
             found += self._spike(rule, known)
+        for anomaly in watchlist.anomalies(tenant):
+            found += self._anomalies.find(anomaly, known)
         spans = {finding.key.id(): span for finding, span in found}
         changes = transitions([finding for finding, _ in found], known)
         told = [(self._alert(c, spans[c.id]), c.seq, c.message_id) for c in changes]

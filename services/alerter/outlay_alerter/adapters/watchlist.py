@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.watches import DIMENSIONS, Budget, Scope, SpendSpike
+from outlay_alerter.domain.watches import DIMENSIONS, Anomaly, Budget, Scope, SpendSpike
+from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
 from outlay_schemas.catalog.watch import ScopeKey
 from outlay_schemas.money import to_pico
+
+R = TypeVar("R", schema.SpendSpike, schema.Anomaly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,35 @@ class Watchlist:
 
     def spikes(self, tenant: str) -> list[SpendSpike]:
         """Return the spend spike rules of a tenant."""
+        return [spike_of(r, tenant) for r in self._rules(tenant, schema.SpendSpike)]
+
+    def anomalies(self, tenant: str) -> list[Anomaly]:
+        """Return the anomaly rules of a tenant."""
+        return [anomaly_of(r, tenant) for r in self._rules(tenant, schema.Anomaly)]
+
+    def _rules(self, tenant: str, kind: type[R]) -> list[R]:
         return [
-            SpendSpike(
-                r.id, r.name, tenant, tuple(r.by), r.grain, to_pico(Decimal(r.min_usd)),
-                float(r.sensitivity), _scope(r.scope),
-            )
+            r
             for r in self.catalog.rules
-            if r.tenant in ("*", tenant) and r.id not in self.skipped
-        ]  # fmt: skip
+            if isinstance(r, kind) and r.tenant in ("*", tenant) and r.id not in self.skipped
+        ]
+
+
+def anomaly_of(rule: schema.Anomaly, tenant: str) -> Anomaly:
+    """Return an anomaly rule of the catalog as the domain wants it."""
+    return Anomaly(
+        rule.id, rule.name, tenant, tuple(rule.by), rule.grain, to_pico(Decimal(rule.min_usd)),
+        float(rule.sensitivity), ZoneInfo(rule.timezone), rule.direction, frozenset(rule.holidays),
+        timedelta(minutes=rule.settle_minutes), _scope(rule.scope),
+    )  # fmt: skip
+
+
+def spike_of(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
+    """Return a spend spike rule of the catalog as the domain wants it."""
+    return SpendSpike(
+        rule.id, rule.name, tenant, tuple(rule.by), rule.grain, to_pico(Decimal(rule.min_usd)),
+        float(rule.sensitivity), _scope(rule.scope),
+    )  # fmt: skip
 
 
 def compile_watchlist(data: bytes) -> tuple[int, Watchlist]:

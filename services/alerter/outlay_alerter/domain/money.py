@@ -1,5 +1,6 @@
 """Money in sentences. Exact figures travel beside them."""
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from outlay_schemas.money import PICO
@@ -16,6 +17,12 @@ def usd(value: str | Decimal) -> str:
     if amount == 0 or abs(amount) >= Decimal("0.1"):
         return _signed(f"{abs(amount).quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}", amount < 0)
     return _signed(f"{abs(amount):.2g}" if abs(amount) >= Decimal("1e-4") else f"{abs(amount):f}", amount < 0)
+
+
+def words_of(scope: Mapping[str, tuple[str, ...]]) -> str:
+    """Write a scope for people: `team growth, sku a or b`."""
+    named = (f"{name} {' or '.join(value or '(none)' for value in values)}" for name, values in scope.items())
+    return ", ".join(named) or "all spend"
 
 
 def _signed(text: str, negative: bool) -> str:

@@ -38,8 +38,8 @@ def _one(alert: Alert) -> Iterator[Block]:
     if alert.effects:
         parts = " · ".join(f"{effect.kind} {_signed(effect.cost)}" for effect in alert.effects)
         yield _section(f"*Why, against {escape(alert.compared)}*\n{parts}")
-    if alert.contributors:
-        yield _section("*Most of it*\n" + "\n".join(_contributors(alert)))
+    if most := list(_contributors(alert)):
+        yield _section("*Most of it*\n" + "\n".join(most))
     if alert.link:
         button = {
             "type": "button",

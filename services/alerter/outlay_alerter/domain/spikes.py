@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from outlay_alerter.domain.money import dollars
+from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.states import Finding, Key
 from outlay_alerter.domain.watches import SpendSpike
 from outlay_schemas.events import Grain
@@ -57,7 +57,7 @@ def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict
 
 def finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int) -> Finding:
     """Say what holds of one scope in one window."""
-    where = ", ".join(f"{name} {values[0] or '(none)'}" for name, values in key.scope.items()) or "all spend"
+    where = words_of(key.scope)
     expected = verdict.expected or 0
     times = f", {actual / expected:.1f} times as usual" if expected else ""
     breached = verdict.outcome == "spike"

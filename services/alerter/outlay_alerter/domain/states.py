@@ -74,10 +74,12 @@ class Transition:
 
 
 def transitions(findings: Iterable[Finding], known: Mapping[str, Known]) -> list[Transition]:
-    """Return what changed. Repeating it with its own outcome known returns nothing."""
+    """Return what changed. Repeating it with its own outcome known returns nothing.
+
+    Of several findings of one key the last counts: it is of the newest window.
+    """
     changes: dict[str, Transition] = {}
-    for finding in findings:
-        alert = finding.key.id()
+    for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)
         firing = before is not None and before.state == "firing"
         if finding.breached != firing:

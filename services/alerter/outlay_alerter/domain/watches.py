@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from outlay_alerter.domain.detector import Direction
 from outlay_alerter.domain.periods import PeriodName
 from outlay_schemas.events import Grain
 
@@ -57,4 +59,23 @@ class SpendSpike:
     min_cost: int
     sensitivity: float
     """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
+    scope: Scope = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Windows that are not what the time of the day and of the week make likely. `min_cost` is pico-USD."""
+
+    id: str
+    name: str
+    tenant: str
+    by: tuple[str, ...]
+    grain: Grain
+    min_cost: int
+    sensitivity: float
+    zone: ZoneInfo
+    direction: Direction = "both"
+    holidays: frozenset[date] = frozenset()
+    settle: timedelta = timedelta(0)
+    """How long late events are waited for before a window is over."""
     scope: Scope = field(default_factory=dict)

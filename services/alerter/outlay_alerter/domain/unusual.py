@@ -1,0 +1,141 @@
+"""Anomalies of spending, scope by scope: detectors fed with windows, and what they find."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from outlay_alerter.domain.backtest import tuning_of
+from outlay_alerter.domain.detector import Detector, Judgement
+from outlay_alerter.domain.money import dollars, words_of
+from outlay_alerter.domain.periods import grain_length
+from outlay_alerter.domain.states import Finding, Key, Scope
+from outlay_alerter.domain.watches import Anomaly
+from outlay_schemas.alerts import Severity
+from outlay_schemas.events import Grain
+from outlay_schemas.money import PICO
+
+HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
+"""How many windows a detector is taught before it says anything."""
+CALM = 2
+"""So many normal windows in a row end an anomaly."""
+LEVEL = "anomaly"
+
+
+@dataclass(slots=True)
+class Watched:
+    """The detector of one scope, the next window that it is to be fed, and the anomaly under way."""
+
+    scope: Scope
+    detector: Detector
+    next: datetime
+    begun: datetime | None = None
+    calm: int = 0
+    extra: int = 0
+    """Pico-USD above (or below) what was likely since it began."""
+    last: Finding | None = field(default=None)
+
+
+def watch(rule: Anomaly, scope: Scope, begin: datetime, open_since: datetime | None) -> Watched:
+    """Begin to watch a scope with the window at `begin`; `open_since`: the anomaly that the store knows of."""
+    step = int(grain_length(rule.grain).total_seconds())
+    return Watched(scope, Detector(tuning_of(rule, step)), begin, open_since)
+
+
+def feed(
+    rule: Anomaly, watched: Watched, costs: Mapping[datetime, int], end: datetime, speak_from: datetime
+) -> list[Finding]:
+    """Feed the windows from the next one up to `end` (exclusive), which are over; those missing cost nothing.
+
+    Only windows from `speak_from` on are spoken of: what is older is history.
+    """
+    length, found = grain_length(rule.grain), list[Finding]()
+    while watched.next < end:
+        at = watched.next
+        actual = costs.get(at, 0)
+        judgement = watched.detector.update(at, actual / PICO)
+        watched.next = at + length
+        if at >= (speak_from if watched.begun is None else watched.begun):
+            found += _spoken(rule, watched, at, actual, judgement)
+    return found
+
+
+def peek(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> list[Finding]:
+    """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
+    if watched.next != at or watched.begun is not None:
+        return []
+    judgement = watched.detector.judge(at, actual / PICO)
+    if not judgement.fired or actual / PICO <= (judgement.expected or 0.0):
+        return []
+    return [_finding(rule, watched, at, actual, judgement, breached=True)]
+
+
+def _spoken(
+    rule: Anomaly, watched: Watched, at: datetime, actual: int, judgement: Judgement
+) -> list[Finding]:
+    if judgement.fired:
+        watched.begun = watched.begun or at
+        watched.calm = 0
+        return [_finding(rule, watched, watched.begun, actual, judgement, breached=True)]
+    if watched.begun is None:
+        return []
+    watched.calm += 1
+    if watched.calm < CALM:
+        return []
+    finding = _finding(rule, watched, watched.begun, actual, judgement, breached=False)
+    watched.begun, watched.calm = None, 0
+    return [finding]
+
+
+def _finding(
+    rule: Anomaly, watched: Watched, begun: datetime, actual: int, judgement: Judgement, *, breached: bool
+) -> Finding:
+    expected = round((judgement.expected or 0.0) * PICO)
+    upper, lower = (round((bound or 0.0) * PICO) for bound in (judgement.upper, judgement.lower))
+    where, more = words_of(watched.scope), actual >= expected
+    title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
+    if breached:
+        title = f"{rule.name}: {where} at {dollars(actual)} a {rule.grain}, {dollars(expected)} is usual"
+    return Finding(
+        key=Key(rule.tenant, rule.id, watched.scope, begun, LEVEL),
+        rule_type="anomaly",
+        breached=breached,
+        severity=_severity(judgement, more),
+        title=title,
+        summary=(
+            f"{dollars(actual)} in a {rule.grain}; at this time of the day and of the week"
+            f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
+        ),
+        actual=actual,
+        expected=expected,
+        facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
+    )
+
+
+def _severity(judgement: Judgement, more: bool) -> Severity:
+    if not more:
+        return "info"
+    return "critical" if judgement.score >= 0.75 else "warning"
+
+
+def final_before(rule: Anomaly, newest: datetime) -> datetime:
+    """Return the end of the last window that is over, when `newest` is the newest minute that was seen."""
+    length = grain_length(rule.grain)
+    settled = newest - rule.settle
+    return settled - timedelta(seconds=settled.timestamp() % length.total_seconds())
+
+
+def open_since(rule: Anomaly, scope: Scope, firing: Mapping[str, datetime]) -> datetime | None:
+    """Return the window under which a scope is firing already. `firing`: alert id to its window."""
+    mine = [
+        window
+        for alert, window in firing.items()
+        if Key(rule.tenant, rule.id, scope, window, LEVEL).id() == alert
+    ]
+    return max(mine, default=None)
+
+
+def largest(series: Mapping[tuple[str, ...], Mapping[datetime, int]], most: int) -> Sequence[tuple[str, ...]]:
+    """Return the scopes to be watched: all, or the `most` that cost most."""
+    if len(series) <= most:
+        return list(series)
+    return sorted(series, key=lambda values: (-sum(series[values].values()), values))[:most]

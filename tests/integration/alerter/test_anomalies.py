@@ -1,0 +1,68 @@
+"""Anomaly rules on the real engine: taught by history, told once, the same after a restart."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from tests.integration.alerter.spend import NOW
+
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import alert_decoder
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Anomaly
+
+pytestmark = pytest.mark.stack
+
+CATALOG = Catalog(
+    revision=1, created_at=NOW, rules=(Anomaly(id="a", name="Unusual", by=("team",), settle_minutes=0),)
+)
+
+
+def hour(n: int, cost: float, team: str = "growth") -> dict[str, object]:
+    group = {"team": team, "sku": "m", "cost": f"{cost:.4f}", "events": 1}
+    return {"tenant": "acme", "window": NOW + timedelta(hours=n), "version": n + 1000, "groups": [group]}
+
+
+def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
+    """Write hours, and the minute up to which everything was seen."""
+    house.insert_json_lines("rollup_hour", b"\n".join(map(msgspec.json.encode, rows)))
+    minute = {**rows[-1], "window": NOW + timedelta(hours=newest, minutes=30), "groups": []}
+    house.insert_json_lines("rollup_minute", msgspec.json.encode(minute))
+    house.insert_json_lines("rollup_day", msgspec.json.encode({**minute, "window": NOW.replace(hour=0)}))
+
+
+def alerter(warehouse: Warehouse) -> Alerter:
+    return Alerter(
+        Sums(warehouse), Store(warehouse), FakeClock(NOW),
+        watchlist=lambda: Watchlist(CATALOG, ()), channels=["bus"],
+    )  # fmt: skip
+
+
+def told(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    rows = warehouse.rows("SELECT body FROM alert_messages FINAL ORDER BY created_at, message_id")
+    alerts = [alert_decoder.decode(row["body"]) for row in rows]
+    return [(a.state, str(a.scope["team"]), a.actual) for a in alerts]
+
+
+def test_an_anomaly_is_told_once_through_restarts_and_resolves(warehouse: Warehouse) -> None:
+    usual = [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(-240, 0)]
+    write(warehouse, *usual, newest=0)
+    watch = alerter(warehouse)
+    watch.evaluate_all()
+    assert told(warehouse) == []
+    write(warehouse, hour(0, 400), newest=0)  # the hour is not over, and costs too much already
+    watch.evaluate("acme", {NOW})
+    assert told(warehouse) == [("firing", "growth", "400")]
+    write(warehouse, hour(1, 410), newest=2)
+    for again in (watch, alerter(warehouse), watch):
+        again.evaluate("acme", {NOW})
+    assert len(told(warehouse)) == 1
+    write(warehouse, hour(2, 52), hour(3, 52), hour(4, 52), newest=5)
+    for again in (alerter(warehouse), watch, alerter(warehouse)):
+        again.evaluate("acme", {NOW})
+    assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]
