@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
-CODE := outlay schemas kit reports services tests benchmarks
+CODE := outlay sdk schemas kit reports services tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test check fmt unit bench chaos clean

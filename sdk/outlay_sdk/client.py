@@ -1,0 +1,242 @@
+"""`Outlay`: takes events in microseconds, and sends them from a thread of its own."""
+
+import atexit
+import contextvars
+import functools
+import inspect
+import itertools
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from outlay_sdk import responses, streams, wrap
+from outlay_sdk.events import LABELS, Event, short, short_all
+from outlay_sdk.sender import Sender, Stats
+from outlay_sdk.transport import HttpTransport, Transport
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger("outlay_sdk")
+
+_inside: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextVar("outlay", default=None)
+
+
+class Outlay:
+    """What a program uses goes in here. Nothing in it raises into the caller, or makes it wait.
+
+    `url` and `api_key` default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in
+    the log. `labels` are defaults for every event: project, team, use_case, user, business_unit, tags. At most
+    `max_events` wait; past that, new ones are dropped and counted in `stats`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        source: str | None = None,
+        transport: Transport | None = None,
+        max_events: int = 10_000,
+        batch: int = 500,
+        linger: float = 1.0,
+        flush_at_exit: float = 5.0,
+        clock: Callable[[], int] = time.time_ns,
+        **labels: Any,
+    ) -> None:
+        self._source = short(source or os.environ.get("OUTLAY_SOURCE") or "python")
+        self._labels = _clean(labels)
+        self._clock = clock
+        self._sender = Sender(
+            transport or _default_transport(url, api_key), max_events=max_events, batch=batch, linger=linger
+        )
+        self._new_ids()
+        os.register_at_fork(after_in_child=self._after_fork)
+        if flush_at_exit > 0:
+            atexit.register(self.close, flush_at_exit)
+
+    @property
+    def stats(self) -> Stats:
+        """What became of the events so far."""
+        return self._sender.stats
+
+    def track(
+        self,
+        *,
+        sku: str,
+        usage: Mapping[str, Any],
+        provider: str = "",
+        kind: str = "llm",
+        activity: str = "inference",
+        event_id: str | None = None,
+        source: str | None = None,
+        at: int | None = None,
+        reported_cost: object = None,
+        attributes: Mapping[str, object] | None = None,
+        **labels: Any,
+    ) -> None:
+        """Say that something was used. `at`: nanoseconds since 1970, by default now. Meters are those of Outlay.
+
+        `labels`: project, team, use_case, user, business_unit, tags.
+        """
+        try:
+            event: Event = {
+                "id": short(event_id) if event_id else f"{self._prefix}-{next(self._number)}",
+                "source": short(source) if source else self._source,
+                "time": at or self._clock(),
+                "kind": kind,
+                "activity": activity,
+                "provider": provider,
+                "sku": short(sku),
+                "usage": dict(usage),
+                **self._labels,
+            }
+            if (inside := _inside.get()) is not None:
+                _merge(event, inside)
+            if labels:
+                _merge(event, _clean(labels))
+            if attributes:
+                event["attributes"] = short_all(attributes)
+            if reported_cost is not None:
+                event["reported_cost"] = reported_cost
+            self._sender.put(event)
+        except Exception:  # noqa: BLE001 (a program must not fail because its usage cannot be told)
+            self._sender.lost("could not be read", 1)
+
+    def record(self, response: object, *, provider: str = "", **labels: Any) -> None:
+        """Track what an answer of OpenAI's, Anthropic's or LiteLLM's client says that it used."""
+        try:
+            found = responses.read(response, provider)
+        except Exception:  # noqa: BLE001 (as in `track`)
+            self._sender.lost("could not be read", 1)
+            return
+        self.report(found, labels)
+
+    def report(self, found: responses.Found | None, labels: Mapping[str, Any]) -> None:
+        """Track what was read of an answer or a stream; None: nothing."""
+        if found is None:
+            return
+        more = dict(labels)
+        attributes = {**(more.pop("attributes", None) or {}), **found.attributes}
+        self.track(
+            sku=found.model, usage=found.usage, event_id=found.id,
+            provider="" if "api_url" in attributes else found.provider,  # an unknown address: price by that
+            attributes=attributes, **more,
+        )  # fmt: skip
+
+    def stream(self, stream: R, *, provider: str = "", model: str = "", **labels: Any) -> R:
+        """Pass a stream of an answer through; track what it used when it ends, fails or is given up."""
+
+        def ended(seen: streams.Seen) -> None:
+            self.report(seen.result(provider, model), labels)
+
+        return streams.through(stream, ended)
+
+    def wrap(self, client: R, *, include_usage: bool = True, **labels: Any) -> R:
+        """Track every call of an OpenAI or Anthropic client, sync or async, streams too. Returns the same client.
+
+        `include_usage`: ask OpenAI to tell the usage of streams, and keep the additional chunk from the caller.
+        """
+        wrap.wrap(self, client, include_usage, labels)
+        return client
+
+    def litellm(self, kwargs: Mapping[str, Any], response: object, *_: object) -> None:
+        """Track a call of LiteLLM: `litellm.success_callback = [outlay.litellm]`."""
+        if not kwargs.get("cache_hit"):
+            self.record(response, provider=str(kwargs.get("custom_llm_provider") or ""))
+
+    @contextmanager
+    def context(self, **labels: Any) -> Iterator[None]:
+        """Say whose all usage inside is: project, team, use_case, user, business_unit, tags. Nests; follows tasks."""
+        merged = dict(_inside.get() or {})
+        _merge(merged, _clean(labels))
+        token = _inside.set(merged)
+        try:
+            yield
+        finally:
+            _inside.reset(token)
+
+    def attributed(self, **labels: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Say whose all usage inside a function is: `context` as a decorator, for coroutines too."""
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            if inspect.iscoroutinefunction(function):
+
+                @functools.wraps(function)
+                async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
+                    with self.context(**labels):
+                        return await function(*args, **kwargs)
+
+                return waiting  # type: ignore[return-value] # it is what it wraps: a coroutine function
+
+            @functools.wraps(function)
+            def calling(*args: P.args, **kwargs: P.kwargs) -> R:
+                with self.context(**labels):
+                    return function(*args, **kwargs)
+
+            return calling
+
+        return decorate
+
+    def tracked(self, *, provider: str = "", **labels: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Track what the answer (or stream) that a function returns says that it used, as a decorator."""
+        return lambda function: wrap.tracked(self, function, provider, labels)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until all tracked so far is sent; False if it is not in `timeout` seconds."""
+        return self._sender.flush(timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Flush and stop. What is tracked afterwards is dropped."""
+        return self._sender.close(timeout)
+
+    def _new_ids(self) -> None:
+        self._prefix = uuid.uuid4().hex
+        self._number = itertools.count()
+
+    def _after_fork(self) -> None:
+        """A child begins with nothing waiting (its parent sends that) and with ids of its own."""
+        self._new_ids()
+        self._sender.restart()
+
+
+def _clean(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return known labels, bounded. An unknown name is a mistake of the program: said once in the log, and left out."""
+    found: dict[str, Any] = {}
+    for name, value in labels.items():
+        if value is None:
+            continue
+        if name in LABELS or name == "tenant":
+            found[name] = short(value)
+        elif name == "tags":
+            found[name] = short_all(value)
+        else:
+            _unknown(name)
+    return found
+
+
+@functools.lru_cache(maxsize=100)
+def _unknown(name: str) -> None:
+    log.warning("outlay: there is no label %s; there are %s and tags", name, ", ".join(LABELS))
+
+
+def _merge(into: dict[str, Any], labels: Mapping[str, Any]) -> None:
+    """Put labels over others; tags are joined."""
+    if "tags" in labels and "tags" in into:
+        labels = {**labels, "tags": {**into["tags"], **labels["tags"]}}
+    into.update(labels)
+
+
+def _default_transport(url: str | None, api_key: str | None) -> Transport | None:
+    url, api_key = url or os.environ.get("OUTLAY_URL"), api_key or os.environ.get("OUTLAY_API_KEY")
+    if url and api_key:
+        try:
+            return HttpTransport(url, api_key)
+        except ValueError as error:
+            log.warning("outlay: %s", error)
+            return None
+    log.warning("outlay: nothing is sent: set OUTLAY_URL and OUTLAY_API_KEY")
+    return None

@@ -1,0 +1,142 @@
+"""How batches leave the process: HTTP to ingest by the standard library, or straight to Kafka."""
+
+import gzip
+import http.client
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+_PACK_FROM = 16 * 1024
+"""Bodies from this size are packed: below, it is not worth the time."""
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Unavailable(Exception):
+    """The batch may be on its way or not: send the same again, with the same ids, after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Rejected(Exception):
+    """The whole batch is refused, and would be again: a wrong key, a wrong address."""
+
+
+class Transport(Protocol):
+    """Sends encoded events. Called from one thread only."""
+
+    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
+        """Return why single events were refused, once all others are durable. Raises Unavailable, Rejected."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class HttpTransport:
+    """Posts NDJSON to ingest over one connection that is kept open."""
+
+    def __init__(self, url: str, api_key: str, timeout: float = 15.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not an address of ingest, as http://127.0.0.1:8080")
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port
+        self._path = parts.path.rstrip("/") + "/v1/events"
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/x-ndjson",
+            "User-Agent": "outlay-sdk/0.1.0",
+        }
+        self._timeout = timeout
+        self._connection: http.client.HTTPConnection | None = None
+
+    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
+        """Post a batch. Raises Unavailable, Rejected."""
+        body = b"\n".join(lines)
+        headers = self._headers
+        if len(body) >= _PACK_FROM:
+            body = gzip.compress(body, 1)
+            headers = {**headers, "Content-Encoding": "gzip"}
+        try:
+            connection = self._connect()
+            connection.request("POST", self._path, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unavailable(f"{self._host}: {error!r}") from error
+        if response.getheader("Connection", "").lower() == "close":
+            self.close()
+        return _outcome(response.status, content, response.getheader("Retry-After"))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            self._connection = kind(self._host, self._port, timeout=self._timeout)
+        return self._connection
+
+
+def _outcome(status: int, content: bytes, retry_after: str | None) -> Sequence[str]:
+    if status in _AGAIN:
+        raise Unavailable(f"ingest answered {status}", _seconds(retry_after))
+    answer = _object(content)
+    if status not in (202, 422):
+        raise Rejected(f"ingest answered {status}: {answer.get('detail', content[:200])}")
+    return [f"{e.get('path')}: {e.get('message')} [{e.get('code')}]" for e in answer.get("errors", ())]
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return max(0.0, float(retry_after or 0))
+    except ValueError:
+        return 0.0
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class KafkaTransport:
+    """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
+
+    There is no key to take the tenant from: the broker's own access rules must say who may write. `options` are
+    those of kafka-python's KafkaProducer, TLS and SASL among them.
+    """
+
+    def __init__(self, bootstrap: str, timeout: float = 15.0, **options: Any) -> None:
+        from kafka import KafkaProducer  # the extra
+
+        self._timeout = timeout
+        self._producer = KafkaProducer(
+            bootstrap_servers=bootstrap.split(","), acks="all", delivery_timeout_ms=int(timeout * 1000),
+            request_timeout_ms=int(timeout * 500), enable_idempotence=False, **options,
+        )  # fmt: skip
+
+    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
+        """Write a batch as one record; return when all in-sync replicas have it. Raises Unavailable."""
+        from kafka.errors import KafkaError
+
+        try:
+            self._producer.send("usage.events", b"\n".join(lines)).get(self._timeout + 1)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka: {error!r}") from error
+        return ()
+
+    def close(self) -> None:
+        """Close the producer."""
+        self._producer.close(timeout=1)
