@@ -6,7 +6,7 @@ PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml
 CODE := outlay sdk schemas kit reports services tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check fmt unit bench chaos clean
+.PHONY: help setup demo up down test browser check fmt unit bench chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,7 +41,13 @@ check: setup ## format, lint, types, import rules, unit and contract tests: unde
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit tests/contract -q -m "not stack"
 
-test: check ## everything that runs here, on the real Kafka and the real ClickHouse engine
+browser: ## find Chromium for the browser tests; on Debian, as root, install it
+	@test -n "$$OUTLAY_CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium from Debian (once) ..." && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-inter fonts-dejavu-core >/dev/null && command -v chromium; \
+	} || { echo "No Chromium. Install it (Debian, Ubuntu: apt install chromium), or name one: OUTLAY_CHROMIUM=PATH"; exit 1; }
+
+test: check browser ## everything that runs here, on the real Kafka and the real ClickHouse engine
 	$(BIN)/pytest tests -q -m "stack and not chaos"
 
 chaos: setup ## the long tests that kill -9 and starve the services

@@ -182,8 +182,9 @@ class KeyRing:
             self._seen = seen
 
     def find(self, key_id: str) -> ApiKey | None:
-        """Return the key of an id that was authenticated before, or None; it may have been revoked since."""
-        return self._keys.get(key_id)
+        """Return the key of an id that was authenticated before, or None if it opens nothing any more."""
+        key = self._keys.get(key_id)
+        return key if key and key.opens(self._clock.now()) else None
 
     def authenticate(self, presented: str) -> ApiKey | None:
         """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path."""

@@ -138,6 +138,7 @@ class Console:
             now=world.clock.now(),
             params=request.query_params,
             catalog=world.catalog(),
+            ingest_url=world.settings.ingest_url,
             lags=await world.lags.read() if name == "quality" else {},
         )
 

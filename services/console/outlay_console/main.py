@@ -33,7 +33,7 @@ def main() -> None:
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
     end_when_stalled(health)
-    keys = KeyRing(settings.keys_file)
+    keys = KeyRing(settings.keys_file, clock)
     feed = CatalogFeed(settings.kafka, read_shown, clock).start()
     readers = Readers(settings.warehouse, settings.readers, settings.query_seconds)
     world = World(

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     login_burst: int = Field(default=10, ge=1)
     """Tries of a key from one address at once; then one every `login_seconds`."""
     login_seconds: float = Field(default=6, gt=0)
+    ingest_url: str = "http://127.0.0.1:8080"
+    """Where events are sent to, as the page without any says it."""
     timezone: str = "UTC"
     """The time zone of an address that names none."""
     readers: int = Field(default=4, ge=1, le=64)

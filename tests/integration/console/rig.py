@@ -38,7 +38,7 @@ SECRET = "zebra-crossing"
 """The name of the other tenant's team: it may be on no page of ours."""
 PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/quality", "/live")
 BUDGETS = (
-    Budget(id="growth", name="Growth team", scope={"team": ("growth",)}, amount=Decimal(500)),
+    Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
     Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
 )
 
@@ -48,6 +48,7 @@ class Rig:
     """The application, its keys, and what is in the books of `acme`."""
 
     world: World
+    keys_file: Path
     keys: dict[str, str]
     events: Sequence[CostEvent]
 
@@ -77,20 +78,20 @@ class Rig:
         )
 
 
-def make(stack: Stack, folder: Path, database: str = "console") -> Rig:
+def make(stack: Stack, folder: Path, database: str = "console", now: datetime = NOW) -> Rig:
     """Fill the books of `acme` and `globex`, and put a console over them."""
     create_topics(stack.kafka, topics.ALL)
     writer = stack.warehouse.model_copy(update={"database": database})
     migrate(writer)
-    events = random_events("acme", Span(NOW - timedelta(days=3), NOW), 300, seed=9)
+    events = random_events("acme", Span(now - timedelta(days=3), now), 300, seed=9)
     write(writer, events)
-    write(writer, [cost_event("globex", 1, NOW - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)])
+    write(writer, [cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)])
     for tenant in ("acme", "globex"):
-        _add(writer, tenant)
+        _add(writer, tenant, now)
     files = KeyFile(folder / "keys.json")
-    keys = {tenant: files.create(tenant, ("read",), NOW) for tenant in ("acme", "globex", "empty")}
+    keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "empty")}
     reader = stack.reader.model_copy(update={"database": database})
-    return Rig(world(stack, reader, folder), keys, events)
+    return Rig(world(stack, reader, folder), folder / "keys.json", keys, events)
 
 
 def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
@@ -100,7 +101,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
     catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS)
     return World(
         settings=settings,
-        sessions=Sessions(KeyRing(folder / "keys.json"), b"secret", hours=1),
+        sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),
         readers=Readers(reader, 2, 20),
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
@@ -109,19 +110,20 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
     )
 
 
-def _add(settings: WarehouseSettings, tenant: str) -> None:
+def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
     """Add an alert and a dead letter."""
     name = SECRET if tenant == "globex" else "growth"
     alert = Alert(
         id=f"a-{tenant}", tenant=tenant, rule="spikes", rule_type="spend_spike", scope={"team": name},
-        window=NOW - timedelta(hours=2), level="spike", severity="critical", state="firing",
+        window=(now - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0), level="spike",
+        severity="critical", state="firing",
         title=f"Spend of {name} is 5 times what is usual", summary=f"{name} <b>spent</b> more.", expected=Usd("1"),
-        actual=Usd("5"), contributors=[Contributor("sku", name, Usd("4"))], at=NOW - timedelta(hours=1), query="",
+        actual=Usd("5"), contributors=[Contributor("sku", name, Usd("4"))], at=now - timedelta(hours=1), query="",
     )  # fmt: skip
     row = {"tenant": tenant, "id": alert.id, "rule": alert.rule, "state": "firing", "seq": 1,
            "window": alert.window, "body": encoder.encode(alert).decode()}  # fmt: skip
     letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
-              "message": f"{name} is wrong", "at": NOW, "body": "", "topic": "", "line": 0}  # fmt: skip
+              "message": f"{name} is wrong", "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
     warehouse = Warehouse(settings)
     warehouse.insert_json_lines("alerts", encoder.encode(row))
     warehouse.insert_json_lines("dead_letters", encoder.encode(letter))

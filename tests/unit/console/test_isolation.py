@@ -16,6 +16,7 @@ from outlay_console.domain.spans import latest
 from outlay_console.domain.view import View
 from outlay_console.security import safe_path, same_origin
 from outlay_console.sessions import Sessions, read_secret
+from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import WarehouseSettings
 
@@ -80,7 +81,7 @@ def keys(tmp_path: Path) -> Path:
 def test_a_cookie_is_of_a_key_that_may_read(keys: Path) -> None:
     file = KeyFile(keys)
     reader, sender = file.create("acme", ("read",), NOW), file.create("acme", ("ingest",), NOW)
-    ring = KeyRing(keys)
+    ring = KeyRing(keys, FakeClock(NOW))
     sessions = Sessions(ring, b"secret", hours=1)
     cookie = sessions.open(reader, NOW)
     assert cookie is not None
@@ -94,7 +95,7 @@ def test_a_cookie_is_of_a_key_that_may_read(keys: Path) -> None:
 def test_a_cookie_ends_with_time_with_its_key_and_when_it_is_touched(keys: Path) -> None:
     file = KeyFile(keys)
     key = file.create("acme", ("read",), NOW)
-    ring = KeyRing(keys)
+    ring = KeyRing(keys, FakeClock(NOW))
     sessions = Sessions(ring, b"secret", hours=1)
     cookie = sessions.open(key, NOW)
     assert cookie is not None

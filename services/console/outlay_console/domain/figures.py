@@ -27,7 +27,7 @@ def exact(amount: Decimal | None) -> str:
     """Write an amount with every digit that is not a trailing zero, for titles and details."""
     if amount is None:
         return "not priced"
-    text = f"{amount:f}"
+    text = f"{amount:,f}"
     return "$" + (text.rstrip("0").rstrip(".") if "." in text else text)
 
 

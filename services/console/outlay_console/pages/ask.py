@@ -26,6 +26,7 @@ class Ask:
     params: QueryParams
     catalog: Shown | None
     """None: no catalog was seen yet."""
+    ingest_url: str
     lags: Mapping[str, int | None]
     """Service to Kafka records that it has still to do; None: it cannot be known now."""
 

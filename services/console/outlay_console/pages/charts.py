@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from outlay_console.adapters.books import Series
+from outlay_console.adapters.books import CHART_VALUES, Series
 from outlay_console.domain.queries import REST
 from outlay_console.domain.spans import Bucket, Span
 from outlay_console.site import named
@@ -27,12 +27,19 @@ def chart(series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = ()) -> dict[
         "starts": starts,
         "labels": [label(start, series.bucket, zone) for start in series.starts],
         "names": ["everything else" if name == REST else named(name) for name in series.names],
+        "colours": _colours(series.names),
         "costs": series.costs,
         "marks": [
             {"at": int(_moment(alert).timestamp()), "title": alert.title, "severity": alert.severity}
             for alert in alerts
         ],
     }
+
+
+def _colours(names: Sequence[str]) -> list[int]:
+    """Return the number of each name's colour: by the alphabet, so that a change of rank changes no colour."""
+    order = sorted(name for name in names if name != REST)
+    return [CHART_VALUES if name == REST else order.index(name) for name in names]
 
 
 def label(start: datetime, bucket: Bucket, zone: ZoneInfo) -> str:

@@ -31,6 +31,7 @@ async def overview(ask: Ask) -> Context:
     )
     return {
         "view": view,
+        "ingest": ask.ingest_url,
         "fresh": fresh,
         "figures": totals,
         "rows": [row for row in rows if row.now][:8],

@@ -55,6 +55,14 @@ function forms() {
   }
 }
 
+// What scrolls sideways can be reached by keyboard; what does not is no stop on the way.
+function scrollers() {
+  for (const part of document.querySelectorAll(".scroll")) {
+    if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+}
+
 // The newest state of this very page, laid into the parts that live.
 let refreshing = false;
 async function refresh() {
@@ -75,6 +83,7 @@ async function refresh() {
         drawCharts();
       } else part.replaceChildren(...next.childNodes);
     }
+    scrollers();
   } finally {
     setTimeout(() => { refreshing = false; }, 2000);
   }
@@ -106,7 +115,10 @@ if (document.querySelector("[data-away]")) setInterval(async () => {
   if (answer?.ok) location.reload();
 }, 4000);
 
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 theme();
 forms();
+scrollers();
+addEventListener("resize", scrollers);
 await loadCharts();
 live();

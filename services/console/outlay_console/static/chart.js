@@ -111,7 +111,7 @@ export class Chart {
   }
 
   colour(n) {
-    return this.data.names[n] === "everything else" ? this.colours.bars[COLOURS - 1] : this.colours.bars[n % (COLOURS - 1)];
+    return this.colours.bars[this.data.colours[n]];
   }
 
   legend() {

@@ -32,7 +32,7 @@ export function listen(path, handlers) {
 export function tail(table) {
   const body = table.querySelector("tbody");
   const pause = document.getElementById("pause");
-  const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium", timeZone: table.dataset.tz });
+  const clock = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: table.dataset.tz });
   const cell = (row, text, name) => { const td = row.insertCell(); td.textContent = text; if (name) td.className = name; return td; };
   let paused = false;
   pause.addEventListener("click", () => {

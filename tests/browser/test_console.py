@@ -1,0 +1,190 @@
+"""The console in a real Chromium: every page, with data, without, with ClickHouse away; on a phone; live."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+from tests.browser.conftest import PHONE, Console, People, Person
+from tests.integration.console.rig import PAGES
+from tests.integration.reports.ledger import cost_event, write
+
+from outlay_console.domain.figures import usd
+from outlay_kit.clock import SystemClock
+from outlay_kit.kafka import KafkaSink, deliver
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import COST_EVENTS
+
+pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
+
+AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
+NAMES = [path.strip("/") or "overview" for path in PAGES]
+
+
+async def violations(person: Person) -> list[str]:
+    """Return what axe finds that is serious or critical."""
+    await person.page.evaluate(AXE)
+    found: list[dict[str, Any]] = await person.page.evaluate("axe.run().then((answer) => answer.violations)")
+    return [
+        f"{v['id']}: {node['target']} {node['failureSummary']}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+        for node in v["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_each_page_is_drawn_without_complaint_and_accessible(
+    people: People, name: str, dark: bool
+) -> None:
+    person = await people(dark=dark)
+    await person.log_in()
+    await person.see(PAGES[NAMES.index(name)])
+    assert await violations(person) == []
+    await person.picture(f"{'dark' if dark else 'light'}-{name}")
+    assert person.complaints == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_on_a_phone_nothing_hangs_over_the_edge(people: People, name: str) -> None:
+    person = await people(size=PHONE)
+    await person.log_in()
+    await person.see(PAGES[NAMES.index(name)])
+    await person.picture(f"phone-{name}")
+    assert await person.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert await violations(person) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_without_data_each_page_says_what_to_do(people: People, name: str) -> None:
+    person = await people()
+    await person.log_in("empty")
+    await person.see(PAGES[NAMES.index(name)])
+    await person.picture(f"empty-{name}")
+    assert await violations(person) == []
+    assert person.complaints == []
+
+
+async def test_a_key_logs_in_and_a_wrong_one_is_told(people: People) -> None:
+    person = await people()
+    page = person.page
+    await page.goto(person.console.url + "/explore?by=sku&range=7d")
+    assert page.url.endswith("/login?next=/explore%3Fby%3Dsku%26range%3D7d")
+    await person.picture("login")
+    assert await violations(person) == []
+    await page.get_by_label("API key").fill("out_live_nonsense")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not known")
+    await page.get_by_label("API key").fill(person.console.rig.keys["acme"])
+    await page.get_by_role("button", name="Log in").click()
+    await page.wait_for_url("**/explore?by=sku&range=7d")
+    assert await page.evaluate("document.cookie") == ""
+
+
+async def test_a_link_from_another_site_opens_the_view_that_was_sent(people: People, tmp_path: Path) -> None:
+    person = await people()
+    await person.log_in()
+    mail = tmp_path / "mail.html"
+    mail.write_text(f'<a href="{person.console.url}/explore?by=sku&range=7d">look</a>', "utf-8")
+    await person.page.goto(mail.as_uri())
+    await person.page.get_by_text("look").click()
+    await expect(person.page.get_by_role("heading", name="Explore")).to_be_visible()
+    await expect(person.page.get_by_label("Group by")).to_have_value("sku")
+
+
+async def test_clickhouse_away_is_said_and_the_page_comes_back(people: People, lost: Console) -> None:
+    person = await people(console=lost)
+    await person.log_in()
+    await person.see("/")
+    await expect(person.page.get_by_role("heading", name="The books cannot be read now")).to_be_visible()
+    await person.picture("away")
+    assert await violations(person) == []
+
+
+async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore")
+    await page.get_by_text("7 d", exact=True).click()
+    await page.wait_for_url("**range=7d**")
+    await page.get_by_label("Group by").select_option("sku")
+    await page.wait_for_url("**by=sku**")
+    await page.get_by_label("Time zone").select_option("Asia/Tokyo")
+    await page.wait_for_url("**tz=Asia**")
+    await page.get_by_role("link", name="gpt-5-mini", exact=True).click()
+    await page.wait_for_url("**sku=gpt-5-mini**")
+    await page.get_by_role("link", name="Remove the filter Model or SKU").click()
+    await page.wait_for_url(lambda url: "sku=gpt" not in url)
+    await page.get_by_text("Filter or choose days").click()
+    await page.get_by_label("is", exact=True).fill("growth")
+    await page.get_by_role("button", name="Apply", exact=True).last.click()
+    await page.wait_for_url("**team=growth**")
+    await page.get_by_role("link", name="events", exact=False).first.click()
+    await page.wait_for_url("**/events?**")
+    await page.locator("tbody a").first.click()
+    await expect(page.get_by_role("heading", name="Why it costs that")).to_be_visible()
+    await person.picture("event")
+    assert await violations(person) == []
+    assert person.complaints == []
+
+
+async def test_a_chart_is_read_by_keyboard(people: People) -> None:
+    person = await people()
+    await person.log_in()
+    await person.see("/explore?range=7d")
+    await person.page.locator(".plot").focus()
+    for _ in range(30):
+        await person.page.keyboard.press("ArrowLeft")
+    await expect(person.page.locator(".chart [aria-live]")).to_contain_text("$")
+    await expect(person.page.locator(".tip")).to_be_visible()
+    await person.picture("tip")
+
+
+async def test_the_theme_is_switched_and_kept(people: People) -> None:
+    person = await people()
+    await person.log_in()
+    await person.see("/")
+    await person.page.get_by_role("button", name="switch between light and dark").click()
+    await person.see("/budgets")
+    assert await person.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+async def test_figures_move_when_an_event_is_counted(people: People) -> None:
+    person = await people()
+    console = person.console
+    await person.log_in()
+    await person.see("/")
+    await expect(person.page.locator("#live")).to_contain_text("live")
+    figure = person.page.locator('[data-figure="today"]')
+    before = Decimal((await figure.inner_text()).strip("$").replace(",", ""))
+    writer = console.stack.warehouse.model_copy(update={"database": "browser"})
+    write(writer, [cost_event("acme", 9_000_001, SystemClock().now(), "1000")])
+    await expect(figure).to_have_text(usd(before + 1000), timeout=10_000)
+    await expect(person.page.locator('[data-live="chart"]')).to_contain_text("$1,000.00")
+
+
+async def test_events_arrive_as_they_are_priced_and_only_ones_own(people: People) -> None:
+    person = await people()
+    console = person.console
+    await person.log_in()
+    await person.see("/live")
+    await expect(person.page.locator("#live")).to_contain_text("live")
+    sink = KafkaSink(console.stack.kafka)
+    now = SystemClock().now()
+    row = person.page.locator("tbody tr", has_text="growth")
+    for number in range(40):  # the tail begins when its reader is there: until then nothing is seen
+        other = cost_event("globex", number, now, "3", team="zebra-crossing")
+        ours = cost_event("acme", 9_100_000 + number, now, "0.75", user="u-live")
+        deliver(sink, COST_EVENTS.name, [encoder.encode(other) + b"\n" + encoder.encode(ours)], b"acme")
+        if await row.count():
+            break
+        await person.page.wait_for_timeout(250)
+    await expect(row.first).to_contain_text("$0.7500")
+    await person.picture("live-events")
+    assert "zebra" not in await person.page.content()
+    sink.close()
+    assert json.dumps(person.complaints) == "[]"
