@@ -109,11 +109,23 @@ def _read(
     try:
         return kind.validate_python(document.content)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
+        for item in _own(error):
             place = item["loc"]
             line = document.line(place)
             problems.append(Problem(name, line, text_of(place), item["msg"], mend_of(item)))
         return None
+
+
+def _own(error: ValidationError) -> list[Any]:
+    """Return the errors, without those that only follow: pydantic counts a list as empty whose items are wrong."""
+    found = error.errors(include_url=False)
+    places = [item["loc"] for item in found]
+    return [
+        item
+        for item in found
+        if item["type"] != "too_short"
+        or not any(len(loc) > len(item["loc"]) and loc[: len(item["loc"])] == item["loc"] for loc in places)
+    ]
 
 
 def _strangers(folder: Path) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from outlay.catalog.files import Document, Problem
 from outlay_pricer.domain.circles import owner_circles
-from outlay_schemas.catalog import Catalog, Dated
+from outlay_schemas.catalog import Catalog, Dated, FxRate
 
 _NONE = Document("", None, None)
 
@@ -30,6 +30,8 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
     yield from _apart("owners", owners, catalog.owners, documents)
     yield from _apart("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents)
+    yield from _gaps(catalog, documents)
+    yield from _currencies(catalog, books)
     yield from _circles(catalog, documents)
     yield from _owner_circles(catalog, documents)
 
@@ -70,20 +72,50 @@ def _overlap(one: Dated, other: Dated) -> bool:
     return not before(one, other) and not before(other, one)
 
 
-def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
-    """Find aliases that lead back to themselves."""
-    document = documents.get("aliases.yaml", _NONE)
-    for index, alias in enumerate(catalog.aliases):
-        loops = any(
-            alias.name in other.aliases and other.name in alias.aliases
-            for other in catalog.aliases
-            if other.dimension == alias.dimension
-        )
-        if loops:
-            message = f"{alias.name} is an alias of its own alias"
+def _gaps(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find times between two FX rates that have none."""
+    document = documents.get("fx.yaml", _NONE)
+    last: dict[str, FxRate] = {}
+    ordered = sorted(enumerate(catalog.fx), key=lambda item: (item[1].starts is not None, item[1].starts))
+    for index, rate in ordered:
+        before = last.get(rate.currency)
+        if before is not None and before.ends is not None and rate.starts and before.ends < rate.starts:
+            message = f"no rate for {rate.currency} from {before.ends:%Y-%m-%d} to {rate.starts:%Y-%m-%d}"
+            mend = "close the gap: without a rate there is no price"
+            yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+        last[rate.currency] = rate
+
+
+def _currencies(catalog: Catalog, books: Sequence[Document]) -> Iterator[Problem]:
+    """Find books in a currency that has no rate at all."""
+    known = {"USD", *(rate.currency for rate in catalog.fx)}
+    for document in books:
+        content = document.content if isinstance(document.content, dict) else {}
+        currency = str(content.get("currency", "USD"))
+        if len(currency) == 3 and currency not in known:
+            mend = f"add a rate for {currency} to fx.yaml: without it nothing of this book has a price"
             yield Problem(
-                document.name, document.line([index]), f"[{index}]", message, "choose one name to keep"
+                document.name, document.line(["currency"]), "currency", f"{currency} has no rate", mend
             )
+
+
+def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find names that are an alias of another name, or of two: which one is meant, nobody can say."""
+    document = documents.get("aliases.yaml", _NONE)
+    names = {(alias.dimension, alias.name) for alias in catalog.aliases}
+    first: dict[tuple[str, str], str] = {}
+    for index, alias in enumerate(catalog.aliases):
+        for other in alias.aliases:
+            key = (alias.dimension, other)
+            message = ""
+            if key in names:
+                message = f"{other} is a name itself, and an alias of {alias.name}"
+            elif first.get(key, alias.name) != alias.name:
+                message = f"{other} is an alias of {first[key]} too"
+            first.setdefault(key, alias.name)
+            if message:
+                mend = "choose one name, and list all others as its aliases"
+                yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
 
 
 def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:

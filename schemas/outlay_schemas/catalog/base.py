@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Part(BaseModel):
@@ -18,7 +18,17 @@ def _no_float(value: Any) -> Any:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-Number = Annotated[Decimal, BeforeValidator(_no_float)]
+def _reckonable(value: Decimal) -> Decimal:
+    # Prices are reckoned as fractions: an exponent of a million would be a number of a million digits.
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and (value.copy_abs() > MAX_NUMBER or exponent < -MAX_PLACES):
+        raise ValueError(f"a number is at most {MAX_NUMBER} and has at most {MAX_PLACES} decimal places")
+    return value
+
+
+MAX_NUMBER = 10**18
+MAX_PLACES = 60
+Number = Annotated[Decimal, BeforeValidator(_no_float), AfterValidator(_reckonable)]
 """A decimal number, exact and finite."""
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]

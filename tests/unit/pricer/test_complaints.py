@@ -9,6 +9,7 @@ from tests.unit.pricer.build import NOW, event
 
 from outlay.catalog.library import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.freshness import stale
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Catalog, RateData
@@ -62,6 +63,16 @@ def test_complaint_2_an_unknown_model_is_unpriced_never_0(ready: CompiledCatalog
     assert price(event({"input_tokens": 10}, "x", "no-such"), ready).price_ref.endswith("#!provider_unknown")
 
 
+def test_complaint_2_a_gateway_that_reports_0_for_a_model_it_does_not_know_hides_nothing(
+    ready: CompiledCatalog,
+) -> None:
+    sent = event({"input_tokens": 10}, "gpt-17-hyper", "openai", reported_cost=Decimal(0))
+    cost = price(sent, ready)
+    assert (cost.cost, cost.price_status, cost.reported_cost) == (None, "unpriced", "0")
+    paid = price(event({"input_tokens": 10}, "gpt-17-hyper", "openai", reported_cost=Decimal("0.25")), ready)
+    assert (paid.cost, paid.price_status) == ("0.25", "reported")
+
+
 def test_complaint_3_the_service_tier_that_was_served_decides(ready: CompiledCatalog, data: RateData) -> None:
     tiers = {
         tier: price(
@@ -79,6 +90,16 @@ def test_complaint_3_the_service_tier_that_was_served_decides(ready: CompiledCat
     assert costs["flex"] < costs["default"] < costs["priority"]
     assert "~" not in tiers["flex"].price_ref + tiers["default"].price_ref
     assert tiers["nonsense"].price_ref.endswith("~service_tier=nonsense"), "a tier without a price is said"
+
+
+def test_complaint_3_fast_mode_has_its_price_and_a_region_without_one_is_said(ready: CompiledCatalog) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 10}
+    plain, fast = (
+        price(event(usage, "claude-opus-5-5", "anthropic", attributes={"speed": speed}), ready)
+        for speed in ("standard", "fast")
+    )
+    assert Decimal(fast.cost or "") > Decimal(plain.cost or "")
+    assert "~" not in plain.price_ref + fast.price_ref
 
 
 def test_complaint_4_a_batch_call_gets_the_batch_price_cache_included(ready: CompiledCatalog) -> None:
@@ -100,6 +121,29 @@ def test_complaint_5_audio_is_not_priced_as_text(ready: CompiledCatalog) -> None
     )
     assert Decimal(audio.cost or "") > Decimal(text.cost or "")
     assert list(audio.cost_parts) == ["input_audio_tokens"]
+
+
+def test_complaint_5_image_tokens_have_their_own_rate(ready: CompiledCatalog) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 1000}
+    text = price(event(usage, "gemini-2.5-flash-image", "google"), ready)
+    image = price(event({**usage, "output_image_tokens": 1000}, "gemini-2.5-flash-image", "google"), ready)
+    assert Decimal(image.cost or "") > 10 * Decimal(text.cost or "")
+    assert "output_image_tokens" in image.cost_parts
+
+
+def test_complaint_6_thoughts_that_are_counted_outside_output_are_never_lost_in_silence(
+    ready: CompiledCatalog,
+) -> None:
+    """Gemini counts 40 tokens of answer and 600 of thought apart: as they stand, 600 cannot be part of 40."""
+    usage = {"input_tokens": 100, "output_tokens": 40, "output_reasoning_tokens": 600}
+    with pytest.raises(Invalid, match=r"output_reasoning_tokens \(600\) cannot exceed output_tokens \(40\)"):
+        price(event(usage, "gemini-2.5-pro", "google"), ready)
+    said = {"usage_convention": "output_excludes_reasoning"}
+    cost = price(event(usage, "gemini-2.5-pro", "google", attributes=said), ready)
+    assert (
+        cost.cost
+        == price(event({"input_tokens": 100, "output_tokens": 640}, "gemini-2.5-pro", "google"), ready).cost
+    )
 
 
 def test_complaint_6_reasoning_is_inside_output_and_long_context_has_its_rate(ready: CompiledCatalog) -> None:
@@ -175,6 +219,41 @@ def test_complaint_22_what_the_provider_billed_is_kept_beside_and_drift_is_seen(
     assert (cost.cost, cost.reported_cost, cost.price_status) == ("0.003", "0.004", "priced")
     assert cost.price_ref.endswith("~drift")
     assert "~" not in _claude(ready, {"input_tokens": 1000}, reported_cost=Decimal("0.003")).price_ref
+
+
+def test_complaint_22_a_failed_call_that_is_billed_costs_what_it_used(ready: CompiledCatalog) -> None:
+    cost = _claude(ready, {"input_tokens": 1000, "output_tokens": 0}, attributes={"status": "500"})
+    assert cost.cost == "0.003"
+
+
+def test_complaint_24_a_price_in_euros_names_the_rate_of_its_day(data: RateData) -> None:
+    book = {
+        "name": "ovh",
+        "version": "1",
+        "currency": "EUR",
+        "rules": [
+            {
+                "id": "h100",
+                "sku": "h100",
+                "prices": [{"meters": {"gpu_seconds": {"price": "3.6", "per": 3600}}}],
+            }
+        ],
+    }
+    fx = [
+        {"currency": "EUR", "usd": "1.05", "to": "2026-11-01", "source": "ECB"},
+        {"currency": "EUR", "usd": "1.10", "from": "2026-11-01", "source": "ECB"},
+    ]
+    ready = CompiledCatalog.from_catalog(
+        Catalog.model_validate(
+            {"revision": 1, "created_at": NOW, "rates": data, "price_books": [book], "fx": fx}
+        )
+    )
+    hour = {"gpu_seconds": 3600}
+    now = price(event(hour, "h100", "ovh", kind="compute"), ready)
+    before = price(event(hour, "h100", "ovh", kind="compute", time=datetime(2026, 10, 31, tzinfo=UTC)), ready)
+    assert (before.cost, now.cost, now.price_ref) == ("3.78", "3.96", "ovh@1#h100+fx-EUR")
+    notes = [step.note for step in explain(event(hour, "h100", "ovh", kind="compute"), ready).steps]
+    assert "1 EUR = 1.1 USD" in notes
 
 
 def test_complaint_24_currency_and_negotiated_prices_are_dated_and_shown(data: RateData) -> None:

@@ -25,7 +25,7 @@ def ready() -> CompiledCatalog:
     [
         ("anthropic", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5", ()),
         ("anthropic", "Claude-Sonnet-4-5-20250929", "anthropic/claude-sonnet-4-5", ()),
-        ("", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5", ()),
+        ("", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5", ("provider",)),
         ("vertex_ai", "claude-3-5-sonnet@20240620", "google/claude-3-5-sonnet", ()),
         ("google", "publishers/google/models/gemini-2.5-flash", "google/gemini-2.5-flash", ("name-path",)),
         ("litellm", "anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4-5", ()),
@@ -118,7 +118,10 @@ def test_a_provider_goes_by_several_names() -> None:
         price(event({"input_tokens": 5}, provider_name=" The Big Corp "), ready).price_ref
         == "test-prices@1#big/plain"
     )
-    assert price(event({"input_tokens": 5}, provider_name=""), ready).price_ref == "test-prices@1#big/plain"
+    unnamed = price(event({"input_tokens": 5}, provider_name=""), ready)
+    assert unnamed.price_ref == "test-prices@1#big/plain~provider", (
+        "whose it is was a guess, and that is said"
+    )
     assert (
         price(event({"input_tokens": 5}, provider_name="big"), ready).price_ref == "test-prices@1#big/plain"
     )

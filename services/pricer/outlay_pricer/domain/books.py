@@ -10,6 +10,7 @@ from outlay_pricer.domain.matching import Facts, Test, compile_facts, compile_wo
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_schemas.catalog import BookRule, DatedPrices, FxRate, PriceBook, PriceRef
 from outlay_schemas.events import Quantity
+from outlay_schemas.validate import MAX_PLACES, MAX_QUANTITY
 
 _FACTS = {"team", "project", "business_unit", "use_case", "user", "activity", "tenant", "source"}
 
@@ -120,9 +121,15 @@ def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:
         position = Decimal(facts.get(f"attributes.{price.position}", ""))
     except InvalidOperation:
         return Fraction(0), False
-    if not position.is_finite() or position < 0:
+    # Bounded as quantities are: an exponent of a million would be a number of a million digits.
+    if not position.is_finite() or not 0 <= position <= MAX_QUANTITY or _places(position) > MAX_PLACES:
         return Fraction(0), False
     return Fraction(position), True
+
+
+def _places(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 class Books:

@@ -15,6 +15,7 @@ from outlay_schemas.events import CostEvent, UsageEvent
 from outlay_schemas.money import PICO
 
 GUESSES = {
+    "provider": "the event does not name the provider: it was read from the model's name",
     "fallback": "the provider's own price is not in the data: the price of the model's maker is taken",
     "name-prefix": "the first part of the name was read as the provider",
     "name-region": "a region prefix was left out of the name",

@@ -11,6 +11,7 @@ from outlay_pricer.domain.exact import Contradiction, Line, price_lines
 from outlay_pricer.domain.matching import Facts
 from outlay_pricer.domain.rates import RateLine
 from outlay_pricer.domain.units import REQUESTS
+from outlay_pricer.domain.usage import CONVENTION, contradiction
 from outlay_schemas.catalog import PriceRef, parse_price_ref
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
@@ -44,7 +45,7 @@ def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts:
     first = _by_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
     if first is not None and first.amounts:
         return first
-    rated = by_rates(event, usage, catalog) if event.kind == "llm" else None
+    rated = _sound(by_rates(event, usage, catalog), usage, catalog) if event.kind == "llm" else None
     if rated is not None and not rated.uncovered:
         return rated
     booked = _by_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
@@ -112,6 +113,25 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
         rated=(line, card, tuple(lines)),
         message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
     )
+
+
+def _sound(rated: ListPrice, usage: Usage, catalog: CompiledCatalog) -> ListPrice:
+    """Refuse what the library would price though a part is larger than its whole: thoughts that are counted outside.
+
+    Raises Invalid where the catalog wants contradictions as dead letters.
+    """
+    found = contradiction(usage, catalog.parts(tuple(usage))) if rated.amounts else None
+    if found is None:
+        return rated
+    part, whole = found
+    message = (
+        f"{part} ({usage[part]}) cannot exceed {whole} ({usage[whole]}), which includes it; "
+        f"if the producer counts it outside, say so in attributes.{CONVENTION}"
+    )
+    if catalog.dead_letter_contradictions:
+        raise Invalid("usage_contradictory", message, f"$.usage.{part}")
+    ref = replace(rated.ref, rule="", reason="usage_contradictory", guesses=())
+    return ListPrice(ref, uncovered=_used(usage), message=message)
 
 
 def at_least(line: RateLine, usage: Usage) -> Usage:

@@ -15,7 +15,7 @@ from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
-from outlay_pricer.domain.usage import CONVENTION, normalise
+from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.catalog import PriceRef, ReportedPolicy
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
@@ -143,6 +143,8 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
         return None
     if shape.uncovered and any(usage[name] for name in shape.uncovered):
         return None
+    if contradiction(usage, catalog.parts(tuple(usage))):
+        return None
     parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
     return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(guesses), [])
 
@@ -212,7 +214,8 @@ def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy) -> Pri
     complete = priced.status in {"priced", "free"}
     if complete and priced.cost is not None and drifts(priced.cost, reported, policy):
         priced.ref += "~drift"
-    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not complete)
+    # A gateway that does not know a model reports 0 for it: that is no price, and must not hide that there is none.
+    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not complete and reported)
     if not use_it:
         return priced
     list_cost = priced.cost if priced.list_cost is None else priced.list_cost

@@ -203,7 +203,15 @@ class RateBook:
         found = self.finder.find(sku, provider or None, api_url)
         if isinstance(found, NotFound):
             return RateLine((self.name, self.version), provider, sku, provider, self.units, refused=found)
-        return self._make(*found)
+        line = self._make(*found)
+        if not api_url and not self._names_provider(provider, sku):
+            line.guesses = ("provider", *line.guesses)
+        return line
+
+    def _names_provider(self, provider: str, sku: str) -> bool:
+        """Tell whether the provider was said: by its id, or before the slash of a gateway's name for a model."""
+        said = sku.partition("/")[0] if provider.lower() == "litellm" else provider
+        return bool(said) and self.finder.provider_by_id(said) is not None
 
     def _make(self, provider: Provider, model: Model) -> RateLine:
         raw = model.data.get("prices") or {}

@@ -5,7 +5,7 @@ attribute `usage_convention`. Nothing is inferred from the size of numbers: numb
 refused, by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from outlay_schemas.errors import Invalid
@@ -52,7 +52,7 @@ def normalise(
     if ttls and "cache_write_tokens" not in result:
         result["cache_write_tokens"] = _sum(ttls)
         derived.append("cache_write_total")
-    for word in convention.replace(",", " ").split():
+    for word in dict.fromkeys(convention.replace(",", " ").split()):
         _apply(word, result)
     _check_total(result)
     return result, tuple(derived)
@@ -111,6 +111,14 @@ def _check_total(usage: dict[str, Quantity]) -> None:
             "$.usage.total_tokens",
         )
     del usage[TOTAL]
+
+
+def contradiction(usage: Mapping[str, Quantity], parts: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return a part that is larger than its whole, and that; None if there is none. `parts` are pairs of meters."""
+    for part, whole in parts:
+        if usage[part] > usage[whole]:
+            return part, whole
+    return None
 
 
 def _sum(values: list[Quantity]) -> int:
