@@ -1,6 +1,7 @@
 """What a catalog must satisfy as a whole: names used once, one owner at a time, no circles."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from outlay.catalog.files import Document, Problem
 from outlay_pricer.domain.circles import owner_circles
@@ -32,6 +33,7 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     yield from _apart("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents)
     yield from _gaps(catalog, documents)
     yield from _currencies(catalog, books)
+    yield from _overrides(catalog, documents)
     yield from _circles(catalog, documents)
     yield from _owner_circles(catalog, documents)
 
@@ -97,6 +99,28 @@ def _currencies(catalog: Catalog, books: Sequence[Document]) -> Iterator[Problem
             yield Problem(
                 document.name, document.line(["currency"]), "currency", f"{currency} has no rate", mend
             )
+
+
+def _overrides(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Find agreed prices for meters that nothing is ever paid by: they would be agreed in vain."""
+    known = {
+        meter
+        for book in catalog.price_books
+        for rule in book.rules
+        for d in rule.prices
+        for meter in d.meters
+    }
+    known |= set(catalog.rates.units if catalog.rates else ())
+    document = documents.get("negotiated.yaml", _NONE)
+    for index, terms in enumerate(catalog.negotiated):
+        for meter in terms.override:
+            if meter not in known:
+                near = get_close_matches(meter, sorted(known), 1)
+                mend = f"did you mean {near[0]}?" if near else "use the meter that the list price is for"
+                line = document.line([index, "override", meter])
+                yield Problem(
+                    document.name, line, f"[{index}].override.{meter}", f"nothing is priced by {meter}", mend
+                )
 
 
 def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:

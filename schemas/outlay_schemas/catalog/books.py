@@ -37,7 +37,7 @@ class MeterPrice(Part):
     free: NonNegative = Field(default=Decimal(0))
     """Units free of charge, counted from the position."""
     minimum: NonNegative | None = None
-    """USD charged at least for this meter when any of it was used."""
+    """Charged at least for this meter when any of it was used, in the book's currency."""
     rounding: Rounding | None = None
     included_in: OneOrMany = ()
     """Meters that already pay for this one: it costs nothing when one of them is in the event."""

@@ -188,6 +188,13 @@ def test_a_currency_without_a_rate_and_a_gap_between_rates(tmp_path: Path) -> No
     ]
 
 
+def test_an_agreed_price_for_a_meter_that_nothing_is_paid_by(tmp_path: Path) -> None:
+    negotiated = "- {id: deal, match: {provider: openai}, override: {input_token: 1, gb: 2}}\n"
+    assert _problems(tmp_path, negotiated=negotiated) == [
+        "negotiated.yaml:1 nothing is priced by input_token"
+    ]
+
+
 def test_aliases_of_which_nobody_could_say_what_they_mean(tmp_path: Path) -> None:
     aliases = """- {dimension: team, name: a, aliases: b}
 - {dimension: team, name: b, aliases: c}

@@ -112,17 +112,17 @@ def _rule(rule: CompiledRule, at: datetime) -> Shown:
         book.currency,
         dated.source or book.source,
         checked.date().isoformat() if checked else "",
-        [shown for name, price in dated.meters.items() for shown in _meter(name, price)],
+        [shown for name, price in dated.meters.items() for shown in _meter(name, price, book.currency)],
         dated.starts.isoformat() if dated.starts else "",
         dated.ends.isoformat() if dated.ends else "",
         where=where,
     )
 
 
-def _meter(name: str, price: MeterPrice) -> list[ShownPrice]:
+def _meter(name: str, price: MeterPrice, currency: str) -> list[ShownPrice]:
     notes = [
         f"first {price.free} free" if price.free else "",
-        f"at least {price.minimum} USD" if price.minimum is not None else "",
+        f"at least {price.minimum} {currency}" if price.minimum is not None else "",
         f"in steps of {price.rounding.step}, {price.rounding.mode}" if price.rounding else "",
         f"included in {', '.join(price.included_in)}" if price.included_in else "",
         price.mode if price.tiers else "",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import RecordSink
@@ -12,6 +12,7 @@ from outlay_kit.telemetry import get_logger
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.again import again
+from outlay_pricer.domain.freshness import stale
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.repricing.resend import resend
 from outlay_schemas.events import UsageEvent
@@ -21,6 +22,9 @@ log = get_logger(__name__)
 LOOKED = Counter("outlay_repricing_looked_total", "Unpriced events of the ledger that were priced again")
 SENT = Counter(
     "outlay_repricing_sent_total", "Of them, those that came out differently and were put on the bus"
+)
+STALE = Gauge(
+    "outlay_prices_stale", "Sources of prices that nobody renewed for too long: model prices, price books"
 )
 
 
@@ -54,6 +58,7 @@ class Keeper:
         self._progress = progress
         self._revision = 0
         self._until = 0.0
+        self._told: set[str] = set()
 
     def keep(self, catalog: Arrived) -> None:
         """Write a catalog down. Safe to repeat. Raises Retryable."""
@@ -76,6 +81,15 @@ class Keeper:
         if catalog.revision != self._revision:
             self._revision, self._until = catalog.revision, now + self._settle
         return sent
+
+    def watch_age(self, catalog: CompiledCatalog) -> None:
+        """Tell of prices that are too old: by a metric for as long as they are, in the log once each."""
+        old = stale(catalog.catalog, self._clock.now())
+        STALE.set(len(old))
+        for item in old:
+            if item.name not in self._told:
+                log.warning("prices are old", source=item.name, checked=item.checked, days=item.days)
+        self._told = {item.name for item in old}
 
     def _better(self, catalog: CompiledCatalog) -> Iterator[UsageEvent]:
         wanted = Selection(unpriced=True, before_revision=catalog.revision)

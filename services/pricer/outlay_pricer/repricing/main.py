@@ -66,6 +66,7 @@ def _turn(keeper: Keeper, feed: CatalogFeed[_Catalog], arrived: "deque[Arrived]"
         keeper.keep(arrived[0])
         arrived.popleft()  # only now: what cannot be written now is written later
     if feed.revision:
+        keeper.watch_age(feed.current()[1])
         keeper.look(feed.current()[1])
 
 
