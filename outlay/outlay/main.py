@@ -2,7 +2,19 @@
 
 import typer
 
-from outlay.cli import catalog, chargeback, demo, events, forecast, keys, prices, query, reports, stack
+from outlay.cli import (
+    catalog,
+    chargeback,
+    demo,
+    events,
+    forecast,
+    imports,
+    keys,
+    prices,
+    query,
+    reports,
+    stack,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +38,7 @@ app.command()(prices.explain)
 app.command()(prices.reprice)
 app.add_typer(catalog.app)
 app.add_typer(keys.app)
+app.add_typer(imports.app)
 app.command()(forecast.forecast)
 reports.app.command()(chargeback.chargeback)
 app.add_typer(reports.app)

@@ -8,6 +8,7 @@ from outlay_ingest.domain import litellm
 from outlay_ingest.domain.envelopes import from_headers
 from outlay_ingest.domain.formats import FORMATS
 from outlay_ingest.domain.items import Head, Reader, keep
+from outlay_ingest.domain.kubernetes import read_gpus, read_opencost
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import read
 
@@ -52,11 +53,21 @@ def _logs(head: Head) -> Reader:
     return lambda body, rules: keep(read_logs(body, as_json), rules)
 
 
+def _opencost(_: Head) -> Reader:
+    return lambda body, rules: keep(read_opencost(body), rules)
+
+
+def _gpus(head: Head) -> Reader:
+    return lambda body, rules: keep(read_gpus(body, head), rules)
+
+
 _OTLP = ("application/x-protobuf", "application/json")
 GATES = (
     Gate("/v1/events", tuple(FORMATS), _events),
     Gate("/v1/litellm", _LINES, _litellm),
     Gate("/v1/usage/{provider}", _LINES, _responses),
+    Gate("/v1/opencost", ("application/json",), _opencost),
+    Gate("/v1/gpus", ("application/json", "text/plain"), _gpus),
     Gate("/v1/traces", _OTLP, _traces, otlp="spans"),
     Gate("/v1/logs", _OTLP, _logs, otlp="logs"),
 )

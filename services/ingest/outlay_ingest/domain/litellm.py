@@ -44,12 +44,30 @@ def read_litellm(body: bytes) -> Iterator[Item | None]:
     for index, raw in enumerate(parts):
         place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
         try:
-            payload = _decoder.decode(raw)
-            event = _event(payload)
+            event = _event(_payload(_decoder.decode(raw)))
         except (*UNREADABLE, Invalid) as error:
             yield Item(explain(error, raw), partial(bytes, raw), place)
             continue
         yield None if event is None else Item(event, partial(bytes, raw), place)
+
+
+def _payload(row: Json) -> Json:
+    """Return a row of LiteLLM's spend logs as the payload it was made from; a payload as it is."""
+    if "spend" not in row or "request_id" not in row:
+        return row
+    meta = row.get("metadata")
+    if isinstance(meta, str):
+        meta = _decoder.decode(meta)
+    said = {"user_api_key_team_id": row.get("team_id"), "user_api_key_user_id": row.get("user")}
+    tags = row.get("request_tags")
+    return {
+        **row,
+        "id": row["request_id"],
+        "response_cost": row["spend"],
+        "cache_hit": str(row.get("cache_hit")).lower() == "true",
+        "request_tags": msgspec.json.decode(tags, type=list[str]) if isinstance(tags, str) else tags,
+        "metadata": {**said, **{k: v for k, v in _mapping(meta).items() if v is not None}},
+    }
 
 
 def _event(payload: Json) -> UsageEvent | None:

@@ -1,0 +1,157 @@
+"""Rows of tables as usage events, by a mapping of columns; and identities for rows that have none."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, cast, get_args
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from outlay_ingest.domain.fields import count, moment, money, text
+from outlay_ingest.domain.items import Item
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Activity, Kind, UsageEvent
+
+Row = Mapping[str, Any]
+_KINDS, _ACTIVITIES = get_args(Kind), get_args(Activity)
+
+
+class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
+    """Which column holds what. A value that starts with `=` is the value itself: `kind: =compute`."""
+
+    source: str
+    time: str
+    sku: str
+    usage: Annotated[dict[str, str], msgspec.Meta(min_length=1)]
+    """Meter → column."""
+    id: str | None = None
+    """Without it, an id is made of the whole row: the same row again counts once, and twice if it is there twice."""
+    kind: str = "=custom"
+    activity: str = "=other"
+    provider: str | None = None
+    project: str | None = None
+    team: str | None = None
+    use_case: str | None = None
+    user: str | None = None
+    business_unit: str | None = None
+    reported_cost: str | None = None
+    tags: dict[str, str] = {}
+    attributes: dict[str, str] = {}
+    time_format: str | None = None
+    """As of strptime; by default RFC 3339, or seconds since 1970."""
+    time_zone: str = "UTC"
+    """Of times that name none."""
+
+
+def read_mapping(raw: object) -> ColumnMap:
+    """Read a mapping. Raises Invalid with the place of what is wrong."""
+    try:
+        mapping = msgspec.convert(raw, ColumnMap)
+        ZoneInfo(mapping.time_zone)
+    except (msgspec.ValidationError, KeyError, ValueError) as error:
+        raise Invalid("mapping_invalid", str(error)) from None
+    return mapping
+
+
+class Identities:
+    """Ids made of content. The second and third of equal rows have ids of their own, at each try the same."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[bytes] = Counter()
+
+    def of(self, parts: Iterable[str]) -> str:
+        """Return the id of a row: parts are hashed with their lengths, so that moving a border changes it."""
+        digest = hashlib.sha256()
+        for part in parts:
+            raw = part.encode()
+            digest.update(len(raw).to_bytes(8, "big") + raw)
+        found = digest.digest()[:16]
+        self._seen[found] += 1
+        again = self._seen[found]
+        return found.hex() if again == 1 else f"{found.hex()}-{again}"
+
+
+def read_rows(rows: Iterable[Row], mapping: ColumnMap) -> Iterator[Item]:
+    """Read rows by a mapping; the first row is number 2, as in a table with its header."""
+    identities = Identities()
+    for number, row in enumerate(rows, 2):
+        try:
+            found: UsageEvent | Invalid = _event(row, mapping, identities)
+        except Invalid as why:
+            found = why
+        yield Item(found, partial(msgspec.json.encode, dict(row)), f"row {number}")
+
+
+def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
+    kind, activity = (
+        _one_of(row, mapping.kind, _KINDS, "kind"),
+        _one_of(row, mapping.activity, _ACTIVITIES, "activity"),
+    )
+    usage = {
+        meter: quantity for meter, column in mapping.usage.items() if (quantity := count(_value(row, column)))
+    }
+    whole = [f"{name}={value}" for name, value in row.items()]
+    return UsageEvent(
+        id=text(_value(row, mapping.id)) or identities.of(whole),
+        source=text(_value(row, mapping.source)) or "import",
+        time=_time(row, mapping),
+        kind=cast("Kind", kind),
+        activity=cast("Activity", activity),
+        provider=text(_value(row, mapping.provider)) or "",
+        sku=text(_value(row, mapping.sku)) or "",
+        usage=usage,
+        project=text(_value(row, mapping.project)),
+        team=text(_value(row, mapping.team)),
+        use_case=text(_value(row, mapping.use_case)),
+        user=text(_value(row, mapping.user)),
+        business_unit=text(_value(row, mapping.business_unit)),
+        tags=_labels(row, mapping.tags),
+        attributes=_labels(row, mapping.attributes),
+        reported_cost=money(_value(row, mapping.reported_cost)),
+    )
+
+
+def _value(row: Row, column: str | None) -> Any:
+    """Return a column's value, or the value itself after `=`. Raises Invalid if there is no such column."""
+    if column is None:
+        return None
+    if column.startswith("="):
+        return column[1:]
+    if column not in row:
+        raise Invalid("missing_field", f"there is no column {column}", f"$.{column}")
+    return row[column]
+
+
+def _one_of(row: Row, column: str, known: tuple[str, ...], name: str) -> str:
+    value = str(_value(row, column))
+    if value not in known:
+        raise Invalid("wrong_type", f"{value[:60]!r} is not one of {', '.join(known)}", f"$.{name}")
+    return value
+
+
+def _time(row: Row, mapping: ColumnMap) -> datetime:
+    value = _value(row, mapping.time)
+    if isinstance(value, datetime):
+        time = value
+    elif mapping.time_format is not None:
+        try:
+            time = datetime.strptime(str(value), mapping.time_format)  # noqa: DTZ007 (its zone is given below)
+        except ValueError as error:
+            raise Invalid("wrong_type", str(error), "$.time") from None
+    elif isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            raise Invalid("wrong_type", f"{value[:60]!r} is no time; give time_format", "$.time") from None
+    else:
+        return moment(value, "$.time")
+    return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(mapping.time_zone))
+
+
+def _labels(row: Row, columns: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: shown for name, column in columns.items() if (shown := text(_value(row, column))) is not None
+    }
