@@ -7,6 +7,7 @@ from outlay.cli import (
     chargeback,
     demo,
     events,
+    export,
     forecast,
     imports,
     keys,
@@ -40,5 +41,6 @@ app.add_typer(catalog.app)
 app.add_typer(keys.app)
 app.add_typer(imports.app)
 app.command()(forecast.forecast)
+app.add_typer(export.app)
 reports.app.command()(chargeback.chargeback)
 app.add_typer(reports.app)

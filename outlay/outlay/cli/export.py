@@ -1,0 +1,88 @@
+"""The command that writes the ledger in a format of the field."""
+
+# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outlay.cli.common import CommandError, err, told
+from outlay.cli.reports import From, Tenant, To, reading
+
+app = typer.Typer(name="export", no_args_is_help=True, help="Write the ledger in a format of the field.")
+
+
+class Version(StrEnum):
+    """Versions of FOCUS."""
+
+    v1_2 = "1.2"
+    v1_3 = "1.3"
+
+
+class Grain(StrEnum):
+    """How long a charge period is."""
+
+    hour = "hour"
+    day = "day"
+
+
+@app.callback()
+def export() -> None:
+    """Write the ledger in a format of the field."""
+
+
+@app.command()
+@told
+def focus(
+    start: From = None,
+    end: To = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A file, .parquet or CSV. Default: CSV to stdout."),
+    ] = None,
+    version: Annotated[Version, typer.Option(help="Version of FOCUS.")] = Version.v1_2,
+    grain: Annotated[Grain, typer.Option(help="How long a charge period is.")] = Grain.hour,
+    tenant: Tenant = None,
+) -> None:
+    """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. In UTC, as FOCUS wants.
+
+    Every event's cost is in the rows exactly once. What could not be priced is there too: x_PriceStatus is unpriced,
+    and x_UnpricedEvents says how many events; their cost is a lower bound.
+
+    Examples:
+
+      outlay export focus --from 2026-11 -o november.csv
+
+      outlay export focus --from 2026-10-01 --to 2026-10-31 --grain day -o october.parquet --version 1.3
+    """
+    import sys
+    from zoneinfo import ZoneInfo
+
+    from outlay.focus.write import tables, write_csv, write_parquet
+    from outlay.local import stores
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.warehouse import Warehouse
+    from outlay_reports.periods import read_span
+
+    with reading():
+        span = read_span(start, end, ZoneInfo("UTC"), SystemClock().now())
+        warehouse = Warehouse(stores()[1])
+        parquet = file is not None and file.suffix == ".parquet"
+        found = tables(warehouse, span, version.value, grain.value, tuple(tenant or ()), text=not parquet)
+        try:
+            if file is None:
+                rows = write_csv(found, sys.stdout.buffer, version.value)
+            elif parquet:
+                rows = write_parquet(found, file, version.value)
+            else:
+                with file.open("wb") as out:
+                    rows = write_csv(found, out, version.value)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error.strerror}", "give another -o") from error
+        finally:
+            warehouse.close()
+    err.print(
+        f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", style="dim", markup=False
+    )

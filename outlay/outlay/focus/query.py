@@ -1,0 +1,56 @@
+"""The ledger as FOCUS rows: one for each hour or day, thing, owner and meter. Every event's cost is in them once."""
+
+# ruff: noqa: S608 (what is pasted are the constants of columns.py and numbers of ours; values are bound)
+
+from outlay.focus.columns import Column, Version, columns
+from outlay_reports.adapters.books import between
+from outlay_reports.periods import Span
+
+SECONDS = {"hour": 3600, "day": 86_400}
+
+_METERS = """
+SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activity, c.provider AS provider,
+    c.sku AS sku, c.project AS project, c.team AS team, c.business_unit AS business_unit, c.use_case AS use_case,
+    c.tags AS tags, c.attributes['region'] AS region, c.attributes['service_tier'] AS tier,
+    c.price_status AS status, c.price_ref AS price,
+    ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
+    arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), c.unpriced_meters))) AS known,
+    if(empty(known) OR parted != whole, arrayConcat(known, ['']), known) AS meters,
+    arrayJoin(meters) AS meter,
+    if(meter = '', whole - parted, c.cost_parts[meter]) AS part,
+    part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)) AS list_part,
+    multiIf(meter = '', toDecimal128(1, 9),
+        c.kind = 'llm' AND meter IN ('input_tokens', 'output_tokens'), greatest(c.usage[meter] - arraySum(mapValues(
+            mapFilter((k, v) -> (meter = 'input_tokens' AND k IN ('cache_read_tokens', 'cache_write_tokens'))
+                OR (k != meter AND startsWith(k, substring(meter, 1, position(meter, '_'))) AND endsWith(k, '_tokens')
+                    AND has(known, k)), c.usage))), toDecimal128(0, 9)),
+        c.usage[meter]) AS amount
+FROM costs AS c WHERE {span}{tenants}"""
+_GROUPS = (
+    "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
+    " status, price, meter"
+)
+_TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
+
+
+def statement(span: Span, version: Version, grain: str, *, text: bool, tenants: bool) -> str:
+    """Return the SQL of the rows of a span. `text`: every value as text, as CSV has it, and not typed."""
+    start = f"toStartOf{grain.capitalize()}(c.minute)"
+    start = f"toDateTime({start}, 'UTC')"
+    where = " AND c.tenant IN {tenants:Array(String)}" if tenants else ""
+    meters = _METERS.format(start=start, span=between("minute", span), tenants=where)
+    named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
+    return (
+        f"SELECT {named} FROM (SELECT {_GROUPS}, sum(part) AS spent, sum(list_part) AS listed,"
+        " sum(amount) AS quantity, count() AS events, countIf(status = 'unpriced') AS unpriced"
+        f" FROM ({meters}) GROUP BY {_GROUPS}) ORDER BY {_GROUPS}"
+    )
+
+
+def _value(column: Column, grain: str, *, text: bool) -> str:
+    sql = column.sql.replace("{seconds}", str(SECONDS[grain]))
+    if column.kind == "time":
+        return _TIME.format(sql=sql) if text else sql
+    if column.kind in ("decimal", "count"):
+        return f"toString({sql})" if text else sql
+    return sql if column.nullable else f"toString({sql})"

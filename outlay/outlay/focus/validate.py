@@ -1,0 +1,151 @@
+"""Checks rows against the rules of FOCUS 1.2 and 1.3, as far as they can be told from the rows themselves.
+
+Ours, since the specification's own focus-validator (1.0.0 on PyPI) knows versions up to 1.0 only and pins numpy 1.
+Source of the rules: the column and attribute pages of FOCUS 1.2, focus.finops.org.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+Row = Mapping[str, str]
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([Ee][+-]?\d+)?\Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
+_NAME = re.compile(r"(x_)?[A-Z][A-Za-z0-9]*\Z")
+
+MANDATORY = {
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd",
+    "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity",
+    "PricingUnit", "ServiceCategory", "ServiceName",
+}  # fmt: skip
+_NAMES = {"1.2": {"ProviderName", "PublisherName"}, "1.3": {"ServiceProviderName", "HostProviderName"}}
+NULLABLE = {
+    "BillingAccountName", "ChargeClass", "ChargeDescription", "PricingQuantity", "PricingUnit", "RegionId",
+    "RegionName", "SkuPriceDetails", "SubAccountId", "SubAccountName", "SkuMeter", "ConsumedQuantity",
+    "ConsumedUnit", "PricingCategory", "SkuId", "SkuPriceId", "Tags", "InvoiceId", "ResourceId", "ResourceName",
+    "ResourceType", "AvailabilityZone",
+}  # fmt: skip
+_DECIMALS = (
+    "BilledCost",
+    "ConsumedQuantity",
+    "ContractedCost",
+    "EffectiveCost",
+    "ListCost",
+    "PricingQuantity",
+)
+_TIMES = ("BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart")
+_IN_ORDER = ("BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodEnd")
+_ALLOWED = {
+    "ChargeCategory": {"Adjustment", "Credit", "Purchase", "Tax", "Usage"},
+    "ChargeClass": {"Correction"},
+    "ChargeFrequency": {"One-Time", "Recurring", "Usage-Based"},
+    "PricingCategory": {"Committed", "Dynamic", "Other", "Standard"},
+    "ServiceCategory": {
+        "AI and Machine Learning", "Analytics", "Business Applications", "Compute", "Databases", "Developer Tools",
+        "Multicloud", "Identity", "Integration", "Internet of Things", "Management and Governance", "Media",
+        "Migration", "Mobile", "Networking", "Security", "Storage", "Web", "Other",
+    },
+}  # fmt: skip
+_WITH_USAGE = (
+    "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit", "PricingCategory", "SkuId", "SkuPriceId",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, order=True)
+class Violation:
+    """A rule that a row breaks; line 0: the file as a whole."""
+
+    line: int
+    column: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.column} {self.rule}"
+
+
+def validate(head: Iterable[str], rows: Iterable[Row], version: str = "1.2") -> Iterator[Violation]:
+    """Yield what breaks a rule. Rows are as CSV has them: text, an empty cell is null."""
+    names = list(head)
+    for name in sorted((MANDATORY | _NAMES[version]) - set(names)):
+        yield Violation(0, name, "must be present")
+    for name in names:
+        if not _NAME.match(name):
+            yield Violation(0, name, "must be in Pascal case, and custom columns begin with x_")
+        if names.count(name) > 1:
+            yield Violation(0, name, "is there twice")
+    for line, row in enumerate(rows, 2):
+        yield from _row(line, row)
+
+
+def _row(line: int, row: Row) -> Iterator[Violation]:
+    yield from _cells(line, row)
+    if row.get("ChargeCategory") == "Usage" and not row.get("ChargeClass"):
+        for name in _WITH_USAGE:
+            if name in row and not row[name]:
+                yield Violation(line, name, "must not be null for usage")
+    yield from _periods(line, row)
+    for name, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
+        if bool(row.get(name)) != bool(row.get(unit)):
+            yield Violation(line, unit, f"must be null exactly where {name} is")
+
+
+def _cells(line: int, row: Row) -> Iterator[Violation]:
+    for name, text in row.items():
+        if name.startswith("x_"):
+            continue
+        if not text.strip():
+            if text or name not in NULLABLE:
+                yield Violation(line, name, "must not be null or blank")
+        elif rule := _broken(name, text):
+            yield Violation(line, name, rule)
+
+
+def _broken(name: str, text: str) -> str:
+    if name in _DECIMALS:
+        return _number(name, text)
+    if name in _ALLOWED:
+        known = text in _ALLOWED[name]
+        return "" if known else f"must be one of {', '.join(sorted(_ALLOWED[name]))}, not {text}"
+    if name in ("Tags", "SkuPriceDetails"):
+        return _pairs(name, text)
+    if name in _TIMES:
+        return "" if _TIME.match(text) else f"must be UTC as YYYY-MM-DDTHH:mm:ssZ, not {text}"
+    fits = not name.endswith("Currency") or re.fullmatch(r"[A-Z]{3}", text)
+    return "" if fits else f"must be a code of ISO 4217, not {text}"
+
+
+def _number(name: str, text: str) -> str:
+    if not _NUMBER.match(text):
+        return f"must be a decimal number, not {text}"
+    return "must not be negative" if name.endswith("Quantity") and Decimal(text) < 0 else ""
+
+
+def _pairs(name: str, text: str) -> str:
+    """Key-value format: one JSON object whose values are text, numbers, booleans or null."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return "must be JSON"
+    if not isinstance(found, dict):
+        return "must be a JSON object"
+    if any(isinstance(value, dict | list) for value in found.values()):
+        return "must not nest"
+    if name == "SkuPriceDetails" and not all(key.startswith("x_") for key in found):
+        return "must begin custom keys with x_"
+    return ""
+
+
+def _periods(line: int, row: Row) -> Iterator[Violation]:
+    texts = [row.get(name, "") for name in _IN_ORDER]
+    if not all(_TIME.match(text) for text in texts):
+        return
+    first, start, end, last = (datetime.fromisoformat(text) for text in texts)
+    if not start < end:
+        yield Violation(line, "ChargePeriodEnd", "must be after ChargePeriodStart: it is exclusive")
+    if not first <= start or not end <= last:
+        yield Violation(line, "ChargePeriodStart", "must lie in the billing period")

@@ -1,0 +1,92 @@
+"""Writes FOCUS rows to CSV or Parquet, some days at a time, so that memory is bounded."""
+
+from collections.abc import Generator, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from outlay.focus.columns import Version, columns
+from outlay.focus.query import statement
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.periods import Span
+
+_FEW = 100_000
+"""Rows of a piece below which the next is longer."""
+_TYPES = {
+    "text": pa.string(),
+    "decimal": pa.decimal128(38, 12),
+    "time": pa.timestamp("s", tz="UTC"),
+    "count": pa.int64(),
+}
+
+
+def pieces(span: Span) -> Generator[Span, int, None]:
+    """Cut a span at midnights, UTC; send the number of rows of a piece to get the next: few rows, longer pieces."""
+    start, days = span.start, 1
+    while start < span.end:
+        end = min(start.replace(hour=0, minute=0) + timedelta(days=days), span.end)
+        rows = yield Span(start, end)
+        start = end
+        days = min(days * 4, 31) if rows < _FEW else 1
+
+
+def tables(
+    warehouse: Warehouse, span: Span, version: Version, grain: str, tenants: Sequence[str], *, text: bool
+) -> Iterator[pa.Table]:
+    """Yield the rows of a span in pieces of days. Raises Retryable."""
+    schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(version)])
+    cut = pieces(span)
+    piece = next(cut, None)
+    while piece is not None:
+        sql = statement(piece, version, grain, text=text, tenants=bool(tenants))
+        answer = warehouse.raw(sql, {"tenants": list(tenants)} if tenants else None, fmt="ArrowStream")
+        rows = 0
+        if answer:
+            with pa.ipc.open_stream(answer) as stream:
+                table = _as(stream.read_all(), schema)
+            rows = table.num_rows
+            yield table
+        try:
+            piece = cut.send(rows)
+        except StopIteration:
+            piece = None
+
+
+def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return pa.table([_cast(table.column(field.name), field.type) for field in schema], schema=schema)
+
+
+def _cast(column: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_timestamp(kind) and pa.types.is_integer(column.type):
+        column = column.cast(pa.int64())  # seconds since 1970
+    return column.cast(kind)
+
+
+def write_csv(found: Iterator[pa.Table], file: IO[bytes], version: Version) -> int:
+    """Write CSV with a header, null as an empty cell; return the number of rows."""
+    options = pc.WriteOptions(include_header=False, quoting_style="needed")
+    file.write((",".join(c.name for c in columns(version)) + "\n").encode())
+    rows = 0
+    for table in found:
+        pc.write_csv(table, file, options)
+        rows += table.num_rows
+    return rows
+
+
+def write_parquet(found: Iterator[pa.Table], file: Path, version: Version) -> int:
+    """Write Parquet, a row group a day; return the number of rows."""
+    schema = pa.schema([(c.name, _TYPES[c.kind]) for c in columns(version)], _metadata(version))
+    rows = 0
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for table in found:
+            writer.write_table(table.replace_schema_metadata(_metadata(version)))
+            rows += table.num_rows
+    return rows
+
+
+def _metadata(version: Version) -> dict[str, str]:
+    return {"FocusVersion": version, "DataGenerator": "Outlay"}
