@@ -69,7 +69,8 @@ def _work(
         priced = price_record(value, place, feed.current(), clock.now(), default_tenant)
         metrics.SECONDS.observe(time.thread_time() - started)
         metrics.RECORDS.inc()
-        metrics.EVENTS.labels("priced").inc(priced.events)
+        metrics.EVENTS.labels("priced").inc(priced.events - priced.unpriced)
+        metrics.EVENTS.labels("unpriced").inc(priced.unpriced)
         if priced.letters:
             metrics.EVENTS.labels("dead_letter").inc(len(priced.letters))
             log.warning("dead letters", count=len(priced.letters), code=priced.letters[0].code)

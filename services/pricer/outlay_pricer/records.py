@@ -44,6 +44,8 @@ class Priced:
     values: list[bytes]
     events: int
     letters: list[DeadLetter]
+    unpriced: int = 0
+    """How many of `events` are not, or not wholly, priced."""
 
 
 class _Owner(msgspec.Struct):
@@ -62,7 +64,11 @@ def price_record(
         costs = [_price(event, catalog, default_tenant) for event in events]
     except (*_UNREADABLE, Invalid):
         return _apart(value, place, catalog, now, default_tenant)
-    return Priced(_values(costs), len(costs), [])
+    return Priced(_values(costs), len(costs), [], _unpriced(costs))
+
+
+def _unpriced(costs: list[CostEvent]) -> int:
+    return sum(cost.price_status == "unpriced" for cost in costs)
 
 
 def _price(event: UsageEvent, catalog: CompiledCatalog, default_tenant: str) -> CostEvent:
@@ -100,7 +106,7 @@ def _apart(
             costs.append(_price(_decoder.decode(line), catalog, default_tenant))
         except (*_UNREADABLE, Invalid) as error:
             letters.append(_letter(line, number, place, _reason(error), now))
-    return Priced(_values(costs), len(costs), letters)
+    return Priced(_values(costs), len(costs), letters, _unpriced(costs))
 
 
 def _values(costs: Sequence[CostEvent]) -> list[bytes]:

@@ -128,7 +128,7 @@ export class Chart {
   marks(u) {
     const { ctx } = u;
     ctx.save();
-    for (const mark of this.data.marks) {
+    for (const mark of [...this.data.marks].reverse()) {
       const x = u.valToPos(mark.at, "x", true);
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       const ratio = uPlot.pxRatio;
