@@ -2,12 +2,12 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from outlay_schemas.catalog.base import Name, NonNegative, Number, Part, Positive, Text, one_or_many
+from outlay_schemas.catalog.base import Dated, Name, NonNegative, Number, Part, Positive, Text, one_or_many
 
 ScopeKey = Literal[
     "project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"
@@ -37,6 +37,28 @@ def _growing(value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
     return value
 
 
+class Increase(Dated):
+    """More money for the periods that overlap `from` to `to`."""
+
+    amount: Positive
+    """USD, added to the budget's own."""
+    note: Text = ""
+
+
+class Burn(Part):
+    """Money that burns faster than the budget allows, in the last hours and still now."""
+
+    hours: Annotated[Number, Field(gt=0, le=744)]
+    """How far to look back. The last twelfth of it must burn as fast, so that what is over resolves soon."""
+    rate: Positive
+    """How many times as fast as would use up the budget exactly at the end of its period."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+
+
+Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(_growing)]
+"""Percentages, distinct and growing."""
+
+
 class Budget(Part):
     """An amount for a period, in the period's own timezone, and the percentages at which people are told."""
 
@@ -47,16 +69,33 @@ class Budget(Part):
     amount: Positive
     """USD."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
+    rolling_days: Annotated[int, Field(ge=1, le=366)] | None = None
+    """The last so many days, always, instead of a period that begins anew."""
     timezone: Timezone = "UTC"
     """IANA name; the period starts at local midnight."""
-    thresholds: tuple[Annotated[Number, Field(gt=0)], ...] = (Decimal(50), Decimal(80), Decimal(100))
-    """Percent of `amount`."""
+    anchor_day: Annotated[int, Field(ge=1, le=28)] = 1
+    """Day of the month on which months, quarters and years begin; of weeks, the day of the week (1 is Monday)."""
+    anchor_month: Annotated[int, Field(ge=1, le=12)] = 1
+    """Month in which quarters and years begin."""
+    thresholds: Percents = (Decimal(50), Decimal(80), Decimal(100))
+    """Percent of `amount` that was spent."""
+    forecast_thresholds: Percents = ()
+    """Percent of `amount` that will have been spent at the end of the period, if it goes on as is usual."""
+    burn: tuple[Burn, ...] = ()
+    """Rates to be told of, such as 10 times in an hour and 3 times in 6 hours."""
+    increases: tuple[Increase, ...] = ()
+    """More money for a time."""
+    rollover_percent: Annotated[Number, Field(ge=0, le=100)] = Decimal(0)
+    """How much of the amount may come over from the period before, if it was not spent."""
     note: Text = ""
 
-    @field_validator("thresholds")
-    @classmethod
-    def _thresholds_grow(cls, value: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
-        return _growing(value)
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.period == "week" and self.anchor_day > 7:
+            raise ValueError("anchor_day of a week is 1 (Monday) to 7")
+        if self.rolling_days and self.rollover_percent:
+            raise ValueError("a rolling budget has no period before, so that nothing rolls over")
+        return self
 
 
 class SpendSpike(Part):

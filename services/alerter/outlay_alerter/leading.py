@@ -1,5 +1,9 @@
 """Which of several alerters tells: the one that owns a partition of `cost.rollups`, which has only one."""
 
+from collections.abc import Callable
+from typing import Self
+
+from outlay_kit.clock import Clock
 from outlay_kit.kafka import Batch, KafkaSource
 
 
@@ -8,8 +12,17 @@ class LeadingSource(KafkaSource):
 
     leads = False
 
+    def ticking(self, tick: Callable[[], None], every: float, clock: Clock) -> Self:
+        """Call `tick()` every so many seconds while this process leads, between two batches."""
+        self._tick, self._every, self._clock = tick, every, clock
+        self._ticked = clock.monotonic()
+        return self
+
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds. Raises Retryable."""
+        if self.leads and self._clock.monotonic() - self._ticked >= self._every:
+            self._tick()
+            self._ticked = self._clock.monotonic()
         batch = super().poll(timeout)
         self.leads = bool(self._consumer.assignment())
         return batch

@@ -62,6 +62,7 @@ def main() -> None:
         )
     except Stopped:
         return
+    source.ticking(alerter.tick, settings.tick_seconds, clock)
     threads = _start(couriers, stop.asked, lambda: source.leads)
     handle = _following(alerter, feed)
     bounds = Bounds(linger=settings.linger_seconds)

@@ -9,10 +9,12 @@ from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import VIEWS, Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
-from outlay_alerter.domain import budgets, episodes, spikes
+from outlay_alerter.budgeting import Budgets
+from outlay_alerter.domain import episodes, spikes
 from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding, Known, Transition, transitions
-from outlay_alerter.domain.watches import Budget, SpendSpike, matches
+from outlay_alerter.domain.status import Status
+from outlay_alerter.domain.watches import SpendSpike, matches
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
@@ -46,6 +48,7 @@ class Alerter:
         """`channels` are told every change; `decided()` is called when there is something to tell."""
         self._sums, self._store, self._clock = sums, store, clock
         self._anomalies = Anomalies(sums)
+        self._budgets = Budgets(sums, clock)
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
 
     def handle(self, batch: Batch) -> None:
@@ -66,6 +69,11 @@ class Alerter:
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
 
+    def tick(self) -> None:
+        """Evaluate every tenant as of now: time passes though nothing is spent. Raises Retryable."""
+        for tenant in self._sums.tenants():
+            self.evaluate(tenant, {self._clock.now()})
+
     def evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         """Decide what changed for a tenant, and write it down. Raises Retryable."""
         try:
@@ -77,8 +85,11 @@ class Alerter:
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         watchlist, known, times = self._watchlist(), self._store.known(tenant), sorted(set(minutes))
         found: list[tuple[Finding, Span]] = []
+        standing: list[Status] = []
         for budget in watchlist.budgets(tenant):
-            found += self._budget(budget, times)
+            findings, status = self._budgets.find(budget, times)
+            found += findings
+            standing.append(status)
         for rule in watchlist.spikes(tenant):
             found += self._spike(rule, known)
         for anomaly in watchlist.anomalies(tenant):
@@ -87,16 +98,9 @@ class Alerter:
         changes = transitions([finding for finding, _ in found], known)
         told = [(self._alert(c, spans[c.id]), c.seq, c.message_id) for c in changes]
         self._store.decide(told, self._channels)
+        self._store.stand(standing)
         if told:
             self._decided()
-
-    def _budget(self, budget: Budget, times: list[datetime]) -> list[tuple[Finding, Span]]:
-        found = []
-        for span in {budgets.span_of(budget, at) for at in times}:
-            cells = self._sums.cells(budget.tenant, span, sorted(budget.scope))
-            total = sum(cost for cell, cost in cells if matches(budget.scope, cell))
-            found += [(finding, span) for finding in budgets.findings(budget, span, total)]
-        return found
 
     def _spike(self, rule: SpendSpike, known: dict[str, Known]) -> list[tuple[Finding, Span]]:
         newest_minute = self._sums.newest(rule.tenant)

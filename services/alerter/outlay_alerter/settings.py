@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Consumer group; of several alerters one works and the others stand by."""
     linger_seconds: float = Field(default=0.5, gt=0, le=60)
     """A tenant is evaluated at most once in this time."""
+    tick_seconds: float = Field(default=30.0, ge=1, le=3600)
+    """How often everything is evaluated though nothing arrives: burn rates fall, producers fall silent."""
     webhook_url: SecretStr = SecretStr("")
     """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
     webhook_secret: SecretStr = SecretStr("")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_alerter.domain import budgets
+from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.watches import Budget
 
 DOLLAR = 10**12
@@ -69,7 +70,7 @@ def test_a_threshold_has_one_name(text: str, name: str) -> None:
 def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
     plan = budget("100", "50", "50.0", zone="Europe/Berlin")
     span = budgets.span_of(plan, AT)
-    low, high = budgets.findings(plan, span, 60 * DOLLAR)
+    low, high = budgets.findings(plan, span, Spent(60 * DOLLAR))
     assert (low.breached, low.key.level, low.expected, low.actual) == (True, "50", 50 * DOLLAR, 60 * DOLLAR)
     assert low.title == "Budget B reached 50 %: $60.00 of $100.00 (60.0 %)"
     assert "from 2026-11-01 00:00 Europe/Berlin" in low.summary
@@ -79,6 +80,6 @@ def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
 
 def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
     plan = budget("100", amount=0)
-    (found,) = budgets.findings(plan, budgets.span_of(plan, AT), 1)
+    (found,) = budgets.findings(plan, budgets.span_of(plan, AT), Spent(1))
     assert found.breached
     assert "more than all" in found.title

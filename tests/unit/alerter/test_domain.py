@@ -73,7 +73,7 @@ def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> Non
             crossings += (total >= level * DOLLAR) != (before >= level * DOLLAR)
         before = total
         for _ in range(2):
-            for change in transitions(budgets.findings(BUDGET, span, total), known):
+            for change in transitions(budgets.findings(BUDGET, span, budgets.Spent(total)), known):
                 told.append(change.message_id)
                 key = change.finding.key
                 known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)

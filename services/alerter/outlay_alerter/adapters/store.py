@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_alerter.domain.states import Known
+from outlay_alerter.domain.status import Status
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import encoder
@@ -30,6 +33,7 @@ class Store:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
+        self._standing: dict[tuple[str, str], Status] = {}
 
     def known(self, tenant: str) -> dict[str, Known]:
         """Return the newest state of a tenant's alerts."""
@@ -58,6 +62,17 @@ class Store:
         ]  # fmt: skip
         self._insert("alert_messages", outbox)
         self._insert("alerts", states)
+
+    def stand(self, standing: Sequence[Status]) -> None:
+        """Write how budgets stand, those that changed."""
+        fresh = [s for s in standing if self._standing.get((s.tenant, s.budget)) != _same(s)]
+        rows = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": s.standing, "at": s.at,
+             "body": encoder.encode(s).decode()}
+            for s in fresh
+        ]  # fmt: skip
+        self._insert("budget_status", list[dict[str, object]](rows))
+        self._standing |= {(s.tenant, s.budget): _same(s) for s in fresh}
 
     def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
         """Return what is to be told by a channel now, the oldest first."""
@@ -103,6 +118,11 @@ class Store:
     def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
         if rows:
             self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+
+
+def _same(status: Status) -> Status:
+    """Return a status but for its time."""
+    return msgspec.structs.replace(status, at=datetime.fromtimestamp(0, UTC))
 
 
 def _row(message: Waiting) -> dict[str, object]:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.watches import DIMENSIONS, Anomaly, Budget, Scope, SpendSpike
+from outlay_alerter.domain.periods import Anchor
+from outlay_alerter.domain.watches import DIMENSIONS, Anomaly, Budget, Burn, Increase, Scope, SpendSpike
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
 from outlay_schemas.catalog.watch import ScopeKey
@@ -26,13 +27,10 @@ class Watchlist:
     def budgets(self, tenant: str) -> list[Budget]:
         """Return the budgets of a tenant, those of every tenant (`*`) included."""
         return [
-            Budget(
-                b.id, b.name, tenant, to_pico(Decimal(b.amount)), b.period, ZoneInfo(b.timezone),
-                tuple(b.thresholds), _scope(b.scope),
-            )
+            budget_of(b, tenant)
             for b in self.catalog.budgets
             if b.tenant in ("*", tenant) and b.id not in self.skipped
-        ]  # fmt: skip
+        ]
 
     def spikes(self, tenant: str) -> list[SpendSpike]:
         """Return the spend spike rules of a tenant."""
@@ -48,6 +46,20 @@ class Watchlist:
             for r in self.catalog.rules
             if isinstance(r, kind) and r.tenant in ("*", tenant) and r.id not in self.skipped
         ]
+
+
+def budget_of(b: schema.Budget, tenant: str) -> Budget:
+    """Return a budget of the catalog as the domain wants it."""
+    return Budget(
+        b.id, b.name, tenant, to_pico(Decimal(b.amount)), b.period, ZoneInfo(b.timezone),
+        tuple(b.thresholds), _scope(b.scope),
+        anchor=Anchor(b.anchor_day, b.anchor_month),
+        rolling=timedelta(days=b.rolling_days) if b.rolling_days else None,
+        forecasts=tuple(b.forecast_thresholds),
+        burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
+        increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in b.increases),
+        rollover=b.rollover_percent,
+    )  # fmt: skip
 
 
 def anomaly_of(rule: schema.Anomaly, tenant: str) -> Anomaly:

@@ -16,6 +16,7 @@ from outlay_schemas.events import Grain
 PeriodName = Literal["hour", "day", "week", "month", "quarter", "year"]
 
 _HOUR = timedelta(hours=1)
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _GRAINS: tuple[tuple[Grain, int], ...] = (("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
@@ -30,12 +31,24 @@ class Span:
         return self.start <= at < self.end
 
 
-def period_of(at: datetime, period: PeriodName, zone: ZoneInfo) -> Span:
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where months, quarters and years begin, and weeks: at the day `day` (of weeks: 1 is Monday)."""
+
+    day: int = 1
+    month: int = 1
+
+
+PLAIN = Anchor()
+"""Months begin on the 1st, weeks on Monday, years in January."""
+
+
+def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor = PLAIN) -> Span:
     """Return the period that holds `at`. The periods of a zone tile all time: no gap, no overlap."""
     at = at.astimezone(UTC)
     if period == "hour":
         return _hour_of(at, zone)
-    first = _first_day(at.astimezone(zone).date(), period)
+    first = _first_day(at.astimezone(zone).date(), period, anchor)
     span = Span(midnight(first, zone), midnight(_next(first, period), zone))
     while at >= span.end:  # the clocks went back over midnight: the local date is a day early
         first = _next(first, period)
@@ -55,24 +68,22 @@ def _hour_of(at: datetime, zone: ZoneInfo) -> Span:
     return Span(at - past, at - past + _HOUR)
 
 
-def _first_day(day: date, period: PeriodName) -> date:
+def _first_day(day: date, period: PeriodName, anchor: Anchor) -> date:
     if period == "week":
-        return day - timedelta(days=day.weekday())
-    if period == "month":
-        return day.replace(day=1)
-    if period == "quarter":
-        return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
-    if period == "year":
-        return day.replace(month=1, day=1)
-    return day
+        return day - timedelta(days=(day.weekday() - (anchor.day - 1)) % 7)
+    if period == "day":
+        return day
+    begun = day.year * 12 + day.month - 1 - (day.day < anchor.day)
+    months = _MONTHS[period]
+    begun -= (begun - (anchor.month - 1)) % months
+    return date(begun // 12, begun % 12 + 1, anchor.day)
 
 
 def _next(first: date, period: PeriodName) -> date:
     if period in ("day", "week"):
         return first + timedelta(days=1 if period == "day" else 7)
-    months = {"month": 1, "quarter": 3, "year": 12}[period]
-    past = first.year * 12 + first.month - 1 + months
-    return date(past // 12, past % 12 + 1, 1)
+    past = first.year * 12 + first.month - 1 + _MONTHS[period]
+    return date(past // 12, past % 12 + 1, first.day)
 
 
 @dataclass(frozen=True, slots=True)

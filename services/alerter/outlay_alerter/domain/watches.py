@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.domain.detector import Direction
-from outlay_alerter.domain.periods import PeriodName
+from outlay_alerter.domain.periods import PLAIN, Anchor, PeriodName
+from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
 
 DIMENSIONS = (
@@ -33,8 +34,26 @@ def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Increase:
+    """More money, in pico-USD, for the periods that overlap `begin` to `end`; None: always."""
+
+    amount: int
+    begin: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """So many times as fast as the budget allows, over the last `length`."""
+
+    length: timedelta
+    rate: Decimal
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
-    """So much for so long. `amount` is pico-USD, `thresholds` are percentages of it."""
+    """So much for so long. `amount` is pico-USD, thresholds are percentages of it."""
 
     id: str
     name: str
@@ -44,6 +63,14 @@ class Budget:
     zone: ZoneInfo
     thresholds: tuple[Decimal, ...]
     scope: Scope = field(default_factory=dict)
+    anchor: Anchor = PLAIN
+    rolling: timedelta | None = None
+    """The last so much time, instead of a period that begins anew."""
+    forecasts: tuple[Decimal, ...] = ()
+    burns: tuple[Burn, ...] = ()
+    increases: tuple[Increase, ...] = ()
+    rollover: Decimal = Decimal(0)
+    """Percent of the amount that may come over from the period before."""
 
 
 @dataclass(frozen=True, slots=True)
