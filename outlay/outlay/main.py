@@ -13,6 +13,7 @@ from outlay.cli import (
     keys,
     prices,
     query,
+    reconcile,
     reports,
     stack,
 )
@@ -42,5 +43,6 @@ app.add_typer(keys.app)
 app.add_typer(imports.app)
 app.command()(forecast.forecast)
 app.add_typer(export.app)
+app.command()(reconcile.reconcile)
 reports.app.command()(chargeback.chargeback)
 app.add_typer(reports.app)

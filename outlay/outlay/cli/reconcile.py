@@ -1,0 +1,111 @@
+"""The command that holds the ledger against a bill."""
+
+# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outlay.cli.common import CommandError, told
+from outlay.cli.reports import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@told
+def reconcile(
+    bill: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A FOCUS file, .csv or .parquet, or a provider's CSV.")
+    ],
+    tz: Tz = "UTC",
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Percent of the bill that the ledger may be off.")
+    ] = 1.0,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE=NAME", help="Which column is day, model, cost or currency."),
+    ] = None,
+    rate: Annotated[
+        list[str] | None, typer.Option(metavar="EUR=1.08", help="USD for one unit of the bill's currency.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every day, also where nothing differs.")] = False,
+    where: Where = None,
+    tenant: Tenant = None,
+    form: FormatOption = Format.table,
+    as_json: AsJsonOption = False,
+    file: OutFile = None,
+) -> None:
+    """Hold the ledger against a provider's bill: the difference by model and day, and what one side has alone.
+
+    Exit status 1 if the whole, or any model, is off by more than the tolerance.
+
+    Examples:
+
+      outlay reconcile focus-november.parquet
+
+      outlay reconcile openai-costs.csv --column model=line_item --tolerance 2
+
+      outlay reconcile rechnung.csv --rate EUR=1.08 --tz Europe/Berlin
+    """
+    from fractions import Fraction
+
+    from outlay.focus.bills import read_bill
+    from outlay_reports.money import share
+    from outlay_reports.periods import Span, midnight, next_first, zone_of
+    from outlay_reports.question import Question, conditions
+    from outlay_reports.reconcile import drifting, reconcile_sheet
+    from outlay_reports.reconcile import reconcile as pair
+
+    if not bill.is_file():
+        raise CommandError(f"{bill} is not a file", "give a FOCUS file or a provider's CSV")
+    limit = Fraction(str(tolerance)) / 100
+    with reading() as books:
+        zone = zone_of(tz)
+        lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []))
+        if not lines:
+            raise CommandError(
+                f"none of the {rows} rows of {bill} has a cost", "is it the right file or column?"
+            )
+        days = sorted({line.day for line in lines})
+        span = Span(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
+        question = Question(
+            span, zone, ("provider", "sku"), conditions(where or []), tuple(tenant or ()), "day"
+        )
+        edges = question.bounds
+        ours = [
+            (edges[cell.bucket].astimezone(zone).date(), cell.keys[0], cell.keys[1], cell.sums)
+            for cell in books.cells(question)
+        ]
+        models = pair(lines, ours)
+        give(reconcile_sheet(models, limit, bill.name, every=every), form, as_json, file)
+    billed = sum(model.billed for model in models)
+    whole = share(billed - sum(model.ours.cost for model in models), billed)
+    if drifting(models, limit) or whole is None or abs(whole) > limit:
+        raise typer.Exit(1)
+
+
+def _rates(texts: list[str]) -> "dict[str, Decimal]":
+    from decimal import Decimal, InvalidOperation
+
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip().upper()] = Decimal(value)
+            if not found[name.strip().upper()] > 0:
+                raise InvalidOperation
+        except InvalidOperation:
+            raise CommandError(f"{text!r} is no rate", "give it as EUR=1.08") from None
+    return found
+
+
+def _named(texts: list[str]) -> dict[str, str]:
+    found = dict(text.partition("=")[::2] for text in texts)
+    wrong = set(found) - {"day", "model", "cost", "currency"}
+    if wrong:
+        raise CommandError(
+            f"{', '.join(sorted(wrong))} is no role of a column", "use day, model, cost, currency"
+        )
+    return found

@@ -1,0 +1,154 @@
+"""Reads bills: FOCUS files in CSV or Parquet, and any CSV with a day, a model and a cost."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from outlay_reports.errors import AskError
+from outlay_reports.reconcile import BillLine
+
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_DAYS = (
+    "ChargePeriodStart",
+    "date",
+    "day",
+    "usage_date_utc",
+    "usage_date",
+    "start_time",
+    "timestamp",
+    "usage_start_time",
+)
+_MODELS = ("x_Model", "SkuId", "model", "model_version", "sku", "line_item", "resource", "SkuMeter")
+_COSTS = ("BilledCost", "cost", "cost_usd", "amount_value", "amount", "token_cost", "usd")
+_CURRENCIES = ("BillingCurrency", "currency", "amount_currency")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold the day, the model, the cost, and maybe the currency."""
+
+    day: str
+    model: str
+    cost: str
+    currency: str = ""
+
+
+def read_bill(
+    path: Path, zone: ZoneInfo, rates: Mapping[str, Decimal], named: Mapping[str, str]
+) -> tuple[list[BillLine], int]:
+    """Return the lines of a bill with a cost, and how many rows it has.
+
+    `rates`: USD for one unit of each other currency. `named`: columns by role (day, model, cost, currency), where the
+    file's own names are not known. Raises AskError with the line that cannot be read.
+    """
+    rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    columns: Columns | None = None
+    found: list[BillLine] = []
+    count = 0
+    for line, row in rows:
+        columns = columns or _columns(list(row), named)
+        count += 1
+        cost = _cost(row, columns, rates, line)
+        if cost:
+            found.append(
+                BillLine(_day(row[columns.day], zone, line), row[columns.model].strip() or "(no model)", cost)
+            )
+    if not count:
+        raise AskError(f"{path} has no rows", "give a bill with at least one")
+    return found, count
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line, row in enumerate(csv.DictReader(file), 2):
+                if None in row or None in row.values():
+                    raise AskError(
+                        f"line {line} has more or fewer cells than the first line", "mend the file"
+                    )
+                yield line, row
+    except UnicodeDecodeError as error:
+        raise AskError(f"{path} is not text: {error.reason}", "give CSV in UTF-8, or Parquet") from error
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise AskError(f"{path} is no Parquet: {error}", "give a FOCUS file in Parquet or CSV") from error
+    with file:
+        line = 0
+        for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in _KNOWN]):
+            for row in batch.to_pylist():
+                line += 1
+                yield line, {name: "" if value is None else _text(value) for name, value in row.items()}
+
+
+_KNOWN = {*_DAYS, *_MODELS, *_COSTS, *_CURRENCIES}
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _columns(names: Sequence[str], named: Mapping[str, str]) -> Columns:
+    def pick(role: str, known: Sequence[str], *, needed: bool = True) -> str:
+        if role in named:
+            if named[role] not in names:
+                raise AskError(f"the file has no column {named[role]}", f"it has {', '.join(names)}")
+            return named[role]
+        lower = {name.lower(): name for name in names}
+        found = next((lower[name.lower()] for name in known if name.lower() in lower), "")
+        if needed and not found:
+            raise AskError(
+                f"no column of the file is known as its {role}",
+                f"say which: --column {role}=NAME, one of {', '.join(names)}",
+            )
+        return found
+
+    return Columns(
+        pick("day", _DAYS),
+        pick("model", _MODELS),
+        pick("cost", _COSTS),
+        pick("currency", _CURRENCIES, needed=False),
+    )
+
+
+def _cost(row: Mapping[str, str], columns: Columns, rates: Mapping[str, Decimal], line: int) -> int:
+    """Return the cost in pico-USD, rounded half to even where a bill is finer."""
+    text = row[columns.cost].strip().removeprefix("$")
+    try:
+        cost = Decimal(text or "0")
+        if not cost.is_finite():
+            raise InvalidOperation
+    except InvalidOperation:
+        raise AskError(f"line {line}: {text!r} is no cost", "write it as 12.50") from None
+    currency = (row[columns.currency].strip().upper() or "USD") if columns.currency else "USD"
+    if currency != "USD":
+        if currency not in rates:
+            raise AskError(
+                f"line {line}: the bill is in {currency}", f"say what one is worth: --rate {currency}=1.08"
+            )
+        cost = _WIDE.multiply(cost, rates[currency])
+    return int(_WIDE.quantize(_WIDE.scaleb(cost, 12), Decimal(1)))
+
+
+def _day(text: str, zone: ZoneInfo, line: int) -> date:
+    """Return the local day of a time; a plain date is what it says."""
+    text = text.strip()
+    try:
+        if text.isdigit() and len(text) >= 9:
+            return datetime.fromtimestamp(int(text), UTC).astimezone(zone).date()
+        if len(text) == 10:
+            return date.fromisoformat(text)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise AskError(f"line {line}: {text!r} is no day", "write it as 2026-11-24") from None
+    return (at if at.tzinfo is None else at.astimezone(zone)).date()

@@ -1,0 +1,174 @@
+"""Our ledger against a bill: by day and model, with what each side has and the other has not."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from outlay_reports.money import dollars, percent, share
+from outlay_reports.question import Sums
+from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+
+_DATED = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|\d{6})(?=$|[-:.])")
+_BEFORE = re.compile(
+    r"^(models/|.*/|(us|eu|apac|global|jp|au)\.|(anthropic|openai|google|meta|amazon|mistral|cohere|deepseek)\.)"
+)
+_AFTER = re.compile(r"(-v\d+(:\d+)?|:\d+|-latest)$")
+
+
+@dataclass(frozen=True)
+class BillLine:
+    """What a bill says of a day and model; cost in pico-USD."""
+
+    day: date
+    model: str
+    cost: int
+
+
+@dataclass
+class Pair:
+    """Both sides of one day and model. `billed` is None where the bill has no such line, `ours` where we have none."""
+
+    day: date
+    model: str
+    billed: int | None = None
+    ours: Sums | None = None
+
+    @property
+    def difference(self) -> int:
+        """Bill minus ledger, pico-USD."""
+        return (self.billed or 0) - (self.ours.cost if self.ours else 0)
+
+
+@dataclass
+class ModelPair:
+    """All days of one model."""
+
+    model: str
+    days: list[Pair] = field(default_factory=list)
+
+    @property
+    def billed(self) -> int:
+        """Pico-USD of the bill."""
+        return sum(day.billed or 0 for day in self.days)
+
+    @property
+    def ours(self) -> Sums:
+        """What the ledger has."""
+        found = Sums()
+        for day in self.days:
+            if day.ours is not None:
+                found.add(day.ours)
+        return found
+
+    @property
+    def drift(self) -> Fraction | None:
+        """By which share of the bill the ledger is off; None where there is no bill."""
+        return share(self.billed - self.ours.cost, self.billed)
+
+    @property
+    def note(self) -> str:
+        """What is missing."""
+        if all(day.billed is None for day in self.days):
+            return "not on the bill"
+        if all(day.ours is None for day in self.days):
+            return "not in the ledger"
+        return ""
+
+
+def canonical(model: str) -> str:
+    """Return a model's name without region, provider, date, version and what a bill adds to it.
+
+    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `claude-sonnet-4-5` are one model; `gpt-4o, input` is gpt-4o.
+    """
+    name = model.split(",", maxsplit=1)[0].strip().lower().replace(" ", "-")
+    for _ in range(3):
+        name = _BEFORE.sub("", name)
+    return _DATED.sub("", _AFTER.sub("", name))
+
+
+def reconcile(bill: Iterable[BillLine], ours: Iterable[tuple[date, str, str, Sums]]) -> list[ModelPair]:
+    """Pair the bill with the ledger's days (day, provider, model, sums); the greatest difference first.
+
+    Of the ledger only providers are taken that have a model on the bill: a bill says nothing of the others.
+    """
+    ours = list(ours)
+    pairs: dict[tuple[str, date], Pair] = {}
+    shown: dict[str, str] = {}
+    billed: dict[tuple[str, date], int] = defaultdict(int)
+    for line in bill:
+        shown.setdefault(canonical(line.model), line.model)
+        billed[canonical(line.model), line.day] += line.cost
+    for (name, day), cost in billed.items():
+        pairs[name, day] = Pair(day, name, billed=cost)
+    providers = {provider for _, provider, model, _ in ours if canonical(model) in shown}
+    for day, provider, model, sums in ours:
+        if provider not in providers:
+            continue
+        name = canonical(model)
+        shown[name] = model
+        pair = pairs.setdefault((name, day), Pair(day, name))
+        pair.ours = pair.ours or Sums()
+        pair.ours.add(sums)
+    found: dict[str, ModelPair] = {}
+    for (name, _), pair in sorted(pairs.items()):
+        found.setdefault(name, ModelPair(shown[name])).days.append(pair)
+    return sorted(found.values(), key=lambda model: (-abs(model.billed - model.ours.cost), model.model))
+
+
+def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair]:
+    """Return the models whose ledger is off by more than `tolerance` of their bill, or that one side has alone."""
+    return [
+        model
+        for model in models
+        if (abs(model.drift) > tolerance if model.drift is not None else bool(model.ours.cost))
+    ]
+
+
+def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> Sheet:
+    """Return both sides by model, and by day where they differ (`every`: all days)."""
+    rows: list[Row] = []
+
+    def row(keys: tuple[Value, ...], billed: int | None, ours: Sums | None, note: str, depth: int) -> Row:
+        cost = ours.cost if ours else 0
+        difference = (billed or 0) - cost
+        values: tuple[Value, ...] = (
+            *keys,
+            None if billed is None else Spent(billed),
+            None if ours is None else Spent(ours.cost, ours.unpriced),
+            difference,
+            share(difference, billed or 0),
+            note,
+        )
+        return Row(values, depth, leaf=depth == 1)
+
+    whole, total_billed = Sums(), 0
+    for model in models:
+        whole.add(model.ours)
+        total_billed += model.billed
+        rows.append(row((model.model, None), model.billed, model.ours, model.note, 0))
+        for day in model.days:
+            off = share(day.difference, day.billed or 0)
+            if every or (abs(off) > tolerance if off is not None else bool(day.difference)):
+                rows.append(row((model.model, day.day.isoformat()), day.billed, day.ours, "", 1))
+    columns = (
+        Column("model", "model"), Column("day", "day"), Column("bill_usd", "bill", "usd"),
+        Column("ledger_usd", "ledger", "usd"), Column("difference_usd", "bill - ledger", "change"),
+        Column("drift", "drift", "growth"), Column("note", ""),
+    )  # fmt: skip
+    drift = share(total_billed - whole.cost, total_billed)
+    notes = [
+        f"the ledger is off by {percent(drift, sign=True) or 'all'} of the bill; {percent(tolerance)} is taken as none"
+    ]
+    if drift and whole.cost:
+        ratio = Fraction(total_billed, whole.cost)
+        notes.append(f"calibration: what the ledger says, times {float(ratio):.6f}, is the bill")
+    if whole.unpriced:
+        notes.append(
+            f"{dollars(whole.cost, lower_bound=True)}, {whole.unpriced:,} events of the ledger are unpriced:"
+            " it is a lower bound"
+        )
+    total = row((None, None), total_billed, whole, "", 0)
+    return Sheet("reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2)
