@@ -78,6 +78,22 @@ async def test_from_the_chart_to_an_event_and_why_it_costs_that(rig: Rig) -> Non
     assert "book" in page
 
 
+@pytest.mark.parametrize("more", ["", "&sku=gpt-5", "&user=u-1", "&team=&tz=Asia/Kolkata", "&team=nobody"])
+@pytest.mark.parametrize("name", ["3h", "24h", "7d"])
+async def test_the_newest_events_are_listed_and_none_is_left_out(rig: Rig, name: str, more: str) -> None:
+    page = (await (await rig.logged_in()).get(f"/events?range={name}{more}")).text
+    wanted = dict(pair.split("=") for pair in more.split("&") if pair and "tz" not in pair)
+    span = latest(name, NOW, ZoneInfo("Asia/Kolkata" if "Kolkata" in more else "UTC"))
+    known = [
+        e
+        for e in rig.events
+        if span.start <= e.time < span.end and all(getattr(e, k) == v for k, v in wanted.items())
+    ]
+    newest = sorted(known, key=lambda e: (-e.time.timestamp(), e.id))[:200]
+    shown = re.findall(r"/event\?source=test&amp;id=(e-\d+)&amp;", page)
+    assert sorted(shown) == sorted(e.id for e in newest)
+
+
 @pytest.mark.parametrize("path", [*PAGES, "/event?source=test&id=e-1&at={at}"])
 @pytest.mark.parametrize(
     "more",

@@ -8,9 +8,10 @@ from typing import Any
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.spans import Bucket, Span, starts_of
+from outlay_console.domain.spans import Bucket, Span, floor_to, starts_of
 from outlay_console.domain.view import View
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
+from outlay_schemas.events import Grain
 
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
@@ -94,8 +95,31 @@ class Books:
         return Series(bucket, starts, names, [costs[name] for name in names])
 
     async def events(self, view: View, span: Span, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the newest events of a view."""
-        return [_aware(row) for row in await self._reader.rows(queries.events(view, span, limit))]
+        """Return the newest events of a view.
+
+        The rollups know in which minutes they are, so that no month of the ledger is sorted for 200 rows. They do
+        not know users past their bound: with a filter on users, all of the span is looked at.
+        """
+        minutes = None
+        if "user" not in view.filters:
+            hours = await self._busy(view, Span(floor_to(span.start, "hour"), span.end), "hour", limit)
+            start = datetime.fromtimestamp(hours[-1], UTC) if hours else span.end
+            minutes = await self._busy(view, Span(max(span.start, start), span.end), "minute", limit)
+            if not minutes:
+                return []
+        rows = await self._reader.rows(queries.events(view, span, limit, minutes))
+        return [_aware(row) for row in rows]
+
+    async def _busy(self, view: View, span: Span, grain: Grain, limit: int) -> list[int]:
+        """Return the newest windows (Unix seconds, newest first) that hold `limit` events together."""
+        found: list[int] = []
+        many = 0
+        for row in await self._reader.rows(queries.busy(view, span, grain, limit)):
+            if many >= limit:
+                break
+            found.append(row["at"])
+            many += row["many"]
+        return found
 
     async def event(self, source: str, id: str, at: int) -> dict[str, Any] | None:  # noqa: A002
         """Return one event, in the minute of `at` (Unix seconds)."""

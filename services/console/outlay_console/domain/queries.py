@@ -62,10 +62,14 @@ def movers(span: Span, dimensions: Sequence[str], limit: int) -> Question:
     parts = Question("")
     now = _pieces(parts, span, "1 AS current, ", dimensions, filters={}, n=0)
     then = _pieces(parts, span.before, "0 AS current, ", dimensions, filters={}, n=1)
+    names = ", ".join(dimensions)
     pairs = ", ".join(f"('{name}', toString({name}))" for name in dimensions)
+    cells = (
+        f"SELECT current, {names}, sum(cost) AS usd FROM ({now} UNION ALL {then}) GROUP BY current, {names}"
+    )
     return Question(
-        "SELECT d.1 AS dimension, d.2 AS value, sumIf(cost, current = 1) AS now,"
-        f" sumIf(cost, current = 0) AS before FROM ({now} UNION ALL {then}) ARRAY JOIN [{pairs}] AS d"
+        "SELECT d.1 AS dimension, d.2 AS value, sumIf(usd, current = 1) AS now,"
+        f" sumIf(usd, current = 0) AS before FROM ({cells}) ARRAY JOIN [{pairs}] AS d"
         f" GROUP BY dimension, value HAVING now != before ORDER BY abs(now - before) DESC, value LIMIT {int(limit)}",
         parts.bound,
     )
@@ -84,10 +88,24 @@ def series(view: View, span: Span, bucket: Bucket, top: Sequence[str]) -> Questi
     )
 
 
-def events(view: View, span: Span, limit: int) -> Question:
-    """Ask for the newest events of a view."""
+def busy(view: View, span: Span, grain: Grain, limit: int) -> Question:
+    """Ask for the newest windows of a view that have any event: `limit` of them hold at least `limit` events."""
+    parts = Question("", _bounds(span, 0))
+    where = _where(parts, view.filters, 0)
+    return Question(
+        f"SELECT toUnixTimestamp(time) AS at, sum(events) AS many FROM {VIEWS[grain]} WHERE {where}"
+        f" GROUP BY at HAVING many > 0 ORDER BY at DESC LIMIT {int(limit)}",
+        parts.bound,
+    )
+
+
+def events(view: View, span: Span, limit: int, minutes: Sequence[int] | None) -> Question:
+    """Ask for the newest events of a view; `minutes` (Unix seconds) are all that have to be looked at, if given."""
     parts = Question("", _bounds(span, 0))
     where = _where(parts, view.filters, 0).replace("time >=", "minute >=").replace("time <", "minute <")
+    if minutes is not None:
+        parts.bound["minutes"] = list(minutes)
+        where += " AND minute IN (SELECT toDateTime(arrayJoin({minutes:Array(UInt32)}), 'UTC'))"
     return Question(
         "SELECT time, source, id, kind, provider, sku, team, project, user, cost, unpriced, price_status,"
         f" price_ref FROM costs WHERE {where} ORDER BY time DESC, source, id LIMIT {int(limit)}",

@@ -133,6 +133,11 @@ def _cover(span: Span, level: int) -> Iterator[Piece]:
         yield from _cover(Span(high, span.end), level + 1)
 
 
+def floor_to(at: datetime, grain: Grain) -> datetime:
+    """Return the start of the UTC window of `grain` that holds `at`."""
+    return _down(at, dict(_GRAINS)[grain])
+
+
 def _first_day(day: date, period: PeriodName) -> date:
     if period == "week":
         return day - timedelta(days=day.weekday())
