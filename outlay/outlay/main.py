@@ -11,6 +11,7 @@ from outlay.cli import (
     forecast,
     imports,
     keys,
+    opportunities,
     prices,
     query,
     reconcile,
@@ -44,5 +45,6 @@ app.add_typer(imports.app)
 app.command()(forecast.forecast)
 app.add_typer(export.app)
 app.command()(reconcile.reconcile)
+app.command()(opportunities.opportunities)
 reports.app.command()(chargeback.chargeback)
 app.add_typer(reports.app)

@@ -1,0 +1,195 @@
+"""Looks at events one by one and adds up what each could have saved. Savings of one event may overlap."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import msgspec
+
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.money import to_pico
+
+Price = Callable[[UsageEvent], CostEvent]
+Where = tuple[str, str, str, str, str]
+"""Tenant, team, project, provider, sku."""
+
+CACHE_MINUTES = timedelta(minutes=5)
+"""How long providers keep a cached prompt after its last use, at least."""
+_CACHE_LEAST = 1024
+"""Tokens below which providers cache nothing."""
+_SAME_WINDOW = timedelta(minutes=10)
+_SAME_LEAST = 500
+"""Tokens of input below which two calls of one size may well be different ones."""
+_PATIENT = ("data_processing", "training")
+_IDLE = 0.10
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of saving: its kind, what to do, and what must be made sure of before."""
+
+    kind: str
+    what: str
+    check: str
+
+
+IDLE = Way("idle machines", "release what nothing runs on", "is it kept for peaks?")
+LITTLE_USED = Way(
+    "idle machines", "stop or shrink machines used less than 10 %", "is memory what it is kept for?"
+)
+BATCH = Way("batch tier", "send it as a batch", "can it wait for hours?")
+CACHE = Way(
+    "prompt caching", "cache what prompts begin with", "is half of the prompt the same in every call?"
+)
+LOOP = Way("repeated calls", "answer repeats from a cache, or stop the loop", "are they retries or a loop?")
+ALIKE = Way(LOOP.kind, LOOP.what, "are calls of one size the same calls?")
+
+
+@dataclass
+class Finding:
+    """What one way of saving would have saved in one place, in pico-USD, and the events that show it."""
+
+    way: Way
+    where: Where
+    saving: int = 0
+    cost: int = 0
+    events: int = 0
+    examples: list[tuple[str, str]] = field(default_factory=list)
+    """Source and id of the events that would save most, of the first seen."""
+
+    @property
+    def id(self) -> str:
+        """Stable: the same way in the same place has the same id the next time."""
+        parts = [self.way.kind, *self.where, self.way.what]
+        return blake2b(msgspec.json.encode(parts), digest_size=4).hexdigest()
+
+    def add(self, event: CostEvent, saving: int) -> None:
+        """Count an event in."""
+        self.saving += saving
+        self.cost += to_pico(event.cost or "0")
+        self.events += 1
+        if len(self.examples) < 3:
+            self.examples.append((event.source, event.id))
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What is known of the prompts of one place: how many calls, and how long the shortest tenth of them is."""
+
+    calls: int
+    short: int
+    """Input tokens that nine of ten calls have."""
+
+
+class Detector:
+    """Adds up findings over events in the order of their time."""
+
+    def __init__(
+        self,
+        price: Price,
+        prompts: Mapping[Where, Prompts],
+        others: Callable[[str, str], list[tuple[str, Way]]],
+    ) -> None:
+        """`others`: for a provider and model, what could stand in for it."""
+        self._price = price
+        self._prompts = prompts
+        self._others = others
+        self._found: dict[tuple[Way, Where], Finding] = {}
+        self._last_call: dict[Where, datetime] = {}
+        self._seen: OrderedDict[tuple[object, ...], datetime] = OrderedDict()
+
+    def findings(self) -> list[Finding]:
+        """Return what would save anything, the most first."""
+        found = [one for one in self._found.values() if one.saving > 0]
+        return sorted(found, key=lambda one: (-one.saving, one.id))
+
+    def look(self, event: CostEvent, usage: UsageEvent) -> None:
+        """Look at one event. `usage`: what it was made of."""
+        if event.cost is None or event.price_status not in ("priced", "reported"):
+            return
+        cost = to_pico(event.cost)
+        if event.kind == "compute":
+            self._idle(event, cost)
+        if event.kind != "llm":
+            return
+        self._repeated(event, cost)
+        if event.price_status != "priced":
+            return  # what the provider billed cannot be compared with a list price
+        self._batch(event, usage)
+        self._cache(event, usage)
+        for model, way in self._others(event.provider, event.sku):
+            self._cheaper(event, msgspec.structs.replace(usage, sku=model, reported_cost=None), way)
+
+    def _cheaper(self, event: CostEvent, other: UsageEvent, way: Way) -> None:
+        try:
+            priced = self._price(other)
+        except Invalid:
+            return
+        if priced.price_status == "priced" and priced.cost is not None:
+            self._add(way, event, to_pico(event.cost or "0") - to_pico(priced.cost))
+
+    def _add(self, way: Way, event: CostEvent, saving: int) -> None:
+        if saving:
+            where = where_of(event)
+            self._found.setdefault((way, where), Finding(way, where)).add(event, saving)
+
+    def _idle(self, event: CostEvent, cost: int) -> None:
+        attributes = event.attributes
+        used = _share(attributes.get("gpu_utilization") or attributes.get("utilization") or "")
+        if attributes.get("allocation") == "idle":
+            self._add(IDLE, event, cost)
+        elif used is not None and used < _IDLE:
+            self._add(LITTLE_USED, event, cost)
+
+    def _batch(self, event: CostEvent, usage: UsageEvent) -> None:
+        if event.activity in _PATIENT and not {"service_tier", "processing"} & event.attributes.keys():
+            attributes = {**usage.attributes, "service_tier": "batch"}
+            self._cheaper(event, msgspec.structs.replace(usage, attributes=attributes), BATCH)
+
+    def _cache(self, event: CostEvent, usage: UsageEvent) -> None:
+        """Price the call with half of the shortest usual prompt read from a cache, or written to it first."""
+        where = where_of(event)
+        prompts = self._prompts.get(where)
+        if prompts is None or prompts.short < 2 * _CACHE_LEAST or prompts.calls < 20:
+            return
+        tokens = int(event.usage.get("input_tokens", 0))
+        if (
+            event.usage.get("cache_read_tokens")
+            or event.usage.get("cache_write_tokens")
+            or tokens < prompts.short
+        ):
+            return
+        last = self._last_call.get(where)
+        self._last_call[where] = event.time
+        warm = last is not None and event.time - last < CACHE_MINUTES
+        more = {"cache_read_tokens" if warm else "cache_write_tokens": prompts.short // 2}
+        self._cheaper(event, msgspec.structs.replace(usage, usage={**usage.usage, **more}), CACHE)
+
+    def _repeated(self, event: CostEvent, cost: int) -> None:
+        """Count a call that has the same size in and out as one just before it, of the same user."""
+        if event.usage.get("input_tokens", 0) < _SAME_LEAST:
+            return
+        digest = event.attributes.get("prompt_hash", "")
+        key = (where_of(event), event.user, digest or tuple(sorted(event.usage.items())))
+        last = self._seen.pop(key, None)
+        self._seen[key] = event.time
+        while event.time - next(iter(self._seen.values())) > _SAME_WINDOW:
+            self._seen.popitem(last=False)
+        if last is not None and event.time - last <= _SAME_WINDOW:
+            self._add(LOOP if digest else ALIKE, event, cost)
+
+
+def where_of(event: CostEvent) -> Where:
+    """Return the place that an event's saving is counted at."""
+    return (event.tenant, event.team, event.project, event.provider, event.sku)
+
+
+def _share(text: str) -> float | None:
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        return None
+    return value / 100 if text.endswith("%") or value > 1 else value
