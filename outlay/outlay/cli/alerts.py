@@ -3,17 +3,19 @@
 import csv
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, show, told
+from outlay.cli.common import AsJson, CommandError, out, show, told
 
 if TYPE_CHECKING:
     from outlay_alerter.domain.watches import Anomaly, SpendSpike
+    from outlay_kit.warehouse import Warehouse
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
 
@@ -25,17 +27,20 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show the alerts that fire, the newest first."""
-    from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clock import SystemClock
     from outlay_schemas.alerts import alert_decoder
 
-    warehouse = Warehouse(stores()[1])
-    rows = warehouse.rows(
-        "SELECT body FROM alerts FINAL WHERE {all:Bool} OR state != 'resolved' ORDER BY written_at DESC LIMIT 1000",
-        {"all": everything},
-    )
-    warehouse.close()
+    with _warehouse() as warehouse:
+        rows = warehouse.rows(
+            "SELECT body FROM alerts FINAL WHERE {all:Bool} OR state != 'resolved'"
+            " ORDER BY written_at DESC LIMIT 1000",
+            {"all": everything},
+        )
+    now = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
+    alerts = [
+        a for a in alerts if everything or a.facts.get("until", now) >= now
+    ]  # not of a period that is over
     shown: list[dict[str, object]] = [
         {
             "since": f"{a.at:%Y-%m-%d %H:%M:%S}",
@@ -47,6 +52,94 @@ def list_(
         for a in alerts
     ]
     show(as_json, shown, "Alerts (UTC)", "nothing fires")
+
+
+@app.command()
+@told
+def ack(
+    alert: Annotated[str, typer.Argument(help="Id of an alert, or how it begins.")],
+    note: Annotated[str, typer.Option(help="What is known; told with it.")] = "",
+) -> None:
+    """Say that you have an alert in hand: it is not told again, until it is over."""
+    from outlay_alerter.adapters.store import Store
+    from outlay_kit.clock import SystemClock
+
+    with _warehouse(write=True) as warehouse:
+        found = Store(warehouse).acknowledge(alert, note, SystemClock().now())
+    if found is None:
+        raise CommandError(
+            f"no alert, or more than one, fires whose id begins with {alert}", "see: outlay alerts list"
+        )
+    out.print(f"in hand: {found.title}", markup=False)
+
+
+@app.command()
+@told
+def snooze(
+    target: Annotated[str, typer.Argument(help="Id of an alert, of a rule, or of a budget.")],
+    hours: Annotated[float, typer.Option(min=0, max=8760, help="For how long; 0 wakes it.")] = 8,
+    tenant: Annotated[str, typer.Option(help="Whose; default: of every tenant that has alerts.")] = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Leave an alert, or all of a rule, alone for a time. What still fires then is told again."""
+    from outlay_alerter.adapters.store import Store
+    from outlay_kit.clock import SystemClock
+
+    now = SystemClock().now()
+    until = now + timedelta(hours=hours)
+    with _warehouse(write=True) as warehouse:
+        rows = warehouse.rows("SELECT DISTINCT tenant FROM alerts")
+        tenants = [tenant] if tenant else [row["tenant"] for row in rows]
+        for name in tenants:
+            Store(warehouse).snooze(name, target, until=until, note=note, at=now)
+    out.print(
+        f"{target} is left alone until {until:%Y-%m-%d %H:%M} UTC ({len(tenants)} tenants)", markup=False
+    )
+
+
+@app.command("test")
+@told
+def send_sample(
+    channel: Annotated[
+        str, typer.Option(help="Only this one: webhook, slack, pagerduty, alertmanager.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send a sample to the channels that the environment names (OUTLAY_ALERTER_..., as the alerter's)."""
+    from outlay_alerter.channels import remote
+    from outlay_alerter.sample import sample
+    from outlay_alerter.settings import Settings
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.settings import load
+
+    clock = SystemClock()
+    found = [c for c in remote(load(Settings), clock) if channel in ("", c.name)]
+    if not found:
+        raise CommandError(
+            "no channel is named by the environment",
+            "set OUTLAY_ALERTER_WEBHOOK_URL or OUTLAY_ALERTER_SLACK_URL",
+        )
+    rows = []
+    for one in found:
+        answer = one.send(sample(clock.now()))
+        rows.append(
+            {"channel": one.name, "outcome": answer.outcome, "status": answer.status, "reason": answer.reason}
+        )
+    show(as_json, rows, "Sample sent", "")
+    if any(row["outcome"] != "sent" for row in rows):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _warehouse(*, write: bool = False) -> "Iterator[Warehouse]":
+    from outlay.local import stores
+    from outlay_kit.warehouse import Warehouse
+
+    warehouse = Warehouse(stores(write)[1])
+    try:
+        yield warehouse
+    finally:
+        warehouse.close()
 
 
 @app.command()

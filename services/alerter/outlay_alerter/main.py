@@ -4,23 +4,18 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.near import Bus, Console
-from outlay_alerter.adapters.slack import Slack
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
-from outlay_alerter.adapters.webhook import Webhook
-from outlay_alerter.couriers import Channel, Courier
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.signing import read_secrets
+from outlay_alerter.channels import channels
+from outlay_alerter.couriers import Courier
 from outlay_alerter.leading import LeadingSource
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.clock import SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
-from outlay_kit.kafka import Batch, KafkaSink, RecordSink
+from outlay_kit.kafka import Batch, KafkaSink
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
@@ -54,7 +49,7 @@ def main() -> None:
         alerter = Alerter(
             Sums(warehouse), Store(warehouse), clock,
             watchlist=feed.current, channels=[courier.name for courier in couriers],
-            decided=lambda: _call(couriers),
+            decided=lambda: _call(couriers), renotify=settings.renotify, console=settings.console_url,
         )  # fmt: skip
         persist(alerter.evaluate_all, clock, health, stop)
         source = persist(
@@ -70,18 +65,6 @@ def main() -> None:
     for thread in threads:
         thread.join(timeout=settings.channel_seconds)
     sink.close()
-
-
-def channels(settings: Settings, sink: RecordSink, clock: Clock) -> list[Channel]:
-    """Return every channel that the settings name, beside the bus and the log."""
-    poster = Poster(read_networks(settings.allow_networks), settings.channel_seconds)
-    found: list[Channel] = [Bus(sink), Console()]
-    if url := settings.webhook_url.get_secret_value():
-        secrets = read_secrets(settings.webhook_secret.get_secret_value())
-        found.append(Webhook(url, secrets, poster, clock))
-    if url := settings.slack_url.get_secret_value():
-        found.append(Slack(url, poster))
-    return found
 
 
 def _call(couriers: Sequence[Courier]) -> None:

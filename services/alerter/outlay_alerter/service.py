@@ -1,26 +1,27 @@
 """What the alerter does with a batch of rollups: evaluate each tenant once, decide, write down; then commit."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from outlay_alerter.adapters.store import Store
-from outlay_alerter.adapters.sums import VIEWS, Sums
+from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain import episodes, spikes
 from outlay_alerter.domain.periods import Span, floor_to, grain_length
-from outlay_alerter.domain.states import Finding, Known, Transition, transitions
+from outlay_alerter.domain.quiet import quiet
+from outlay_alerter.domain.states import Again, Finding, Known, Transition, transitions
 from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import SpendSpike, matches
+from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import Grain
-from outlay_schemas.money import to_usd
 
 
 class _Touched(msgspec.Struct):
@@ -28,6 +29,11 @@ class _Touched(msgspec.Struct):
     grain: Grain
     window: datetime
 
+
+_RANK = {"critical": 0, "warning": 1, "info": 2}
+FOR_MACHINES = ("bus",)
+"""Channels that are told what people are not."""
+Told = tuple[Alert, int, str]
 
 _touched = msgspec.json.Decoder(_Touched)
 
@@ -44,11 +50,17 @@ class Alerter:
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
         decided: Callable[[], None] = lambda: None,
+        renotify: timedelta | None = None,
+        console: str = "",
     ) -> None:
-        """`channels` are told every change; `decided()` is called when there is something to tell."""
+        """`channels` are told every change; `decided()` is called when there is something to tell.
+
+        `renotify` is how long something fires before it is told again; `console` is the console's URL.
+        """
         self._sums, self._store, self._clock = sums, store, clock
         self._anomalies = Anomalies(sums)
         self._budgets = Budgets(sums, clock)
+        self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
 
     def handle(self, batch: Batch) -> None:
@@ -95,11 +107,21 @@ class Alerter:
         for anomaly in watchlist.anomalies(tenant):
             found += self._anomalies.find(anomaly, known)
         spans = {finding.key.id(): span for finding, span in found}
-        changes = transitions([finding for finding, _ in found], known)
-        told = [(self._alert(c, spans[c.id]), c.seq, c.message_id) for c in changes]
-        self._store.decide(told, self._channels)
+        again = Again(self._clock.now(), self._renotify, self._store.snoozes(tenant))
+        changes = transitions([finding for finding, _ in found], known, again)
+        self._write_down(changes, spans, again)
         self._store.stand(standing)
-        if told:
+
+    def _write_down(self, changes: list[Transition], spans: dict[str, Span], again: Again) -> None:
+        hushed = quiet(changes, again.snoozes, again.now)
+        changes.sort(key=lambda c: (c.id in hushed, _RANK[c.finding.severity], -c.finding.actual, c.id))
+        told, whispered = list[Told](), list[Told]()
+        for n, change in enumerate(changes):
+            alert = self._teller.alert(change, spans[change.id], explained=n < MOST_EXPLAINED)
+            (whispered if change.id in hushed else told).append((alert, change.seq, change.message_id))
+        self._store.decide(told, self._channels)
+        self._store.decide(whispered, [name for name in self._channels if name in FOR_MACHINES])
+        if changes:
             self._decided()
 
     def _spike(self, rule: SpendSpike, known: dict[str, Known]) -> list[tuple[Finding, Span]]:
@@ -116,7 +138,7 @@ class Alerter:
             if matches(rule.scope, cell):
                 line = series.setdefault(tuple(cell[name] for name in rule.by), [0] * count)
                 line[place] += cost
-        firing = {i: k for i, k in known.items() if k.state == "firing"}
+        firing = {i: k for i, k in known.items() if k.active}
         span = Span(newest, newest + length)
         return [
             (finding, span)
@@ -125,23 +147,3 @@ class Alerter:
                 rule, episodes.scope_of(rule, values), line[first:], newest, firing
             )
         ]
-
-    def _alert(self, change: Transition, span: Span) -> Alert:
-        finding, key = change.finding, change.finding.key
-        scope = {name: list(values) for name, values in key.scope.items()}
-        return Alert(
-            id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
-            scope={name: v[0] if len(v) == 1 else v for name, v in scope.items()},
-            window=key.window, level=key.level, severity=finding.severity, state=change.state,
-            title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
-            expected=None if finding.expected is None else to_usd(finding.expected),
-            contributors=self._sums.contributors(key.tenant, span, scope), at=self._clock.now(),
-            query=_query(span),
-        )  # fmt: skip
-
-
-def _query(span: Span) -> str:
-    return (
-        f"SELECT * FROM {VIEWS['minute']} WHERE time >= '{span.start:%Y-%m-%d %H:%M:%S}'"  # noqa: S608 (shown)
-        f" AND time < '{span.end:%Y-%m-%d %H:%M:%S}'"
-    )

@@ -1,5 +1,6 @@
 """Everything the alerter is told, by the environment, validated whole."""
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -24,6 +25,10 @@ class Settings(BaseSettings):
     """A tenant is evaluated at most once in this time."""
     tick_seconds: float = Field(default=30.0, ge=1, le=3600)
     """How often everything is evaluated though nothing arrives: burn rates fall, producers fall silent."""
+    renotify_hours: float = Field(default=24.0, ge=0, le=744)
+    """How long something fires before it is told again, if nobody has it in hand; 0: it is told once."""
+    console_url: str = ""
+    """Where the console is, for links in messages; empty: no links."""
     webhook_url: SecretStr = SecretStr("")
     """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
     webhook_secret: SecretStr = SecretStr("")
@@ -35,6 +40,11 @@ class Settings(BaseSettings):
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
     """How long a receiver may take to answer."""
     log_level: str = "INFO"
+
+    @property
+    def renotify(self) -> timedelta | None:
+        """How long something fires before it is told again; None: never."""
+        return timedelta(hours=self.renotify_hours) if self.renotify_hours else None
 
     @field_validator("webhook_url", "slack_url")
     @classmethod

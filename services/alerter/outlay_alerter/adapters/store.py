@@ -10,7 +10,7 @@ from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_alerter.domain.states import Known
 from outlay_alerter.domain.status import Status
 from outlay_kit.warehouse import Warehouse
-from outlay_schemas.alerts import Alert
+from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.events import encoder
 
 
@@ -38,14 +38,17 @@ class Store:
     def known(self, tenant: str) -> dict[str, Known]:
         """Return the newest state of a tenant's alerts."""
         rows = self._warehouse.rows(
-            "SELECT id, rule, state, seq, toUnixTimestamp(window) AS at FROM alerts FINAL"
-            " WHERE tenant = {tenant:String}",
+            "SELECT id, rule, state, seq, toUnixTimestamp(window) AS at, toUnixTimestamp64Milli(told_at) AS told"
+            " FROM alerts FINAL WHERE tenant = {tenant:String}",
             {"tenant": tenant},
         )
         return {
-            r["id"]: Known(r["id"], r["rule"], r["state"], r["seq"], datetime.fromtimestamp(r["at"], UTC))
+            r["id"]: Known(
+                r["id"], r["rule"], r["state"], r["seq"], datetime.fromtimestamp(r["at"], UTC),
+                datetime.fromtimestamp(r["told"] / 1000, UTC),
+            )
             for r in rows
-        }
+        }  # fmt: skip
 
     def decide(self, told: Sequence[tuple[Alert, int, str]], channels: Sequence[str]) -> None:
         """Write messages, then states: a crash between the two decides the same again, under the same ids."""
@@ -57,11 +60,47 @@ class Store:
         ]  # fmt: skip
         states = [
             {"tenant": a.tenant, "id": a.id, "rule": a.rule, "state": a.state, "seq": seq, "window": a.window,
-             "body": encoder.encode(a).decode()}
+             "told_at": a.at, "body": encoder.encode(a).decode()}
             for a, seq, _ in told
         ]  # fmt: skip
         self._insert("alert_messages", outbox)
         self._insert("alerts", states)
+
+    def acknowledge(self, start: str, note: str, at: datetime) -> Alert | None:
+        """Note that somebody has the alert in hand whose id begins with `start`, and let its channels tell.
+
+        Returns it; None: no such alert fires, or several do.
+        """
+        rows = self._warehouse.rows(
+            "SELECT id, seq, body FROM alerts FINAL WHERE startsWith(id, {start:String}) AND state = 'firing'",
+            {"start": start},
+        )
+        if len(rows) != 1:
+            return None
+        alert, seq = alert_decoder.decode(rows[0]["body"]), rows[0]["seq"] + 1
+        facts = {**alert.facts, "acknowledged": note} if note else alert.facts
+        alert = msgspec.structs.replace(alert, state="acknowledged", at=at, facts=facts)
+        channels = self._warehouse.rows(
+            "SELECT DISTINCT channel FROM alert_messages WHERE startsWith(message_id, {message:String})",
+            {"message": f"msg_{alert.id}_"},
+        )
+        self.decide([(alert, seq, f"msg_{alert.id}_{seq}")], [row["channel"] for row in channels])
+        return alert
+
+    def snoozes(self, tenant: str) -> dict[str, datetime]:
+        """Return until when which alerts and rules of a tenant are left alone."""
+        rows = self._warehouse.rows(
+            "SELECT target, toUnixTimestamp64Milli(until) AS until FROM alert_snoozes FINAL"
+            " WHERE tenant = {tenant:String}",
+            {"tenant": tenant},
+        )
+        return {r["target"]: datetime.fromtimestamp(r["until"] / 1000, UTC) for r in rows}
+
+    def snooze(self, tenant: str, target: str, *, until: datetime, note: str, at: datetime) -> None:
+        """Leave an alert, or all of a rule, alone until then."""
+        self._insert(
+            "alert_snoozes", [{"tenant": tenant, "target": target, "until": until, "note": note, "at": at}]
+        )
 
     def stand(self, standing: Sequence[Status]) -> None:
         """Write how budgets stand, those that changed."""

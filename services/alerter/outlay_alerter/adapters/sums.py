@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from outlay_alerter.domain.periods import Span, cover, grain_length
@@ -75,6 +75,21 @@ class Sums:
             parameters,
         )
         return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
+
+    def uses(
+        self, tenant: str, span: Span, scope: Mapping[str, list[str]]
+    ) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return the cost in pico-USD and the events of each provider and SKU within a scope."""
+        names = "".join(f", {name}" for name in sorted({*scope, "provider", "sku"}))
+        sql, parameters = _union(tenant, span, ", events" + names)
+        wheres = [f"{name} IN {{s{n}:Array(String)}}" for n, name in enumerate(scope)]
+        parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
+        rows = self._warehouse.rows(
+            "SELECT provider, sku, toString(sum(cost)) AS spent, sum(events) AS n"
+            f" FROM ({sql}){' WHERE ' if wheres else ''}{' AND '.join(wheres)} GROUP BY provider, sku",
+            parameters,
+        )
+        return {(r["provider"], r["sku"]): (to_pico(r["spent"]), int(r["n"])) for r in rows}
 
 
 def _union(tenant: str, span: Span, names: str) -> tuple[str, dict[str, object]]:

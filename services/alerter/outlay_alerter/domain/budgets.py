@@ -124,7 +124,8 @@ def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: De
         summary=f"{said} in {_period(budget, span)}. The level of {level} % is {dollars(share_of(amount, threshold))}.",
         actual=spent.total,
         expected=share_of(amount, threshold),
-        facts={"until": f"{span.end:%Y-%m-%d %H:%M} UTC", **_gone(spent.forecast)},
+        facts={**_until(budget, span), **_gone(spent.forecast)},
+        shown=span.start,
     )
 
 
@@ -149,6 +150,7 @@ def _forecast(
         actual=forecast.likely,
         expected=share_of(amount, threshold),
         facts=_gone(forecast),
+        shown=span.start,
     )
 
 
@@ -178,6 +180,7 @@ def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int,
         actual=spent[0],
         expected=allowed(budget, span, amount, burn.length),
         facts={"burn_rate": str(rate)},
+        shown=span.start,
     )
 
 
@@ -190,6 +193,10 @@ def _period(budget: Budget, span: Span) -> str:
     if budget.rolling is not None:
         return f"the last {budget.rolling.days} days"
     return f"the {budget.period} from {span.start.astimezone(budget.zone):%Y-%m-%d %H:%M} {budget.zone.key}"
+
+
+def _until(budget: Budget, span: Span) -> dict[str, str]:
+    return {} if budget.rolling is not None else {"until": f"{span.end:%Y-%m-%d %H:%M} UTC"}
 
 
 def _gone(forecast: Forecast | None) -> dict[str, str]:

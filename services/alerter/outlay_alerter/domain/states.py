@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from outlay_schemas.alerts import Severity, State
+from outlay_schemas.money import Usd, to_usd
 
 Scope = Mapping[str, tuple[str, ...]]
 
@@ -45,6 +46,19 @@ class Finding:
     actual: int
     expected: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "USD"
+    """What `actual` and `expected` count, in 1e-12 of it."""
+    shown: datetime | None = None
+    """The window to be shown, if the key's is not one."""
+
+    @property
+    def money(self) -> bool:
+        """Whether it is about USD that were spent."""
+        return self.unit == "USD"
+
+    def said(self, amount: int) -> Usd:
+        """Write an amount of its unit as a plain decimal number."""
+        return to_usd(amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,13 @@ class Known:
     state: State
     seq: int
     window: datetime
+    told_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """When it was decided."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is not over."""
+        return self.state != "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +94,43 @@ class Transition:
         return f"msg_{self.id}_{self.seq}"
 
 
-def transitions(findings: Iterable[Finding], known: Mapping[str, Known]) -> list[Transition]:
-    """Return what changed. Repeating it with its own outcome known returns nothing.
+@dataclass(frozen=True, slots=True)
+class Again:
+    """When what fires already is told again."""
+
+    now: datetime
+    every: timedelta | None = None
+    """None: never by itself."""
+    snoozes: Mapping[str, datetime] = field(default_factory=dict)
+    """Id of an alert or of a rule, and until when it is left alone; told again after that."""
+
+    def due(self, known: Known) -> bool:
+        """Tell whether an alert that fires is to be told again. What somebody has in hand is not."""
+        if known.state != "firing":
+            return False
+        until = max(
+            (self.snoozes.get(t, known.told_at) for t in (known.id, known.rule)), default=known.told_at
+        )
+        if until > self.now:
+            return False
+        return until > known.told_at or (self.every is not None and self.now - known.told_at >= self.every)
+
+
+def transitions(
+    findings: Iterable[Finding], known: Mapping[str, Known], again: Again | None = None
+) -> list[Transition]:
+    """Return what changed, and what is to be told again. Repeating it with its own outcome known returns nothing.
 
     Of several findings of one key the last counts: it is of the newest window.
     """
     changes: dict[str, Transition] = {}
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)
-        firing = before is not None and before.state == "firing"
-        if finding.breached != firing:
+        active = before is not None and before.active
+        repeated = (
+            active and finding.breached and again is not None and before is not None and again.due(before)
+        )
+        if finding.breached != active or repeated:
             seq = before.seq + 1 if before else 1
             state: State = "firing" if finding.breached else "resolved"
             changes[alert] = Transition(alert, seq, state, finding)

@@ -1,0 +1,77 @@
+"""Makes an alert of a decision: who spends most, why it costs more, where to look."""
+
+from datetime import timedelta
+
+from outlay_alerter.adapters.sums import VIEWS, Sums
+from outlay_alerter.domain.effects import split
+from outlay_alerter.domain.periods import Span
+from outlay_alerter.domain.states import Transition
+from outlay_kit.clock import Clock
+from outlay_schemas.alerts import Alert, Contributor, Effect
+from outlay_schemas.money import to_usd
+
+MOST_EXPLAINED = 20
+"""Alerts of one evaluation that get a reason: each asks the engine twice, and a storm is told as a list."""
+_WINDOWS = ("spend_spike", "anomaly")
+
+
+class Teller:
+    """Alerts with their reasons."""
+
+    def __init__(self, sums: Sums, clock: Clock, console: str = "") -> None:
+        self._sums, self._clock, self._console = sums, clock, console.rstrip("/")
+
+    def alert(self, change: Transition, span: Span, *, explained: bool) -> Alert:
+        """Return the alert of a change, decided of `span`. Raises Retryable."""
+        finding, key = change.finding, change.finding.key
+        scope = {name: list(values) for name, values in key.scope.items()}
+        contributors: list[Contributor] = []
+        effects: list[Effect] = []
+        span = _so_far(span, self._clock)
+        before, compared = _before(span)
+        if explained and change.state == "firing" and finding.money:
+            contributors = self._sums.contributors(key.tenant, span, scope)
+            uses = (self._sums.uses(key.tenant, part, scope) for part in (before, span))
+            effects = [Effect(part.kind, to_usd(part.cost)) for part in split(*uses)]
+        over = finding.actual - (finding.expected or 0)
+        counts = finding.rule_type in _WINDOWS and finding.expected is not None
+        hours = (span.end - span.start) / timedelta(hours=1)
+        return Alert(
+            id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
+            scope={name: v[0] if len(v) == 1 else v for name, v in scope.items()},
+            window=finding.shown or key.window, level=key.level, severity=finding.severity, state=change.state,
+            title=finding.title, summary=finding.summary, actual=finding.said(finding.actual),
+            expected=None if finding.expected is None else finding.said(finding.expected),
+            contributors=contributors, at=self._clock.now(), query=_query(key.tenant, span, scope),
+            unit=finding.unit, impact=to_usd(over) if counts else None,
+            impact_per_hour=to_usd(round(over / hours)) if counts else None,
+            effects=effects, compared=compared if effects else "", facts=dict(finding.facts),
+            link=f"{self._console}/alerts/{change.id}" if self._console else "",
+        )  # fmt: skip
+
+
+def _so_far(span: Span, clock: Clock) -> Span:
+    """Cut a span at the end of this minute: what is to come is not compared."""
+    now = clock.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return Span(span.start, now) if span.start < now < span.end else span
+
+
+def _before(span: Span) -> tuple[Span, str]:
+    """Return the span before, as long, and what to call it."""
+    length = span.end - span.start
+    minutes = length // timedelta(minutes=1)
+    names = {1: "the minute before", 60: "the hour before", 1440: "the day before"}
+    days, hours = length / timedelta(days=1), length / timedelta(hours=1)
+    words = f"the {days:.1f} days before" if days > 2 else f"the {hours:.1f} hours before"
+    return Span(span.start - length, span.start), names.get(minutes, words)
+
+
+def _query(tenant: str, span: Span, scope: dict[str, list[str]]) -> str:
+    wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
+    wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
+    wheres += [f"{name} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
+    return f"SELECT * FROM {VIEWS['minute']} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

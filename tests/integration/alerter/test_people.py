@@ -1,0 +1,86 @@
+"""What people say about alerts, by the command line, on the real engine."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from tests.integration.alerter.spend import NOW, spend
+from tests.stack import Stack, environment
+from tests.unit.alerter.receiver import receiving
+from tests.unit.alerter.test_webhook import NEW
+from typer.testing import CliRunner
+
+from outlay.cli.alerts import app
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Budget
+
+pytestmark = pytest.mark.stack
+
+
+def waiting(warehouse: Warehouse) -> list[tuple[str, str]]:
+    """Return (channel, state and level) of what was decided, the bus left out."""
+    rows = warehouse.rows(
+        "SELECT channel, JSONExtractString(body, 'state') AS s, JSONExtractString(body, 'level') AS l"
+        " FROM alert_messages FINAL WHERE channel != 'bus' ORDER BY created_at, channel"
+    )
+    return [(row["channel"], f"{row['s']} {row['l']}") for row in rows]
+
+
+def test_alerts_are_listed_taken_in_hand_and_left_alone(
+    stack: Stack, house: WarehouseSettings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(stack.kafka, house).items():
+        monkeypatch.setenv(name, value)
+    plan = Budget(
+        id="b", name="B", amount=Decimal(10), rolling_days=30, thresholds=(Decimal(50), Decimal(100))
+    )
+    catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
+    watch = Alerter(
+        Sums(warehouse), Store(warehouse), FakeClock(NOW),
+        watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
+    )  # fmt: skip
+    run = CliRunner()
+    assert "nothing fires" in run.invoke(app, ["list"]).output
+    spend(warehouse, "12")
+    watch.evaluate_all()
+    assert waiting(warehouse) == [("webhook", "firing 100")]  # 50 was crossed by the same jump
+    listed = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
+    assert {row["state"] for row in listed} == {"firing"}
+    highest = next(row["id"] for row in listed if "100 %" in row["title"])
+    taken = run.invoke(app, ["ack", highest[:12], "--note", "a launch"])
+    assert taken.exit_code == 0, taken.output
+    assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")
+    assert run.invoke(app, ["ack", highest]).exit_code == 1
+    assert run.invoke(app, ["snooze", "b", "--hours", "1000000"]).exit_code == 2
+    assert run.invoke(app, ["snooze", "b", "--hours", "8760"]).exit_code == 0
+    spend(warehouse, "1", version=2)
+    watch.evaluate_all()
+    assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and nobody was told
+    assert "nothing fires" in run.invoke(app, ["list"]).output
+    assert "resolved" in run.invoke(app, ["list", "--all", "--json"]).output
+
+
+def test_a_sample_is_sent_to_the_channels_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = CliRunner()
+    assert run.invoke(app, ["test"]).exit_code == 1
+    with receiving() as receiver:
+        monkeypatch.setenv("OUTLAY_ALERTER_WEBHOOK_URL", receiver.url)
+        monkeypatch.setenv("OUTLAY_ALERTER_WEBHOOK_SECRET", NEW)
+        monkeypatch.setenv("OUTLAY_ALERTER_SLACK_URL", receiver.url)
+        refused = run.invoke(app, ["test", "--json"])
+        assert (refused.exit_code, receiver.got) == (1, [])
+        assert NEW not in refused.output
+        assert receiver.url not in refused.output
+        monkeypatch.setenv("OUTLAY_ALERTER_ALLOW_NETWORKS", "127.0.0.0/8")
+        sent = run.invoke(app, ["test", "--json"])
+        assert sent.exit_code == 0, sent.output
+        assert [row["channel"] for row in msgspec.json.decode(sent.stdout)] == ["webhook", "slack"]
+        assert run.invoke(app, ["test", "--channel", "slack"]).exit_code == 0
+    assert len(receiver.got) == 3
