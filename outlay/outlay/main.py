@@ -12,6 +12,7 @@ from outlay.cli import (
     imports,
     keys,
     opportunities,
+    patterns,
     prices,
     query,
     reconcile,
@@ -47,4 +48,5 @@ app.add_typer(export.app)
 app.command()(reconcile.reconcile)
 app.command()(opportunities.opportunities)
 reports.app.command()(chargeback.chargeback)
+reports.app.command()(patterns.patterns)
 app.add_typer(reports.app)

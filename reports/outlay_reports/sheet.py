@@ -60,6 +60,8 @@ class Sheet:
     """What JSON says about the report beside its rows: from, to, time zone, totals."""
     tree: int = 0
     """How many of the first columns are a hierarchy, shown to people as one indented column."""
+    empty: str = "nothing was spent in this time"
+    """What is told where there are no rows."""
 
 
 def shown(value: Value, column: Column) -> str:

@@ -103,4 +103,6 @@ def _sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
         "events": found.events,
     }
     title = f"What could be saved, from {found.events:,} events"
-    return Sheet("opportunities", title, columns, tuple(rows), notes=tuple(notes), facts=facts)
+    return Sheet(
+        "opportunities", title, columns, tuple(rows), notes=tuple(notes), facts=facts, empty="nothing"
+    )

@@ -32,6 +32,8 @@ class Past:
     keys: tuple[tuple[str, ...], ...]
     values: Array
     starts: tuple[datetime, ...]
+    exact: tuple[tuple[int, ...], ...] = ()
+    """The costs in pico-USD, as the books have them."""
 
 
 def past(books: Books, question: Question, now: datetime, meter: str = "") -> Past:
@@ -56,10 +58,12 @@ def past(books: Books, question: Question, now: datetime, meter: str = "") -> Pa
     places = {key: n for n, key in enumerate(keys)}
     edges = asked.bounds
     values = np.zeros((len(keys), len(edges) - 1))
+    exact = [[0] * (len(edges) - 1) for _ in keys]
     for cell in cells:
         amount = float(cell.sums.usage.get(meter, 0)) if meter else cell.sums.cost / 10**12
         values[places[cell.keys], cell.bucket] = amount
-    return Past(keys, values, tuple(edges[:-1]))
+        exact[places[cell.keys]][cell.bucket] = cell.sums.cost
+    return Past(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))
 
 
 def as_series(found: Past, question: Question) -> list[Series]:

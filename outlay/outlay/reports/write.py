@@ -113,7 +113,7 @@ def to_terminal(sheet: Sheet, console: Console) -> None:
     """Print a table, its notes under it."""
     console.print(Text(sheet.title, style="bold"), soft_wrap=True)
     if not sheet.rows:
-        console.print("nothing was spent in this time", style="dim")
+        console.print(sheet.empty, style="dim")
     else:
         grid = _grid(sheet)
         wide = Measurement.get(console, console.options.update(width=1000), grid).maximum

@@ -1,0 +1,42 @@
+"""The command that says what the past shows."""
+
+import typer
+
+from outlay.cli.common import out, told
+from outlay.cli.reports import AsJsonOption, Tenant, Tz, Where, reading
+
+
+@told
+def patterns(
+    tz: Tz = "UTC", where: Where = None, tenant: Tenant = None, as_json: AsJsonOption = False
+) -> None:
+    """Show growth, the shape of the week and of the day, and when the level changed and who moved it.
+
+    Examples:
+
+      outlay report patterns --tz Europe/Berlin
+
+      outlay report patterns --where team=growth --json
+    """
+    import json
+    from zoneinfo import ZoneInfo
+
+    from outlay.reports.patterns import pattern_sheets
+    from outlay.reports.write import to_json, to_terminal
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.periods import unit_span, zone_of
+    from outlay_reports.question import Question, conditions
+
+    with reading() as books:
+        now = SystemClock().now()
+        span = unit_span(now, "month", ZoneInfo("UTC"))
+        question = Question(span, zone_of(tz), (), conditions(where or []), tuple(tenant or ()))
+        sheets = pattern_sheets(books, question, now)
+    if as_json:
+        typer.echo(json.dumps({sheet.name: json.loads(to_json(sheet)) for sheet in sheets}))
+        return
+    if not sheets:
+        out.print("there is no whole day of history yet", style="dim")
+    for sheet in sheets:
+        to_terminal(sheet, out)
+        out.print()

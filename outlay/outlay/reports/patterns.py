@@ -1,0 +1,118 @@
+"""Patterns of the books as sheets: growth, the week, the day, and what changed when, with who moved it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+
+from outlay.forecast.history import Past, past
+from outlay_reports.adapters.books import Books
+from outlay_reports.compare import THING, compare
+from outlay_reports.money import share
+from outlay_reports.patterns import DAYS, Profile, changes, described, profile
+from outlay_reports.periods import Span, label
+from outlay_reports.question import Question
+from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.sheets import name_of
+
+_BARS = 24
+_AROUND = 7
+"""Days before and after a change that are compared to say who moved it."""
+
+
+def pattern_sheets(books: Books, question: Question, now: datetime) -> list[Sheet]:
+    """Return what the past half year shows: growth, week, day, changes; less where there is less history."""
+    days = past(books, replace(question, by=(), unit="day"), now)
+    hours = past(books, replace(question, by=(), unit="hour"), now)
+    if not len(days.starts):
+        return []
+    weekdays = [at.astimezone(question.zone).weekday() for at in days.starts]
+    clock = [at.astimezone(question.zone).hour for at in hours.starts]
+    return [
+        _growth(days),
+        _profile("week", "Day of the week", DAYS, profile(days.values[0], weekdays, 7)),
+        _profile(
+            "day", "Hour of the day", [f"{n:02d}:00" for n in range(24)], profile(hours.values[0], clock, 24)
+        ),
+        _changes(books, question, days),
+    ]
+
+
+def _growth(days: Past) -> Sheet:
+    rows = []
+    costs = days.exact[0]
+    for length, name in (
+        (1, "yesterday"),
+        (7, "the last 7 days"),
+        (30, "the last 30 days"),
+        (90, "the last 90 days"),
+    ):
+        if len(costs) >= 2 * length:
+            before, after = sum(costs[-2 * length : -length]), sum(costs[-length:])
+            rows.append(Row((name, Spent(before), Spent(after), share(after - before, before))))
+    columns = (
+        Column("period", "whole days"), Column("before_usd", "before", "usd"), Column("usd", "cost", "usd"),
+        Column("growth", "growth", "growth"),
+    )  # fmt: skip
+    title = f"Growth, from {len(days.starts)} whole days"
+    return Sheet("growth", title, columns, tuple(rows), empty="too few days to say")
+
+
+def _usual(value: float) -> Spent:
+    """Return an estimate of a usual cost, in whole cents."""
+    return Spent(round(value * 100) * 10**10)
+
+
+def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Sheet:
+    tallest = max(found.shares)
+    rows = [
+        Row((place, Fraction(part), "█" * round(part / tallest * _BARS)))
+        for place, part in zip(names, found.shares, strict=True)
+    ]
+    columns = (Column(name, ""), Column("share_of_mean", "of the mean", "share"), Column("bar", ""))
+    text = f"{title}: season {described(found.strength)} ({found.strength:.0%})"
+    shown = rows if found.strength >= 0.15 else []
+    return Sheet(name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty="")
+
+
+def _changes(books: Books, question: Question, days: Past) -> Sheet:
+    rows = []
+    for change in changes(days.values[0]):
+        at = days.starts[change.place]
+        who, by = _moved(books, question, days, change.place)
+        grown = Fraction(change.ratio) - 1 if change.before else None
+        values = (
+            label(at, "day", question.zone),
+            _usual(change.before),
+            _usual(change.after),
+            grown,
+            who,
+            by,
+        )
+        rows.append(Row(values))
+    columns = (
+        Column("day", "from"), Column("before_usd", "a day before", "usd"), Column("after_usd", "a day after", "usd"),
+        Column("change", "change", "growth"), Column("moved_by", "moved most by"),
+        Column("moved_usd", "a day", "change"),
+    )  # fmt: skip
+    return Sheet("changes", "When the level changed", columns, tuple(rows), empty="it did not, for good")
+
+
+def _moved(books: Books, question: Question, days: Past, place: int) -> tuple[str, int]:
+    """Return who moved most between the week before a change and the week after it, and by how much a day."""
+    around = min(_AROUND, place, len(days.starts) - place)
+    edges = [days.starts[place - around], days.starts[place]]
+    last = place + around
+    end = (
+        days.starts[last]
+        if last < len(days.starts)
+        else days.starts[-1] + (days.starts[-1] - days.starts[-2])
+    )
+    by = ("team", "sku")
+    asked = replace(question, by=(*by, *THING), unit=None)
+    before = books.cells(replace(asked, span=Span(edges[0], edges[1])))
+    after = books.cells(replace(asked, span=Span(edges[1], end)))
+    parts = compare(before, after, len(by)).parts
+    if not parts:
+        return "", 0
+    return " / ".join(map(name_of, parts[0].keys)), round(Fraction(parts[0].change, around))

@@ -1,0 +1,133 @@
+"""What a series shows: its growth, its day and its week and how strong they are, and when its level changed.
+
+Floats: what is told of a shape is an estimate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlay_reports.forecast.smoothing import Array
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a position in a season usually costs, as a share of the mean of all: 1.2 is a fifth more.
+
+    `strength` is 0 (no season) to 1 (nothing but it): the share of the variance that the season explains, as in
+    Hyndman and Athanasopoulos, Forecasting (2021), 4.3.
+    """
+
+    shares: tuple[float, ...]
+    strength: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """From `place` on the level is another: `before` and `after` are the usual values of both sides."""
+
+    place: int
+    before: float
+    after: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as much it is afterwards."""
+        return self.after / self.before if self.before else float("inf")
+
+
+def profile(values: Array, places: Sequence[int], period: int) -> Profile:
+    """Return the profile over `period` places (hours of a day, days of a week); `places`: that of each value.
+
+    The level that moves under it is taken out first, by the median over a window of one period on each side.
+    """
+    where = np.asarray(places)
+    level = _level(values, period)
+    mean = float(np.mean(values))
+    if mean <= 0 or len(values) < 2 * period:
+        return Profile((1.0,) * period, 0.0)
+    ratio = values / np.where(level > 0, level, mean)
+    shares = np.array([np.median(ratio[where == n]) if np.any(where == n) else 1.0 for n in range(period)])
+    shares = shares / max(float(np.mean(shares)), 1e-12)
+    rest = ratio - shares[where]
+    around = ratio - float(np.mean(ratio))
+    spread = float(np.mean(np.minimum(around**2, 9 * np.median(around**2) + 1e-12)))
+    left = float(np.mean(np.minimum(rest**2, 9 * np.median(around**2) + 1e-12)))
+    return Profile(tuple(map(float, shares)), max(0.0, min(1.0, 1 - left / spread)) if spread > 1e-9 else 0.0)
+
+
+def _level(values: Array, period: int) -> Array:
+    """Return the mean over one whole period around each value, which no season of that period moves."""
+    padded = np.concatenate([[0.0], np.cumsum(values)])
+    count = len(values)
+    low = np.clip(np.arange(count) - period // 2, 0, max(count - period, 0))
+    high = np.minimum(low + period, count)
+    found: Array = (padded[high] - padded[low]) / np.maximum(high - low, 1)
+    return found
+
+
+def changes(days: Array, *, least: int = 5, most: int = 5) -> list[Change]:
+    """Return when the level of daily values changed for good, the oldest first; working weeks do not count.
+
+    Binary segmentation (Scott and Knott 1974) over values without their weekly shape, on ranks scaled like normal
+    ones, so that one incident is no change. A cut is kept where both sides hold `least` days or more, the level
+    moves by a tenth at least, and the gain is beyond what noise gives (BIC).
+    """
+    if len(days) < 2 * least or float(np.mean(days)) <= 0:
+        return []
+    plain = _without_week(days)
+    found = sorted(_cuts(np.clip(plain, *_fence(plain)), 0, least, most))
+    edges = [0, *found, len(days)]
+    result = []
+    for n, place in enumerate(found, 1):
+        before = float(np.median(plain[edges[n - 1] : place]))
+        after = float(np.median(plain[place : edges[n + 1]]))
+        if abs(after - before) >= 0.1 * max(abs(before), abs(after), 1e-12):
+            result.append(Change(place, before, after))
+    return result
+
+
+def _without_week(days: Array) -> Array:
+    if len(days) < 21:
+        return days
+    places = np.arange(len(days)) % 7
+    shares = np.array(profile(days, places.tolist(), 7).shares)
+    plain: Array = days / np.maximum(shares[places], 0.05)
+    return plain
+
+
+def _fence(values: Array) -> tuple[float, float]:
+    """Return the bounds past which a value is an incident: three interquartile ranges outside the quartiles."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    width = 3 * max(float(high - low), 1e-9 + 0.05 * float(np.median(np.abs(values))))
+    return float(low) - width, float(high) + width
+
+
+def _cuts(values: Array, offset: int, least: int, left: int) -> list[int]:
+    count = len(values)
+    if left <= 0 or count < 2 * least:
+        return []
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(least, count - least + 1)
+    whole = float(sums[-1])
+    gain = sums[places] ** 2 / places + (whole - sums[places]) ** 2 / (count - places) - whole**2 / count
+    best = int(np.argmax(gain))
+    # Noise by neighbours, which a change of level does not inflate; days after each other are alike: hence the 3.
+    noise = float(np.median(np.abs(np.diff(values)))) / 0.954 + 1e-9 * float(np.mean(np.abs(values)) + 1e-12)
+    if gain[best] < 3 * 2 * noise**2 * np.log(count):
+        return []
+    place = int(places[best])
+    return [
+        offset + place,
+        *_cuts(values[:place], offset, least, left - 1),
+        *_cuts(values[place:], offset + place, least, left - 1),
+    ]
+
+
+def described(strength: float) -> str:
+    """Say how strong a season is."""
+    bounds = ((0.8, "very strong"), (0.6, "strong"), (0.35, "clear"), (0.15, "weak"))
+    return next((word for least, word in bounds if strength >= least), "none to speak of")
