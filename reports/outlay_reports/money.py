@@ -47,7 +47,7 @@ def percent(part: Fraction | None, *, sign: bool = False) -> str:
     tenths = round(part * 1000)
     if not tenths and part:
         return "<0.1 %" if part > 0 else ">-0.1 %"
-    return f"{tenths / Decimal(10):{'+' if sign else ''},.1f} %"
+    return f"{tenths / Decimal(10):{'+' if sign and tenths else ''},.1f} %"
 
 
 def share(part: int, whole: int) -> Fraction | None:

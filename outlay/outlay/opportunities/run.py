@@ -67,7 +67,7 @@ def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
         if key not in cache:
             models = known.get(provider.lower(), [])
             later = [(name, Way("newer model", f"use {name}", NEWER)) for name in newer(sku, models)[:2]]
-            less = [(name, Way("smaller model", f"use {name}", SMALLER)) for name in smaller(sku, models)[:1]]
+            less = [(name, Way("smaller model", f"use {name}", SMALLER)) for name in smaller(sku, models)[:2]]
             cache[key] = later + less
         return cache[key]
 

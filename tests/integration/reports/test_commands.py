@@ -1,0 +1,242 @@
+"""The commands as a user has them: what they print adds up, and what cannot be answered ends with what to do."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from tests.integration.reports.ledger import cost_event, write
+from tests.stack import Stack
+from typer.testing import CliRunner, Result
+
+from outlay.catalog import load_default
+from outlay.catalog.publish import publish
+from outlay.main import app
+from outlay_kit.clock import SystemClock
+from outlay_kit.kafka import create_topics
+from outlay_schemas import topics
+from outlay_schemas.catalog import Match, Share, Split
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.events import CostEvent
+from outlay_schemas.money import to_usd
+
+pytestmark = pytest.mark.stack
+
+TENANT = "commands"
+Run = Callable[..., Result]
+DAYS = 45
+OWNERS = (("growth", "consumer", "gpt-5"), ("platform", "engineering", "gpt-5-mini"))
+
+
+def history(now: datetime) -> list[CostEvent]:
+    """Return weeks of hourly costs, busier by day, with a shared cluster and one unpriced call a day."""
+    found = []
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
+    for hour in range(DAYS * 24):
+        at = start + timedelta(hours=hour, minutes=7)
+        busy = 3 if 8 <= at.hour < 18 and at.weekday() < 5 else 1
+        for n, (team, unit, sku) in enumerate(
+            (("growth", "consumer", "gpt-5"), ("platform", "engineering", "gpt-5-mini"))
+        ):
+            number = 10 * hour + n
+            found.append(
+                cost_event(
+                    TENANT, number, at, to_usd(busy * (n + 1) * 10**11 + number), team=team, unit=unit, sku=sku,
+                    tokens=1000 * busy + n,
+                )
+            )  # fmt: skip
+        if hour % 24 == 0:
+            found.append(cost_event(TENANT, 10 * hour + 8, at, None, team="", unit="", sku="mystery"))
+            shared = cost_event(TENANT, 10 * hour + 9, at, "1.000000000001", team="", unit="", sku="cluster")
+            shared.project = "shared-cluster"
+            found.append(shared)
+    return found
+
+
+@pytest.fixture(scope="module")
+def events(books_stack: Stack) -> list[CostEvent]:
+    clock = SystemClock()
+    found = history(clock.now())
+    write(books_stack.warehouse, found)
+    create_topics(books_stack.kafka, topics.ALL)
+    shares = (Share(sets={"team": "growth"}), Share(sets={"team": "platform"}))
+    split = Split(id="cluster", match=Match(project=("shared-cluster",)), method="even", shares=shares)
+    budget = Budget(id="all", name="All AI", tenant=TENANT, amount=Decimal(100))
+    content = load_default().model_copy(update={"splits": (split,), "budgets": (budget,)})
+    publish(books_stack.kafka, content, clock)
+    return found
+
+
+@pytest.fixture
+def run(books_stack: Stack, events: list[CostEvent], monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in {**books_stack.environment, "OUTLAY_TENANT": TENANT, "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+    runner = CliRunner()
+
+    def call(*words: str, code: int = 0) -> Result:
+        result = runner.invoke(app, list(words), catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return call
+
+
+def cost(events: list[CostEvent], **wanted: str) -> Decimal:
+    some = [e for e in events if all(getattr(e, name) == value for name, value in wanted.items())]
+    return sum((Decimal(e.cost or 0) for e in some), Decimal(0))
+
+
+def test_showback_is_the_same_in_every_format(run: Run, events: list[CostEvent]) -> None:
+    words = ("report", "showback", "--by", "business_unit,team", "--from", "61d")
+    found = json.loads(run(*words, "--json").stdout)
+    assert Decimal(found["total"]["cost_usd"]) == cost(events)
+    rows = list(csv.DictReader(io.StringIO(run(*words, "--format", "csv").stdout)))
+    assert sum(Decimal(row["cost_usd"]) for row in rows) == cost(events)
+    assert {row["team"]: Decimal(row["cost_usd"]) for row in rows}["growth"] == cost(events, team="growth")
+    table = run(*words).stdout
+    assert "(unattributed)" in table
+    assert f"{DAYS} events unpriced" in table
+    assert "| **total** |" in run(*words, "--format", "markdown").stdout
+
+
+def test_units_and_drill_down(run: Run, events: list[CostEvent]) -> None:
+    words = (
+        "report",
+        "showback",
+        "--by",
+        "user",
+        "--where",
+        "team=growth",
+        "--units",
+        "--from",
+        "61d",
+        "--json",
+    )
+    (row,) = json.loads(run(*words).stdout)["rows"]
+    assert Decimal(row["cost_usd"]) == cost(events, team="growth")
+    assert row["users"] == 1
+    assert Decimal(row["usd_per_user"]) == cost(events, team="growth")
+
+
+def test_top_trend_and_compare_add_up(run: Run, events: list[CostEvent], tmp_path: Path) -> None:
+    top = json.loads(run("report", "top", "--limit", "1", "--from", "61d", "--json").stdout)
+    assert sum(Decimal(row["cost_usd"]) for row in top["rows"]) == cost(events)
+    picture = tmp_path / "trend.svg"
+    words = ("report", "trend", "--from", "61d", "--by", "team", "--tz", "Asia/Kolkata")
+    trend = json.loads(run(*words, "--json").stdout)
+    assert sum(Decimal(row["cost_usd"]) for row in trend["rows"]) == cost(events)
+    assert "growth" in run(*words, "--picture", str(picture)).stdout
+    assert picture.read_text().startswith("<svg")
+    compared = json.loads(run("report", "compare", "--from", "20d", "--by", "team,model", "--json").stdout)
+    for row in [*compared["rows"], compared["total"]]:
+        effects = sum(Decimal(row[f"{name}_usd"]) for name in ("price", "volume", "mix", "new", "gone"))
+        assert effects == Decimal(row["change_usd"])
+    assert "Day of the week" in run("report", "patterns").stdout
+
+
+def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
+    run: Run, events: list[CostEvent], tmp_path: Path
+) -> None:
+    month = f"{(SystemClock().now().replace(day=1) - timedelta(days=1)):%Y-%m}"
+    words = ("report", "chargeback", "--month", month)
+    found = json.loads(run(*words, "--json").stdout)
+    whole = sum((Decimal(e.cost or 0) for e in events if f"{e.time:%Y-%m}" == month), Decimal(0))
+    assert (
+        sum(Decimal(row["cost_usd"]) for row in found["rows"]) == whole == Decimal(found["total"]["cost_usd"])
+    )
+    assert {row["business_unit"] for row in found["rows"] if row["line"] == "shared"} == {
+        "consumer",
+        "engineering",
+    }
+    assert "closed" in run(*words, "--close", "--note", "agreed").stdout
+    assert "nothing has changed since" in run(*words, "--close", code=1).stderr
+    run(*words, "--each", str(tmp_path / "statements"))
+    assert sorted(path.suffix for path in (tmp_path / "statements").iterdir()) == [".csv"] * 3 + [".html"] * 3
+    assert "not over" in run("report", "chargeback", "--close", code=1).stderr
+    assert run(*words, "--format", "html").stdout.startswith("<!doctype html>")
+
+
+def test_a_forecast_of_the_books_is_coherent_and_says_when_budgets_break(run: Run) -> None:
+    words = ("forecast", "--by", "team", "--horizon", "7", "--totals")
+    lines = [json.loads(line) for line in run(*words).stdout.splitlines()]
+    totals = {line["timestamp"]: line["mean"] for line in lines if "team" not in line}
+    assert len(totals) == 7
+    for at, mean in totals.items():
+        assert mean == pytest.approx(
+            sum(x["mean"] for x in lines if x["timestamp"] == at and "team" in x), abs=1e-6
+        )
+    assert all(line["lower95"] <= line["lower80"] <= line["upper80"] <= line["upper95"] for line in lines)
+    summary = run("forecast", "--summary").stdout
+    assert "expected at the end" in summary
+    assert "All AI" in summary
+    assert "growth a day" in run("forecast", "--meter", "input_tokens", "--full", "1e9").stdout
+    half = [
+        json.loads(line)
+        for line in run("forecast", "--horizon", "1", "--what-if", "price=-50%").stdout.splitlines()
+    ]
+    full = [json.loads(line) for line in run("forecast", "--horizon", "1").stdout.splitlines()]
+    assert half[0]["mean"] == pytest.approx(full[0]["mean"] / 2, rel=1e-6)
+
+
+def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
+    run: Run, tmp_path: Path
+) -> None:
+    bill = tmp_path / "bill.csv"
+    run("export", "focus", "--from", "20d", "--to", "2d", "-o", str(bill))
+    lines = bill.read_text().splitlines()
+    names = lines[0].split(",")
+    rows = list(csv.DictReader(lines))
+    days = sorted({row["ChargePeriodStart"][:10] for row in rows})[1:-1]  # the first and the last are parts
+    rows = [row for row in rows if row["ChargePeriodStart"][:10] in days]
+    _write(bill, names, rows)
+    assert "the ledger is off by 0.0 % of the bill" in run("reconcile", str(bill)).stdout
+    for row in rows:
+        row["BilledCost"] = str(Decimal(row["BilledCost"]) * Decimal("1.05"))
+    _write(bill, names, rows)
+    assert "+4.8 %" in run("reconcile", str(bill), code=1).stdout
+    assert "+4.8 %" in run("reconcile", str(bill), "--tolerance", "6").stdout
+
+
+def _write(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_opportunities_name_what_they_were_found_in(run: Run, events: list[CostEvent]) -> None:
+    found = json.loads(run("opportunities", "--from", "20d", "--least", "0", "--json").stdout)
+    smaller = next(row for row in found["rows"] if row["kind"] == "smaller model" and row["sku"] == "gpt-5")
+    source, _, name = smaller["example"].partition("#")
+    assert any(event.source == source and event.id == name and event.sku == "gpt-5" for event in events)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "showback", "--by", "colour"), "no dimension"), (("report", "top", "--from", "soon"), "no time"),
+        (("report", "trend", "--tz", "Mars/Olympus"), "no time zone"),
+        (("report", "compare", "--where", "team"), "no condition"),
+        (("report", "chargeback", "--month", "november"), "no month"),
+        (("report", "trend", "--from", "2026-11-02", "--to", "2026-11-01"), "empty"),
+        (("forecast", "--series", "no-such-file.csv"), "not a file"),
+        (("forecast", "--freq", "fortnight"), "not for the books"),
+        (("forecast", "--what-if", "price"), "no assumption"), (("reconcile", "no-such-file.csv"), "not a file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_ends_with_what_to_do(run: Run, words: tuple[str, ...], told: str) -> None:
+    result = run(*words, code=1)
+    assert told in result.stderr.replace("\n", " ")
+    assert "what to do" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_empty_time_says_so(run: Run) -> None:
+    assert (
+        "nothing was spent" in run("report", "showback", "--from", "2001-01-01", "--to", "2001-01-02").stdout
+    )
+    assert json.loads(run("report", "top", "--from", "2001-01", "--json").stdout)["rows"] == []
