@@ -19,6 +19,7 @@ import httpx
 
 from outlay.embedded import EmbeddedStack
 from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.app import Console, World
@@ -126,6 +127,7 @@ def main() -> None:
             catalog=lambda: None,
             tail=Tail(stack.kafka, clock),
             lags=Lags(stack.kafka, clock),
+            outlook=Outlook(clock),
             clock=clock,
         )
         asyncio.run(measure(world, key, options.rounds))

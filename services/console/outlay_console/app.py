@@ -21,6 +21,7 @@ from outlay_console import metrics
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.catalog import Shown
 from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.domain.throttle import Throttle
@@ -68,6 +69,7 @@ class World:
     catalog: Callable[[], Shown | None]
     tail: Tail
     lags: Lags
+    outlook: Outlook
     clock: Clock
 
 
@@ -138,6 +140,7 @@ class Console:
             now=world.clock.now(),
             params=request.query_params,
             catalog=world.catalog(),
+            outlook=world.outlook,
             ingest_url=world.settings.ingest_url,
             lags=await world.lags.read() if name == "quality" else {},
         )

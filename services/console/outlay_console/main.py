@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from outlay_console.adapters.catalog import Shown, read_shown
 from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.app import Console, World
@@ -43,6 +44,7 @@ def main() -> None:
         catalog=lambda: _current(feed),
         tail=Tail(settings.kafka, clock),
         lags=Lags(settings.kafka, clock),
+        outlook=Outlook(clock),
         clock=clock,
     )
 

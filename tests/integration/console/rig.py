@@ -14,6 +14,7 @@ from tests.stack import Stack
 
 from outlay_console.adapters.catalog import Rates, Shown
 from outlay_console.adapters.lags import Lags
+from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.app import Console, World
@@ -106,6 +107,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
         lags=Lags(stack.kafka, clock),
+        outlook=Outlook(clock),
         clock=clock,
     )
 

@@ -219,3 +219,19 @@ async def test_a_page_is_answered_to_whoever_may_look_now(rig: Rig) -> None:
     answer = await client.get("/quality")
     assert "bad_growth" in answer.text
     assert "pricer" in answer.text
+
+
+async def test_the_month_lands_where_the_past_leads_to(rig: Rig) -> None:
+    """Three days are too few for days: hours are forecast, and the bounds hold what is expected."""
+    page = (await (await rig.logged_in()).get("/")).text
+    found = re.search(
+        r"lands at <b>\$([\d,.]+)</b> <span class=\"muted\">\(\$([\d,.]+) – \$([\d,.]+)\)", page
+    )
+    assert found is not None
+    expected, low, high = (Decimal(text.replace(",", "")) for text in found.groups())
+    spent = rig.spent(NOW.replace(day=1, hour=0, minute=0, second=0), NOW)
+    assert round(spent, 2) <= low <= expected <= high
+    per_hour = spent / 72
+    left = 24 * 5 + 9
+    assert spent + per_hour * left / 2 < expected < spent + per_hour * left * 2
+    assert "lands at" not in (await (await rig.logged_in("globex")).get("/")).text

@@ -26,14 +26,17 @@ async def overview(ask: Ask) -> Context:
         ask.books.alerts(),
         states(ask),
     )
-    series = await ask.books.series(
-        view, span, view.bucket(ask.now), [row.value for row in rows[:CHART_VALUES] if row.now]
+    top = [row.value for row in rows[:CHART_VALUES] if row.now]
+    series, landing = await asyncio.gather(
+        ask.books.series(view, span, view.bucket(ask.now), top),
+        ask.outlook.month(ask.tenant, ask.books, view, ask.now, totals["month"]),
     )
     return {
         "view": view,
         "ingest": ask.ingest_url,
         "fresh": fresh,
         "figures": totals,
+        "landing": landing,
         "rows": [row for row in rows if row.now][:8],
         "spent": sum((row.now for row in rows), start=Total().cost),
         "movers": movers,
