@@ -44,13 +44,18 @@ def templates() -> Environment:
         auto_reload=False,
     )
     env.filters |= {
-        "usd": figures.usd, "exact": figures.exact, "count": figures.count, "quantity": figures.quantity,
+        "usd": figures.usd, "about": figures.about, "exact": figures.exact, "count": figures.count,
+        "quantity": figures.quantity,
         "named": named, "noun": noun, "json": to_json, "local": local, "percent": percent,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "change": figures.change,
         "share": figures.share, "ago": figures.ago, "version": _version(),
     }  # fmt: skip
+    for (
+        name
+    ) in env.list_templates():  # now, so that one that is wrong is told at the start, and none changes later
+        env.get_template(name)
     return env
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from outlay_console.domain.explain import explain
-from outlay_console.domain.figures import ago, change, exact, quantity, usd
+from outlay_console.domain.figures import about, ago, change, exact, quantity, usd
 from outlay_console.domain.throttle import Throttle
 from outlay_console.site import named, percent, to_json
 
@@ -24,6 +24,10 @@ from outlay_console.site import named, percent, to_json
 )
 def test_an_amount_is_short_and_not_rounded_to_nothing(amount: str, text: str) -> None:
     assert usd(Decimal(amount)) == text
+
+
+def test_a_forecast_does_not_claim_cents() -> None:
+    assert [about(Decimal(n)) for n in ("0.1234", "12.5", "1234.56")] == ["$0.1234", "$12.50", "$1,235"]
 
 
 def test_an_amount_in_full() -> None:

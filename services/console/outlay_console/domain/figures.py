@@ -23,6 +23,11 @@ def usd(amount: Decimal | None) -> str:
     return f"{sign}${Decimal(text):f}"
 
 
+def about(amount: Decimal) -> str:
+    """Write an amount that is not known to the cent: whole dollars from 100 on."""
+    return usd(amount) if abs(amount) < 100 else f"${amount:,.0f}"
+
+
 def exact(amount: Decimal | None) -> str:
     """Write an amount with every digit that is not a trailing zero, for titles and details."""
     if amount is None:
