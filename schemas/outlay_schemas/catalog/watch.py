@@ -142,4 +142,77 @@ class Anomaly(Part):
     note: Text = ""
 
 
-AlertRule = Annotated[SpendSpike | Anomaly, Field(discriminator="type")]
+Level = Literal["info", "warning", "critical"]
+"""How bad it is."""
+
+
+class Threshold(Part):
+    """A measure of a window that is above or below a number: costs, events, ratios, what has no price."""
+
+    type: Literal["threshold"] = "threshold"
+    id: Name
+    name: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    by: tuple[ScopeKey, ...] = ()
+    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    metric: Literal[
+        "cost", "events", "unpriced_events", "unpriced_share", "cost_per_event", "cache_hit_rate", "usage"
+    ]
+    """Shares and rates are percentages; `usage` is the sum of `meter`."""
+    meter: str = ""
+    """Which meter, for the metric `usage`, such as output_tokens or gpu_seconds."""
+    grain: Literal["minute", "hour", "day"] = "hour"
+    above: Number | None = None
+    below: Number | None = None
+    min_events: Annotated[int, Field(ge=1)] = 1
+    """With fewer events in a window a ratio says nothing."""
+    severity: Level = "warning"
+    note: Text = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.above is None and self.below is None:
+            raise ValueError("give above or below, or both")
+        if (self.metric == "usage") != bool(self.meter):
+            raise ValueError("the metric usage needs a meter, and no other metric has one")
+        return self
+
+
+class NewSpender(Part):
+    """A value of a dimension that spends for the first time: a model, a team, a user."""
+
+    type: Literal["new_spender"] = "new_spender"
+    id: Name
+    name: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
+    """Each combination of these dimensions is a spender."""
+    days: Annotated[int, Field(ge=2, le=366)] = 30
+    """Who spent nothing for so long is new again."""
+    min_usd: NonNegative = Decimal(1)
+    """Less is nobody's business."""
+    severity: Level = "info"
+    note: Text = ""
+
+
+class Silence(Part):
+    """Something that sent events and sends none any more."""
+
+    type: Literal["silence"] = "silence"
+    id: Name
+    name: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    by: tuple[ScopeKey, ...] = ()
+    """Each combination of these dimensions is missed by itself; none: the whole scope as one."""
+    minutes: Annotated[int, Field(ge=1, le=10080)] = 60
+    """For how long nothing may come."""
+    forget_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    """What has been silent for longer is not missed."""
+    severity: Level = "warning"
+    note: Text = ""
+
+
+AlertRule = Annotated[SpendSpike | Anomaly | Threshold | NewSpender | Silence, Field(discriminator="type")]

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
@@ -48,7 +49,7 @@ def main() -> None:
         warehouse = Warehouse(settings.warehouse)
         alerter = Alerter(
             Sums(warehouse), Store(warehouse), clock,
-            watchlist=feed.current, channels=[courier.name for courier in couriers],
+            measures=Measures(warehouse), watchlist=feed.current, channels=[courier.name for courier in couriers],
             decided=lambda: _call(couriers), renotify=settings.renotify, console=settings.console_url,
         )  # fmt: skip
         persist(alerter.evaluate_all, clock, health, stop)

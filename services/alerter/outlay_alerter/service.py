@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
@@ -16,6 +17,7 @@ from outlay_alerter.domain.quiet import quiet
 from outlay_alerter.domain.states import Again, Finding, Known, Transition, transitions
 from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import SpendSpike, matches
+from outlay_alerter.ruling import Rules
 from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
@@ -47,6 +49,7 @@ class Alerter:
         store: Store,
         clock: Clock,
         *,
+        measures: Measures,
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
         decided: Callable[[], None] = lambda: None,
@@ -58,7 +61,7 @@ class Alerter:
         `renotify` is how long something fires before it is told again; `console` is the console's URL.
         """
         self._sums, self._store, self._clock = sums, store, clock
-        self._anomalies = Anomalies(sums)
+        self._anomalies, self._rules = Anomalies(sums), Rules(measures, clock)
         self._budgets = Budgets(sums, clock)
         self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
@@ -106,6 +109,8 @@ class Alerter:
             found += self._spike(rule, known)
         for anomaly in watchlist.anomalies(tenant):
             found += self._anomalies.find(anomaly, known)
+        for other in watchlist.others(tenant):
+            found += self._rules.find(other, known)
         spans = {finding.key.id(): span for finding, span in found}
         again = Again(self._clock.now(), self._renotify, self._store.snoozes(tenant))
         changes = transitions([finding for finding, _ in found], known, again)

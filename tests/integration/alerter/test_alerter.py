@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.near import Bus, Console
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
@@ -35,6 +36,7 @@ def alerter(warehouse: Warehouse) -> Alerter:
         Sums(warehouse),
         Store(warehouse),
         FakeClock(NOW),
+        measures=Measures(warehouse),
         watchlist=lambda: Watchlist(CATALOG, ()),
         channels=["bus", "console"],
     )

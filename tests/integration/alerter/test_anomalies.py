@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW
 
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
@@ -39,7 +40,7 @@ def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
 def alerter(warehouse: Warehouse) -> Alerter:
     return Alerter(
         Sums(warehouse), Store(warehouse), FakeClock(NOW),
-        watchlist=lambda: Watchlist(CATALOG, ()), channels=["bus"],
+        measures=Measures(warehouse), watchlist=lambda: Watchlist(CATALOG, ()), channels=["bus"],
     )  # fmt: skip
 
 

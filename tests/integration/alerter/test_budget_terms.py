@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
@@ -27,7 +28,12 @@ BUDGET = {
 def alerter(warehouse: Warehouse, clock: FakeClock) -> Alerter:
     catalog = Catalog(revision=1, created_at=NOW, budgets=(Budget.model_validate(BUDGET),))
     return Alerter(
-        Sums(warehouse), Store(warehouse), clock, watchlist=lambda: Watchlist(catalog, ()), channels=["bus"]
+        Sums(warehouse),
+        Store(warehouse),
+        clock,
+        measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(catalog, ()),
+        channels=["bus"],
     )
 
 

@@ -11,6 +11,7 @@ from tests.unit.alerter.test_webhook import NEW
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
+from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
@@ -44,7 +45,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
     watch = Alerter(
         Sums(warehouse), Store(warehouse), FakeClock(NOW),
-        watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
+        measures=Measures(warehouse), watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
     )  # fmt: skip
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output

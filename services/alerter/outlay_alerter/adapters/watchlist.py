@@ -8,13 +8,24 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.domain.periods import Anchor
-from outlay_alerter.domain.watches import DIMENSIONS, Anomaly, Budget, Burn, Increase, Scope, SpendSpike
+from outlay_alerter.domain.watches import (
+    DIMENSIONS,
+    Anomaly,
+    Budget,
+    Burn,
+    Increase,
+    NewSpender,
+    Scope,
+    Silence,
+    SpendSpike,
+    Threshold,
+)
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
 from outlay_schemas.catalog.watch import ScopeKey
 from outlay_schemas.money import to_pico
 
-R = TypeVar("R", schema.SpendSpike, schema.Anomaly)
+R = TypeVar("R", schema.SpendSpike, schema.Anomaly, schema.Threshold, schema.NewSpender, schema.Silence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,14 @@ class Watchlist:
         """Return the anomaly rules of a tenant."""
         return [anomaly_of(r, tenant) for r in self._rules(tenant, schema.Anomaly)]
 
+    def others(self, tenant: str) -> list[Threshold | NewSpender | Silence]:
+        """Return the thresholds, new spenders and silences of a tenant."""
+        return [
+            *(threshold_of(r, tenant) for r in self._rules(tenant, schema.Threshold)),
+            *(newcomer_of(r, tenant) for r in self._rules(tenant, schema.NewSpender)),
+            *(silence_of(r, tenant) for r in self._rules(tenant, schema.Silence)),
+        ]
+
     def _rules(self, tenant: str, kind: type[R]) -> list[R]:
         return [
             r
@@ -59,6 +78,30 @@ def budget_of(b: schema.Budget, tenant: str) -> Budget:
         burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
         increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in b.increases),
         rollover=b.rollover_percent,
+    )  # fmt: skip
+
+
+def threshold_of(rule: schema.Threshold, tenant: str) -> Threshold:
+    """Return a threshold of the catalog as the domain wants it."""
+    return Threshold(
+        rule.id, rule.name, tenant, tuple(rule.by), rule.metric, rule.meter, rule.grain, rule.above, rule.below,
+        rule.min_events, rule.severity, _scope(rule.scope),
+    )  # fmt: skip
+
+
+def newcomer_of(rule: schema.NewSpender, tenant: str) -> NewSpender:
+    """Return a rule of new spenders of the catalog as the domain wants it."""
+    return NewSpender(
+        rule.id, rule.name, tenant, tuple(rule.by), rule.days, to_pico(Decimal(rule.min_usd)), rule.severity,
+        _scope(rule.scope),
+    )  # fmt: skip
+
+
+def silence_of(rule: schema.Silence, tenant: str) -> Silence:
+    """Return a rule of silence of the catalog as the domain wants it."""
+    return Silence(
+        rule.id, rule.name, tenant, tuple(rule.by), timedelta(minutes=rule.minutes),
+        timedelta(hours=rule.forget_hours), rule.severity, _scope(rule.scope),
     )  # fmt: skip
 
 

@@ -106,3 +106,50 @@ class Anomaly:
     settle: timedelta = timedelta(0)
     """How long late events are waited for before a window is over."""
     scope: Scope = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A measure of a window that is above or below a number, in the metric's own unit."""
+
+    id: str
+    name: str
+    tenant: str
+    by: tuple[str, ...]
+    metric: str
+    meter: str
+    grain: Grain
+    above: Decimal | None
+    below: Decimal | None
+    min_events: int
+    severity: Severity
+    scope: Scope = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSpender:
+    """Values of dimensions that spend for the first time in `days`. `min_cost` is pico-USD."""
+
+    id: str
+    name: str
+    tenant: str
+    by: tuple[str, ...]
+    days: int
+    min_cost: int
+    severity: Severity
+    scope: Scope = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Values of dimensions that sent events, and have sent none for `length`."""
+
+    id: str
+    name: str
+    tenant: str
+    by: tuple[str, ...]
+    length: timedelta
+    forget: timedelta
+    """What has been silent for longer than this is not missed."""
+    severity: Severity
+    scope: Scope = field(default_factory=dict)

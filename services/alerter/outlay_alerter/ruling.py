@@ -1,0 +1,88 @@
+"""Reads from the rollups what thresholds, new spenders and silences ask for, and lets the domain decide."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.domain import comings, metrics
+from outlay_alerter.domain.periods import Span, floor_to, grain_length
+from outlay_alerter.domain.states import Finding, Key, Known, Scope
+from outlay_alerter.domain.watches import NewSpender, Silence, Threshold
+from outlay_kit.clock import Clock
+
+_SETTLE = timedelta(minutes=2)
+"""How long late events are waited for before a window is over."""
+
+Found = list[tuple[Finding, Span]]
+
+
+class Rules:
+    """Findings of the rules that need no memory."""
+
+    def __init__(self, measures: Measures, clock: Clock) -> None:
+        self._measures, self._clock = measures, clock
+
+    def find(self, rule: Threshold | NewSpender | Silence, known: Mapping[str, Known]) -> Found:
+        """Evaluate one rule as of now. Raises Retryable."""
+        opened = {k.id: k.window for k in known.values() if k.active and k.rule == rule.id}
+        if isinstance(rule, Threshold):
+            return self._threshold(rule, opened)
+        if isinstance(rule, NewSpender):
+            return self._newcomers(rule)
+        return self._silences(rule, opened)
+
+    def _threshold(self, rule: Threshold, opened: Mapping[str, datetime]) -> Found:
+        length = grain_length(rule.grain)
+        newest = floor_to(self._clock.now(), rule.grain)
+        rows = self._measures.windows(
+            rule.tenant, rule.grain, newest, metrics.LOOK_BACK,
+            by=rule.by, scope=rule.scope, meters=metrics.meters_of(rule),
+        )  # fmt: skip
+        found: Found = []
+        for values, series in rows.items():
+            scope = _scope(rule.scope, rule.by, values)
+            since = {level: at for level in ("above", "below") if (at := _since(rule, scope, level, opened))}
+            findings = metrics.findings(
+                rule, scope, series, newest=newest, final_before=self._clock.now() - _SETTLE, open_since=since
+            )
+            for finding in findings:
+                found.append((finding, Span(newest - length, newest + length)))
+        return found
+
+    def _newcomers(self, rule: NewSpender) -> Found:
+        now = self._clock.now()
+        begin = floor_to(now, "day") - timedelta(days=rule.days)
+        rows, oldest = self._measures.firsts(rule.tenant, begin, by=rule.by, scope=rule.scope)
+        found: Found = []
+        for values, (first, cost) in rows.items():
+            if oldest is None or first - oldest < timedelta(days=1):
+                continue  # everybody is new where nothing was before
+            scope = _scope(rule.scope, rule.by, values)
+            finding = comings.newcomer(rule, scope, first=first, cost=cost, now=now)
+            if finding:
+                found.append((finding, Span(first, first + comings.FRESH)))
+        return found
+
+    def _silences(self, rule: Silence, opened: Mapping[str, datetime]) -> Found:
+        now = self._clock.now()
+        found: Found = []
+        lasts = self._measures.lasts(rule.tenant, now - rule.forget, by=rule.by, scope=rule.scope)
+        for values, last in lasts.items():
+            scope = _scope(rule.scope, rule.by, values)
+            since = {"silent": at} if (at := _since(rule, scope, "silent", opened)) else {}
+            finding = comings.silence(rule, scope, last=last, now=now, open_since=since)
+            if finding:
+                found.append((finding, Span(last, last + timedelta(minutes=1))))
+        return found
+
+
+def _scope(scope: Scope, by: tuple[str, ...], values: tuple[str, ...]) -> Scope:
+    return {**scope, **{name: (value,) for name, value in zip(by, values, strict=True)}}
+
+
+def _since(
+    rule: Threshold | Silence, scope: Scope, level: str, opened: Mapping[str, datetime]
+) -> datetime | None:
+    """Return the window under which a scope fires already."""
+    mine = [at for alert, at in opened.items() if Key(rule.tenant, rule.id, scope, at, level).id() == alert]
+    return max(mine, default=None)

@@ -1,0 +1,76 @@
+"""Thresholds, new spenders and silences on the real engine."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from tests.integration.alerter.spend import NOW
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import NewSpender, Silence, Threshold
+
+pytestmark = pytest.mark.stack
+
+RULES = (
+    Threshold.model_validate(
+        {"id": "unpriced", "name": "U", "metric": "unpriced_events", "above": 0, "by": ["sku"]}
+    ),
+    Threshold.model_validate(
+        {"id": "cache", "name": "C", "metric": "cache_hit_rate", "below": 50, "scope": {"team": ["growth"]}}
+    ),
+    Threshold.model_validate(
+        {"id": "tokens", "name": "T", "metric": "usage", "meter": "input_tokens", "above": 900}
+    ),
+    NewSpender(id="new", name="N", by=("team", "sku")),
+    Silence(id="silent", name="S", by=("team",), minutes=60),
+)
+
+
+def write(house: Warehouse, at: datetime, sku: str, **measures: object) -> None:
+    group = {"team": "growth", "sku": sku, "cost": "2", "events": 4, **measures}
+    hour, day = at.replace(minute=0), at.replace(hour=0, minute=0)
+    for grain, window in (("minute", at), ("hour", hour), ("day", day)):
+        row = {"tenant": "acme", "window": window, "version": 1, "groups": [group]}
+        house.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+
+
+def told(house: Warehouse) -> dict[str, Alert]:
+    rows = house.rows("SELECT body FROM alerts FINAL")
+    alerts = [alert_decoder.decode(row["body"]) for row in rows]
+    return {a.rule: a for a in alerts}
+
+
+def test_each_rule_fires_for_its_reason_and_silence_ends(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW + timedelta(minutes=5))
+    watch = Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=RULES), ()), channels=["bus"],
+    )  # fmt: skip
+    write(warehouse, NOW - timedelta(days=9), "old")
+    meters = {"input_tokens": "1000", "cache_read_tokens": "100"}
+    write(warehouse, NOW - timedelta(minutes=30), "gpt-6", unpriced_events=3, usage=meters)
+    watch.tick()
+    found = told(warehouse)
+    assert set(found) == {"unpriced", "cache", "tokens", "new"}
+    assert (found["unpriced"].scope, found["unpriced"].actual, found["unpriced"].unit) == (
+        {"sku": "gpt-6"}, "3", "events without a price",
+    )  # fmt: skip
+    assert (found["cache"].actual, found["cache"].expected) == ("10", "50")
+    assert (found["tokens"].actual, found["tokens"].unit) == ("1000", "input_tokens")
+    assert found["new"].scope == {"team": "growth", "sku": "gpt-6"}
+    assert found["new"].contributors
+    clock.advance(3600)
+    watch.tick()
+    assert told(warehouse)["silent"].state == "firing"
+    assert told(warehouse)["tokens"].state == "resolved"
+    write(warehouse, clock.now().replace(second=0, microsecond=0), "old")
+    watch.tick()
+    assert told(warehouse)["silent"].state == "resolved"

@@ -1,0 +1,126 @@
+"""Thresholds on any measure, new spenders, silences."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from pydantic import ValidationError
+
+from outlay_alerter.adapters.watchlist import newcomer_of, silence_of, threshold_of
+from outlay_alerter.domain import comings, metrics
+from outlay_alerter.domain.metrics import Measure
+from outlay_alerter.domain.states import Finding
+from outlay_alerter.domain.watches import Threshold
+from outlay_schemas.catalog import watch as schema
+
+DOLLAR = 10**12
+NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+HOUR = NOW.replace(minute=0)
+SCOPE = {"team": ("growth",)}
+
+
+def threshold(**terms: object) -> Threshold:
+    named = {"id": "t", "name": "T", "metric": "cost", "above": 10, **terms}
+    return threshold_of(schema.Threshold.model_validate(named), "acme")
+
+
+def judge(rule: Threshold, *series: Measure, since: dict[str, datetime] | None = None) -> list[Finding]:
+    return metrics.findings(
+        rule, SCOPE, series, newest=HOUR, final_before=NOW - timedelta(minutes=2), open_since=since or {}
+    )
+
+
+def cost(dollars: float) -> Measure:
+    return Measure(int(dollars * DOLLAR), 1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "value"),
+    [
+        ({"metric": "cost"}, Fraction(5, 2)),
+        ({"metric": "events"}, Fraction(4)),
+        ({"metric": "unpriced_events"}, Fraction(1)),
+        ({"metric": "unpriced_share"}, Fraction(25)),
+        ({"metric": "cost_per_event"}, Fraction(5, 8)),
+        ({"metric": "cache_hit_rate"}, Fraction(40)),
+        ({"metric": "usage", "meter": "output_tokens"}, Fraction(7)),
+        ({"metric": "usage", "meter": "nothing"}, Fraction(0)),
+        ({"metric": "cost_per_event", "min_events": 5}, None),
+    ],
+)
+def test_a_metric_is_exact(terms: dict[str, object], value: Fraction | None) -> None:
+    meters = {"input_tokens": Decimal(1000), "cache_read_tokens": Decimal(400), "output_tokens": Decimal(7)}
+    assert metrics.value_of(threshold(**terms), Measure(5 * DOLLAR // 2, 4, 1, meters)) == value
+
+
+def test_a_ratio_of_nothing_says_nothing() -> None:
+    for metric in ("unpriced_share", "cost_per_event", "cache_hit_rate"):
+        assert metrics.value_of(threshold(metric=metric), Measure()) is None
+    assert metrics.value_of(threshold(metric="cache_hit_rate"), Measure(0, 3)) is None
+    assert metrics.meters_of(threshold(metric="cache_hit_rate")) == ("cache_read_tokens", "input_tokens")
+    assert metrics.meters_of(threshold()) == ()
+
+
+def test_too_much_is_told_while_the_window_fills_and_resolves_when_one_is_over() -> None:
+    rule = threshold()
+    (found,) = judge(rule, cost(1), cost(1), cost(10.5))
+    assert (found.breached, found.key.window, found.key.level) == (True, HOUR, "above")
+    assert found.title == "T: team growth is above $10.00 a hour, at $10.50"
+    assert judge(rule, cost(1), cost(1), cost(10)) == []
+    began = {"above": HOUR - timedelta(hours=1)}
+    (lasts,) = judge(rule, cost(1), cost(12), cost(2), since=began)
+    assert (lasts.breached, lasts.key.window) == (True, began["above"])  # this hour is not over
+    (over,) = judge(rule, cost(12), cost(2), cost(0), since={"above": HOUR - timedelta(hours=2)})
+    assert (over.breached, over.actual) == (False, 2 * DOLLAR)
+
+
+def test_too_little_is_told_only_of_a_window_that_is_over() -> None:
+    rule = threshold(metric="events", above=None, below=2)
+    full = Measure(0, 5)
+    assert judge(rule, full, full, Measure()) == []
+    (found,) = judge(rule, full, Measure(0, 1), full)
+    assert (found.breached, found.key.level, found.unit) == (True, "below", "events")
+    assert found.actual == 10**12
+
+
+def test_a_rule_may_have_both_sides() -> None:
+    rule = threshold(metric="cache_hit_rate", above=90, below=30)
+    low = Measure(0, 9, 0, {"input_tokens": Decimal(100), "cache_read_tokens": Decimal(10)})
+    (found,) = judge(rule, low, low, low)
+    assert "is below 30 % of input tokens from the cache" in found.title
+
+
+def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:
+    with pytest.raises(ValidationError, match="above or below"):
+        threshold(above=None)
+    with pytest.raises(ValidationError, match="needs a meter"):
+        threshold(metric="usage")
+    with pytest.raises(ValidationError, match="needs a meter"):
+        threshold(meter="output_tokens")
+
+
+def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
+    rule = newcomer_of(schema.NewSpender(id="n", name="N", by=("sku",)), "acme")
+    day = NOW.replace(hour=0, minute=0)
+    found = comings.newcomer(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
+    assert found is not None
+    assert found.title == "N: sku gpt-6 spends for the first time, $3.00 so far"
+    assert found.key.window == day
+    assert comings.newcomer(rule, SCOPE, first=day, cost=DOLLAR - 1, now=NOW) is None
+    assert comings.newcomer(rule, SCOPE, first=day - timedelta(days=2), cost=DOLLAR, now=NOW) is None
+
+
+def test_who_falls_silent_is_missed_until_it_is_back() -> None:
+    rule = silence_of(schema.Silence(id="s", name="S", minutes=30), "acme")
+    last = NOW - timedelta(minutes=30)
+    found = comings.silence(rule, SCOPE, last=last, now=NOW, open_since={})
+    assert found is not None
+    assert (found.breached, found.key.window) == (True, last)
+    assert comings.silence(rule, SCOPE, last=last + timedelta(minutes=1), now=NOW, open_since={}) is None
+    back = comings.silence(rule, SCOPE, last=NOW, now=NOW, open_since={"silent": last})
+    assert back is not None
+    assert (back.breached, back.key.id()) == (False, found.key.id())
+    still = comings.silence(rule, SCOPE, last=last, now=NOW + timedelta(hours=1), open_since={"silent": last})
+    assert still is not None
+    assert still.key.id() == found.key.id()
