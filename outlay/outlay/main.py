@@ -13,6 +13,7 @@ from outlay.cli import (
     keys,
     opportunities,
     patterns,
+    periods,
     prices,
     query,
     reconcile,
@@ -50,3 +51,4 @@ app.command()(opportunities.opportunities)
 reports.app.command()(chargeback.chargeback)
 reports.app.command()(patterns.patterns)
 app.add_typer(reports.app)
+app.add_typer(periods.app)

@@ -166,6 +166,8 @@ def reprice(
 
       outlay reprice --since 2026-11-01 --unpriced
     """
+    import msgspec
+
     from outlay_pricer.ledger import Selection
 
     end = None if until is None else read_moment(until, "--until")
@@ -174,9 +176,17 @@ def reprice(
     result, missing = _reprice(wanted, groups, dry_run, patience)
     if as_json:
         counts = {"sent": result.sent, "refused": result.refused, "dry_run": dry_run, "arrived": not missing}
-        print_json({**counts, **plan_json(result.plan)})
+        amended = msgspec.to_builtins(result.amended)
+        print_json({**counts, **plan_json(result.plan), "amended": amended})
     else:
         show_plan(result.plan, "priced again")
+        for month in result.amended:
+            err.print(
+                f"{month.month} is closed for {month.tenant} ({month.zone}): its statements stay, and "
+                f"{month.change} USD of {month.events:,} events are shown there as amendments",
+                markup=False,
+                soft_wrap=True,
+            )
         if result.refused:
             err.print(f"{result.refused:,} events would be refused by this catalog; they stay as they are")
         out.print("nothing was written" if dry_run else f"{result.sent:,} events have a new revision")

@@ -83,6 +83,11 @@ class Ledger:
         )
         return rows[0]["body"].encode() if rows else None
 
+    def closed_months(self) -> list[tuple[str, str, str]]:
+        """Return the months that were closed: tenant, month as 2026-11, and the zone in which it begins and ends."""
+        rows = self._warehouse.rows("SELECT DISTINCT tenant, period, zone FROM closings ORDER BY ALL")
+        return [(row["tenant"], row["period"], row["zone"]) for row in rows]
+
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
         """Cut a selection into spans of time of about a piece each."""
         low, high = _bounds(wanted)

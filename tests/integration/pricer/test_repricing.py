@@ -84,27 +84,32 @@ def outlay(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> None:
     sku = f"widget-{world.tenant}"
     first = world.publish(None)
+    old = {"id": "old", "sku": sku, "usage": {"widgets": 1}, "time": "2026-10-31T23:59:59Z"}
     minutes = [f"2026-11-24T11:{minute:02d}:00Z" for minute in range(10)]
     world.feed(
         *({"id": f"w{n}", "sku": sku, "usage": {"widgets": 2}, "time": at} for n, at in enumerate(minutes)),
         {"id": "call", "kind": "llm", "provider": "anthropic", "sku": "claude-sonnet-4-5", "user": "u-1",
          "usage": {"input_tokens": 1000}, "attributes": {"service_tier": "batch"}},
+        old,
     )  # fmt: skip
-    until(lambda: len(world.rows()) == 11, 60, "everything in the ledger")
+    until(lambda: len(world.rows()) == 12, 60, "everything in the ledger")
     assert {cost.price_status for cost in world.rows(sku=sku).values()} == {"unpriced"}
 
     second = world.publish("1.5")
     until(lambda: not world.rows(unpriced=True), 60, "what had no price has one")
     rows = world.rows()
-    assert {cost.cost for name, cost in rows.items() if name != "call"} == {"3"}
+    assert {cost.cost for name, cost in rows.items() if name not in {"call", "old"}} == {"3"}
     assert {cost.revision for name, cost in rows.items() if name != "call"} == {second}
     assert rows["call"].revision == first, "what had a price is left alone"
-    until(lambda: _rollup(world) == ["30.0015"], 30, "the rollups follow")
+    until(lambda: _rollup(world) == ["31.5015"], 30, "the rollups follow")
     kept = world.warehouse.rows(
         "SELECT revision, body FROM catalogs FINAL WHERE revision >= {r:UInt64}", {"r": first}
     )
     assert {row["revision"] for row in kept} >= {first, second}
 
+    _read_in_pieces(world)
+    closed = outlay("periods", "close", "2026-10", "--tenant", world.tenant, "--json")
+    assert closed.exit_code == 0, closed.stderr
     third = world.publish(
         "2", Owner.model_validate({"key": "user", "value": "u-1", "sets": {"team": "growth"}})
     )
@@ -138,10 +143,27 @@ def _by_hand(world: World, outlay: Any, third: int) -> None:
     costs = {name: cost.cost for name, cost in world.rows().items()}
     assert (costs["w4"], costs["w5"], costs["w9"]) == ("3", "4", "4")
     assert json.loads(outlay(*words).stdout)["sent"] == 0, "again: nothing is left to do"
+    _amended(world, outlay)
     named = outlay("reprice", "--since", "2026-11-24", "--sku", "claude-*", "--tenant", world.tenant)
     assert "1 events have a new revision" in named.stdout
     assert world.rows()["call"].team == "growth"
-    until(lambda: _rollup(world) == ["35.0015"], 30, "the rollups follow")
+    until(lambda: _rollup(world) == ["37.0015"], 30, "the rollups follow")
+
+
+def _amended(world: World, outlay: Any) -> None:
+    """A closed month keeps its statement; the new price is shown as an amendment."""
+    words = ("reprice", "--since", "2026-10-01", "--until", "2026-11-01", "--tenant", world.tenant)
+    dry = json.loads(outlay(*words, "--dry-run", "--json").stdout)
+    assert dry["amended"] == [
+        {"tenant": world.tenant, "month": "2026-10", "zone": "UTC", "events": 1, "change": "0.5"}
+    ]
+    assert "2026-10 is closed" in outlay(*words).stderr
+    until(lambda: _rollup(world) == ["37.0015"], 30, "the rollups follow")
+    told = outlay("report", "chargeback", "--month", "2026-10", "--tenant", world.tenant, "--json").stdout
+    assert '"1.5"' in told
+    assert '"0.5"' in told
+    (listed,) = json.loads(outlay("periods", "list", "--tenant", world.tenant, "--json").stdout)
+    assert (listed["month"], listed["usd"], listed["seq"]) == ("2026-10", "1.5", 1)
 
 
 def _explained(world: World, outlay: Any, second: int, third: int) -> None:
@@ -170,7 +192,7 @@ def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
     )
     plan = json.loads(outlay("catalog", "plan", folder, "--days", "3660", "--by", "tenant", "--json").stdout)
     (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == world.tenant]
-    assert (ours["before"], ours["after"], ours["events"]) == ("40.0015", "100.0015", 11)
+    assert (ours["before"], ours["after"], ours["events"]) == ("42.0015", "105.0015", 12)
     published = json.loads(outlay("catalog", "publish", folder, "--note", "FIN-231", "--json").stdout)
     assert published == {"revision": in_force + 1, "published": True}
     assert json.loads(outlay("catalog", "publish", folder, "--json").stdout) == {
