@@ -62,15 +62,20 @@ class Service:
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self, seconds: float = 40) -> "Service":
+        """Start it and wait until it is ready."""
+        self.launch()
+        until(lambda: self.ended() or self.ready(), seconds, f"{self.module} ready")
+        assert not self.ended(), self.log.read_text()[-3000:]
+        return self
+
+    def launch(self) -> None:
+        """Start it, whether it lives or not."""
         env = {**os.environ, "OUTLAY_HEALTH_PORT": str(self.health), **self.env}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module], env=env, stdout=log, stderr=subprocess.STDOUT
             )
         _started.append(self)
-        until(lambda: self.ended() or self.ready(), seconds, f"{self.module} ready")
-        assert not self.ended(), self.log.read_text()[-3000:]
-        return self
 
     def ready(self) -> bool:
         try:

@@ -112,13 +112,17 @@ def test_every_event_is_priced_and_poison_neither_blocks_nor_vanishes(
 def test_p1_killed_anywhere_every_event_has_its_cost_event(
     kafka: KafkaSettings, tmp_path: Path, place: str
 ) -> None:
-    pricer = Pricer(kafka, tmp_path, OUTLAY_FAILPOINT=place)
+    pricer = Pricer(kafka, tmp_path)
     expected = {f"{record}-{n}" for record in range(60) for n in range(50)}
     records = [b"\n".join(pricer.usage(f"{record}-{n}") for n in range(50)) for record in range(60)]
     pricer.start()
+    until(lambda: pricer.lag() == 0, 30, "reading what other tests left")
+    assert pricer.stop() == 0
+    pricer.env["OUTLAY_FAILPOINT"] = place
     pricer.feed(records)
+    pricer.launch()
     if place:
-        until(pricer.ended, 30, "killed at the failpoint")
+        until(pricer.ended, 40, "killed at the failpoint")
         assert pricer.running.returncode == -signal.SIGKILL
     else:
         with tail(kafka, COST_EVENTS.name, pricer.tenant) as reading:
