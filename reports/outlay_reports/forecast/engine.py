@@ -28,6 +28,8 @@ class Forecast:
     periods: tuple[int, ...]
     history: int
     """How many values there were."""
+    unseen: bool = False
+    """Whether a season that such series usually have was not there twice: a week of hours has seen one Saturday."""
 
     @property
     def tested(self) -> bool:
@@ -47,13 +49,15 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
     """
     series, length = values.shape
     seasons = usable(periods, length)
-    start = 2 * max(seasons, default=3)
+    # A season that was there once and a half can be repeated, but not learned.
+    once = tuple(p for p in periods[:2] if p not in seasons and p > 1 and length >= 1.4 * p)
+    start = max(2 * max(seasons, default=3), max(once, default=0))
     ahead = min(steps, max((length - start) // 2, 0))
     if length < 8 or ahead < 1:
         mean = np.repeat(np.mean(values[:, -3:], axis=1)[None, :], steps, axis=0)
-        return Forecast(np.maximum(mean, 0.0), np.zeros((0, 1, series)), (), length)
+        return Forecast(np.maximum(mean, 0.0), np.zeros((0, 1, series)), (), length, unseen=True)
     origins = _origins(start, length - ahead, min(ahead, max(seasons, default=1)))
-    tests = candidates(values, seasons, [*origins, length], max(steps, ahead))
+    tests = candidates(values, seasons, [*origins, length], max(steps, ahead), once)
     errors = np.stack(
         [
             values[:, at : at + ahead].T[:, :, None] - found[:ahead]
@@ -62,7 +66,13 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
     )
     weights = _weights(errors)
     mean = np.einsum("hsm,sm->hs", tests[-1][:steps], weights)
-    return Forecast(np.maximum(mean, 0.0), _honest(errors), seasons, length)
+    return Forecast(np.maximum(mean, 0.0), _honest(errors), seasons, length, _unseen(periods, length))
+
+
+def _unseen(periods: Sequence[int], length: int) -> bool:
+    """Tell whether the shortest season, or a week of days, is longer than what two of them would need."""
+    near = [p for p in periods[:2] if p <= 7 * periods[0]]
+    return any(length < 1.4 * period for period in near)
 
 
 def _origins(first: int, last: int, stride: int) -> list[int]:

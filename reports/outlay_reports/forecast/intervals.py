@@ -13,6 +13,10 @@ from outlay_reports.forecast.engine import Forecast
 from outlay_reports.forecast.smoothing import Array
 
 LEVELS = (80, 95)
+_FEW = {80: 1.2, 95: 2.2}
+"""By how much quantiles of few folds fall short, over the number of folds: as Student's are wider than normal ones."""
+_UNSEEN = 1.6
+"""How much wider intervals are where a usual season was not seen: what a weekend is, one week does not tell."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,12 @@ def bands(found: Forecast, values: Array) -> Bands:
     scale = _scale(found.errors, steps, values)
     count = found.errors.shape[1]
     ratios = found.errors / scale[:count]
-    # Each fold is one draw, its steps are not independent: quantiles of few folds are stretched as Student's are.
-    stretch = 1.0 + 1.2 / len(found.errors)
+    # Each fold is one draw: its steps are not independent.
+    seen = _UNSEEN if found.unseen else 1.0
     lower, upper = {}, {}
     for level in LEVELS:
         low, high = _quantiles(ratios, level)
+        stretch = seen * (1.0 + _FEW[level] / len(found.errors))
         lower[level] = np.maximum(found.mean - low * stretch * scale, 0.0)
         upper[level] = np.maximum(found.mean + high * stretch * scale, lower[level])
     return Bands(found.mean, lower, upper)
@@ -45,7 +50,7 @@ def bands(found: Forecast, values: Array) -> Bands:
 def _scale(errors: Array, steps: int, values: Array) -> Array:
     """Return how large an error usually is at each step (steps x series), smoothed over neighbouring steps.
 
-    Past what was tested it grows with the root of the distance, as errors that add up do.
+    Past what was tested it grows with the distance to the 0.75: levels wander with its root, trends err with all of it.
     """
     folds, tested, series = errors.shape
     raw = np.mean(np.abs(errors), axis=0)
@@ -62,7 +67,7 @@ def _scale(errors: Array, steps: int, values: Array) -> Array:
         found: Array = smooth[:steps]
         return found
     last = np.mean(smooth[-max(tested // 4, 1) :], axis=0)
-    more = np.sqrt(np.arange(tested + 1, steps + 1) / tested)[:, None] * last
+    more = (np.arange(tested + 1, steps + 1) / tested)[:, None] ** 0.75 * last
     return np.concatenate([smooth, more])
 
 

@@ -25,10 +25,12 @@ class Scale:
         return plain
 
 
-def candidates(values: Array, periods: Sequence[int], origins: Sequence[int], steps: int) -> list[Array]:
+def candidates(
+    values: Array, periods: Sequence[int], origins: Sequence[int], steps: int, once: Sequence[int] = ()
+) -> list[Array]:
     """Return, for each origin, every model's forecast of the next `steps` values: steps x series x models.
 
-    `values`: series x time. Only what is before an origin is used for it.
+    `values`: series x time. Only what is before an origin is used for it. `once`: seasons that are repeated only.
     """
     mean = np.mean(np.abs(values[:, : origins[0]]), axis=1)
     scale = Scale(np.where(mean > 0, mean * 0.02, 1.0))
@@ -38,14 +40,19 @@ def candidates(values: Array, periods: Sequence[int], origins: Sequence[int], st
     for at, one, two in zip(origins, plain, logs, strict=True):
         # Twice what was ever seen, and more, is no forecast but a runaway trend.
         ceiling = 3.0 * np.max(np.abs(values[:, :at]), axis=1)[None, :, None] + 1e-12
-        models = [one.ahead(steps), scale.down(two.ahead(steps)), repeats(values[:, :at], periods, steps)]
+        models = [
+            one.ahead(steps),
+            scale.down(two.ahead(steps)),
+            repeats(values[:, :at], periods, steps, once),
+        ]
         found.append(np.clip(np.concatenate(models, axis=2), 0.0, ceiling))
     return found
 
 
-def repeats(past: Array, periods: Sequence[int], steps: int) -> Array:
+def repeats(past: Array, periods: Sequence[int], steps: int, once: Sequence[int] = ()) -> Array:
     """Return what repeats the last value, the last season, the mean of the last seasons, and that with growth."""
     found = [np.repeat(past[:, -1][None, :], steps, axis=0)]
+    found += [past[:, -period:].T[np.arange(steps) % period] for period in once]
     for period in periods:
         last = past[:, -period:].T
         found.append(last[np.arange(steps) % period])

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_DAMPING = 0.98
 _CLIP = 4.0
 """An error counts at most as so many mean absolute errors: one incident does not move the level for weeks."""
 
@@ -72,6 +71,7 @@ class State:
     trend: Array
     seasons: tuple[Array, ...]
     """Period x series x sets; the value of time t is at t modulo the period."""
+    damping: float
     error: Array
     rho: Array
     """How much of an error is still there a step later."""
@@ -79,7 +79,7 @@ class State:
     def ahead(self, steps: int, origin_season: int = 0) -> Array:
         """Return the forecast of the next `steps` values: steps x series x sets."""
         h = np.arange(1, steps + 1)
-        damped = np.cumsum(_DAMPING**h)[:, None, None]
+        damped = np.cumsum(self.damping**h)[:, None, None]
         found = self.level + damped * self.trend + self.rho ** h[:, None, None] * self.error
         for season in self.seasons:
             found += season[(self.at + origin_season + h - 1) % len(season)]
@@ -93,8 +93,9 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
     """
     sets = grid(len(periods))
     series = len(values)
-    level, seasons = _start(values, periods, sets)
-    trend = np.zeros((series, sets.size))
+    level, trend, seasons = _start(values, periods, sets)
+    # A trend wears off over four seasons, which is as far as it was ever seen to last.
+    damping = 1 - 1 / (4 * max(periods, default=6))
     error = np.zeros((series, sets.size))
     moves = np.mean(np.abs(np.diff(values[:, : max(2, origins[0])])), axis=1)
     size = np.full((series, sets.size), 1e-12) + moves[:, None]
@@ -104,7 +105,7 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
     wanted = set(origins)
     for t in range(max(wanted)):
         places = [season[t % len(season)] for season in seasons]
-        base = level + _DAMPING * trend
+        base = level + damping * trend
         raw = values[:, t, None] - base
         for place in places:
             raw = raw - place
@@ -114,7 +115,7 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
         square += now * now
         size += 0.02 * (np.abs(raw) - size)
         level = base + sets.alpha * now
-        trend = _DAMPING * trend + sets.beta * now
+        trend = damping * trend + sets.beta * now
         rest = (1 - sets.alpha) * now
         for season, gamma in zip(seasons, sets.gammas, strict=True):
             season[t % len(season)] += gamma * rest
@@ -124,19 +125,27 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
             # What the level already took of the last error must not be counted twice.
             left = (1 - sets.alpha) * error
             copies = tuple(season.copy() for season in seasons)
-            states.append(State(t + 1, level.copy(), trend.copy(), copies, left, rho))
+            states.append(State(t + 1, level.copy(), trend.copy(), copies, damping, left, rho))
     return states
 
 
-def _start(values: Array, periods: Sequence[int], sets: Grid) -> tuple[Array, list[Array]]:
+def _start(values: Array, periods: Sequence[int], sets: Grid) -> tuple[Array, Array, list[Array]]:
+    """Return level, trend and seasons before the first value, by the first two of the longest season."""
     length = values.shape[1]
-    first = min(length, 2 * max(periods, default=5))
+    period = max(periods, default=3)
+    first = min(length, 2 * period)
     head = values[:, :first]
+    slope = np.zeros(len(values))
+    if periods and first == 2 * period:
+        slope = (np.mean(head[:, period:], axis=1) - np.mean(head[:, :period], axis=1)) / period
+    middle = np.arange(first) - (first - 1) / 2
     level = np.mean(head, axis=1)
-    rest = head - level[:, None]
+    rest = head - level[:, None] - slope[:, None] * middle
     seasons = []
-    for period, used in zip(periods, sets.used, strict=True):
-        profile = np.stack([np.mean(rest[:, n::period], axis=1) for n in range(period)])
-        rest = rest - profile[np.arange(first) % period].T
+    for length_of, used in zip(periods, sets.used, strict=True):
+        profile = np.stack([np.mean(rest[:, n::length_of], axis=1) for n in range(length_of)])
+        rest = rest - profile[np.arange(first) % length_of].T
         seasons.append(profile[:, :, None] * used)
-    return level[:, None] * np.ones(sets.size), seasons
+    trending = (sets.beta > 0) * 1.0
+    start = level - slope * (first + 1) / 2
+    return start[:, None] * trending + level[:, None] * (1 - trending), slope[:, None] * trending, seasons
