@@ -2,6 +2,7 @@
 
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.adapters.near import Bus, Console
+from outlay_alerter.adapters.others import Alertmanager, PagerDuty
 from outlay_alerter.adapters.slack import Slack
 from outlay_alerter.adapters.webhook import Webhook
 from outlay_alerter.couriers import Channel
@@ -26,4 +27,8 @@ def remote(settings: Settings, clock: Clock) -> list[Channel]:
         found.append(Webhook(url, secrets, poster, clock))
     if url := settings.slack_url.get_secret_value():
         found.append(Slack(url, poster))
+    if key := settings.pagerduty_key.get_secret_value():
+        found.append(PagerDuty(key, settings.pagerduty_url, settings.pagerduty_severity, poster))
+    if url := settings.alertmanager_url.get_secret_value():
+        found.append(Alertmanager(url, poster))
     return found

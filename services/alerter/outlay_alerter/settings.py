@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from outlay_alerter.domain.addresses import read_networks
 from outlay_alerter.domain.signing import read_secrets
 from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_schemas.alerts import Severity
 
 
 class Settings(BaseSettings):
@@ -35,6 +36,13 @@ class Settings(BaseSettings):
     """`whsec_` and base64 of 24 to 64 bytes; several, with spaces between them, while one replaces another."""
     slack_url: SecretStr = SecretStr("")
     """An incoming webhook of Slack (or of what takes its format); empty: none."""
+    pagerduty_key: SecretStr = SecretStr("")
+    """Routing key (integration key) of a service with Events API v2; empty: none."""
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    pagerduty_severity: Severity = "warning"
+    """What is less bad does not wake anybody."""
+    alertmanager_url: SecretStr = SecretStr("")
+    """A webhook receiver that takes what Alertmanager sends; empty: none."""
     allow_networks: str = ""
     """CIDRs, with commas between them, that channels may connect to though they are not on the internet."""
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
@@ -46,7 +54,7 @@ class Settings(BaseSettings):
         """How long something fires before it is told again; None: never."""
         return timedelta(hours=self.renotify_hours) if self.renotify_hours else None
 
-    @field_validator("webhook_url", "slack_url")
+    @field_validator("webhook_url", "slack_url", "alertmanager_url")
     @classmethod
     def _is_url(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()

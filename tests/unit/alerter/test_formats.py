@@ -1,0 +1,90 @@
+"""What PagerDuty and receivers of Alertmanager's webhooks are sent."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.unit.alerter.alerts import alert, envelope
+from tests.unit.alerter.receiver import Receiver, receiving
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.others import Alertmanager, PagerDuty
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.delivery import Envelope
+from outlay_alerter.domain.formats import alertmanager, pagerduty
+from outlay_schemas.alerts import Alert, Effect
+from outlay_schemas.money import Usd
+
+KEY = "k" * 32
+POSTER = Poster(read_networks("127.0.0.0/8"), 5)
+
+
+def of(*alerts: Alert) -> Envelope:
+    return replace(envelope(), id="msg_bundle", alerts=alerts)
+
+
+def duty(receiver: Receiver) -> PagerDuty:
+    return PagerDuty(KEY, receiver.url, "warning", POSTER)
+
+
+@pytest.mark.parametrize(
+    ("state", "action"), [("firing", "trigger"), ("acknowledged", "acknowledge"), ("resolved", "resolve")]
+)
+def test_pagerduty_gets_the_alert_under_its_id(state: str, action: str) -> None:
+    one = alert(
+        state=state, link="https://o.example/a", effects=[Effect("price", Usd("2"))], title="t" * 2000
+    )
+    with receiving() as receiver:
+        receiver.script = [(202, {}, b"{}")]
+        assert duty(receiver).send(of(one)).outcome == "sent"
+    event = json.loads(receiver.got[0].body)
+    assert (event["routing_key"], event["event_action"], event["dedup_key"]) == (KEY, action, "a1")
+    payload = event["payload"]
+    assert {"summary", "source", "severity", "timestamp", "component", "group", "class"} <= set(payload)
+    assert payload["severity"] in ("critical", "error", "warning", "info")
+    assert len(payload["summary"]) == 1024
+    assert payload["custom_details"]["effects_usd"] == {"price": "2"}
+    assert event["links"][0]["href"] == "https://o.example/a"
+
+
+def test_a_storm_is_one_incident_and_says_the_worst() -> None:
+    storm = [alert(f"a{n}") for n in range(1000)] + [alert("worst", severity="critical", title="Worst")]
+    event = pagerduty(of(*storm), storm, KEY)
+    assert event["dedup_key"] == "msg_bundle"
+    assert "1,001 alerts at once, such as: Worst" in json.dumps(event)
+    assert len(json.dumps(event)) < 512 * 1024
+
+
+def test_what_is_not_bad_enough_wakes_nobody() -> None:
+    with receiving() as receiver:
+        assert duty(receiver).send(of(alert(severity="info"))).outcome == "sent"
+    assert receiver.got == []
+
+
+def test_an_event_that_pagerduty_refuses_is_given_up_and_one_that_waits_is_not() -> None:
+    with receiving() as receiver:
+        receiver.answer(400)
+        assert duty(receiver).send(of(alert())).outcome == "dead"
+        receiver.answer(429, retry_after="7")
+        assert duty(receiver).send(of(alert())).retry_after == 7
+
+
+def test_alertmanager_s_receivers_get_its_format() -> None:
+    with receiving() as receiver:
+        bundle = of(alert("a" * 32), alert("b" * 32, state="resolved", scope={"sku": ["x", "y"]}))
+        assert Alertmanager(receiver.url, POSTER).send(bundle).outcome == "sent"
+    body = json.loads(receiver.got[0].body)
+    assert set(body) == {
+        "version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels", "commonLabels",
+        "commonAnnotations", "externalURL", "alerts",
+    }  # fmt: skip
+    assert (body["version"], body["status"]) == ("4", "firing")
+    firing, resolved = body["alerts"]
+    assert firing["labels"]["alertname"] == "growth"
+    assert firing["endsAt"] == "0001-01-01T00:00:00Z"
+    assert resolved["labels"]["sku"] == "x|y"
+    assert resolved["endsAt"] == "2026-11-24T12:00:00.000Z"
+    assert resolved["fingerprint"] == "b" * 16
+    assert body["commonLabels"]["severity"] == "warning"
+    assert "team" not in body["commonLabels"]
+    assert alertmanager(of(alert(state="resolved")))["status"] == "resolved"
