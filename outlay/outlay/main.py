@@ -18,6 +18,7 @@ from outlay.cli import (
     query,
     reconcile,
     reports,
+    review,
     stack,
 )
 
@@ -48,6 +49,7 @@ app.command()(forecast.forecast)
 app.add_typer(export.app)
 app.command()(reconcile.reconcile)
 app.command()(opportunities.opportunities)
+app.command()(review.review)
 reports.app.command()(chargeback.chargeback)
 reports.app.command()(patterns.patterns)
 app.add_typer(reports.app)

@@ -61,10 +61,11 @@ def opportunities(
                 )
         finally:
             warehouse.close()
-        give(_sheet(found, limit, least), form, as_json, file)
+        give(savings_sheet(found, limit, least), form, as_json, file)
 
 
-def _sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
+def savings_sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
+    """Return the `limit` greatest savings of at least `least` USD a month."""
     from datetime import timedelta
     from fractions import Fraction
 

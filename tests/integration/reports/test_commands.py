@@ -215,6 +215,18 @@ def test_opportunities_name_what_they_were_found_in(run: Run, events: list[CostE
     assert any(event.source == source and event.id == name and event.sku == "gpt-5" for event in events)
 
 
+def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_path: Path) -> None:
+    page = tmp_path / "week.html"
+    run("review", "-o", str(page))
+    text = page.read_text()
+    assert "<svg" in text
+    assert text.count("<h2>") >= 7
+    markdown = run("review", "--no-savings").stdout
+    assert "## Where the month lands" in markdown
+    assert "unpriced events | 7 " in markdown
+    assert "no day" in run("review", "--week", "47", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -1,0 +1,171 @@
+"""The week on a page: totals and why they changed, where the month lands, alerts, what could be saved, data quality."""
+
+# ruff: noqa: S608 (what is pasted is a constant of this file; values are bound)
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from outlay.forecast.history import land
+from outlay.forecast.summary import budget_sheet, landing_sheet
+from outlay.reports.plots import svg
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.compare import THING, Comparison, compare
+from outlay_reports.money import dollars, percent, share
+from outlay_reports.periods import Span, before, midnight, unit_span
+from outlay_reports.question import Question, total
+from outlay_reports.sheet import Column, Row, Sheet
+from outlay_reports.sheets import compare_sheet, name_of, top_sheet
+from outlay_reports.trend import trend
+from outlay_schemas.catalog import Budget
+
+_OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+_ALERTS = (
+    "SELECT body FROM alerts FINAL WHERE window >= toDateTime({low:UInt32}, 'UTC')"
+    f" AND window < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
+    " ORDER BY window DESC LIMIT 20"
+)
+_LETTERS = (
+    "SELECT stage, code, count() AS n FROM dead_letters FINAL WHERE at >= toDateTime({low:UInt32}, 'UTC')"
+    f" AND at < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
+    " GROUP BY stage, code ORDER BY n DESC LIMIT 10"
+)
+_CENT = 10**10
+_OWNED_BY = ("team", "project", "business_unit")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a heading, a sentence, a table, a picture; what is empty is left out."""
+
+    heading: str
+    text: str = ""
+    sheet: Sheet | None = None
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a review is read from."""
+
+    books: Books
+    warehouse: Warehouse
+    budgets: Sequence[Budget]
+
+
+def review(sources: Sources, week: Question, now: datetime, savings: Sheet | None) -> list[Section]:
+    """Return the review of a week. `savings`: what could be saved, if it was looked for."""
+    books = sources.books
+    earlier = replace(week, span=before(week.span, week.zone))
+    asked = replace(week, by=("team", "sku"))
+    deep = (*asked.by, *THING)
+    new = books.cells(replace(week, by=deep))
+    found = compare(books.cells(replace(earlier, by=deep)), new, 2)
+    month = replace(week, span=unit_span(now, "month", week.zone))
+    landed = land(books, month, now)
+    tenants = week.tenants or tuple(books.tenants())
+    sections = [
+        Section("In short", _short(found)),
+        Section("Six weeks", picture=_picture(books, week)),
+        Section(
+            "Why", _why(found), _shortened(compare_sheet(replace(earlier, by=asked.by), asked, found, new), 8)
+        ),
+        Section(
+            "Who", sheet=top_sheet(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
+        ),
+        Section("Where the month lands", sheet=landing_sheet(month, landed, 1.0, ())),
+    ]
+    budgets = budget_sheet(books, sources.budgets, tenants, now)
+    if budgets.rows:
+        sections.append(Section("Budgets", sheet=budgets))
+    sections.append(_alerts(sources.warehouse, week))
+    if savings is not None:
+        sections.append(Section("What could be saved", sheet=_shortened(savings, 5)))
+    sections.append(_quality(sources, week))
+    return sections
+
+
+def last_week(now: datetime, question: Question) -> Span:
+    """Return the last whole week, Monday to Sunday, of the question's zone."""
+    this = unit_span(now, "week", question.zone)
+    monday = this.start.astimezone(question.zone).date() - timedelta(days=7)
+    return Span(midnight(monday, question.zone), this.start)
+
+
+def _short(found: Comparison) -> str:
+    whole = found.all
+    spent = dollars(whole.later.cost, lower_bound=bool(whole.later.unpriced))
+    growth = share(whole.change, whole.earlier.cost)
+    change = (
+        f"{dollars(whole.change, sign=True)} ({percent(growth, sign=True)})" if growth is not None else "new"
+    )
+    return f"The week cost {spent} for {whole.later.events:,} events: {change} against the week before."
+
+
+def _why(found: Comparison) -> str:
+    parts = [
+        f"{name} {dollars(effect, sign=True)}"
+        for name, effect in found.all.effects.items()
+        if abs(effect) >= _CENT
+    ]
+    moved = [
+        f"{' / '.join(map(name_of, p.keys))} {dollars(p.change, sign=True)}"
+        for p in found.parts[:3]
+        if p.change
+    ]
+    text = f"Of the change: {', '.join(parts)}." if parts else "Nothing changed."
+    return f"{text} Moved most by {'; '.join(moved)}." if moved else text
+
+
+def _shortened(sheet: Sheet, most: int) -> Sheet:
+    left = len(sheet.rows) - most
+    return (
+        sheet
+        if left <= 0
+        else replace(sheet, rows=sheet.rows[:most], notes=(*sheet.notes, f"{left} more rows"))
+    )
+
+
+def _picture(books: Books, week: Question) -> str:
+    start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
+    asked = replace(week, span=Span(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
+    return svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
+
+
+def _bounds(week: Question) -> dict[str, object]:
+    low, high = int(week.span.start.timestamp()), int(week.span.end.timestamp())
+    return {"low": low, "high": high, "tenants": list(week.tenants)}
+
+
+def _alerts(warehouse: Warehouse, week: Question) -> Section:
+    bodies = [json.loads(row["body"]) for row in warehouse.rows(_ALERTS, _bounds(week))]
+    names = ("severity", "state", "title")
+    rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
+    columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
+    return Section(
+        "Alerts", "" if rows else "None fired.", Sheet("alerts", "Alerts", columns, rows) if rows else None
+    )
+
+
+def _quality(sources: Sources, week: Question) -> Section:
+    """Return what makes the numbers less than they look."""
+    rows = []
+    whole = total(sources.books.cells(replace(week, by=())))
+    if whole.unpriced:
+        models = sources.books.cells(replace(week, by=("provider", "sku")))
+        names = ", ".join(f"{'/'.join(c.keys)} ({c.sums.unpriced:,})" for c in models if c.sums.unpriced)
+        rows.append(Row(("unpriced events", f"{whole.unpriced:,}", names[:200])))
+    for name in _OWNED_BY:
+        cells = sources.books.cells(replace(week, by=(name,)))
+        nobody = sum(cell.sums.cost for cell in cells if not cell.keys[0])
+        if any(not cell.keys[0] for cell in cells):
+            part = percent(share(nobody, whole.cost)) or "0 %"
+            rows.append(Row((f"without {name.replace('_', ' ')}", dollars(nobody), f"{part} of the cost")))
+    letters = sources.warehouse.rows(_LETTERS, _bounds(week))
+    rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in letters]
+    columns = (Column("what", "what"), Column("amount", "how much"), Column("which", "which"))
+    if not rows:
+        return Section("Data quality", "Everything is priced and has an owner; nothing was refused.")
+    return Section("Data quality", sheet=Sheet("quality", "Data quality", columns, tuple(rows)))
