@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -19,37 +21,49 @@ from outlay_console.sessions import Session
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 
-_EVERY = 1.0
+_EVERY = 0.4
+"""Seconds between looks at whether the books changed."""
 _BEAT = 15.0
 """Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
 
 
+@dataclass
+class _Known:
+    """What is known of one tenant and zone: when it was looked at, which state of the books it is, as JSON."""
+
+    looked: float = float("-inf")
+    state: tuple[int, datetime] | None = None
+    text: str = ""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class Figures:
-    """Asks for a tenant's figures once a second for all who listen, and only while somebody does."""
+    """A tenant's figures for all who listen, and only while somebody does: asked anew when the books changed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[tuple[str, str], tuple[float, str]] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
 
     async def read(self, tenant: str, books: Books, view: View) -> str:
-        """Return the figures as JSON, at most a second old."""
-        key = (tenant, view.zone.key)
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        async with lock:
-            at, text = self._known.get(key, (float("-inf"), ""))
-            if self._clock.monotonic() - at >= _EVERY:
-                text = await _figures(books, view, self._clock)
-                self._known[key] = (self._clock.monotonic(), text)
-            return text
+        """Return the figures as JSON, at most half a second old. Raises Retryable."""
+        known = self._known.setdefault((tenant, view.zone.key), _Known())
+        async with known.lock:
+            if self._clock.monotonic() - known.looked >= _EVERY:
+                now = self._clock.now()
+                # The minute is part of the state: midnight changes what today is, though no event comes.
+                state = (await books.written(), now.replace(second=0, microsecond=0))
+                if state != known.state:
+                    known.text = await _figures(books, view, state[0], now)
+                    known.state = state
+                known.looked = self._clock.monotonic()
+            return known.text
 
 
-async def _figures(books: Books, view: View, clock: Clock) -> str:
-    totals, fresh = await asyncio.gather(books.totals(spans(view, clock.now())), books.fresh())
-    shown = {name: usd(totals[name].cost) for name in ("today", "month")}
+async def _figures(books: Books, view: View, written: int, now: datetime) -> str:
+    totals = await books.totals(spans(view, now))
+    shown: dict[str, object] = {name: usd(totals[name].cost) for name in ("today", "month")}
     shown |= {"events": count(totals["today"].events), "unpriced": count(totals["month"].unpriced)}
-    shown["written"] = fresh.written.isoformat() if fresh.written else ""
-    return json.dumps(shown)
+    return json.dumps({**shown, "written": written})
 
 
 def figures_stream(

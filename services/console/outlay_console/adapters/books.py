@@ -147,6 +147,10 @@ class Books:
         """Return sums that tell how good the data is."""
         return (await self._reader.rows(queries.HEALTH, low=int(since.timestamp())))[0]
 
+    async def written(self) -> int:
+        """Return when the books last changed, Unix milliseconds. Days are computed last: all else is there then."""
+        return int((await self._reader.rows(queries.WRITTEN))[0]["written"])
+
     async def fresh(self) -> Fresh:
         """Return how new the books are."""
         row = (await self._reader.rows(queries.NEWEST))[0]

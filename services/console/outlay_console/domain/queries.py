@@ -140,6 +140,9 @@ SELECT sum(d.events) AS events, sum(d.unpriced_events) AS unpriced, sum(d.cost) 
     sumIf(d.cost, team = '') AS no_team, sumIf(d.cost, project = '') AS no_project
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"""
 
+WRITTEN = """
+SELECT toUnixTimestamp64Milli(max(written_at)) AS written FROM rollup_day WHERE tenant = {tenant:String}"""
+
 NEWEST = """
 SELECT count() AS windows, toUnixTimestamp(max(window)) AS newest, toUnixTimestamp(min(window)) AS oldest,
     toUnixTimestamp64Milli(max(written_at)) AS written
