@@ -6,7 +6,7 @@ PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml
 CODE := outlay sdk schemas kit reports services tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test browser check fmt unit bench chaos clean
+.PHONY: help setup demo up down test browser check fmt unit bench chaos clean schemas fuzz audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -55,6 +55,18 @@ chaos: setup ## the long tests that kill -9 and starve the services
 
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py
+
+schemas: setup ## write schemas/json and schemas/asyncapi.json anew from the code
+	$(BIN)/python -m outlay_schemas.documents schemas
+
+FUZZ_RUNS ?= 1000000
+fuzz: setup ## the doors against made-up requests, the decoders against a million inputs
+	$(BIN)/uv sync --frozen --all-packages --group fuzz --quiet
+	$(BIN)/pytest tests/fuzz/doors.py -q -W 'ignore:Skipped test cases:UserWarning'
+	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
+
+audit: setup ## ask the advisory database (osv.dev, needs the network) about every package of uv.lock
+	$(BIN)/uv audit --frozen --preview-features audit-command
 
 clean: ## remove the environment and caches of tools
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, told
 
 if TYPE_CHECKING:
+    from outlay.bulk import Imported
     from outlay_ingest.domain.items import Items
     from outlay_ingest.domain.tables import ColumnMap, Row
 
@@ -182,7 +183,9 @@ def _run(
     _tell(result, dry_run, as_json)
 
 
-def _tell(result: Any, dry_run: bool, as_json: bool) -> None:
+def _tell(result: "Imported", dry_run: bool, as_json: bool) -> None:
+    from outlay.bulk import plain
+
     if as_json:
         print_json(result.as_dict())
     else:
@@ -191,11 +194,11 @@ def _tell(result: Any, dry_run: bool, as_json: bool) -> None:
             f"{verb} {result.sent:,}, accepted {result.accepted:,}, refused {result.refused:,}, "
             f"passed over {result.ignored:,}"
         )
-        out.print(
-            f"{result.first or '-'} to {result.last or '-'}, reported {result.reported} USD", style="dim"
-        )
+        if result.first is not None:
+            period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M}"
+            out.print(f"{period}, reported {plain(result.reported)} USD", style="dim", soft_wrap=True)
         if result.credits:
-            err.print(f"credits are not taken: {result.credits} USD in {result.credit_rows:,} rows")
+            err.print(f"credits are not taken: {plain(result.credits)} USD in {result.credit_rows:,} row(s)")
         for place, code, message in result.reasons[:_SHOWN]:
             err.print(f"  {place} {message} [{code}]", markup=False)
     if result.refused > result.credit_rows:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from outlay_ingest import metrics
+from outlay_ingest import metrics, openapi
 from outlay_ingest.body import Body
 from outlay_ingest.budget import Budget
 from outlay_ingest.domain.doors import GATES, Gate
@@ -59,6 +59,7 @@ class Door:
         return Starlette(
             routes=[
                 *(Route(gate.path, partial(self._post, gate), methods=["POST"]) for gate in GATES),
+                Route("/openapi.json", _openapi),
                 Route("/livez", self._livez),
                 Route("/readyz", self._readyz),
             ],
@@ -155,6 +156,10 @@ class Door:
 
     async def _readyz(self, _: Request) -> Response:
         return Response("ok\n" if self._health.ready else "not ok\n", 200 if self._health.ready else 503)
+
+
+async def _openapi(_: Request) -> Response:
+    return Response(openapi.encoded(), media_type="application/json")
 
 
 def _slow_down(key: ApiKey, standing: Standing) -> Problem:

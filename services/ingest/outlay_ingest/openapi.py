@@ -1,0 +1,180 @@
+"""The OpenAPI 3.1 document of the doors, made of the table of doors and of the contracts."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from outlay_ingest.domain.doors import GATES, Gate
+from outlay_schemas.documents import usage_schema
+from outlay_schemas.events import UsageEvent
+
+Document = dict[str, Any]
+_ABOUT = {
+    "/v1/events": (
+        "Send usage events",
+        "One event, an array, one a line, or CloudEvents (structured, batch, binary).",
+    ),
+    "/v1/litellm": ("Send what LiteLLM logs", "StandardLoggingPayloads of its generic API callback."),
+    "/v1/usage/{provider}": (
+        "Send answers of a provider's API",
+        "As they came; query parameters say what they do not.",
+    ),
+    "/v1/opencost": ("Send allocations of a cluster", "An answer of OpenCost's or Kubecost's /allocation."),
+    "/v1/gpus": (
+        "Send samples of GPUs",
+        "Of NVIDIA's dcgm-exporter: text format, or an answer of Prometheus.",
+    ),
+    "/v1/traces": (
+        "Send OpenTelemetry spans",
+        "OTLP/HTTP. Spans that are no calls of models are passed over.",
+    ),
+    "/v1/logs": (
+        "Send OpenTelemetry log records",
+        "OTLP/HTTP. Records that are no calls of models are passed over.",
+    ),
+}
+_PARAMETERS = {
+    "/v1/usage/{provider}": (
+        "time",
+        "id",
+        "source",
+        "sku",
+        "api",
+        "project",
+        "team",
+        "use_case",
+        "user",
+        "business_unit",
+    ),
+    "/v1/gpus": ("interval", "time", "sku", "provider"),
+}
+_PROBLEMS = {
+    "400": "The body as a whole is not of its format.",
+    "401": "The API key is missing or not known.",
+    "403": "The key may not send events.",
+    "413": "More bytes or events than a request may hold.",
+    "415": "The media type or encoding is none that this door reads.",
+    "429": "The key's limit for this minute is used up.",
+    "500": "Our fault: send the same again.",
+    "503": "Kafka does not acknowledge: send the same again, with the same ids.",
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_OUTCOME: Document = {
+    "type": "object",
+    "required": ["accepted", "rejected"],
+    "properties": {
+        "accepted": _COUNT,
+        "rejected": _COUNT,
+        "ignored": {
+            **_COUNT,
+            "description": "Things that are no usage, in formats that carry other things too.",
+        },
+        "errors": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Refusal"}},
+    },
+}
+_TEXT = {"type": "string"}
+_REFUSAL: Document = {
+    "type": "object",
+    "required": ["index", "code", "path", "message"],
+    "properties": {
+        "index": _COUNT,
+        "id": {"type": ["string", "null"]},
+        "code": _TEXT,
+        "path": _TEXT,
+        "message": _TEXT,
+    },
+}
+_PROBLEM: Document = {
+    "type": "object",
+    "description": "RFC 9457. The codes are in docs/errors.md.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "code": _TEXT,
+        "detail": _TEXT,
+    },
+}
+
+
+@cache
+def encoded() -> bytes:
+    """Return the document as JSON."""
+    return msgspec.json.encode(document())
+
+
+def document() -> Document:
+    """Build the document."""
+    event = usage_schema(UsageEvent)["$defs"]["UsageEvent"]
+    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Refusal": _REFUSAL, "Problem": _PROBLEM}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Outlay ingest",
+            "version": "0.1.0",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "The doors through which usage comes in. 202 means: durable in Kafka.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"header": []}],
+        "paths": {gate.path: {"post": _operation(gate)} for gate in GATES},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "out_live_…"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+def _operation(gate: Gate) -> Document:
+    title, about = _ABOUT[gate.path]
+    responses: Document = {status: _problem(text, gate) for status, text in _PROBLEMS.items()}
+    if gate.otlp:
+        responses["200"] = {
+            "description": "Taken; partialSuccess names what was refused.",
+            "content": _any(gate.media),
+        }
+    else:
+        answer = {"application/json": {"schema": {"$ref": "#/components/schemas/Outcome"}}}
+        responses["202"] = {"description": "Durable; errors names what was refused.", "content": answer}
+        responses["422"] = _problem("No event of the request is valid; errors names each.", gate)
+    return {
+        "summary": title,
+        "description": about,
+        "operationId": gate.path.removeprefix("/v1/").partition("/")[0],
+        "parameters": _parameters(gate.path),
+        "requestBody": {"required": True, "content": _content(gate)},
+        "responses": dict(sorted(responses.items())),
+    }
+
+
+def _content(gate: Gate) -> Document:
+    if gate.path != "/v1/events":
+        return _any(gate.media)
+    event = {"$ref": "#/components/schemas/UsageEvent"}
+    one_or_many = {"schema": {"anyOf": [event, {"type": "array", "items": event, "minItems": 1}]}}
+    return {media: one_or_many if media == "application/json" else {} for media in gate.media}
+
+
+def _any(media: tuple[str, ...]) -> Document:
+    return {name: {} for name in media}
+
+
+def _problem(text: str, gate: Gate) -> Document:
+    if gate.otlp:
+        return {"description": f"{text} A google.rpc.Status.", "content": _any(gate.media)}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": text, "content": content}
+
+
+def _parameters(path: str) -> list[Document]:
+    found: list[Document] = [
+        {"name": name, "in": "query", "schema": _TEXT} for name in _PARAMETERS.get(path, ())
+    ]
+    if "{provider}" in path:
+        found.insert(0, {"name": "provider", "in": "path", "required": True, "schema": _TEXT})
+    return found

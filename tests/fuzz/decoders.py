@@ -1,0 +1,109 @@
+"""A million inputs against every decoder: `make fuzz`. Anything but a refusal is a crash.
+
+python tests/fuzz/decoders.py -runs=1000000 FOLDER_OF_SEEDS
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import atheris
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+with atheris.instrument_imports(include=["outlay_ingest", "outlay_schemas"]):
+    from outlay_ingest.domain.doors import GATES, Gate
+    from outlay_ingest.domain.items import Head
+    from outlay_ingest.domain.reading import Rules, TooManyEventsError
+    from outlay_schemas.errors import Invalid
+    from outlay_schemas.events import usage_event_decoder
+
+TENANT = "acme"
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+RULES = Rules(TENANT, NOW, timedelta(days=1), timedelta(days=1100))
+GOLDEN = Path(__file__).parents[1] / "golden"
+PROVIDERS = ("openai", "anthropic", "gemini", "bedrock", "nobody")
+
+
+def doors() -> Iterator[tuple[Gate, str]]:
+    for gate in GATES:
+        for media in gate.media:
+            yield gate, media
+
+
+DOORS = list(doors())
+
+
+def one(data: bytes) -> None:
+    """The first byte picks the door, the second the provider; the rest is the body."""
+    if len(data) < 3:
+        return
+    gate, media = DOORS[data[0] % len(DOORS)]
+    query = {"interval": "60", "time": "2026-11-24T00:00:00Z"} if data[1] % 2 else {}
+    head = Head(media, {"ce-specversion": "1.0"} if data[1] & 8 else {}, query, PROVIDERS[data[1] % 5])
+    try:
+        for chunk in gate.reader(head)(data[2:], RULES):
+            events = usage_event_decoder.decode_lines(chunk.lines)
+            assert len(events) == chunk.events
+            assert {event.tenant for event in events} <= {TENANT}
+    except (Invalid, TooManyEventsError):
+        return
+
+
+def payloads() -> Iterator[bytes]:
+    """Small whole payloads of each maker."""
+    litellm = json.loads((GOLDEN / "litellm-1.110.2-generic-api.json").read_bytes())
+    for payload in litellm:
+        payload.pop("model_map_information")
+        yield json.dumps(payload).encode()
+    for answer in json.loads((GOLDEN / "responses.json").read_bytes()).values():
+        yield json.dumps(answer).encode()
+        yield json.dumps({"response": answer, "time": "2026-11-24T00:00:00Z", "tags": {"a": "b"}}).encode()
+    yield (GOLDEN / "opencost-allocation.json").read_bytes()
+    yield (GOLDEN / "dcgm-exporter.txt").read_bytes()
+    event = {
+        "id": "1",
+        "source": "s",
+        "time": "2026-11-24T01:02:03Z",
+        "kind": "llm",
+        "sku": "m",
+        "usage": {"a": 1.5},
+    }
+    yield json.dumps([event, {**event, "tags": {"a": "b"}}]).encode()
+    yield json.dumps({**event, "specversion": "1.0", "type": "com.outlay.usage", "data": {}}).encode()
+    span = {"traceId": "5" * 32, "spanId": "7" * 16, "endTimeUnixNano": "1795600000000000000"}
+    call = [{"key": "gen_ai.request.model", "value": {"stringValue": "m"}},
+            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}}]  # fmt: skip
+    yield json.dumps(
+        {"resourceSpans": [{"scopeSpans": [{"spans": [{**span, "attributes": call}]}]}]}
+    ).encode()
+    log = {**span, "eventName": "claude_code.api_request", "timeUnixNano": "1795600000000000000"}
+    yield json.dumps(
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{**log, "attributes": call}]}]}]}
+    ).encode()
+    made = ExportTraceServiceRequest()
+    proto = made.resource_spans.add().scope_spans.add().spans.add(trace_id=b"5" * 16, span_id=b"7" * 8)
+    proto.end_time_unix_nano = 1_795_600_000_000_000_000
+    proto.attributes.add(key="gen_ai.request.model").value.string_value = "m"
+    proto.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = 5
+    yield made.SerializeToString()
+
+
+def seeds(folder: Path) -> None:
+    """Write each payload for each door: the wrong door must refuse it."""
+    for door in range(len(DOORS)):
+        for number, payload in enumerate(payloads()):
+            (folder / f"{door}-{number}").write_bytes(bytes((door, number % 16)) + payload)
+
+
+def main() -> None:
+    run: Callable[[bytes], None] = one
+    folder = Path(sys.argv[-1])
+    seeds(folder)
+    atheris.Setup(sys.argv, run)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Requests made of /openapi.json against a door: `make fuzz`. What is answered must be as described, and never 5xx."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from starlette.testclient import TestClient
+from tests.unit.ingest.rig import NDJSON, Rig
+
+from outlay_ingest.domain.doors import GATES
+
+FOLDER = tempfile.TemporaryDirectory()
+RIG = Rig(Path(FOLDER.name))
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", RIG.door.app())
+CHECKED = (NDJSON, *(media for gate in GATES for media in gate.media))
+
+
+@SCHEMA.parametrize()  # type: ignore[untyped-decorator] # the library is not installed where types are checked
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_door_answers_as_it_says(case: Any) -> None:
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {RIG.key}"}
+    response = case.call()
+    assert response.status_code < 500
+    case.validate_response(response, checks=(schemathesis.checks.not_a_server_error,))
+
+
+def test_random_bytes_are_answered() -> None:
+    from hypothesis import given
+    from hypothesis import strategies as st
+
+    client = TestClient(RIG.door.app())
+    paths = st.sampled_from([gate.path.replace("{provider}", "openai") for gate in GATES])
+
+    @settings(max_examples=2000, deadline=None)
+    @given(paths, st.sampled_from(CHECKED), st.binary(max_size=300))
+    def send(path: str, media: str, body: bytes) -> None:
+        headers = {"Authorization": f"Bearer {RIG.key}", "Content-Type": media}
+        assert client.post(path, content=body, headers=headers).status_code < 500
+
+    send()

@@ -1,0 +1,41 @@
+"""/openapi.json: a valid description of every door, and what the doors answer is as it says."""
+
+import json
+from typing import Any
+
+import jsonschema
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from tests.unit.ingest.rig import Rig, usage
+
+from outlay_ingest.domain.doors import GATES
+
+
+async def served(rig: Rig) -> dict[str, Any]:
+    answer = await rig.client.get("/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_it_is_valid_and_names_every_door(rig: Rig) -> None:
+    document = await served(rig)
+    OpenAPIV31SpecValidator(document).validate()
+    assert set(document["paths"]) == {gate.path for gate in GATES}
+    for gate in GATES:
+        assert set(document["paths"][gate.path]["post"]["requestBody"]["content"]) == set(gate.media)
+
+
+async def test_answers_are_as_described(rig: Rig) -> None:
+    document = await served(rig)
+
+    def check(name: str, answer: Any) -> None:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema.Draft202012Validator(schema).validate(answer)
+
+    check("Outcome", (await rig.post([usage(), {}])).json())
+    for body in (b"[", json.dumps([{}]).encode()):
+        answer = await rig.post(body)
+        check("Problem", answer.json())
+        assert str(answer.status_code) in document["paths"]["/v1/events"]["post"]["responses"]
+    rig.key = "nonsense"
+    check("Problem", (await rig.post(usage())).json())
