@@ -10,8 +10,9 @@ A crash after any step repeats the steps before it, which changes nothing: the l
 identity, and a window is a function of the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -20,12 +21,15 @@ from outlay_aggregator import metrics
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain import heads, letters
 from outlay_aggregator.domain.heads import BadLine
-from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
+from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen, window_of
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
+from outlay_kit.telemetry import get_logger
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class BookKeeper(Protocol):
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         """Compute windows anew, store them, return one `RollupWindow` a line. Raises Retryable."""
+        ...
+
+    def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
+        """Return the minutes that have more rows than the events `counted`. Raises Retryable."""
+        ...
+
+    def keep_conflicts(self, minutes: Sequence[Window]) -> int:
+        """Write down what differs under one identity; return how many rows that are. Raises Retryable."""
         ...
 
 
@@ -155,7 +167,10 @@ class Aggregator:
         for grain in GRAINS:
             windows = {widen(minute, grain) for minute in minutes}
             for chunk in chunks(windows, self._limits.chunk):
-                self._publish(grain, self._books.recompute(grain, chunk))
+                lines = self._books.recompute(grain, chunk)
+                self._publish(grain, lines)
+                if grain == "minute":
+                    self._look_for_conflicts(lines)
         failpoint("after_rollup")
 
     def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
@@ -178,6 +193,18 @@ class Aggregator:
         except OversizeError:
             deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
 
+    def _look_for_conflicts(self, lines: Sequence[bytes]) -> None:
+        """Keep what came twice and differs, before the engine merges it to one row.
+
+        Minutes in which nothing came twice, which is nearly all, cost one count.
+        """
+        windows = [_count_decoder.decode(line) for line in lines]
+        counted = {window_of(w.tenant, w.window, "minute"): sum(g.events for g in w.groups) for w in windows}
+        repeated = self._books.repeated(counted)
+        if repeated and (rows := self._books.keep_conflicts(repeated)):
+            metrics.CONFLICTS.inc(rows)
+            log.warning("events under one identity differ; see: outlay audit", rows=rows)
+
     def _note(self, started: float, written: float, done: float, minutes: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
@@ -189,3 +216,16 @@ class Aggregator:
 
 class _Tenant(msgspec.Struct):
     tenant: str
+
+
+class _Group(msgspec.Struct):
+    events: int
+
+
+class _Counted(msgspec.Struct):
+    tenant: str
+    window: datetime
+    groups: list[_Group]
+
+
+_count_decoder = msgspec.json.Decoder(_Counted)

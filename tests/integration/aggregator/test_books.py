@@ -109,11 +109,36 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
         {"w": MINUTE + 60},
     )
     [found] = books.differences("minute", minutes)
-    assert (found["tenant"], found["right_cost"], found["stored_cost"]) == (tenant, "1", "2")
+    assert (found.tenant, found.right_cost, found.stored_cost) == (tenant, Decimal(1), Decimal(2))
     ghost = Window(MINUTE + 60 * 10, tenant)
     warehouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, toDateTime({w:UInt32}, 'UTC'),"
         " version, groups FROM rollup_minute FINAL WHERE tenant = 'different' AND window = {m:UInt32}",
         {"w": ghost.start, "m": MINUTE},
     )
-    assert [row["right_events"] for row in books.differences("minute", [ghost])] == [0]
+    assert [row.right_events for row in books.differences("minute", [ghost])] == [0]
+
+
+def test_p3_the_same_id_with_another_body_is_reported_as_a_conflict(world: World) -> None:
+    tenant = "conflicting"
+    first, second = cost_event(tenant, "x", cost="1", tokens=1), cost_event(tenant, "x", cost="2", tokens=2)
+    world.send(lines([first, cost_event(tenant, "y")]))
+    world.run_through([])
+    world.send(lines([second, cost_event(tenant, "y")]))
+    world.run_through([])
+    found = world.warehouse.rows(
+        "SELECT id, fingerprint, toString(cost) AS cost FROM conflicts FINAL WHERE tenant = {t:String}",
+        {"t": tenant},
+    )
+    assert {(row["id"], row["fingerprint"], row["cost"]) for row in found} == {
+        ("x", first.fingerprint, "1"),
+        ("x", second.fingerprint, "2"),
+    }
+
+
+def test_a_new_price_for_the_same_body_is_no_conflict(world: World) -> None:
+    tenant = "repriced"
+    for revision in (1, 2):
+        world.send(lines([cost_event(tenant, "x", cost=str(revision), revision=revision)]))
+        world.run_through([])
+    assert world.warehouse.rows("SELECT * FROM conflicts WHERE tenant = 'repriced'") == []

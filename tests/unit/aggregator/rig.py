@@ -1,11 +1,12 @@
 """An aggregator whose books and bus are in the test's hands."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from outlay_aggregator.adapters.books import MalformedError
+from outlay_aggregator.domain.heads import read
 from outlay_aggregator.domain.windows import Window, as_time
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
@@ -69,6 +70,14 @@ class MemoryBooks:
         self.log.append(f"recompute {grain}")
         self.recomputed.append((grain, list(windows)))
         return [encoder.encode(window(self.groups(w), w.tenant, w.start)) for w in windows]
+
+    def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
+        rows = [window for row in self.ledger for window in read(row).minutes]
+        return [window for window, events in counted.items() if rows.count(window) > events]
+
+    def keep_conflicts(self, minutes: Sequence[Window]) -> int:
+        self.log.append(f"conflicts {len(minutes)}")
+        return len(minutes)
 
 
 class LoggingSink(FakeSink):

@@ -19,6 +19,7 @@ MINUTE = 1_795_482_120
 
 def test_the_ledger_then_minutes_hours_days_each_published() -> None:
     rig = Rig()
+    rig.books.groups = lambda _: [group(events=3)]
     rig.handle(line("1"), line("2") + b"\n" + line("3"))
     assert rig.log == [
         "append ledger",
@@ -174,6 +175,12 @@ def test_the_newest_minutes_first_and_no_more_than_a_chunk_at_once() -> None:
     ]
     starts = [w.start for grain, windows in rig.books.recomputed if grain == "minute" for w in windows]
     assert starts == sorted(starts, reverse=True)
+
+
+def test_minutes_in_which_something_came_twice_are_searched_for_conflicts() -> None:
+    rig = Rig()
+    rig.handle(line("1"), line("1"), line("2", time="2026-11-24T02:00:00Z"))
+    assert [entry for entry in rig.log if entry.startswith("conflicts")] == ["conflicts 1"]
 
 
 def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> None:

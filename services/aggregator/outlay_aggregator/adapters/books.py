@@ -1,8 +1,9 @@
 """The ledger and the rollups in ClickHouse."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
+import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.domain import statements
@@ -42,6 +43,19 @@ _MALFORMED = {
 
 class MalformedError(Exception):
     """The engine cannot read some of the lines. Some of the good ones may have been written."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A window whose stored state is not what it recomputes to. USD; `start` is Unix seconds."""
+
+    tenant: str
+    start: int
+    right_version: int
+    stored_version: int
+    right_cost: Decimal
+    stored_cost: Decimal
+    right_events: int
+    stored_events: int
 
 
 class Books:
@@ -84,12 +98,45 @@ class Books:
             statements.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
         )
 
-    def differences(self, grain: Grain, windows: Sequence[Window]) -> list[dict[str, object]]:
-        """Return the windows whose stored state is not what they recompute to."""
-        answer = self._warehouse.raw(
-            statements.difference(grain), self._asked(grain, windows), settings=statements.SETTINGS
+    def stored(self, grain: Grain, windows: Sequence[Window]) -> bytes:
+        """Return what `windows` are by their table."""
+        return self._warehouse.raw(
+            statements.stored(grain), self._asked(grain, windows), settings=statements.SETTINGS
         )
-        return [json.loads(line) for line in answer.splitlines()]
+
+    def differences(self, grain: Grain, windows: Sequence[Window]) -> list[Difference]:
+        """Return the windows whose stored state is not what they recompute to."""
+        return self._differences(statements.difference(grain), self._asked(grain, windows))
+
+    def differences_between(
+        self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()
+    ) -> list[Difference]:
+        """Return the same of all windows from `low` up to `high` (Unix seconds, starts of windows)."""
+        asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
+        return self._differences(statements.difference(grain, span=True), asked)
+
+    def _differences(self, sql: str, asked: dict[str, object]) -> list[Difference]:
+        answer = self._warehouse.raw(sql, asked, settings=statements.SETTINGS)
+        return msgspec.json.Decoder(Difference).decode_lines(answer)
+
+    def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
+        """Return the minutes that have more rows than the events `counted` in them: some came twice."""
+        windows = list(counted)
+        found = self._warehouse.rows(statements.rows_of_minutes(), self._asked("minute", windows))
+        rows = {Window(row["start"], row["tenant"]): row["n"] for row in found}
+        return [window for window in windows if rows.get(window, 0) > counted[window]]
+
+    def keep_conflicts(self, minutes: Sequence[Window]) -> int:
+        """Write down what differs under one identity in `minutes`, as far as it is not merged yet.
+
+        Return how many rows that are.
+        """
+        answer = self._warehouse.raw(
+            statements.conflicts_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
+        )
+        if answer:
+            self.append("conflicts", answer)
+        return answer.count(b"\n")
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""

@@ -29,6 +29,7 @@ SETTINGS = {
 
 _DIMS = ", ".join(DIMENSIONS)
 _CELL = f"cityHash64({_DIMS})"
+_TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ASKED = (
     "SELECT w.1, w.2 FROM (SELECT arrayJoin(arrayZip({tenants:Array(String)},"
     " arrayMap(s -> toDateTime(s, 'UTC'), {windows:Array(UInt32)}))) AS w)"
@@ -37,9 +38,12 @@ _START: dict[Grain, str] = {"hour": "toStartOfHour(window)", "day": "toStartOfDa
 _PARENT: dict[Grain, Grain] = {"hour": "minute", "day": "hour"}
 
 
-def recompute(grain: Grain) -> str:
-    """Return the statement that computes windows of `grain` from the ledger or from the next finer grain."""
-    return _windows(grain, _minute_cells() if grain == "minute" else _wider_cells(grain))
+def recompute(grain: Grain, span: bool = False) -> str:
+    """Return the statement that computes windows of `grain` from the ledger or from the next finer grain.
+
+    Of the windows asked for; with `span`, of all that begin from `low` up to `high`, of `tenants` (none: all).
+    """
+    return _windows(grain, _minute_cells(span) if grain == "minute" else _wider_cells(grain, span))
 
 
 def _windows(grain: Grain, cells: str) -> str:
@@ -63,9 +67,9 @@ def _tuple_type() -> str:
     return f"{text}, {measures}"
 
 
-def _minute_cells() -> str:
+def _minute_cells(span: bool) -> str:
     """Cells of minutes, from the ledger. A NULL cost adds nothing and is counted as unpriced."""
-    asked = _asked("minute", "minute")
+    asked = _asked("minute", "minute", span)
     rows = f"FROM ledger FINAL PREWHERE {asked}"
     kept = _kept(
         f"""SELECT tenant, minute AS start, user, sum(ifNull(cost, 0)) AS user_cost,
@@ -82,7 +86,7 @@ def _minute_cells() -> str:
     GROUP BY tenant, start, {_DIMS}, kept"""
 
 
-def _wider_cells(grain: Grain) -> str:
+def _wider_cells(grain: Grain, span: bool) -> str:
     """Cells of hours from minutes, or of days from hours. A window's version counts once, at its first cell.
 
     Each part of the cells is joined by its own name: only the parts used are read.
@@ -94,7 +98,7 @@ def _wider_cells(grain: Grain) -> str:
         SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
         FROM {TABLES[_PARENT[grain]]} FINAL
         ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
-        WHERE {_asked(start, "window")})"""
+        WHERE {_asked(start, "window", span)})"""
     kept = _kept(
         f"""SELECT tenant, start, user, sum(cost) AS user_cost, uniqExact({_CELL}) AS user_cells
         {rows} WHERE user NOT IN ('', '{OTHER}') GROUP BY tenant, start, user"""
@@ -120,12 +124,14 @@ def _kept(users: str) -> str:
         WHERE so_far <= {{cells:UInt32}}"""
 
 
-def _asked(start: str, column: str) -> str:
+def _asked(start: str, column: str, span: bool = False) -> str:
     """Only the windows asked for; the plain bounds let the engine skip parts and partitions."""
-    return (
+    bounds = (
         f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
-        f" AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
     )
+    if span:
+        return f"{bounds} AND {_TENANTS}"
+    return f"{bounds} AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
 
 
 def windows_of_ledger() -> str:
@@ -133,23 +139,56 @@ def windows_of_ledger() -> str:
     return (
         "SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger"
         " WHERE minute >= toDateTime({low:UInt32}, 'UTC') AND minute < toDateTime({high:UInt32}, 'UTC')"
-        " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+        f" AND {_TENANTS}"
     )
 
 
-def difference(grain: Grain) -> str:
-    """Return the statement that lists the windows whose stored state is not what they recompute to."""
+def difference(grain: Grain, span: bool = False) -> str:
+    """Return the statement that lists the windows whose stored state is not what they recompute to.
+
+    With `span`, `low` and `high` must be starts of windows of `grain`.
+    """
     table = TABLES[grain]
-    asked = _asked("window", "window")
+    asked = _asked("window", "window", span)
     return f"""
 SELECT ifNull(nullIf(a.tenant, ''), b.tenant) AS tenant,
-    if(a.tenant = '', b.window, a.window) AS window,
+    toUnixTimestamp(if(a.tenant = '', b.window, a.window)) AS start,
     a.version AS right_version, b.version AS stored_version,
     arraySum(a.groups.cost) AS right_cost, arraySum(b.groups.cost) AS stored_cost,
     arraySum(a.groups.events) AS right_events, arraySum(b.groups.events) AS stored_events
-FROM ({recompute(grain)}) AS a
+FROM ({recompute(grain, span)}) AS a
 FULL OUTER JOIN (
     SELECT tenant, window, version, groups FROM {table} FINAL WHERE {asked}
 ) AS b ON a.tenant = b.tenant AND a.window = b.window
 WHERE a.version != b.version OR toString(a.groups) != toString(b.groups)
-ORDER BY tenant, window"""
+ORDER BY tenant, start"""
+
+
+def stored(grain: Grain) -> str:
+    """Return the statement that reads windows of `grain` as they are stored, in the shape of `recompute`."""
+    return f"""
+SELECT tenant, '{grain}' AS grain, window, version, groups FROM {TABLES[grain]} FINAL
+WHERE {_asked("window", "window")} ORDER BY tenant, window"""
+
+
+def rows_of_minutes() -> str:
+    """Return the statement that counts the rows of minutes, repeats that are not merged yet included."""
+    return (
+        "SELECT tenant, toUnixTimestamp(minute) AS start, count() AS n FROM ledger"
+        f" PREWHERE {_asked('minute', 'minute')} GROUP BY tenant, minute"
+    )
+
+
+def conflicts_of_minutes() -> str:
+    """Return the statement that lists, of minutes, all rows under one identity that differ in content.
+
+    Only those that the engine has not merged yet: it keeps one row an identity.
+    """
+    asked = _asked("minute", "minute")
+    key = "tenant, minute, toSecond(time), source, id"
+    return f"""
+SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision) AS cost,
+    max(ledger.revision) AS revision
+FROM ledger PREWHERE {asked} WHERE ({key}) IN (
+    SELECT {key} FROM ledger PREWHERE {asked} GROUP BY {key} HAVING min(fingerprint) != max(fingerprint))
+GROUP BY tenant, source, id, time, fingerprint"""

@@ -1,0 +1,105 @@
+"""How far topics and groups are, and what topics hold, asked by a client that is a member of no group."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import Record
+from outlay_kit.settings import KafkaSettings
+
+from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
+from kafka.errors import KafkaError  # isort: skip
+
+Places = Mapping[int, int]
+"""An offset for each partition of a topic."""
+
+_TIMEOUT_MS = 10_000
+_OPTIONS: dict[str, object] = {
+    "enable_auto_commit": False,
+    "metrics_enabled": False,
+    "allow_auto_create_topics": False,
+    "max_partition_fetch_bytes": 16 * 2**20,
+}
+
+
+class Offsets:
+    """Asks Kafka for offsets, and reads between them. Every method raises Retryable if Kafka is away."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._clients: dict[str, Any] = {}
+
+    def starts(self, topic: str) -> Places:
+        """Return the offset of the oldest record that is kept."""
+        return self._ask(topic, "", "beginning_offsets")
+
+    def ends(self, topic: str) -> Places:
+        """Return the offset that the next record will have."""
+        return self._ask(topic, "", "end_offsets")
+
+    def committed(self, group: str, topic: str) -> Places:
+        """Return the offset that `group` reads next: the oldest where it committed none yet."""
+        starts = self.starts(topic)
+        client = self._client(group)
+        try:
+            found = {p: client.committed(TopicPartition(topic, p), timeout_ms=_TIMEOUT_MS) for p in starts}
+        except KafkaError as error:
+            raise self._away(group, error) from error
+        return {p: max(starts[p], offset or 0) for p, offset in found.items()}
+
+    def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
+        """Feed every record from `low` up to, not including, `high` to `on_record`."""
+        left = {TopicPartition(topic, p): end for p, end in high.items() if low[p] < end}
+        if not left:
+            return
+        client = self._client("")
+        try:
+            client.assign(list(left))
+            for partition in left:
+                client.seek(partition, low[partition.partition])
+            while left:
+                for partition, records in client.poll(timeout_ms=500).items():
+                    for r in records:
+                        if partition in left and r.offset < left[partition]:
+                            on_record(Record(r.topic, r.partition, r.offset, r.value or b"", r.key))
+                left = {p: end for p, end in left.items() if client.position(p, timeout_ms=_TIMEOUT_MS) < end}
+        except KafkaError as error:
+            raise self._away("", error) from error
+
+    def close(self) -> None:
+        """Ask no more."""
+        for client in self._clients.values():
+            client.close(autocommit=False)
+        self._clients.clear()
+
+    def _ask(self, topic: str, group: str, method: str) -> Places:
+        client = self._client(group)
+        try:
+            partitions = [
+                TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()
+            ]
+            found = getattr(client, method)(partitions, timeout_ms=_TIMEOUT_MS)
+        except KafkaError as error:
+            raise self._away(group, error) from error
+        return {partition.partition: offset for partition, offset in found.items()}
+
+    def _client(self, group: str) -> Any:
+        if group not in self._clients:
+            options = {**_OPTIONS, **self._settings.client_options(), "group_id": group or None}
+            try:
+                self._clients[group] = KafkaConsumer(**options)
+            except KafkaError as error:
+                raise self._away(group, error) from error
+        return self._clients[group]
+
+    def _away(self, group: str, error: KafkaError) -> Retryable:
+        """Forget the client, so that the next question starts afresh."""
+        client = self._clients.pop(group, None)
+        if client is not None:
+            client.close(autocommit=False)
+        return Retryable(f"Kafka does not tell how far it is: {error}")
+
+
+def behind(at: Places, end: Places) -> int:
+    """Return how many records `at` is behind `end`."""
+    return sum(max(0, offset - at.get(partition, 0)) for partition, offset in end.items())
