@@ -78,7 +78,11 @@ class Warehouse:
 
     def insert_json_lines(self, table: str, lines: bytes, settings: Settings = None) -> None:
         """Insert NDJSON; unknown columns are an error, missing ones take their default."""
-        self._call("raw_insert", table, insert_block=lines, fmt="JSONEachRow", settings=settings)
+        self.insert_lines(table, lines, "JSONEachRow", settings)
+
+    def insert_lines(self, table: str, lines: bytes, fmt: str, settings: Settings = None) -> None:
+        """Insert rows that are written one a line in format `fmt`."""
+        self._call("raw_insert", table, insert_block=lines, fmt=fmt, settings=settings)
 
     def close(self) -> None:
         """Close the connection."""

@@ -3,6 +3,7 @@
 import typer
 
 from outlay.cli import (
+    books,
     catalog,
     chargeback,
     demo,
@@ -11,6 +12,7 @@ from outlay.cli import (
     forecast,
     imports,
     keys,
+    letters,
     opportunities,
     patterns,
     periods,
@@ -42,6 +44,9 @@ app.command()(query.query)
 app.command()(prices.price)
 app.command()(prices.explain)
 app.command()(prices.reprice)
+app.command()(books.audit)
+app.command()(books.rebuild)
+app.add_typer(letters.app)
 app.add_typer(catalog.app)
 app.add_typer(keys.app)
 app.add_typer(imports.app)

@@ -1,13 +1,17 @@
 """Wires the aggregator. Run as `python -m outlay_aggregator.main`; see settings.py for its environment."""
 
+from datetime import timedelta
+
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_aggregator.settings import Settings
+from outlay_aggregator.watermark import Watermark
 from outlay_kit.clock import SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink, KafkaSource
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
+from outlay_kit.offsets import Offsets
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.warehouse import Warehouse
@@ -32,13 +36,27 @@ def main() -> None:
         return
     log.info("ready", migrations_applied=applied)
     books = Books(Warehouse(settings.warehouse), settings.user_cells)
-    limits = Limits(settings.window_chunk, settings.rollup_share, settings.max_linger_seconds)
+    limits = Limits(
+        chunk=settings.window_chunk,
+        rollup_share=settings.rollup_share,
+        max_linger=settings.max_linger_seconds,
+        retention=timedelta(days=settings.retention_days),
+    )
+    _follow_watermark(settings, clock)
     aggregator = Aggregator(books, sink, clock, limits)
     bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
     Loop(
         source, aggregator.handle, clock=clock, health=health, stop=stop, bounds=bounds, pace=aggregator.pace
     ).run()
     sink.close()
+
+
+def _follow_watermark(settings: Settings, clock: SystemClock) -> None:
+    """With connections of its own: it works in another thread."""
+    books = Books(Warehouse(settings.warehouse), settings.user_cells)
+    offsets = Offsets(settings.kafka)
+    watermark = Watermark(offsets, books.complete, clock, settings.pricer_group, settings.group)
+    watermark.follow(settings.watermark_seconds)
 
 
 def _connect(settings: Settings) -> tuple[KafkaSource, KafkaSink]:

@@ -12,7 +12,7 @@ identity, and a window is a function of the ledger.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -39,6 +39,8 @@ class Limits:
     chunk: int = 200
     rollup_share: float = 0.15
     max_linger: float = 5.0
+    retention: timedelta = timedelta(days=1130)
+    """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 
 
 class BookKeeper(Protocol):
@@ -91,7 +93,8 @@ class Aggregator:
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Steps 1 and 2. Return the dirty minutes."""
-        readings = [heads.read(record.value) for record in records]
+        oldest = self._clock.now() - self._limits.retention
+        readings = [heads.read(record.value, oldest) for record in records]
         for record, reading in zip(records, readings, strict=True):
             self._refuse(record, reading.bad)
         body = b"\n".join(reading.body for reading in readings if reading.events)
@@ -111,7 +114,8 @@ class Aggregator:
         Return the minutes of the lines that were written: a minute in which none was is not dirty.
         """
         lines = [(n, line) for n, line in enumerate(record.value.split(b"\n")) if line.strip()]
-        bad = {n: why for n, line in lines if (why := heads.why(line, n))}
+        oldest = self._clock.now() - self._limits.retention
+        bad = {n: why for n, line in lines if (why := heads.why(line, n, oldest))}
         self._refuse(record, list(bad.values()))
         written = self._halve(record, [(n, line) for n, line in lines if n not in bad])
         return heads.read(b"\n".join(written)).minutes

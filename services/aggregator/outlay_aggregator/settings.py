@@ -16,6 +16,12 @@ class Settings(BaseSettings):
     health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-aggregator"
     """Consumer group; two services of one group share the work."""
+    pricer_group: str = "outlay-pricer"
+    """The pricer's group, asked how far it is to know what is complete; nothing else is shared with it."""
+    retention_days: int = Field(default=1130, ge=32, le=1130)
+    """Events older than that become dead letters: their windows' neighbours may be gone (sql/0022)."""
+    watermark_seconds: float = Field(default=1.0, gt=0)
+    """How often to look whether all that was accepted is in the books."""
     linger_seconds: float = Field(default=0.2, gt=0, le=60)
     """How long a batch gathers at least: the smaller, the fresher and the dearer."""
     max_linger_seconds: float = Field(default=2.5, gt=0, le=60)

@@ -1,5 +1,7 @@
 """The order of the aggregator's steps, and what it does with what cannot be written."""
 
+from datetime import timedelta
+
 import pytest
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
 
@@ -108,6 +110,22 @@ def test_a_record_that_is_good_is_written_again_when_another_of_its_batch_was_re
     assert rig.books.ledger == [line("1")]
     assert [letter.offset for letter in rig.refused()] == [1, 1, 2]
     assert len({letter.id for letter in rig.refused()}) == 2
+
+
+def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
+    """Its hour may have lost other minutes: a sum made of the rest would replace the right one."""
+    rig = Rig(Limits(retention=timedelta(days=100)))
+    old = line("old", time="2026-08-16T11:59:59Z")
+    rig.handle(old + b"\n" + line("kept", time="2026-08-16T12:00:00Z"))
+    assert [(letter.body, letter.code, letter.path) for letter in rig.refused()] == [
+        (old, "past_retention", "$.time")
+    ]
+    assert len(rig.books.ledger) == 1
+    rig.handle(line("x", time="2020-01-01T00:00:00Z", sku="POISON"), line("y", sku="POISON"))
+    assert {(letter.code, letter.offset) for letter in rig.refused()} == {
+        ("past_retention", 0),
+        ("ledger_refused", 1),
+    }
 
 
 def test_p9_a_line_too_large_for_a_dead_letter_is_kept_in_the_table() -> None:

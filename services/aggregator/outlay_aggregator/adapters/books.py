@@ -1,6 +1,7 @@
 """The ledger and the rollups in ClickHouse."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -144,6 +145,22 @@ class Books:
             statements.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
         )
         return [Window(row["start"], row["tenant"]) for row in found]
+
+    def stored_windows(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
+        """Return the windows that are stored, from `low` up to `high` (Unix seconds)."""
+        bound = {"low": low, "high": high, "tenants": list(tenants)}
+        found = self._warehouse.rows(statements.stored_windows(grain), bound)
+        return [Window(row["start"], row["tenant"]) for row in found]
+
+    def remove(self, grain: Grain, window: Window, version: int) -> None:
+        """Remove a window, if it is not of a later version than `version`; it must be computed anew after."""
+        bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
+        self._warehouse.command(statements.removal(grain), bound, {"mutations_sync": 2})
+
+    def complete(self, at: datetime) -> None:
+        """Write down that everything that was accepted by `at` is in the books."""
+        row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}
+        self.append("watermark", msgspec.json.encode(row))
 
     def _asked(self, grain: Grain, windows: Sequence[Window]) -> dict[str, object]:
         return {

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,6 +11,7 @@ from outlay_schemas.events import CostEvent, cost_event_decoder
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 """Times outside are refused by the ledger, whose windows are 32 bits of seconds."""
+FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -46,21 +47,21 @@ class Reading:
     bad: Sequence[BadLine] = field(default=())
 
 
-def read(value: bytes) -> Reading:
-    """Read one record.
+def read(value: bytes, oldest: datetime = FIRST) -> Reading:
+    """Read one record. Events before `oldest` are bad lines: what they would be added to may be gone.
 
     The common record is good as a whole: it is decoded in one call and passed on as it came. Only if
     that fails is it read line by line, to tell the bad lines from the good.
     """
     try:
         heads = _decoder.decode_lines(value)
-        minutes = _minutes(heads)
+        minutes = _minutes(heads, oldest)
     except _UNREADABLE:
-        return _read_lines(value)
+        return _read_lines(value, oldest)
     return Reading(value, len(heads), minutes)
 
 
-def _read_lines(value: bytes) -> Reading:
+def _read_lines(value: bytes, oldest: datetime) -> Reading:
     good: list[bytes] = []
     bad: list[BadLine] = []
     minutes: set[Window] = set()
@@ -68,14 +69,14 @@ def _read_lines(value: bytes) -> Reading:
         if not line.strip():
             continue
         try:
-            minutes |= _minutes([_decoder.decode(line)])
+            minutes |= _minutes([_decoder.decode(line)], oldest)
             good.append(line)
         except _UNREADABLE as error:
-            bad.append(why(line, number) or BadLine(line, number, "cost_event_invalid", str(error)))
+            bad.append(why(line, number, oldest) or BadLine(line, number, "cost_event_invalid", str(error)))
     return Reading(b"\n".join(good), len(good), frozenset(minutes), bad)
 
 
-def why(line: bytes, number: int) -> BadLine | None:
+def why(line: bytes, number: int, oldest: datetime = FIRST) -> BadLine | None:
     """Decode a line in full and say what is wrong with it; None if the contract takes it."""
     try:
         event = cost_event_decoder.decode(line)
@@ -85,21 +86,24 @@ def why(line: bytes, number: int) -> BadLine | None:
         return BadLine(
             line, number, "cost_event_invalid", text, place.rstrip("`") if " - at `" in text else "$"
         )
-    return _why_event(event, line, number)
+    return _why_event(event, line, number, oldest)
 
 
-def _why_event(event: CostEvent, line: bytes, number: int) -> BadLine | None:
+def _why_event(event: CostEvent, line: bytes, number: int, oldest: datetime) -> BadLine | None:
     if event.time.tzinfo is None:
         return BadLine(line, number, "time_naive", "time has no zone; give it as UTC", "$.time")
     if not FIRST_YEAR <= event.time.year <= LAST_YEAR:
         message = f"the year {event.time.year} is not from {FIRST_YEAR} to {LAST_YEAR}"
         return BadLine(line, number, "time_out_of_range", message, "$.time")
+    if event.time < oldest:
+        message = f"the ledger keeps nothing from before {oldest:%Y-%m-%d}"
+        return BadLine(line, number, "past_retention", message, "$.time")
     if not event.tenant or not event.id or not event.source:
         return BadLine(line, number, "identity_missing", "tenant, source and id must be given")
     return None
 
 
-def _minutes(heads: Sequence[_Head]) -> frozenset[Window]:
+def _minutes(heads: Sequence[_Head], oldest: datetime) -> frozenset[Window]:
     """Return the minutes of the heads. Raises ValueError if one has no identity or no usable time.
 
     `2026-11-24T01:02:03.4Z` differs inside a second only after its 19th character, so that few of many
@@ -114,15 +118,17 @@ def _minutes(heads: Sequence[_Head]) -> frozenset[Window]:
         times = [(tenant, f"{second}Z") for tenant, second, _ in places]
     else:
         times = [(head.tenant, head.time) for head in heads]
-    return frozenset(_window(tenant, text) for tenant, text in times)
+    return frozenset(_window(tenant, text, oldest) for tenant, text in times)
 
 
-def _window(tenant: str, text: str) -> Window:
+def _window(tenant: str, text: str, oldest: datetime) -> Window:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError("time has no zone; give it as UTC")
     if not FIRST_YEAR <= time.year <= LAST_YEAR:
         raise ValueError(f"the year {time.year} is not from {FIRST_YEAR} to {LAST_YEAR}")
+    if time < oldest:
+        raise ValueError("the ledger keeps nothing that old")
     if not tenant:
         raise ValueError("tenant must be given")
     return window_of(tenant, time, "minute")

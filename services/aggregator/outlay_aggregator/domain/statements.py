@@ -171,6 +171,22 @@ SELECT tenant, '{grain}' AS grain, window, version, groups FROM {TABLES[grain]} 
 WHERE {_asked("window", "window")} ORDER BY tenant, window"""
 
 
+def stored_windows(grain: Grain) -> str:
+    """Return the statement that lists stored windows, `low` to `high`, of `tenants` (none: all)."""
+    return (
+        f"SELECT DISTINCT tenant, toUnixTimestamp(window) AS start FROM {TABLES[grain]}"
+        f" WHERE {_asked('window', 'window', span=True)}"
+    )
+
+
+def removal(grain: Grain) -> str:
+    """Return the statement that removes a window of at most a version."""
+    return (
+        f"ALTER TABLE {TABLES[grain]} DELETE WHERE tenant = {{tenant:String}}"
+        " AND window = toDateTime({start:UInt32}, 'UTC') AND version <= {version:UInt128}"
+    )
+
+
 def rows_of_minutes() -> str:
     """Return the statement that counts the rows of minutes, repeats that are not merged yet included."""
     return (

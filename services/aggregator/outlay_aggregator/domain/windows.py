@@ -30,6 +30,11 @@ def widen(window: Window, grain: Grain) -> Window:
     return Window(window.start - window.start % _SECONDS[grain], window.tenant)
 
 
+def length(grain: Grain) -> int:
+    """Return the seconds of a window of `grain`."""
+    return _SECONDS[grain]
+
+
 def end_of(window: Window, grain: Grain) -> int:
     """Return the first second after `window`."""
     return window.start + _SECONDS[grain]

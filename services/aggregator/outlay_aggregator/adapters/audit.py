@@ -1,0 +1,177 @@
+"""Whether the rollups say what the ledger says, cell by cell, and what was sent twice and differs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from outlay_aggregator.adapters.books import Books, Difference
+from outlay_aggregator.domain import audits
+from outlay_aggregator.domain.audits import CellDifference, cells_apart
+from outlay_aggregator.domain.windows import GRAINS, Window, length
+from outlay_kit.clock import Clock
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import Grain, RollupWindow, rollup_window_decoder
+
+SPAN_ROWS = 2_000_000
+"""Rows of the ledger that are compared by one statement."""
+NAMED = 20
+"""How many differences and conflicts are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is audited: Unix seconds from `low` up to `high`, of `tenants` (none: all)."""
+
+    low: int = 946_684_800
+    high: int = 4_102_444_800
+    tenants: Sequence[str] = ()
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """The parameters of the statements."""
+        return {"low": self.low, "high": self.high, "tenants": list(self.tenants)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A window in which a rollup is not what it should be, and its first cells that differ."""
+
+    grain: Grain
+    window: Window
+    difference: Difference
+    cells: list[CellDifference]
+
+
+@dataclass
+class Period:
+    """A tenant's month: events and USD by the ledger, and by each rollup."""
+
+    tenant: str
+    month: str
+    events: int
+    unpriced: int
+    ledger: Decimal
+    rollups: dict[Grain, Decimal] = field(default_factory=dict)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all rollups have the ledger's cost."""
+        return all(cost == self.ledger for cost in self.rollups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An identity under which different events came. `another time`: all are counted; `another body`: one is."""
+
+    tenant: str
+    source: str
+    id: str
+    kind: str
+    bodies: int
+    first_time: str
+    last_time: str
+
+
+class Audit:
+    """Reads only."""
+
+    def __init__(self, books: Books, warehouse: Warehouse, clock: Clock) -> None:
+        self._books = books
+        self._warehouse = warehouse
+        self._clock = clock
+
+    def periods(self, asked: Range) -> list[Period]:
+        """Return each tenant's months. While events come in, the rollups may be a moment behind."""
+        found = {
+            (r["tenant"], r["month"]): Period(
+                r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
+            )
+            for r in self._warehouse.rows(audits.ledger_totals(), asked.bound)
+        }
+        for grain in GRAINS:
+            for row in self._warehouse.rows(audits.rollup_totals(grain), asked.bound):
+                key = row["tenant"], row["month"]
+                period = found.setdefault(key, Period(*key, 0, 0, Decimal(0)))
+                period.rollups[grain] = Decimal(row["cost"])
+        for period in found.values():
+            period.rollups = {grain: period.rollups.get(grain, Decimal(0)) for grain in GRAINS}
+        return [found[key] for key in sorted(found)]
+
+    def spans(self, asked: Range) -> list[tuple[int, int]]:
+        """Cut a range at whole days, of at most SPAN_ROWS rows each unless a day has more: then at its hours."""
+        rows = self._warehouse.rows(audits.hours(), asked.bound)
+        days: dict[int, list[tuple[int, int]]] = {}
+        for row in rows:
+            days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
+        return [span for day, hours in days.items() for span in _cut(day, hours)]
+
+    def differences(
+        self, asked: Range, patience: float = 10, told: Callable[[float], None] = lambda _: None
+    ) -> tuple[int, list[Wrong]]:
+        """Return how many windows differ, and the first of them by cell; `told(share)` as it goes on.
+
+        A window that events come into is behind for a moment: what differs is looked at again for up to
+        `patience` seconds, and counts only if it still does.
+        """
+        spans = self.spans(asked)
+        suspects: list[tuple[Grain, Difference]] = []
+        for at, (low, high) in enumerate(spans):
+            for grain in GRAINS:
+                start, end = low - low % length(grain), high + -high % length(grain)
+                found = self._books.differences_between(grain, start, end, asked.tenants)
+                suspects += [(grain, difference) for difference in found]
+            told((at + 1) / len(spans))
+        wrong = self._settle(sorted(set(suspects), key=lambda s: GRAINS.index(s[0])), patience)
+        return len(wrong), [self._name(grain, difference) for grain, difference in wrong[:NAMED]]
+
+    def _settle(
+        self, suspects: list[tuple[Grain, Difference]], patience: float
+    ) -> list[tuple[Grain, Difference]]:
+        until = self._clock.monotonic() + patience
+        while suspects and self._clock.monotonic() < until:
+            self._clock.sleep(min(2.0, patience))
+            windows = {(grain, Window(d.start, d.tenant)) for grain, d in suspects}
+            suspects = [
+                (grain, difference)
+                for grain in GRAINS
+                for part in _hundreds([window for g, window in windows if g == grain])
+                for difference in self._books.differences(grain, part)
+            ]
+        return suspects
+
+    def _name(self, grain: Grain, difference: Difference) -> Wrong:
+        window = Window(difference.start, difference.tenant)
+        right = _one(self._books.compute(grain, [window]))
+        stored = _one(self._books.stored(grain, [window]))
+        return Wrong(grain, window, difference, list(cells_apart(right, stored))[:NAMED])
+
+    def conflicts(self, asked: Range) -> list[Conflict]:
+        """Return the first identities of the ledger under which different events came.
+
+        Another time is always found: both rows are kept. Another body within the same second is found if
+        the aggregator saw both rows before the engine merged them; `conservation` finds it in Kafka.
+        """
+        bound = {**asked.bound, "most": NAMED}
+        found = self._warehouse.rows(audits.known_conflicts(), bound)
+        rows = sum(row["n"] for row in self._warehouse.rows(audits.hours(), asked.bound))
+        parts = rows // SPAN_ROWS + 1
+        for part in range(parts):
+            found += self._warehouse.rows(audits.scattered(), {**bound, "parts": parts, "part": part})
+        return [Conflict(**row) for row in found]
+
+
+def _cut(day: int, hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    if sum(rows for _, rows in hours) <= SPAN_ROWS:
+        yield day, day + 86_400
+    else:
+        for hour, _ in hours:
+            yield hour, hour + 3600
+
+
+def _hundreds(windows: list[Window]) -> Iterator[list[Window]]:
+    for at in range(0, len(windows), 100):
+        yield windows[at : at + 100]
+
+
+def _one(answer: bytes) -> RollupWindow | None:
+    return rollup_window_decoder.decode(answer) if answer.strip() else None

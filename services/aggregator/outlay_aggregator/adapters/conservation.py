@@ -1,0 +1,203 @@
+"""Whether everything that was accepted is somewhere: accepted = in the ledger + dead-lettered + in flight.
+
+Checkable for as long as Kafka keeps `usage.events` (7 days by default): each line of the topic is looked
+for by its identity. What the pricer's group has not committed is in flight; what it has is priced into
+`cost.events` or is a dead letter, and is in the ledger or the table of dead letters when the aggregator's
+group has committed that. What is in neither place is missing, and named.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
+from outlay_aggregator.domain import audits
+from outlay_kit.clock import Clock
+from outlay_kit.kafka import Record
+from outlay_kit.offsets import Offsets, Places, behind
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import UsageEvent, dead_letter_decoder, usage_event_decoder
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+
+_CHUNK = 16 * 2**20
+
+
+@dataclass
+class Balance:
+    """Where the accepted lines of a tenant are. A line that was sent twice counts twice, where it is."""
+
+    tenant: str
+    ledger: int = 0
+    events: int = 0
+    """Distinct events among the lines in the ledger."""
+    dead: int = 0
+    moving: int = 0
+    missing: int = 0
+    first_missing: list[str] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        """All lines."""
+        return self.ledger + self.dead + self.moving + self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """The balance of each tenant, the lines that the pricer has not read yet, and what differs."""
+
+    balances: list[Balance]
+    unpriced_lines: int
+    conflicts: list[Conflict]
+
+    @property
+    def missing(self) -> int:
+        """Lines that are nowhere."""
+        return sum(balance.missing for balance in self.balances)
+
+
+class Conserver:
+    """Reads the bus; writes scratch tables, which it drops."""
+
+    def __init__(
+        self, warehouse: Warehouse, offsets: Offsets, clock: Clock, pricer_group: str, aggregator_group: str
+    ) -> None:
+        self._warehouse = warehouse
+        self._offsets = offsets
+        self._clock = clock
+        self._pricer, self._aggregator = pricer_group, aggregator_group
+
+    def check(
+        self, tenants: Sequence[str] = (), patience: float = 30, told: Callable[[int], None] = lambda _: None
+    ) -> Conservation:
+        """Look for every accepted line; `told(lines)` as they are read.
+
+        Waits up to `patience` seconds for the aggregator to be as far as the pricer was; what is still
+        under way then is counted as in flight. Raises Retryable.
+        """
+        name = f"audit_{uuid.uuid4().hex[:12]}"
+        accepted, moving = f"{name}_accepted", f"{name}_moving"
+        try:
+            for table in (accepted, moving):
+                self._warehouse.command(audits.scratch(table))
+            return self._check(accepted, moving, tenants, patience, told)
+        finally:
+            for table in (accepted, moving):
+                self._warehouse.command(f"DROP TABLE IF EXISTS {table}")
+
+    def _check(
+        self, accepted: str, moving: str, tenants: Sequence[str], patience: float, told: Callable[[int], None]
+    ) -> Conservation:
+        priced = self._offsets.committed(self._pricer, USAGE_EVENTS.name)
+        ends = {topic.name: self._offsets.ends(topic.name) for topic in (COST_EVENTS, DEAD_LETTER)}
+        start = self._offsets.starts(USAGE_EVENTS.name)
+        lines = self._keep(accepted, USAGE_EVENTS.name, start, priced, told)
+        waiting = self._count(USAGE_EVENTS.name, priced, self._offsets.ends(USAGE_EVENTS.name))
+        self._wait(ends, patience)
+        for topic, end in ends.items():
+            self._keep(moving, topic, self._offsets.committed(self._aggregator, topic), end, _silent)
+        parts = lines // SPAN_ROWS + 1
+        return Conservation(
+            self._balances(accepted, moving, tenants, parts), waiting, self._conflicts(accepted, tenants)
+        )
+
+    def _wait(self, ends: dict[str, Places], patience: float) -> None:
+        until = self._clock.monotonic() + patience
+        while self._clock.monotonic() < until:
+            if not any(behind(self._offsets.committed(self._aggregator, t), end) for t, end in ends.items()):
+                return
+            self._clock.sleep(0.5)
+
+    def _keep(self, table: str, topic: str, low: Places, high: Places, told: Callable[[int], None]) -> int:
+        """Write the lines of a topic to a scratch table; those of dead letters are their bytes."""
+        chunk: list[bytes] = []
+        size = lines = 0
+
+        def take(record: Record) -> None:
+            nonlocal size, lines
+            found = _bodies(record) if topic == DEAD_LETTER.name else _lines(record)
+            chunk.extend(found)
+            size += len(record.value)
+            lines += len(found)
+            if size > _CHUNK:
+                flush()
+
+        def flush() -> None:
+            nonlocal size
+            if chunk:
+                self._warehouse.insert_lines(table, b"\n".join(chunk), "LineAsString")
+            chunk.clear()
+            size = 0
+            told(lines)
+
+        self._offsets.read(topic, low, high, take)
+        flush()
+        return lines
+
+    def _count(self, topic: str, low: Places, high: Places) -> int:
+        lines = 0
+
+        def take(record: Record) -> None:
+            nonlocal lines
+            lines += len(_lines(record))
+
+        self._offsets.read(topic, low, high, take)
+        return lines
+
+    def _balances(self, accepted: str, moving: str, tenants: Sequence[str], parts: int) -> list[Balance]:
+        found: dict[str, Balance] = {}
+        for part in range(parts):
+            bound = {"tenants": list(tenants), "parts": parts, "part": part}
+            for row in self._warehouse.rows(audits.balance(accepted, moving), bound):
+                balance = found.setdefault(row["tenant"], Balance(row["tenant"]))
+                where = row["where_is"]
+                setattr(balance, where, getattr(balance, where) + row["lines"])
+                if where == "ledger":
+                    balance.events += row["events"]
+                elif where == "missing":
+                    balance.first_missing = (balance.first_missing + row["first"])[:NAMED]
+        return [found[tenant] for tenant in sorted(found)]
+
+    def _conflicts(self, accepted: str, tenants: Sequence[str]) -> list[Conflict]:
+        """Return what was sent under one identity and is not the same event, however it was written."""
+        bound = {"tenants": list(tenants), "most": NAMED}
+        events: dict[tuple[str, str, str], list[UsageEvent]] = {}
+        for row in self._warehouse.rows(audits.differing_lines(accepted), bound):
+            try:
+                event = usage_event_decoder.decode(row["line"])
+            except (msgspec.MsgspecError, ValueError):
+                continue  # a dead letter
+            bodies = events.setdefault((event.tenant, event.source, event.id), [])
+            if event not in bodies:
+                bodies.append(event)
+        return [_conflict(*key, bodies) for key, bodies in events.items() if len(bodies) > 1]
+
+
+def _lines(record: Record) -> list[bytes]:
+    return [line for line in record.value.split(b"\n") if line.strip()]
+
+
+def _bodies(record: Record) -> list[bytes]:
+    """The lines that dead letters are about."""
+    bodies = []
+    for line in _lines(record):
+        try:
+            bodies.append(dead_letter_decoder.decode(line).body.replace(b"\n", b" "))
+        except (msgspec.MsgspecError, ValueError):
+            bodies.append(line)
+    return bodies
+
+
+def _conflict(tenant: str, source: str, event_id: str, bodies: Sequence[UsageEvent]) -> Conflict:
+    times = sorted(event.time for event in bodies)
+    kind = (
+        "another time"
+        if times[0].replace(microsecond=0) != times[-1].replace(microsecond=0)
+        else "another body"
+    )
+    return Conflict(tenant, source, event_id, kind, len(bodies), times[0].isoformat(), times[-1].isoformat())
+
+
+def _silent(_: int) -> None:
+    """Tell nothing."""

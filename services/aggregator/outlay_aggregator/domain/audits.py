@@ -1,0 +1,148 @@
+"""The questions of the audit, in SQL, and the comparison of two states of a window. Pure."""
+
+# ruff: noqa: S608 (what is pasted are constants of this file)
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from outlay_aggregator.domain.statements import DIMENSIONS, TABLES
+from outlay_schemas.events import Grain, RollupGroup, RollupWindow
+
+_TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+
+
+def _between(column: str) -> str:
+    return (
+        f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
+        f" AND {_TENANTS}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CellDifference:
+    """A cell of a window in which the rollup is not what the ledger says: (USD, events)."""
+
+    cell: str
+    right: tuple[Decimal, int]
+    stored: tuple[Decimal, int]
+
+
+def cells_apart(right: RollupWindow | None, stored: RollupWindow | None) -> Iterator[CellDifference]:
+    """Yield the cells in which two states of a window differ; the usage of a cell counts too."""
+    rights, stores = _by_cell(right), _by_cell(stored)
+    for cell in sorted(rights.keys() | stores.keys()):
+        a, b = rights.get(cell), stores.get(cell)
+        if a != b:
+            yield CellDifference(cell, _measures(a), _measures(b))
+
+
+def _by_cell(window: RollupWindow | None) -> dict[str, RollupGroup]:
+    return {_name(group): group for group in window.groups} if window else {}
+
+
+def _name(group: RollupGroup) -> str:
+    named = ((name, getattr(group, name)) for name in (*DIMENSIONS, "user"))
+    return " ".join(f"{name}={value}" for name, value in named if value)
+
+
+def _measures(group: RollupGroup | None) -> tuple[Decimal, int]:
+    return (Decimal(group.cost), group.events) if group else (Decimal(0), 0)
+
+
+def hours() -> str:
+    """Return the statement that counts the ledger's rows of each hour."""
+    return (
+        "SELECT toUnixTimestamp(toStartOfHour(minute)) AS hour, count() AS n FROM ledger"
+        f" WHERE {_between('minute')} GROUP BY hour ORDER BY hour"
+    )
+
+
+def ledger_totals() -> str:
+    """Return the statement that sums the ledger by tenant and month."""
+    return f"""
+SELECT tenant, formatDateTime(minute, '%Y-%m') AS month, count() AS events,
+    toString(sum(ifNull(ledger.cost, 0))) AS cost, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced
+FROM ledger FINAL WHERE {_between("minute")} GROUP BY tenant, month ORDER BY tenant, month"""
+
+
+def rollup_totals(grain: Grain) -> str:
+    """Return the statement that sums a rollup by tenant and month."""
+    return f"""
+SELECT tenant, formatDateTime(window, '%Y-%m') AS month, sum(arraySum(groups.events)) AS events,
+    toString(sum(arraySum(groups.cost))) AS cost
+FROM {TABLES[grain]} FINAL WHERE {_between("window")} GROUP BY tenant, month"""
+
+
+def known_conflicts() -> str:
+    """Return the statement that lists identities under which different bodies were found."""
+    return f"""
+SELECT tenant, source, id, 'another body' AS kind, count() AS bodies,
+    toString(min(time)) AS first_time, toString(max(time)) AS last_time
+FROM conflicts FINAL WHERE {_between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
+
+
+def scattered() -> str:
+    """Return the statement that finds identities with rows in several seconds, of part `part` of `parts`.
+
+    Each is counted: the second of the time belongs to the key of the ledger. By hash, to need little memory.
+    """
+    return f"""
+SELECT tenant, source, id, 'another time' AS kind, count() AS bodies,
+    toString(min(time)) AS first_time, toString(max(time)) AS last_time
+FROM ledger FINAL
+WHERE {_between("minute")} AND cityHash64(tenant, source, id) IN (
+    SELECT cityHash64(tenant, source, id) AS h FROM ledger
+    WHERE {_between("minute")} AND h % {{parts:UInt32}} = {{part:UInt32}}
+    GROUP BY h HAVING min(toUnixTimestamp(time)) != max(toUnixTimestamp(time)))
+GROUP BY tenant, source, id HAVING bodies > 1 LIMIT {{most:UInt32}}"""
+
+
+_IDENTITY = "cityHash64(tenant, source, id, minute)"
+
+
+def scratch(table: str) -> str:
+    """Return the statement that makes the table for lines read from a topic: read whole, whatever they hold."""
+    return f"""
+CREATE TABLE IF NOT EXISTS {table}
+(
+    line String CODEC(ZSTD(1)),
+    tenant String MATERIALIZED JSONExtractString(line, 'tenant'),
+    source String MATERIALIZED JSONExtractString(line, 'source'),
+    id String MATERIALIZED JSONExtractString(line, 'id'),
+    time DateTime64(6, 'UTC') MATERIALIZED parseDateTime64BestEffortOrZero(
+        JSONExtractString(line, 'time'), 6, 'UTC'),
+    minute DateTime('UTC') MATERIALIZED toStartOfMinute(time),
+    identity UInt64 MATERIALIZED {_IDENTITY},
+    body UInt64 MATERIALIZED cityHash64(line)
+)
+ENGINE = MergeTree ORDER BY identity COMMENT 'Scratch of an audit that is under way; drop it if none is'"""
+
+
+def balance(accepted: str, moving: str) -> str:
+    """Return the statement that says where each accepted line is, by tenant, for part `part` of `parts`."""
+    part = "{parts:UInt32} = {part:UInt32}"
+    return f"""
+SELECT tenant, where_is, count() AS lines, uniqExact(identity) AS events,
+    groupArray(3)(concat(source, ' ', id)) AS first
+FROM (
+    SELECT tenant, source, id, identity, multiIf(
+        identity IN (SELECT {_IDENTITY} AS h FROM ledger WHERE h % {part} AND minute IN (
+            SELECT DISTINCT minute FROM {accepted})), 'ledger',
+        body IN (SELECT cityHash64(original) FROM dead_letters FINAL WHERE stage = 'pricer'), 'dead',
+        identity IN (
+            SELECT cityHash64(JSONExtractString(original, 'tenant'), JSONExtractString(original, 'source'),
+                JSONExtractString(original, 'id'), toStartOfMinute(parseDateTime64BestEffortOrZero(
+                JSONExtractString(original, 'time'), 6, 'UTC')))
+            FROM dead_letters FINAL WHERE stage = 'aggregator'), 'dead',
+        identity IN (SELECT identity FROM {moving}), 'moving', 'missing') AS where_is
+    FROM {accepted} WHERE identity % {part} AND {_TENANTS})
+GROUP BY tenant, where_is"""
+
+
+def differing_lines(accepted: str) -> str:
+    """Return the statement that lists lines under one identity that are not the same bytes."""
+    return f"""
+SELECT line FROM {accepted} WHERE (tenant, source, id) IN (
+    SELECT tenant, source, id FROM {accepted} WHERE id != '' AND {_TENANTS}
+    GROUP BY tenant, source, id HAVING min(body) != max(body) LIMIT {{most:UInt32}})"""

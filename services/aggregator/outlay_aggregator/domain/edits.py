@@ -1,0 +1,112 @@
+"""Small edits of a JSON object, to mend a dead letter: set, delete, rename, each by a dotted path. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from outlay_schemas.errors import Invalid
+
+_DOT = re.compile(r"(?<!\\)\.")
+
+
+def _exact(text: str) -> msgspec.Raw:
+    """Keep a number as it was written."""
+    return msgspec.Raw(text.encode())
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change. Paths are names joined by dots; a dot in a name is written `\\.`."""
+
+    what: Literal["set", "delete", "rename"]
+    path: tuple[str, ...]
+    value: Any = None
+    to: tuple[str, ...] = ()
+
+    @classmethod
+    def set(cls, text: str) -> "Edit":
+        """Read `usage.input_tokens=5`; a value that is no JSON is text. Raises Invalid."""
+        path, value = _halves(text)
+        try:
+            found = _decoder.decode(value.encode())
+        except (msgspec.MsgspecError, ValueError):
+            found = value
+        return cls("set", _path(path), found)
+
+    @classmethod
+    def delete(cls, text: str) -> "Edit":
+        """Read `tags.x`. Raises Invalid."""
+        return cls("delete", _path(text))
+
+    @classmethod
+    def rename(cls, text: str) -> "Edit":
+        """Read `usage.tokens=usage.input_tokens`. Raises Invalid."""
+        old, new = _halves(text)
+        return cls("rename", _path(old), to=_path(new))
+
+
+def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return the object in `body` with all edits made, in order. Numbers keep their digits.
+
+    Raises Invalid if the body is no object, or a path leads through something that is none. To delete
+    or rename what is not there changes nothing.
+    """
+    if not edits:
+        return body
+    try:
+        whole = _decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Invalid("json_malformed", f"this is not JSON, so that no edit mends it: {error}") from None
+    for edit in edits:
+        if edit.what == "set":
+            _make(whole, edit.path)[edit.path[-1]] = edit.value
+        elif (holder := _find(whole, edit.path)) is not None and edit.path[-1] in holder:
+            value = holder.pop(edit.path[-1])
+            if edit.what == "rename":
+                _make(whole, edit.to)[edit.to[-1]] = value
+    return msgspec.json.encode(whole)
+
+
+def _make(whole: object, path: tuple[str, ...]) -> dict[str, Any]:
+    """Return the object that holds the last name of `path`; make those on the way that are not there."""
+    holder = _object(whole, ())
+    for at, name in enumerate(path[:-1]):
+        holder = _object(holder.setdefault(name, {}), path[: at + 1])
+    return holder
+
+
+def _find(whole: object, path: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the object that holds the last name of `path`, None if there is none."""
+    holder = _object(whole, ())
+    for at, name in enumerate(path[:-1]):
+        if name not in holder:
+            return None
+        holder = _object(holder[name], path[: at + 1])
+    return holder
+
+
+def _object(value: object, path: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        place = ".".join(("$", *path))
+        raise Invalid("edit_misses", f"{place} is no object, so that nothing in it can be edited", place)
+    return value
+
+
+def _halves(text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not equals:
+        raise Invalid("edit_malformed", f"{text!r} is not of the form path=value")
+    return left, right
+
+
+def _path(text: str) -> tuple[str, ...]:
+    names = tuple(name.replace("\\.", ".") for name in _DOT.split(text.removeprefix("$.")))
+    if not all(names):
+        raise Invalid("edit_malformed", f"{text!r} is not a path such as usage.input_tokens")
+    return names

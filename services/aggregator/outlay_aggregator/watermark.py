@@ -1,0 +1,83 @@
+"""How far the books are complete: everything that was accepted by a time is in the ledger and the rollups.
+
+Found from offsets alone, so that it holds whatever the services are made of, and however many run:
+
+1. note the time, and where `usage.events` ends
+2. when the pricer's group has committed all of that, note where `cost.events` and the dead letters end:
+   all that came of it stands before
+3. when the aggregator's group has committed all of that, the time of step 1 is the watermark
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.offsets import Places, behind
+from outlay_kit.telemetry import get_logger
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+
+log = get_logger(__name__)
+
+
+class Positions(Protocol):
+    """Where topics end and groups are: `outlay_kit.offsets.Offsets`."""
+
+    def ends(self, topic: str) -> Places:
+        """Return the offset that the next record will have. Raises Retryable."""
+        ...
+
+    def committed(self, group: str, topic: str) -> Places:
+        """Return the offset that `group` reads next. Raises Retryable."""
+        ...
+
+
+class Watermark:
+    """Finds one watermark after the other; `step` is called again and again."""
+
+    def __init__(
+        self,
+        positions: Positions,
+        write: Callable[[datetime], None],
+        clock: Clock,
+        pricer_group: str,
+        aggregator_group: str,
+    ) -> None:
+        self._positions = positions
+        self._write = write
+        self._clock = clock
+        self._pricer, self._aggregator = pricer_group, aggregator_group
+        self._since: datetime | None = None
+        self._accepted: Places = {}
+        self._priced: dict[str, Places] | None = None
+
+    def step(self) -> None:
+        """Look once whether what was accepted has arrived. Raises Retryable."""
+        if self._since is None:
+            now = self._clock.now()
+            self._accepted = self._positions.ends(USAGE_EVENTS.name)
+            self._since = now
+        if self._priced is None:
+            if behind(self._positions.committed(self._pricer, USAGE_EVENTS.name), self._accepted):
+                return
+            self._priced = {t.name: self._positions.ends(t.name) for t in (COST_EVENTS, DEAD_LETTER)}
+        for topic, ends in self._priced.items():
+            if behind(self._positions.committed(self._aggregator, topic), ends):
+                return
+        self._write(self._since)
+        self._since, self._priced = None, None
+
+    def follow(self, every: float) -> None:
+        """Step every `every` seconds, in a daemon thread; what is away is waited for."""
+
+        def run() -> None:
+            while True:
+                try:
+                    self.step()
+                except Retryable as error:
+                    log.debug("the watermark stands: the world is away", error=str(error))
+                self._clock.sleep(every)
+
+        threading.Thread(target=run, name="watermark", daemon=True).start()

@@ -1,0 +1,107 @@
+"""The books held to account by the command line, while the system runs."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from tests.processes import until
+from tests.system import Cli
+
+from outlay_kit.kafka import KafkaSink, deliver
+from outlay_schemas.topics import USAGE_EVENTS
+
+pytestmark = pytest.mark.stack
+
+
+def usage(event_id: str, tenant: str = "", **changes: object) -> str:
+    event = {
+        "id": event_id,
+        "source": "books",
+        "time": datetime.now(UTC).isoformat(),  # noqa: TID251 (a sender's own clock)
+        "kind": "llm",
+        "provider": "anthropic",
+        "sku": "claude-sonnet-4-5",
+        "usage": {"input_tokens": 1000},
+    }
+    return json.dumps({**event, **({"tenant": tenant} if tenant else {}), **changes})
+
+
+def put(cli: Cli, *lines: str) -> None:
+    """Put lines on the bus past the door, as a producer of its own may."""
+    sink = KafkaSink(cli.state().kafka_settings())
+    deliver(sink, USAGE_EVENTS.name, ["\n".join(lines).encode()])
+    sink.close()
+
+
+def of(found: dict[str, object], tenant: str) -> dict[str, int]:
+    return next(b for b in found["conservation"]["tenants"] if b["tenant"] == tenant)  # type: ignore[index]
+
+
+def test_everything_accepted_is_somewhere_and_conflicts_are_told(cli: Cli) -> None:
+    first, second = usage("same", "audited"), usage("same", "audited", usage={"input_tokens": 7})
+    moved = usage("moved", "audited"), usage("moved", "audited", time="2026-11-20T00:00:00Z")
+    put(
+        cli,
+        *(usage(str(n), "audited") for n in range(50)),
+        usage("0", "audited", usage={"input_tokens": 1000}),
+    )
+    put(cli, first, second, *moved, usage("bad", "audited", usage={"input_tokens": -1}))
+    found = cli.json("audit")
+    assert found["balanced"] is True
+    balance = of(found, "audited")
+    assert (balance["ledger"], balance["dead"], balance["missing"], balance["moving"]) == (55, 1, 0, 0)
+    kinds = {c["id"]: c["kind"] for c in found["conflicts"] if c["tenant"] == "audited"}
+    assert kinds["same"] == "another body"
+    assert kinds["moved"] == "another time"
+
+
+def test_p9_replay_of_dead_letters_restores_the_sum(cli: Cli) -> None:
+    put(cli, *(usage(str(n), "mended", usage={"input_tokens": -1000 if n else 1000}) for n in range(5)))
+
+    def cost() -> str:
+        [row] = cli.json("query", "SELECT toString(sum(cost)) AS s FROM costs_daily WHERE tenant = 'mended'")
+        return str(row["s"])
+
+    until(lambda: cost() == "0.003", what="the good one")
+    chosen = ("dead-letters", "replay", "--tenant", "mended", "--set", "usage.input_tokens=1000")
+    until(lambda: cli.json(*chosen, "--dry-run")["found"] == 4, what="the dead letters")
+    assert cli.json(*chosen)["sent"] == 4
+    assert cli.json(*chosen)["found"] == 0
+    until(lambda: cost() == "0.015", what="the mended ones")
+    assert "replayed" in cli("dead-letters", "show", "--tenant", "mended")
+    assert cli.json("audit", "--tenant", "mended")["balanced"] is True
+
+
+def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli: Cli) -> None:
+    from outlay_kit.warehouse import Warehouse
+
+    put(cli, *(usage(str(n), "spoilt") for n in range(10)))
+    until(lambda: cli.json("audit", "--tenant", "spoilt", "--no-bus")["periods"] != [], what="the events")
+    warehouse = Warehouse(cli.state().warehouse(write=True))
+    warehouse.command(
+        "INSERT INTO rollup_hour (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
+        " FROM rollup_hour FINAL WHERE tenant = 'spoilt'"
+    )
+    warehouse.close()
+    told = cli("audit", "--tenant", "spoilt", "--no-bus", "--patience", "1", status=1)
+    assert "do not balance" in told
+    put(cli, *(usage(f"more{n}", "spoilt") for n in range(10)))
+    assert [row["wrong"] for row in cli.json("rebuild", "--tenant", "spoilt")][1] >= 0
+    assert cli.json("audit", "--tenant", "spoilt")["balanced"] is True
+
+
+def test_windows_say_how_far_they_are_complete(cli: Cli) -> None:
+    put(cli, usage("old", "complete", time="2026-11-20T00:00:00Z"), usage("new", "complete"))
+
+    def rows() -> list[dict[str, object]]:
+        sql = (
+            "SELECT is_final, final_as_of > now() - 20 AS fresh FROM costs_daily"
+            " WHERE tenant = 'complete' ORDER BY time"
+        )
+        found: list[dict[str, object]] = cli.json("query", sql)
+        return found
+
+    until(
+        lambda: rows() == [{"is_final": True, "fresh": 1}, {"is_final": False, "fresh": 1}],
+        what="the watermark",
+    )

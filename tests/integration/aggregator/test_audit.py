@@ -1,0 +1,172 @@
+"""Audit, rebuild and dead letters, on the real engine: what is wrong is found, named, mended."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+
+from outlay_aggregator.adapters.audit import Audit, Range
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter
+from outlay_aggregator.adapters.rebuild import Rebuild
+from outlay_aggregator.domain.edits import Edit
+from outlay_aggregator.domain.windows import GRAINS
+from outlay_kit.clock import FakeClock
+from outlay_kit.fakes import FakeSink
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import DeadLetter, encoder, usage_event_decoder
+from outlay_schemas.topics import USAGE_EVENTS
+
+pytestmark = pytest.mark.stack
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.fixture
+def audit(warehouse: Warehouse) -> Audit:
+    return Audit(Books(warehouse, 1000), warehouse, FakeClock(NOW))
+
+
+@pytest.fixture(autouse=True)
+def _merging(warehouse: Warehouse) -> Iterator[None]:
+    """A removal is a mutation, which the engine does as it merges."""
+    tables = ("rollup_minute", "rollup_hour", "rollup_day")
+    for table in tables:
+        warehouse.command(f"SYSTEM START MERGES {table}")
+    yield
+    for table in tables:
+        warehouse.command(f"SYSTEM STOP MERGES {table}")
+
+
+def fill(world: World, tenant: str, minutes: int = 90) -> None:
+    world.send(lines(cost_event(tenant, str(n), START + timedelta(minutes=n), "0.5") for n in range(minutes)))
+    world.run_through([])
+
+
+def spoil(warehouse: Warehouse, table: str, tenant: str, version: str, window: str) -> None:
+    warehouse.command(
+        f"INSERT INTO {table} (tenant, window, version, groups) SELECT tenant, {window}, {version}, arrayMap(g ->"  # noqa: S608
+        " tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9), tuple(g.10 + 1)),"
+        f" tuple(g.11, g.12, g.13)), groups) FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window LIMIT 1",
+        {"t": tenant},
+    )
+
+
+def test_books_that_balance_are_found_to_balance(audit: Audit, world: World) -> None:
+    fill(world, "balanced")
+    asked = Range(tenants=["balanced"])
+    shares: list[float] = []
+    assert audit.differences(asked, told=shares.append) == (0, [])
+    assert shares[-1] == 1
+    [period] = audit.periods(asked)
+    assert (period.month, period.events, period.ledger, period.balanced) == ("2026-11", 90, Decimal(45), True)
+    assert audit.conflicts(asked) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "version", "window"),
+    [
+        ("rollup_minute", "version", "window"),  # the same version: the later row is kept
+        ("rollup_minute", "version + 1", "window"),
+        ("rollup_hour", "version + 7", "window"),
+        ("rollup_day", "version + 7", "window"),
+        ("rollup_minute", "version", "window - 3600"),  # a window in which nothing happened
+    ],
+)
+def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
+    audit: Audit, world: World, table: str, version: str, window: str
+) -> None:
+    tenant = f"wrong-{table}-{version}-{window}"
+    asked = Range(tenants=[tenant])
+    fill(world, tenant)
+    spoil(world.warehouse, table, tenant, version, window)
+    count, wrong = audit.differences(asked)
+    assert count >= 1
+    first = next(each for each in wrong if each.grain == table.removeprefix("rollup_"))
+    assert first.cells[0].stored[0] - first.cells[0].right[0] in {Decimal(1), Decimal("1.5")}
+    assert "team=growth" in first.cells[0].cell
+    published: list[bytes] = []
+    rebuild = Rebuild(Books(world.warehouse, 1000))
+    done = {
+        each.grain: each for each in rebuild.run(rebuild.windows(asked), published.append, lambda _: None)
+    }
+    assert done[first.grain].wrong == 1
+    assert audit.differences(asked)[0] == 0
+    for grain in GRAINS:
+        assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal(45)
+    again = rebuild.run(rebuild.windows(asked), published.append, lambda _: None)
+    assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
+
+
+def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world: World) -> None:
+    tenant, asked = "lost", Range(tenants=["lost"])
+    Books(world.warehouse, 1000).append("ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")]))
+    assert audit.differences(asked)[0] == 1  # minutes are not the ledger's; hours are the minutes'
+    told: list[int] = []
+    rebuild = Rebuild(Books(world.warehouse, 1000))
+    rebuild.run(rebuild.windows(asked), lambda _: None, told.append)
+    assert told[-1] == 3
+    assert audit.differences(asked)[0] == 0
+
+
+def test_one_identity_at_two_times_is_counted_twice_and_reported(audit: Audit, world: World) -> None:
+    tenant = "twice"
+    world.send(lines([cost_event(tenant, "x"), cost_event(tenant, "x", START + timedelta(days=40))]))
+    world.send(lines([cost_event(tenant, "y", tokens=1), cost_event(tenant, "y", tokens=2)]))
+    world.run_through([])
+    found = {c.id: (c.kind, c.bodies) for c in audit.conflicts(Range(tenants=[tenant]))}
+    assert found == {"x": ("another time", 2), "y": ("another body", 2)}
+
+
+USAGE = {
+    "id": "1",
+    "source": "s",
+    "time": "2026-11-24T01:02:03Z",
+    "kind": "llm",
+    "sku": "gpt-5",
+    "usage": {"tokens": 5},
+}
+
+
+def letter(identity: str, body: bytes, stage: str = "ingest") -> DeadLetter:
+    return DeadLetter(
+        identity, "mender", stage, "event_invalid", "no such meter", "$.usage", NOW, body  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
+    warehouse = world.warehouse
+    good = encoder.encode({**USAGE, "what": 1})
+    kept = [letter("l1", good), letter("l2", b"{"), letter("l3", b'{"tenant":"mender"}', "aggregator")]
+    Books(warehouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
+    letters = DeadLetters(warehouse, FakeSink(world.broker))
+    chosen = Filter(tenant="mender")
+    assert {row["stage"]: row["letters"] for row in letters.counts(chosen)} == {"ingest": 2, "aggregator": 1}
+    found = letters.find(chosen)
+    assert {each.id: each.body for each in found} == {each.id: each.body for each in kept}
+    assert [each.id for each in letters.find(Filter(tenant="mender", contains="what"))] == ["l1"]
+    edits = [Edit.delete("what"), Edit.rename("usage.tokens=usage.input_tokens")]
+    mended = [letters.mend(each, edits) for each in found]
+    assert {m.letter.id: bool(m.refusal) for m in mended} == {"l1": False, "l2": True, "l3": True}
+    assert world.broker.records(USAGE_EVENTS.name) == []
+    assert letters.replay(mended) == 1
+    [record] = world.broker.records(USAGE_EVENTS.name)
+    event = usage_event_decoder.decode(record.value)
+    assert (event.tenant, event.usage) == ("mender", {"input_tokens": 5})
+    assert [each.id for each in letters.find(chosen)] == ["l2", "l3"]
+    again = [letters.mend(each, edits) for each in letters.find(Filter(tenant="mender", replayed=True))]
+    assert letters.replay(again) == 0
+    assert len(world.broker.records(USAGE_EVENTS.name)) == 1
+
+
+def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: World) -> None:
+    body = encoder.encode(cost_event("mender2", "1"))[:-1] + b',"what":1}'
+    letters = DeadLetters(world.warehouse, FakeSink(world.broker))
+    Books(world.warehouse, 1000).append("dead_letters", encoder.encode(letter("l4", body, "aggregator")))
+    [found] = letters.find(Filter(ids=["l4"]))
+    assert "what" in letters.mend(found, []).refusal
+    assert letters.replay([letters.mend(found, [Edit.delete("what")])]) == 1
+    world.run_through([])
+    assert sum(m[0] for m in stored(world.warehouse, "mender2", "day").values()) == Decimal("1.25")

@@ -1,0 +1,81 @@
+"""Complete means: accepted, priced and written; and the time is that of the acceptance."""
+
+from datetime import datetime
+
+import pytest
+from tests.unit.aggregator.rig import NOW
+
+from outlay_aggregator.watermark import Watermark
+from outlay_kit.clock import FakeClock
+from outlay_kit.errors import Retryable
+from outlay_kit.offsets import Places, behind
+
+
+class Bus:
+    """Ends of topics and places of groups, by hand."""
+
+    def __init__(self) -> None:
+        self.end = {"usage.events": {0: 0, 1: 0}, "cost.events": {0: 0}, "usage.dead-letter": {0: 0}}
+        self.at: dict[tuple[str, str], dict[int, int]] = {}
+        self.away = False
+
+    def ends(self, topic: str) -> Places:
+        if self.away:
+            raise Retryable("away")
+        return dict(self.end[topic])
+
+    def committed(self, group: str, topic: str) -> Places:
+        return dict(self.at.get((group, topic), dict.fromkeys(self.end[topic], 0)))
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+def test_it_moves_only_when_all_that_was_accepted_is_priced_and_written(bus: Bus) -> None:
+    clock, written = FakeClock(NOW), list[datetime]()
+    watermark = Watermark(bus, written.append, clock, "p", "a")
+    bus.end["usage.events"] = {0: 5, 1: 2}
+    watermark.step()
+    clock.advance(10)
+    bus.end["usage.events"] = {0: 9, 1: 2}  # accepted later: not waited for
+    bus.end["cost.events"] = {0: 3}
+    bus.at["p", "usage.events"] = {0: 5, 1: 1}
+    watermark.step()
+    bus.at["p", "usage.events"] = {0: 6, 1: 2}
+    watermark.step()
+    assert written == []
+    bus.at["a", "cost.events"] = {0: 3}
+    bus.end["cost.events"] = {0: 4}
+    watermark.step()
+    assert written == [NOW]
+    watermark.step()
+    assert written == [NOW]  # the next one waits for the pricer
+
+
+def test_dead_letters_are_waited_for_too(bus: Bus) -> None:
+    written = list[datetime]()
+    watermark = Watermark(bus, written.append, FakeClock(NOW), "p", "a")
+    bus.end["usage.dead-letter"] = {0: 1}
+    watermark.step()
+    assert written == []
+    bus.at["a", "usage.dead-letter"] = {0: 1}
+    watermark.step()
+    assert written == [NOW]
+
+
+def test_a_bus_that_is_away_moves_nothing(bus: Bus) -> None:
+    clock, written = FakeClock(NOW), list[datetime]()
+    watermark = Watermark(bus, written.append, clock, "p", "a")
+    bus.away = True
+    with pytest.raises(Retryable):
+        watermark.step()
+    clock.advance(5)
+    bus.away = False
+    watermark.step()
+    assert [(at - NOW).total_seconds() for at in written] == [5]
+
+
+def test_behind_counts_what_is_left_of_each_partition() -> None:
+    assert behind({0: 5, 1: 9}, {0: 7, 1: 3, 2: 4}) == 6
