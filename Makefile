@@ -50,8 +50,8 @@ browser: ## find Chromium for the browser tests; on Debian, as root, install it
 test: check browser ## everything that runs here, on the real Kafka and the real ClickHouse engine
 	$(BIN)/pytest tests -q -m "stack and not chaos"
 
-chaos: setup ## the long tests that kill -9 and starve the services
-	$(BIN)/pytest tests -q -m chaos
+chaos: setup ## the long tests that kill -9 and starve the services, with a table of what was survived
+	$(BIN)/pytest tests/chaos -q --timeout 1800
 
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py

@@ -57,7 +57,7 @@ def audit(
     from outlay_kit.warehouse import Warehouse
 
     asked = _range(start, end, tenant)
-    kafka, settings = stores(write=bus)
+    kafka, settings = stores(write=True)  # the scratch tables, and settings that a reader may not change
     warehouse = Warehouse(settings)
     auditor = Audit(Books(warehouse, _cells()), warehouse, SystemClock())
     with _bar("events", as_json) as (progress, task):

@@ -1,0 +1,192 @@
+"""The whole pipeline as processes that may be killed, fed with events that an oracle holds."""
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+from tests.chaos.stores import Stores
+from tests.e2e.oracle import Cell, cells
+from tests.processes import Ingest, Service, until
+
+from outlay_kit.clock import SystemClock
+from outlay_kit.offsets import Offsets, behind
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+
+MODELS = (
+    ("anthropic", "claude-sonnet-4-5"),
+    ("openai", "gpt-5"),
+    ("openai", "gpt-5-mini"),
+    ("nobody", "unknown-1"),
+)
+_CUT: dict[str, dict[str, int]] = {"minute": {}, "hour": {"minute": 0}, "day": {"minute": 0, "hour": 0}}
+_VIEWS = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
+Book = dict[Cell, tuple[Decimal, int, int]]
+
+
+def make(count: int, seed: int = 1, source: str = "chaos") -> list[UsageEvent]:
+    """Events of the last hours, out of order, of few teams, models and users."""
+    dice = random.Random(seed)  # noqa: S311 (the same events every time)
+    start = SystemClock().now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    made = []
+    for n in range(count):
+        provider, sku = dice.choice(MODELS)
+        made.append(
+            UsageEvent(
+                id=f"e{n}",
+                source=source,
+                time=start + timedelta(seconds=dice.randrange(2 * 3600), microseconds=dice.randrange(10**6)),
+                kind="llm",
+                provider=provider,
+                sku=sku,
+                usage={"input_tokens": dice.randrange(1, 5000), "output_tokens": dice.randrange(1, 500)},
+                team=dice.choice(["growth", "search", ""]) or None,
+                project=dice.choice(["assistant", "batch"]),
+                user=f"u{dice.randrange(20)}",
+            )
+        )
+    return made
+
+
+class Sender(threading.Thread):
+    """Sends events through ingest until each is accepted, some of them twice; `rate` events a second at most."""
+
+    def __init__(self, ingest: Ingest, events: Sequence[UsageEvent], rate: float, batch: int = 100) -> None:
+        super().__init__(daemon=True)
+        self._ingest, self._events, self._rate, self._batch = ingest, events, rate, batch
+        self.accepted = 0
+        self.refused = 0
+        self.start()
+
+    def run(self) -> None:
+        started = time.monotonic()
+        with httpx.Client(headers={"X-API-Key": self._ingest.key}, timeout=15) as client:
+            for at in range(0, len(self._events), self._batch):
+                part = self._events[max(0, at - 3) : at + self._batch]
+                body = b"\n".join(encoder.encode(event) for event in part)
+                while not self._send(client, body):
+                    time.sleep(0.1)
+                self.accepted = at + self._batch
+                ahead = self.accepted / self._rate - (time.monotonic() - started)
+                time.sleep(max(0.0, ahead))
+
+    def _send(self, client: httpx.Client, body: bytes) -> bool:
+        try:
+            answer = client.post(
+                self._ingest.url, content=body, headers={"Content-Type": "application/x-ndjson"}
+            )
+        except httpx.TransportError:
+            return False
+        assert answer.status_code in {202, 503}, answer.text
+        self.refused += answer.status_code == 503
+        return answer.status_code == 202
+
+    def done(self) -> bool:
+        return not self.is_alive()
+
+
+class Pipeline:
+    """Ingest, pricer and aggregator over stores; every start is of a new process."""
+
+    def __init__(self, stores: Stores, folder: Path, **warehouse: str) -> None:
+        self.stores = stores
+        self.env = {
+            "OUTLAY_KAFKA": stores.kafka.bootstrap,
+            "OUTLAY_CLICKHOUSE": warehouse.get("url", stores.warehouse.url),
+            "OUTLAY_CLICKHOUSE_USER": stores.warehouse.user,
+            "OUTLAY_CLICKHOUSE_PASSWORD": stores.warehouse.password.get_secret_value(),
+        }
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ingest = Ingest(stores.kafka, folder)
+        self.pricer = self.service("pricer")
+        self.aggregator = self.service("aggregator")
+        self.warehouse = Warehouse(stores.warehouse)
+        self.kills = 0
+
+    @property
+    def tenant(self) -> str:
+        return self.ingest.tenant
+
+    @property
+    def services(self) -> list[Service]:
+        return [self.ingest, self.pricer, self.aggregator]
+
+    def service(self, name: str, module: str = "", **env: str) -> Service:
+        log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
+        return Service(module or f"outlay_{name}.main", log, {**self.env, **env})
+
+    def start(self) -> "Pipeline":
+        for service in reversed(self.services):
+            service.start()
+        return self
+
+    def stop(self) -> None:
+        for service in self.services:
+            assert service.stop() == 0, service.log.read_text()[-2000:]
+
+    def kill(self, service: Service) -> None:
+        service.kill()
+        self.kills += 1
+
+    def die_at(self, service: Service, place: str, seconds: float = 60) -> None:
+        """Start a service that dies at a failpoint, wait until it did, start it again."""
+        self.kill(service)
+        service.env["OUTLAY_FAILPOINT"] = place
+        service.launch()
+        until(service.ended, seconds, f"death at {place}")
+        assert service.running.returncode == -9, service.log.read_text()[-2000:]
+        self.kills += 1
+        service.env["OUTLAY_FAILPOINT"] = ""
+        service.start()
+
+    def settle(
+        self, seconds: float = 120, pricer: str = "outlay-pricer", aggregator: str = "outlay-aggregator"
+    ) -> None:
+        """Wait until all that was accepted is priced and written."""
+        offsets = Offsets(self.stores.kafka)
+
+        def arrived() -> bool:
+            ends = offsets.ends(USAGE_EVENTS.name)
+            if behind(offsets.committed(pricer, USAGE_EVENTS.name), ends):
+                return False
+            topics = (COST_EVENTS.name, DEAD_LETTER.name)
+            return not any(behind(offsets.committed(aggregator, t), offsets.ends(t)) for t in topics)
+
+        until(arrived, seconds, "the end of the lag")
+        offsets.close()
+
+    def book(self, grain: str) -> Book:
+        """What a reader sees."""
+        rows = self.warehouse.rows(
+            f"SELECT toUnixTimestamp(time) AS at, team, project, provider, sku, user, cost, events, unpriced_events"  # noqa: S608
+            f" FROM {_VIEWS[grain]} WHERE tenant = {{t:String}}",
+            {"t": self.tenant},
+        )
+        return {
+            (datetime.fromtimestamp(r["at"], UTC), r["team"], r["project"], r["provider"], r["sku"], r["user"]): (
+                r["cost"], r["events"], r["unpriced_events"],
+            )
+            for r in rows
+        }  # fmt: skip
+
+    def mismatches(self, events: Sequence[UsageEvent]) -> int:
+        """How many cells, of all rollups, are not what the oracle says."""
+        right = cells(events)
+        wrong = 0
+        for grain, cut in _CUT.items():
+            wide: Book = defaultdict(lambda: (Decimal(0), 0, 0))
+            for (at, *names), measures in right.items():
+                cell: Cell = (at.replace(**cut), *names)  # type: ignore[assignment, arg-type]
+                before = wide[cell]
+                wide[cell] = (before[0] + measures[0], before[1] + measures[1], before[2] + measures[2])
+            found = self.book(grain)
+            wrong += sum(found.get(cell) != wide.get(cell) for cell in found.keys() | wide.keys())
+        return wrong
