@@ -158,6 +158,12 @@ def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, 
         Column("ledger_usd", "ledger", "usd"), Column("difference_usd", "bill - ledger", "change"),
         Column("drift", "drift", "growth"), Column("note", ""),
     )  # fmt: skip
+    notes = _notes(total_billed, whole, tolerance)
+    total = row((None, None), total_billed, whole, "", 0)
+    return Sheet("reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2)
+
+
+def _notes(total_billed: int, whole: Sums, tolerance: Fraction) -> list[str]:
     drift = share(total_billed - whole.cost, total_billed)
     notes = [
         f"the ledger is off by {percent(drift, sign=True) or 'all'} of the bill; {percent(tolerance)} is taken as none"
@@ -170,5 +176,4 @@ def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, 
             f"{dollars(whole.cost, lower_bound=True)}, {whole.unpriced:,} events of the ledger are unpriced:"
             " it is a lower bound"
         )
-    total = row((None, None), total_billed, whole, "", 0)
-    return Sheet("reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2)
+    return notes

@@ -30,28 +30,8 @@ def chargeback_sheet(
 
     `by`: the unit's dimension, then those of the lines. Amendments are lines of their own, and add up with the others.
     """
-    rows: list[Row] = []
     depth = len(by) - 1
-    for statement in found:
-        unit = name_of(statement.unit)
-        rows.append(
-            Row(
-                (unit, None, *[None] * depth, Spent(statement.amended, statement.unpriced), None),
-                0,
-                leaf=False,
-            )
-        )
-        for line in statement.lines:
-            keys = (
-                [name_of(key) for key in line.keys] if line.what == OWN else [*line.keys, *[""] * (depth - 1)]
-            )
-            what = line.what
-            rows.append(Row((unit, what, *keys, Spent(line.cost, line.unpriced), line.events or None), 1))
-        for item in statement.amendments:
-            keys = (
-                [name_of(key) for key in item.keys] if item.what == OWN else [*item.keys, *[""] * (depth - 1)]
-            )
-            rows.append(Row((unit, f"amendment ({item.what})", *keys, Spent(item.change), None), 1))
+    rows = [row for statement in found for row in _rows(statement, depth)]
     total = sum(statement.amended for statement in found)
     unpriced = sum(statement.unpriced for statement in found)
     changed = sum(item.change for statement in found for item in statement.amendments)
@@ -70,3 +50,22 @@ def chargeback_sheet(
         Row((None, None, *[None] * depth, Spent(total, unpriced), None)), tuple(told),
         {"month": month, "tz": zone, "by": list(by), "state": state},
     )  # fmt: skip
+
+
+def _rows(statement: Statement, depth: int) -> list[Row]:
+    """Return the row of a unit, and one for each of its lines and amendments."""
+    unit = name_of(statement.unit)
+    whole = Spent(statement.amended, statement.unpriced)
+    rows = [Row((unit, None, *[None] * depth, whole, None), 0, leaf=False)]
+    for line in statement.lines:
+        keys = _keys(line.what, line.keys, depth)
+        rows.append(Row((unit, line.what, *keys, Spent(line.cost, line.unpriced), line.events or None), 1))
+    for item in statement.amendments:
+        keys = _keys(item.what, item.keys, depth)
+        rows.append(Row((unit, f"amendment ({item.what})", *keys, Spent(item.change), None), 1))
+    return rows
+
+
+def _keys(what: str, keys: tuple[str, ...], depth: int) -> list[str]:
+    """Return what a line is about; of a shared cost that is only the name of its split."""
+    return [name_of(key) for key in keys] if what == OWN else [*keys, *[""] * (depth - len(keys))]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outlay.cli.choices import read_published
-from outlay.cli.common import err, told
+from outlay.cli.common import err, out, told
 from outlay.cli.reports import AsJsonOption, Format, FormatOption, From, OutFile, To, Tz, give, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from outlay.opportunities.run import Opportunities
     from outlay_reports.sheet import Sheet
 
@@ -24,6 +26,10 @@ def opportunities(
     limit: Annotated[int, typer.Option(min=1, help="Show so many at most.")] = 15,
     least: Annotated[float, typer.Option(min=0, help="Leave out what saves less USD a month.")] = 1.0,
     most: Annotated[int, typer.Option("--events", min=1, help="Look at so many events at most.")] = 500_000,
+    dismiss: Annotated[str | None, typer.Option(metavar="ID", help="Do not show this one any more.")] = None,
+    restore: Annotated[str | None, typer.Option(metavar="ID", help="Show this one again.")] = None,
+    reason: Annotated[str, typer.Option(help="Why it is dismissed.")] = "",
+    dismissed: Annotated[bool, typer.Option(help="Show what was dismissed, too.")] = False,
     form: FormatOption = Format.table,
     as_json: AsJsonOption = False,
     file: OutFile = None,
@@ -38,13 +44,19 @@ def opportunities(
       outlay opportunities
 
       outlay opportunities --from 30d --least 100 --json
+
+      outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
     """
     from outlay.local import stores
+    from outlay.opportunities.dismissals import Dismissals
     from outlay.opportunities.run import find
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.periods import read_span, zone_of
 
+    if dismiss or restore:
+        _mark(dismiss or restore or "", reason, dismissed=bool(dismiss))
+        return
     with reading():
         span = read_span(start, end, zone_of(tz), SystemClock().now())
         catalog = read_published()
@@ -59,13 +71,33 @@ def opportunities(
                     most=most,
                     told=lambda n: status.update(f"{n:,} events priced"),
                 )
+            known = Dismissals(warehouse).reasons()
         finally:
             warehouse.close()
-        give(savings_sheet(found, limit, least), form, as_json, file)
+        give(savings_sheet(found, limit, least, {} if dismissed else known), form, as_json, file)
 
 
-def savings_sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
-    """Return the `limit` greatest savings of at least `least` USD a month."""
+def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
+    import getpass
+
+    from outlay.local import stores
+    from outlay.opportunities.dismissals import Dismissals
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.warehouse import Warehouse
+
+    warehouse = Warehouse(stores(write=True)[1])
+    try:
+        now = SystemClock().now()
+        Dismissals(warehouse).mark(identity, reason, getpass.getuser(), now, dismissed=dismissed)
+    finally:
+        warehouse.close()
+    out.print(f"{identity} is {'dismissed' if dismissed else 'shown again'}", markup=False)
+
+
+def savings_sheet(
+    found: "Opportunities", limit: int, least: float, dismissed: "Mapping[str, str]"
+) -> "Sheet":
+    """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed."""
     from datetime import timedelta
     from fractions import Fraction
 
@@ -74,7 +106,8 @@ def savings_sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
     from outlay_reports.sheets import name_of
 
     month = Fraction(timedelta(days=30) / found.span.length)
-    shown = [one for one in found.findings if one.saving * month >= Fraction(least) * 10**12]
+    large = [one for one in found.findings if one.saving * month >= Fraction(least) * 10**12]
+    shown = [one for one in large if one.id not in dismissed]
     rows = []
     for one in shown[:limit]:
         _, team, project, _, sku = one.where
@@ -91,12 +124,7 @@ def savings_sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
         Column("monthly_usd", "a month", "usd"), Column("share", "of its cost", "share"),
         Column("events", "events", "count"), Column("check", "make sure"), Column("example", "such as"),
     )  # fmt: skip
-    notes = ["savings overlap: do not add them up"]
-    if len(shown) > limit:
-        notes.append(f"{len(shown) - limit} more: --limit")
-    if not found.whole:
-        until = f"{found.span.end:%Y-%m-%d %H:%M} UTC"
-        notes.append(f"only the first {found.events:,} events were looked at, until {until}: --events")
+    notes = _notes(found, limit, len(shown), len(large) - len(shown))
     span = found.span
     facts: dict[str, object] = {
         "from": span.start.isoformat(),
@@ -107,3 +135,19 @@ def savings_sheet(found: "Opportunities", limit: int, least: float) -> "Sheet":
     return Sheet(
         "opportunities", title, columns, tuple(rows), notes=tuple(notes), facts=facts, empty="nothing"
     )
+
+
+def _notes(found: "Opportunities", limit: int, shown: int, hidden: int) -> list[str]:
+    from outlay_reports.money import dollars
+
+    notes = ["savings overlap: do not add them up"]
+    if found.cached:
+        notes.append(f"prompt caching has already saved {dollars(found.cached)} in this time")
+    if hidden:
+        notes.append(f"{hidden} dismissed: --dismissed shows them")
+    if shown > limit:
+        notes.append(f"{shown - limit} more: --limit")
+    if not found.whole:
+        until = f"{found.span.end:%Y-%m-%d %H:%M} UTC"
+        notes.append(f"only the first {found.events:,} events were looked at, until {until}: --events")
+    return notes

@@ -99,6 +99,8 @@ class Detector:
         self._others = others
         self._found: dict[tuple[Way, Where], Finding] = {}
         self._last_call: dict[Where, datetime] = {}
+        self.cached = 0
+        """Pico-USD that prompt caching has saved: what the calls would have cost without it, less their cost."""
         self._seen: OrderedDict[tuple[object, ...], datetime] = OrderedDict()
 
     def findings(self) -> list[Finding]:
@@ -118,6 +120,7 @@ class Detector:
         self._repeated(event, cost)
         if event.price_status != "priced":
             return  # what the provider billed cannot be compared with a list price
+        self._count_cached(event, usage, cost)
         self._batch(event, usage)
         self._cache(event, usage)
         for model, way in self._others(event.provider, event.sku):
@@ -135,6 +138,17 @@ class Detector:
         if saving:
             where = where_of(event)
             self._found.setdefault((way, where), Finding(way, where)).add(event, saving)
+
+    def _count_cached(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
+        plain = {meter: quantity for meter, quantity in usage.usage.items() if not meter.startswith("cache_")}
+        if len(plain) == len(usage.usage):
+            return
+        try:
+            uncached = self._price(msgspec.structs.replace(usage, usage=plain))
+        except Invalid:
+            return
+        if uncached.price_status == "priced" and uncached.cost is not None:
+            self.cached += to_pico(uncached.cost) - cost
 
     def _idle(self, event: CostEvent, cost: int) -> None:
         attributes = event.attributes

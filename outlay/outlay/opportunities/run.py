@@ -32,6 +32,8 @@ class Opportunities:
     events: int
     whole: bool
     span: Span
+    cached: int
+    """Pico-USD that prompt caching has already saved in these events."""
 
 
 def find(
@@ -51,7 +53,7 @@ def find(
         seen += 1
         if seen % 1000 == 0:
             told(seen)
-    return Opportunities(detector.findings(), seen, whole, Span(span.start, end))
+    return Opportunities(detector.findings(), seen, whole, Span(span.start, end), detector.cached)
 
 
 def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:

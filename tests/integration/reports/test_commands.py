@@ -213,6 +213,12 @@ def test_opportunities_name_what_they_were_found_in(run: Run, events: list[CostE
     smaller = next(row for row in found["rows"] if row["kind"] == "smaller model" and row["sku"] == "gpt-5")
     source, _, name = smaller["example"].partition("#")
     assert any(event.source == source and event.id == name and event.sku == "gpt-5" for event in events)
+    run("opportunities", "--dismiss", smaller["id"], "--reason", "tried")
+    words = ("opportunities", "--from", "20d", "--least", "0", "--json")
+    assert smaller["id"] not in {row["id"] for row in json.loads(run(*words).stdout)["rows"]}
+    assert smaller["id"] in {row["id"] for row in json.loads(run(*words, "--dismissed").stdout)["rows"]}
+    run("opportunities", "--restore", smaller["id"])
+    assert smaller["id"] in {row["id"] for row in json.loads(run(*words).stdout)["rows"]}
 
 
 def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_path: Path) -> None:

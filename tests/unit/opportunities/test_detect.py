@@ -83,6 +83,17 @@ def test_a_cache_is_written_once_and_read_while_it_is_warm() -> None:
     assert not any("caching" in name for name in found(calls, Prompts(calls=1000, short=500)))
 
 
+def test_what_a_cache_has_saved_is_what_the_calls_would_have_cost_without_it() -> None:
+    usage = call(
+        0,
+        sku="claude-sonnet-4-5",
+        usage={"input_tokens": 10_000, "cache_read_tokens": 8_000, "output_tokens": 1},
+    )
+    detector = Detector(priced, {}, stand_ins(catalog()))
+    detector.look(priced(usage), usage)
+    assert Decimal(detector.cached) / 10**12 == Decimal(8_000) * Decimal("2.7") / 10**6
+
+
 def test_a_loop_is_found_and_one_of_each_call_is_left() -> None:
     loop = [call(7, after=n) for n in range(5)]
     each = Decimal(priced(loop[0]).cost or 0)
