@@ -58,7 +58,8 @@ def facts(question: Question, **more: object) -> dict[str, object]:
     }
 
 
-def _heading(what: str, span: Span, question: Question) -> str:
+def heading(what: str, span: Span, question: Question) -> str:
+    """Return the title of a report: what, when, in which zone, of what."""
     zone = question.zone
     where = "".join(
         f", {name} {' or '.join(map(name_of, values))}" for name, values in question.where.items()
@@ -113,7 +114,7 @@ def showback_sheet(question: Question, cells: Sequence[Cell], users: Sequence[Us
     columns = (*_keys(question.by), _COST, _SHARE, _EVENTS, _UNPRICED)
     return Sheet(
         "showback",
-        _heading("Showback", question.span, question),
+        heading("Showback", question.span, question),
         columns + (_UNITS if users else ()),
         tuple(row(node.keys, node.sums) for node in walk(root)),
         row((), root.sums),
@@ -139,7 +140,7 @@ def top_sheet(question: Question, cells: Sequence[Cell], limit: int) -> Sheet:
         *_keys(question.by), _COST, _SHARE, Column("running_share", "running", "share"), _EVENTS, _UNPRICED,
     )  # fmt: skip
     notes = tuple(gaps(found.whole, cells, question.by))
-    title = _heading(f"Top {len(found.ranks)}", question.span, question)
+    title = heading(f"Top {len(found.ranks)}", question.span, question)
     total = row((None,) * depth, found.whole, None)
     return Sheet("top", title, columns, tuple(rows), total, notes, facts(question))
 
@@ -164,7 +165,7 @@ def trend_sheet(question: Question, found: Trend, cells: Sequence[Cell]) -> Shee
     whole = found.all.whole
     total = Row((None, None, *[None] * depth, spent(whole), None, whole.events, whole.unpriced))
     notes = tuple(gaps(whole, cells, question.by))
-    title = _heading(f"Trend by {question.unit}", question.span, question)
+    title = heading(f"Trend by {question.unit}", question.span, question)
     return Sheet("trend", title, columns, tuple(rows), total, notes, facts(question, unit=question.unit))
 
 
@@ -221,7 +222,7 @@ def compare_sheet(earlier: Question, later: Question, found: Comparison, cells: 
     )  # fmt: skip
     span = earlier.span
     against = f"{_moment(span.start, earlier.zone)} to {_moment(span.end, earlier.zone)}"
-    title = f"{_heading('Compare', later.span, later)}, with {against}"
+    title = f"{heading('Compare', later.span, later)}, with {against}"
     rows = tuple(row(part) for part in found.parts)
     notes = gaps(found.all.later, cells, later.by)
     more = {"earlier_from": span.start.isoformat(), "earlier_to": span.end.isoformat()}

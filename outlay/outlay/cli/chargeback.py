@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outlay.cli.asking import Format as TableFormat
+from outlay.cli.asking import Tz, allocation, give, reading
 from outlay.cli.common import CommandError, err, told
-from outlay.cli.reports import Format as TableFormat
-from outlay.cli.reports import Tz, give, reading
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from outlay_kit.settings import KafkaSettings
     from outlay_reports.adapters.books import Books
     from outlay_reports.chargeback import Closing, Line
     from outlay_reports.question import Question
     from outlay_reports.sheet import Sheet
-    from outlay_schemas.catalog import Split
 
 
 class Format(StrEnum):
@@ -125,24 +123,9 @@ def _question(month: str | None, tz: str, unit: str, lines: str, tenant: str, no
 
 
 def _lines(books: "Books", question: "Question") -> tuple["Line", ...]:
-    from dataclasses import replace
-
-    from outlay.local import stores
-    from outlay_reports.allocation import active, allocate, dimensions_of
     from outlay_reports.chargeback import lines_of
 
-    splits = active(_splits(stores()[0]), question.span.start)
-    more = tuple(name for name in dimensions_of(splits) if name not in question.by)
-    deep = replace(question, by=(*question.by, *more))
-    return lines_of(allocate(books.cells(deep), deep.by, len(question.by), splits))
-
-
-def _splits(kafka: "KafkaSettings") -> tuple["Split", ...]:
-    from outlay.catalog.publish import newest
-    from outlay_kit.clock import SystemClock
-
-    catalog = newest(kafka, SystemClock())
-    return () if catalog is None else catalog.splits
+    return lines_of(allocation(books, question))
 
 
 def _closings(tenant: str, month: str, zone: str) -> list["Closing"]:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from outlay.cli.asking import From, Tenant, To, reading
 from outlay.cli.common import CommandError, err, told
-from outlay.cli.reports import From, Tenant, To, reading
 
 app = typer.Typer(name="export", no_args_is_help=True, help="Write the ledger in a format of the field.")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outlay.cli.asking import By, Tenant, Tz, Where, reading
 from outlay.cli.common import CommandError, err, out, told
-from outlay.cli.reports import By, Tenant, Tz, Where, reading
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outlay.cli.asking import AsJsonOption, Format, FormatOption, From, OutFile, To, Tz, give, reading
 from outlay.cli.choices import read_published
 from outlay.cli.common import err, out, told
-from outlay.cli.reports import AsJsonOption, Format, FormatOption, From, OutFile, To, Tz, give, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,8 +2,8 @@
 
 import typer
 
+from outlay.cli.asking import AsJsonOption, Tenant, Tz, Where, reading
 from outlay.cli.common import out, told
-from outlay.cli.reports import AsJsonOption, Tenant, Tz, Where, reading
 
 
 @told

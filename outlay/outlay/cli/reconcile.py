@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outlay.cli.asking import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
 from outlay.cli.common import CommandError, told
-from outlay.cli.reports import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
 
 if TYPE_CHECKING:
     from decimal import Decimal

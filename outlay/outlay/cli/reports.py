@@ -2,145 +2,35 @@
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import CommandError, err, out, told
-
-if TYPE_CHECKING:
-    from outlay_reports.adapters.books import Books
-    from outlay_reports.periods import Unit
-    from outlay_reports.question import Question
-    from outlay_reports.sheet import Sheet
+from outlay.cli.asking import (
+    AsJsonOption,
+    By,
+    Format,
+    FormatOption,
+    From,
+    OutFile,
+    Tenant,
+    TimeUnit,
+    To,
+    Tz,
+    Where,
+    allocation,
+    ask,
+    give,
+    reading,
+)
+from outlay.cli.common import err, out, told
 
 app = typer.Typer(
     name="report",
     no_args_is_help=True,
     help="Who spent what, why, and how it moves. Exact, in any time zone; what has no owner or no price is shown.",
 )
-
-
-class Format(StrEnum):
-    """What a report is written as."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    markdown = "markdown"
-
-
-class TimeUnit(StrEnum):
-    """Into which pieces time is cut."""
-
-    hour = "hour"
-    day = "day"
-    week = "week"
-    month = "month"
-    quarter = "quarter"
-    year = "year"
-
-
-By = Annotated[
-    str | None,
-    typer.Option(
-        "--by", metavar="DIM,DIM", help="Dimensions, the widest first: business_unit,team,user, tags.env …"
-    ),
-]
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="TIME",
-        help="2026-11-01, 2026-11, an instant, or 36h, 7d, 4w ago. Default: this month.",
-    ),
-]
-To = Annotated[
-    str | None, typer.Option("--to", metavar="TIME", help="A day or month is included. Default: now.")
-]
-Tz = Annotated[
-    str, typer.Option("--tz", envvar="OUTLAY_TZ", help="Time zone in which days and months begin.")
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", metavar="DIM=VALUE", help="Only this, to drill down; repeat for more. team= is nobody's."
-    ),
-]
-Tenant = Annotated[
-    list[str] | None, typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Whose costs. Default: of all.")
-]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What to write.")]
-AsJsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
-OutFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")]
-
-
-@contextmanager
-def reading() -> Iterator["Books"]:
-    """Open the books of the system that is found, to read; tell what a report cannot answer."""
-    from clickhouse_connect.driver.exceptions import DatabaseError
-
-    from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
-    from outlay_reports.adapters.books import Books
-    from outlay_reports.errors import AskError
-
-    try:
-        _, settings = stores()
-        warehouse = Warehouse(settings)
-        try:
-            yield Books(warehouse)
-        finally:
-            warehouse.close()
-    except AskError as error:
-        raise CommandError(str(error), error.hint) from error
-    except DatabaseError as error:
-        raise CommandError(str(error).strip(), "is the database set up? see: outlay doctor") from error
-
-
-def ask(
-    by: str | None,
-    start: str | None,
-    end: str | None,
-    tz: str,
-    where: list[str] | None,
-    tenants: list[str] | None,
-    unit: "Unit | None" = None,
-) -> "Question":
-    """Put the options of a command together as a question. Raises AskError."""
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.periods import read_span, zone_of
-    from outlay_reports.question import Question, conditions, dimensions
-
-    zone = zone_of(tz)
-    span = read_span(start, end, zone, SystemClock().now())
-    return Question(span, zone, dimensions(by), conditions(where or []), tuple(tenants or ()), unit)
-
-
-def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
-    """Write a sheet to the terminal or to a file."""
-    from rich.console import Console
-
-    from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
-
-    form = Format.json if as_json else form
-    if form is Format.table:
-        if file is None:
-            to_terminal(sheet, out)
-            return
-        with file.open("w", encoding="utf-8") as page:
-            to_terminal(sheet, Console(file=page, width=200, highlight=False))
-    else:
-        text = {Format.csv: to_csv, Format.json: to_json, Format.markdown: to_markdown}[form](sheet)
-        if file is None:
-            typer.echo(text, nl=False)
-            return
-        file.write_text(text, "utf-8")
-    err.print(f"written: {file}", style="dim", markup=False)
 
 
 @app.command()
@@ -153,6 +43,9 @@ def showback(
     where: Where = None,
     tenant: Tenant = None,
     units: Annotated[bool, typer.Option(help="Also $ per event, per user and per 1,000 tokens.")] = False,
+    allocate: Annotated[
+        bool, typer.Option(help="Share what is nobody's own, by the catalog's splits.")
+    ] = False,
     form: FormatOption = Format.table,
     as_json: AsJsonOption = False,
     file: OutFile = None,
@@ -166,11 +59,17 @@ def showback(
       outlay report showback --by business_unit,team,model --from 2026-11 --tz Europe/Berlin
 
       outlay report showback --by user --where team=growth --units
+
+      outlay report showback --by business_unit --allocate
     """
+    from outlay_reports.allocated import allocated_sheet
     from outlay_reports.sheets import showback_sheet
 
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant)
+        if allocate:
+            give(allocated_sheet(question, allocation(books, question)), form, as_json, file)
+            return
         cells = books.cells(question)
         users = []
         if units:

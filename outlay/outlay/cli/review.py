@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outlay.cli.asking import Tenant, Tz, Where, reading
 from outlay.cli.choices import read_published
 from outlay.cli.common import CommandError, err, told, working
-from outlay.cli.reports import Tenant, Tz, Where, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -103,6 +103,14 @@ def test_showback_is_the_same_in_every_format(run: Run, events: list[CostEvent])
     assert "| **total** |" in run(*words, "--format", "markdown").stdout
 
 
+def test_shared_costs_are_shown_apart_from_own_ones(run: Run, events: list[CostEvent]) -> None:
+    words = ("report", "showback", "--by", "team", "--allocate", "--from", "61d", "--json")
+    found = json.loads(run(*words).stdout)
+    assert Decimal(found["total"]["cost_usd"]) == cost(events)
+    assert Decimal(found["total"]["shared_usd"]) == cost(events, sku="cluster")
+    assert {row["team"] for row in found["rows"] if Decimal(row["shared_usd"])} == {"growth", "platform"}
+
+
 def test_units_and_drill_down(run: Run, events: list[CostEvent]) -> None:
     words = (
         "report",

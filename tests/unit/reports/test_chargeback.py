@@ -7,12 +7,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.reports.build import cell
+from tests.unit.reports.build import cell, question
 
 from outlay.reports.html import page, table
 from outlay.reports.write import to_csv
+from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
+from outlay_reports.sheet import Spent
 from outlay_reports.statement_sheets import chargeback_sheet, state_of
 from outlay_schemas.catalog import Match, Share, Split
 
@@ -66,6 +68,17 @@ def test_what_nobody_can_bear_is_shown_as_nobodys() -> None:
 def test_a_split_asks_for_the_dimensions_that_it_needs() -> None:
     one = split(match=Match(tags={"pool": ("shared",)}, kind=("compute",)), by="project")
     assert dimensions_of([one]) == ("kind", "project", "tags.pool")
+
+
+def test_showback_tells_own_and_shared_apart_and_adds_up() -> None:
+    sheet = allocated_sheet(question("business_unit"), allocate(CELLS, NAMES, 1, [split(by="team")]))
+    assert [row.values[:4] for row in sheet.rows] == [
+        ("bu1", Spent(30 * 10**12), Spent(30 * 10**12 + 1), Spent(60 * 10**12 + 1)),
+        ("bu2", Spent(30 * 10**12), Spent(30 * 10**12), Spent(60 * 10**12)),
+    ]
+    assert sheet.total is not None
+    assert sheet.total.values[3] == Spent(120 * 10**12 + 1)
+    assert "$60.00 of cluster is shared" in sheet.notes
 
 
 WEIGHTS = st.dictionaries(st.tuples(st.text(max_size=2)), st.integers(0, 10**20), min_size=1, max_size=8)

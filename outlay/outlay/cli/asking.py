@@ -1,0 +1,154 @@
+"""How commands put a question to the books, and write the answer."""
+
+# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outlay.cli.common import CommandError, err, out
+
+if TYPE_CHECKING:
+    from outlay_reports.adapters.books import Books
+    from outlay_reports.allocation import Allocation
+    from outlay_reports.periods import Unit
+    from outlay_reports.question import Question
+    from outlay_reports.sheet import Sheet
+
+
+class Format(StrEnum):
+    """What a report is written as."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+
+
+class TimeUnit(StrEnum):
+    """Into which pieces time is cut."""
+
+    hour = "hour"
+    day = "day"
+    week = "week"
+    month = "month"
+    quarter = "quarter"
+    year = "year"
+
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="DIM,DIM", help="Dimensions, the widest first: business_unit,team,user, tags.env …"
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="TIME",
+        help="2026-11-01, 2026-11, an instant, or 36h, 7d, 4w ago. Default: this month.",
+    ),
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="TIME", help="A day or month is included. Default: now.")
+]
+Tz = Annotated[
+    str, typer.Option("--tz", envvar="OUTLAY_TZ", help="Time zone in which days and months begin.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="DIM=VALUE", help="Only this, to drill down; repeat for more. team= is nobody's."
+    ),
+]
+Tenant = Annotated[
+    list[str] | None, typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Whose costs. Default: of all.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What to write.")]
+AsJsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+OutFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")]
+
+
+@contextmanager
+def reading() -> Iterator["Books"]:
+    """Open the books of the system that is found, to read; tell what a report cannot answer."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    from outlay.local import stores
+    from outlay_kit.warehouse import Warehouse
+    from outlay_reports.adapters.books import Books
+    from outlay_reports.errors import AskError
+
+    try:
+        _, settings = stores()
+        warehouse = Warehouse(settings)
+        try:
+            yield Books(warehouse)
+        finally:
+            warehouse.close()
+    except AskError as error:
+        raise CommandError(str(error), error.hint) from error
+    except DatabaseError as error:
+        raise CommandError(str(error).strip(), "is the database set up? see: outlay doctor") from error
+
+
+def ask(
+    by: str | None,
+    start: str | None,
+    end: str | None,
+    tz: str,
+    where: list[str] | None,
+    tenants: list[str] | None,
+    unit: "Unit | None" = None,
+) -> "Question":
+    """Put the options of a command together as a question. Raises AskError."""
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.periods import read_span, zone_of
+    from outlay_reports.question import Question, conditions, dimensions
+
+    zone = zone_of(tz)
+    span = read_span(start, end, zone, SystemClock().now())
+    return Question(span, zone, dimensions(by), conditions(where or []), tuple(tenants or ()), unit)
+
+
+def allocation(books: "Books", question: "Question") -> "Allocation":
+    """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
+    from dataclasses import replace
+
+    from outlay.catalog.publish import newest
+    from outlay.local import stores
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.allocation import active, allocate, dimensions_of
+
+    catalog = newest(stores()[0], SystemClock())
+    splits = active(catalog.splits if catalog else (), question.span.start)
+    more = tuple(name for name in dimensions_of(splits) if name not in question.by)
+    deep = replace(question, by=(*question.by, *more))
+    return allocate(books.cells(deep), deep.by, len(question.by), splits)
+
+
+def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
+    """Write a sheet to the terminal or to a file."""
+    from rich.console import Console
+
+    from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
+
+    form = Format.json if as_json else form
+    if form is Format.table:
+        if file is None:
+            to_terminal(sheet, out)
+            return
+        with file.open("w", encoding="utf-8") as page:
+            to_terminal(sheet, Console(file=page, width=200, highlight=False))
+    else:
+        text = {Format.csv: to_csv, Format.json: to_json, Format.markdown: to_markdown}[form](sheet)
+        if file is None:
+            typer.echo(text, nl=False)
+            return
+        file.write_text(text, "utf-8")
+    err.print(f"written: {file}", style="dim", markup=False)

@@ -1,0 +1,65 @@
+"""Showback with shared costs allocated: own and shared apart, so that nobody takes one for the other."""
+
+from collections.abc import Mapping
+
+from outlay_reports.allocation import Allocation
+from outlay_reports.money import dollars, share
+from outlay_reports.question import Cell, Question, Sums
+from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.sheets import facts, gaps, heading, name_of
+from outlay_reports.showback import Node, tree, walk
+
+Keys = tuple[str, ...]
+
+
+def allocated_sheet(question: Question, found: Allocation) -> Sheet:
+    """Return who spent what by themselves and what they bear of shared costs. The whole is what showback's is."""
+    depth = len(question.by)
+    own = tree(found.own, depth)
+    shared = tree([Cell(0, part.keys, Sums(part.cost)) for part in found.received], depth)
+    whole = own.sums.cost + shared.sums.cost
+    by_keys: dict[Keys, tuple[Sums, int]] = {
+        (): (own.sums, shared.sums.cost),
+        **{node.keys: (node.sums, 0) for node in walk(own)},
+    }
+    for node in walk(shared):
+        by_keys[node.keys] = (by_keys.get(node.keys, (Sums(), 0))[0], node.sums.cost)
+
+    def row(keys: Keys) -> Row:
+        sums, part = by_keys[keys]
+        names = (*map(name_of, keys), *[None] * (depth - len(keys)))
+        both = sums.cost + part
+        values = (
+            *names,
+            Spent(sums.cost, sums.unpriced),
+            Spent(part),
+            Spent(both, sums.unpriced),
+            share(both, whole),
+            sums.events,
+        )
+        return Row(values, len(keys) - 1, len(keys) == depth)
+
+    columns = (
+        *(Column(name, name.replace("_", " ")) for name in question.by),
+        Column("own_usd", "own", "usd"), Column("shared_usd", "shared", "usd"), Column("cost_usd", "cost", "usd"),
+        Column("share", "share", "share"), Column("events", "events", "count"),
+    )  # fmt: skip
+    pools = [f"{dollars(pool.cost)} of {name} is shared" for name, pool in found.pools.items() if pool.events]
+    notes = (
+        *(pools or ["no split of the catalog fits any cost of this time"]),
+        *gaps(own.sums, found.own, question.by),
+    )
+    title = heading("Showback with shared costs", question.span, question)
+    rows = tuple(row(keys) for keys in _ordered(by_keys))
+    return Sheet("showback", title, columns, rows, row(()), notes, facts(question), tree=depth)
+
+
+def _ordered(by_keys: Mapping[Keys, tuple[Sums, int]]) -> list[Keys]:
+    """Return the keys each before its own, the dearest first."""
+    nodes = {keys: Node(keys, Sums(sums.cost + part, sums.events)) for keys, (sums, part) in by_keys.items()}
+    for keys, node in nodes.items():
+        if keys:
+            nodes[keys[:-1]].children.append(node)
+    for node in nodes.values():
+        node.children.sort(key=lambda child: (-child.sums.cost, child.keys))
+    return [node.keys for node in walk(nodes[()])]
