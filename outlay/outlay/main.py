@@ -3,6 +3,7 @@
 import typer
 
 from outlay.cli import (
+    alerts,
     books,
     catalog,
     chargeback,
@@ -48,6 +49,7 @@ app.command()(books.audit)
 app.command()(books.rebuild)
 app.add_typer(letters.app)
 app.add_typer(catalog.app)
+app.add_typer(alerts.app)
 app.add_typer(keys.app)
 app.add_typer(imports.app)
 app.command()(forecast.forecast)

@@ -7,7 +7,7 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain import unusual
 from outlay_alerter.domain.episodes import LOOK_BACK
 from outlay_alerter.domain.periods import Span, floor_to, grain_length
-from outlay_alerter.domain.states import Finding, Known, Scope
+from outlay_alerter.domain.states import Finding, Known, Scope, open_of
 from outlay_alerter.domain.watches import Anomaly, matches
 from outlay_kit.telemetry import get_logger
 
@@ -83,11 +83,13 @@ class Anomalies:
             log.warning(
                 "too many scopes; the smallest are not watched", rule=rule.id, scopes=len(fresh), room=room
             )
-        firing = {k.id: k.window for k in known.values() if k.state != "resolved" and k.rule == rule.id}
+        opened = open_of(rule.id, known)
         for values in unusual.largest(fresh, room):
             scope = _scope(rule, values)
             first = max(begin, min(fresh[values]))  # before its first cost there was no such scope
-            watched[values] = unusual.watch(rule, scope, first, unusual.open_since(rule, scope, firing))
+            watched[values] = unusual.watch(
+                rule, scope, first, opened.since(rule.tenant, rule.id, scope, unusual.LEVEL)
+            )
 
 
 def _scope(rule: Anomaly, values: Sequence[str]) -> Scope:

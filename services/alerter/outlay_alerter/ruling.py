@@ -1,12 +1,12 @@
 """Reads from the rollups what thresholds, new spenders and silences ask for, and lets the domain decide."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.domain import comings, metrics
 from outlay_alerter.domain.periods import Span, floor_to, grain_length
-from outlay_alerter.domain.states import Finding, Key, Known, Scope
+from outlay_alerter.domain.states import Finding, Known, Open, Scope, open_of
 from outlay_alerter.domain.watches import NewSpender, Silence, Threshold
 from outlay_kit.clock import Clock
 
@@ -24,14 +24,14 @@ class Rules:
 
     def find(self, rule: Threshold | NewSpender | Silence, known: Mapping[str, Known]) -> Found:
         """Evaluate one rule as of now. Raises Retryable."""
-        opened = {k.id: k.window for k in known.values() if k.active and k.rule == rule.id}
+        opened = open_of(rule.id, known)
         if isinstance(rule, Threshold):
             return self._threshold(rule, opened)
         if isinstance(rule, NewSpender):
             return self._newcomers(rule)
         return self._silences(rule, opened)
 
-    def _threshold(self, rule: Threshold, opened: Mapping[str, datetime]) -> Found:
+    def _threshold(self, rule: Threshold, opened: Open) -> Found:
         length = grain_length(rule.grain)
         newest = floor_to(self._clock.now(), rule.grain)
         rows = self._measures.windows(
@@ -41,7 +41,11 @@ class Rules:
         found: Found = []
         for values, series in rows.items():
             scope = _scope(rule.scope, rule.by, values)
-            since = {level: at for level in ("above", "below") if (at := _since(rule, scope, level, opened))}
+            since = {
+                level: at
+                for level in ("above", "below")
+                if (at := opened.since(rule.tenant, rule.id, scope, level))
+            }
             findings = metrics.findings(
                 rule, scope, series, newest=newest, final_before=self._clock.now() - _SETTLE, open_since=since
             )
@@ -63,13 +67,14 @@ class Rules:
                 found.append((finding, Span(first, first + comings.FRESH)))
         return found
 
-    def _silences(self, rule: Silence, opened: Mapping[str, datetime]) -> Found:
+    def _silences(self, rule: Silence, opened: Open) -> Found:
         now = self._clock.now()
         found: Found = []
         lasts = self._measures.lasts(rule.tenant, now - rule.forget, by=rule.by, scope=rule.scope)
         for values, last in lasts.items():
             scope = _scope(rule.scope, rule.by, values)
-            since = {"silent": at} if (at := _since(rule, scope, "silent", opened)) else {}
+            at = opened.since(rule.tenant, rule.id, scope, "silent")
+            since = {"silent": at} if at else {}
             finding = comings.silence(rule, scope, last=last, now=now, open_since=since)
             if finding:
                 found.append((finding, Span(last, last + timedelta(minutes=1))))
@@ -78,11 +83,3 @@ class Rules:
 
 def _scope(scope: Scope, by: tuple[str, ...], values: tuple[str, ...]) -> Scope:
     return {**scope, **{name: (value,) for name, value in zip(by, values, strict=True)}}
-
-
-def _since(
-    rule: Threshold | Silence, scope: Scope, level: str, opened: Mapping[str, datetime]
-) -> datetime | None:
-    """Return the window under which a scope fires already."""
-    mine = [at for alert, at in opened.items() if Key(rule.tenant, rule.id, scope, at, level).id() == alert]
-    return max(mine, default=None)

@@ -135,3 +135,23 @@ def transitions(
             state: State = "firing" if finding.breached else "resolved"
             changes[alert] = Transition(alert, seq, state, finding)
     return list(changes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The alerts of one rule that are not over."""
+
+    alerts: frozenset[str]
+    windows: tuple[datetime, ...]
+    """Under which they fire, the newest first: few, though the alerts may be many."""
+
+    def since(self, tenant: str, rule: str, scope: Scope, level: str) -> datetime | None:
+        """Return the newest window under which a scope fires already."""
+        windows = (at for at in self.windows if Key(tenant, rule, scope, at, level).id() in self.alerts)
+        return next(windows, None)
+
+
+def open_of(rule: str, known: Mapping[str, Known]) -> Open:
+    """Return the alerts of a rule that are not over."""
+    mine = [k for k in known.values() if k.active and k.rule == rule]
+    return Open(frozenset(k.id for k in mine), tuple(sorted({k.window for k in mine}, reverse=True)))

@@ -124,16 +124,6 @@ def final_before(rule: Anomaly, newest: datetime) -> datetime:
     return settled - timedelta(seconds=settled.timestamp() % length.total_seconds())
 
 
-def open_since(rule: Anomaly, scope: Scope, firing: Mapping[str, datetime]) -> datetime | None:
-    """Return the window under which a scope is firing already. `firing`: alert id to its window."""
-    mine = [
-        window
-        for alert, window in firing.items()
-        if Key(rule.tenant, rule.id, scope, window, LEVEL).id() == alert
-    ]
-    return max(mine, default=None)
-
-
 def largest(series: Mapping[tuple[str, ...], Mapping[datetime, int]], most: int) -> Sequence[tuple[str, ...]]:
     """Return the scopes to be watched: all, or the `most` that cost most."""
     if len(series) <= most:
