@@ -101,7 +101,7 @@ def test_the_cloudevents_sdk(kafka: KafkaSettings, tmp_path: Path) -> None:
 
 
 def test_litellms_callback_as_it_posted(kafka: KafkaSettings, tmp_path: Path) -> None:
-    ingest = Ingest(kafka, tmp_path, future_hours=24 * 365 * 10)
+    ingest = Ingest(kafka, tmp_path, future_hours=87_600, age_days=36_500)
     ingest.start()
     url = ingest.url.replace("/v1/events", "/v1/litellm")
     headers = {"Authorization": f"Bearer {ingest.key}", "Content-Type": "application/json"}
