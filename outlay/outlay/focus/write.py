@@ -1,7 +1,7 @@
-"""Writes FOCUS rows to CSV or Parquet, some days at a time, so that memory is bounded."""
+"""Writes FOCUS rows to CSV or Parquet, some hours or days at a time, so that memory is bounded."""
 
 from collections.abc import Generator, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,12 +10,12 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from outlay.focus.columns import Version, columns
-from outlay.focus.query import statement
+from outlay.focus.query import SECONDS, statement
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.periods import Span
 
-_FEW = 100_000
-"""Rows of a piece below which the next is longer."""
+_ROWS = 50_000
+"""Rows of a piece, about: 50 MB."""
 _TYPES = {
     "text": pa.string(),
     "decimal": pa.decimal128(38, 12),
@@ -24,22 +24,28 @@ _TYPES = {
 }
 
 
-def pieces(span: Span) -> Generator[Span, int, None]:
-    """Cut a span at midnights, UTC; send the number of rows of a piece to get the next: few rows, longer pieces."""
-    start, days = span.start, 1
+def pieces(span: Span, grain: str) -> Generator[Span, int, None]:
+    """Cut a span into whole hours or days; send the number of rows of a piece to get the next.
+
+    The first is one hour or day. Each next is as long as makes about `_ROWS` rows, at most four times the one before.
+    """
+    unit = timedelta(seconds=SECONDS[grain])
+    most = timedelta(days=31) // unit
+    start, count = span.start, 1
     while start < span.end:
-        end = min(start.replace(hour=0, minute=0) + timedelta(days=days), span.end)
+        edge = datetime.fromtimestamp(int(start.timestamp()) // SECONDS[grain] * SECONDS[grain], UTC)
+        end = min(edge + unit * count, span.end)
         rows = yield Span(start, end)
         start = end
-        days = min(days * 4, 31) if rows < _FEW else 1
+        count = max(min(count * _ROWS // max(rows, 1), count * 4, most), 1)
 
 
 def tables(
     warehouse: Warehouse, span: Span, version: Version, grain: str, tenants: Sequence[str], *, text: bool
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a span in pieces of days. Raises Retryable."""
+    """Yield the rows of a span in pieces of hours or days. Raises Retryable."""
     schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(version)])
-    cut = pieces(span)
+    cut = pieces(span, grain)
     piece = next(cut, None)
     while piece is not None:
         sql = statement(piece, version, grain, text=text, tenants=bool(tenants))

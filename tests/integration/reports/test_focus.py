@@ -1,5 +1,6 @@
 """The export is valid FOCUS, and adds up to the ledger."""
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -15,7 +16,7 @@ from tests.stack import Stack
 
 from outlay.focus.columns import Version, columns
 from outlay.focus.validate import validate
-from outlay.focus.write import tables, write_csv, write_parquet
+from outlay.focus.write import pieces, tables, write_csv, write_parquet
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.periods import Span
 from outlay_schemas.events import CostEvent
@@ -107,6 +108,19 @@ def test_awkward_tags_survive(warehouse: Warehouse) -> None:
     (row,) = [row for row in rows if row["x_PriceStatus"] == "reported"]
     assert row["Tags"] == '{"a\\"b,c":"d\\ne","team":"ü"}'
     assert row["BilledCost"] == "7.000000000001"
+
+
+def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
+    cut = pieces(SPAN, "hour")
+    found = [next(cut)]
+    with contextlib.suppress(StopIteration):
+        while True:
+            found.append(cut.send(100 if len(found) < 3 else 500_000))
+    assert found[0] == Span(SPAN.start, SPAN.start.replace(hour=23, minute=0))
+    assert [later.start for later in found[1:]] == [earlier.end for earlier in found[:-1]]
+    assert found[-1].end == SPAN.end
+    assert max(piece.length for piece in found) == timedelta(hours=16)
+    assert found[-2].length == timedelta(hours=1)
 
 
 def test_parquet_has_the_same_rows_typed(warehouse: Warehouse, tmp_path: Path) -> None:
