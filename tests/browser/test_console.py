@@ -132,6 +132,19 @@ async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People
     assert person.complaints == []
 
 
+async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
+    person = await people()
+    await person.log_in()
+    await person.see("/alerts")
+    await person.page.get_by_role("link", name="5 times what is usual").click()
+    await expect(person.page.get_by_role("heading", name="What to do with it")).to_be_visible()
+    await person.picture("alert")
+    assert await violations(person) == []
+    await person.page.get_by_role("link", name="That day in Explore").click()
+    await expect(person.page.get_by_role("link", name="Remove the filter Team")).to_be_visible()
+    assert person.complaints == []
+
+
 async def test_a_chart_is_read_by_keyboard(people: People) -> None:
     person = await people()
     await person.log_in()

@@ -148,6 +148,7 @@ class LocalSystem:
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
             "OUTLAY_INGEST_PORT": str(self._ingest_port),
             "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_ALERTER_CONSOLE_URL": self.console_url,
             "OUTLAY_CONSOLE_INGEST_URL": self.ingest_url,
             "OUTLAY_CONSOLE_PORT": str(self._console_port),
             "OUTLAY_CONSOLE_KEYS_FILE": str(keys_path(self.home)),

@@ -129,6 +129,35 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
     warehouse = Warehouse(settings)
     warehouse.insert_json_lines("alerts", encoder.encode(row))
     warehouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    snooze = {
+        "tenant": tenant,
+        "target": "spikes",
+        "until": now + timedelta(hours=8),
+        "note": f"{name} launch",
+        "at": now,
+    }
+    warehouse.insert_json_lines("alert_snoozes", encoder.encode(snooze))
+    status = {"budget": "growth", "period_start": now - timedelta(days=10), "period_end": now + timedelta(days=10),
+              "amount": "600", "spent": "1", "forecast": "77000", "forecast_low": "76000", "forecast_high": "78000",
+              "gone_on": now + timedelta(days=1), "percent": "1"}  # fmt: skip
+    row = {
+        "tenant": tenant,
+        "budget": "growth",
+        "standing": "over",
+        "at": now,
+        "body": encoder.encode(status).decode(),
+    }
+    warehouse.insert_json_lines("budget_status", encoder.encode(row))
+    twice = {
+        "tenant": tenant,
+        "source": name,
+        "id": "twice",
+        "time": now,
+        "fingerprint": 1,
+        "cost": "1",
+        "revision": 1,
+    }
+    warehouse.insert_json_lines("conflicts", encoder.encode(twice))
     warehouse.close()
 
 

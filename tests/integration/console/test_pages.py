@@ -36,7 +36,8 @@ async def test_the_overview_shows_what_the_oracle_knows(rig: Rig) -> None:
     assert f'data-figure="today">{usd(rig.spent(today, NOW))}<' in page
     month = NOW.replace(day=1, hour=0, minute=0, second=0)
     assert f'data-figure="month">{usd(rig.spent(month, NOW))}<' in page
-    assert usd(rig.spent(month, NOW, team="growth")) + ' <span class="muted">of $500.00' in page
+    ten_days = NOW - timedelta(days=10)
+    assert usd(rig.spent(ten_days, NOW, team="growth")) + ' <span class="muted">of $600.00' in page
     assert "5 times what is usual" in page
 
 
@@ -94,7 +95,7 @@ async def test_the_newest_events_are_listed_and_none_is_left_out(rig: Rig, name:
     assert sorted(shown) == sorted(e.id for e in newest)
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/event?source=test&id=e-1&at={at}"])
+@pytest.mark.parametrize("path", [*PAGES, "/event?source=test&id=e-1&at={at}", "/alerts/a-globex"])
 @pytest.mark.parametrize(
     "more",
     [
@@ -116,7 +117,34 @@ async def test_no_request_shows_another_tenants_costs(rig: Rig, path: str, more:
     assert SECRET not in shown
     assert "77.5" not in shown
     assert "Zebra" not in shown
-    assert answer.status_code == (404 if path.startswith("/event?") else 200)
+    assert answer.status_code == (404 if path.startswith(("/event?", "/alerts/")) else 200)
+
+
+async def test_a_budget_is_shown_as_the_alerter_knows_it(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/budgets")).text
+    assert "of $600.00" in page
+    assert "$77,000 by the end" in page
+    assert "around 2026-11-26" in page
+    assert "2026-11-15 to 2026-12-05" in page
+
+
+async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
+    client = await rig.logged_in()
+    listed = (await client.get("/alerts")).text
+    assert "left alone until 2026-11-25 22:42: growth launch" in listed
+    assert 'href="/alerts/a-acme"' in listed
+    page = (await client.get("/alerts/a-acme")).text
+    assert "outlay alerts ack a-acme" in page
+    link = re.search(r'href="(/explore[^"]+)">That day', page)
+    assert link is not None
+    explored = await client.get(html.unescape(link[1]))
+    assert explored.status_code == 200
+    assert "team=growth" in link[1]
+
+
+async def test_what_differs_under_one_identity_is_told(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/quality")).text
+    assert "twice" in page
 
 
 async def test_the_other_tenant_sees_its_own(rig: Rig) -> None:

@@ -31,7 +31,8 @@ QUESTIONS = {
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
     **{name: Question(getattr(queries, name)) for name in
-       ("EVENT", "UNPRICED", "ALERTS", "LETTERS", "HEALTH", "NEWEST", "WRITTEN")},
+       ("EVENT", "UNPRICED", "ALERTS", "ALERT", "SNOOZES", "STATUSES", "CONFLICTS", "LETTERS",
+        "HEALTH", "NEWEST", "WRITTEN")},
 }  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
 from outlay_console.domain.spans import Bucket, Span, floor_to, starts_of
@@ -56,6 +58,30 @@ class Fresh:
     newest: datetime | None
     oldest: datetime | None
     written: datetime | None
+
+
+@dataclass(frozen=True)
+class Snooze:
+    """Until when people are left alone with an alert or a rule, and why."""
+
+    until: datetime
+    note: str
+
+
+class BudgetStatus(msgspec.Struct, frozen=True):
+    """What the alerter says of a budget: its period, its amount with all that was added to it, what it expects. USD."""
+
+    budget: str
+    period_start: datetime
+    period_end: datetime
+    amount: Decimal
+    forecast: Decimal | None = None
+    forecast_low: Decimal | None = None
+    forecast_high: Decimal | None = None
+    gone_on: datetime | None = None
+
+
+_status = msgspec.json.Decoder(BudgetStatus)
 
 
 class Books:
@@ -134,6 +160,26 @@ class Books:
             found,
             key=lambda item: (item[1] == "resolved", _GRAVITY[item[0].severity], -item[0].at.timestamp()),
         )
+
+    async def alert(self, id: str) -> tuple[Alert, str] | None:  # noqa: A002 (its name)
+        """Return one alert and its newest state."""
+        rows = await self._reader.rows(queries.ALERT, id=id)
+        return (alert_decoder.decode(rows[0]["body"]), str(rows[0]["state"])) if rows else None
+
+    async def snoozes(self, now: datetime) -> dict[str, Snooze]:
+        """Return what people asked to be left alone with at `now`, by id of the alert or the rule."""
+        rows = await self._reader.rows(queries.SNOOZES, now=int(now.timestamp()))
+        return {r["target"]: Snooze(datetime.fromtimestamp(r["until"], UTC), r["note"]) for r in rows}
+
+    async def statuses(self) -> dict[str, BudgetStatus]:
+        """Return how each budget stood when the alerter last looked."""
+        rows = await self._reader.rows(queries.STATUSES)
+        found = [_status.decode(r["body"]) for r in rows]
+        return {status.budget: status for status in found}
+
+    async def conflicts(self) -> list[dict[str, Any]]:
+        """Return identities under which events were sent that differ, the newest first."""
+        return _times(await self._reader.rows(queries.CONFLICTS))
 
     async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
         """Return what has no price, by provider and SKU."""

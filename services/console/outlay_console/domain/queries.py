@@ -129,6 +129,21 @@ ALERTS = """
 SELECT id, state, body, toUnixTimestamp(written_at) AS at FROM alerts FINAL
 WHERE tenant = {tenant:String} ORDER BY state = 'resolved', written_at DESC LIMIT 200"""
 
+ALERT = """
+SELECT id, state, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String}"""
+
+SNOOZES = """
+SELECT target, toUnixTimestamp(until) AS until, note FROM alert_snoozes FINAL
+WHERE tenant = {tenant:String} AND until > toDateTime({now:UInt32}, 'UTC')"""
+
+STATUSES = """
+SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String}"""
+
+CONFLICTS = """
+SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
+FROM conflicts FINAL WHERE tenant = {tenant:String}
+GROUP BY source, id ORDER BY newest DESC, source, id LIMIT 50"""
+
 LETTERS = """
 SELECT stage, code, count() AS letters, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path

@@ -25,6 +25,8 @@ class Ask:
     view: View
     now: datetime
     params: QueryParams
+    path: Mapping[str, str]
+    """What stands in the path of the address, by name."""
     catalog: Shown | None
     """None: no catalog was seen yet."""
     outlook: Outlook
