@@ -71,7 +71,7 @@ def as_series(found: Past, question: Question) -> list[Series]:
     frequency = FREQUENCIES[question.unit or "day"]
     times = tuple(at.astimezone(question.zone) for at in found.starts)
     return [
-        Series(" / ".join(keys), times, values, frequency, 0, spaced=False)
+        Series(" / ".join(keys), times, values, frequency, 0)
         for keys, values in zip(found.keys, found.values, strict=True)
     ]
 

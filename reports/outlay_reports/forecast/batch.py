@@ -10,7 +10,7 @@ from outlay_reports.forecast.intervals import LEVELS, bands
 from outlay_reports.forecast.series import Frequency, Series
 from outlay_reports.forecast.smoothing import Array
 
-_AT_ONCE = 128
+_AT_ONCE = 48
 """Series side by side: enough for numpy to be quick, and little memory."""
 
 

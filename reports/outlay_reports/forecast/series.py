@@ -104,8 +104,8 @@ class Series:
     values: Array
     frequency: Frequency
     missing: int
-    spaced: bool
-    """Whether times are written with a space, as `2026-11-24 01:00:00`, and not with a T."""
+    style: str = "T"
+    """How the file writes times: `T`, a space for `2026-11-24 01:00:00`, `Z` for UTC as a Z, `date` for days alone."""
 
     def future(self, steps: int) -> list[str]:
         """Return the times of the next values, written as the file writes them."""
@@ -114,7 +114,10 @@ class Series:
 
     def write(self, at: datetime) -> str:
         """Write a time as the file does."""
-        return at.isoformat(sep=" " if self.spaced else "T")
+        if self.style == "date" and not (at.hour or at.minute or at.second):
+            return at.date().isoformat()
+        text = at.isoformat(sep=" " if self.style == " " else "T")
+        return text.replace("+00:00", "Z") if self.style == "Z" else text
 
 
 def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
@@ -127,7 +130,7 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
     at, value = _column(head, ("timestamp", "ds", "time", "date")), _column(head, ("value", "y", "cost"))
     name = _column(head, ("series", "unique_id"), needed=False)
     found: dict[str, list[tuple[datetime, float]]] = {}
-    spaced = False
+    style = "T"
     times: dict[str, datetime] = {}  # the same ones come again in every series
     for number, row in enumerate(reader, 2):
         if len(row) != len(head):
@@ -140,11 +143,11 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
         time = times.get(text)
         if time is None:
             time = times[text] = _time(text, number)
-            spaced = " " in text.strip()
+            style = _style(text.strip())
         found.setdefault(row[name] if name >= 0 else "", []).append((time, _number(row[value], number)))
     if not found:
         raise AskError("the file has no values", "give lines of timestamp,value")
-    return [_spaced(name, points, frequency, spaced) for name, points in found.items()]
+    return [_spaced(name, points, frequency, style) for name, points in found.items()]
 
 
 def _column(head: Sequence[str], names: Sequence[str], *, needed: bool = True) -> int:
@@ -168,6 +171,12 @@ def _time(text: str, number: int) -> datetime:
         ) from None
 
 
+def _style(text: str) -> str:
+    if len(text) == 10:
+        return "date"
+    return "Z" if text.endswith("Z") else " " if " " in text else "T"
+
+
 def _number(text: str, number: int) -> float:
     try:
         value = float(text) if text.strip() else float("nan")
@@ -181,7 +190,7 @@ def _number(text: str, number: int) -> float:
 
 
 def _spaced(
-    name: str, points: list[tuple[datetime, float]], frequency: Frequency | None, spaced: bool
+    name: str, points: list[tuple[datetime, float]], frequency: Frequency | None, style: str
 ) -> Series:
     """Put points on even times. What is missing becomes what was there a season before, or between its neighbours."""
     named = f" of series {name}" if name else ""
@@ -216,7 +225,7 @@ def _spaced(
     missing = int(np.isnan(values).sum())
     if missing == len(values):
         raise AskError(f"there are no values{named}", "give at least one")
-    return Series(name, tuple(even), filled(values, step.periods), step, missing, spaced)
+    return Series(name, tuple(even), filled(values, step.periods), step, missing, style)
 
 
 def filled(values: Array, periods: Sequence[int]) -> Array:

@@ -7,7 +7,7 @@ back-test over several steps ahead chooses among them: quicker by two orders, an
 Floats: a forecast is an estimate, no money that anybody is billed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -86,8 +86,10 @@ class State:
         return found
 
 
-def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[State]:
-    """Smooth `values` (series x time) and return the states after each of `origins` values, which must grow.
+def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> Iterator[State]:
+    """Smooth `values` (series x time) and yield the state after each of `origins` values, which must grow.
+
+    A state is good until the next is asked for: its seasons are those of the walk, not copies.
 
     The start takes its level and seasons from the first two of the longest period, so origins should be later.
     """
@@ -101,7 +103,6 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
     size = np.full((series, sets.size), 1e-12) + moves[:, None]
     cross = np.zeros((series, sets.size))
     square = np.full((series, sets.size), 1e-12)
-    states: list[State] = []
     wanted = set(origins)
     for t in range(max(wanted)):
         places = [season[t % len(season)] for season in seasons]
@@ -124,9 +125,7 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> list[
             rho = np.clip(cross / square, 0.0, 0.95)
             # What the level already took of the last error must not be counted twice.
             left = (1 - sets.alpha) * error
-            copies = tuple(season.copy() for season in seasons)
-            states.append(State(t + 1, level.copy(), trend.copy(), copies, damping, left, rho))
-    return states
+            yield State(t + 1, level, trend, tuple(seasons), damping, left, rho)
 
 
 def _start(values: Array, periods: Sequence[int], sets: Grid) -> tuple[Array, Array, list[Array]]:
