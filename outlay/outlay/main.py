@@ -1,5 +1,8 @@
 """The command line: `outlay --help`. Wires the commands; each is in outlay/cli."""
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 
 from outlay.cli import (
@@ -34,30 +37,30 @@ app = typer.Typer(
     help="Outlay: what your AI costs, while the money is being spent.",
     epilog="Start with: outlay demo",
 )
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.status)
-app.command()(stack.doctor)
-app.command()(stack.setup)
-app.command()(demo.demo)
-app.command()(events.emit)
-app.command()(query.query)
-app.command()(prices.price)
-app.command()(prices.explain)
-app.command()(prices.reprice)
-app.command()(books.audit)
-app.command()(books.rebuild)
-app.add_typer(letters.app)
-app.add_typer(catalog.app)
-app.add_typer(alerts.app)
-app.add_typer(keys.app)
-app.add_typer(imports.app)
-app.command()(forecast.forecast)
-app.add_typer(export.app)
-app.command()(reconcile.reconcile)
-app.command()(opportunities.opportunities)
-app.command()(review.review)
 reports.app.command()(chargeback.chargeback)
 reports.app.command()(patterns.patterns)
-app.add_typer(reports.app)
-app.add_typer(periods.app)
+
+COMMANDS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
+    "Run": (stack.up, stack.down, stack.status, demo.demo, stack.doctor, stack.setup),
+    "Send": (events.emit, imports.app),
+    "See": (
+        reports.app,
+        forecast.forecast,
+        opportunities.opportunities,
+        review.review,
+        query.query,
+        export.app,
+    ),
+    "Prices": (prices.price, prices.explain, catalog.app, prices.reprice),
+    "Watch": (alerts.app,),
+    "Books": (books.audit, books.rebuild, letters.app, reconcile.reconcile, periods.app),
+    "Access": (keys.app,),
+}
+"""What `outlay --help` lists, under these headings."""
+
+for heading, commands in COMMANDS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=heading)
+        else:
+            app.command(rich_help_panel=heading)(command)

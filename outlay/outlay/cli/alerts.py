@@ -60,7 +60,12 @@ def ack(
     alert: Annotated[str, typer.Argument(help="Id of an alert, or how it begins.")],
     note: Annotated[str, typer.Option(help="What is known; told with it.")] = "",
 ) -> None:
-    """Say that you have an alert in hand: it is not told again, until it is over."""
+    """Say that you have an alert in hand: it is not told again, until it is over.
+
+    Example:
+
+      outlay alerts ack 5f0c7a1b
+    """
     from outlay_alerter.adapters.store import Store
     from outlay_kit.clock import SystemClock
 
@@ -81,7 +86,12 @@ def snooze(
     tenant: Annotated[str, typer.Option(help="Whose; default: of every tenant that has alerts.")] = "",
     note: Annotated[str, typer.Option(help="Why.")] = "",
 ) -> None:
-    """Leave an alert, or all of a rule, alone for a time. What still fires then is told again."""
+    """Leave an alert, or all of a rule, alone for a time. What still fires then is told again.
+
+    Example:
+
+      outlay alerts snooze 5f0c7a1b --hours 4
+    """
     from outlay_alerter.adapters.store import Store
     from outlay_kit.clock import SystemClock
 
@@ -105,7 +115,12 @@ def send_sample(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send a sample to the channels that the environment names (OUTLAY_ALERTER_..., as the alerter's)."""
+    """Send a sample to the channels that the environment names (OUTLAY_ALERTER_..., as the alerter's).
+
+    Example:
+
+      OUTLAY_ALERTER_WEBHOOK_URL=https://example.com/hook outlay alerts test
+    """
     from outlay_alerter.channels import remote
     from outlay_alerter.sample import sample
     from outlay_alerter.settings import Settings

@@ -57,6 +57,10 @@ def import_csv(
 
     A mapping: `{source: =vendor, time: started, sku: model, kind: =llm, usage: {input_tokens: prompt}, team: dept}`.
     Names are columns; what starts with = is the value itself. Importing a file twice counts once.
+
+    Example:
+
+      outlay import csv usage.csv --map columns.yaml --dry-run
     """
     from outlay_ingest.domain.tables import read_rows
 
@@ -78,6 +82,10 @@ def focus(
 
     A bill that comes again with other amounts replaces the first. Credits (negative amounts) are not taken: they are
     counted, with their sum.
+
+    Example:
+
+      outlay import focus bill.parquet --dry-run
     """
     from outlay_ingest.domain.focus import read_focus
 
@@ -94,7 +102,12 @@ def litellm(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line."""
+    """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line.
+
+    Example:
+
+      outlay import litellm spend-logs.json
+    """
     from outlay_ingest.domain.litellm import read_litellm
 
     _run(file, lambda opened: _pieces(opened, read_litellm), url, api_key, dry_run, as_json)

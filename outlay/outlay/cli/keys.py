@@ -75,7 +75,12 @@ def list_keys(
 @app.command()
 @told
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
-    """End a key. Services take it up within a second."""
+    """End a key. Services take it up within a second.
+
+    Example:
+
+      outlay keys revoke 4f7k2m9q8x1z
+    """
     with _file(keys_file) as (file, now):
         key_id = _id(key)
         if not file.revoke(key_id, now):

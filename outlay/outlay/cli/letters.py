@@ -59,7 +59,12 @@ def show_(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show dead letters whole: where they came from, why they were refused, and their bytes."""
+    """Show dead letters whole: where they came from, why they were refused, and their bytes.
+
+    Example:
+
+      outlay dead-letters show 5f0c7a1b
+    """
     from outlay_aggregator.adapters.dead_letters import Filter
 
     found = _letters().find(

@@ -1,0 +1,32 @@
+"""Every command says what it does and shows how."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from outlay.main import app
+
+PLAIN = {"down", "status", "doctor", "setup", "list", "audit"}
+"""Commands that need no example: their name is one."""
+
+
+def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path
+        return
+    for name, child in below.items():
+        yield from _leaves(child, (*path, name))
+
+
+LEAVES = sorted(_leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_help_says_what_a_command_does_with_examples(path: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(app, [*path, "--help"])
+    assert told.exit_code == 0, told.output
+    assert path[-1] in PLAIN or f"outlay {' '.join(path)}" in told.output, "give an example"
