@@ -175,9 +175,9 @@ async def test_figures_move_when_an_event_is_counted(people: People) -> None:
     figure = person.page.locator('[data-figure="today"]')
     before = Decimal((await figure.inner_text()).strip("$").replace(",", ""))
     writer = console.stack.warehouse.model_copy(update={"database": "browser"})
-    write(writer, [cost_event("acme", 9_000_001, SystemClock().now(), "1000")])
+    write(writer, [cost_event("acme", 9_000_001, SystemClock().now(), "1000", team="newcomers")])
     await expect(figure).to_have_text(usd(before + 1000), timeout=10_000)
-    await expect(person.page.locator('[data-live="chart"]')).to_contain_text("$1,000.00")
+    await expect(person.page.locator('[data-live="chart"]')).to_contain_text("newcomers")
 
 
 async def test_events_arrive_as_they_are_priced_and_only_ones_own(people: People) -> None:

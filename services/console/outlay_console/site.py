@@ -45,7 +45,7 @@ def templates() -> Environment:
     )
     env.filters |= {
         "usd": figures.usd, "about": figures.about, "exact": figures.exact, "count": figures.count,
-        "quantity": figures.quantity,
+        "quantity": figures.quantity, "dollars": dollars,
         "named": named, "noun": noun, "json": to_json, "local": local, "percent": percent,
     }  # fmt: skip
     env.globals |= {
@@ -62,6 +62,11 @@ def templates() -> Environment:
 def named(value: str) -> str:
     """Write a value of a dimension; an empty one is said to be."""
     return value or "(not attributed)"
+
+
+def dollars(text: str) -> str:
+    """Write an amount of USD that a message has as text."""
+    return figures.usd(Decimal(text))
 
 
 def noun(text: str) -> str:
