@@ -69,7 +69,7 @@ class KeyFile:
     def __init__(self, path: Path, actor: str = "") -> None:
         """`actor`: who makes and revokes keys, for the log beside the file."""
         self._path = path
-        self._actor = actor
+        self._actor = actor or "outlay"
         self.audit = AuditLog(path.with_suffix(".audit.ndjson"))
 
     def all(self) -> list[ApiKey]:

@@ -18,7 +18,7 @@ CHECKED = (NDJSON, *(media for gate in GATES for media in gate.media))
 
 
 @SCHEMA.parametrize()  # type: ignore[untyped-decorator] # the library is not installed where types are checked
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_door_answers_as_it_says(case: Any) -> None:
     case.headers = {**(case.headers or {}), "Authorization": f"Bearer {RIG.key}"}
     response = case.call()
@@ -33,7 +33,7 @@ def test_random_bytes_are_answered() -> None:
     client = TestClient(RIG.door.app())
     paths = st.sampled_from([gate.path.replace("{provider}", "openai") for gate in GATES])
 
-    @settings(max_examples=2000, deadline=None)
+    @settings(max_examples=1000, deadline=None)
     @given(paths, st.sampled_from(CHECKED), st.binary(max_size=300))
     def send(path: str, media: str, body: bytes) -> None:
         headers = {"Authorization": f"Bearer {RIG.key}", "Content-Type": media}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, out, print_json, show, told
+from outlay.cli.common import AsJson, CommandError, out, print_json, show, table, told
 
 if TYPE_CHECKING:
     from outlay_kit.keys import ApiKey, KeyFile
@@ -68,8 +68,12 @@ def list_keys(
 ) -> None:
     """Show the keys. Their secrets are not kept, and cannot be shown."""
     with _file(keys_file) as (file, now):
-        rows = [_row(key, now) for key in file.all() if everything or key.opens(now)]
-    show(as_json, rows, "", "there is no key; make one: outlay keys create")
+        keys = [key for key in file.all() if everything or key.opens(now)]
+    if as_json:
+        print_json([_as_dict(key, now) for key in keys])
+    else:
+        columns = ("id", "tenant", "scopes", "name", "state", "limits a minute")
+        table("", columns, [_row(key, now) for key in keys], "there is no key; make one: outlay keys create")
 
 
 @app.command()
@@ -121,15 +125,10 @@ def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
     with _file(keys_file) as (file, _):
         rows = [
             {"at": f"{e.at:%Y-%m-%d %H:%M:%S}", "actor": e.actor, "action": e.action, "key": e.subject}
-            | _of(e.details)
+            | {"tenant": e.details.get("tenant", "")}
             for e in file.audit.read()
         ]
     show(as_json, rows, "", "nothing was done yet")
-
-
-def _of(details: object) -> dict[str, object]:
-    found = details if isinstance(details, dict) else {}
-    return {"tenant": found.get("tenant", ""), "name": found.get("name", "")}
 
 
 @contextmanager
@@ -168,20 +167,27 @@ def _id(key: str) -> str:
     return key.split("_")[2] if key.startswith("out_live_") and key.count("_") >= 3 else key
 
 
-def _row(key: "ApiKey", now: datetime) -> dict[str, object]:
-    state = "revoked" if key.revoked else "in force" if key.opens(now) else "ended"
-    if state == "in force" and key.expires is not None:
-        state = f"until {key.expires:%Y-%m-%d %H:%M} UTC"
+def _state(key: "ApiKey", now: datetime) -> str:
+    if key.revoked:
+        return "revoked"
+    if not key.opens(now):
+        return "ended"
+    return f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires is not None else "in force"
+
+
+def _as_dict(key: "ApiKey", now: datetime) -> dict[str, object]:
     return {
-        "id": key.id,
-        "tenant": key.tenant,
-        "scopes": ", ".join(key.scopes),
-        "name": key.name,
-        "state": state,
-        "created": f"{key.created:%Y-%m-%d %H:%M}",
-        "requests a minute": key.requests_per_minute or "",
-        "events a minute": key.events_per_minute or "",
-    }
+        "id": key.id, "tenant": key.tenant, "scopes": key.scopes, "name": key.name, "state": _state(key, now),
+        "created": key.created, "expires": key.expires, "revoked": key.revoked,
+        "requests_per_minute": key.requests_per_minute, "events_per_minute": key.events_per_minute,
+    }  # fmt: skip
+
+
+def _row(key: "ApiKey", now: datetime) -> tuple[str, ...]:
+    """Return what a narrow terminal has room for: the id must never be cut."""
+    limits = ((key.requests_per_minute, "requests"), (key.events_per_minute, "events"))
+    shown = ", ".join(f"{limit:,} {what}" for limit, what in limits if limit)
+    return key.id, key.tenant, " ".join(key.scopes), key.name, _state(key, now), shown
 
 
 def _print_key(key: str, as_json: bool, **more: object) -> None:

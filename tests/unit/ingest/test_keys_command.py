@@ -33,7 +33,7 @@ def test_the_life_of_a_key(run: Any, tmp_path: Path) -> None:
     assert found is not None
     assert (found.tenant, found.scopes, found.events_per_minute) == ("acme", ("ingest", "read"), 600)
     (shown,) = run("list")
-    assert (shown["id"], shown["tenant"], shown["state"], shown["events a minute"]) == (
+    assert (shown["id"], shown["tenant"], shown["state"], shown["events_per_minute"]) == (
         made["id"], "acme", "in force", 600,
     )  # fmt: skip
     new = run("rotate", made["key"], "--grace-hours", "1")
@@ -63,3 +63,4 @@ def test_people_see_the_key_once_and_whole(tmp_path: Path) -> None:
     assert KeyRing(tmp_path / "k.json").authenticate(key) is not None
     listed = CliRunner().invoke(app, ["keys", "list", "--keys-file", str(tmp_path / "k.json")])
     assert key not in listed.stdout
+    assert key.split("_")[2] in listed.stdout
