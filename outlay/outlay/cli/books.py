@@ -225,25 +225,30 @@ def rebuild(
       outlay rebuild --tenant acme --dry-run
     """
     from outlay.local import stores
+    from outlay_aggregator.adapters.audit import Audit
     from outlay_aggregator.adapters.books import Books
     from outlay_aggregator.adapters.rebuild import Rebuild
+    from outlay_kit.clock import SystemClock
     from outlay_kit.kafka import KafkaSink, deliver
     from outlay_kit.warehouse import Warehouse
     from outlay_schemas.topics import ROLLUPS
 
     kafka, settings = stores(write=True)
     warehouse = Warehouse(settings)
-    rebuilder = Rebuild(Books(warehouse, _cells()))
-    found = rebuilder.windows(_range(start, end, tenant))
+    books, asked = Books(warehouse, _cells()), _range(start, end, tenant)
+    rebuilder = Rebuild(books)
     if dry_run:
-        rows: list[dict[str, object]] = [{"grain": g, "windows": len(w)} for g, w in found.items()]
+        rows: list[dict[str, object]] = [
+            {"grain": grain, "windows": count} for grain, count in rebuilder.windows(asked).items()
+        ]
     else:
         sink = KafkaSink(kafka)
-        with _bar("windows", as_json, sum(map(len, found.values()))) as (progress, task):
+        with _bar("windows", as_json, 1.0) as (progress, task):
             done = rebuilder.run(
-                found,
+                asked,
+                Audit(books, warehouse, SystemClock()).spans(asked),
                 lambda line: deliver(sink, ROLLUPS.name, [line]),
-                lambda count: progress.update(task, completed=count),
+                lambda share: progress.update(task, completed=share),
             )
         sink.close()
         rows = [asdict(each) for each in done]

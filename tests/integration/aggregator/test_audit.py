@@ -89,14 +89,12 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
     assert "team=growth" in first.cells[0].cell
     published: list[bytes] = []
     rebuild = Rebuild(Books(world.warehouse, 1000))
-    done = {
-        each.grain: each for each in rebuild.run(rebuild.windows(asked), published.append, lambda _: None)
-    }
+    done = {each.grain: each for each in rebuild.run(asked, audit.spans(asked), published.append)}
     assert done[first.grain].wrong == 1
     assert audit.differences(asked)[0] == 0
     for grain in GRAINS:
         assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal(45)
-    again = rebuild.run(rebuild.windows(asked), published.append, lambda _: None)
+    again = rebuild.run(asked, audit.spans(asked), published.append)
     assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
 
 
@@ -104,11 +102,26 @@ def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world:
     tenant, asked = "lost", Range(tenants=["lost"])
     Books(world.warehouse, 1000).append("ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")]))
     assert audit.differences(asked)[0] == 1  # minutes are not the ledger's; hours are the minutes'
-    told: list[int] = []
+    told: list[float] = []
     rebuild = Rebuild(Books(world.warehouse, 1000))
-    rebuild.run(rebuild.windows(asked), lambda _: None, told.append)
-    assert told[-1] == 3
+    assert rebuild.windows(asked) == {"minute": 1, "hour": 1, "day": 1}
+    assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), told=told.append)] == [1, 1, 1]
+    assert told[-1] == pytest.approx(1)
     assert audit.differences(asked)[0] == 0
+
+
+def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, world: World) -> None:
+    tenant, asked = "long", Range(tenants=["long"])
+    rows = (
+        cost_event(tenant, str(n), START + timedelta(minutes=n % 1200, days=n // 1200), "0.5")
+        for n in range(3600)
+    )
+    Books(world.warehouse, 1000).append("ledger", lines(rows))
+    spans = [(audit.spans(asked)[0][0], audit.spans(asked)[-1][1])]
+    done = Rebuild(Books(world.warehouse, 1000)).run(asked, spans)
+    assert done[0].wrong == 3600
+    assert audit.differences(asked)[0] == 0
+    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal(1800)
 
 
 def test_one_identity_at_two_times_is_counted_twice_and_reported(audit: Audit, world: World) -> None:

@@ -157,6 +157,11 @@ class Books:
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
         self._warehouse.command(statements.removal(grain), bound, {"mutations_sync": 2})
 
+    def refill(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> None:
+        """Recompute and store all windows from `low` up to `high`, inside the engine."""
+        asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
+        self._warehouse.command(statements.refill(grain), asked, {**_INSERT, **statements.SETTINGS})
+
     def complete(self, at: datetime) -> None:
         """Write down that everything that was accepted by `at` is in the books."""
         row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}

@@ -51,11 +51,16 @@ def _measures(group: RollupGroup | None) -> tuple[Decimal, int]:
 
 
 def hours() -> str:
-    """Return the statement that counts the ledger's rows of each hour."""
-    return (
-        "SELECT toUnixTimestamp(toStartOfHour(minute)) AS hour, count() AS n FROM ledger"
-        f" WHERE {_between('minute')} GROUP BY hour ORDER BY hour"
+    """Return the statement that counts the rows of each hour: of the ledger, and of what is stored of it."""
+    stored = " UNION ALL ".join(
+        f"SELECT toStartOfHour(window) AS start, count() AS rows FROM {table} WHERE {_between('window')} GROUP BY start"
+        for table in TABLES.values()
     )
+    return f"""
+SELECT toUnixTimestamp(start) AS hour, sum(rows) AS n FROM (
+    SELECT toStartOfHour(minute) AS start, count() AS rows FROM ledger WHERE {_between("minute")} GROUP BY start
+    UNION ALL {stored})
+GROUP BY start ORDER BY start"""
 
 
 def ledger_totals() -> str:

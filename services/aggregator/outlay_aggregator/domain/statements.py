@@ -179,6 +179,12 @@ def stored_windows(grain: Grain) -> str:
     )
 
 
+def refill(grain: Grain) -> str:
+    """Return the statement that recomputes and stores all windows from `low` up to `high`."""
+    columns = "tenant, window, version, groups"
+    return f"INSERT INTO {TABLES[grain]} ({columns}) SELECT {columns} FROM ({recompute(grain, span=True)})"
+
+
 def removal(grain: Grain) -> str:
     """Return the statement that removes a window of at most a version."""
     return (
