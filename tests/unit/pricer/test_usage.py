@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import catalog, event, model, rates
 
+from outlay_pricer.domain.compiled import MAX_RULES
+from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.usage import normalise
 from outlay_schemas.errors import Invalid
@@ -118,3 +120,23 @@ def test_what_was_derived_is_marked() -> None:
     cost = price(event({"input_tokens": 10, "cache_write_5m_tokens": 10}), catalog(data))
     assert cost.price_ref == "test-prices@1#acme/plain~cache_write_total"
     assert cost.cost_parts == {"cache_write_tokens": "0.00004"}
+
+
+def test_a_part_larger_than_its_whole_is_unpriced_where_the_policy_wants_that() -> None:
+    ready = catalog(usage={"contradictions": "unpriced"})
+    sent = event({"input_tokens": 1, "output_tokens": 5, "output_reasoning_tokens": 6})
+    cost = price(sent, ready)
+    assert (cost.cost, cost.price_status) == (None, "unpriced")
+    assert cost.price_ref == "test-prices@1#!usage_contradictory"
+    found = explain(sent, ready)
+    assert "output_reasoning_tokens (6) cannot exceed output_tokens (5), which includes it" in found.reason
+
+
+def test_which_meters_lie_in_which_is_remembered_within_bounds() -> None:
+    ready = catalog()
+    for number in range(MAX_RULES + 1):
+        ready.parts(("input_tokens", f"m{number}"))
+    assert len(ready._parts) <= MAX_RULES
+    assert ready.parts(("output_reasoning_tokens", "output_tokens")) == (
+        ("output_reasoning_tokens", "output_tokens"),
+    )
