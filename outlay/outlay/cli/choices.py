@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -154,11 +155,16 @@ def show_plan(plan: "Plan", title: str) -> None:
     total = plan.total
     changed = [group for group in plan.groups if group.changed or group.refused_after]
     rows = [
-        [*group.group.values(), group.before, group.after, group.change, group.events, _unpriced(group)]
+        [
+            " · ".join(value or "none" for value in group.group.values()) or "all",
+            *(_short(usd) for usd in (group.before, group.after, group.change)),
+            group.events,
+            _unpriced(group),
+        ]
         for group in changed[:SHOWN]
     ]
-    names = list(plan.groups[0].group) if plan.groups else []
-    columns = [*names, ">before USD", ">after USD", ">change USD", ">events", "unpriced"]
+    names = " · ".join(plan.groups[0].group) if plan.groups else ""
+    columns = [names, ">before", ">after", ">change USD", ">events", "unpriced"]
     table(title, columns, rows, f"{title}: nothing costs more or less")
     if len(changed) > SHOWN:
         out.print(f"… and {len(changed) - SHOWN} groups more; --json has all", style="dim")
@@ -169,6 +175,12 @@ def show_plan(plan: "Plan", title: str) -> None:
     )
     if total.refused_after:
         err.print(f"[bold yellow]{total.refused_after:,} events would become dead letters[/]")
+
+
+def _short(usd: str) -> str:
+    """Write money for a narrow column: what is finer than a millionth of a dollar is in the sum, and in --json."""
+    short = f"{Decimal(usd):.6f}".rstrip("0").rstrip(".")
+    return short if Decimal(short) == Decimal(usd) else f"{short}…"
 
 
 def _unpriced(difference: Any) -> str:

@@ -257,3 +257,11 @@ def test_a_reported_cost_that_counts_is_a_step_of_its_own() -> None:
     assert [(step.amount, step.note) for step in found.steps] == [
         ("0.25", "reported by the producer; by the policy for reported costs it counts")
     ]
+
+
+def test_the_tier_and_the_context_of_a_price_are_said() -> None:
+    ready = catalog(rates(TIERED, BATCH))
+    low, high = (explain(event({"input_tokens": count}, "tiered"), ready).steps[0] for count in (10, 300_000))
+    assert (low.note, high.note) == ("", "above 200000 input tokens")
+    batch = explain(event({"input_tokens": 10}, "batch", attributes={"processing": "batch"}), ready)
+    assert batch.steps[0].note == "processing=batch"

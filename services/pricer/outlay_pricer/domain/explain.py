@@ -6,6 +6,7 @@ from fractions import Fraction
 from msgspec import Struct
 
 from outlay_pricer.domain.books import position_of
+from outlay_pricer.domain.cards import Rate
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice
 from outlay_pricer.domain.matching import resolved_facts
@@ -100,11 +101,29 @@ def _sentence(guess: str) -> str:
 def _rate_steps(found: ListPrice) -> list[Step]:
     if found.rated is None:
         return []
+    _, card, lines = found.rated
+    rates = {rate.unit.usage_key: rate for rate in card.rates}
+    context = " ".join(f"{key}={value}" for key, value in sorted(card.used))
     return [
-        Step(line.meter, _plain(line.amount), str(line.quantity), str(line.price), str(line.per))
-        for line in found.rated[2]
+        Step(
+            line.meter,
+            _plain(line.amount),
+            str(line.quantity),
+            str(line.price),
+            str(line.per),
+            note="; ".join(word for word in (context, _tier(rates[line.meter], line.price)) if word),
+        )
+        for line in lines
         if line.meter in found.amounts
     ]
+
+
+def _tier(rate: Rate, price: Decimal) -> str:
+    """Say which tier of input tokens a price is for."""
+    above = next((start for start, tier_price in reversed(rate.tiers) if tier_price == price), None)
+    if above is None or price == rate.base:
+        return ""
+    return f"above {above} input tokens"
 
 
 def _book_steps(found: ListPrice, event: UsageEvent) -> list[Step]:
