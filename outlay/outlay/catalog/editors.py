@@ -1,5 +1,7 @@
 """JSON Schema of every file of a catalog folder, so that an editor completes and checks while one writes."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -22,3 +24,14 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         name: {"$schema": DIALECT, "title": name, **kind.json_schema(by_alias=True)}
         for name, kind in kinds.items()
     }
+
+
+def write_schemas(folder: Path) -> dict[str, str]:
+    """Write a schema for each file into `folder`; return by file the line that makes an editor use it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: dict[str, str] = {}
+    for name, schema in json_schemas().items():
+        path = folder / f"{name.split('/')[0].removesuffix('.yaml')}.json"
+        path.write_text(json.dumps(schema, indent=2) + "\n", "utf-8")
+        lines[name] = f"# yaml-language-server: $schema={path.resolve()}"
+    return lines

@@ -24,15 +24,14 @@ from outlay.cli.choices import (
     read_published,
     show_plan,
 )
-from outlay.cli.common import AsJson, err, out, print_json, table, told, working
+from outlay.cli.common import AsJson, err, out, print_json, told, working
 from outlay.cli.common import show as tell
 from outlay.cli.events import lines_of
+from outlay.cli.explained import show_prices
 
 if TYPE_CHECKING:
     from outlay.catalog.changes import Change
-    from outlay.catalog.listing import Listed
     from outlay_pricer.domain.freshness import Stale
-    from outlay_pricer.domain.show import Shown
     from outlay_schemas.events import UsageEvent
 
 app = typer.Typer(
@@ -50,8 +49,6 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
-_NAMES = 20
-"""Most names whose prices are shown; --json has them all."""
 _MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]"}
 
 
@@ -258,34 +255,30 @@ def show(
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:
-        _show_prices(found)
+        show_prices(found)
     if not any(shown.prices for item in found for shown in item.prices):
         raise typer.Exit(1)
 
 
-def _show_prices(found: "list[Listed]") -> None:
-    for item in found[:_NAMES]:
-        for shown in item.prices:
-            conditions = {**shown.where, **{key: [value] for key, value in shown.context.items()}}
-            when = "".join(f" {key}={'|'.join(words)}" for key, words in conditions.items())
-            rows = [
-                [price.meter, f"{price.price} {shown.currency}", price.per, _above(price.above), price.note]
-                for price in shown.prices
-            ]
-            empty = f"{shown.ref}: no price: {shown.reason}"
-            table(shown.ref + when, ["meter", ">costs", ">per", ">above", "note"], rows, empty)
-            if rows:
-                out.print(_source(shown), markup=False, soft_wrap=True, style="dim")
-    if len(found) > _NAMES:
-        out.print(f"… and {len(found) - _NAMES} names more; --json has all", style="dim")
+@app.command()
+@told
+def schemas(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a JSON Schema for each file of a catalog, so that an editor completes and checks while one writes.
 
+    An editor that speaks the YAML Language Server takes the schema that the first line of a file names.
 
-def _above(bound: str) -> str:
-    return "" if bound == "0" else bound
+    Examples:
 
+      outlay catalog schemas my-catalog/schemas
+    """
+    from outlay.catalog.editors import write_schemas
 
-def _source(shown: "Shown") -> str:
-    checked = f"of {shown.checked[:10]}" if shown.checked else "never compared with its source"
-    since = f", in force since {shown.since[:10]}" if shown.since else ""
-    until = f", until {shown.until[:10]}" if shown.until else ""
-    return f"{shown.source} ({checked}{since}{until})"
+    lines = write_schemas(folder)
+    if as_json:
+        print_json(lines)
+    else:
+        for name, line in lines.items():
+            out.print(f"{name}: {line}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How the explanation of a price is shown."""
+"""How prices and their explanation are shown."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 from outlay.cli.common import err, out, table
 
 if TYPE_CHECKING:
+    from outlay.catalog.listing import Listed
     from outlay.catalog.why import Why
     from outlay_pricer.domain.explain import Explanation, Source
+    from outlay_pricer.domain.show import Shown
     from outlay_schemas.events import CostEvent
+
+_NAMES = 20
+"""Most names whose prices are shown; --json has them all."""
 
 
 def show_why(answer: "Why") -> None:
@@ -82,3 +87,32 @@ def _source(source: "Source") -> str:
     since = f", in force since {source.since[:10]}" if source.since else ""
     note = f" {source.note}" if source.note else ""
     return f"{source.book} {source.version}, {source.rule}: {source.source} ({checked}{since}){note}"
+
+
+def show_prices(found: "list[Listed]") -> None:
+    """Print what names cost."""
+    for item in found[:_NAMES]:
+        for shown in item.prices:
+            conditions = {**shown.where, **{key: [value] for key, value in shown.context.items()}}
+            when = "".join(f" {key}={'|'.join(words)}" for key, words in conditions.items())
+            rows = [
+                [price.meter, f"{price.price} {shown.currency}", price.per, _above(price.above), price.note]
+                for price in shown.prices
+            ]
+            empty = f"{shown.ref}: no price: {shown.reason}"
+            table(shown.ref + when, ["meter", ">costs", ">per", ">above", "note"], rows, empty)
+            if rows:
+                out.print(_origin(shown), markup=False, soft_wrap=True, style="dim")
+    if len(found) > _NAMES:
+        out.print(f"… and {len(found) - _NAMES} names more; --json has all", style="dim")
+
+
+def _above(bound: str) -> str:
+    return "" if bound == "0" else bound
+
+
+def _origin(shown: "Shown") -> str:
+    checked = f"of {shown.checked[:10]}" if shown.checked else "never compared with its source"
+    since = f", in force since {shown.since[:10]}" if shown.since else ""
+    until = f", until {shown.until[:10]}" if shown.until else ""
+    return f"{shown.source} ({checked}{since}{until})"

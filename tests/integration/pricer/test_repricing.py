@@ -87,7 +87,7 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
     old = {"id": "old", "sku": sku, "usage": {"widgets": 1}, "time": "2026-10-31T23:59:59Z"}
     minutes = [f"2026-11-24T11:{minute:02d}:00Z" for minute in range(10)]
     world.feed(
-        *({"id": f"w{n}", "sku": sku, "usage": {"widgets": 2}, "time": at} for n, at in enumerate(minutes)),
+        *({"id": f"w{n}", "sku": sku, "usage": {"widgets": "2.0"}, "time": at} for n, at in enumerate(minutes)),
         {"id": "call", "kind": "llm", "provider": "anthropic", "sku": "claude-sonnet-4-5", "user": "u-1",
          "usage": {"input_tokens": 1000}, "attributes": {"service_tier": "batch"}},
         old,
@@ -114,6 +114,13 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
         "2", Owner.model_validate({"key": "user", "value": "u-1", "sets": {"team": "growth"}})
     )
     _by_hand(world, outlay, third)
+    sql = (
+        "SELECT id FROM ledger WHERE tenant = {tenant:String}"
+        " GROUP BY source, id HAVING min(fingerprint) != max(fingerprint)"
+    )
+    assert world.warehouse.rows(sql, {"tenant": world.tenant}) == [], (
+        "a new price is no conflict of two bodies"
+    )
     _explained(world, outlay, second, third)
     _planned_and_published(world, outlay, tmp_path / "catalog")
 

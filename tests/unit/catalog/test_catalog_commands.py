@@ -1,5 +1,6 @@
 """`outlay catalog`: lint, diff, show."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -155,3 +156,12 @@ def test_how_long_a_price_holds_is_shown() -> None:
     )
     until = ours[0]["prices"][0]["until"]
     assert datetime.fromisoformat(until) > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_schemas_for_editors_are_written_each_with_the_line_that_names_it(tmp_path: Path) -> None:
+    lines = answer(run("catalog", "schemas", tmp_path / "schemas", "--json"))
+    assert set(lines) >= {"books/*.yaml", "owners.yaml"}
+    for line in lines.values():
+        schema = json.loads(Path(line.partition("=")[2]).read_text())
+        assert schema["$schema"].startswith("https://json-schema.org/")
+    assert "yaml-language-server" in run("catalog", "schemas", tmp_path / "schemas").stdout

@@ -14,7 +14,7 @@ from outlay_pricer.domain.again import again, differs, usage_of
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.events import CostEvent, cost_event_decoder
 
-NAMES = some.sampled_from([None, "growth", "grwth", "search"])
+NAMES = some.sampled_from([None, "", "growth", "grwth", "search"])
 QUANTITIES = some.integers(0, 10**9) | some.decimals(0, 10**6, places=9, allow_nan=False)
 PARTS: dict[str, Any] = {
     "owners": [
@@ -52,8 +52,9 @@ def test_the_usage_event_of_a_cost_event_is_priced_to_the_same(
     second = price(usage_of(first), READY)
     assert not differs(first, second)
     assert second.given == first.given
+    assert second.fingerprint == first.fingerprint, "it is the same event: no conflict"
     assert usage_of(second) == usage_of(first)
-    assert usage_of(first).team == dimensions["team"]
+    assert usage_of(first).team == (dimensions["team"] or None)
 
 
 @pytest.mark.parametrize("folder", GOLDEN, ids=lambda folder: folder.name)

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.pricing import plain_number, price
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent, Quantity, UsageEvent
+from outlay_schemas.events import CostEvent, UsageEvent
 
 _KEPT = (
     "cost",
@@ -47,7 +47,7 @@ class Again:
 def usage_of(cost: CostEvent) -> UsageEvent:
     """Return the usage event that a cost event was made of, as it was before attribution.
 
-    Quantities come back as numbers of the same value, not always in the same spelling (5.0 as 5).
+    Quantities come back in their one spelling (5.0 as 5), which has the same fingerprint.
     """
     given = cost.given
 
@@ -60,7 +60,7 @@ def usage_of(cost: CostEvent) -> UsageEvent:
         time=cost.time,
         kind=cost.kind,
         sku=given.get("sku", cost.sku),
-        usage={meter: _number(quantity) for meter, quantity in cost.usage.items()},
+        usage={meter: plain_number(quantity) for meter, quantity in cost.usage.items()},
         activity=cost.activity,
         provider=given.get("provider", cost.provider),
         tenant=cost.tenant,
@@ -73,11 +73,6 @@ def usage_of(cost: CostEvent) -> UsageEvent:
         attributes={name: value for name, value in cost.attributes.items() if name != MISSING},
         reported_cost=None if cost.reported_cost is None else Decimal(cost.reported_cost),
     )
-
-
-def _number(quantity: Quantity) -> Quantity:
-    whole = int(quantity)
-    return whole if whole == quantity else quantity
 
 
 def again(costs: Iterable[CostEvent], catalog: CompiledCatalog) -> Iterator[Again]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from zlib import crc32
@@ -13,7 +14,7 @@ from outlay_pricer.domain.books import position_of
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
-from outlay_pricer.domain.matching import Facts, resolved_facts
+from outlay_pricer.domain.matching import DIMENSIONS, Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.catalog import PriceRef, ReportedPolicy
@@ -39,8 +40,45 @@ class Priced:
 
 
 def fingerprint(event: UsageEvent) -> int:
-    """Return 20 bits of an event's content: CRC-32 of its encoding with sorted keys. Decides between two bodies."""
-    return crc32(_canonical.encode(event)) & 0xFFFFF
+    """Return 20 bits of an event's content: CRC-32 of its encoding with sorted keys. Decides between two bodies.
+
+    Two spellings of one number (0.50 and 0.5), and an empty dimension and none, are one content: an event that comes
+    back from the ledger to be priced again is the same event, not a conflict.
+    """
+    return crc32(_canonical.encode(_spelt(event))) & 0xFFFFF
+
+
+def _spelt(event: UsageEvent) -> UsageEvent:
+    """Return the event in its one spelling: itself, where that is so already, as it nearly always is."""
+    odd = event.reported_cost is not None or "" in (
+        event.project,
+        event.team,
+        event.use_case,
+        event.user,
+        event.business_unit,
+    )
+    if not odd:
+        for quantity in event.usage.values():
+            if quantity.__class__ is not int:
+                break
+        else:
+            return event
+    reported = event.reported_cost
+    return msgspec.structs.replace(
+        event,
+        usage={meter: plain_number(quantity) for meter, quantity in event.usage.items()},
+        reported_cost=None if reported is None else reported.normalize(),
+        **{name: getattr(event, name) or None for name in DIMENSIONS},
+    )
+
+
+def plain_number(quantity: Quantity) -> Quantity:
+    """Return a quantity in its one spelling: whole numbers as int, others without zeros at their end."""
+    if quantity.__class__ is int:
+        return quantity
+    number = Decimal(quantity)
+    whole = int(number)
+    return whole if whole == number else number.normalize()
 
 
 def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
