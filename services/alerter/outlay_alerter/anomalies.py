@@ -13,8 +13,8 @@ from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 
-MOST_SCOPES = 5000
-"""Scopes that one rule of one tenant watches, those that cost most: each takes some 50 KB."""
+MOST_SCOPES = 2000
+"""Scopes that one rule of one tenant watches, those that cost most: each takes some 200 KB."""
 
 Series = dict[tuple[str, ...], dict[datetime, int]]
 

@@ -11,6 +11,8 @@ from outlay_alerter.domain.robust import Ring, Season
 
 _FORGET = 336
 """Windows that an expert's error is averaged over."""
+_SAMPLES = 336
+"""Values, evenly apart, whose median is the level of a cycle: a week has too many minutes to keep."""
 _PASSES, _PRIOR = 20, 6
 """Passes that the usual distance at a place is averaged over; how many passes the average of all places counts as."""
 _SURE = 0.03
@@ -29,6 +31,8 @@ class Expert:
         "_patience",
         "_season",
         "_seen",
+        "_stride",
+        "_turn",
         "error",
         "residuals",
     )
@@ -37,11 +41,12 @@ class Expert:
         self._cycle = cycle
         self._patience = level_windows
         self._season = Season(passes)
-        self._base = Ring(max(cycle, level_windows))
+        self._stride = max(1, cycle // _SAMPLES)
+        self._base = Ring(max(cycle // self._stride, level_windows))
         """Its median is the level of a whole cycle: the season is what is left above it."""
         self._level = Ring(level_windows)
         self._near: dict[int, tuple[float, int]] = {}
-        self._held = 0
+        self._held = self._turn = 0
         self._seen = 0
         self.residuals = Residuals(spans)
         self.error = float("inf")
@@ -49,7 +54,7 @@ class Expert:
 
     def prime(self, values: Sequence[float]) -> None:
         """Take the level of the first cycle before it is learned: half of it would have another one."""
-        for value in values:
+        for value in values[:: self._stride]:
             self._base.push(value)
         self._held = len(values)
 
@@ -83,9 +88,10 @@ class Expert:
             self._level.push(raw - usual)
         elif not len(self._level):
             self._level.push(raw)
+        self._turn = (self._turn + 1) % self._stride
         if self._held:
             self._held -= 1
-        else:
+        elif not self._turn:
             self._base.push(tame)
         if self._cycle:
             self._season.learn(places[0], tame - self._base.median())

@@ -3,8 +3,8 @@
 Floats are for statistics only; money is judged here and never counted.
 """
 
+from array import array
 from bisect import bisect_left, insort
-from collections import deque
 
 TO_SIGMA = 1.4826
 """Turns a median absolute deviation into a standard deviation of the normal distribution."""
@@ -17,8 +17,8 @@ class Ring:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._by_age: deque[float] = deque()
-        self._by_size: list[float] = []
+        self._by_age = array("d")
+        self._by_size = array("d")
 
     def __len__(self) -> int:
         return len(self._by_age)
@@ -28,7 +28,7 @@ class Ring:
         self._by_age.append(value)
         insort(self._by_size, value)
         if len(self._by_age) > self._size:
-            oldest = self._by_age.popleft()
+            oldest = self._by_age.pop(0)
             del self._by_size[bisect_left(self._by_size, oldest)]
 
     def median(self) -> float:
