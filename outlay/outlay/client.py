@@ -45,6 +45,8 @@ class IngestClient:
     """Posts batches of events. A batch is repeated, with its ids, until ingest answers for it."""
 
     def __init__(self, url: str, api_key: str, clock: Clock, patience: float = 60.0) -> None:
+        if not api_key.isascii():
+            raise SendError("the API key has characters that no key has; see: outlay keys list")
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {api_key}", "Content-Type": NDJSON}, timeout=30
         )
@@ -102,9 +104,20 @@ def _read(response: httpx.Response) -> _Answer:
 
 
 def batches(lines: Iterable[bytes], size: int = BATCH_EVENTS) -> Iterator[list[bytes]]:
-    """Cut lines into batches of at most `size`, skipping blank ones."""
+    """Cut lines into batches of at most `size`, skipping blank ones.
+
+    Interrupted while it waits for a line, it gives what was read, for that is gone from a pipe, before it raises.
+    """
     batch: list[bytes] = []
-    for line in lines:
+    source = iter(lines)
+    interrupted: KeyboardInterrupt | None = None
+    while True:
+        try:
+            line = next(source, None)
+        except KeyboardInterrupt as stop:
+            line, interrupted = None, stop
+        if line is None:
+            break
         if not line.strip():
             continue
         batch.append(line.rstrip(b"\r\n"))
@@ -113,3 +126,5 @@ def batches(lines: Iterable[bytes], size: int = BATCH_EVENTS) -> Iterator[list[b
             batch = []
     if batch:
         yield batch
+    if interrupted:
+        raise interrupted

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -233,10 +234,13 @@ def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
                     yield text, _instant(text), _number(row[names["value"]] or "")
                 except ValueError as error:
                     raise CommandError(
-                        f"{file}, line {reader.line_num}: {error}", "timestamps are ISO 8601 or Unix seconds"
+                        f"{file}, line {reader.line_num}: {error}",
+                        "timestamps are ISO 8601 or Unix seconds, values finite numbers; empty is missing",
                     ) from None
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", "give a CSV file") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise CommandError(f"{file} is not CSV text", "give a CSV file in UTF-8") from None
 
 
 def _instant(text: str) -> datetime:
@@ -251,4 +255,8 @@ def _instant(text: str) -> datetime:
 def _number(text: str) -> float | None:
     """Read a value. Empty, null and NaN: it is missing. Raises ValueError."""
     text = text.strip()
-    return None if text.lower() in ("", "nan", "null", "none", "na") else float(text)
+    if text.lower() in ("", "nan", "null", "none", "na"):
+        return None
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return value

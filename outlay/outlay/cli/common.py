@@ -7,16 +7,32 @@ from functools import wraps
 from typing import Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-out = Console(highlight=False)
+_UNSEEN = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
+)
+"""Control characters, and those that turn the direction of a line, are shown as a replacement character."""
+
+
+class _SafeConsole(Console):
+    """Writes names as they came from producers without letting them steer the terminal: no escapes of theirs."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(text.translate(_UNSEEN), style)
+
+
+out = _SafeConsole(highlight=False)
 """Where answers go."""
-err = Console(stderr=True, highlight=False)
+err = _SafeConsole(stderr=True, highlight=False)
 """Where progress and errors go, so that answers can be piped."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

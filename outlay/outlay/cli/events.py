@@ -1,17 +1,25 @@
 """Commands that send events in."""
 
+import codecs
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, told
 
+if TYPE_CHECKING:
+    from outlay.client import Sent
+
 FileArgument = Annotated[
-    str, typer.Argument(metavar="FILE|-", help="NDJSON, one usage event a line; - reads stdin.")
+    str,
+    typer.Argument(
+        metavar="FILE|-", help="NDJSON, one usage event a line, or one JSON array; - reads stdin."
+    ),
 ]
 
 
@@ -47,9 +55,18 @@ def emit(
         Progress(*columns, console=err, disable=as_json, transient=True) as progress,
     ):
         task = progress.add_task("", total=None)
-        for lines in batches(lines_of(file), batch):
-            client.send(lines, sent)
-            progress.update(task, completed=sent.sent)
+        try:
+            for lines in batches(events_of(lines_of(file)), batch):
+                client.send(lines, sent)
+                progress.update(task, completed=sent.sent)
+        finally:  # also of what was sent before an interruption or an error one wants to know
+            progress.stop()
+            _tell(sent, as_json)
+    if sent.refused:
+        raise typer.Exit(1)
+
+
+def _tell(sent: "Sent", as_json: bool) -> None:
     if as_json:
         told_of = [
             {"line": r.index + 1, "code": r.code, "path": r.path, "message": r.message} for r in sent.refused
@@ -62,8 +79,34 @@ def emit(
                 f"  event {refused.index + 1}: {refused.path} {refused.message} [{refused.code}]",
                 markup=False,
             )
-    if sent.refused:
-        raise typer.Exit(1)
+
+
+def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Give one event a line, also of a file that is one JSON array or one indented event, as exports and editors write.
+
+    Such a file is read whole; NDJSON is not. Raises CommandError if what looks like JSON is none.
+    """
+    rest = iter(lines)
+    head: list[bytes] = []
+    for line in rest:
+        head.append(line if head else line.removeprefix(codecs.BOM_UTF8))
+        if line.strip():
+            break
+    start = head[-1].strip() if head else b""
+    if not (start.startswith(b"[") or start == b"{"):
+        yield from head  # blank lines too: lines are counted by whoever reads them
+        yield from rest
+        return
+    try:
+        whole = b"".join([*head, *rest])
+        found = msgspec.json.decode(whole if start != b"{" else b"[%b]" % whole, type=list[msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise CommandError(
+            f"this begins as one JSON document, and is none: {error}",
+            "send one event a line (jq -c . FILE), or one JSON array of events",
+        ) from None
+    for event in found:
+        yield msgspec.json.format(bytes(event), indent=-1)
 
 
 def lines_of(file: str) -> Iterator[bytes]:

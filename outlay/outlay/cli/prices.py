@@ -24,7 +24,7 @@ from outlay.cli.choices import (
     show_plan,
 )
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, told, working
-from outlay.cli.events import FileArgument, lines_of
+from outlay.cli.events import FileArgument, events_of, lines_of
 from outlay.cli.explained import show_why
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def price(
     except ValueError as error:
         raise CommandError(str(error), "outlay catalog show lists what has a price") from None
     refused = Refusals(as_json)
-    lines = lines_of(file)
+    lines = events_of(lines_of(file))
     if compare:
         found = difference(
             before, after, (event for _, event in refused.sift(read_lines(lines, moment))), groups

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from outlay.embedded import Progress, StackError
-from outlay.embedded.errors import AlreadyRunningError, ChildDiedError
+from outlay.embedded.errors import AlreadyRunningError, ChildDiedError, DiskError
 from outlay.embedded.lock import holder
 from outlay.local.state import LocalState, home_folder, running
 from outlay_kit.clock import Clock
@@ -26,8 +26,13 @@ def start(progress: Progress, fixed: bool) -> LocalState:
             f"a system runs already in {home} (pid {pid})",
             "see it: outlay status; stop it: outlay down; or choose another folder: OUTLAY_HOME=DIR",
         )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(
+            f"{home} cannot be a folder: {error.strerror}", "choose another: OUTLAY_HOME=DIR"
+        ) from None
     reading, writing = os.pipe()
-    home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "outlay.local.daemon", "--report", str(writing)]
     with (home / "system.log").open("ab") as log:
         process = subprocess.Popen(

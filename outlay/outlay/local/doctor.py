@@ -1,5 +1,6 @@
 """What this machine needs for the embedded stack, looked at one by one: what is wrong and how to mend it."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,10 @@ def _clickhouse() -> Iterator[Check]:
 def _folder() -> Iterator[Check]:
     home = home_folder()
     place = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        why = "is not a folder" if not place.is_dir() else "cannot be written"
+        yield Check("data folder", "error", f"{place} {why}", "choose another folder: OUTLAY_HOME=DIR")
+        return
     free = shutil.disk_usage(place).free
     state: Literal["ok", "warning"] = "ok" if free > _FREE_BYTES else "warning"
     mend = "" if state == "ok" else "free some space, or choose another folder: OUTLAY_HOME=DIR"

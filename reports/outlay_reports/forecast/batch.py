@@ -27,13 +27,22 @@ def forecast_lines(series: Sequence[Series], steps: int) -> Iterator[dict[str, s
         for first in range(0, len(places), _AT_ONCE):
             some = places[first : first + _AT_ONCE]
             values = np.stack([series[place].values for place in some])
-            bounds = bands(forecast(values, frequency.periods, steps), values)
+            base = _base(values)
+            bounds = bands(forecast(values - base[:, None], frequency.periods, steps), values - base[:, None])
             for column, place in enumerate(some):
-                lines[place] = _lines(series[place], steps, bounds.mean[:, column], [
-                    side[level][:, column] for level in LEVELS for side in (bounds.lower, bounds.upper)
+                lines[place] = _lines(series[place], steps, bounds.mean[:, column] + base[column], [
+                    side[level][:, column] + base[column] for level in LEVELS for side in (bounds.lower, bounds.upper)
                 ])  # fmt: skip
     for place in range(len(series)):
         yield from lines[place]
+
+
+def _base(values: Array) -> Array:
+    """Return what each series is counted from: 0, below which no cost goes; with negative values, as far below the
+    lowest as they range, for a forecast ends at its base.
+    """
+    low, high = values.min(axis=1), values.max(axis=1)
+    return np.where(low < 0, low - (high - low), 0.0)
 
 
 def _lines(one: Series, steps: int, mean: Array, sides: Sequence[Array]) -> list[dict[str, str | float]]:

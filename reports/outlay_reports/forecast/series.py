@@ -171,6 +171,9 @@ def _time(text: str, number: int) -> datetime:
         ) from None
 
 
+_MOST = 1e100
+
+
 def _style(text: str) -> str:
     if len(text) == 10:
         return "date"
@@ -186,6 +189,8 @@ def _number(text: str, number: int) -> float:
         ) from None
     if np.isinf(value):
         raise AskError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
+    if abs(value) > _MOST:  # squares of errors must stay finite
+        raise AskError(f"line {number}: {text!r} is too large", f"give values of less than {_MOST:.0e}")
     return value
 
 

@@ -1,0 +1,133 @@
+"""What strangers did to the commands: odd files, odd keys, odd folders, names that steer a terminal."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from outlay.cli.alerts import app as alerts
+from outlay.cli.common import CommandError, _SafeConsole
+from outlay.cli.events import events_of, lines_of
+from outlay.client import IngestClient, SendError, batches
+from outlay.embedded.errors import DiskError
+from outlay.embedded.progress import Silent
+from outlay.local.control import start
+from outlay.local.doctor import checks
+from outlay.main import app
+from outlay_kit.clock import SystemClock
+
+EVENTS = [{"id": "1", "usage": {"gb": 0.1}}, {"id": "2", "note": "two\nlines"}]
+NDJSON = [json.dumps(event).encode() for event in EVENTS]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\n".join(NDJSON),
+        b"\xef\xbb\xbf" + b"\r\n".join(NDJSON) + b"\r\n",
+        b"\n\n" + b"\n".join(NDJSON) + b"\n",
+        json.dumps(EVENTS).encode(),
+        b"\xef\xbb\xbf" + json.dumps(EVENTS, indent=2).encode(),
+    ],
+    ids=["ndjson", "bom and crlf", "blank lines", "array", "indented array"],
+)
+def test_events_are_read_from_whatever_exports_and_editors_write(text: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "usage.json"
+    file.write_bytes(text)
+    (found,) = batches(events_of(lines_of(str(file))))
+    assert [json.loads(line) for line in found] == EVENTS
+
+
+def test_one_indented_event_is_one_event() -> None:
+    lines = json.dumps(EVENTS[1], indent=2).encode().splitlines(keepends=True)
+    assert [json.loads(line) for line in events_of(lines)] == [EVENTS[1]]
+
+
+def test_an_empty_file_holds_no_event_and_half_an_array_is_told() -> None:
+    assert list(batches(events_of([]))) == []
+    with pytest.raises(CommandError, match="one JSON document"):
+        list(events_of([b'[{"id": "1"},\n']))
+
+
+def test_an_interruption_gives_what_was_read_before_it_ends() -> None:
+    def typed() -> Iterator[bytes]:
+        yield from NDJSON
+        raise KeyboardInterrupt
+
+    found = batches(events_of(typed()))
+    assert next(found) == NDJSON
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+
+
+def test_a_key_of_other_characters_is_told() -> None:
+    with pytest.raises(SendError, match="API key"):
+        IngestClient("http://127.0.0.1:1", "out_live_ä", SystemClock())
+
+
+def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "home"
+    file.touch()
+    monkeypatch.setenv("OUTLAY_HOME", str(file))
+    with pytest.raises(DiskError, match="cannot be a folder"):
+        start(Silent(), fixed=False)
+    folder = next(check for check in checks() if check.name == "data folder")
+    assert (folder.state, folder.found) == ("error", f"{file} is not a folder")
+
+
+def test_names_do_not_steer_the_terminal() -> None:
+    written = io.StringIO()
+    console = _SafeConsole(file=written, force_terminal=True, width=80)
+    console.print("[bold]name[/] \x1b[2J\x9b31m\u202eexe.gpj", markup=True)
+    text = written.getvalue()
+    assert "\x1b[1m" in text, "styles of ours stay"
+    assert "\x1b[2J" not in text
+    assert "\x9b" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x7fELF\xd0\x00", "not CSV text"),
+        (b"timestamp,value\n2026-11-24T00:00:00Z,inf\n", "not finite"),
+    ],
+)
+def test_a_back_test_names_what_it_cannot_read(content: bytes, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    file.write_bytes(content)
+    answer = CliRunner().invoke(alerts, ["backtest", "--rule", "anomaly", "--series", str(file)])
+    assert answer.exit_code == 1
+    assert told in answer.output
+
+
+def test_a_forecast_refuses_what_it_cannot_square(tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    file.write_text("timestamp,value\n2026-11-24T00:00:00Z,1e300\n2026-11-24T01:00:00Z,1\n")
+    answer = CliRunner().invoke(app, ["forecast", "--series", str(file), "--freq", "h"])
+    assert answer.exit_code == 1
+    assert "too large" in answer.output
+
+
+def test_a_series_below_zero_is_forecast_below_zero(tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    hours = [f"2026-11-{1 + n // 24:02}T{n % 24:02}:00:00Z,{n % 24 - 30}" for n in range(480)]
+    file.write_text("\n".join(["timestamp,value", *hours]))
+    answer = CliRunner().invoke(app, ["forecast", "--series", str(file), "--freq", "h", "--horizon", "3"])
+    found = [json.loads(line) for line in answer.output.splitlines()]
+    assert [line["mean"] for line in found] == pytest.approx([-30, -29, -28], abs=1)
+    assert all(line["lower95"] <= line["mean"] <= line["upper95"] for line in found)
+
+
+def test_offline_prices_take_an_array_and_count_blank_lines(tmp_path: Path) -> None:
+    event = {"id": "1", "source": "s", "time": "2026-11-24T00:00:00Z", "kind": "storage", "provider": "aws"}
+    event |= {"sku": "s3-standard", "activity": "storage"}
+    file = tmp_path / "usage.json"
+    file.write_text(json.dumps([event | {"usage": {"gb_months": 1}}], indent=2))
+    answer = CliRunner().invoke(app, ["price", str(file)])
+    assert json.loads(answer.output)["cost"] == "0.023"
+    file.write_text("\n\nno event\n")
+    assert "line 3" in CliRunner().invoke(app, ["price", str(file)]).output
