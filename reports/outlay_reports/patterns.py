@@ -51,7 +51,10 @@ def profile(values: Array, places: Sequence[int], period: int) -> Profile:
         return Profile((1.0,) * period, 0.0)
     ratio = values / np.where(level > 0, level, mean)
     shares = np.array([np.median(ratio[where == n]) if np.any(where == n) else 1.0 for n in range(period)])
-    shares = shares / max(float(np.mean(shares)), 1e-12)
+    usual = float(np.mean(shares))
+    if usual <= 0:  # at most times nothing was spent: a few days make no season
+        return Profile((1.0,) * period, 0.0)
+    shares = shares / usual
     rest = ratio - shares[where]
     around = ratio - float(np.mean(ratio))
     spread = float(np.mean(np.minimum(around**2, 9 * np.median(around**2) + 1e-12)))

@@ -58,3 +58,11 @@ def test_two_changes_are_found_in_their_order() -> None:
         pytest.approx(2, abs=0.3),
         pytest.approx(0.3, abs=0.1),
     ]
+
+
+def test_spend_on_one_day_alone_is_no_season() -> None:
+    values = np.zeros(31)
+    values[23] = 1e13
+    found = profile(values, [n % 7 for n in range(31)], 7)
+    assert found.strength == 0
+    assert max(found.shares) > 0, "bars are drawn by the tallest"
