@@ -17,7 +17,7 @@ from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.events import encoder
 from outlay_schemas.topics import COST_EVENTS
 
-pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
 NAMES = [path.strip("/") or "overview" for path in PAGES]
