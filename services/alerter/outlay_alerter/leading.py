@@ -12,15 +12,17 @@ class LeadingSource(KafkaSource):
 
     leads = False
 
-    def ticking(self, tick: Callable[[], None], every: float, clock: Clock) -> Self:
-        """Call `tick()` every so many seconds while this process leads, between two batches."""
-        self._tick, self._every, self._clock = tick, every, clock
+    def ticking(
+        self, tick: Callable[[], None], every: float, clock: Clock, asked: Callable[[], bool] = lambda: False
+    ) -> Self:
+        """Call `tick()` between two batches while this process leads: every so many seconds, and when `asked()`."""
+        self._tick, self._every, self._clock, self._asked = tick, every, clock, asked
         self._ticked = clock.monotonic()
         return self
 
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds. Raises Retryable."""
-        if self.leads and self._clock.monotonic() - self._ticked >= self._every:
+        if self.leads and (self._clock.monotonic() - self._ticked >= self._every or self._asked()):
             self._tick()
             self._ticked = self._clock.monotonic()
         batch = super().poll(timeout)

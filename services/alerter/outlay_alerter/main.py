@@ -58,11 +58,11 @@ def main() -> None:
         )
     except Stopped:
         return
-    source.ticking(alerter.tick, settings.tick_seconds, clock)
+    following = _Following(alerter, feed)
+    source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
     threads = _start(couriers, stop.asked, lambda: source.leads)
-    handle = _following(alerter, feed)
     bounds = Bounds(linger=settings.linger_seconds)
-    Loop(source, handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
+    Loop(source, following.handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
     for thread in threads:
         thread.join(timeout=settings.channel_seconds)
     sink.close()
@@ -73,18 +73,34 @@ def _call(couriers: Sequence[Courier]) -> None:
         courier.called.set()
 
 
-def _following(alerter: Alerter, feed: CatalogFeed[Watchlist]) -> Callable[[Batch], None]:
-    """Return what handles a batch: everything is evaluated anew under a new catalog."""
-    seen = feed.revision
+class _Following:
+    """The alerter under the newest catalog: a new one evaluates everything anew, though nothing is spent."""
 
-    def handle(batch: Batch) -> None:
-        nonlocal seen
-        if feed.revision != seen:
-            alerter.evaluate_all()
-            seen = feed.revision
-        alerter.handle(batch)
+    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist]) -> None:
+        self._alerter, self._feed = alerter, feed
+        self._seen = feed.revision
 
-    return handle
+    def behind(self) -> bool:
+        """Whether a catalog came that nothing was evaluated under."""
+        return self._feed.revision != self._seen
+
+    def tick(self) -> None:
+        """Evaluate as of now. Raises Retryable."""
+        if not self._catch_up():
+            self._alerter.tick()
+
+    def handle(self, batch: Batch) -> None:
+        """Evaluate what a batch changed. Raises Retryable."""
+        self._catch_up()
+        self._alerter.handle(batch)
+
+    def _catch_up(self) -> bool:
+        revision = self._feed.revision
+        if revision == self._seen:
+            return False
+        self._alerter.evaluate_all()
+        self._seen = revision
+        return True
 
 
 def _start(

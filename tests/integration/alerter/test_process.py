@@ -101,6 +101,23 @@ def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
     assert all(got.body == bodies[got.headers["webhook-id"]] for got in receiver.got)
 
 
+def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
+        alerter.spend("4")  # of 10
+        alerter.start()
+        catalog = newest(kafka, SystemClock())
+        assert catalog is not None
+        smaller = Budget(
+            id=f"{alerter.tenant}-2", name="C", tenant=alerter.tenant, amount=Decimal(5), thresholds=(80,)
+        )
+        publish(kafka, catalog.model_copy(update={"budgets": (smaller,)}), SystemClock())
+        until(lambda: len(receiver.got) == 1, 15, "the alert under the new catalog")  # ticks come every 30 s
+        assert alerter.stop() == 0
+
+
 def test_a_receiver_that_hangs_stops_neither_evaluation_nor_the_other_channels(
     kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
 ) -> None:
