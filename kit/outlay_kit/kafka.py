@@ -76,8 +76,20 @@ class KafkaSource:
         }
         with _away(f"Kafka does not answer at {settings.bootstrap}"):
             self._consumer: Any = KafkaConsumer(
-                *topics, group_id=group, **{**defaults, **settings.client_options(), **options}
+                group_id=group, **{**defaults, **settings.client_options(), **options}
             )
+            try:
+                self._subscribe(topics)
+            except BaseException:
+                self._consumer.close(autocommit=False, timeout_ms=1000)
+                raise
+
+    def _subscribe(self, topics: Sequence[str]) -> None:
+        """Join once it is known which partitions there are: who leads a group before that shares out none."""
+        for topic in topics:
+            if not self._consumer.partitions_for_topic(topic):
+                raise Retryable(f"there is no topic {topic} yet; outlay setup makes it")
+        self._consumer.subscribe(list(topics))
 
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds."""

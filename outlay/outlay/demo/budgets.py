@@ -12,6 +12,9 @@ from outlay_kit.clock import Clock
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
 
+WHOLE = "demo-all"
+"""The budget over everything."""
+
 
 def demo_budgets() -> tuple[Budget, ...]:
     """Read them."""

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from outlay.demo.workload import TENANT
 from outlay_kit.errors import Retryable
 from outlay_kit.warehouse import Warehouse
@@ -21,6 +23,20 @@ _LETTERS = (
     " WHERE tenant = {tenant:String} AND at >= {since:DateTime64(6)}"
 )
 _ALERTS = "SELECT count() AS alerts FROM alerts FINAL WHERE tenant = {tenant:String}"
+
+
+_STANDING = "SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String} AND budget = {budget:String}"
+_SPENT = """
+SELECT toString(sum(cost)) AS spent FROM costs_daily
+WHERE tenant = {tenant:String} AND time >= {start:DateTime('UTC')} AND time < {end:DateTime('UTC')}"""
+
+
+class _Standing(msgspec.Struct):
+    """What is read of a budget's standing (docs/alerts.md)."""
+
+    spent: Decimal
+    period_start: datetime
+    period_end: datetime
 
 
 class Books:
@@ -47,6 +63,18 @@ class Books:
             return False
         rows = int(found["ledger_rows"])
         return rows + int(found["dead_letters"]) >= accepted and int(found["rollup_events"]) == rows
+
+    def watched(self, budget: str) -> bool:
+        """Tell whether the alerter has seen all that is spent in the period of a budget over everything."""
+        try:
+            rows = self._warehouse.rows(_STANDING, {**self._bound, "budget": budget})
+            if not rows:
+                return False
+            seen = msgspec.json.decode(rows[0]["body"], type=_Standing)
+            bound = {**self._bound, "start": seen.period_start, "end": seen.period_end}
+            return Decimal(self._warehouse.rows(_SPENT, bound)[0]["spent"]) == seen.spent
+        except Retryable:
+            return False
 
 
 def money(text: str) -> str:

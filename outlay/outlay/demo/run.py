@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outlay.client import IngestClient
-from outlay.demo.budgets import publish_budgets
+from outlay.demo.budgets import WHOLE, publish_budgets
 from outlay.demo.figures import Books, money
 from outlay.demo.stream import Stream
 from outlay.demo.trace import read_trace
@@ -90,7 +90,7 @@ class Demo:
         deadline = self._clock.monotonic() + _SETTLE_SECONDS
         while self._clock.monotonic() < deadline:
             draw(self._frame(stream, follower, "all is sent; waiting until all of it is counted"))
-            if books.settled(stream.sent.accepted) and self._all_read():
+            if books.settled(stream.sent.accepted) and self._all_read() and books.watched(WHOLE):
                 break
             self._clock.sleep(_FRAME_SECONDS)
         draw(self._frame(stream, follower, ""))

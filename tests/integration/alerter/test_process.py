@@ -111,7 +111,11 @@ def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent
         catalog = newest(kafka, SystemClock())
         assert catalog is not None
         smaller = Budget(
-            id=f"{alerter.tenant}-2", name="C", tenant=alerter.tenant, amount=Decimal(5), thresholds=(80,)
+            id=f"{alerter.tenant}-2",
+            name="C",
+            tenant=alerter.tenant,
+            amount=Decimal(5),
+            thresholds=(Decimal(80),),
         )
         publish(kafka, catalog.model_copy(update={"budgets": (smaller,)}), SystemClock())
         until(lambda: len(receiver.got) == 1, 15, "the alert under the new catalog")  # ticks come every 30 s
