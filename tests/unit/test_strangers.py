@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app as alerts
-from outlay.cli.common import CommandError, _SafeConsole
+from outlay.cli.common import CommandError, SafeConsole
 from outlay.cli.events import events_of, lines_of
 from outlay.client import IngestClient, SendError, batches
 from outlay.embedded.errors import DiskError
@@ -17,7 +17,9 @@ from outlay.embedded.progress import Silent
 from outlay.local.control import start
 from outlay.local.doctor import checks
 from outlay.main import app
+from outlay.reports.write import to_terminal
 from outlay_kit.clock import SystemClock
+from outlay_reports.sheet import Column, Row, Sheet
 
 EVENTS = [{"id": "1", "usage": {"gb": 0.1}}, {"id": "2", "note": "two\nlines"}]
 NDJSON = [json.dumps(event).encode() for event in EVENTS]
@@ -80,13 +82,21 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_names_do_not_steer_the_terminal() -> None:
     written = io.StringIO()
-    console = _SafeConsole(file=written, force_terminal=True, width=80)
+    console = SafeConsole(file=written, force_terminal=True, width=80)
     console.print("[bold]name[/] \x1b[2J\x9b31m\u202eexe.gpj", markup=True)
     text = written.getvalue()
     assert "\x1b[1m" in text, "styles of ours stay"
     assert "\x1b[2J" not in text
     assert "\x9b" not in text
     assert "\u202e" not in text
+
+
+def test_names_in_reports_do_not_steer_the_terminal() -> None:
+    written = io.StringIO()
+    sheet = Sheet("top", "Top", (Column("team", "team"),), (Row(("a\x1b[2J",)),), empty="")
+    to_terminal(sheet, SafeConsole(file=written, width=80))
+    assert "\x1b" not in written.getvalue()
+    assert "a[2J" in written.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import CommandError, err, out
+from outlay.cli.common import CommandError, SafeConsole, err, out
 
 if TYPE_CHECKING:
     from outlay_reports.adapters.books import Books
@@ -134,8 +134,6 @@ def allocation(books: "Books", question: "Question") -> "Allocation":
 
 def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
     """Write a sheet to the terminal or to a file."""
-    from rich.console import Console
-
     from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
 
     form = Format.json if as_json else form
@@ -144,7 +142,7 @@ def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None
             to_terminal(sheet, out)
             return
         with file.open("w", encoding="utf-8") as page:
-            to_terminal(sheet, Console(file=page, width=200, highlight=False))
+            to_terminal(sheet, SafeConsole(file=page, width=200, highlight=False))
     else:
         text = {Format.csv: to_csv, Format.json: to_json, Format.markdown: to_markdown}[form](sheet)
         if file is None:

@@ -16,23 +16,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _UNSEEN = dict.fromkeys(
-    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), None
 )
-"""Control characters, and those that turn the direction of a line, are shown as a replacement character."""
+"""Control characters, and those that turn the direction of a line, are left out: they have no width."""
 
 
-class _SafeConsole(Console):
+class SafeConsole(Console):
     """Writes names as they came from producers without letting them steer the terminal: no escapes of theirs."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as rich does, without the control characters of texts."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control else Segment(text.translate(_UNSEEN), style)
 
 
-out = _SafeConsole(highlight=False)
+out = SafeConsole(highlight=False)
 """Where answers go."""
-err = _SafeConsole(stderr=True, highlight=False)
+err = SafeConsole(stderr=True, highlight=False)
 """Where progress and errors go, so that answers can be piped."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -118,7 +118,7 @@ def to_terminal(sheet: Sheet, console: Console) -> None:
         grid = _grid(sheet)
         wide = Measurement.get(console, console.options.update(width=1000), grid).maximum
         # A table is never squeezed until its names are gone: a narrow terminal wraps its lines instead.
-        page = Console(
+        page = type(console)(  # of the same kind: the command's shows no control characters of names
             file=console.file, width=max(wide, 1), force_terminal=console.is_terminal, highlight=False
         )
         page.print(grid)
