@@ -37,8 +37,8 @@ class Limits:
     """What bounds the work."""
 
     chunk: int = 200
-    rollup_share: float = 0.15
-    max_linger: float = 5.0
+    rollup_share: float = 0.35
+    max_linger: float = 1.0
     retention: timedelta = timedelta(days=1130)
     """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 

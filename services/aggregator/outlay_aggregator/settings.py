@@ -24,9 +24,9 @@ class Settings(BaseSettings):
     """How often to look whether all that was accepted is in the books."""
     linger_seconds: float = Field(default=0.2, gt=0, le=60)
     """How long a batch gathers at least: the smaller, the fresher and the dearer."""
-    max_linger_seconds: float = Field(default=2.5, gt=0, le=60)
+    max_linger_seconds: float = Field(default=1.0, gt=0, le=60)
     """How long it may gather to keep recomputing a small share of the time."""
-    rollup_share: float = Field(default=0.15, gt=0, le=1)
+    rollup_share: float = Field(default=0.35, gt=0, le=1)
     """The share of time that recomputing may take before batches grow."""
     max_batch_bytes: int = Field(default=64 * 2**20, ge=2**20)
     window_chunk: int = Field(default=200, ge=1, le=5000)
