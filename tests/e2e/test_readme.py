@@ -24,7 +24,7 @@ def test_the_commands_of_the_readme_work_on_its_event(cli: Cli, monkeypatch: pyt
         if command[0] == "outlay" and command[1] not in ("up", "down"):
             cli(*command[1:])
             ran.append(command[1])
-    assert ran == ["status", "emit", "query", "report"]
+    assert ran == ["status", "emit", "query", "report", "audit"]
     [priced] = [json.loads(line) for line in cli("price", "usage.ndjson").splitlines()]
     # 712 fresh and 4096 cached tokens at $3 and $0.30 a million, 110 at $15
     assert priced["cost"] == "0.0050148"
