@@ -106,9 +106,32 @@ def test_missing_windows_are_neither_zero_nor_an_error() -> None:
     assert judged[-1].status == "missing"
 
 
-def test_a_scope_that_never_spends_is_not_judged_and_one_that_begins_is() -> None:
-    assert {j.status for j in run([0.0] * 400)} == {"insufficient_history"}
-    assert run([0.0] * 400 + [5.0] * 100)[-1].status == "normal"
+def test_a_scope_that_begins_to_spend_fires_until_it_is_learned() -> None:
+    judged = run([0.0] * 400 + [5.0] * 100)
+    assert [j.status for j in judged[:400]] == ["insufficient_history"] * 192 + ["normal"] * 208
+    assert judged[400].after_nothing
+    assert fired(judged)[0] == 400
+    assert judged[-1].status == "normal"
+
+
+@pytest.mark.parametrize("history", [[0.0] * 500, ([0.0] * 99 + [0.01]) * 5, [0.0] * 499 + [0.01]])
+def test_a_jump_after_nothing_or_next_to_nothing_fires(history: list[float]) -> None:
+    values = [*history, 5000.0, *[0.0] * 400]
+    assert fired(run(values, Tuning(HOUR, min_change=5.0))) == [500]
+
+
+def test_a_jump_after_nothing_is_held_against_the_least_change_the_direction_and_the_history() -> None:
+    assert run([0.0] * 500 + [4.0], Tuning(HOUR, min_change=5.0))[-1].status == "below_minimum"
+    assert fired(run([0.0] * 500 + [5000.0], Tuning(HOUR, direction="down"))) == []
+    assert fired(run([0.0] * 100 + [5000.0], Tuning(HOUR, min_change=5.0))) == []
+
+
+def test_a_window_that_still_fills_after_nothing_is_judged_too() -> None:
+    detector = Detector(Tuning(HOUR, min_change=5.0))
+    for n in range(192):
+        detector.update(MONDAY + timedelta(hours=n), 0.0)
+    assert detector.judge(MONDAY + timedelta(hours=192), 5000.0).fired
+    assert detector.judge(MONDAY + timedelta(hours=192), 1.0).status == "below_minimum"
 
 
 def test_a_flat_series_is_not_infinitely_sure_of_itself() -> None:

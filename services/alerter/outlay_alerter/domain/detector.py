@@ -80,6 +80,8 @@ class Judgement:
     upper: float | None = None
     score: float = 0.0
     """0 is as expected, 0.5 is at the limit, 1 is infinitely far."""
+    after_nothing: bool = False
+    """Every window before was zero, for long enough to count as history: the limit is the least change."""
 
     @property
     def fired(self) -> bool:
@@ -95,6 +97,8 @@ class Detector:
         self._first: list[tuple[datetime, float]] = []
         self._unit = 0.0
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
+        self._idle = False
+        """Whether there was a whole history of nothing but zeros."""
         levels, spans = tuning.level_windows, tuning.spans
         self._experts = [Expert(0, 0, levels, spans)]
         if tuning.step < _DAY:
@@ -106,19 +110,18 @@ class Detector:
         """Judge a window without learning from it: one that is still filling."""
         if value is None or not isfinite(value):
             return Judgement("missing")
-        if not self._unit:
-            return Judgement("insufficient_history")
-        return self._judged(at, value)[0]
+        return self._judged(at, value)[0] if self._unit else self._unmeasured(value)
 
     def update(self, at: datetime, value: float | None) -> Judgement:
         """Judge a window that is over, and learn from it. Windows come in the order of time."""
         if value is None or not isfinite(value):
             return Judgement("missing")
         if not self._unit:
+            judgement = self._unmeasured(value)
             self._first.append((at, value))
             if len(self._first) >= self._tuning.min_history:
                 self._begin()
-            return Judgement("insufficient_history")
+            return judgement
         judgement, tame = self._judged(at, value)
         self._learn(at, self._scaled(value), tame)
         return judgement
@@ -128,13 +131,37 @@ class Detector:
         usual = sizes[len(sizes) // 2] or sum(sizes) / len(sizes)
         if not usual:
             del self._first[0]  # nothing but zeros so far: there is no size to measure by
+            self._idle = True
             return
-        self._unit = usual * _SMALL
+        self._unit = (max(usual, self._tuning.min_change) if self._idle else usual) * _SMALL
         for expert in self._experts:
             expert.prime([self._scaled(value) for _, value in self._first])
         for at, value in self._first:
-            self._learn(at, self._scaled(value), self._scaled(value))
+            scaled = self._scaled(
+                value
+            )  # of the first spending after nothing the season is taught no extreme
+            self._learn(at, scaled, self._judged(at, value)[1] if self._idle else scaled)
         self._first.clear()
+
+    def _unmeasured(self, value: float) -> Judgement:
+        """Judge a window while no size is known: after a whole history of zeros, by the least change alone."""
+        if not self._idle:
+            return Judgement("insufficient_history")
+        least = self._tuning.min_change
+        if not value:
+            return Judgement("normal", 0.0, 0.0 - least, least, after_nothing=True)
+        score = abs(value) / (abs(value) + least)
+        status: Status = "normal"
+        if self._tuning.direction in ("both", "up" if value > 0 else "down"):
+            status = "anomaly" if abs(value) >= least else "below_minimum"
+        return Judgement(
+            status,
+            0.0,
+            0.0 - least,
+            least,
+            score if status == "anomaly" else min(score, 0.5),
+            after_nothing=True,
+        )
 
     def _judged(self, at: datetime, value: float) -> tuple[Judgement, float]:
         """Return the judgement, and the value (scaled) without what is beyond the limits."""

@@ -95,16 +95,22 @@ def _finding(
     title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
     if breached:
         title = f"{rule.name}: {where} at {dollars(actual)} a {rule.grain}, {dollars(expected)} is usual"
+    summary = (
+        f"{dollars(actual)} in a {rule.grain}; at this time of the day and of the week"
+        f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
+    )
+    if judgement.after_nothing:
+        summary = (
+            f"{dollars(actual)} in a {rule.grain}; nothing was spent before, and from {dollars(upper)} on"
+            " the rule speaks."
+        )
     return Finding(
         key=Key(rule.tenant, rule.id, watched.scope, begun, LEVEL),
         rule_type="anomaly",
         breached=breached,
         severity=_severity(judgement, more),
         title=title,
-        summary=(
-            f"{dollars(actual)} in a {rule.grain}; at this time of the day and of the week"
-            f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
-        ),
+        summary=summary,
         actual=actual,
         expected=expected,
         facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
