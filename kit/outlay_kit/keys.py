@@ -87,6 +87,11 @@ class KeyFile:
         """Make a key and return it whole: the only time that its secret is seen. Raises KeyFileError."""
         if not 0 < len(tenant) <= 256:
             raise KeyFileError("a key belongs to a tenant; give its name, of 1 to 256 characters")
+        for what, text in (("tenant", tenant), ("name", name)):
+            if not text.isprintable():
+                raise KeyFileError(
+                    f"the {what} {text!r} has control characters; give one of letters, digits, signs and spaces"
+                )
         if unknown := set(scopes) - set(SCOPES):
             raise KeyFileError(
                 f"there is no scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}"

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Semaphore, Thread
 
 import httpx
 import msgspec
 
-from outlay_kit.clock import Clock
+from outlay_kit.clock import Clock, SystemClock
 
 NDJSON = "application/x-ndjson"
 BATCH_EVENTS = 500
+LINGER_SECONDS = 1.0
+"""So long an event waits, at most, for others to be sent with."""
 
 
 class SendError(Exception):
@@ -101,6 +105,65 @@ def _read(response: httpx.Response) -> _Answer:
         return msgspec.json.decode(response.content, type=_Answer)
     except msgspec.MsgspecError:
         raise SendError(f"ingest answered {response.status_code}: {response.text[:500]}") from None
+
+
+def timely(
+    lines: Iterable[bytes], size: int = BATCH_EVENTS, wait: float = LINGER_SECONDS
+) -> Iterator[list[bytes]]:
+    """Cut lines into batches of at most `size`, none of which waits for more lines than `wait` seconds.
+
+    A thread reads, for a slow pipe cannot be asked to hurry. What it raises is raised after what it read; so is
+    an interruption, of which the thread, that may wait for ever, is not told.
+    """
+    read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
+    room = Semaphore(2 * size)  # a file that is read quicker than it is sent is not read whole into memory
+    Thread(target=_read_into, args=(lines, read, room), daemon=True).start()
+    batch: list[bytes] = []
+    clock, due = SystemClock(), 0.0
+    ended: bytes | BaseException | None = None
+    while True:
+        try:
+            line = read.get(timeout=max(0.0, due - clock.monotonic()) if batch else None)
+        except Empty:
+            yield batch
+            batch = []
+            continue
+        except KeyboardInterrupt as stop:
+            batch += _at_hand(read)
+            line = stop
+        if not isinstance(line, bytes):
+            ended = line
+            break
+        room.release()
+        due = due if batch else clock.monotonic() + wait
+        batch.append(line)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    for start in range(0, len(batch), size):
+        yield batch[start : start + size]
+    if isinstance(ended, BaseException):
+        raise ended
+
+
+def _at_hand(read: "SimpleQueue[bytes | BaseException | None]") -> Iterator[bytes]:
+    while not read.empty():
+        if isinstance(line := read.get(), bytes):
+            yield line
+
+
+def _read_into(
+    lines: Iterable[bytes], read: "SimpleQueue[bytes | BaseException | None]", room: Semaphore
+) -> None:
+    try:
+        for line in lines:
+            if line.strip():
+                room.acquire()
+                read.put(line.rstrip(b"\r\n"))
+    except Exception as error:  # noqa: BLE001 (raised again where the lines are taken)
+        read.put(error)
+    else:
+        read.put(None)
 
 
 def batches(lines: Iterable[bytes], size: int = BATCH_EVENTS) -> Iterator[list[bytes]]:

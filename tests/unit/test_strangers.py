@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from outlay.cli.alerts import app as alerts
 from outlay.cli.common import CommandError, SafeConsole
 from outlay.cli.events import events_of, lines_of
-from outlay.client import IngestClient, SendError, batches
+from outlay.client import IngestClient, SendError, batches, timely
 from outlay.embedded.errors import DiskError
 from outlay.embedded.progress import Silent
 from outlay.local.control import start
@@ -70,6 +71,40 @@ def test_a_key_of_other_characters_is_told() -> None:
         IngestClient("http://127.0.0.1:1", "out_live_ä", SystemClock())
 
 
+def test_an_empty_key_is_not_the_local_one(tmp_path: Path) -> None:
+    file = tmp_path / "usage.ndjson"
+    file.write_bytes(NDJSON[0])
+    for key in ("", " "):
+        answer = CliRunner().invoke(app, ["emit", str(file), "--api-key", key])
+        assert answer.exit_code == 1
+        assert "is empty" in answer.output
+
+
+def test_a_slow_producer_s_events_do_not_wait_for_a_whole_batch() -> None:
+    go_on = threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        yield NDJSON[0]
+        assert go_on.wait(30), "the first event was held back"
+        yield NDJSON[1]
+
+    found = timely(slow(), wait=0.05)
+    assert next(found) == [NDJSON[0]]
+    go_on.set()
+    assert list(found) == [[NDJSON[1]]]
+
+
+def test_what_a_reader_raises_is_raised_after_what_was_read() -> None:
+    def broken() -> Iterator[bytes]:
+        yield NDJSON[0]
+        raise CommandError("no more")
+
+    found = timely(broken(), wait=30)
+    assert next(found) == [NDJSON[0]]
+    with pytest.raises(CommandError, match="no more"):
+        next(found)
+
+
 def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "home"
     file.touch()
@@ -104,6 +139,8 @@ def test_names_in_reports_do_not_steer_the_terminal() -> None:
     [
         (b"\x7fELF\xd0\x00", "not CSV text"),
         (b"timestamp,value\n2026-11-24T00:00:00Z,inf\n", "not finite"),
+        (b"timestamp,value\n1790000000,1\n1790003600,1\n1790003600,2\n", "line 4: 1790003600 is there twice"),
+        (b"timestamp,value\n1790003600,1\n1790000000,1\n", "line 3: 1790000000 is out of order"),
     ],
 )
 def test_a_back_test_names_what_it_cannot_read(content: bytes, told: str, tmp_path: Path) -> None:

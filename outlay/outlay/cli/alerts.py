@@ -183,13 +183,11 @@ def backtest(
 
     wanted = _rule(rule, catalog)
     rows = list(_rows(series))
-    texts: dict[datetime, list[str]] = {}
-    for text, at, _ in rows:
-        texts.setdefault(at, []).append(text)
+    texts = {at: text for text, at, _ in rows}
     try:
         for point in judged([(at, value) for _, at, value in rows], wanted):
             line = {
-                "timestamp": texts[point.at].pop(0), "value": point.value, "expected": point.expected,
+                "timestamp": texts[point.at], "value": point.value, "expected": point.expected,
                 "lower": point.lower, "upper": point.upper, "score": round(point.score, 6),
                 "fired": point.fired, "status": point.status,
             }  # fmt: skip
@@ -228,15 +226,21 @@ def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
                 raise CommandError(
                     f"{file} has no columns timestamp and value", "its first line names the columns"
                 )
+            before: datetime | None = None
             for row in reader:
                 text = (row[names["timestamp"]] or "").strip()
                 try:
-                    yield text, _instant(text), _number(row[names["value"]] or "")
+                    at, value = _instant(text), _number(row[names["value"]] or "")
+                    if before is not None and at <= before:
+                        raise ValueError(f"{text} {'is there twice' if at == before else 'is out of order'}")
                 except ValueError as error:
                     raise CommandError(
                         f"{file}, line {reader.line_num}: {error}",
-                        "timestamps are ISO 8601 or Unix seconds, values finite numbers; empty is missing",
+                        "timestamps are ISO 8601 or Unix seconds, each later than the one before;"
+                        " values finite numbers; empty is missing",
                     ) from None
+                before = at
+                yield text, at, value
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", "give a CSV file") from None
     except (UnicodeDecodeError, csv.Error):

@@ -1,6 +1,7 @@
 """Commands that send events in."""
 
 import codecs
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def emit(
 
       tail -f usage.ndjson | outlay emit - --batch 1
     """
-    from outlay.client import IngestClient, Sent, batches
+    from outlay.client import IngestClient, Sent, batches, timely
     from outlay.local import endpoint
     from outlay_kit.clock import SystemClock
 
@@ -56,7 +57,8 @@ def emit(
     ):
         task = progress.add_task("", total=None)
         try:
-            for lines in batches(events_of(lines_of(file)), batch):
+            cut = timely if file == "-" else batches
+            for lines in cut(events_of(lines_of(file)), batch):
                 client.send(lines, sent)
                 progress.update(task, completed=sent.sent)
         finally:  # also of what was sent before an interruption or an error one wants to know
@@ -112,7 +114,13 @@ def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
 def lines_of(file: str) -> Iterator[bytes]:
     """Read a file line by line; `-` is stdin. Raises CommandError if there is no such file."""
     if file == "-":
-        yield from sys.stdin.buffer
+        try:
+            # Not sys.stdin itself: Python aborts at its end if a thread still waits in that.
+            opened = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+        except io.UnsupportedOperation:
+            yield from sys.stdin.buffer
+        else:
+            yield from opened
         return
     path = Path(file)
     if not path.is_file():

@@ -33,6 +33,13 @@ def test_a_key_opens_what_it_was_made_for(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("tenant", "name"), [("ac\nme", ""), ("acme", "a\x1b[2J"), ("acme", "a\u202eb")])
+def test_names_with_control_characters_are_refused(path: Path, tenant: str, name: str) -> None:
+    with pytest.raises(KeyFileError, match="control characters"):
+        KeyFile(path).create(tenant, ("ingest",), NOW, name)
+    assert KeyFile(path).all() == []
+
+
 def test_the_secret_is_nowhere_in_the_file_and_nobody_else_may_read_it(path: Path) -> None:
     key = KeyFile(path).create("acme", ("ingest",), NOW)
     assert key.rsplit("_", 1)[1] not in path.read_text()
