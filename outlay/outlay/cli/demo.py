@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,13 +104,8 @@ def _system(quiet: bool) -> "Iterator[tuple[LocalState, str, LocalSystem | None]
     try:
         yield system.state(), system.create_key(TENANT), system
     finally:
-        with err.status("stopping, in order") if not quiet else _nothing():
+        with err.status("stopping, in order") if not quiet else nullcontext():
             system.stop()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _play(system: "LocalState", key: str, plan: Any, quiet: bool) -> dict[str, Any]:
