@@ -45,7 +45,7 @@ FULL = {"input_mtok": "1", "cache_read_mtok": "1", "input_audio_mtok": "1", "cac
 )  # fmt: skip
 def test_contradictions_in_the_librarys_words(usage: dict[str, int], message: str) -> None:
     card = _card(**FULL)
-    assert card.shape(tuple(usage)).run(usage) is None
+    assert card.shape(tuple(usage)).amounts(usage) is None
     with pytest.raises(Contradiction) as refused:
         price_lines(card, usage)
     assert str(refused.value) == message
@@ -69,10 +69,10 @@ def test_overlap_that_was_counted_is_taken_off_once() -> None:
 
 def test_a_tier_by_an_input_that_only_its_parts_report_is_refused() -> None:
     card = _card(output_mtok={"base": "1", "tiers": [{"start": 5, "price": "2"}]})
-    assert card.shape(("output_tokens",)).run({"output_tokens": 1}) == (1_000_000, 1_000_000)
+    assert card.shape(("output_tokens",)).amounts({"output_tokens": 1}) == (1_000_000, 1_000_000)
     usage = {"output_tokens": 1, "cache_read_tokens": 9}
-    assert card.shape(tuple(usage)).run(usage) is None
-    assert card.shape(("output_tokens", "input_tokens")).run({"output_tokens": 1, "input_tokens": 6}) == (
+    assert card.shape(tuple(usage)).amounts(usage) is None
+    assert card.shape(("output_tokens", "input_tokens")).amounts({"output_tokens": 1, "input_tokens": 6}) == (
         2_000_000,
         2_000_000,
     )
@@ -80,9 +80,9 @@ def test_a_tier_by_an_input_that_only_its_parts_report_is_refused() -> None:
 
 def test_a_card_without_rates_costs_nothing_and_covers_nothing() -> None:
     shape = _card().shape(("input_tokens",))
-    assert shape.run({"input_tokens": 5}) == (0,)
+    assert shape.amounts({"input_tokens": 5}) == (0,)
     assert (shape.meters, shape.uncovered, shape.free) == ((), ("input_tokens",), False)
-    assert _card().shape(()).run({}) == (0,)
+    assert _card().shape(()).amounts({}) == (0,)
 
 
 @pytest.fixture

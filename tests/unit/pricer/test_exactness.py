@@ -56,7 +56,7 @@ def test_the_fast_way_is_the_readable_way(card: Card, usage: dict[str, Quantity]
             price_lines(card, usage)
         return
     shape = card.shape(tuple(usage))
-    amounts = shape.run(usage)
+    amounts = shape.amounts(usage)
     try:
         lines = price_lines(card, usage)
     except Contradiction:

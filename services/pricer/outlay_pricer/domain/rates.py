@@ -9,7 +9,7 @@ from typing import Any
 
 from outlay_pricer.domain.cards import Card, compile_card
 from outlay_pricer.domain.finder import Finder, Model, NotFound, Provider
-from outlay_pricer.domain.shapes import Amounts, Run, Shape
+from outlay_pricer.domain.shapes import Amounts, Numbers, Run, Shape
 from outlay_pricer.domain.units import Units
 from outlay_schemas.catalog import PriceRef, RateData
 from outlay_schemas.events import Quantity
@@ -21,7 +21,6 @@ MAX_HOT = 65_536
 """Names with a set of meters that are remembered."""
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
 Context = Mapping[str, str]
 _NO_CONTEXT: Context = {}
 
@@ -106,11 +105,13 @@ class RateLine:
             self.cards[cell] = card
         return card
 
-    def span(self, at: datetime) -> tuple[datetime, datetime]:
-        """Return from when until when the card of `at` is in force, as far as dates decide it."""
+    def span(self, at: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return from when until when the card of `at` is in force, as far as dates decide it; None: no bound."""
+        if not self.dates:
+            return None, None
         place = bisect_right(self.dates, at)
         begin = self.dates[place - 1] if place else _EVER
-        return begin, self.dates[place] if place < len(self.dates) else _NEVER
+        return begin, self.dates[place] if place < len(self.dates) else None
 
     def in_force(self, at: datetime, context: Context) -> list[Option]:
         """Return the standard prices in force, and then what overrides them, weakest first."""
@@ -127,8 +128,8 @@ class RateLine:
 
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
-Hot = tuple[Run, RateLine, Shape, datetime | None, datetime]
-"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
+Hot = tuple[Run, Numbers, RateLine, Shape, datetime | None, datetime | None]
+"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always, for ever)."""
 
 
 class RateBook:
@@ -165,9 +166,9 @@ class RateBook:
         """
         if not context:
             try:
-                run, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]
-                if begin is None or begin <= at < end:
-                    return line, shape, run(usage)
+                run, numbers, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]
+                if begin is None or (at >= begin and (end is None or at < end)):
+                    return line, shape, run(usage, numbers)
             except KeyError:
                 pass  # the first call of this name with these meters
         line = self.line(provider, sku, self.resolve)
@@ -177,7 +178,7 @@ class RateBook:
         shape = card.shape(tuple(usage))
         if not context and not line.times:
             self._models(provider).setdefault(sku, {})[tuple(usage)] = _hot(line, shape, at)
-        return line, shape, shape.run(usage)
+        return line, shape, shape.amounts(usage)
 
     def _models(self, provider: str) -> dict[str, dict[tuple[str, ...], Hot]]:
         """Return what is remembered of a provider's models, having forgotten all if it became too much."""
@@ -242,8 +243,7 @@ class RateBook:
 
 
 def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:
-    begin, end = line.span(at) if line.dates else (None, at)
-    return shape.run, line, shape, begin, end
+    return shape.run, shape.numbers, line, shape, *line.span(at)
 
 
 def _option(raw: Mapping[str, Any]) -> Option:

@@ -2,7 +2,8 @@
 
 Why generate code: pricing a call has to be a hundred times faster than walking the units, and the structure (which
 count is subtracted from which) is the same for thousands of models. The source is built from indexes and the words in
-this file only; no text of an event or of the price data ever gets into it.
+this file only; no text of an event or of the price data ever gets into it. A function is shared by all models with
+the same structure and gets their rates as one tuple: what a call touches then lies close together in memory.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +15,11 @@ from outlay_schemas.events import Quantity
 
 Amounts = tuple[int, ...]
 """The total, then its parts, in whole pico-USD / denominator."""
-Run = Callable[[Mapping[str, Quantity]], Amounts | None]
-Make = Callable[[tuple[int, ...], tuple[tuple[int, ...], ...], tuple[str, ...]], Run]
-"""What makes a function of thresholds, rates and meters."""
+Numbers = tuple[int, ...]
+"""Thresholds, then the rates below the first, between each two and above the last."""
+Run = Callable[[Mapping[str, Quantity], Numbers], Amounts | None]
+Make = Callable[[tuple[str, ...]], Run]
+"""What makes a function for meters."""
 Bands = tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]
 
 
@@ -42,7 +45,7 @@ class Shape:
     """The arithmetic for one set of reported meters."""
 
     run: Run
-    """Amounts for a usage of exactly these meters in this order; None: refused, or not all whole numbers."""
+    numbers: Numbers
     meters: tuple[str, ...]
     """The meters whose parts the amounts are, in order."""
     denominator: int
@@ -51,12 +54,18 @@ class Shape:
     free: bool
     """All rates that could apply are zero."""
 
+    def amounts(self, usage: Mapping[str, Quantity]) -> Amounts | None:
+        """Price a usage of exactly these meters; None: refused, or not all whole numbers."""
+        return self.run(usage, self.numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the arithmetic of a set of meters has in common for all models that price the same units."""
 
-    make: Make
+    run: Run
+    tiers: int
+    """How many of the card's thresholds matter: none where no total was reported to compare with them."""
     columns: tuple[int, ...]
     """The rates that are paid, as places in the card."""
     meters: tuple[str, ...]
@@ -72,13 +81,14 @@ def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands
         if len(units.plans) >= MAX_PLANS:
             units.plans.clear()
         plan = units.plans[key] = _plan(units, priced, meters, len(starts))
-    chosen = tuple([tuple([band[column] for column in plan.columns]) for band in rates])
+    chosen = [band[column] for band in rates[: plan.tiers + 1] for column in plan.columns]
     return Shape(
-        run=plan.make(starts, chosen, meters),
+        run=plan.run,
+        numbers=(*starts[: plan.tiers], *chosen),
         meters=plan.meters,
         denominator=denominator,
         uncovered=plan.uncovered,
-        free=bool(chosen[0]) and not any(any(band) for band in chosen),
+        free=bool(chosen) and not any(chosen),
     )
 
 
@@ -107,7 +117,8 @@ def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int)
         and (meter not in places or not any(u.contains(units.by_usage[meter]) for u in priced))
     )
     return Plan(
-        make=_factory(structure),
+        run=_factory(structure)(meters),
+        tiers=structure.tiers,
         columns=tuple(column for column, _ in paid),
         meters=tuple(unit.usage_key for _, unit in paid),
         uncovered=uncovered,
@@ -186,25 +197,33 @@ def _source(structure: Structure) -> str:
     refusals = [f"v{place}" for place in structure.absent] + [
         f"(v{a} and v{b})" for a, b in structure.clashes
     ]
-    names = [f"l{index}" for index in range(len(structure.leaves))]
-    for name, (place, terms) in zip(names, structure.leaves, strict=True):
-        body.append(f"{name} = {'1' if place < 0 else f'v{place}'}{_terms(terms)}")
+    names: list[str] = []
+    for index, (place, terms) in enumerate(structure.leaves):
+        count = "1" if place < 0 else f"v{place}"
+        if terms:
+            body.append(f"l{index} = {count}{_terms(terms)}")
+            count = f"l{index}"
+        names.append(count)
         if any(term < 0 for term in terms):
-            refusals.append(f"{name} < 0")
+            refusals.append(f"{count} < 0")
     if refusals:
         body += [f"if {' or '.join(refusals)}:", "    return None"]
     for band in range(structure.tiers):
         body += [f"if v{structure.total} <= s{band}:", *(f"    {line}" for line in _products(names, band))]
     body += _products(names, structure.tiers)
-    lines = ["def make(starts, bands, meters):"]
-    lines += _unpacked("k", structure.width, "meters") + _unpacked("s", structure.tiers, "starts")
-    for band in range(structure.tiers + 1):
-        lines += _unpacked(f"r{band}_", len(names), f"bands[{band}]")
-    return "\n".join([*lines, "    def run(usage):", *(f"        {line}" for line in body), "    return run"])
+    numbers = [f"s{band}" for band in range(structure.tiers)]
+    numbers += [f"r{band}_{index}" for band in range(structure.tiers + 1) for index in range(len(names))]
+    body = [*_unpacked(numbers, "numbers"), *body]
+    lines = ["def make(meters):"]
+    lines += [
+        f"    {line}" for line in _unpacked([f"k{place}" for place in range(structure.width)], "meters")
+    ]
+    lines += ["    def run(usage, numbers):", *(f"        {line}" for line in body), "    return run"]
+    return "\n".join(lines)
 
 
-def _unpacked(prefix: str, count: int, source: str) -> list[str]:
-    return [f"    {''.join(f'{prefix}{index}, ' for index in range(count))}= {source}"] if count else []
+def _unpacked(names: list[str], source: str) -> list[str]:
+    return [f"{''.join(f'{name}, ' for name in names)}= {source}"] if names else []
 
 
 def _products(names: list[str], band: int) -> list[str]:
