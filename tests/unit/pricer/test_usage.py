@@ -62,6 +62,12 @@ def test_usage_is_brought_to_one_way_of_counting(
             "usage_contradictory",
             "add up to 11",
         ),
+        (
+            {"cache_write_tokens": 6, "cache_write_5m_tokens": 3, "cache_write_1h_tokens": 4},
+            "",
+            "usage_contradictory",
+            "parts add up to 7",
+        ),
         ({"input_tokens": Decimal("5.5")}, "", "usage_fractional", "5.5 is not a whole number of tokens"),
         ({"input_tokens": 5}, "dogs_and_cats", "usage_convention", "not a usage convention"),
     ],
