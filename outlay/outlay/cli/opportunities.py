@@ -13,7 +13,7 @@ from outlay.cli.common import err, out, told
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from outlay.opportunities.run import Opportunities
+    from outlay_pricer.opportunities.run import Opportunities
     from outlay_reports.sheet import Sheet
 
 
@@ -47,11 +47,12 @@ def opportunities(
 
       outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
     """
+    from outlay.dismissals import Dismissals
     from outlay.local import stores
-    from outlay.opportunities.dismissals import Dismissals
-    from outlay.opportunities.run import find
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
+    from outlay_pricer.ledger import Selection
+    from outlay_pricer.opportunities.run import find
     from outlay_reports.periods import read_span, zone_of
 
     if dismiss or restore:
@@ -66,8 +67,7 @@ def opportunities(
                 found = find(
                     warehouse,
                     catalog,
-                    span,
-                    tenant,
+                    Selection(since=span.start, until=span.end, tenant=tenant),
                     most=most,
                     told=lambda n: status.update(f"{n:,} events priced"),
                 )
@@ -80,8 +80,8 @@ def opportunities(
 def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
     import getpass
 
+    from outlay.dismissals import Dismissals
     from outlay.local import stores
-    from outlay.opportunities.dismissals import Dismissals
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
 
@@ -105,7 +105,7 @@ def savings_sheet(
     from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
     from outlay_reports.sheets import name_of
 
-    month = Fraction(timedelta(days=30) / found.span.length)
+    month = Fraction(timedelta(days=30) / (found.until - found.since))
     large = [one for one in found.findings if one.saving * month >= Fraction(least) * 10**12]
     shown = [one for one in large if one.id not in dismissed]
     rows = []
@@ -125,10 +125,9 @@ def savings_sheet(
         Column("events", "events", "count"), Column("check", "make sure"), Column("example", "such as"),
     )  # fmt: skip
     notes = _notes(found, limit, len(shown), len(large) - len(shown))
-    span = found.span
     facts: dict[str, object] = {
-        "from": span.start.isoformat(),
-        "to": span.end.isoformat(),
+        "from": found.since.isoformat(),
+        "to": found.until.isoformat(),
         "events": found.events,
     }
     title = f"What could be saved, from {found.events:,} events"
@@ -148,6 +147,6 @@ def _notes(found: "Opportunities", limit: int, shown: int, hidden: int) -> list[
     if shown > limit:
         notes.append(f"{shown - limit} more: --limit")
     if not found.whole:
-        until = f"{found.span.end:%Y-%m-%d %H:%M} UTC"
+        until = f"{found.until:%Y-%m-%d %H:%M} UTC"
         notes.append(f"only the first {found.events:,} events were looked at, until {until}: --events")
     return notes

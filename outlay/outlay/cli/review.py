@@ -96,12 +96,14 @@ def review(
 
 def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
     from outlay.cli.opportunities import savings_sheet
-    from outlay.opportunities.dismissals import Dismissals
-    from outlay.opportunities.run import find
+    from outlay.dismissals import Dismissals
+    from outlay_pricer.ledger import Selection
+    from outlay_pricer.opportunities.run import find
 
     tenant = question.tenants[0] if len(question.tenants) == 1 else ""
     catalog = read_published()
-    found = find(warehouse, catalog, question.span, tenant, most=200_000, told=lambda _: None)
+    wanted = Selection(since=question.span.start, until=question.span.end, tenant=tenant)
+    found = find(warehouse, catalog, wanted, most=200_000)
     return savings_sheet(found, 5, 1.0, Dismissals(warehouse).reasons())
 
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 import pytest
 
 from outlay.catalog import load_default
-from outlay.opportunities.detect import Detector, Prompts, where_of
-from outlay.opportunities.ladder import newer, smaller
-from outlay.opportunities.run import stand_ins
 from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.opportunities.detect import Detector, Prompts, where_of
+from outlay_pricer.opportunities.ladder import newer, smaller
+from outlay_pricer.opportunities.run import stand_ins
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, UsageEvent
 

@@ -12,6 +12,7 @@ from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.opportunities.looks import Looks
 from outlay_pricer.repricing.keeper import Arrived, Keeper
 from outlay_pricer.repricing.settings import Settings
 from outlay_schemas.catalog import decode_catalog
@@ -40,11 +41,20 @@ def main() -> None:
             settle_seconds=settings.settle_seconds,
             progress=health.progress,
         )
+        looks = Looks(
+            Warehouse(settings.warehouse),
+            clock,
+            every=settings.opportunities_seconds,
+            most=settings.opportunities_events,
+            progress=health.progress,
+        )
         working = False
         health.watch(lambda: working)
         while not stop.asked():
             working = True
             persist(lambda: _turn(keeper, feed, arrived), clock, health, stop)
+            if feed.revision:
+                persist(lambda: looks.turn(feed.current()[1].catalog), clock, health, stop)
             working = False
             health.ready = True
             _wait(settings.every_seconds, clock, stop)

@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from outlay.opportunities.detect import Detector, Finding, Prompts, Way, Where
-from outlay.opportunities.ladder import newer, smaller
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
-from outlay_reports.adapters.books import between
-from outlay_reports.periods import Span
+from outlay_pricer.opportunities.detect import Detector, Finding, Prompts, Way, Where
+from outlay_pricer.opportunities.ladder import newer, smaller
 from outlay_schemas.catalog import Catalog
 
 _PROMPTS = (
     "SELECT tenant, team, project, provider, sku, count() AS calls,"
     " toUInt64(quantileExact(0.1)(toUInt64(usage['input_tokens']))) AS short FROM costs"
-    " WHERE kind = 'llm' AND {span} GROUP BY tenant, team, project, provider, sku"
+    " WHERE kind = 'llm' AND minute >= toDateTime({since:UInt32}, 'UTC') AND minute < toDateTime({until:UInt32}, 'UTC')"
+    " AND ({tenant:String} = '' OR tenant = {tenant:String}) GROUP BY tenant, team, project, provider, sku"
 )
 
 NEWER = "does it pass your evaluation, with as many tokens?"
@@ -31,29 +30,40 @@ class Opportunities:
     findings: list[Finding]
     events: int
     whole: bool
-    span: Span
+    since: datetime
+    until: datetime
     cached: int
     """Pico-USD that prompt caching has already saved in these events."""
 
 
 def find(
-    warehouse: Warehouse, catalog: Catalog, span: Span, tenant: str, *, most: int, told: Callable[[int], None]
+    warehouse: Warehouse,
+    catalog: Catalog,
+    wanted: Selection,
+    *,
+    most: int,
+    told: Callable[[int], None] = lambda _: None,
 ) -> Opportunities:
-    """Price the events of a span as they might have been. `most`: events at most, the first of the span."""
+    """Price the events of a selection as they might have been. `most`: events at most, the first of them.
+
+    `wanted` must say since when and until when, in whole minutes, and may name a tenant. Raises Retryable.
+    """
+    if wanted.since is None or wanted.until is None:
+        raise ValueError("a selection without bounds is all of the ledger")
     compiled = CompiledCatalog.from_catalog(catalog)
-    detector = Detector(lambda event: price(event, compiled), _prompts(warehouse, span), stand_ins(catalog))
+    detector = Detector(lambda event: price(event, compiled), _prompts(warehouse, wanted), stand_ins(catalog))
     seen = 0
-    end = span.end
+    until = wanted.until
     whole = True
-    for event in Ledger(warehouse).events(Selection(since=span.start, until=span.end, tenant=tenant)):
+    for event in Ledger(warehouse).events(wanted):
         if seen >= most:
-            whole, end = False, event.time.replace(second=0, microsecond=0) + timedelta(minutes=1)
+            whole, until = False, event.time.replace(second=0, microsecond=0) + timedelta(minutes=1)
             break
         detector.look(event, usage_of(event))
         seen += 1
         if seen % 1000 == 0:
             told(seen)
-    return Opportunities(detector.findings(), seen, whole, Span(span.start, end), detector.cached)
+    return Opportunities(detector.findings(), seen, whole, wanted.since, until, detector.cached)
 
 
 def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
@@ -76,8 +86,15 @@ def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
     return found
 
 
-def _prompts(warehouse: Warehouse, span: Span) -> dict[Where, Prompts]:
-    rows = warehouse.rows(_PROMPTS.replace("{span}", between("minute", span)))
+def _prompts(warehouse: Warehouse, wanted: Selection) -> dict[Where, Prompts]:
+    rows = warehouse.rows(
+        _PROMPTS,
+        {
+            "since": int(wanted.since.timestamp()) if wanted.since else 0,
+            "until": int(wanted.until.timestamp()) if wanted.until else 2**32 - 1,
+            "tenant": wanted.tenant,
+        },
+    )
     return {
         (row["tenant"], row["team"], row["project"], row["provider"], row["sku"]): Prompts(
             row["calls"], row["short"]
