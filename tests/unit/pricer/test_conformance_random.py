@@ -29,10 +29,11 @@ def _usage(draw: random.Random, model: ModelInfo) -> dict[str, Quantity]:
     names += ["input_tokens", "output_tokens"] if draw.random() < 0.8 else UNITS[:1]
     draw.shuffle(names)
     usage = {name: _quantity(draw, name) for name in names}
-    if not usage.keys().isdisjoint({"cache_write_5m_tokens", "cache_write_1h_tokens"}):
-        # Ours adds the two up where the total is not given; the library refuses.
-        both = usage.get("cache_write_5m_tokens", 0) + usage.get("cache_write_1h_tokens", 0)
-        usage.setdefault("cache_write_tokens", both)
+    parts = [usage[name] for name in ("cache_write_5m_tokens", "cache_write_1h_tokens") if name in usage]
+    if len(parts) == 2:
+        usage["cache_write_tokens"] = sum(parts)  # ours refuses what does not add up; the library prices it
+    elif parts:
+        usage.setdefault("cache_write_tokens", parts[0])  # ours takes the part for the total; the library refuses
     return usage
 
 
