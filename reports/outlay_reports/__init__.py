@@ -8,8 +8,8 @@
 Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal string outside.
 """
 
+from outlay_kit.spans import Span
 from outlay_reports.errors import AskError
-from outlay_reports.periods import Span
 from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Sheet
 

@@ -1,42 +1,20 @@
-"""Spans of time, and the days, weeks and months of a time zone that cut them, as UTC instants.
-
-Days, weeks, months, quarters and years begin at local midnight, whatever daylight saving time does: a day has
-23, 24 or 25 hours. If local midnight does not exist, the day begins when the clocks jump; if it comes twice, at
-the first. Hours are 60 minutes, cut where the zone's standard time cuts them.
-"""
+"""Spans of time as people write them, cut into the periods of a time zone, and named."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal, get_args
+from typing import get_args
 from zoneinfo import ZoneInfo
 
+from outlay_kit.spans import PeriodName, Span, ceil_to, midnight, next_first, period_of
 from outlay_reports.errors import AskError
 
-Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
+Unit = PeriodName
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 _AGO = re.compile(r"(\d{1,4})([hdw])\Z")
 _MONTH = re.compile(r"(\d{4})-(\d{2})\Z")
-_MONTHS: dict[Unit, int] = {"month": 1, "quarter": 3, "year": 12}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """Instants from `start` up to but without `end`, UTC, both at whole minutes."""
-
-    start: datetime
-    end: datetime
-
-    def __contains__(self, at: datetime) -> bool:
-        return self.start <= at < self.end
-
-    @property
-    def length(self) -> timedelta:
-        """How long it is."""
-        return self.end - self.start
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -45,47 +23,6 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise AskError(f"{name} is no time zone", "give an IANA name such as Europe/Berlin, or UTC") from None
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Return the instant at which `day` begins in `zone`, UTC."""
-    return datetime.combine(day, time(0), tzinfo=zone).astimezone(UTC)
-
-
-def first_day(day: date, unit: Unit) -> date:
-    """Return the first day of the week, month, quarter or year that holds `day`."""
-    if unit == "week":
-        return day - timedelta(days=day.weekday())
-    if unit in _MONTHS:
-        months = _MONTHS[unit]
-        return day.replace(month=(day.month - 1) // months * months + 1, day=1)
-    return day
-
-
-def next_first(first: date, unit: Unit, count: int = 1) -> date:
-    """Return the first day of the unit `count` units after the one that begins with `first`."""
-    if unit in _MONTHS:
-        past = first.year * 12 + first.month - 1 + _MONTHS[unit] * count
-        return date(past // 12, past % 12 + 1, 1)
-    return first + timedelta(days=7 * count if unit == "week" else count)
-
-
-def unit_span(at: datetime, unit: Unit, zone: ZoneInfo) -> Span:
-    """Return the hour, day, week, month, quarter or year of `zone` that holds `at`."""
-    if unit == "hour":
-        return _hour_of(at.astimezone(UTC), zone)
-    first = first_day(at.astimezone(zone).date(), unit)
-    span = Span(midnight(first, zone), midnight(next_first(first, unit), zone))
-    if at >= span.end:  # the clocks went back over midnight: the local date is a day early
-        span = Span(span.end, midnight(next_first(first, unit, 2), zone))
-    return span
-
-
-def _hour_of(at: datetime, zone: ZoneInfo) -> Span:
-    local = at.astimezone(zone)
-    standard = (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
-    past = (at + standard - datetime(2000, 1, 1, tzinfo=UTC)) % _HOUR
-    return Span(at - past, at - past + _HOUR)
 
 
 def bounds(span: Span, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
@@ -97,7 +34,7 @@ def bounds(span: Span, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
         return [span.start, span.end]
     found = [span.start]
     while found[-1] < span.end:
-        found.append(min(unit_span(found[-1], unit, zone).end, span.end))
+        found.append(min(period_of(found[-1], unit, zone).end, span.end))
         if len(found) > 9_000:
             raise AskError(f"that are more than 9,000 {unit}s", "ask for a shorter time or a longer unit")
     return found
@@ -123,14 +60,14 @@ def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime)
     Each is a day (2026-11-24), a month (2026-11), an instant (2026-11-24T10:00:00Z; without an offset it is
     local), or for the start how long ago (36h, 7d, 4w). Raises AskError.
     """
-    ceiling = _up(now)
+    ceiling = ceil_to(now, 60)
     last = ceiling if end is None else _moment(end, zone, ceiling, last=True)
     if start is not None:
         first = _moment(start, zone, ceiling, last=False)
         if end is None and _MONTH.match(start):
             last = min(ceiling, _moment(start, zone, ceiling, last=True))
     else:
-        first = unit_span(last - _MINUTE, "month", zone).start
+        first = period_of(last - _MINUTE, "month", zone).start
     if first >= last:
         raise AskError(
             f"the time from {first.isoformat()} to {last.isoformat()} is empty", "give a --from before --to"
@@ -140,7 +77,7 @@ def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime)
 
 def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime:
     if text in ("now", "today"):
-        return now if text == "now" or last else unit_span(now, "day", zone).start
+        return now if text == "now" or last else period_of(now, "day", zone).start
     if ago := _AGO.match(text):
         return now - int(ago[1]) * {"h": _HOUR, "d": timedelta(days=1), "w": timedelta(weeks=1)}[ago[2]]
     try:
@@ -157,12 +94,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
             "give 2026-11-24, 2026-11, 2026-11-24T10:00:00Z, or 36h, 7d, 4w for the start",
         ) from None
     at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
-    return _up(at) if last else at.replace(second=0, microsecond=0)
-
-
-def _up(at: datetime) -> datetime:
-    whole = at.astimezone(UTC).replace(second=0, microsecond=0)
-    return whole if whole == at else whole + _MINUTE
+    return ceil_to(at, 60) if last else at.replace(second=0, microsecond=0)
 
 
 def before(span: Span, zone: ZoneInfo) -> Span:
@@ -170,7 +102,7 @@ def before(span: Span, zone: ZoneInfo) -> Span:
 
     A part of a month or day (from its first midnight on) is compared with the same part of the one before.
     """
-    month = unit_span(span.start, "month", zone)
+    month = period_of(span.start, "month", zone)
     if span.start == month.start:
         first = span.start.astimezone(zone).date()
         until = span.end.astimezone(zone)
@@ -180,7 +112,7 @@ def before(span: Span, zone: ZoneInfo) -> Span:
         if timedelta(days=1) < span.length and span.end <= month.end:
             earlier = midnight(next_first(first, "month", -1), zone)
             return Span(earlier, min(earlier + span.length, span.start))
-    day = unit_span(span.start, "day", zone)
+    day = period_of(span.start, "day", zone)
     if span.start == day.start and span.end < day.end:
         earlier = midnight(span.start.astimezone(zone).date() - timedelta(days=1), zone)
         return Span(earlier, min(earlier + span.length, span.start))

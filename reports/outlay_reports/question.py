@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from outlay_kit.spans import Span
 from outlay_reports.errors import AskError
-from outlay_reports.periods import Span, Unit, bounds
+from outlay_reports.periods import Unit, bounds
 
 ROLLED = ("tenant", "project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity")
 """Dimensions that the rollups keep exactly."""

@@ -6,9 +6,10 @@ from datetime import datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from outlay_kit.spans import Span
 from outlay_reports.compare import EFFECTS, Comparison, Difference
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.periods import Span, label
+from outlay_reports.periods import label
 from outlay_reports.question import UNATTRIBUTED, Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_reports.showback import top as top_of

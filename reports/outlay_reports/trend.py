@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from outlay_kit.spans import period_of
 from outlay_reports.money import share
-from outlay_reports.periods import unit_span
 from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.showback import walk_leaves
 
@@ -58,7 +58,7 @@ def _partial(question: Question, low: datetime, high: datetime, now: datetime) -
         return True
     if question.unit is None:
         return False
-    unit = unit_span(low, question.unit, question.zone)
+    unit = period_of(low, question.unit, question.zone)
     return (unit.start, unit.end) != (low, high)
 
 

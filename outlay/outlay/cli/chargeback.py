@@ -109,12 +109,13 @@ def _one_tenant(books: "Books", tenant: str | None) -> str:
 
 
 def _question(month: str | None, tz: str, unit: str, lines: str, tenant: str, now: "datetime") -> "Question":
-    from outlay_reports.periods import read_span, unit_span, zone_of
+    from outlay_kit.spans import period_of
+    from outlay_reports.periods import read_span, zone_of
     from outlay_reports.question import Question, dimensions
 
     zone = zone_of(tz)
     if month is None:
-        span = unit_span(now, "month", zone)
+        span = period_of(now, "month", zone)
     elif len(month) == 7:
         span = read_span(month, month, zone, now)
     else:

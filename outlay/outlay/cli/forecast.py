@@ -147,7 +147,8 @@ def _question(
     freq: str | None,
     now: "datetime",
 ) -> "Question":
-    from outlay_reports.periods import unit_span, zone_of
+    from outlay_kit.spans import period_of
+    from outlay_reports.periods import zone_of
     from outlay_reports.question import Question, conditions, dimensions
 
     unit = _UNITS.get((freq or "D").lower())
@@ -156,7 +157,7 @@ def _question(
             f"--freq {freq} is not for the books", "give h, D, W or MS; any other for --series FILE"
         )
     zone = zone_of(tz)
-    month = unit_span(now, "month", zone)
+    month = period_of(now, "month", zone)
     return Question(month, zone, dimensions(by), conditions(where or []), tuple(tenant or ()), unit)
 
 
@@ -192,7 +193,7 @@ def _models(books: "Books", question: "Question", now: "datetime") -> dict[str, 
     from dataclasses import replace
     from datetime import timedelta
 
-    from outlay_reports.periods import Span
+    from outlay_kit.spans import Span
 
     end = now.replace(second=0, microsecond=0)
     span = Span(end - timedelta(days=30), end)

@@ -24,12 +24,13 @@ def patterns(
     from outlay.reports.patterns import pattern_sheets
     from outlay.reports.write import to_json, to_terminal
     from outlay_kit.clock import SystemClock
-    from outlay_reports.periods import unit_span, zone_of
+    from outlay_kit.spans import period_of
+    from outlay_reports.periods import zone_of
     from outlay_reports.question import Question, conditions
 
     with reading() as books:
         now = SystemClock().now()
-        span = unit_span(now, "month", ZoneInfo("UTC"))
+        span = period_of(now, "month", ZoneInfo("UTC"))
         question = Question(span, zone_of(tz), (), conditions(where or []), tuple(tenant or ()))
         sheets = pattern_sheets(books, question, now)
     if as_json:

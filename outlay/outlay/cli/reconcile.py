@@ -52,8 +52,9 @@ def reconcile(
     from fractions import Fraction
 
     from outlay.focus.bills import read_bill
+    from outlay_kit.spans import Span, midnight, next_first
     from outlay_reports.money import share
-    from outlay_reports.periods import Span, midnight, next_first, zone_of
+    from outlay_reports.periods import zone_of
     from outlay_reports.question import Question, conditions
     from outlay_reports.reconcile import drifting, reconcile_sheet
     from outlay_reports.reconcile import reconcile as pair

@@ -61,21 +61,22 @@ def review(
     from outlay.reports.review import Sources, last_week
     from outlay.reports.review import review as review_of
     from outlay_kit.clock import SystemClock
+    from outlay_kit.spans import period_of
     from outlay_kit.warehouse import Warehouse
-    from outlay_reports.periods import read_span, unit_span, zone_of
+    from outlay_reports.periods import read_span, zone_of
     from outlay_reports.question import Question, conditions
 
     now = SystemClock().now()
     with reading() as books:
         zone = zone_of(tz)
-        span = unit_span(now, "week", zone)
+        span = period_of(now, "week", zone)
         question = Question(span, zone, (), conditions(where or []), tuple(tenant or ()))
         if week is None:
             span = last_week(now, question)
         else:
             if len(week) != 10:
                 raise CommandError(f"{week!r} is no day", "give a day of the week, such as 2026-11-16")
-            span = unit_span(read_span(week, week, zone, now).start, "week", zone)
+            span = period_of(read_span(week, week, zone, now).start, "week", zone)
         question = replace(question, span=span)
         catalog = read_published()
         warehouse = Warehouse(stores()[1])

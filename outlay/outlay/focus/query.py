@@ -3,8 +3,8 @@
 # ruff: noqa: S608 (what is pasted are the constants of columns.py and numbers of ours; values are bound)
 
 from outlay.focus.columns import Column, Version, columns
+from outlay_kit.spans import Span
 from outlay_reports.adapters.books import between
-from outlay_reports.periods import Span
 
 SECONDS = {"hour": 3600, "day": 86_400}
 

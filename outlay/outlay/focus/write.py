@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from outlay.focus.columns import Version, columns
 from outlay.focus.query import SECONDS, statement
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 
 _ROWS = 50_000
 """Rows of a piece, about: 50 MB."""

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from outlay_kit.spans import Span, period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.forecast.landing import Landing, landing
 from outlay_reports.forecast.series import Frequency, Series
 from outlay_reports.forecast.smoothing import Array
-from outlay_reports.periods import Span, Unit, unit_span
+from outlay_reports.periods import Unit
 from outlay_reports.question import Question, Sums, total
 
 SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
@@ -44,10 +45,10 @@ def past(books: Books, question: Question, now: datetime, meter: str = "") -> Pa
     """
     unit = question.unit or "day"
     extent = books.extent(question.tenants)
-    end = unit_span(now, unit, question.zone).start
+    end = period_of(now, unit, question.zone).start
     if extent is None or extent.start >= end:
         return Past((), np.zeros((0, 0)), ())
-    first = unit_span(max(extent.start, end - _LOOK_BACK[unit]), unit, question.zone)
+    first = period_of(max(extent.start, end - _LOOK_BACK[unit]), unit, question.zone)
     # A first piece that began before the first event is only a part of one.
     start = first.start if first.start == extent.start or extent.start < end - _LOOK_BACK[unit] else first.end
     if start >= end:
@@ -99,7 +100,7 @@ def land(books: Books, question: Question, now: datetime) -> Landed:
     if len(known.starts) < 21:
         unit = "hour"
         known = past(books, replace(question, by=(), unit=unit), now)
-    begun_at = unit_span(now, unit, question.zone).start
+    begun_at = period_of(now, unit, question.zone).start
     spent = _since(books, question, question.span.start, now)
     begun = _since(books, question, max(begun_at, question.span.start), now)
     history = known.values[0] if len(known.starts) else np.zeros(0)

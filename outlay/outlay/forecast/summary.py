@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from outlay.forecast.history import Landed, land, past
+from outlay_kit.spans import period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.forecast.growth import growth
-from outlay_reports.periods import unit_span
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget
@@ -76,7 +76,7 @@ def _whose(budget: Budget, tenants: Sequence[str]) -> Sequence[str]:
 def _budget_row(books: Books, budget: Budget, tenant: str, now: datetime) -> Row:
     zone = ZoneInfo(budget.timezone)
     where: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in budget.scope.items()}
-    question = Question(unit_span(now, budget.period, zone), zone, (), where, (tenant,))
+    question = Question(period_of(now, budget.period, zone), zone, (), where, (tenant,))
     found = land(books, question, now)
     amount = float(budget.amount)
     low, high = (

@@ -6,11 +6,12 @@ from datetime import datetime
 from fractions import Fraction
 
 from outlay.forecast.history import Past, past
+from outlay_kit.spans import Span
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
 from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, Profile, changes, described, profile
-from outlay_reports.periods import Span, label
+from outlay_reports.periods import label
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_reports.sheets import name_of

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from outlay.forecast.history import land
 from outlay.forecast.summary import budget_sheet, landing_sheet
 from outlay.reports.plots import svg
+from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, Comparison, compare
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.periods import Span, before, midnight, unit_span
+from outlay_reports.periods import before
 from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet
 from outlay_reports.sheets import compare_sheet, name_of, top_sheet
@@ -63,7 +64,7 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
     deep = (*asked.by, *THING)
     new = books.cells(replace(week, by=deep))
     found = compare(books.cells(replace(earlier, by=deep)), new, 2)
-    month = replace(week, span=unit_span(now, "month", week.zone))
+    month = replace(week, span=period_of(now, "month", week.zone))
     landed = land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [
@@ -89,7 +90,7 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
 
 def last_week(now: datetime, question: Question) -> Span:
     """Return the last whole week, Monday to Sunday, of the question's zone."""
-    this = unit_span(now, "week", question.zone)
+    this = period_of(now, "week", question.zone)
     monday = this.start.astimezone(question.zone).date() - timedelta(days=7)
     return Span(midnight(monday, question.zone), this.start)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 from outlay_reports.question import FREE, Cell, Question, Sums
 from outlay_schemas.money import to_pico
 

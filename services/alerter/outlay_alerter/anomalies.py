@@ -6,9 +6,9 @@ from datetime import datetime
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain import unusual
 from outlay_alerter.domain.episodes import LOOK_BACK
-from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding, Known, Scope, open_of
 from outlay_alerter.domain.watches import Anomaly, matches
+from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)

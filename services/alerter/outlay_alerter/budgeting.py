@@ -7,11 +7,11 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain import budgets, forecasts
 from outlay_alerter.domain.budgets import BURN_PART, Spent
 from outlay_alerter.domain.forecasts import Forecast
-from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding
 from outlay_alerter.domain.status import Status, status
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
+from outlay_kit.spans import Span, floor_to, grain_length
 
 _FORECAST_SECONDS = 60.0
 """A forecast is made anew after so long: it is dear, and moves slowly."""

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.domain import comings, metrics
-from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.states import Finding, Known, Open, Scope, open_of
 from outlay_alerter.domain.watches import NewSpender, Silence, Threshold
 from outlay_kit.clock import Clock
+from outlay_kit.spans import Span, floor_to, grain_length
 
 _SETTLE = timedelta(minutes=2)
 """How long late events are waited for before a window is over."""

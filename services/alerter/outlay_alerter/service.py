@@ -12,7 +12,6 @@ from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain import episodes, spikes
-from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.quiet import quiet
 from outlay_alerter.domain.states import Again, Finding, Known, Transition, transitions
 from outlay_alerter.domain.status import Status
@@ -22,6 +21,7 @@ from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
+from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import Grain
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from outlay_alerter.adapters.sums import VIEWS, Sums
 from outlay_alerter.domain.effects import split
-from outlay_alerter.domain.periods import Span
 from outlay_alerter.domain.states import Transition
 from outlay_kit.clock import Clock
+from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.money import to_usd
 

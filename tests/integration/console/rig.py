@@ -25,8 +25,8 @@ from outlay_kit.kafka import create_topics
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import WarehouseSettings
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.catalog.watch import Budget

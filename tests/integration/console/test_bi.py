@@ -17,8 +17,8 @@ from tests.stack import Stack
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import WarehouseSettings
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import CostEvent, encoder
 from outlay_schemas.money import Usd

@@ -15,8 +15,9 @@ from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, wor
 from tests.stack import Stack
 
 from outlay_console.domain.figures import exact, usd
-from outlay_console.domain.spans import latest, midnight
+from outlay_console.domain.spans import latest
 from outlay_kit.settings import WarehouseSettings
+from outlay_kit.spans import midnight
 
 pytestmark = pytest.mark.stack
 

@@ -10,8 +10,8 @@ from hashlib import sha256
 from outlay_aggregator.adapters.books import Books as Writer
 from outlay_aggregator.domain.windows import Window
 from outlay_kit.settings import WarehouseSettings
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 from outlay_schemas.events import CostEvent, Grain, encoder
 from outlay_schemas.money import Usd, to_pico, to_usd
 

@@ -8,9 +8,10 @@ import pytest
 from tests.integration.reports.ledger import cost_event, expected, random_events, write
 from tests.stack import Stack
 
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
-from outlay_reports.periods import Span, Unit
+from outlay_reports.periods import Unit
 from outlay_reports.question import Question, total
 from outlay_schemas.events import CostEvent
 

@@ -17,8 +17,8 @@ from tests.stack import Stack
 from outlay.focus.columns import Version, columns
 from outlay.focus.validate import validate
 from outlay.focus.write import pieces, tables, write_csv, write_parquet
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.periods import Span
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import Usd
 

@@ -12,9 +12,9 @@ from outlay_alerter.adapters.watchlist import budget_of
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.forecasts import Forecast, forecast, grain_for
-from outlay_alerter.domain.periods import Anchor, PeriodName, Span, period_of
 from outlay_alerter.domain.status import status
 from outlay_alerter.domain.watches import Budget
+from outlay_kit.spans import Anchor, PeriodName, Span, period_of
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_alerter.domain import budgets, episodes, spikes
-from outlay_alerter.domain.periods import PeriodName, cover, grain_length, period_of
 from outlay_alerter.domain.states import Known, transitions
 from outlay_alerter.domain.watches import Budget, SpendSpike
+from outlay_kit.spans import PeriodName, cover, grain_length, period_of
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
 PERIODS: list[PeriodName] = ["hour", "day", "week", "month", "quarter", "year"]

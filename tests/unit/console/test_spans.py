@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.spans import (
-    RANGES,
-    Span,
-    bucket_for,
-    cover,
-    latest,
-    midnight,
-    period_of,
-    source_of,
-    starts_of,
-)
+from outlay_console.domain.spans import RANGES, bucket_for, latest, source_of, starts_of
+from outlay_kit.spans import Span, cover, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]

@@ -33,7 +33,9 @@ def _usage(draw: random.Random, model: ModelInfo) -> dict[str, Quantity]:
     if len(parts) == 2:
         usage["cache_write_tokens"] = sum(parts)  # ours refuses what does not add up; the library prices it
     elif parts:
-        usage.setdefault("cache_write_tokens", parts[0])  # ours takes the part for the total; the library refuses
+        usage.setdefault(
+            "cache_write_tokens", parts[0]
+        )  # ours takes the part for the total; the library refuses
     return usage
 
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_reports.periods import Span, Unit
+from outlay_kit.spans import Span
+from outlay_reports.periods import Unit
 from outlay_reports.question import Cell, Question, Sums
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

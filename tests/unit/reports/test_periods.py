@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outlay_kit.spans import Span, period_of
 from outlay_reports.errors import AskError
-from outlay_reports.periods import UNITS, Span, Unit, before, bounds, label, read_span, unit_span, zone_of
+from outlay_reports.periods import UNITS, Unit, before, bounds, label, read_span, zone_of
 
 NOW = datetime(2026, 11, 25, 14, 30, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -27,11 +28,11 @@ def utc(text: str) -> datetime:
 @given(MOMENTS, st.sampled_from(UNITS), st.sampled_from(ZONES))
 def test_every_moment_is_in_its_unit_and_units_tile_time(at: datetime, unit: Unit, name: str) -> None:
     zone = ZoneInfo(name)
-    span = unit_span(at, unit, zone)
+    span = period_of(at, unit, zone)
     assert at in span
-    assert unit_span(span.end, unit, zone).start == span.end
-    assert unit_span(span.end - timedelta(seconds=1), unit, zone) == span
-    assert unit_span(span.start, unit, zone) == span
+    assert period_of(span.end, unit, zone).start == span.end
+    assert period_of(span.end - timedelta(seconds=1), unit, zone) == span
+    assert period_of(span.start, unit, zone) == span
 
 
 def test_the_days_of_berlin_have_25_and_23_hours_when_the_clocks_change() -> None:
@@ -40,13 +41,13 @@ def test_the_days_of_berlin_have_25_and_23_hours_when_the_clocks_change() -> Non
         timedelta(hours=25),
         timedelta(hours=24),
     ]
-    spring = unit_span(utc("2026-03-29T12:00"), "day", BERLIN)
+    spring = period_of(utc("2026-03-29T12:00"), "day", BERLIN)
     assert spring.length == timedelta(hours=23)
 
 
 def test_days_of_a_zone_of_half_hours_begin_at_half_past() -> None:
-    assert unit_span(NOW, "day", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-24T18:30")
-    assert unit_span(NOW, "hour", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-25T14:30")
+    assert period_of(NOW, "day", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-24T18:30")
+    assert period_of(NOW, "hour", ZoneInfo("Asia/Kolkata")).start == utc("2026-11-25T14:30")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from outlay_alerter.adapters.sums import VIEWS
 from outlay_alerter.domain.metrics import Measure
-from outlay_alerter.domain.periods import grain_length
+from outlay_kit.spans import grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico

@@ -5,8 +5,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from outlay_alerter.domain.periods import Span, cover, grain_length
 from outlay_alerter.domain.watches import DIMENSIONS
+from outlay_kit.spans import Span, cover, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.events import Grain

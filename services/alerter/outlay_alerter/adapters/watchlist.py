@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.periods import Anchor
 from outlay_alerter.domain.watches import (
     DIMENSIONS,
     Anomaly,
@@ -20,6 +19,7 @@ from outlay_alerter.domain.watches import (
     SpendSpike,
     Threshold,
 )
+from outlay_kit.spans import Anchor
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
 from outlay_schemas.catalog.watch import ScopeKey

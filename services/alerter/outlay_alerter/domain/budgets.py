@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.money import dollars
-from outlay_alerter.domain.periods import Span, floor_to, period_of
 from outlay_alerter.domain.states import Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
+from outlay_kit.spans import Span, floor_to, period_of
 from outlay_schemas.alerts import Severity
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from outlay_alerter.domain.periods import grain_length
 from outlay_alerter.domain.spikes import finding, verdict_of
 from outlay_alerter.domain.states import Finding, Key, Known
 from outlay_alerter.domain.watches import Scope, SpendSpike
+from outlay_kit.spans import grain_length
 
 LOOK_BACK = 3
 """How many of the newest windows are judged: older ones are history, and a backfill alarms nobody."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from outlay_alerter.domain.periods import Span, floor_to, grain_length
 from outlay_alerter.domain.robust import TO_SIGMA
+from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_schemas.events import Grain
 
 HISTORY: dict[Grain, int] = {"minute": 120, "hour": 28 * 24, "day": 56}

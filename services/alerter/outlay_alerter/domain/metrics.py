@@ -7,9 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from outlay_alerter.domain.money import usd, words_of
-from outlay_alerter.domain.periods import grain_length
 from outlay_alerter.domain.states import Finding, Key, Scope
 from outlay_alerter.domain.watches import Threshold
+from outlay_kit.spans import grain_length
 from outlay_schemas.money import PICO
 
 LOOK_BACK = 3

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from outlay_alerter.domain.budgets import Spent, amount_of, burn_rate, crossed
 from outlay_alerter.domain.forecasts import Forecast
-from outlay_alerter.domain.periods import Span
 from outlay_alerter.domain.watches import Budget
+from outlay_kit.spans import Span
 from outlay_schemas.money import Usd, to_usd
 
 Standing = Literal["ok", "warning", "over"]

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from outlay_alerter.domain.backtest import tuning_of
 from outlay_alerter.domain.detector import Detector, Judgement
 from outlay_alerter.domain.money import dollars, words_of
-from outlay_alerter.domain.periods import grain_length
 from outlay_alerter.domain.states import Finding, Key, Scope
 from outlay_alerter.domain.watches import Anomaly
+from outlay_kit.spans import grain_length
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.domain.detector import Direction
-from outlay_alerter.domain.periods import PLAIN, Anchor, PeriodName
+from outlay_kit.spans import PLAIN, Anchor, PeriodName
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
 

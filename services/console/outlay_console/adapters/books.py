@@ -10,8 +10,9 @@ import msgspec
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.spans import Bucket, Span, floor_to, starts_of
+from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
+from outlay_kit.spans import Span, floor_to
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
 from outlay_schemas.events import Grain
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from outlay_console.adapters.books import Books, Total
-from outlay_console.domain.spans import Bucket, Span, midnight, period_of
+from outlay_console.domain.spans import Bucket
 from outlay_console.domain.view import View
 from outlay_kit.clock import Clock
+from outlay_kit.spans import Span, midnight, period_of
 
 _KEEP_SECONDS = 60.0
 _LOOK_BACK = timedelta(days=200)

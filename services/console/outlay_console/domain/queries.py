@@ -8,8 +8,9 @@ Every statement takes the tenant as `{tenant:String}`, which only the session gi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from outlay_console.domain.spans import Bucket, Span, cover, source_of
+from outlay_console.domain.spans import Bucket, source_of
 from outlay_console.domain.view import DIMENSIONS, View
+from outlay_kit.spans import Span, cover
 from outlay_schemas.events import Grain
 
 VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_console.domain.spans import RANGES, Bucket, Span, bucket_for, latest, midnight
+from outlay_console.domain.spans import RANGES, Bucket, bucket_for, latest
+from outlay_kit.spans import Span, midnight
 
 DIMENSIONS: dict[str, str] = {
     "team": "Team",

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import BudgetStatus
 from outlay_console.domain.figures import share
-from outlay_console.domain.spans import Span, period_of
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
+from outlay_kit.spans import Span, period_of
 from outlay_schemas.catalog.watch import Budget
 
 

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import CHART_VALUES, Series
 from outlay_console.domain.queries import REST
-from outlay_console.domain.spans import Bucket, Span
+from outlay_console.domain.spans import Bucket
 from outlay_console.site import named
+from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert
 
 _FORMS: dict[Bucket, str] = {

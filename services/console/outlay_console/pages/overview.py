@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from outlay_console.adapters.books import CHART_VALUES, Fresh, Total
-from outlay_console.domain.spans import Span, period_of
 from outlay_console.domain.view import View
 from outlay_console.pages.ask import Ask
 from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
+from outlay_kit.spans import Span, period_of
 
 
 async def overview(ask: Ask) -> Context:

@@ -1,4 +1,4 @@
-"""Budget periods in a time zone, as UTC instants; and which rollups cover a span exactly.
+"""Spans of time, the days, weeks and months of a time zone, and which rollups cover a span exactly. All instants UTC.
 
 Days, weeks, months, quarters and years begin at local midnight, whatever daylight saving time does: a
 day has 23, 24 or 25 hours. If local midnight does not exist, the day begins when the clocks jump; if it
@@ -30,6 +30,16 @@ class Span:
     def __contains__(self, at: datetime) -> bool:
         return self.start <= at < self.end
 
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return self.end - self.start
+
+    @property
+    def before(self) -> "Span":
+        """The span of the same length that ends where this one starts."""
+        return Span(self.start - self.length, self.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -48,11 +58,11 @@ def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor =
     at = at.astimezone(UTC)
     if period == "hour":
         return _hour_of(at, zone)
-    first = _first_day(at.astimezone(zone).date(), period, anchor)
-    span = Span(midnight(first, zone), midnight(_next(first, period), zone))
+    first = first_day(at.astimezone(zone).date(), period, anchor)
+    span = Span(midnight(first, zone), midnight(next_first(first, period), zone))
     while at >= span.end:  # the clocks went back over midnight: the local date is a day early
-        first = _next(first, period)
-        span = Span(span.end, midnight(_next(first, period), zone))
+        first = next_first(first, period)
+        span = Span(span.end, midnight(next_first(first, period), zone))
     return span
 
 
@@ -68,10 +78,11 @@ def _hour_of(at: datetime, zone: ZoneInfo) -> Span:
     return Span(at - past, at - past + _HOUR)
 
 
-def _first_day(day: date, period: PeriodName, anchor: Anchor) -> date:
+def first_day(day: date, period: PeriodName, anchor: Anchor = PLAIN) -> date:
+    """Return the first day of the week, month, quarter or year that holds `day`."""
     if period == "week":
         return day - timedelta(days=(day.weekday() - (anchor.day - 1)) % 7)
-    if period == "day":
+    if period not in _MONTHS:
         return day
     begun = day.year * 12 + day.month - 1 - (day.day < anchor.day)
     months = _MONTHS[period]
@@ -79,11 +90,12 @@ def _first_day(day: date, period: PeriodName, anchor: Anchor) -> date:
     return date(begun // 12, begun % 12 + 1, anchor.day)
 
 
-def _next(first: date, period: PeriodName) -> date:
-    if period in ("day", "week"):
-        return first + timedelta(days=1 if period == "day" else 7)
-    past = first.year * 12 + first.month - 1 + _MONTHS[period]
-    return date(past // 12, past % 12 + 1, first.day)
+def next_first(first: date, period: PeriodName, count: int = 1) -> date:
+    """Return the first day of the period `count` periods after the one that begins with `first`."""
+    if period in _MONTHS:
+        past = first.year * 12 + first.month - 1 + _MONTHS[period] * count
+        return date(past // 12, past % 12 + 1, first.day)
+    return first + timedelta(days=7 * count if period == "week" else count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,7 @@ def _cover(span: Span, level: int) -> Iterator[Piece]:
     if span.start >= span.end:
         return
     grain, seconds = _GRAINS[level]
-    low = _up(span.start, seconds)
-    high = _down(span.end, seconds)
+    low, high = ceil_to(span.start, seconds), _down(span.end, seconds)
     if low >= high:
         yield from _cover(span, level + 1)
         return
@@ -133,6 +144,7 @@ def _down(at: datetime, seconds: int) -> datetime:
     return datetime.fromtimestamp(epoch - epoch % seconds, UTC)
 
 
-def _up(at: datetime, seconds: int) -> datetime:
+def ceil_to(at: datetime, seconds: int) -> datetime:
+    """Return the first instant from `at` on that is a whole number of `seconds` of UTC."""
     epoch = int(at.timestamp())
     return datetime.fromtimestamp(epoch + -epoch % seconds, UTC)
