@@ -56,8 +56,8 @@ test: check ## everything that runs here, on the real Kafka and the real ClickHo
 	  echo "The tests of the console's pages are left out of this run."; fi; \
 	  echo "$(BIN)/pytest tests -q -m '$$chosen'"; $(BIN)/pytest tests -q -m "$$chosen"
 
-chaos: setup ## the long tests that kill -9 and starve the services, with a table of what was survived
-	$(BIN)/pytest tests/chaos -q --timeout 1800
+chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a table of what was survived
+	$(BIN)/pytest tests -q --promises --timeout 1800
 
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py

@@ -3,9 +3,19 @@
 import os
 
 import hypothesis
+from tests.promises import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    tally,
+)
 from tests.stack import stack
 
-__all__ = ["stack"]
+__all__ = [
+    "pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_makereport", "pytest_terminal_summary",
+    "stack", "tally",
+]  # fmt: skip
 
 # The same examples every time, so that a run says something about the change and not about luck;
 # HYPOTHESIS_PROFILE=explore looks for new ones.

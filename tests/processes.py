@@ -1,5 +1,6 @@
 """Services as processes of their own, and what is on the bus."""
 
+import copy
 import os
 import signal
 import socket
@@ -122,6 +123,14 @@ class Ingest(Service):
             **{f"OUTLAY_INGEST_{name.upper()}": str(value) for name, value in settings.items()},
         }
         super().__init__("outlay_ingest.main", folder / "ingest.log", env)
+
+    def twin(self) -> "Ingest":
+        """Return another ingest of the same keys, on ports of its own."""
+        other = copy.copy(self)
+        other.port, other.health, other.process = free_port(), free_port(), None
+        other.env = {**self.env, "OUTLAY_INGEST_PORT": str(other.port)}
+        other.log = self.log.with_name(f"ingest-{other.port}.log")
+        return other
 
     @property
     def url(self) -> str:

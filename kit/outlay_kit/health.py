@@ -23,6 +23,7 @@ class Health:
         self._stall_seconds = stall_seconds
         self._last_progress = clock.monotonic()
         self._pending: Callable[[], bool] = lambda: False
+        self._suspicion: Callable[[], bool] = lambda: False
         self.ready = False
         """Whether the service does its work: connected, catalog read, partitions assigned."""
 
@@ -30,12 +31,18 @@ class Health:
         """Count silence as a stall only while `pending()` says that there is work (lag)."""
         self._pending = pending
 
+    def suspect(self, stuck: Callable[[], bool]) -> None:
+        """Be stalled also while `stuck()`, whatever progress this process makes."""
+        self._suspicion = stuck
+
     def progress(self) -> None:
         """Work was done, or it was found that the world is away and we are waiting for it."""
         self._last_progress = self._clock.monotonic()
 
     def stalled(self) -> bool:
         """Tell whether work has waited for longer than allowed without progress."""
+        if self._suspicion():
+            return True
         if self._clock.monotonic() - self._last_progress < self._stall_seconds:
             return False
         if self._pending():

@@ -59,6 +59,11 @@ class HealthSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     stall_seconds: float = Field(default=60.0, gt=0)
     """Seconds with lag and without progress after which the process ends itself."""
+    orphan_seconds: float = Field(default=400.0, gt=0)
+    """Seconds that a partition of the group, whoever owns it, may wait without a step before the process ends.
+
+    More than max.poll.interval (300 s): for so long Kafka lets an owner work on one batch.
+    """
 
 
 def load(cls: type[S]) -> S:

@@ -1,15 +1,43 @@
-"""The negative control: an aggregator that commits what it reads before it did anything with it."""
+"""Negative controls: services whose steps are broken, one way each, as naive ones are. OUTLAY_BROKEN says how.
+
+`python -m tests.chaos.broken`. Production code has no switch for any of this: what is wired here is.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
+from outlay_ingest import main as ingest
+from outlay_kit.bus import RecordSink
+from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import SystemClock
-from outlay_kit.health import Health, serve_health
-from outlay_kit.kafka import Batch, KafkaSink, KafkaSource
+from outlay_kit.errors import Retryable
+from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.kafka import Batch, KafkaSink, KafkaSource, deliver
 from outlay_kit.loop import Loop, Stop
 from outlay_kit.settings import load
 from outlay_kit.warehouse import Warehouse
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.main import compile_catalog
+from outlay_pricer.records import Place, price_record
+from outlay_schemas.events import (
+    CostEvent,
+    Grain,
+    RollupGroup,
+    RollupWindow,
+    cost_event_decoder,
+    encoder,
+    rollup_window_decoder,
+)
+from outlay_schemas.money import Usd
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+
+Handle = Callable[[Batch], None]
 
 
 class CommitFirst(KafkaSource):
@@ -21,14 +49,113 @@ class CommitFirst(KafkaSource):
         return batch
 
 
-def main() -> None:
+class Increments(Books):
+    """Adds each batch to what the minutes hold, instead of computing them from the ledger."""
+
+    _batch: Sequence[CostEvent] = ()
+
+    def append(self, table: str, lines: bytes) -> None:
+        super().append(table, lines)
+        if table == "ledger":
+            self._batch = cost_event_decoder.decode_lines(lines)
+
+    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
+        if grain != "minute":
+            return super().recompute(grain, windows)
+        known = rollup_window_decoder.decode_lines(self.stored(grain, windows))
+        sums = {window_of(w.tenant, w.window, "minute"): w for w in known}
+        added: dict[Window, list[CostEvent]] = defaultdict(list)
+        for event in self._batch:
+            added[window_of(event.tenant, event.time, "minute")].append(event)
+        lines = [encoder.encode(_add(sums.get(window), added[window])) for window in windows]
+        self.store(grain, b"\n".join(lines))
+        return lines
+
+
+def _add(window: RollupWindow | None, events: Sequence[CostEvent]) -> RollupWindow:
+    minute = events[0].time.replace(second=0, microsecond=0)
+    window = window or RollupWindow(events[0].tenant, "minute", minute, 0, [])
+    for e in events:
+        cell = (e.project, e.team, e.business_unit, e.use_case, e.provider, e.sku, e.kind, e.activity, e.user)
+        window.groups.append(RollupGroup(*cell, Usd(e.cost or "0"), 1, int(e.cost is None)))
+    window.version += len(events)
+    return window
+
+
+def goes_on(handle: Handle) -> Handle:
+    """Logs that a store is away, and goes on with the next batch."""
+
+    def handle_or_not(batch: Batch) -> None:
+        try:
+            handle(batch)
+        except Retryable as error:
+            print("not written:", error)  # noqa: T201 (a naive program's log)
+
+    return handle_or_not
+
+
+def aggregator(how: str) -> None:
     settings = load(Settings)
-    clock = SystemClock()
-    health = Health(clock, 60)
+    clock, stop = SystemClock(), Stop().on_signals()
+    health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
-    source = CommitFirst(settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name])
-    aggregator = Aggregator(Books(Warehouse(settings.warehouse), 1000), KafkaSink(settings.kafka), clock)
-    Loop(source, aggregator.handle, clock=clock, health=health, stop=Stop().on_signals()).run()
+    if how != "no watchdog":
+        end_when_stalled(health)
+    source = (CommitFirst if how == "commit first" else KafkaSource)(
+        settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
+    )
+    books = (Increments if how == "increments" else Books)(Warehouse(settings.warehouse), 1000)
+    work = Aggregator(books, KafkaSink(settings.kafka), clock)
+    handle = goes_on(work.handle) if how == "goes on" else work.handle
+    Loop(source, handle, clock=clock, health=health, stop=stop).run()
+
+
+class Hasty:
+    """A producer that calls every record delivered as soon as it was asked to deliver it."""
+
+    def __init__(self, sink: RecordSink) -> None:
+        self._sink = sink
+
+    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+        self._sink.send(topic, value, key).add_done_callback(lambda done: done.exception())
+        delivered: Future[None] = Future()
+        delivered.set_result(None)
+        return delivered
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+def pricer(how: str) -> None:
+    """A pricer without dead letters: it skips poison, or falls over it."""
+    settings = load(Settings)
+    clock, stop = SystemClock(), Stop().on_signals()
+    health = Health(clock, settings.health.stall_seconds)
+    serve_health(health, settings.health)
+    feed: CatalogFeed[CompiledCatalog] = CatalogFeed(settings.kafka, compile_catalog, clock).start()
+    feed.wait(30)
+    sink = KafkaSink(settings.kafka)
+
+    def handle(batch: Batch) -> None:
+        for record in batch.records:
+            place = Place(record.topic, record.partition, record.offset)
+            priced = price_record(record.value, place, feed.current(), clock.now())
+            if priced.letters and how == "falls over poison":
+                raise ValueError(priced.letters[0].message)
+            deliver(sink, COST_EVENTS.name, priced.values)
+
+    source = KafkaSource(settings.kafka, settings.pricer_group, [USAGE_EVENTS.name])
+    Loop(source, handle, clock=clock, health=health, stop=stop).run()
+
+
+def main() -> None:
+    how = os.environ["OUTLAY_BROKEN"]
+    if how == "202 before the acknowledgement":
+        ingest.main(lambda settings, clock: Hasty(ingest.connect(settings, clock)))
+    elif how in {"skips poison", "falls over poison"}:
+        pricer(how)
+    else:
+        aggregator(how)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -56,36 +56,46 @@ def make(count: int, seed: int = 1, source: str = "chaos") -> list[UsageEvent]:
 
 
 class Sender(threading.Thread):
-    """Sends events through ingest until each is accepted, some of them twice; `rate` events a second at most."""
+    """Sends events through ingest until each is accepted, some of them twice; `rate` events a second at most.
 
-    def __init__(self, ingest: Ingest, events: Sequence[UsageEvent], rate: float, batch: int = 100) -> None:
+    Of several ingests it takes the next one when one does not answer or cannot, as a balancer does.
+    """
+
+    def __init__(self, ingest: Ingest | Sequence[Ingest], events: Sequence[UsageEvent], rate: float) -> None:
         super().__init__(daemon=True)
-        self._ingest, self._events, self._rate, self._batch = ingest, events, rate, batch
+        self._doors = [ingest] if isinstance(ingest, Ingest) else list(ingest)
+        self._events, self._rate, self._batch = events, rate, 100
         self.accepted = 0
         self.refused = 0
+        """Answers 503."""
+        self.failed = 0
+        """Requests that no ingest took at once."""
         self.start()
 
     def run(self) -> None:
         started = time.monotonic()
-        with httpx.Client(headers={"X-API-Key": self._ingest.key}, timeout=15) as client:
+        with httpx.Client(headers={"X-API-Key": self._doors[0].key}, timeout=15) as client:
             for at in range(0, len(self._events), self._batch):
                 part = self._events[max(0, at - 3) : at + self._batch]
                 body = b"\n".join(encoder.encode(event) for event in part)
-                while not self._send(client, body):
+                while not any(self._send(client, body) for _ in self._doors):
+                    self.failed += 1
                     time.sleep(0.1)
                 self.accepted = at + self._batch
                 ahead = self.accepted / self._rate - (time.monotonic() - started)
                 time.sleep(max(0.0, ahead))
 
     def _send(self, client: httpx.Client, body: bytes) -> bool:
+        media = {"Content-Type": "application/x-ndjson"}
         try:
-            answer = client.post(
-                self._ingest.url, content=body, headers={"Content-Type": "application/x-ndjson"}
-            )
+            answer = client.post(self._doors[0].url, content=body, headers=media)
         except httpx.TransportError:
+            self._doors.append(self._doors.pop(0))
             return False
         assert answer.status_code in {202, 503}, answer.text
-        self.refused += answer.status_code == 503
+        if answer.status_code == 503:
+            self.refused += 1
+            self._doors.append(self._doors.pop(0))
         return answer.status_code == 202
 
     def done(self) -> bool:
@@ -95,8 +105,12 @@ class Sender(threading.Thread):
 class Pipeline:
     """Ingest, pricer and aggregator over stores; every start is of a new process."""
 
-    def __init__(self, stores: Stores, folder: Path, **warehouse: str) -> None:
+    def __init__(
+        self, stores: Stores, folder: Path, broken: Mapping[str, str] | None = None, **warehouse: str
+    ) -> None:
+        """`broken`: services that are negative controls, and how (tests/chaos/broken.py)."""
         self.stores = stores
+        self._broken = broken or {}
         self.env = {
             "OUTLAY_KAFKA": stores.kafka.bootstrap,
             "OUTLAY_CLICKHOUSE": warehouse.get("url", stores.warehouse.url),
@@ -108,6 +122,7 @@ class Pipeline:
         self.ingest = Ingest(stores.kafka, folder)
         self.pricer = self.service("pricer")
         self.aggregator = self.service("aggregator")
+        self.others: list[Service] = []
         self.warehouse = Warehouse(stores.warehouse)
         self.kills = 0
 
@@ -117,13 +132,18 @@ class Pipeline:
 
     @property
     def services(self) -> list[Service]:
-        return [self.ingest, self.pricer, self.aggregator]
+        return [self.ingest, self.pricer, self.aggregator, *self.others]
 
-    def service(self, name: str, module: str = "", **env: str) -> Service:
+    def service(self, name: str, **env: str) -> Service:
+        """Return another process of a service, or of its negative control."""
         log = self.folder / f"{name}-{len(list(self.folder.iterdir()))}.log"
-        return Service(module or f"outlay_{name}.main", log, {**self.env, **env})
+        if how := self._broken.get(name):
+            return Service("tests.chaos.broken", log, {**self.env, "OUTLAY_BROKEN": how, **env})
+        return Service(f"outlay_{name}.main", log, {**self.env, **env})
 
     def start(self) -> "Pipeline":
+        if how := self._broken.get("ingest"):
+            self.ingest.module, self.ingest.env["OUTLAY_BROKEN"] = "tests.chaos.broken", how
         for service in reversed(self.services):
             service.start()
         return self

@@ -1,18 +1,17 @@
 """What takes seconds. Those that are not marked chaos run every time; what takes minutes is in test_long.py."""
 
-import signal
-import time
 from pathlib import Path
 
 import pytest
-from tests.chaos.conftest import Tally
 from tests.chaos.rig import Pipeline, Sender, make
+from tests.chaos.scenarios import feed, kept, paused_twin, poison_of, replay, rows
 from tests.chaos.stores import Stores, Thief
 from tests.processes import end_all, until
+from tests.promises import Tally
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.events import encoder
-from outlay_schemas.topics import COST_EVENTS, USAGE_EVENTS
+from outlay_schemas.topics import USAGE_EVENTS
 
 pytestmark = pytest.mark.stack
 
@@ -27,29 +26,6 @@ def test_p1_killed_after_the_ledger_and_before_the_commit(pipeline: Pipeline, ta
     tally("P1", "aggregator killed after_ledger", len(events), pipeline.kills, wrong)
     assert wrong == 0
     pipeline.stop()
-
-
-@pytest.mark.chaos
-def test_p1_negative_control_commit_before_insert_loses_events(
-    stores: Stores, tmp_path: Path, tally: Tally
-) -> None:
-    pipeline = Pipeline(stores, tmp_path / "run")
-    pipeline.aggregator = pipeline.service("aggregator", "tests.chaos.broken", OUTLAY_FAILPOINT="after_poll")
-    pipeline.aggregator.env["OUTLAY_FAILPOINT"] = ""
-    pipeline.start()
-    events = make(1000)
-    pipeline.kill(pipeline.aggregator)
-    Sender(pipeline.ingest, events, rate=10_000).join()
-    pipeline.aggregator.env["OUTLAY_FAILPOINT"] = "after_poll"
-    pipeline.aggregator.launch()
-    until(pipeline.aggregator.ended, 40, "death after a commit")
-    pipeline.aggregator.env["OUTLAY_FAILPOINT"] = ""
-    pipeline.aggregator.start()
-    pipeline.settle()
-    wrong = pipeline.mismatches(events)
-    tally("P1", "CONTROL: commit before insert (must mismatch)", len(events), pipeline.kills + 1, wrong)
-    assert wrong > 0
-    end_all()
 
 
 def test_p3_the_same_event_a_thousand_times_counts_once(pipeline: Pipeline, tally: Tally) -> None:
@@ -76,59 +52,18 @@ def test_p3_the_same_event_a_thousand_times_counts_once(pipeline: Pipeline, tall
 
 def test_p5_a_replay_from_the_first_offset_changes_nothing(pipeline: Pipeline, tally: Tally) -> None:
     events = make(3000, seed=5)
-    Sender(pipeline.ingest, events, rate=10_000).join()
-    pipeline.settle()
-    before = _export(pipeline)
-    pipeline.aggregator.stop()
-    pipeline.aggregator.env["OUTLAY_AGGREGATOR_GROUP"] = f"replay-{pipeline.tenant}"
-    pipeline.aggregator.start()
-    pipeline.settle(aggregator=f"replay-{pipeline.tenant}")
-    after = _export(pipeline)
-    wrong = pipeline.mismatches(events) + (after != before)
+    wrong = replay(pipeline, events)
     tally("P5", "all of cost.events read again from offset 0", len(events), 0, wrong)
     assert wrong == 0
     pipeline.stop()
 
 
-def _export(pipeline: Pipeline) -> bytes:
-    return b"".join(
-        pipeline.warehouse.raw(
-            f"SELECT * EXCEPT written_at FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window",  # noqa: S608
-            {"t": pipeline.tenant},
-        )
-        for table in ("rollup_minute", "rollup_hour", "rollup_day")
-    )
-
-
 @pytest.mark.chaos
 def test_p6_a_paused_twin_that_wakes_up_damages_nothing(pipeline: Pipeline, tally: Tally) -> None:
     events = make(4000, seed=6)
-    pipeline.kill(pipeline.aggregator)
-    pipeline.aggregator.env["OUTLAY_FAILPOINT"] = "before_rollup=sleep:4"
-    pipeline.aggregator.start()
-    first = Sender(pipeline.ingest, events[:2000], rate=10_000)
-    until(lambda: _rows(pipeline) > 0, 40, "a batch between ledger and rollup")
-    pipeline.aggregator.running.send_signal(signal.SIGSTOP)
-    twin = pipeline.service("twin", "outlay_aggregator.main").start()
-    Sender(pipeline.ingest, events[2000:], rate=10_000).join()
-    first.join()
-    pipeline.settle()
-    before = pipeline.mismatches(events)
-    pipeline.aggregator.running.send_signal(signal.SIGCONT)
-    time.sleep(6)
-    pipeline.settle()
-    wrong = before + pipeline.mismatches(events)
+    wrong = paused_twin(pipeline, events)
     tally("P6", "aggregator stopped in a batch, its twin took over, woken", len(events), 1, wrong)
     assert wrong == 0
-    assert not pipeline.aggregator.ended(), pipeline.aggregator.log.read_text()[-2000:]
-    assert twin.stop() == 0
-
-
-def _rows(pipeline: Pipeline) -> int:
-    [row] = pipeline.warehouse.rows(
-        "SELECT count() AS n FROM ledger WHERE tenant = {t:String}", {"t": pipeline.tenant}
-    )
-    return int(row["n"])
 
 
 @pytest.mark.chaos
@@ -144,35 +79,25 @@ def test_p7_an_insert_whose_answer_was_lost_is_harmless(stores: Stores, tmp_path
     assert thief.stolen > 3
     assert wrong == 0
     # the control: inserts did come twice, so that a sum of increments would be wrong
-    assert _rows(pipeline) > len(events)
+    assert rows(pipeline) > len(events)
     end_all()
 
 
 def test_p9_poison_neither_blocks_nor_vanishes(pipeline: Pipeline, tally: Tally) -> None:
     events = make(2000, seed=9)
-    named = b'"tenant":"%s"' % pipeline.tenant.encode()
-    line = encoder.encode(events[0])[:-1]
-    usage = [b"{%s" % named, line + b"," + named + b',"what":1}', b"\xff\x00" + named, b"[" * 3000 + named]
-    cost = [b"{%s,1" % named, b'{%s,"id":7}' % named, b"x" * 5_000_000 + named]
+    usage, cost = poison_of(pipeline, events[0])
     sender = Sender(pipeline.ingest, events, rate=2000)
-    sink = KafkaSink(pipeline.stores.kafka)
-    for poison in usage:
-        deliver(sink, USAGE_EVENTS.name, [poison])
-    for poison in cost:
-        deliver(sink, COST_EVENTS.name, [poison])
-    sink.close()
+    feed(pipeline, usage, cost)
     until(sender.done, 60, "everything sent")
     pipeline.settle()
-    rows = pipeline.warehouse.rows(
-        "SELECT hex(original) AS body, topic, partition, offset, code FROM dead_letters FINAL"
-        " WHERE position(original, {t:String}) > 0",
-        {"t": pipeline.tenant},
+    letters = kept(pipeline)
+    bodies = {bytes.fromhex(str(row["body"])) for row in letters}
+    assert bodies == {*usage, *cost}
+    assert all(
+        row["topic"] and row["partition"] != -1 and row["offset"] != -1 and row["code"] for row in letters
     )
-    kept = {bytes.fromhex(row["body"]) for row in rows}
-    assert kept == {*usage, *cost}
-    assert all(row["topic"] and row["partition"] >= 0 and row["offset"] >= 0 and row["code"] for row in rows)
     wrong = pipeline.mismatches(events)
-    tally("P9", f"{len(kept)} kinds of poison on both topics", len(events), 0, wrong)
+    tally("P9", f"{len(bodies)} kinds of poison on both topics", len(events), 0, wrong)
     assert wrong == 0
     pipeline.stop()
 

@@ -6,10 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.chaos.conftest import Tally
 from tests.chaos.rig import Pipeline, Sender, make
+from tests.chaos.scenarios import away, rolling_restart
 from tests.chaos.stores import Stores
-from tests.processes import Ingest, Service, Tail, end_all, tail, until
+from tests.chaos.watching import Watch
+from tests.processes import Ingest, Tail, tail, until
+from tests.promises import Tally
+from tests.unit.alerter.receiver import receiving
 
 from outlay_schemas.events import usage_event_decoder
 from outlay_schemas.topics import USAGE_EVENTS
@@ -26,12 +29,29 @@ PLACES = {
 
 @pytest.mark.timeout(1800)
 def test_p1_killed_fifty_times_at_random_and_at_every_failpoint(pipeline: Pipeline, tally: Tally) -> None:
+    """Ingest, pricer, aggregator and alerter; of the alerter also: a level is told once (P13)."""
     events = make(EVENTS)
-    sender = Sender(pipeline.ingest, events, rate=EVENTS / 300)
-    for place in PLACES["aggregator"]:
-        pipeline.die_at(pipeline.aggregator, place)
-    for place in PLACES["pricer"]:
-        pipeline.die_at(pipeline.pricer, place)
+    with receiving() as receiver:
+        watch = Watch(pipeline, receiver, events)
+        pipeline.others.append(watch.alerter().start())
+        sender = Sender(pipeline.ingest, events, rate=EVENTS / 300)
+        for name, places in PLACES.items():
+            [victim] = [each for each in pipeline.services if each.module == f"outlay_{name}.main"]
+            for place in places:
+                pipeline.die_at(victim, place)
+        _kill_at_random(pipeline, sender)
+        pipeline.settle(300)
+        wrong = pipeline.mismatches(events)
+        until(watch.told, 60, "every level told")
+        untold = watch.mismatches()
+    what = "ingest, pricer, aggregator, alerter: at random and at 7 failpoints"
+    tally("P1", what, len(events), pipeline.kills, wrong)
+    tally("P13", f"alerter among them: 3 levels, told {len(receiver.got)} times", len(events), 0, untold)
+    assert (wrong, untold) == (0, 0)
+    pipeline.stop()
+
+
+def _kill_at_random(pipeline: Pipeline, sender: Sender) -> None:
     dice = random.Random(1)  # noqa: S311 (a test's dice)
     while pipeline.kills < 55 or not sender.done():
         victim = dice.choice(pipeline.services)
@@ -40,13 +60,6 @@ def test_p1_killed_fifty_times_at_random_and_at_every_failpoint(pipeline: Pipeli
         victim.launch()
         until(lambda: victim.ended() or victim.ready(), 60, "another life")  # noqa: B023
         assert not victim.ended(), victim.log.read_text()[-2000:]
-    pipeline.settle(300)
-    wrong = pipeline.mismatches(events)
-    tally(
-        "P1", "ingest, pricer, aggregator: at random and at 7 failpoints", len(events), pipeline.kills, wrong
-    )
-    assert wrong == 0
-    pipeline.stop()
 
 
 @pytest.mark.timeout(600)
@@ -102,59 +115,33 @@ def test_p10_a_store_that_is_away_loses_nothing_and_is_waited_for(
     pipeline: Pipeline, tally: Tally, store: str
 ) -> None:
     events = make(20_000, seed=10)
-    sender = Sender(pipeline.ingest, events, rate=20_000 / (AWAY + 20))
-    until(lambda: sender.accepted > 2000, 60, "events accepted")
-    before = {service.module: service.rss() for service in pipeline.services}
-    away = pipeline.stores.broker if store == "kafka" else pipeline.stores.engine
-    away.kill()
-    time.sleep(AWAY)
-    grown = max(service.rss() - before[service.module] for service in pipeline.services)
+    wrong, grown = away(pipeline, events, store, AWAY)
+    what = f"{store} away for {AWAY:.0f} s under load, +{grown / 2**20:.0f} MB at most"
+    tally("P10", what, len(events), 1, wrong)
+    assert wrong == 0
     assert grown < 250 * 2**20
-    assert not any(service.ended() for service in pipeline.services)
-    away.start()
-    until(sender.done, AWAY + 120, "everything sent")
-    assert (sender.refused > 0) == (store == "kafka")
-    pipeline.settle(180)
-    wrong = pipeline.mismatches(events)
-    tally(
-        "P10",
-        f"{store} away for {AWAY:.0f} s under load, +{grown / 2**20:.0f} MB at most",
-        len(events),
-        1,
-        wrong,
-    )
-    assert wrong == 0
-    assert not any(service.ended() for service in pipeline.services)
     pipeline.stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_p15_two_replicas_a_third_and_a_rolling_restart_under_load(pipeline: Pipeline, tally: Tally) -> None:
+    """Two of ingest, pricer, aggregator and alerter. A sender takes the other ingest where one does not answer."""
     events = make(30_000, seed=15)
-    sender = Sender(pipeline.ingest, events, rate=300)
-    replicas = {
-        name: [service, pipeline.service(f"{name}2", f"outlay_{name}.main").start()]
-        for name, service in (("pricer", pipeline.pricer), ("aggregator", pipeline.aggregator))
-    }
-    restarts = 0
-    for name, running in replicas.items():
-        third = pipeline.service(f"{name}3", f"outlay_{name}.main").start()
-        for replica in running:  # one after the other, as an orchestrator does
-            _end(replica)
-            replica.start()
-            restarts += 1
-        _end(third)
-    until(sender.done, 200, "everything sent")
+    second = pipeline.ingest.twin()
+    second.start()
+    with receiving() as receiver:
+        watch = Watch(pipeline, receiver, events)
+        alerters = [watch.alerter().start(), watch.alerter().start()]
+        pipeline.others += [second, *alerters]
+        sender = Sender([pipeline.ingest, second], events, rate=250)
+        restarts = rolling_restart(pipeline, sender, pipeline.ingest, second, *alerters)
+        wrong = pipeline.mismatches(events)
+        until(watch.told, 60, "every level told")
+        wrong += watch.mismatches()
+    tally(
+        "P15", f"2 → 3 → 2 replicas, {restarts} restarts one by one, 0 requests failed", len(events), 0, wrong
+    )
+    assert sender.failed == 0
     assert sender.refused == 0
-    pipeline.settle(180)
-    wrong = pipeline.mismatches(events)
-    tally("P15", f"2 → 3 → 2 replicas, {restarts} restarts one by one", len(events), 0, wrong)
     assert wrong == 0
-    for name in replicas:
-        _end(replicas[name][1])
     pipeline.stop()
-    end_all()
-
-
-def _end(service: Service) -> None:
-    assert service.stop(40) == 0, service.log.read_text()[-2000:]

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, table, told
+from outlay.cli.kept import first_kept, require_kept
 
 if TYPE_CHECKING:
     from outlay_aggregator.adapters.audit import Conflict, Period, Range, Wrong
@@ -56,7 +57,7 @@ def audit(
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
 
-    asked = _range(start, end, tenant)
+    asked = _range(start, end, tenant, "there is nothing left to hold the totals against")
     kafka, settings = stores(write=True)  # the scratch tables, and settings that a reader may not change
     warehouse = Warehouse(settings)
     auditor = Audit(Books(warehouse, _cells()), warehouse, SystemClock())
@@ -216,7 +217,8 @@ def rebuild(
 ) -> None:
     """Recompute the rollups of a time from the ledger; events may come in meanwhile.
 
-    Windows that are right stay as they are. `outlay audit` says which are not.
+    Windows that are right stay as they are. `outlay audit` says which are not. Days of which the ledger no longer
+    keeps everything stay too.
 
     Examples:
 
@@ -235,7 +237,8 @@ def rebuild(
 
     kafka, settings = stores(write=True)
     warehouse = Warehouse(settings)
-    books, asked = Books(warehouse, _cells()), _range(start, end, tenant)
+    books = Books(warehouse, _cells())
+    asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
     rebuilder = Rebuild(books)
     if dry_run:
         rows: list[dict[str, object]] = [
@@ -273,15 +276,14 @@ def _cells() -> int:
     return Settings().user_cells
 
 
-def _range(start: str | None, end: str | None, tenants: list[str] | None) -> "Range":
+def _range(start: str | None, end: str | None, tenants: list[str] | None, why: str) -> "Range":
+    """Return what is asked for, of what is kept. Raises CommandError: `why` nothing older can be asked for."""
     from outlay_aggregator.adapters.audit import Range
 
     usual = Range()
-    return Range(
-        _seconds(start, "--from") if start else usual.low,
-        _seconds(end, "--to") if end else usual.high,
-        tuple(tenants or ()),
-    )
+    low = _seconds(start, "--from") if start else int(first_kept().timestamp())
+    require_kept(datetime.fromtimestamp(low, UTC), "--from", why)
+    return Range(low, _seconds(end, "--to") if end else usual.high, tuple(tenants or ()))
 
 
 def _seconds(text: str, option: str) -> int:

@@ -26,6 +26,7 @@ from outlay.cli.choices import (
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, told, working
 from outlay.cli.events import FileArgument, events_of, lines_of
 from outlay.cli.explained import show_why
+from outlay.cli.kept import require_kept
 
 if TYPE_CHECKING:
     from outlay.catalog.reprice import Repriced
@@ -173,7 +174,9 @@ def reprice(
     from outlay_pricer.ledger import Selection
 
     end = None if until is None else read_moment(until, "--until")
-    wanted = Selection(read_moment(since, "--since"), end, tenant, provider, sku, unpriced=unpriced)
+    begin = read_moment(since, "--since")
+    require_kept(begin, "--since", "an event from before would be refused with its new price")
+    wanted = Selection(begin, end, tenant, provider, sku, unpriced=unpriced)
     groups = read_dimensions(by)
     result, missing = _reprice(wanted, groups, dry_run, patience)
     if as_json:

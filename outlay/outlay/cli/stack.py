@@ -77,6 +77,14 @@ def _status(as_json: bool) -> None:
             for p in found.parts
         ]
         table("", columns, rows, "")
+        for crowd in found.crowds:
+            out.print(
+                f"crowded: {crowd['source']} of {crowd['tenant']} sends {crowd['distinct']:,} different values"
+                f" of {crowd['dimension']} in a minute: past the bound they are (other) in rollups",
+                style="yellow",
+                markup=False,
+                soft_wrap=True,
+            )
         for part in found.parts:
             if part.url and not part.url.endswith("/metrics"):
                 out.print(f"{part.name:<14} {part.url}", soft_wrap=True)

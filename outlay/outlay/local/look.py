@@ -3,13 +3,22 @@
 import re
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay.local.control import memory
 from outlay.local.state import LocalState, Process, home_folder, running
 from outlay.local.system import answers
+from outlay_kit.errors import Retryable
 
-_LAG = re.compile(r"^outlay_lag_records (\S+)$", re.MULTILINE)
+_CROWDS = """
+SELECT tenant, source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct,
+    max(cells) AS most_cells, count() AS minutes
+FROM crowds FINAL WHERE found_at > now() - INTERVAL 1 DAY
+GROUP BY tenant, source ORDER BY most_cells DESC LIMIT 10"""
+_LAG = re.compile(r"^outlay_(?:group_)?lag_records (\S+)$", re.MULTILINE)
+"""Of its own partitions, and of the whole group: what others do not do counts too."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class Found:
     reader: str = ""
     """The ClickHouse user for BI tools, which can only read, and its password."""
     reader_password: str = ""
+    crowds: list[dict[str, object]] = field(default_factory=list)
+    """Producers that sent more values in a minute of the last day than a rollup names."""
 
     @property
     def well(self) -> bool:
@@ -52,7 +63,20 @@ def look() -> Found:
     if state is None:
         return Found(str(home_folder()), [])
     parts = [_part(state, process) for process in state.processes]
-    return Found(str(home_folder()), parts, state.reader, state.reader_password)
+    return Found(str(home_folder()), parts, state.reader, state.reader_password, _crowds(state))
+
+
+def _crowds(state: LocalState) -> list[dict[str, object]]:
+    """Return the worst minute of each producer; none if the engine does not say."""
+    from outlay_kit.warehouse import Warehouse
+
+    warehouse = Warehouse(state.warehouse())
+    try:
+        return warehouse.rows(_CROWDS)
+    except (Retryable, DatabaseError):
+        return []
+    finally:
+        warehouse.close()
 
 
 def _part(state: LocalState, process: Process) -> Part:
@@ -74,7 +98,7 @@ def _lag(health: str) -> int | None:
         return None
     try:
         with urllib.request.urlopen(f"{health}/metrics", timeout=2) as answer:  # noqa: S310 (loopback)
-            match = _LAG.search(answer.read().decode())
+            found = _LAG.findall(answer.read().decode())
     except (urllib.error.URLError, OSError):
         return None
-    return int(float(match[1])) if match else None
+    return max(int(float(lag)) for lag in found) if found else None

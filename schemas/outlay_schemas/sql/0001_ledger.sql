@@ -40,7 +40,7 @@ PARTITION BY toYYYYMM(minute)
 PRIMARY KEY (tenant, minute, toSecond(time))
 ORDER BY (tenant, minute, toSecond(time), source, id)
 COMMENT 'Every cost event once: one row per tenant, second, source and id. Read it with FINAL, or read the view costs';
--- Retention goes here, as a TTL on minute, with what it means for re-pricing (issue 5).
+-- Retention is in 0022.
 
 CREATE TABLE IF NOT EXISTS rollup_minute
 (

@@ -12,12 +12,14 @@ from outlay_kit.kafka import KafkaSink, KafkaSource
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.offsets import Offsets
+from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
 log = get_logger(__name__)
+TOPICS = (COST_EVENTS.name, DEAD_LETTER.name)
 
 
 def main() -> None:
@@ -40,10 +42,12 @@ def main() -> None:
         chunk=settings.window_chunk,
         rollup_share=settings.rollup_share,
         max_linger=settings.max_linger_seconds,
+        cells=settings.user_cells,
         retention=timedelta(days=settings.retention_days),
     )
     _follow_watermark(settings, clock)
-    aggregator = Aggregator(books, sink, clock, limits)
+    _look_for_orphans(settings, clock, health)
+    aggregator = Aggregator(books, sink, clock, limits, health.progress)
     bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
     Loop(
         source, aggregator.handle, clock=clock, health=health, stop=stop, bounds=bounds, pace=aggregator.pace
@@ -59,9 +63,22 @@ def _follow_watermark(settings: Settings, clock: SystemClock) -> None:
     watermark.follow(settings.watermark_seconds)
 
 
+def _look_for_orphans(settings: Settings, clock: SystemClock, health: Health) -> None:
+    """With connections of its own: it works in another thread."""
+    warehouse = Warehouse(settings.warehouse)
+    Orphans(
+        Offsets(settings.kafka),
+        settings.group,
+        TOPICS,
+        clock=clock,
+        patience=settings.health.orphan_seconds,
+        reach=lambda: warehouse.command("SELECT 1"),
+    ).start(health)
+
+
 def _connect(settings: Settings) -> tuple[KafkaSource, KafkaSink]:
     sink = KafkaSink(settings.kafka)
-    return KafkaSource(settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]), sink
+    return KafkaSource(settings.kafka, settings.group, TOPICS), sink
 
 
 if __name__ == "__main__":

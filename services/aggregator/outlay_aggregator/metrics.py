@@ -18,6 +18,11 @@ CONFLICTS = Counter(
 OVERSIZE = Counter(
     "outlay_windows_oversize_total", "Windows too large to publish, published without user and usage"
 )
+CROWDED = Gauge(
+    "outlay_crowded_cells",
+    "Cells that a producer's events make in a minute, where that is past the bound, when last found",
+    ["tenant", "source"],
+)
 PACE = Gauge(
     "outlay_pace_seconds", "Seconds that a batch gathers, so that recomputing stays a small share of time"
 )

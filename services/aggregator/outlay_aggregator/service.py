@@ -10,7 +10,7 @@ A crash after any step repeats the steps before it, which changes nothing: the l
 identity, and a window is a function of the ledger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,16 +20,21 @@ import msgspec
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain import heads, letters
+from outlay_aggregator.domain.crowds import Crowd, Watched
 from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.statements import OTHER
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen, window_of
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.events import DeadLetter, Grain, encoder
+from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 log = get_logger(__name__)
+MOST_NAMED = 100
+"""Producers that the metric of crowded minutes tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,9 @@ class Limits:
     chunk: int = 200
     rollup_share: float = 0.35
     max_linger: float = 1.0
-    retention: timedelta = timedelta(days=1130)
+    cells: int = 1000
+    """Cells of a minute past which its largest producer is named."""
+    retention: timedelta = timedelta(days=RETENTION_DAYS)
     """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 
 
@@ -62,18 +69,31 @@ class BookKeeper(Protocol):
         """Write down what differs under one identity; return how many rows that are. Raises Retryable."""
         ...
 
+    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+        """Write down, and return, who makes most cells of minutes that have too many. Raises Retryable."""
+        ...
+
 
 class Aggregator:
     """Cost events in, ledger and rollups out."""
 
     def __init__(
-        self, books: BookKeeper, sink: RecordSink, clock: Clock, limits: Limits | None = None
+        self,
+        books: BookKeeper,
+        sink: RecordSink,
+        clock: Clock,
+        limits: Limits | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
+        """`progress()` is called as a batch goes on: one with many windows is no stall."""
         self._books = books
         self._sink = sink
         self._clock = clock
         self._limits = limits or Limits()
         self._pace = 0.0
+        self._progress = progress
+        self._watched = Watched(self._limits.cells)
+        self._named: set[tuple[str, str]] = set()
 
     def pace(self) -> float:
         """Return how long the next batch should gather so that recomputing keeps to its share of the time."""
@@ -173,8 +193,9 @@ class Aggregator:
             for chunk in chunks(windows, self._limits.chunk):
                 lines = self._books.recompute(grain, chunk)
                 self._publish(grain, lines)
+                self._progress()
                 if grain == "minute":
-                    self._look_for_conflicts(lines)
+                    self._look_at([_count_decoder.decode(line) for line in lines])
         failpoint("after_rollup")
 
     def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
@@ -197,17 +218,37 @@ class Aggregator:
         except OversizeError:
             deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
 
-    def _look_for_conflicts(self, lines: Sequence[bytes]) -> None:
-        """Keep what came twice and differs, before the engine merges it to one row.
+    def _look_at(self, windows: Sequence["_Counted"]) -> None:
+        """Keep what came twice and differs, before the engine merges it to one row; name who crowds a minute.
 
         Minutes in which nothing came twice, which is nearly all, cost one count.
         """
-        windows = [_count_decoder.decode(line) for line in lines]
-        counted = {window_of(w.tenant, w.window, "minute"): sum(g.events for g in w.groups) for w in windows}
+        minutes = {window_of(w.tenant, w.window, "minute"): w.groups for w in windows}
+        counted = {window: sum(g.events for g in groups) for window, groups in minutes.items()}
         repeated = self._books.repeated(counted)
         if repeated and (rows := self._books.keep_conflicts(repeated)):
             metrics.CONFLICTS.inc(rows)
             log.warning("events under one identity differ; see: outlay audit", rows=rows)
+        crowded = [
+            window
+            for window, groups in minutes.items()
+            if self._watched.due(window, (g.user for g in groups), [g.events for g in groups])
+        ]
+        for crowd in self._books.keep_crowds(crowded) if crowded else ():
+            self._name(crowd)
+
+    def _name(self, crowd: Crowd) -> None:
+        """Say who it is. A metric has few labels, so that the hundredth producer shares one with all after it."""
+        who = (crowd.tenant, crowd.source[:200])
+        if who not in self._named and len(self._named) >= MOST_NAMED:
+            who = (OTHER, OTHER)
+        self._named.add(who)
+        metrics.CROWDED.labels(*who).set(crowd.cells)
+        log.warning(
+            "a producer sends more values in a minute than its rollup names",
+            tenant=crowd.tenant, source=crowd.source[:200], dimension=crowd.dimension, distinct=crowd.distinct,
+            cells=crowd.cells, events=crowd.events,
+        )  # fmt: skip
 
     def _note(self, started: float, written: float, done: float, minutes: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
@@ -223,6 +264,7 @@ class _Tenant(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
+    user: str
     events: int
 
 

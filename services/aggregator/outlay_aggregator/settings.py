@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_schemas.retention import RETENTION_DAYS
 
 
 class Settings(BaseSettings):
@@ -18,7 +19,7 @@ class Settings(BaseSettings):
     """Consumer group; two services of one group share the work."""
     pricer_group: str = "outlay-pricer"
     """The pricer's group, asked how far it is to know what is complete; nothing else is shared with it."""
-    retention_days: int = Field(default=1130, ge=32, le=1130)
+    retention_days: int = Field(default=RETENTION_DAYS, ge=32, le=RETENTION_DAYS)
     """Events older than that become dead letters: their windows' neighbours may be gone (sql/0022)."""
     watermark_seconds: float = Field(default=1.0, gt=0)
     """How often to look whether all that was accepted is in the books."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,7 +13,8 @@ from outlay_ingest.http import Door
 from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
-from outlay_kit.clock import SystemClock
+from outlay_kit.bus import RecordSink
+from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
@@ -25,7 +26,31 @@ from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 log = get_logger(__name__)
 
 
-def main() -> None:
+def connect(settings: Settings, clock: Clock) -> RecordSink:
+    """Return a producer that knows where the topics are, so that no request waits for that."""
+    while True:
+        try:
+            deliver_ms = int(settings.deliver_seconds * 1000)
+            sink = KafkaSink(
+                settings.kafka,
+                delivery_timeout_ms=deliver_ms,
+                request_timeout_ms=deliver_ms // 2,
+                # kafka-python 3.0.12 with idempotence never settles anything again once a batch has expired;
+                # an event that is there twice counts once.
+                enable_idempotence=False,
+                linger_ms=0,  # the writer lingers
+                reconnect_backoff_max_ms=1000,
+                max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
+            )
+            sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
+        except Retryable as error:
+            log.warning("waiting for Kafka", error=str(error))
+            clock.sleep(1.0)
+        else:
+            return sink
+
+
+def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     """Serve until SIGTERM; then finish the requests under way, and deliver what they brought."""
     settings = load(Settings)
     configure_logging("ingest", settings.log_level)
@@ -33,7 +58,7 @@ def main() -> None:
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
     end_when_stalled(health)
-    sink = _connect(settings, clock)
+    sink = connect(settings, clock)
     keys = KeyRing(settings.keys_file, clock)
     budget = Budget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
@@ -71,30 +96,6 @@ def main() -> None:
         limit_concurrency=settings.max_connections,
         backlog=2048,
     )
-
-
-def _connect(settings: Settings, clock: SystemClock) -> KafkaSink:
-    """Return a producer that knows where the topics are, so that no request waits for that."""
-    while True:
-        try:
-            deliver_ms = int(settings.deliver_seconds * 1000)
-            sink = KafkaSink(
-                settings.kafka,
-                delivery_timeout_ms=deliver_ms,
-                request_timeout_ms=deliver_ms // 2,
-                # kafka-python 3.0.12 with idempotence never settles anything again once a batch has expired;
-                # an event that is there twice counts once.
-                enable_idempotence=False,
-                linger_ms=0,  # the writer lingers
-                reconnect_backoff_max_ms=1000,
-                max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
-            )
-            sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
-        except Retryable as error:
-            log.warning("waiting for Kafka", error=str(error))
-            clock.sleep(1.0)
-        else:
-            return sink
 
 
 async def _every_second(keys: KeyRing, writer: Writer, health: Health) -> None:

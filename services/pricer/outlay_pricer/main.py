@@ -15,6 +15,8 @@ from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
+from outlay_kit.offsets import Offsets
+from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_pricer import bus, metrics, shell
@@ -46,12 +48,20 @@ def main() -> None:
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     Watchdog(GroupProgress(settings.kafka, settings.group, USAGE_EVENTS.name), health).start()
+    _look_for_orphans(settings, clock, health)
     end_when_stalled(health)
     app = bus.faust_app(settings)
     work = _work(feed, clock, settings.default_tenant)
     shell.attach(app, USAGE_EVENTS.name, work, partial(bus.send, app), settings.in_flight)
     _follow_readiness(app, health)
     _run(app)
+
+
+def _look_for_orphans(settings: Settings, clock: Clock, health: Health) -> None:
+    patience = settings.health.orphan_seconds
+    Orphans(
+        Offsets(settings.kafka), settings.group, [USAGE_EVENTS.name], clock=clock, patience=patience
+    ).start(health)
 
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from outlay_aggregator.adapters.books import MalformedError
+from outlay_aggregator.domain.crowds import Crowd
 from outlay_aggregator.domain.heads import read
 from outlay_aggregator.domain.windows import Window, as_time
 from outlay_aggregator.service import Aggregator, Limits
@@ -78,6 +79,10 @@ class MemoryBooks:
     def keep_conflicts(self, minutes: Sequence[Window]) -> int:
         self.log.append(f"conflicts {len(minutes)}")
         return len(minutes)
+
+    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+        self.log.append(f"crowds {len(minutes)}")
+        return [Crowd(w.tenant, w.start, f"source-{w.tenant}", "user", 5000, 5000, 5000) for w in minutes]
 
 
 class LoggingSink(FakeSink):

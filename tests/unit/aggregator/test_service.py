@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
 
 from outlay_aggregator.domain import letters
+from outlay_aggregator.domain.crowds import Watched
 from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.statements import OTHER
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.service import Limits
+from outlay_aggregator.service import MOST_NAMED, Limits
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
 from outlay_schemas.events import RollupGroup, encoder, rollup_window_decoder
@@ -220,3 +223,41 @@ def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> 
     slow(60)
     rig.handle(line())
     assert rig.aggregator.pace() == 5
+
+
+def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled() -> None:
+    rig = Rig(Limits(cells=2))
+    rig.books.groups = lambda _: [group("a"), group("b")]
+    rig.handle(line())
+    assert "crowds 1" not in rig.log  # as many cells as it may have
+    rig.books.groups = lambda _: [group("a"), group(OTHER)]
+    rig.handle(line())
+    rig.handle(line())
+    assert rig.log.count("crowds 1") == 1
+    rig.books.groups = lambda _: [group(str(n)) for n in range(4)]
+    rig.handle(line())
+    assert rig.log.count("crowds 1") == 2
+    assert (
+        REGISTRY.get_sample_value("outlay_crowded_cells", {"tenant": "acme", "source": "source-acme"}) == 5000
+    )
+
+
+def test_the_metric_of_crowded_minutes_has_few_labels_however_many_crowd_them() -> None:
+    rig = Rig(Limits(cells=0))
+    rig.handle(*(line(tenant=f"crowd-{n}") for n in range(MOST_NAMED + 5)))
+    names = {
+        sample.labels["tenant"]
+        for metric in REGISTRY.collect()
+        if metric.name == "outlay_crowded_cells"
+        for sample in metric.samples
+    }
+    assert len([name for name in names if name.startswith("crowd-")]) == MOST_NAMED
+    assert OTHER in names
+
+
+def test_of_minutes_looked_at_the_oldest_is_forgotten() -> None:
+    watched = Watched(0, most=2)
+    windows = [Window(60 * n, "t") for n in range(3)]
+    assert all(watched.due(window, ["u"], [1]) for window in windows)
+    assert not watched.due(windows[2], ["u"], [1])
+    assert watched.due(windows[0], ["u"], [1])

@@ -8,6 +8,7 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.domain import statements
+from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
 from outlay_aggregator.domain.windows import Window, end_of
 from outlay_kit.errors import Retryable
 from outlay_kit.warehouse import Warehouse
@@ -138,6 +139,15 @@ class Books:
         if answer:
             self.append("conflicts", answer)
         return answer.count(b"\n")
+
+    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+        """Write down who sends most of what makes `minutes` too wide, and return them."""
+        answer = self._warehouse.raw(
+            crowds_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
+        )
+        if answer:
+            self.append("crowds", answer)
+        return msgspec.json.Decoder(Crowd).decode_lines(answer)
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""

@@ -193,6 +193,11 @@ def removal(grain: Grain) -> str:
     )
 
 
+def asked_minutes() -> str:
+    """Return the condition on the ledger for the minutes asked for."""
+    return _asked("minute", "minute")
+
+
 def rows_of_minutes() -> str:
     """Return the statement that counts the rows of minutes, repeats that are not merged yet included."""
     return (

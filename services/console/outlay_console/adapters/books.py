@@ -182,6 +182,10 @@ class Books:
         """Return identities under which events were sent that differ, the newest first."""
         return _times(await self._reader.rows(queries.CONFLICTS))
 
+    async def crowds(self) -> list[dict[str, Any]]:
+        """Return producers that sent more values in a minute than its rollup names, the newest first."""
+        return _times(await self._reader.rows(queries.CROWDS))
+
     async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
         """Return what has no price, by provider and SKU."""
         return _times(await self._reader.rows(queries.UNPRICED, low=int(since.timestamp())))

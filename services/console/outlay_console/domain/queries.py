@@ -145,6 +145,12 @@ SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
 FROM conflicts FINAL WHERE tenant = {tenant:String}
 GROUP BY source, id ORDER BY newest DESC, source, id LIMIT 50"""
 
+CROWDS = """
+SELECT source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct, count() AS minutes,
+    toUnixTimestamp(max(found_at)) AS newest
+FROM crowds FINAL WHERE tenant = {tenant:String}
+GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
+
 LETTERS = """
 SELECT stage, code, count() AS letters, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path

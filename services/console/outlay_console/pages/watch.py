@@ -63,6 +63,7 @@ async def quality(ask: Ask) -> Context:
         "lags": ask.lags,
         "letters": await ask.books.letters(),
         "conflicts": await ask.books.conflicts(),
+        "crowds": await ask.books.crowds(),
         "sums": sums,
         "unpriced_share": share(Decimal(sums["unpriced"]), Decimal(sums["events"])),
         "no_team": share(Decimal(sums["no_team"]), cost),

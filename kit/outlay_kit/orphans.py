@@ -1,0 +1,105 @@
+"""Watches that every partition of a group has somebody who works on it (P14).
+
+A member knows the lag of its own partitions only. One that owns none would look well for ever while
+partitions of the others wait: their owner is alive for Kafka and does nothing, or a rebalance gave them to
+nobody. So each process asks Kafka, by a client that is no member, how far the whole group is. If a partition
+has records and no step for longer than Kafka lets a living owner be silent (max.poll.interval, 300 s), this
+process ends itself: its successor joins anew, and the group shares all partitions out again.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from prometheus_client import Gauge
+
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.health import Health
+from outlay_kit.offsets import Places
+from outlay_kit.telemetry import get_logger
+
+log = get_logger(__name__)
+
+GROUP_LAG = Gauge(
+    "outlay_group_lag_records", "Records that the whole group has not committed, when last asked"
+)
+
+WAITED = Gauge(
+    "outlay_unattended_seconds",
+    "Seconds since anybody of the group took a step in the partition that waits longest",
+)
+
+
+class Positions(Protocol):
+    """Where topics end and groups are: `outlay_kit.offsets.Offsets`."""
+
+    def ends(self, topic: str) -> Places:
+        """Return the offset that the next record will have. Raises Retryable."""
+        ...
+
+    def committed(self, group: str, topic: str) -> Places:
+        """Return the offset that `group` reads next. Raises Retryable."""
+        ...
+
+
+class Orphans:
+    """Finds partitions that nobody works on."""
+
+    def __init__(
+        self,
+        positions: Positions,
+        group: str,
+        topics: Sequence[str],
+        *,
+        clock: Clock,
+        patience: float,
+        reach: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`reach()` asks the store that the work goes to; it raises Retryable while that is away: then all wait."""
+        self._positions, self._group, self._topics = positions, group, topics
+        self._clock, self._patience, self._reach = clock, patience, reach
+        self._at: dict[tuple[str, int], int] = {}
+        self._since: dict[tuple[str, int], float] = {}
+        self.found = False
+        """Whether a partition has waited too long."""
+
+    def look(self) -> None:
+        """Look once. A store that is away is no reason to end: whoever works waits for it."""
+        try:
+            self._note()
+            waited = self._clock.monotonic() - min(self._since.values(), default=self._clock.monotonic())
+            if waited > self._patience:
+                self._reach()
+        except Retryable as error:
+            log.debug("it cannot be told who works: the world is away", error=str(error))
+            self._since.clear()
+            waited = 0.0
+        WAITED.set(waited)
+        self.found = waited > self._patience
+
+    def _note(self) -> None:
+        lag = 0
+        for topic in self._topics:
+            committed = self._positions.committed(self._group, topic)
+            for partition, end in self._positions.ends(topic).items():
+                place, at = (topic, partition), committed.get(partition, 0)
+                lag += max(0, end - at)
+                if at >= end:
+                    self._since.pop(place, None)
+                elif self._at.get(place) != at or place not in self._since:
+                    self._since[place] = self._clock.monotonic()
+                self._at[place] = at
+        GROUP_LAG.set(lag)
+
+    def start(self, health: Health, every: float = 5.0) -> "Orphans":
+        """Look every few seconds, in a daemon thread; what is found makes the process a stalled one."""
+        health.suspect(lambda: self.found)
+
+        def watch() -> None:
+            pause = threading.Event()
+            while not pause.wait(every):
+                self.look()
+
+        threading.Thread(target=watch, name="orphans", daemon=True).start()
+        return self

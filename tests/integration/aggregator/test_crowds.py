@@ -1,0 +1,46 @@
+"""Who sends more values in a minute than its rollup names, on the real engine."""
+
+from datetime import timedelta
+
+import pytest
+from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.service import Limits
+
+pytestmark = pytest.mark.stack
+
+
+def test_the_producer_that_crowds_a_minute_is_named_with_what_it_sends_too_much_of(world: World) -> None:
+    rows = [
+        cost_event("crowded", f"{n}", START + timedelta(milliseconds=n), user=f"u-{n}") for n in range(40)
+    ]
+    for row in rows[:10]:
+        row.source, row.user = "well-behaved", "u-1"
+    calm = [cost_event("calm", str(n)) for n in range(5)]
+    world.send(lines([*rows, *calm]))
+    world.run(Books(world.warehouse, 8), limits=Limits(cells=8))
+    found = world.warehouse.rows(
+        "SELECT tenant, source, dimension, distinct, cells, events FROM crowds FINAL"
+        " WHERE tenant IN ('crowded', 'calm')"
+    )
+    assert found == [
+        {
+            "tenant": "crowded",
+            "source": "test",
+            "dimension": "user",
+            "distinct": 30,
+            "cells": 30,
+            "events": 30,
+        }
+    ]
+
+
+def test_a_field_that_is_another_with_every_event_is_named_though_no_user_is(world: World) -> None:
+    rows = [
+        cost_event("wide", f"{n}", START + timedelta(milliseconds=n), team=f"team-{n}") for n in range(40)
+    ]
+    world.send(lines(rows))
+    world.run(Books(world.warehouse, 8), limits=Limits(cells=8))
+    [row] = world.warehouse.rows("SELECT dimension, distinct FROM crowds FINAL WHERE tenant = 'wide'")
+    assert (row["dimension"], row["distinct"]) == ("team", 40)
