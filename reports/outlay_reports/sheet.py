@@ -3,6 +3,7 @@
 A cell holds the exact value; how it is shown follows from its column's kind. So every format shows the same numbers.
 """
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -34,7 +35,7 @@ class Column:
     title: str
     kind: Kind = "text"
     wide: bool = False
-    """Shown only where there is room: in files, not in a narrow terminal."""
+    """For machines: in CSV and JSON, and not in what people are shown."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Sheet:
     """How many of the first columns are a hierarchy, shown to people as one indented column."""
     empty: str = "nothing was spent in this time"
     """What is told where there are no rows."""
+
+
+_BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]+")
+
+
+def one_line(text: str) -> str:
+    """Return a name without what would split the row of a table that it stands in."""
+    return _BREAKS.sub("⏎", text)
 
 
 def shown(value: Value, column: Column) -> str:

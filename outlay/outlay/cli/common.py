@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from outlay_reports.sheet import one_line
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -96,7 +98,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     for column in columns:
         grid.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     for row in rows:
-        grid.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        grid.add_row(*("" if cell is None else escape(one_line(str(cell))) for cell in row))
     out.print(grid)
 
 

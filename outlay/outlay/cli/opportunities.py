@@ -36,8 +36,9 @@ def opportunities(
 ) -> None:
     """Show what could be saved: each event of the ledger is priced again as it might have been.
 
-    Prompt caching, the batch tier, newer and smaller models, idle machines, repeated calls; ranked by dollars, with the
-    events that show it. Savings overlap: do not add them up.
+    Prompt caching, batch and flex tiers, newer and smaller models, repeated calls, idle and oversized machines,
+    commitments that would pay, colder storage classes, transfer across regions; ranked by dollars, with the events that
+    show it (--json: and the query that lists them). Savings overlap: do not add them up.
 
     Examples:
 
@@ -111,11 +112,12 @@ def savings_sheet(
     rows = []
     for one in shown[:limit]:
         _, team, project, _, sku = one.where
-        example = " ".join(f"{source}#{name}" for source, name in one.examples[:1])
+        examples = [f"{source}#{name}" for source, name in one.examples]
         spent = Spent(one.saving), Spent(round(one.saving * month))
         values: tuple[Value, ...] = (
             one.id, one.way.kind, name_of(team), project, sku, one.way.what, *spent,
-            share(one.saving, one.cost), one.events, one.way.check, example,
+            share(one.saving, one.cost), one.events, one.way.check, examples[0], " ".join(examples),
+            one.query(found.since, found.until),
         )  # fmt: skip
         rows.append(Row(values))
     columns = (
@@ -123,6 +125,7 @@ def savings_sheet(
         Column("sku", "of"), Column("what", "what to do"), Column("saving_usd", "saves", "usd"),
         Column("monthly_usd", "a month", "usd"), Column("share", "of its cost", "share"),
         Column("events", "events", "count"), Column("check", "make sure"), Column("example", "such as"),
+        Column("examples", "some of them", wide=True), Column("evidence", "their query", wide=True),
     )  # fmt: skip
     notes = _notes(found, limit, len(shown), len(large) - len(shown))
     facts: dict[str, object] = {

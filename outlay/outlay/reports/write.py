@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from outlay_reports.sheet import Column, Row, Sheet, machine, shown
+from outlay_reports.sheet import Column, Row, Sheet, machine, one_line, shown
 
 _NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
 
@@ -63,12 +63,13 @@ def _object(columns: Sequence[Column], row: Row) -> dict[str, object]:
 def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
     """Return what people see: (title, right-aligned) of each column, and each row's cells; the total is last."""
     tree = sheet.tree
-    columns = sheet.columns[tree:]
+    kept = [n for n, column in enumerate(sheet.columns) if n >= tree and not column.wide]
+    columns = [sheet.columns[n] for n in kept]
     head = [(" / ".join(column.title for column in sheet.columns[:tree]), False)] if tree else []
     head += [(column.title, column.kind in _NUMERIC) for column in columns]
     body = []
     for row in _all(sheet):
-        cells = [shown(value, column) for value, column in zip(row.values[tree:], columns, strict=True)]
+        cells = [shown(row.values[n], column) for n, column in zip(kept, columns, strict=True)]
         if tree:
             name = "total" if row is sheet.total else str(row.values[row.depth])
             cells.insert(0, "  " * max(row.depth, 0) + name)
@@ -76,7 +77,7 @@ def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[s
             cells[0] = "total"
         elif row.depth > 0:
             cells[0] = ""  # the row above it says whose it is
-        body.append((row, cells))
+        body.append((row, [one_line(cell) for cell in cells]))
     return _without_empty(sheet, head, body)
 
 

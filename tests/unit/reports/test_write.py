@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from rich.console import Console
@@ -67,3 +68,15 @@ def test_scales_are_round_and_reach_over_the_tallest() -> None:
         steps = ticks(tallest)
         assert steps[-1] >= tallest
         assert 2 <= len(steps) <= 7
+
+
+def test_a_line_break_in_a_name_splits_no_row_and_what_is_for_machines_is_not_shown() -> None:
+    sheet = showback_sheet(question("team"), [cell("a\nb\u2028c", usd="1")])
+    page = io.StringIO()
+    to_terminal(sheet, Console(file=page, width=80))
+    assert "a⏎b⏎c" in page.getvalue()
+    assert "| a⏎b⏎c |" in to_markdown(sheet)
+    assert json.loads(to_json(sheet))["rows"][0]["team"] == "a\nb\u2028c"
+    wide = replace(sheet, columns=tuple(replace(c, wide=c.name == "events") for c in sheet.columns))
+    assert "events" not in to_markdown(wide)
+    assert json.loads(to_json(wide))["rows"][0]["events"] == 1

@@ -25,6 +25,8 @@ _SAME_LEAST = 500
 """Tokens of input below which two calls of one size may well be different ones."""
 _PATIENT = ("data_processing", "training")
 _IDLE = 0.10
+_FULL = 0.8
+"""How much of a smaller machine may be used: prices stand for sizes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ LITTLE_USED = Way(
     "idle machines", "stop or shrink machines used less than 10 %", "is memory what it is kept for?"
 )
 BATCH = Way("batch tier", "send it as a batch", "can it wait for hours?")
+FLEX = Way("flex tier", "send it as flex", "can it wait for minutes, and be sent again?")
 CACHE = Way(
     "prompt caching", "cache what prompts begin with", "is half of the prompt the same in every call?"
 )
@@ -58,13 +61,28 @@ class Finding:
     cost: int = 0
     events: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
-    """Source and id of the events that would save most, of the first seen."""
+    """Source and id of some of the events: the first seen, or the dearest."""
 
     @property
     def id(self) -> str:
         """Stable: the same way in the same place has the same id the next time."""
         parts = [self.way.kind, *self.where, self.way.what]
         return blake2b(msgspec.json.encode(parts), digest_size=4).hexdigest()
+
+    def query(self, since: datetime, until: datetime) -> str:
+        """Return the SQL that shows the events of the place in the ledger, the dearest first: the evidence."""
+        names = ("tenant", "team", "project", "provider", "sku")
+        # A commitment is about all teams and projects together.
+        parts = [
+            f"{name} = {_quoted(value)}"
+            for name, value in zip(names, self.where, strict=True)
+            if value or self.way.kind != "commitment"
+        ]
+        low, high = (f"toDateTime({int(at.timestamp())}, 'UTC')" for at in (since, until))
+        return (
+            f"SELECT time, source, id, usage, attributes, cost FROM costs WHERE {' AND '.join(parts)}"  # noqa: S608
+            f" AND minute >= {low} AND minute < {high} ORDER BY cost DESC LIMIT 100"
+        )
 
     def add(self, event: CostEvent, saving: int) -> None:
         """Count an event in."""
@@ -93,7 +111,7 @@ class Detector:
         prompts: Mapping[Where, Prompts],
         others: Callable[[str, str], list[tuple[str, Way]]],
     ) -> None:
-        """`others`: for a provider and model, what could stand in for it."""
+        """`others`: for a provider and sku (a model, machine, class or path), what could stand in for it."""
         self._price = price
         self._prompts = prompts
         self._others = others
@@ -113,9 +131,11 @@ class Detector:
         if event.cost is None or event.price_status not in ("priced", "reported"):
             return
         cost = to_pico(event.cost)
-        if event.kind == "compute":
-            self._idle(event, cost)
         if event.kind != "llm":
+            if event.kind == "compute":
+                self._idle(event, cost)
+            if event.price_status == "priced":
+                self._resource(event, usage, cost)
             return
         self._repeated(event, cost)
         if event.price_status != "priced":
@@ -126,13 +146,33 @@ class Detector:
         for model, way in self._others(event.provider, event.sku):
             self._cheaper(event, msgspec.structs.replace(usage, sku=model, reported_cost=None), way)
 
-    def _cheaper(self, event: CostEvent, other: UsageEvent, way: Way) -> None:
+    def _cheaper(self, event: CostEvent, other: UsageEvent, way: Way) -> bool:
+        """Count what another way of calling would have saved; tell whether it differs."""
         try:
             priced = self._price(other)
         except Invalid:
-            return
-        if priced.price_status == "priced" and priced.cost is not None:
-            self._add(way, event, to_pico(event.cost or "0") - to_pico(priced.cost))
+            return False
+        if priced.price_status != "priced" or priced.cost is None:
+            return False
+        saving = to_pico(event.cost or "0") - to_pico(priced.cost)
+        self._add(way, event, saving)
+        return bool(saving)
+
+    def _resource(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
+        """Price a machine, stored or transferred gigabytes as their neighbours in the price book."""
+        used = _used(event)
+        if event.kind == "compute" and (used is None or used < _IDLE or event.attributes.get("allocation")):
+            return  # nothing is known of its use, or it is counted as idle
+        for sku, way in self._others(event.provider, event.sku):
+            other = self._price(msgspec.structs.replace(usage, sku=sku, reported_cost=None))
+            if other.price_status not in ("priced", "free") or other.cost is None:
+                continue
+            price = to_pico(other.cost)
+            if event.kind != "compute":
+                self._add(way, event, cost - price)
+            elif used is not None and used * cost <= _FULL * price:
+                self._add(way, event, cost - price)
+                return  # the smallest that it fits
 
     def _add(self, way: Way, event: CostEvent, saving: int) -> None:
         if saving:
@@ -151,17 +191,18 @@ class Detector:
             self.cached += to_pico(uncached.cost) - cost
 
     def _idle(self, event: CostEvent, cost: int) -> None:
-        attributes = event.attributes
-        used = _share(attributes.get("gpu_utilization") or attributes.get("utilization") or "")
-        if attributes.get("allocation") == "idle":
+        used = _used(event)
+        if event.attributes.get("allocation") == "idle":
             self._add(IDLE, event, cost)
         elif used is not None and used < _IDLE:
             self._add(LITTLE_USED, event, cost)
 
     def _batch(self, event: CostEvent, usage: UsageEvent) -> None:
         if event.activity in _PATIENT and not {"service_tier", "processing"} & event.attributes.keys():
-            attributes = {**usage.attributes, "service_tier": "batch"}
-            self._cheaper(event, msgspec.structs.replace(usage, attributes=attributes), BATCH)
+            for way, tier in ((BATCH, "batch"), (FLEX, "flex")):
+                attributes = {**usage.attributes, "service_tier": tier}
+                if self._cheaper(event, msgspec.structs.replace(usage, attributes=attributes), way):
+                    return
 
     def _cache(self, event: CostEvent, usage: UsageEvent) -> None:
         """Price the call with half of the shortest usual prompt read from a cache, or written to it first."""
@@ -199,6 +240,15 @@ class Detector:
 def where_of(event: CostEvent) -> Where:
     """Return the place that an event's saving is counted at."""
     return (event.tenant, event.team, event.project, event.provider, event.sku)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _used(event: CostEvent) -> float | None:
+    attributes = event.attributes
+    return _share(attributes.get("gpu_utilization") or attributes.get("utilization") or "")
 
 
 def _share(text: str) -> float | None:

@@ -1,7 +1,7 @@
 """Runs the detectors over a span of the ledger."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from outlay_kit.warehouse import Warehouse
@@ -10,6 +10,8 @@ from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.opportunities.detect import Detector, Finding, Prompts, Way, Where
 from outlay_pricer.opportunities.ladder import newer, smaller
+from outlay_pricer.opportunities.reservations import reservations
+from outlay_pricer.opportunities.resources import neighbours
 from outlay_schemas.catalog import Catalog
 
 _PROMPTS = (
@@ -63,11 +65,13 @@ def find(
         seen += 1
         if seen % 1000 == 0:
             told(seen)
-    return Opportunities(detector.findings(), seen, whole, wanted.since, until, detector.cached)
+    reserved = reservations(warehouse, compiled, replace(wanted, until=until))
+    findings = sorted([*detector.findings(), *reserved], key=lambda one: (-one.saving, one.id))
+    return Opportunities(findings, seen, whole, wanted.since, until, detector.cached)
 
 
 def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
-    """Return what could stand in for a model of a provider, by the price data's own list of models."""
+    """Return what could stand in for a sku of a provider: by the price data's list of models, and the price books."""
     known = {
         provider["id"]: [model["id"] for model in provider["models"]]
         for provider in (catalog.rates.providers if catalog.rates else ())
@@ -80,7 +84,7 @@ def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
             models = known.get(provider.lower(), [])
             later = [(name, Way("newer model", f"use {name}", NEWER)) for name in newer(sku, models)[:2]]
             less = [(name, Way("smaller model", f"use {name}", SMALLER)) for name in smaller(sku, models)[:2]]
-            cache[key] = later + less
+            cache[key] = later + less or neighbours(catalog, provider, sku)
         return cache[key]
 
     return found

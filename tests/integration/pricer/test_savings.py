@@ -1,0 +1,185 @@
+"""The dollars of every kind of saving are those of the ledger's events, priced again as they might have been."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+from tests.integration.reports.ledger import write
+from tests.stack import Stack
+
+from outlay.catalog import load_default
+from outlay_kit.migrator import migrate
+from outlay_kit.warehouse import Warehouse
+from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain.again import usage_of
+from outlay_pricer.ledger import Ledger, Selection
+from outlay_pricer.opportunities.detect import Finding
+from outlay_pricer.opportunities.run import find
+from outlay_schemas.events import CostEvent, UsageEvent
+
+pytestmark = pytest.mark.stack
+
+HOURS = 96
+START = datetime(2026, 11, 16, tzinfo=UTC)
+TENANT = "savings"
+ALL = Selection(since=START, until=START + timedelta(hours=HOURS), tenant=TENANT)
+CATALOG = load_default()
+COMPILED = CompiledCatalog.from_catalog(CATALOG)
+
+
+def machines(hour: int) -> int:
+    """Return how many g5.xlarge run: two by night, five by day."""
+    return 5 if 8 <= hour % 24 < 18 else 2
+
+
+def event(name: str, hour: int, **more: object) -> UsageEvent:
+    base = UsageEvent(
+        id=f"{name}-{hour}", source="t", time=START + timedelta(hours=hour, minutes=5), kind="compute", sku="x",
+        usage={}, tenant=TENANT, team="ml", project="p", provider="aws", attributes={"region": "us-east-1"},
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **more)
+
+
+def used(hour: int) -> list[UsageEvent]:
+    """Return an hour of everything that could be had for less."""
+    return [
+        event("fleet", hour, sku="g5.xlarge", usage={"compute_seconds": 3600 * machines(hour)}),
+        event(
+            "leased", hour, sku="g5.xlarge", usage={"compute_seconds": 3600},
+            attributes={"lease": "reserved-1y"},
+        ),
+        event(
+            "big", hour, sku="g5.12xlarge", usage={"compute_seconds": 3600}, attributes={"utilization": "0.12"}
+        ),
+        event("idle", hour, sku="m5.xlarge", usage={"compute_seconds": 60}, attributes={"allocation": "idle"}),
+        event(
+            "store", hour, kind="storage", sku="s3-standard",
+            usage={"gb_hours": 73_000, "retrieved_gb": Decimal("0.5")},
+        ),
+        event("path", hour, kind="transfer", sku="inter-region", usage={"gb": 12 + hour}),
+        event("zones", hour, kind="transfer", sku="inter-az", usage={"gb": 5}),
+        event(
+            "batch", hour, kind="llm", provider="anthropic", sku="claude-sonnet-4-5", attributes={},
+            activity="data_processing", usage={"input_tokens": 20_000 + hour, "output_tokens": 300},
+        ),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ledger(stack: Stack) -> Iterator[tuple[Warehouse, list[CostEvent]]]:
+    settings = stack.warehouse.model_copy(update={"database": "savings"})
+    migrate(settings)
+    write(settings, [price(one, COMPILED) for hour in range(HOURS) for one in used(hour)])
+    warehouse = Warehouse(settings)
+    yield warehouse, list(Ledger(warehouse).events(ALL))
+    warehouse.close()
+
+
+@pytest.fixture(scope="module")
+def found(ledger: tuple[Warehouse, list[CostEvent]]) -> list[Finding]:
+    return find(ledger[0], CATALOG, ALL, most=10_000).findings
+
+
+def one(found: list[Finding], what: str) -> Finding:
+    (finding,) = [finding for finding in found if finding.way.what.startswith(what)]
+    return finding
+
+
+def again(events: list[CostEvent], change: Callable[[UsageEvent], UsageEvent]) -> Decimal:
+    """Return what events of the ledger cost, less what they cost priced again, changed."""
+    total = Decimal(0)
+    for event in events:
+        assert event.cost is not None
+        total += Decimal(event.cost) - Decimal(price(change(usage_of(event)), COMPILED).cost or 0)
+    return total
+
+
+def named(ledger: tuple[Warehouse, list[CostEvent]], name: str) -> list[CostEvent]:
+    return [event for event in ledger[1] if event.id.startswith(f"{name}-")]
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "sku"),
+    [
+        ("keep it in s3-standard-ia", "store", "s3-standard-ia"),
+        ("keep it in s3-glacier-instant", "store", "s3-glacier-instant"),
+        ("keep both ends in one region: inter-az", "path", "inter-az"),
+        ("use g5.xlarge", "big", "g5.xlarge"),
+    ],
+)
+def test_a_neighbour_saves_what_its_price_says(
+    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding], what: str, name: str, sku: str
+) -> None:
+    finding = one(found, what)
+    events = named(ledger, name)
+    assert Decimal(finding.saving) / 10**12 == again(
+        events, lambda usage: msgspec.structs.replace(usage, sku=sku)
+    )
+    assert (finding.events, Decimal(finding.cost) / 10**12) == (
+        len(events),
+        sum(Decimal(e.cost or 0) for e in events),
+    )
+    assert set(finding.examples) <= {(event.source, event.id) for event in events}
+
+
+def test_a_colder_class_is_paid_with_what_is_read_from_it(
+    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+) -> None:
+    # 100 GB for an hour are 100/730 GB-months: 0.023 down to 0.0125 USD, and half a GB read at 0.01
+    each = (Decimal(73_000) / 730) * (Decimal("0.023") - Decimal("0.0125")) - Decimal("0.5") * Decimal("0.01")
+    assert Decimal(one(found, "keep it in s3-standard-ia").saving) / 10**12 == HOURS * each
+    assert "105% of it read" in one(found, "keep it in s3-standard-ia").way.check
+    assert not any(finding.where[4] == "inter-az" for finding in found)
+
+
+def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
+    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+) -> None:
+    batched = again(
+        named(ledger, "batch"),
+        lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "batch"}),
+    )
+    assert Decimal(one(found, "send it as a batch").saving) / 10**12 == batched
+    idle = one(found, "release what nothing runs on")
+    assert idle.saving == idle.cost
+    assert Decimal(idle.cost) / 10**12 == sum(Decimal(e.cost or 0) for e in named(ledger, "idle"))
+
+
+@pytest.mark.parametrize(("lease", "rate"), [("reserved-1y", "0.604"), ("reserved-3y", "0.402")])
+def test_a_commitment_is_the_best_of_all_and_says_when_it_pays(
+    found: list[Finding], lease: str, rate: str
+) -> None:
+    finding = next(
+        f for f in found if f.way.what == f"commit to {lease} in us-east-1" and f.where[4] == "g5.xlarge"
+    )
+    demand, reserved = Decimal("1.006"), Decimal(rate)
+    savings = {
+        units: sum(demand * min(units, machines(hour)) for hour in range(HOURS)) - reserved * units * HOURS
+        for units in range(1, 6)
+    }
+    units = max(savings, key=lambda one: savings[one])
+    assert Decimal(finding.saving) / 10**12 == pytest.approx(savings[units], abs=Decimal("1e-9"))
+    assert finding.events == HOURS
+    assert finding.where == (TENANT, "", "", "aws", "g5.xlarge")
+    assert finding.way.check.startswith(
+        f"{units} of them: each pays from {730 * reserved / demand:.0f} hours"
+    )
+
+
+def test_a_short_history_is_no_reason_to_commit(ledger: tuple[Warehouse, list[CostEvent]]) -> None:
+    some = Selection(since=START, until=START + timedelta(hours=48), tenant=TENANT)
+    kinds = {finding.way.kind for finding in find(ledger[0], CATALOG, some, most=10_000).findings}
+    assert "commitment" not in kinds
+
+
+def test_the_query_of_a_finding_lists_its_events(
+    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+) -> None:
+    for what in ("commit to reserved-1y in us-east-1", "keep it in s3-standard-ia"):
+        finding = next(one for one in found if one.way.what == what)
+        rows = ledger[0].rows(finding.query(START, START + timedelta(hours=HOURS)))
+        assert set(finding.examples) <= {(row["source"], row["id"]) for row in rows}
+    odd = Finding(found[0].way, ("a'b\\", "", "", "", ""))
+    assert ledger[0].rows(odd.query(START, START + timedelta(hours=1))) == []
