@@ -22,6 +22,7 @@ class Record:
     offset: int
     value: bytes
     key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ def _away(what: str) -> Iterator[None]:
 
 
 def _record(found: Any) -> Record:
-    return Record(found.topic, found.partition, found.offset, found.value or b"", found.key)
+    return Record(found.topic, found.partition, found.offset, found.value or b"", found.key, found.headers)
 
 
 def _as_ours(error: BaseException) -> BaseException:

@@ -1,6 +1,6 @@
 """How far topics and groups are, and what topics hold, asked by a client that is a member of no group."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from outlay_kit.errors import Retryable
@@ -28,6 +28,14 @@ class Offsets:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._clients: dict[str, Any] = {}
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of the topics that this client may see."""
+        client = self._client("")
+        try:
+            return sorted(client.topics())
+        except KafkaError as error:
+            raise self._away("", error) from error
 
     def starts(self, topic: str) -> Places:
         """Return the offset of the oldest record that is kept."""
@@ -61,7 +69,9 @@ class Offsets:
                 for partition, records in client.poll(timeout_ms=500).items():
                     for r in records:
                         if partition in left and r.offset < left[partition]:
-                            on_record(Record(r.topic, r.partition, r.offset, r.value or b"", r.key))
+                            on_record(
+                                Record(r.topic, r.partition, r.offset, r.value or b"", r.key, r.headers)
+                            )
                 left = {p: end for p, end in left.items() if client.position(p, timeout_ms=_TIMEOUT_MS) < end}
         except KafkaError as error:
             raise self._away("", error) from error

@@ -16,6 +16,7 @@ import msgspec
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.cloudevents import CloudEvent
 from outlay_schemas.events import CostEvent, DeadLetter, RollupWindow, UsageEvent
 from outlay_schemas.validate import MAX_METERS, MAX_QUANTITY, MAX_TAGS
 
@@ -23,6 +24,7 @@ Document = dict[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _STRUCTS: Mapping[str, type[msgspec.Struct]] = {
     "usage-event": UsageEvent,
+    "usage-cloudevent": CloudEvent,
     "cost-event": CostEvent,
     "dead-letter": DeadLetter,
     "rollup-window": RollupWindow,
@@ -83,7 +85,9 @@ def _exact(value: Any) -> Any:
 
 def asyncapi() -> Document:
     """Return the AsyncAPI 3.0 document of the bus."""
-    channels, messages, operations = {}, {}, {}
+    channels: Document = {}
+    messages: Document = {}
+    operations: Document = {}
     for name, (topic, about) in _CHANNELS.items():
         key = name.replace("-", "_")
         channels[key] = {
@@ -92,16 +96,16 @@ def asyncapi() -> Document:
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
             "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions, "replicas": 1}},
         }
-        messages[key] = {
-            "name": name,
-            "title": about,
-            "contentType": "application/json" if name == "catalog" else "application/x-ndjson",
-            "payload": {
-                "schemaFormat": "application/schema+json;version=draft-2020-12",
-                "schema": {"$ref": f"json/{name}.json"},
-            },
-        }
+        media = "application/json" if name == "catalog" else "application/x-ndjson"
+        messages[key] = _message(name, about, media)
         operations[f"read_{key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
+    cloud = "usage_cloudevent"
+    channels["usage_event"]["messages"][cloud] = {"$ref": f"#/components/messages/{cloud}"}
+    messages[cloud] = _message(
+        "usage-cloudevent",
+        "A usage event as a CloudEvent: this is the structured mode; the binary one is read too.",
+        "application/cloudevents+json",
+    )
     operations["write_usage_event"] = {"action": "send", "channel": {"$ref": "#/channels/usage_event"}}
     return {
         "asyncapi": "3.0.0",
@@ -116,6 +120,12 @@ def asyncapi() -> Document:
         "operations": operations,
         "components": {"messages": messages},
     }
+
+
+def _message(name: str, about: str, media: str) -> Document:
+    schema = {"$ref": f"json/{name}.json"}
+    payload = {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": schema}
+    return {"name": name, "title": about, "contentType": media, "payload": payload}
 
 
 def files() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The topics: created by us, never by the broker."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MAX_RECORD_BYTES = 16 * 2**20
@@ -26,3 +28,24 @@ ALERTS = Topic("cost.alerts", 1, _KEEP_WEEK)
 CATALOG = Topic("cost.catalog", 1, _COMPACT)
 
 ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG)
+
+
+_OF_A_TENANT = re.compile(re.escape(USAGE_EVENTS.name) + r"\.([A-Za-z0-9._-]{1,200})\Z")
+
+
+def usage_topic(tenant: str) -> Topic:
+    """Return the topic that `tenant` alone may write to, if it publishes to Kafka itself.
+
+    Kafka does not tell a reader who wrote a record. So the topic says whose its events are, and the broker's
+    access rules say who may write to the topic. Raises ValueError if the name cannot be part of a topic's.
+    """
+    name = f"{USAGE_EVENTS.name}.{tenant}"
+    if not _OF_A_TENANT.match(name):
+        raise ValueError(f"{tenant!r}: a topic's name has letters, digits, '.', '_' and '-', at most 200")
+    return Topic(name, USAGE_EVENTS.partitions, USAGE_EVENTS.config)
+
+
+def usage_topics(names: Iterable[str]) -> dict[str, str]:
+    """Return the topics among `names` that hold usage, each with the one tenant whose it is ("": all tenants')."""
+    own = {name: found[1] for name in sorted(names) if (found := _OF_A_TENANT.match(name))}
+    return {USAGE_EVENTS.name: "", **own}

@@ -189,11 +189,21 @@ def _letters(sink: object = None) -> "DeadLetters":
 
 
 def _opened(body: bytes, tenant: str) -> bytes:
-    """Read what a door refused: a usage event as it is, or in its CloudEvents envelope. Raises Invalid."""
+    """Read what was refused: a usage event as it is, or in its CloudEvents envelope. Raises Invalid."""
+    import msgspec
+
     from outlay_aggregator.adapters.dead_letters import plain
-    from outlay_ingest.domain.envelopes import open_envelope
+    from outlay_schemas.cloudevents import open_envelope
+    from outlay_schemas.errors import Invalid
     from outlay_schemas.events import encoder
 
-    if b'"specversion"' in body:
-        body = encoder.encode(open_envelope(body))
-    return plain(body, tenant)
+    try:
+        return plain(body, tenant)
+    except Invalid:
+        if b'"specversion"' not in body:
+            raise
+    try:
+        event = open_envelope(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Invalid("event_invalid", str(error)) from None
+    return plain(encoder.encode(event), tenant)

@@ -127,7 +127,12 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @told
-def setup() -> None:
+def setup(
+    direct_tenant: Annotated[
+        list[str] | None,
+        typer.Option(help="Make the topic of a tenant that publishes to Kafka itself; may be repeated."),
+    ] = None,
+) -> None:
     """Make what the services expect in the stores that the environment names: topics, tables, a first catalog.
 
     Safe to repeat. `outlay up` does it by itself; run this where OUTLAY_KAFKA and OUTLAY_CLICKHOUSE name your own.
@@ -137,5 +142,11 @@ def setup() -> None:
     from outlay_kit.clock import SystemClock
 
     kafka, warehouse = stores(write=True)
-    prepare(kafka, warehouse, SystemClock(), lambda what: out.print(f"preparing {what}"))
+    prepare(
+        kafka,
+        warehouse,
+        SystemClock(),
+        lambda what: out.print(f"preparing {what}"),
+        direct_tenants=direct_tenant or (),
+    )
     out.print("topics, tables and a catalog are there")

@@ -1,6 +1,6 @@
 """Makes what the services expect to find: topics, tables, and a first catalog. Safe to repeat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
@@ -18,13 +18,17 @@ def prepare(
     clock: Clock,
     told: Callable[[str], None],
     patience: float = 60.0,
+    *,
+    direct_tenants: Sequence[str] = (),
 ) -> None:
     """Create topics and tables, and publish the default catalog if there is none yet.
 
+    `direct_tenants` publish to Kafka themselves: each has a topic of its own.
     Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not.
     """
+    wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("topics", lambda: create_topics(kafka, topics.ALL)),
+        ("topics", lambda: create_topics(kafka, wanted)),
         ("tables", lambda: migrate(warehouse)),
         ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
     )

@@ -2,14 +2,14 @@
 
 Found from offsets alone, so that it holds whatever the services are made of, and however many run:
 
-1. note the time, and where `usage.events` ends
+1. note the time, and where `usage.events` ends, and the topics of tenants that publish to Kafka themselves
 2. when the pricer's group has committed all of that, note where `cost.events` and the dead letters end:
    all that came of it stands before
 3. when the aggregator's group has committed all of that, the time of step 1 is the watermark
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,13 +17,17 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, behind
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
 log = get_logger(__name__)
 
 
 class Positions(Protocol):
     """Where topics end and groups are: `outlay_kit.offsets.Offsets`."""
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of all topics. Raises Retryable."""
+        ...
 
     def ends(self, topic: str) -> Places:
         """Return the offset that the next record will have. Raises Retryable."""
@@ -50,18 +54,20 @@ class Watermark:
         self._clock = clock
         self._pricer, self._aggregator = pricer_group, aggregator_group
         self._since: datetime | None = None
-        self._accepted: Places = {}
+        self._accepted: dict[str, Places] = {}
         self._priced: dict[str, Places] | None = None
 
     def step(self) -> None:
         """Look once whether what was accepted has arrived. Raises Retryable."""
         if self._since is None:
             now = self._clock.now()
-            self._accepted = self._positions.ends(USAGE_EVENTS.name)
+            usage = usage_topics(self._positions.topics())
+            self._accepted = {topic: self._positions.ends(topic) for topic in usage}
             self._since = now
         if self._priced is None:
-            if behind(self._positions.committed(self._pricer, USAGE_EVENTS.name), self._accepted):
-                return
+            for topic, ends in self._accepted.items():
+                if behind(self._positions.committed(self._pricer, topic), ends):
+                    return
             self._priced = {t.name: self._positions.ends(t.name) for t in (COST_EVENTS, DEAD_LETTER)}
         for topic, ends in self._priced.items():
             if behind(self._positions.committed(self._aggregator, topic), ends):

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import faust
@@ -23,10 +23,11 @@ from outlay_pricer import bus, metrics, shell
 from outlay_pricer.deliveries import Output
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.progress import GroupProgress
-from outlay_pricer.records import Place, price_record
+from outlay_pricer.records import Place, Tenancy, price_record
 from outlay_pricer.settings import Settings
 from outlay_pricer.watchdog import Watchdog
 from outlay_schemas.catalog import decode_catalog
+from outlay_schemas.cloudevents import Headers
 from outlay_schemas.events import encoder
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
 
@@ -47,21 +48,20 @@ def main() -> None:
     _wait_for_kafka(settings, clock)
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
-    Watchdog(GroupProgress(settings.kafka, settings.group, USAGE_EVENTS.name), health).start()
-    _look_for_orphans(settings, clock, health)
+    topics = _topics(settings, clock)
+    Watchdog(GroupProgress(settings.kafka, settings.group, list(topics)), topics, health, shell.end).start()
+    _look_for_orphans(settings, list(topics), clock, health)
     end_when_stalled(health)
     app = bus.faust_app(settings)
-    work = _work(feed, clock, settings.default_tenant)
-    shell.attach(app, USAGE_EVENTS.name, work, partial(bus.send, app), settings.in_flight)
+    work = _work(feed, clock, {name: _tenancy(settings, tenant) for name, tenant in topics.items()})
+    shell.attach(app, list(topics), work, partial(bus.send, app), settings.in_flight)
     _follow_readiness(app, health)
     _run(app)
 
 
-def _look_for_orphans(settings: Settings, clock: Clock, health: Health) -> None:
+def _look_for_orphans(settings: Settings, topics: Sequence[str], clock: Clock, health: Health) -> None:
     patience = settings.health.orphan_seconds
-    Orphans(
-        Offsets(settings.kafka), settings.group, [USAGE_EVENTS.name], clock=clock, patience=patience
-    ).start(health)
+    Orphans(Offsets(settings.kafka), settings.group, topics, clock=clock, patience=patience).start(health)
 
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
@@ -70,13 +70,31 @@ def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
     return compiled.revision, compiled
 
 
+def _topics(settings: Settings, clock: Clock) -> dict[str, str]:
+    """Return the topics to read, each with the one tenant whose it is ("": all tenants')."""
+    progress = GroupProgress(settings.kafka, settings.group, [])
+    while True:
+        try:
+            return progress.topics()
+        except Retryable as error:
+            log.warning("waiting for Kafka", error=str(error))
+            clock.sleep(1.0)
+        finally:
+            progress.close()
+
+
+def _tenancy(settings: Settings, tenant: str) -> Tenancy:
+    return Tenancy(only=tenant) if tenant else Tenancy(default=settings.default_tenant)
+
+
 def _work(
-    feed: CatalogFeed[CompiledCatalog], clock: Clock, default_tenant: str
-) -> Callable[[bytes, int, int], list[Output]]:
-    def work(value: bytes, partition: int, offset: int) -> list[Output]:
+    feed: CatalogFeed[CompiledCatalog], clock: Clock, tenancies: Mapping[str, Tenancy]
+) -> Callable[[bytes, Place, Headers], list[Output]]:
+    def work(value: bytes, place: Place, headers: Headers) -> list[Output]:
         started = time.thread_time()
-        place = Place(USAGE_EVENTS.name, partition, offset)
-        priced = price_record(value, place, feed.current(), clock.now(), default_tenant)
+        priced = price_record(
+            value, place, feed.current(), clock.now(), tenancies[place.topic], headers=headers
+        )
         metrics.SECONDS.observe(time.thread_time() - started)
         metrics.RECORDS.inc()
         metrics.EVENTS.labels("priced").inc(priced.events - priced.unpriced)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_pricer.domain import CompiledCatalog, price
+from outlay_schemas.cloudevents import UNREADABLE, Headers, from_record, open_envelope, within
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, DeadLetter, UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
@@ -21,9 +22,6 @@ RECORD_BYTES = 4 * 2**20
 _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 _NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can keep."""
-
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""All that a decoder raises for bytes that it cannot read."""
 
 _decoder = msgspec.json.Decoder(UsageEvent)
 
@@ -50,20 +48,41 @@ class Priced:
 
 class _Owner(msgspec.Struct):
     tenant: str = ""
+    data: object = None
+    """Of a CloudEvent: where its tenant is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """Whose the events of a topic are."""
+
+    default: str = ""
+    """Whose those are that name nobody; empty: they are dead letters."""
+    only: str = ""
+    """Whose all of them are, whatever they say: of a topic that one tenant alone may write to."""
 
 
 def price_record(
-    value: bytes, place: Place, catalog: CompiledCatalog, now: datetime, default_tenant: str = ""
+    value: bytes,
+    place: Place,
+    catalog: CompiledCatalog,
+    now: datetime,
+    tenancy: Tenancy = Tenancy(),
+    *,
+    headers: Headers = None,
 ) -> Priced:
     """Price every event of a record. What cannot be priced becomes a dead letter with its own bytes.
 
     `now` only dates the dead letters; the cost events depend on the bytes and the catalog alone.
     """
+    alone = from_record(value, headers)
+    if alone is not None:
+        return _apart([alone], place, catalog, now, tenancy)
     try:
         events = _decoder.decode_lines(value)
-        costs = [_price(event, catalog, default_tenant) for event in events]
-    except (*_UNREADABLE, Invalid):
-        return _apart(value, place, catalog, now, default_tenant)
+        costs = [_price(event, catalog, tenancy) for event in events]
+    except (*UNREADABLE, Invalid):
+        return _apart(value.split(b"\n"), place, catalog, now, tenancy)
     return Priced(_values(costs), len(costs), [], _unpriced(costs))
 
 
@@ -71,17 +90,22 @@ def _unpriced(costs: list[CostEvent]) -> int:
     return sum(cost.price_status == "unpriced" for cost in costs)
 
 
-def _price(event: UsageEvent, catalog: CompiledCatalog, default_tenant: str) -> CostEvent:
+def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy) -> CostEvent:
     """Check and price one event. Raises Invalid."""
     admit(event)
-    if not event.tenant:
-        if not default_tenant:
+    if tenancy.only:
+        if event.tenant and event.tenant != tenancy.only:
+            why = f"this topic is of tenant {tenancy.only} alone; leave the field out"
+            raise Invalid("tenant_mismatch", why, "$.tenant")
+        event.tenant = tenancy.only
+    elif not event.tenant:
+        if not tenancy.default:
             raise Invalid(
                 "tenant_missing",
                 "the event names no tenant; put one in, or give the pricer OUTLAY_PRICER_DEFAULT_TENANT",
                 "$.tenant",
             )
-        event.tenant = default_tenant
+        event.tenant = tenancy.default
     return price(event, catalog)
 
 
@@ -95,18 +119,32 @@ def admit(event: UsageEvent) -> None:
 
 
 def _apart(
-    value: bytes, place: Place, catalog: CompiledCatalog, now: datetime, default_tenant: str
+    lines: Sequence[bytes], place: Place, catalog: CompiledCatalog, now: datetime, tenancy: Tenancy
 ) -> Priced:
     costs: list[CostEvent] = []
     letters: list[DeadLetter] = []
-    for number, line in enumerate(value.split(b"\n")):
+    for number, line in enumerate(lines):
         if not line.strip():
             continue
         try:
-            costs.append(_price(_decoder.decode(line), catalog, default_tenant))
-        except (*_UNREADABLE, Invalid) as error:
-            letters.append(_letter(line, number, place, _reason(error), now))
+            costs.append(_price_line(line, catalog, tenancy))
+        except (*UNREADABLE, Invalid) as error:
+            letters.append(_letter(line, number, place, why=_reason(error), now=now, tenancy=tenancy))
     return Priced(_values(costs), len(costs), letters, _unpriced(costs))
+
+
+def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy) -> CostEvent:
+    """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
+    try:
+        return _price(_decoder.decode(line), catalog, tenancy)
+    except msgspec.ValidationError:
+        if b'"specversion"' not in line:
+            raise
+    event = open_envelope(line)
+    try:
+        return _price(event, catalog, tenancy)
+    except Invalid as why:
+        raise within(why) from None
 
 
 def _values(costs: Sequence[CostEvent]) -> list[bytes]:
@@ -140,10 +178,12 @@ def _reason(error: Exception) -> Invalid:
     return Invalid("event_invalid", what, path.rstrip("`") or "$")
 
 
-def _letter(line: bytes, number: int, place: Place, why: Invalid, now: datetime) -> DeadLetter:
+def _letter(
+    line: bytes, number: int, place: Place, *, why: Invalid, now: datetime, tenancy: Tenancy
+) -> DeadLetter:
     return DeadLetter(
         id=_identity(place, number, line),
-        tenant=_tenant(line),
+        tenant=tenancy.only or _tenant(line),
         stage="pricer",
         code=why.code,
         message=why.message,
@@ -159,8 +199,10 @@ def _letter(line: bytes, number: int, place: Place, why: Invalid, now: datetime)
 
 def _tenant(line: bytes) -> str:
     try:
-        return msgspec.json.decode(line, type=_Owner).tenant[:256]
-    except _UNREADABLE:
+        found = msgspec.json.decode(line, type=_Owner)
+        inside = found.data.get("tenant") if isinstance(found.data, dict) else ""
+        return (found.tenant or (inside if isinstance(inside, str) else ""))[:256]
+    except UNREADABLE:
         return ""
 
 

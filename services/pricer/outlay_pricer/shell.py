@@ -5,13 +5,15 @@ holds what we know of Faust.
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import faust
 
 from outlay_kit.telemetry import get_logger
 from outlay_pricer.deliveries import Deliveries, Output
+from outlay_pricer.records import Place
+from outlay_schemas.cloudevents import Headers
 
 log = get_logger(__name__)
 
@@ -24,13 +26,13 @@ def end(error: BaseException) -> None:
 
 def attach(
     app: faust.App,
-    topic: str,
-    work: Callable[[bytes, int, int], list[Output]],
+    topics: Sequence[str],
+    work: Callable[[bytes, Place, Headers], list[Output]],
     send: Callable[[str, bytes], Awaitable[object]],
     in_flight: int,
 ) -> None:
-    """Put each record of `topic` through `work(value, partition, offset)`, and its results through `send`."""
-    source = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes)
+    """Put each record of `topics` through `work(value, place, headers)`, and its results through `send`."""
+    source = app.topic(*topics, key_serializer="raw", value_serializer="raw", value_type=bytes)
     deliveries = Deliveries(send, in_flight)
 
     @app.agent(source, name="pricer", concurrency=1)
@@ -38,7 +40,8 @@ def attach(
         try:
             async for event in stream.noack().events():
                 message = event.message
-                await deliveries.put(event, work(message.value or b"", message.partition, message.offset))
+                place = Place(message.topic, message.partition, message.offset)
+                await deliveries.put(event, work(message.value or b"", place, message.headers))
         except Exception as error:  # noqa: BLE001 (whatever it is, this process ends)
             end(error)
 

@@ -4,6 +4,7 @@ A thread asks Kafka, by a client of its own, how far the group has committed and
 """
 
 import threading
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from outlay_kit.errors import Retryable
@@ -14,6 +15,10 @@ from outlay_pricer import metrics
 log = get_logger(__name__)
 
 
+class TopicsAppearedError(Exception):
+    """There is a topic that is not read: only a new process takes it up."""
+
+
 class Progress(Protocol):
     """How far a group is."""
 
@@ -21,12 +26,29 @@ class Progress(Protocol):
         """Return the sum of the committed offsets, and the records not committed. Raises Retryable."""
         ...
 
+    def topics(self) -> Mapping[str, str]:
+        """Return the topics of usage that there are. Raises Retryable."""
+        ...
+
 
 class Watchdog:
-    """Tells Health of every step forward; a pricer that has work and takes no step is a stalled one."""
+    """Tells Health of every step forward; a pricer that has work and takes no step is a stalled one.
 
-    def __init__(self, progress: Progress, health: Health) -> None:
+    Topics are shared out at the start: when another tenant has its own, this process ends, and its successor
+    reads that too.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        topics: Iterable[str],
+        health: Health,
+        end: Callable[[BaseException], object],
+    ) -> None:
+        """`topics`: those that are read. `end`: ends the process."""
         self._progress = progress
+        self._topics = set(topics)
+        self._end = end
         self._health = health
         self._committed = -1
         self._lag = 0
@@ -36,10 +58,13 @@ class Watchdog:
         """Look once. Kafka being away is no stall."""
         try:
             committed, self._lag = self._progress.ask()
+            fresh = set(self._progress.topics()) - self._topics
         except Retryable as error:
             log.warning("the watchdog cannot ask Kafka now", error=str(error))
             self._health.progress()
             return
+        if fresh:
+            self._end(TopicsAppearedError(f"there are other topics now: {', '.join(sorted(fresh))}"))
         metrics.LAG.set(self._lag)
         if committed != self._committed or not self._lag:
             self._committed = committed

@@ -8,7 +8,9 @@ from typing import Any
 import faust
 
 from outlay_pricer import bus, shell
+from outlay_pricer.records import Place
 from outlay_pricer.settings import Settings
+from outlay_schemas.cloudevents import Headers
 
 # ruff: noqa: T201 (what it prints is how the test knows that it was here)
 
@@ -38,10 +40,10 @@ def overtakes(app: faust.App, topic: Any) -> None:
 
 
 def ours(app: faust.App, topic: Any) -> None:
-    def work(value: bytes, partition: int, offset: int) -> list[tuple[str, bytes]]:
+    def work(value: bytes, place: Place, headers: Headers) -> list[tuple[str, bytes]]:
         raise RuntimeError(f"cannot handle {value!r}")
 
-    shell.attach(app, topic.topics[0], work, partial(bus.send, app), 4)
+    shell.attach(app, topic.topics, work, partial(bus.send, app), 4)
 
 
 BEHAVIOURS: dict[str, Callable[[faust.App, Any], None]] = {

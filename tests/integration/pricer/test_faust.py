@@ -33,7 +33,7 @@ class Run:
         sink = KafkaSink(kafka)
         deliver(sink, name, [b"first", b"second"])
         sink.close()
-        self._progress = GroupProgress(kafka, name, name)
+        self._progress = GroupProgress(kafka, name, [name])
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, str(WORKER), behaviour, name, name],

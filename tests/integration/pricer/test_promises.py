@@ -53,7 +53,7 @@ class Pricer(Service):
         sink.close()
 
     def lag(self) -> int:
-        progress = GroupProgress(self.kafka, self.group, USAGE_EVENTS.name)
+        progress = GroupProgress(self.kafka, self.group, [USAGE_EVENTS.name])
         try:
             return progress.ask()[1]
         finally:

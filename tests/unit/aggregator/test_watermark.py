@@ -19,6 +19,9 @@ class Bus:
         self.at: dict[tuple[str, str], dict[int, int]] = {}
         self.away = False
 
+    def topics(self) -> list[str]:
+        return [*self.end, "cost.rollups"]
+
     def ends(self, topic: str) -> Places:
         if self.away:
             raise Retryable("away")
@@ -61,6 +64,17 @@ def test_dead_letters_are_waited_for_too(bus: Bus) -> None:
     watermark.step()
     assert written == []
     bus.at["a", "usage.dead-letter"] = {0: 1}
+    watermark.step()
+    assert written == [NOW]
+
+
+def test_the_topics_of_single_tenants_are_waited_for_too(bus: Bus) -> None:
+    written = list[datetime]()
+    watermark = Watermark(bus, written.append, FakeClock(NOW), "p", "a")
+    bus.end["usage.events.acme"] = {0: 1}
+    watermark.step()
+    assert written == []
+    bus.at["p", "usage.events.acme"] = {0: 1}
     watermark.step()
     assert written == [NOW]
 

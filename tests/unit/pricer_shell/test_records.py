@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.records import RECORD_BYTES, Place, Priced, price_record
+from outlay_pricer.records import RECORD_BYTES, Place, Priced, Tenancy, price_record
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, cost_event_decoder, encoder
 
@@ -52,7 +52,7 @@ def lines(*events: object) -> bytes:
 
 
 def run(value: bytes, default_tenant: str = "") -> Priced:
-    return price_record(value, PLACE, CATALOG, NOW, default_tenant)
+    return price_record(value, PLACE, CATALOG, NOW, Tenancy(default_tenant))
 
 
 def costs(priced: Priced) -> list[CostEvent]:

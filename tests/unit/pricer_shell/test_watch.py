@@ -27,11 +27,15 @@ class Told:
 
     def __init__(self) -> None:
         self.committed, self.lag, self.away = 0, 0, False
+        self.known = {"usage.events": ""}
 
     def ask(self) -> tuple[int, int]:
         if self.away:
             raise Retryable("away")
         return self.committed, self.lag
+
+    def topics(self) -> dict[str, str]:
+        return self.known
 
 
 class Desk:
@@ -39,7 +43,8 @@ class Desk:
         self.clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
         self.health = Health(self.clock, 60)
         self.told = Told()
-        self.watchdog = Watchdog(self.told, self.health)
+        self.ended: list[BaseException] = []
+        self.watchdog = Watchdog(self.told, dict(self.told.known), self.health, self.ended.append)
 
     def stalled_after(self, seconds: int) -> bool:
         for _ in range(seconds // 5):
@@ -74,6 +79,15 @@ def test_work_that_comes_after_a_long_rest_has_its_time() -> None:
     desk.told.lag = 1
     assert not desk.stalled_after(55)
     assert desk.stalled_after(10)
+
+
+def test_a_topic_that_is_new_ends_the_process_so_that_its_successor_reads_it() -> None:
+    desk = Desk()
+    desk.watchdog.look()
+    assert not desk.ended
+    desk.told.known["usage.events.acme"] = "acme"
+    desk.watchdog.look()
+    assert "usage.events.acme" in str(desk.ended[0])
 
 
 def test_kafka_being_away_is_no_stall() -> None:

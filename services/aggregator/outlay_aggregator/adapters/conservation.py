@@ -7,7 +7,7 @@ group has committed that. What is in neither place is missing, and named.
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,8 +18,10 @@ from outlay_kit.clock import Clock
 from outlay_kit.kafka import Record
 from outlay_kit.offsets import Offsets, Places, behind
 from outlay_kit.warehouse import Warehouse
+from outlay_schemas.cloudevents import from_record, open_envelope
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, dead_letter_decoder, usage_event_decoder
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
 _CHUNK = 16 * 2**20
 
@@ -76,31 +78,44 @@ class Conserver:
         Waits up to `patience` seconds for the aggregator to be as far as the pricer was; what is still
         under way then is counted as in flight. Raises Retryable.
         """
+        usage = usage_topics(self._offsets.topics())
         name = f"audit_{uuid.uuid4().hex[:12]}"
-        accepted, moving = f"{name}_accepted", f"{name}_moving"
+        moving = f"{name}_moving"
+        accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
         try:
-            for table in (accepted, moving):
-                self._warehouse.command(audits.scratch(table))
+            self._warehouse.command(audits.scratch(moving))
+            for topic, table in accepted.items():
+                self._warehouse.command(audits.scratch(table, usage[topic]))
             return self._check(accepted, moving, tenants, patience, told)
         finally:
-            for table in (accepted, moving):
+            for table in (moving, *accepted.values()):
                 self._warehouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _check(
-        self, accepted: str, moving: str, tenants: Sequence[str], patience: float, told: Callable[[int], None]
+        self,
+        accepted: Mapping[str, str],
+        moving: str,
+        asked: Sequence[str],
+        patience: float,
+        told: Callable[[int], None],
     ) -> Conservation:
-        priced = self._offsets.committed(self._pricer, USAGE_EVENTS.name)
+        """`accepted`: the table for the lines of each topic of usage."""
+        priced = {topic: self._offsets.committed(self._pricer, topic) for topic in accepted}
         ends = {topic.name: self._offsets.ends(topic.name) for topic in (COST_EVENTS, DEAD_LETTER)}
-        start = self._offsets.starts(USAGE_EVENTS.name)
-        lines = self._keep(accepted, USAGE_EVENTS.name, start, priced, told)
-        waiting = self._count(USAGE_EVENTS.name, priced, self._offsets.ends(USAGE_EVENTS.name))
+        lines, waiting = {}, 0
+        for topic, table in accepted.items():
+            start = self._offsets.starts(topic)
+            lines[table] = self._keep(table, topic, start, priced[topic], told)
+            waiting += self._count(topic, priced[topic], self._offsets.ends(topic))
         self._wait(ends, patience)
         for topic, end in ends.items():
             self._keep(moving, topic, self._offsets.committed(self._aggregator, topic), end, _silent)
-        parts = lines // SPAN_ROWS + 1
-        return Conservation(
-            self._balances(accepted, moving, tenants, parts), waiting, self._conflicts(accepted, tenants)
-        )
+        found: dict[str, Balance] = {}
+        conflicts: list[Conflict] = []
+        for table, count in lines.items():
+            self._balance(found, table, moving, asked, count // SPAN_ROWS + 1)
+            conflicts += self._conflicts(table, asked)
+        return Conservation([found[tenant] for tenant in sorted(found)], waiting, conflicts)
 
     def _wait(self, ends: dict[str, Places], patience: float) -> None:
         until = self._clock.monotonic() + patience
@@ -145,10 +160,12 @@ class Conserver:
         self._offsets.read(topic, low, high, take)
         return lines
 
-    def _balances(self, accepted: str, moving: str, tenants: Sequence[str], parts: int) -> list[Balance]:
-        found: dict[str, Balance] = {}
+    def _balance(
+        self, found: dict[str, Balance], accepted: str, moving: str, asked: Sequence[str], parts: int
+    ) -> None:
+        """Add where the lines of a table are to `found`."""
         for part in range(parts):
-            bound = {"tenants": list(tenants), "parts": parts, "part": part}
+            bound = {"tenants": list(asked), "parts": parts, "part": part}
             for row in self._warehouse.rows(audits.balance(accepted, moving), bound):
                 balance = found.setdefault(row["tenant"], Balance(row["tenant"]))
                 where = row["where_is"]
@@ -157,16 +174,14 @@ class Conserver:
                     balance.events += row["events"]
                 elif where == "missing":
                     balance.first_missing = (balance.first_missing + row["first"])[:NAMED]
-        return [found[tenant] for tenant in sorted(found)]
 
-    def _conflicts(self, accepted: str, tenants: Sequence[str]) -> list[Conflict]:
+    def _conflicts(self, accepted: str, asked: Sequence[str]) -> list[Conflict]:
         """Return what was sent under one identity and is not the same event, however it was written."""
-        bound = {"tenants": list(tenants), "most": NAMED}
+        bound = {"tenants": list(asked), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
         for row in self._warehouse.rows(audits.differing_lines(accepted), bound):
-            try:
-                event = usage_event_decoder.decode(row["line"])
-            except (msgspec.MsgspecError, ValueError):
+            event = _event(row["line"])
+            if event is None:
                 continue  # a dead letter
             bodies = events.setdefault((event.tenant, event.source, event.id), [])
             if event not in bodies:
@@ -175,7 +190,19 @@ class Conserver:
 
 
 def _lines(record: Record) -> list[bytes]:
-    return [line for line in record.value.split(b"\n") if line.strip()]
+    """The lines of a record; a CloudEvent is one."""
+    alone = from_record(record.value, record.headers)
+    lines = record.value.split(b"\n") if alone is None else [alone]
+    return [line for line in lines if line.strip()]
+
+
+def _event(line: str) -> UsageEvent | None:
+    for read in (usage_event_decoder.decode, open_envelope):
+        try:
+            return read(line.encode())
+        except (msgspec.MsgspecError, ValueError, Invalid):
+            continue
+    return None
 
 
 def _bodies(record: Record) -> list[bytes]:

@@ -106,13 +106,21 @@ GROUP BY tenant, source, id HAVING bodies > 1 LIMIT {{most:UInt32}}"""
 _IDENTITY = "cityHash64(tenant, source, id, minute)"
 
 
-def scratch(table: str) -> str:
-    """Return the statement that makes the table for lines read from a topic: read whole, whatever they hold."""
+_TENANT = "coalesce(nullIf(JSONExtractString({0}, 'tenant'), ''), JSONExtractString({0}, 'data', 'tenant'))"
+"""Of a usage event, as it is or in its CloudEvents envelope."""
+
+
+def scratch(table: str, tenant: str = "") -> str:
+    """Return the statement that makes the table for lines read from a topic: read whole, whatever they hold.
+
+    `tenant`: whose they all are, of a topic of one tenant alone; a name that can be part of a topic's.
+    """
+    whose = f"'{tenant}'" if tenant else _TENANT.format("line")
     return f"""
 CREATE TABLE IF NOT EXISTS {table}
 (
     line String CODEC(ZSTD(1)),
-    tenant String MATERIALIZED JSONExtractString(line, 'tenant'),
+    tenant String MATERIALIZED {whose},
     source String MATERIALIZED JSONExtractString(line, 'source'),
     id String MATERIALIZED JSONExtractString(line, 'id'),
     time DateTime64(6, 'UTC') MATERIALIZED parseDateTime64BestEffortOrZero(

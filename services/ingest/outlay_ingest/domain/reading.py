@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from outlay_ingest.domain.envelopes import open_envelope
 from outlay_ingest.domain.formats import Format, is_array, locate, split
 from outlay_ingest.domain.refusals import UNREADABLE, Refusal, explain
+from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
@@ -187,9 +187,7 @@ def _enveloped(raw: bytes, rules: Rules) -> UsageEvent:
     try:
         check(event, rules)
     except Invalid as why:
-        if why.path == "$.time":
-            raise
-        raise Invalid(why.code, why.message, why.path.replace("$", "$.data", 1)) from None
+        raise within(why) from None
     return event
 
 
