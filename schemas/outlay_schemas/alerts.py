@@ -76,4 +76,26 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """Where to look in the console; empty: nowhere is set."""
 
 
+Say = Literal["acknowledged", "snoozed", "expected"]
+"""In hand: not told again until it is over. Left alone until then. As it should be: over, and learnt from."""
+
+
+class Word(Struct, frozen=True):
+    """What somebody says about an alert: a row of the table `alert_words`. The newest of each kind counts.
+
+    To say it, insert it as JSON (`outlay_schemas.events.encoder`); the alerter heeds it within seconds.
+    """
+
+    tenant: str
+    target: str
+    """Id of an alert. What is snoozed may be a rule or a budget too: then all of its alerts."""
+    say: Say
+    at: datetime
+    until: datetime | None = None
+    """Until when it holds; a snooze needs one. In the past: it is taken back. None: as long as the alert lasts."""
+    note: str = ""
+    by: str = ""
+    """Who says so."""
+
+
 alert_decoder = msgspec.json.Decoder(Alert)

@@ -12,6 +12,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "azure_deployments": ("resource", "deployment"),
     "budgets": ("id",),
     "fx": ("currency", "from"),
+    "mutes": ("id",),
     "negotiated": ("id",),
     "owners": ("key", "value", "from"),
     "rules": ("id",),

@@ -23,6 +23,7 @@ PARTS = (
     "budgets",
     "defaults",
     "fx",
+    "mutes",
     "negotiated",
     "owners",
     "reported",

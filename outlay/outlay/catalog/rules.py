@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
+from outlay.catalog import watched
 from outlay.catalog.files import Document, Problem
 from outlay_pricer.domain.circles import owner_circles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
@@ -23,6 +24,8 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
             )
     yield from _once("budgets", [budget.id for budget in catalog.budgets], documents)
     yield from _once("rules", [rule.id for rule in catalog.rules], documents)
+    yield from _once("mutes", [mute.id for mute in catalog.mutes], documents)
+    yield from watched.contradictions(catalog, documents)
     yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
     yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)
     yield from _once("splits", [item.id for item in catalog.splits], documents)

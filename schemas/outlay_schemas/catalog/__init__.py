@@ -17,7 +17,7 @@ from outlay_schemas.catalog.people import (
 from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
 from outlay_schemas.catalog.rates import ContextAlias, Minimum, RateData
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
-from outlay_schemas.catalog.watch import AlertRule, Budget, Scope, SpendSpike
+from outlay_schemas.catalog.watch import AlertRule, Budget, Mute, Scope, SpendSpike
 
 __all__ = [
     "AlertRule",
@@ -36,6 +36,7 @@ __all__ = [
     "Match",
     "MeterPrice",
     "Minimum",
+    "Mute",
     "Negotiated",
     "Owner",
     "Part",

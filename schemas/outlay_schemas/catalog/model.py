@@ -9,7 +9,7 @@ from outlay_schemas.catalog.books import PriceBook
 from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
 from outlay_schemas.catalog.rates import RateData
 from outlay_schemas.catalog.terms import FxRate, Negotiated, ReportedPolicy
-from outlay_schemas.catalog.watch import AlertRule, Budget
+from outlay_schemas.catalog.watch import AlertRule, Budget, Mute
 
 
 class AzureDeployment(Part):
@@ -52,6 +52,7 @@ class Catalog(Part):
     usage: UsagePolicy = UsagePolicy()
     budgets: tuple[Budget, ...] = ()
     rules: tuple[AlertRule, ...] = ()
+    mutes: tuple[Mute, ...] = ()
 
 
 def encode_catalog(catalog: Catalog) -> bytes:

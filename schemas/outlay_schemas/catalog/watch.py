@@ -1,13 +1,23 @@
 """What is watched: budgets and alert rules."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from outlay_schemas.catalog.base import Dated, Name, NonNegative, Number, Part, Positive, Text, one_or_many
+from outlay_schemas.catalog.base import (
+    Dated,
+    Name,
+    NonNegative,
+    Number,
+    OneOrMany,
+    Part,
+    Positive,
+    Text,
+    one_or_many,
+)
 
 ScopeKey = Literal[
     "project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"
@@ -17,6 +27,8 @@ Scope = dict[
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
 ]
 """Dimension to the values that are in scope; a dimension not named is not restricted."""
+By = tuple[ScopeKey, ...]
+"""Each combination of these dimensions is watched by itself; none: the whole scope as one."""
 
 
 def _zone(value: str) -> str:
@@ -45,6 +57,28 @@ class Increase(Dated):
     note: Text = ""
 
 
+Minutes = Annotated[int, Field(ge=0, le=10080)]
+
+
+class Watched(Part):
+    """What every budget and rule has."""
+
+    id: Name
+    name: Name
+    tenant: str = "*"
+    scope: Scope = Field(default_factory=dict)
+    for_minutes: Minutes = 0
+    """How long it must last before it is told: until then it is pending."""
+    calm_minutes: Minutes = 0
+    """How long it must be over before that is told: what goes and comes is one alert."""
+    depends_on: OneOrMany | None = None
+    """Rules and budgets: while one of them fires for the same scope, or a wider or narrower one, this is not told.
+
+    Absent: a budget depends on those of the same period whose scope is around its own, where they have one cause.
+    """
+    note: Text = ""
+
+
 class Burn(Part):
     """Money that burns faster than the budget allows, in the last hours and still now."""
 
@@ -59,13 +93,9 @@ Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(
 """Percentages, distinct and growing."""
 
 
-class Budget(Part):
+class Budget(Watched):
     """An amount for a period, in the period's own timezone, and the percentages at which people are told."""
 
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
     amount: Positive
     """USD."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
@@ -87,7 +117,6 @@ class Budget(Part):
     """More money for a time."""
     rollover_percent: Annotated[Number, Field(ge=0, le=100)] = Decimal(0)
     """How much of the amount may come over from the period before, if it was not spent."""
-    note: Text = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -98,34 +127,23 @@ class Budget(Part):
         return self
 
 
-class SpendSpike(Part):
+class SpendSpike(Watched):
     """Spend in a window far above what the windows before it make likely."""
 
     type: Literal["spend_spike"] = "spend_spike"
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
-    by: tuple[ScopeKey, ...] = ()
-    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    by: By = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     min_usd: NonNegative = Decimal(1)
     """A rise of less than this is nobody's business."""
     sensitivity: Positive = Decimal(1)
     """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
-    note: Text = ""
 
 
-class Anomaly(Part):
+class Anomaly(Watched):
     """Spend that is not what the time of the day and of the week make likely: spikes, drops, shifts and drifts."""
 
     type: Literal["anomaly"] = "anomaly"
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
-    by: tuple[ScopeKey, ...] = ()
-    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    by: By = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     timezone: Timezone = "UTC"
     """IANA name; where the days and weeks of the spending begin."""
@@ -139,23 +157,17 @@ class Anomaly(Part):
     """Days that are like Sundays, in `timezone`."""
     settle_minutes: Annotated[int, Field(ge=0, le=1440)] = 2
     """How long late events are waited for before a window is over."""
-    note: Text = ""
 
 
 Level = Literal["info", "warning", "critical"]
 """How bad it is."""
 
 
-class Threshold(Part):
+class Threshold(Watched):
     """A measure of a window that is above or below a number: costs, events, ratios, what has no price."""
 
     type: Literal["threshold"] = "threshold"
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
-    by: tuple[ScopeKey, ...] = ()
-    """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+    by: By = ()
     metric: Literal[
         "cost", "events", "unpriced_events", "unpriced_share", "cost_per_event", "cache_hit_rate", "usage"
     ]
@@ -165,10 +177,11 @@ class Threshold(Part):
     grain: Literal["minute", "hour", "day"] = "hour"
     above: Number | None = None
     below: Number | None = None
+    margin: NonNegative = Decimal(0)
+    """How far back inside its limit it must be before it is over, in the metric's own unit."""
     min_events: Annotated[int, Field(ge=1)] = 1
     """With fewer events in a window a ratio says nothing."""
     severity: Level = "warning"
-    note: Text = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -179,14 +192,10 @@ class Threshold(Part):
         return self
 
 
-class NewSpender(Part):
+class NewSpender(Watched):
     """A value of a dimension that spends for the first time: a model, a team, a user."""
 
     type: Literal["new_spender"] = "new_spender"
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
     by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
     """Each combination of these dimensions is a spender."""
     days: Annotated[int, Field(ge=2, le=366)] = 30
@@ -194,25 +203,53 @@ class NewSpender(Part):
     min_usd: NonNegative = Decimal(1)
     """Less is nobody's business."""
     severity: Level = "info"
-    note: Text = ""
 
 
-class Silence(Part):
+class Silence(Watched):
     """Something that sent events and sends none any more."""
 
     type: Literal["silence"] = "silence"
-    id: Name
-    name: Name
-    tenant: str = "*"
-    scope: Scope = Field(default_factory=dict)
-    by: tuple[ScopeKey, ...] = ()
-    """Each combination of these dimensions is missed by itself; none: the whole scope as one."""
+    by: By = ()
     minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     """For how long nothing may come."""
     forget_hours: Annotated[int, Field(ge=1, le=720)] = 72
     """What has been silent for longer is not missed."""
     severity: Level = "warning"
+
+
+def _clock(value: Any) -> Any:
+    # YAML 1.1 reads an unquoted 22:30 as sixty times 22 and 30.
+    return time(value // 60, value % 60) if isinstance(value, int) and 0 <= value < 1440 else value
+
+
+Clock = Annotated[time, BeforeValidator(_clock)]
+"""A time of the day, such as 22:30."""
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Mute(Dated):
+    """A time in which people are not told: every week, or once. What still fires at its end is told then."""
+
+    id: Name
+    name: Name = "muted"
+    tenant: str = "*"
+    rules: OneOrMany = ()
+    """Ids of rules and budgets; empty: all of them."""
+    scope: Scope = Field(default_factory=dict)
+    """Only alerts within it."""
+    timezone: Timezone = "UTC"
+    """IANA name; where `days` and `between` are meant."""
+    days: tuple[Day, ...] = ()
+    """On which it begins; empty: every day."""
+    between: tuple[Clock, Clock] | None = None
+    """From and until when on those days; an end that is not after the beginning is on the next day."""
     note: Text = ""
+
+    @model_validator(mode="after")
+    def _ends_some_time(self) -> Self:
+        if not self.days and self.between is None and self.ends is None:
+            raise ValueError("a mute window needs days, between, or to: it would never end")
+        return self
 
 
 AlertRule = Annotated[SpendSpike | Anomaly | Threshold | NewSpender | Silence, Field(discriminator="type")]

@@ -1,12 +1,12 @@
 """Feeds the detectors of anomaly rules from the rollups: from history at first, then window by window."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain import unusual
 from outlay_alerter.domain.episodes import LOOK_BACK
-from outlay_alerter.domain.states import Finding, Known, Scope, open_of
+from outlay_alerter.domain.states import Finding, Key, Known, open_of
 from outlay_alerter.domain.watches import Anomaly, matches
 from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_kit.telemetry import get_logger
@@ -25,6 +25,8 @@ class Anomalies:
     def __init__(self, sums: Sums) -> None:
         self._sums = sums
         self._watched: dict[tuple[str, str], dict[tuple[str, ...], unusual.Watched]] = {}
+        self._meant: dict[tuple[str, str], frozenset[str]] = {}
+        """Alerts of each rule that somebody expected: of another set, detectors learn something else."""
 
     def forget(self) -> None:
         """Begin anew: the catalog is another, or what was found could not be written down."""
@@ -37,7 +39,12 @@ class Anomalies:
             return []
         current, length = floor_to(newest, rule.grain), grain_length(rule.grain)
         end = unusual.final_before(rule, newest)
-        watched = self._watched.setdefault((rule.tenant, rule.id), {})
+        key = (rule.tenant, rule.id)
+        meant = frozenset(k.id for k in known.values() if k.expected and k.rule == rule.id)
+        if meant != self._meant.get(key, frozenset()):
+            self._watched.pop(key, None)
+        self._meant[key] = meant
+        watched = self._watched.setdefault(key, {})
         begin = min(
             (w.next for w in watched.values()), default=current - length * unusual.HISTORY[rule.grain]
         )
@@ -83,14 +90,25 @@ class Anomalies:
             log.warning(
                 "too many scopes; the smallest are not watched", rule=rule.id, scopes=len(fresh), room=room
             )
-        opened = open_of(rule.id, known)
+        opened, meant = open_of(rule.id, known), _meant(rule, known)
         for values in unusual.largest(fresh, room):
-            scope = _scope(rule, values)
+            scope = rule.scope_of(values)
+            line = Key(rule.tenant, rule.id, scope, begin, unusual.LEVEL).line()
             first = max(begin, min(fresh[values]))  # before its first cost there was no such scope
             watched[values] = unusual.watch(
-                rule, scope, first, opened.since(rule.tenant, rule.id, scope, unusual.LEVEL)
+                rule,
+                scope,
+                first,
+                opened.since(rule.tenant, rule.id, scope, unusual.LEVEL),
+                meant.get(line, ()),
             )
 
 
-def _scope(rule: Anomaly, values: Sequence[str]) -> Scope:
-    return {**rule.scope, **{name: (value,) for name, value in zip(rule.by, values, strict=True)}}
+def _meant(rule: Anomaly, known: Mapping[str, Known]) -> dict[str, list[Span]]:
+    """Return the times that somebody said are as they should be, by what the alerts of a scope have in common."""
+    found: dict[str, list[Span]] = {}
+    for one in known.values():
+        if one.expected and one.rule == rule.id:
+            end = one.told_at if one.state == "resolved" else datetime.max.replace(tzinfo=UTC)
+            found.setdefault(one.line, []).append(Span(one.window, end))
+    return found

@@ -81,8 +81,8 @@ class _Following:
         self._seen = feed.revision
 
     def behind(self) -> bool:
-        """Whether a catalog came that nothing was evaluated under."""
-        return self._feed.revision != self._seen
+        """Whether a catalog came that nothing was evaluated under, or somebody said something."""
+        return self._feed.revision != self._seen or self._alerter.asked()
 
     def tick(self) -> None:
         """Evaluate as of now. Raises Retryable."""

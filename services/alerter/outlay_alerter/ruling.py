@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.domain import comings, metrics
-from outlay_alerter.domain.states import Finding, Known, Open, Scope, open_of
+from outlay_alerter.domain.states import Finding, Known, Open, open_of
 from outlay_alerter.domain.watches import NewSpender, Silence, Threshold
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to, grain_length
@@ -40,7 +40,7 @@ class Rules:
         )  # fmt: skip
         found: Found = []
         for values, series in rows.items():
-            scope = _scope(rule.scope, rule.by, values)
+            scope = rule.scope_of(values)
             since = {
                 level: at
                 for level in ("above", "below")
@@ -61,7 +61,7 @@ class Rules:
         for values, (first, cost) in rows.items():
             if oldest is None or first - oldest < timedelta(days=1):
                 continue  # everybody is new where nothing was before
-            scope = _scope(rule.scope, rule.by, values)
+            scope = rule.scope_of(values)
             finding = comings.newcomer(rule, scope, first=first, cost=cost, now=now)
             if finding:
                 found.append((finding, Span(first, first + comings.FRESH)))
@@ -72,14 +72,10 @@ class Rules:
         found: Found = []
         lasts = self._measures.lasts(rule.tenant, now - rule.forget, by=rule.by, scope=rule.scope)
         for values, last in lasts.items():
-            scope = _scope(rule.scope, rule.by, values)
+            scope = rule.scope_of(values)
             at = opened.since(rule.tenant, rule.id, scope, "silent")
             since = {"silent": at} if at else {}
             finding = comings.silence(rule, scope, last=last, now=now, open_since=since)
             if finding:
                 found.append((finding, Span(last, last + timedelta(minutes=1))))
         return found
-
-
-def _scope(scope: Scope, by: tuple[str, ...], values: tuple[str, ...]) -> Scope:
-    return {**scope, **{name: (value,) for name, value in zip(by, values, strict=True)}}

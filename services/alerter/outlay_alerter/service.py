@@ -1,28 +1,29 @@
 """What the alerter does with a batch of rollups: evaluate each tenant once, decide, write down; then commit."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.store import Decided, Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain import episodes, spikes
-from outlay_alerter.domain.quiet import quiet
-from outlay_alerter.domain.states import Again, Finding, Known, Transition, transitions
+from outlay_alerter.domain.quiet import Reasons, quiet, unheard
+from outlay_alerter.domain.states import Again, Finding, Known, Transition, open_of, transitions
 from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import SpendSpike, matches
+from outlay_alerter.domain.words import expectations, snoozes
+from outlay_alerter.heeding import FOR_MACHINES, Heeder
 from outlay_alerter.ruling import Rules
 from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.spans import Span, floor_to, grain_length
-from outlay_schemas.alerts import Alert
 from outlay_schemas.events import Grain
 
 
@@ -32,10 +33,9 @@ class _Touched(msgspec.Struct):
     window: datetime
 
 
+_LOOK = 2.0
+"""Seconds between two looks for what people say."""
 _RANK = {"critical": 0, "warning": 1, "info": 2}
-FOR_MACHINES = ("bus",)
-"""Channels that are told what people are not."""
-Told = tuple[Alert, int, str]
 
 _touched = msgspec.json.Decoder(_Touched)
 
@@ -65,6 +65,9 @@ class Alerter:
         self._budgets = Budgets(sums, clock)
         self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
+        self._heeder = Heeder(store, clock, self._channels, decided)
+        self._calm: dict[str, datetime] = {}
+        self._looked, self._heard = clock.monotonic(), 0
 
     def handle(self, batch: Batch) -> None:
         """Evaluate every tenant of the batch once, for the minutes that changed. Raises Retryable."""
@@ -84,6 +87,17 @@ class Alerter:
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
 
+    def asked(self) -> bool:
+        """Tell, by a look into the store every two seconds, whether people said something new of alerts."""
+        if self._clock.monotonic() - self._looked < _LOOK:
+            return False
+        self._looked, before = self._clock.monotonic(), self._heard
+        try:
+            self._heard = self._store.newest_word()
+        except Retryable:
+            return False  # whoever evaluates next will say so
+        return self._heard != before
+
     def tick(self) -> None:
         """Evaluate every tenant as of now: time passes though nothing is spent. Raises Retryable."""
         for tenant in self._sums.tenants():
@@ -98,7 +112,27 @@ class Alerter:
             raise
 
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
-        watchlist, known, times = self._watchlist(), self._store.known(tenant), sorted(set(minutes))
+        watchlist, times = self._watchlist(), sorted(set(minutes))
+        words = self._store.words(tenant)
+        known = self._heeder.heed(tenant, words, self._store.known(tenant))
+        found, standing = self._found(watchlist, tenant, times, known)
+        findings = [finding for finding, _ in found]
+        fresh = {f.key.id() for f in findings if f.breached} - set(known)
+        known |= self._store.known_of(tenant, sorted(fresh))
+        again = Again(
+            self._clock.now(), self._renotify, snoozes(words), expectations(words, known), self._calm
+        )  # fmt: skip
+        changes = transitions(findings, known, again)
+        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watchlist.watches(tenant))
+        hushed = quiet(findings, changes, known, reasons)
+        changes = [c for c in changes if not (c.repeats and c.id in hushed)]
+        changes += unheard(findings, changes, known, hushed)
+        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed)
+        self._store.stand(standing)
+
+    def _found(
+        self, watchlist: Watchlist, tenant: str, times: Sequence[datetime], known: dict[str, Known]
+    ) -> tuple[list[tuple[Finding, Span]], list[Status]]:
         found: list[tuple[Finding, Span]] = []
         standing: list[Status] = []
         for budget in watchlist.budgets(tenant):
@@ -111,22 +145,25 @@ class Alerter:
             found += self._anomalies.find(anomaly, known)
         for other in watchlist.others(tenant):
             found += self._rules.find(other, known)
-        spans = {finding.key.id(): span for finding, span in found}
-        again = Again(self._clock.now(), self._renotify, self._store.snoozes(tenant))
-        changes = transitions([finding for finding, _ in found], known, again)
-        self._write_down(changes, spans, again)
-        self._store.stand(standing)
+        return found, standing
 
-    def _write_down(self, changes: list[Transition], spans: dict[str, Span], again: Again) -> None:
-        hushed = quiet(changes, again.snoozes, again.now)
+    def _write_down(
+        self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str]
+    ) -> None:
         changes.sort(key=lambda c: (c.id in hushed, _RANK[c.finding.severity], -c.finding.actual, c.id))
-        told, whispered = list[Told](), list[Told]()
+        told, whispered, noted = list[Decided](), list[Decided](), list[Decided]()
         for n, change in enumerate(changes):
-            alert = self._teller.alert(change, spans[change.id], explained=n < MOST_EXPLAINED)
-            (whispered if change.id in hushed else told).append((alert, change.seq, change.message_id))
+            alert = self._teller.alert(
+                change, spans[change.id], explained=n < MOST_EXPLAINED, quiet=hushed.get(change.id, "")
+            )
+            decided = Decided(
+                alert, change.seq, change.message_id, state=change.state, heard=change.heard(hushed)
+            )
+            (noted if change.silent else whispered if change.id in hushed else told).append(decided)
         self._store.decide(told, self._channels)
         self._store.decide(whispered, [name for name in self._channels if name in FOR_MACHINES])
-        if changes:
+        self._store.decide(noted, ())
+        if told or whispered:
             self._decided()
 
     def _spike(self, rule: SpendSpike, known: dict[str, Known]) -> list[tuple[Finding, Span]]:
@@ -143,12 +180,13 @@ class Alerter:
             if matches(rule.scope, cell):
                 line = series.setdefault(tuple(cell[name] for name in rule.by), [0] * count)
                 line[place] += cost
-        firing = {i: k for i, k in known.items() if k.active}
+        opened = open_of(rule.id, known)
         span = Span(newest, newest + length)
         return [
             (finding, span)
             for values, line in series.items()
+            for scope in (rule.scope_of(values),)
             for finding in episodes.findings(
-                rule, episodes.scope_of(rule, values), line[first:], newest, firing
+                rule, scope, line[first:], newest, opened.since(rule.tenant, rule.id, scope, episodes.LEVEL)
             )
         ]

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from outlay_alerter.adapters.sums import VIEWS, Sums
 from outlay_alerter.domain.effects import split
-from outlay_alerter.domain.states import Transition
+from outlay_alerter.domain.states import Stored, Transition
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span
-from outlay_schemas.alerts import Alert, Contributor, Effect
+from outlay_schemas.alerts import Alert, Contributor, Effect, State
 from outlay_schemas.money import to_usd
 
 MOST_EXPLAINED = 20
@@ -21,8 +21,8 @@ class Teller:
     def __init__(self, sums: Sums, clock: Clock, console: str = "") -> None:
         self._sums, self._clock, self._console = sums, clock, console.rstrip("/")
 
-    def alert(self, change: Transition, span: Span, *, explained: bool) -> Alert:
-        """Return the alert of a change, decided of `span`. Raises Retryable."""
+    def alert(self, change: Transition, span: Span, *, explained: bool, quiet: str = "") -> Alert:
+        """Return the alert of a change, decided of `span`; `quiet`: why people are not told. Raises Retryable."""
         finding, key = change.finding, change.finding.key
         scope = {name: list(values) for name, values in key.scope.items()}
         contributors: list[Contributor] = []
@@ -39,15 +39,22 @@ class Teller:
         return Alert(
             id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
             scope={name: v[0] if len(v) == 1 else v for name, v in scope.items()},
-            window=finding.shown or key.window, level=key.level, severity=finding.severity, state=change.state,
+            window=finding.shown or key.window, level=key.level, severity=finding.severity, state=_told(change.state),
             title=finding.title, summary=finding.summary, actual=finding.said(finding.actual),
             expected=None if finding.expected is None else finding.said(finding.expected),
             contributors=contributors, at=self._clock.now(), query=_query(key.tenant, span, scope),
             unit=finding.unit, impact=to_usd(over) if counts else None,
             impact_per_hour=to_usd(round(over / hours)) if counts else None,
-            effects=effects, compared=compared if effects else "", facts=dict(finding.facts),
+            effects=effects, compared=compared if effects else "",
+            facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
             link=f"{self._console}/alerts/{change.id}" if self._console else "",
         )  # fmt: skip
+
+
+def _told(state: Stored) -> State:
+    """Return what is told of a state: what is pending would fire; what lasts is over for people."""
+    states: dict[Stored, State] = {"firing": "firing", "pending": "firing", "acknowledged": "acknowledged"}
+    return states.get(state, "resolved")
 
 
 def _so_far(span: Span, clock: Clock) -> Span:

@@ -10,7 +10,7 @@ from tests.unit.alerter.receiver import receiving
 
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.adapters.near import Bus
-from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.store import Decided, Store
 from outlay_alerter.adapters.webhook import Webhook
 from outlay_alerter.couriers import Courier
 from outlay_alerter.domain.addresses import read_networks
@@ -39,7 +39,7 @@ class Scripted:
 
 
 def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) -> None:
-    store.decide([(alert(name), 1, f"msg_{name}_1") for name in names], channels)
+    store.decide([Decided(alert(name), 1, f"msg_{name}_1") for name in names], channels)
 
 
 def states(warehouse: Warehouse, channel: str = "webhook") -> list[tuple[str, str, int]]:

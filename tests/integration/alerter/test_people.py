@@ -57,6 +57,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     highest = next(row["id"] for row in listed if "100 %" in row["title"])
     taken = run.invoke(app, ["ack", highest[:12], "--note", "a launch"])
     assert taken.exit_code == 0, taken.output
+    watch.evaluate_all()
     assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")
     assert run.invoke(app, ["ack", highest]).exit_code == 1
     assert run.invoke(app, ["snooze", "b", "--hours", "1000000"]).exit_code == 2

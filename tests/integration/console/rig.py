@@ -132,11 +132,12 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
     snooze = {
         "tenant": tenant,
         "target": "spikes",
+        "say": "snoozed",
         "until": now + timedelta(hours=8),
         "note": f"{name} launch",
         "at": now,
     }
-    warehouse.insert_json_lines("alert_snoozes", encoder.encode(snooze))
+    warehouse.insert_json_lines("alert_words", encoder.encode(snooze))
     status = {"budget": "growth", "period_start": now - timedelta(days=10), "period_end": now + timedelta(days=10),
               "amount": "600", "spent": "1", "forecast": "77000", "forecast_low": "76000", "forecast_high": "78000",
               "gone_on": now + timedelta(days=1), "percent": "1"}  # fmt: skip

@@ -176,7 +176,7 @@ def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
         ("forecast-80", True),
         ("forecast-100", False),
     ]
-    assert found[1].facts == {"gone_on": "2026-12-02, between 2026-11-29 and later"}
+    assert found[1].facts["gone_on"] == "2026-12-02, between 2026-11-29 and later"
     assert "between $85.00 and $112.00" in found[1].summary
     assert "will reach 80 %" in found[1].title
     assert found[1].actual == 95 * DOLLAR

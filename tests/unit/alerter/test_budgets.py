@@ -18,7 +18,10 @@ AT = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def budget(*thresholds: str, amount: int = 100 * DOLLAR, zone: str = "UTC") -> Budget:
-    return Budget("b", "B", "acme", amount, "month", ZoneInfo(zone), tuple(map(Decimal, thresholds)))
+    return Budget(
+        id="b", name="B", tenant="acme", amount=amount, period="month", zone=ZoneInfo(zone),
+        thresholds=tuple(map(Decimal, thresholds)),
+    )  # fmt: skip
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_alerter.domain import budgets, episodes, spikes
-from outlay_alerter.domain.states import Known, transitions
+from outlay_alerter.domain.states import Known, open_of, transitions
 from outlay_alerter.domain.watches import Budget, SpendSpike
 from outlay_kit.spans import PeriodName, cover, grain_length, period_of
 
@@ -57,8 +57,9 @@ def test_a_month_ends_with_its_last_day() -> None:
 
 
 BUDGET = Budget(
-    "b", "B", "acme", 100 * DOLLAR, "month", ZoneInfo("UTC"), (Decimal(50), Decimal(80), Decimal(100))
-)
+    id="b", name="B", tenant="acme", amount=100 * DOLLAR, period="month", zone=ZoneInfo("UTC"),
+    thresholds=(Decimal(50), Decimal(80), Decimal(100)),
+)  # fmt: skip
 
 
 @given(st.lists(st.integers(0, 200 * DOLLAR), max_size=20))
@@ -84,7 +85,9 @@ def test_levels_are_named_alike_however_they_are_written() -> None:
     assert {budgets.level_of(Decimal(text)) for text in ("80", "80.0", "8E+1")} == {"80"}
 
 
-RULE = SpendSpike("s", "S", "acme", ("team",), "minute", DOLLAR, 1.0)
+RULE = SpendSpike(
+    id="s", name="S", tenant="acme", by=("team",), grain="minute", min_cost=DOLLAR, sensitivity=1.0
+)
 
 
 def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
@@ -99,11 +102,11 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
     told: list[tuple[str, str]] = []
     series = [DOLLAR] * 30
     start = datetime(2026, 11, 24, tzinfo=UTC)
-    scope = episodes.scope_of(RULE, ["growth"])
+    scope = RULE.scope_of(("growth",))
     for minute, cost in enumerate([50, 60, 55, 1, 1, 1]):
         series.append(cost * DOLLAR)
-        open_alerts = {known_id: k for known_id, k in known.items() if k.state == "firing"}
-        found = episodes.findings(RULE, scope, series, start + timedelta(minutes=minute), open_alerts)
+        begun = open_of("s", known).since("acme", "s", scope, episodes.LEVEL)
+        found = episodes.findings(RULE, scope, series, start + timedelta(minutes=minute), begun)
         for change in transitions(found, known):
             told.append((change.id, change.state))
             key = change.finding.key

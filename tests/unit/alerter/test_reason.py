@@ -10,8 +10,6 @@ from tests.unit.alerter.test_budget_terms import budget
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.effects import Part, split
-from outlay_alerter.domain.forecasts import Forecast
-from outlay_alerter.domain.quiet import quiet
 from outlay_alerter.domain.states import Again, Known, transitions
 
 DOLLAR = 10**12
@@ -48,30 +46,6 @@ def test_what_was_not_there_is_new_and_what_is_no_more_is_gone() -> None:
     assert split({A: (7, 1)}, {B: (9, 1)}) == [Part("new", 9), Part("gone", -7)]
     assert split({}, {A: (9, 1)}) == [Part("new", 9)]
     assert split({}, {}) == []
-
-
-def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> None:
-    plan = budget(thresholds=[50, 80, 100, 200], forecast_thresholds=[80, 100])
-    spent = Spent(120 * DOLLAR, forecast=Forecast(130 * DOLLAR, 0, 0))
-    changes = transitions(budgets.findings(plan, budgets.span_of(plan, NOW), spent), {})
-    hushed = quiet(changes, {}, NOW)
-    assert [c.finding.key.level for c in changes if c.id not in hushed] == ["100", "forecast-100"]
-    assert len(changes) == 5
-
-
-def test_a_burn_is_not_hushed_by_a_threshold() -> None:
-    plan = budget(burn=[{"hours": 1, "rate": 2}])
-    spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
-    changes = transitions(budgets.findings(plan, budgets.span_of(plan, NOW), spent), {})
-    assert quiet(changes, {}, NOW) == set()
-
-
-def test_what_was_snoozed_is_decided_and_not_told() -> None:
-    plan = budget()
-    (change,) = transitions(budgets.findings(plan, budgets.span_of(plan, NOW), Spent(100 * DOLLAR)), {})
-    for target in (change.id, "b"):
-        assert quiet([change], {target: NOW + timedelta(hours=1)}, NOW) == {change.id}
-        assert quiet([change], {target: NOW}, NOW) == set()
 
 
 def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None:

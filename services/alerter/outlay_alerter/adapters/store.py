@@ -1,16 +1,19 @@
 """The state of alerts and the outbox, in ClickHouse."""
 
-from collections.abc import Sequence
+# ruff: noqa: S608 (what is pasted are conditions of our own)
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, Waiting
-from outlay_alerter.domain.states import Known
+from outlay_alerter.domain.states import UNTIL, Key, Known
 from outlay_alerter.domain.status import Status
 from outlay_kit.warehouse import Warehouse
-from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.alerts import Alert, Word, alert_decoder
 from outlay_schemas.events import encoder
 
 
@@ -28,6 +31,31 @@ class Tried:
     took_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An alert as it is told, and how it stands."""
+
+    alert: Alert
+    seq: int
+    message: str
+    """The id under which it is told."""
+    state: str = ""
+    """In which it is, if it is not what is told: pending."""
+    lasts: str = ""
+    """Why it is over for people, though the breach lasts: expected, ended."""
+    heard: bool = True
+    """Whether people were told that it fires."""
+
+
+class _Body(msgspec.Struct):
+    scope: dict[str, str | list[str]]
+    level: str
+    facts: dict[str, str] = {}
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
 class Store:
     """Reads and writes what was decided and what was told."""
 
@@ -36,71 +64,86 @@ class Store:
         self._standing: dict[tuple[str, str], Status] = {}
 
     def known(self, tenant: str) -> dict[str, Known]:
-        """Return the newest state of a tenant's alerts."""
-        rows = self._warehouse.rows(
-            "SELECT id, rule, state, seq, toUnixTimestamp(window) AS at, toUnixTimestamp64Milli(told_at) AS told"
-            " FROM alerts FINAL WHERE tenant = {tenant:String}",
-            {"tenant": tenant},
+        """Return a tenant's alerts that are not over, and those that people expected."""
+        return self._known(
+            tenant,
+            "state != 'resolved' OR lasts = 'expected' OR meant",
+            {},
         )
-        return {
-            r["id"]: Known(
-                r["id"], r["rule"], r["state"], r["seq"], datetime.fromtimestamp(r["at"], UTC),
-                datetime.fromtimestamp(r["told"] / 1000, UTC),
-            )
-            for r in rows
-        }  # fmt: skip
 
-    def decide(self, told: Sequence[tuple[Alert, int, str]], channels: Sequence[str]) -> None:
+    def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, Known]:
+        """Return the newest state of these alerts, over or not."""
+        return self._known(tenant, "id IN {ids:Array(String)}", {"ids": list(ids)}) if ids else {}
+
+    def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, Known]:
+        rows = self._warehouse.rows(
+            "SELECT id, rule, state, lasts, seq, heard, toUnixTimestamp(window) AS at,"
+            " toUnixTimestamp64Milli(told_at) AS told, body,"
+            " id IN (SELECT target FROM alert_words FINAL WHERE tenant = {tenant:String} AND say = 'expected'"
+            " AND (until IS NULL OR until > at)) AS meant"
+            f" FROM alerts FINAL WHERE tenant = {{tenant:String}} AND ({where})",
+            {"tenant": tenant, **bound},
+        )
+        return {row["id"]: _known(tenant, row) for row in rows}
+
+    def decide(self, told: Sequence[Decided], channels: Sequence[str]) -> None:
         """Write messages, then states: a crash between the two decides the same again, under the same ids."""
         outbox = [
-            {"tenant": a.tenant, "message_id": message, "channel": channel, "body": encoder.encode(a).decode(),
-             "due_at": a.at, "created_at": a.at}
-            for a, _, message in told
+            {"tenant": d.alert.tenant, "message_id": d.message, "channel": channel,
+             "body": encoder.encode(d.alert).decode(), "due_at": d.alert.at, "created_at": d.alert.at}
+            for d in told
             for channel in channels
         ]  # fmt: skip
         states = [
-            {"tenant": a.tenant, "id": a.id, "rule": a.rule, "state": a.state, "seq": seq, "window": a.window,
-             "told_at": a.at, "body": encoder.encode(a).decode()}
-            for a, seq, _ in told
+            {"tenant": d.alert.tenant, "id": d.alert.id, "rule": d.alert.rule, "state": d.state or d.alert.state,
+             "lasts": d.lasts, "seq": d.seq, "window": d.alert.window, "told_at": d.alert.at, "heard": d.heard,
+             "body": encoder.encode(d.alert).decode()}
+            for d in told
         ]  # fmt: skip
         self._insert("alert_messages", outbox)
         self._insert("alerts", states)
 
-    def acknowledge(self, start: str, note: str, at: datetime) -> Alert | None:
-        """Note that somebody has the alert in hand whose id begins with `start`, and let its channels tell.
-
-        Returns it; None: no such alert fires, or several do.
-        """
+    def bodies(self, tenant: str, ids: Sequence[str]) -> dict[str, Alert]:
+        """Return alerts as they were told last."""
         rows = self._warehouse.rows(
-            "SELECT id, seq, body FROM alerts FINAL WHERE startsWith(id, {start:String}) AND state = 'firing'",
+            "SELECT id, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id IN {ids:Array(String)}",
+            {"tenant": tenant, "ids": list(ids)},
+        )
+        return {row["id"]: alert_decoder.decode(row["body"]) for row in rows}
+
+    def stated(self, start: str) -> list[tuple[Alert, str]]:
+        """Return the alerts that are not over whose id begins with `start`, and the state of each."""
+        rows = self._warehouse.rows(
+            "SELECT if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL"
+            " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR lasts = 'expected')",
             {"start": start},
         )
-        if len(rows) != 1:
-            return None
-        alert, seq = alert_decoder.decode(rows[0]["body"]), rows[0]["seq"] + 1
-        facts = {**alert.facts, "acknowledged": note} if note else alert.facts
-        alert = msgspec.structs.replace(alert, state="acknowledged", at=at, facts=facts)
-        channels = self._warehouse.rows(
-            "SELECT DISTINCT channel FROM alert_messages WHERE startsWith(message_id, {message:String})",
-            {"message": f"msg_{alert.id}_"},
-        )
-        self.decide([(alert, seq, f"msg_{alert.id}_{seq}")], [row["channel"] for row in channels])
-        return alert
+        return [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
 
-    def snoozes(self, tenant: str) -> dict[str, datetime]:
-        """Return until when which alerts and rules of a tenant are left alone."""
+    def say(self, words: Sequence[Word]) -> None:
+        """Write down what people say; the alerter heeds it within seconds."""
+        self._insert("alert_words", [msgspec.to_builtins(word) for word in words])
+
+    def words(self, tenant: str) -> list[Word]:
+        """Return what people said about a tenant's alerts: the newest of each kind about each."""
         rows = self._warehouse.rows(
-            "SELECT target, toUnixTimestamp64Milli(until) AS until FROM alert_snoozes FINAL"
-            " WHERE tenant = {tenant:String}",
+            "SELECT target, say, note, by, toUnixTimestamp64Milli(at) AS said,"
+            " toUnixTimestamp64Milli(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS until"
+            " FROM alert_words FINAL WHERE tenant = {tenant:String}",
             {"tenant": tenant},
         )
-        return {r["target"]: datetime.fromtimestamp(r["until"] / 1000, UTC) for r in rows}
+        return [
+            Word(
+                tenant, r["target"], r["say"], _moment(r["said"]), _moment(r["until"]) if r["until"] else None,
+                r["note"], r["by"],
+            )
+            for r in rows
+        ]  # fmt: skip
 
-    def snooze(self, tenant: str, target: str, *, until: datetime, note: str, at: datetime) -> None:
-        """Leave an alert, or all of a rule, alone until then."""
-        self._insert(
-            "alert_snoozes", [{"tenant": tenant, "target": target, "until": until, "note": note, "at": at}]
-        )
+    def newest_word(self) -> int:
+        """Return when the newest word was said, in milliseconds; 0: none was."""
+        (row,) = self._warehouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
+        return int(row["at"])
 
     def stand(self, standing: Sequence[Status]) -> None:
         """Write how budgets stand, those that changed."""
@@ -157,6 +200,22 @@ class Store:
     def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
         if rows:
             self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+
+
+def _known(tenant: str, row: Mapping[str, Any]) -> Known:
+    body = _body.decode(row["body"])
+    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in body.scope.items()}
+    window, until = datetime.fromtimestamp(row["at"], UTC), body.facts.get("until")
+    return Known(
+        row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
+        row["heard"], Key(tenant, row["rule"], scope, window, body.level).line(), scope,
+        until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,
+        expected=bool(row["meant"]),
+    )  # fmt: skip
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _same(status: Status) -> Status:

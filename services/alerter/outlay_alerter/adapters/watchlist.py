@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.domain.watches import (
@@ -13,11 +13,13 @@ from outlay_alerter.domain.watches import (
     Budget,
     Burn,
     Increase,
+    Mute,
     NewSpender,
     Scope,
     Silence,
     SpendSpike,
     Threshold,
+    Watch,
 )
 from outlay_kit.spans import Anchor
 from outlay_schemas.catalog import watch as schema
@@ -25,6 +27,7 @@ from outlay_schemas.catalog.model import Catalog, decode_catalog
 from outlay_schemas.catalog.watch import ScopeKey
 from outlay_schemas.money import to_pico
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 R = TypeVar("R", schema.SpendSpike, schema.Anomaly, schema.Threshold, schema.NewSpender, schema.Silence)
 
 
@@ -59,6 +62,15 @@ class Watchlist:
             *(silence_of(r, tenant) for r in self._rules(tenant, schema.Silence)),
         ]
 
+    def mutes(self, tenant: str) -> list[Mute]:
+        """Return the times in which people are not told of a tenant's alerts."""
+        return [mute_of(m) for m in self.catalog.mutes if m.tenant in ("*", tenant)]
+
+    def watches(self, tenant: str) -> dict[str, Watch]:
+        """Return all of a tenant's budgets and rules by id."""
+        every: list[Watch] = [*self.budgets(tenant), *self.spikes(tenant), *self.anomalies(tenant)]
+        return {watch.id: watch for watch in [*every, *self.others(tenant)]}
+
     def _rules(self, tenant: str, kind: type[R]) -> list[R]:
         return [
             r
@@ -70,9 +82,8 @@ class Watchlist:
 def budget_of(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the domain wants it."""
     return Budget(
-        b.id, b.name, tenant, to_pico(Decimal(b.amount)), b.period, ZoneInfo(b.timezone),
-        tuple(b.thresholds), _scope(b.scope),
-        anchor=Anchor(b.anchor_day, b.anchor_month),
+        **_watch(b, tenant), amount=to_pico(Decimal(b.amount)), period=b.period, zone=ZoneInfo(b.timezone),
+        thresholds=tuple(b.thresholds), anchor=Anchor(b.anchor_day, b.anchor_month),
         rolling=timedelta(days=b.rolling_days) if b.rolling_days else None,
         forecasts=tuple(b.forecast_thresholds),
         burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
@@ -84,42 +95,71 @@ def budget_of(b: schema.Budget, tenant: str) -> Budget:
 def threshold_of(rule: schema.Threshold, tenant: str) -> Threshold:
     """Return a threshold of the catalog as the domain wants it."""
     return Threshold(
-        rule.id, rule.name, tenant, tuple(rule.by), rule.metric, rule.meter, rule.grain, rule.above, rule.below,
-        rule.min_events, rule.severity, _scope(rule.scope),
+        **_watch(rule, tenant), by=tuple(rule.by), metric=rule.metric, meter=rule.meter, grain=rule.grain,
+        above=rule.above, below=rule.below, margin=rule.margin, min_events=rule.min_events,
+        severity=rule.severity,
     )  # fmt: skip
 
 
 def newcomer_of(rule: schema.NewSpender, tenant: str) -> NewSpender:
     """Return a rule of new spenders of the catalog as the domain wants it."""
     return NewSpender(
-        rule.id, rule.name, tenant, tuple(rule.by), rule.days, to_pico(Decimal(rule.min_usd)), rule.severity,
-        _scope(rule.scope),
+        **_watch(rule, tenant), by=tuple(rule.by), days=rule.days, min_cost=to_pico(Decimal(rule.min_usd)),
+        severity=rule.severity,
     )  # fmt: skip
 
 
 def silence_of(rule: schema.Silence, tenant: str) -> Silence:
     """Return a rule of silence of the catalog as the domain wants it."""
     return Silence(
-        rule.id, rule.name, tenant, tuple(rule.by), timedelta(minutes=rule.minutes),
-        timedelta(hours=rule.forget_hours), rule.severity, _scope(rule.scope),
+        **_watch(rule, tenant), by=tuple(rule.by), length=timedelta(minutes=rule.minutes),
+        forget=timedelta(hours=rule.forget_hours), severity=rule.severity,
     )  # fmt: skip
 
 
 def anomaly_of(rule: schema.Anomaly, tenant: str) -> Anomaly:
     """Return an anomaly rule of the catalog as the domain wants it."""
     return Anomaly(
-        rule.id, rule.name, tenant, tuple(rule.by), rule.grain, to_pico(Decimal(rule.min_usd)),
-        float(rule.sensitivity), ZoneInfo(rule.timezone), rule.direction, frozenset(rule.holidays),
-        timedelta(minutes=rule.settle_minutes), _scope(rule.scope),
+        **_watch(rule, tenant), by=tuple(rule.by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
+        sensitivity=float(rule.sensitivity), zone=ZoneInfo(rule.timezone), direction=rule.direction,
+        holidays=frozenset(rule.holidays), settle=timedelta(minutes=rule.settle_minutes),
     )  # fmt: skip
 
 
 def spike_of(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
     """Return a spend spike rule of the catalog as the domain wants it."""
     return SpendSpike(
-        rule.id, rule.name, tenant, tuple(rule.by), rule.grain, to_pico(Decimal(rule.min_usd)),
-        float(rule.sensitivity), _scope(rule.scope),
+        **_watch(rule, tenant), by=tuple(rule.by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
+        sensitivity=float(rule.sensitivity),
     )  # fmt: skip
+
+
+def mute_of(mute: schema.Mute) -> Mute:
+    """Return a mute window of the catalog as the domain wants it."""
+    begin, end = mute.between or (time(0), time(0))
+    return Mute(
+        id=mute.id, rules=frozenset(mute.rules), scope=_scope(mute.scope), zone=ZoneInfo(mute.timezone),
+        days=frozenset(_DAYS.index(day) for day in mute.days), begin=begin, end=end,
+        starts=mute.starts, ends=mute.ends,
+    )  # fmt: skip
+
+
+class _Common(TypedDict):
+    id: str
+    name: str
+    tenant: str
+    scope: Scope
+    hold: timedelta
+    calm: timedelta
+    depends_on: tuple[str, ...] | None
+
+
+def _watch(of: schema.Watched, tenant: str) -> _Common:
+    return {
+        "id": of.id, "name": of.name, "tenant": tenant, "scope": _scope(of.scope),
+        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.calm_minutes),
+        "depends_on": of.depends_on,
+    }  # fmt: skip
 
 
 def compile_watchlist(data: bytes) -> tuple[int, Watchlist]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.money import dollars
-from outlay_alerter.domain.states import Finding, Key
+from outlay_alerter.domain.states import UNTIL, Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_kit.spans import Span, floor_to, period_of
 from outlay_schemas.alerts import Severity
@@ -126,6 +126,8 @@ def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: De
         expected=share_of(amount, threshold),
         facts={**_until(budget, span), **_gone(spent.forecast)},
         shown=span.start,
+        hold=budget.hold,
+        calm=budget.calm,
     )
 
 
@@ -149,8 +151,10 @@ def _forecast(
         ),
         actual=forecast.likely,
         expected=share_of(amount, threshold),
-        facts=_gone(forecast),
+        facts={**_until(budget, span), **_gone(forecast)},
         shown=span.start,
+        hold=budget.hold,
+        calm=budget.calm,
     )
 
 
@@ -179,8 +183,10 @@ def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int,
         ),
         actual=spent[0],
         expected=allowed(budget, span, amount, burn.length),
-        facts={"burn_rate": str(rate)},
+        facts={**_until(budget, span), "burn_rate": str(rate)},
         shown=span.start,
+        hold=budget.hold,
+        calm=budget.calm,
     )
 
 
@@ -196,7 +202,7 @@ def _period(budget: Budget, span: Span) -> str:
 
 
 def _until(budget: Budget, span: Span) -> dict[str, str]:
-    return {} if budget.rolling is not None else {"until": f"{span.end:%Y-%m-%d %H:%M} UTC"}
+    return {} if budget.rolling is not None else {"until": span.end.strftime(UNTIL)}
 
 
 def _gone(forecast: Forecast | None) -> dict[str, str]:

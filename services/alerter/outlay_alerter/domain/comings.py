@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from outlay_alerter.domain.money import dollars, words_of
-from outlay_alerter.domain.states import Finding, Key, Scope
+from outlay_alerter.domain.states import UNTIL, Finding, Key, Scope
 from outlay_alerter.domain.watches import NewSpender, Silence
 
 FRESH = timedelta(days=2)
@@ -24,7 +24,8 @@ def newcomer(rule: NewSpender, scope: Scope, *, first: datetime, cost: int, now:
         title=f"{rule.name}: {where} spends for the first time, {dollars(cost)} so far",
         summary=f"{where} spent nothing in the {rule.days} days before {first:%Y-%m-%d}, and {dollars(cost)} since.",
         actual=cost,
-        facts={"until": f"{first + FRESH:%Y-%m-%d %H:%M} UTC"},
+        hold=rule.hold,
+        facts={"until": (first + FRESH).strftime(UNTIL)},
     )
 
 
@@ -53,4 +54,6 @@ def silence(
         actual=minutes * 10**12,
         expected=int(rule.length / timedelta(minutes=1)) * 10**12,
         unit="minutes",
+        hold=rule.hold,
+        calm=rule.calm,
     )

@@ -19,7 +19,7 @@ from outlay_alerter.domain.experts import Expert
 from outlay_alerter.domain.residuals import Spans
 
 Direction = Literal["up", "down", "both"]
-Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum"]
+Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]
 
 _DAY, _WEEK = 86_400, 604_800
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
@@ -112,8 +112,11 @@ class Detector:
             return Judgement("missing")
         return self._judged(at, value)[0] if self._unit else self._unmeasured(value)
 
-    def update(self, at: datetime, value: float | None) -> Judgement:
-        """Judge a window that is over, and learn from it. Windows come in the order of time."""
+    def update(self, at: datetime, value: float | None, *, usual: bool = False) -> Judgement:
+        """Judge a window that is over, and learn from it. Windows come in the order of time.
+
+        `usual`: somebody said that it is as it should be, so that it teaches as it is, extremes included.
+        """
         if value is None or not isfinite(value):
             return Judgement("missing")
         if not self._unit:
@@ -123,7 +126,8 @@ class Detector:
                 self._begin()
             return judgement
         judgement, tame = self._judged(at, value)
-        self._learn(at, self._scaled(value), tame)
+        scaled = self._scaled(value)
+        self._learn(at, scaled, scaled if usual else tame)
         return judgement
 
     def _begin(self) -> None:

@@ -108,16 +108,24 @@ def _level(
 ) -> dict[str, Finding]:
     found: dict[str, Finding] = {}
     for window, value, filling in windows:
-        breached = value > Fraction(limit) if level == "above" else value < Fraction(limit)
+        open_now = begun is not None and begun <= window
+        breached = _beyond(level, value, limit, rule.margin if open_now else Decimal(0))
         if breached:
             begun = begun or window
         if begun is None or begun > window or (filling and not breached):
             continue
         key = Key(rule.tenant, rule.id, scope, begun, level)
         found[key.id()] = _finding(rule, key, value, limit, breached=breached)
-        if not breached:
-            begun = None
+        if not breached and not rule.calm:
+            begun = None  # else what comes back before it was calm for long enough is the same alert
     return found
+
+
+def _beyond(level: str, value: Fraction, limit: Decimal, margin: Decimal) -> bool:
+    """Tell whether a value is beyond its limit; one that was is so until it is back by more than `margin`."""
+    if level == "above":
+        return value > Fraction(limit) - Fraction(margin)
+    return value < Fraction(limit) + Fraction(margin)
 
 
 def _finding(rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, breached: bool) -> Finding:
@@ -135,6 +143,8 @@ def _finding(rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, brea
         actual=round(value * PICO),
         expected=round(Fraction(limit) * PICO),
         unit=unit,
+        hold=rule.hold,
+        calm=rule.calm,
     )
 
 

@@ -76,4 +76,6 @@ def finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int) -> Findin
         ),
         actual=actual,
         expected=expected,
+        hold=rule.hold,
+        calm=rule.calm,
     )

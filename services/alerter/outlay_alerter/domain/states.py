@@ -1,14 +1,40 @@
-"""The state machine: findings in, transitions out. One alert per (rule, scope, window, level)."""
+"""The state machine: findings in, transitions out. One alert per (rule, scope, window, level).
+
+    (nothing) → pending → firing → acknowledged → resolved → firing …
+                             └→ expected, ended ────┘
+
+What is breached fires, at once or after its `hold`; what is over resolves, at once or after its `calm`.
+People acknowledge, or say that it is expected: then it is over for them, and `expected` lasts as long as the
+breach does, so that nothing fires again for it. So does `ended`: of a budget, its period is over.
+"""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
+from outlay_alerter.domain.watches import NONE, Scope
 from outlay_schemas.alerts import Severity, State
 from outlay_schemas.money import Usd, to_usd
 
-Scope = Mapping[str, tuple[str, ...]]
+__all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
+
+UNTIL = "%Y-%m-%d %H:%M UTC"
+"""How the fact `until` is written: the end of an alert's period."""
+
+Stored = State | Literal["pending", "expected", "ended"]
+"""What the store knows beside what is told."""
+_QUIETLY = ("pending", "expected", "ended")
+"""States whose end is told to nobody."""
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +49,19 @@ class Key:
 
     def id(self) -> str:
         """Return the stable id: a hash of every part with its length before it, so that none runs into another."""
-        parts = [self.tenant, self.rule, str(int(self.window.timestamp())), self.level]
+        return _digest(
+            [self.tenant, self.rule, str(int(self.window.timestamp())), self.level, *self._scope()]
+        )
+
+    def line(self) -> str:
+        """Return what all alerts have in common that differ in their window only."""
+        return _digest([self.tenant, self.rule, self.level, *self._scope()])
+
+    def _scope(self) -> list[str]:
+        parts: list[str] = []
         for dimension in sorted(self.scope):
             parts += [dimension, str(len(self.scope[dimension])), *sorted(self.scope[dimension])]
-        digest = hashlib.sha256()
-        for part in parts:
-            raw = part.encode()
-            digest.update(len(raw).to_bytes(4, "big") + raw)
-        return digest.hexdigest()[:32]
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +81,10 @@ class Finding:
     """What `actual` and `expected` count, in 1e-12 of it."""
     shown: datetime | None = None
     """The window to be shown, if the key's is not one."""
+    hold: timedelta = NONE
+    """How long it must last before it fires."""
+    calm: timedelta = NONE
+    """How long it must be over before it resolves."""
 
     @property
     def money(self) -> bool:
@@ -67,42 +102,79 @@ class Known:
 
     id: str
     rule: str
-    state: State
+    state: Stored
     seq: int
     window: datetime
     told_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When it was decided."""
+    heard: bool = True
+    """Whether people were told that it fires."""
+    line: str = ""
+    """What it has in common with the rule's alerts of other windows."""
+    scope: Scope = field(default_factory=dict)
+    until: datetime | None = None
+    """When its period is over; None: it has none."""
+    expected: bool = False
+    """Whether somebody said that it is as it should be."""
 
     @property
     def active(self) -> bool:
-        """Whether it is not over."""
-        return self.state != "resolved"
+        """Whether the breach is not over."""
+        return self.state not in ("resolved", "ended")
+
+    @property
+    def told(self) -> bool:
+        """Whether it stands as fired: what is pending does not yet, what is expected does no more."""
+        return self.state in ("firing", "acknowledged")
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of state to be told. `seq` counts an alert's changes: 1 fires, 2 resolves, 3 fires again."""
+    """A change of state. `seq` counts an alert's changes: 1 fires, 2 resolves, 3 fires again."""
 
     id: str
     seq: int
-    state: State
+    state: Stored
     finding: Finding
+    before: Known | None = None
 
     @property
     def message_id(self) -> str:
         """The id under which every try of every channel sends it: receivers keep one."""
         return f"msg_{self.id}_{self.seq}"
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it is told again only: it fired before, and fires."""
+        return self.state == "firing" and self.before is not None and self.before.state == "firing"
+
+    def heard(self, hushed: Container[str]) -> bool:
+        """Tell whether people know that it fires, when those in `hushed` are not told."""
+        if self.state == "pending":
+            return False
+        before = self.before is not None and self.before.told and self.before.heard
+        return before or (self.state == "firing" and self.id not in hushed)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is written down only: it began, or ended, without ever being an alert."""
+        was = self.before.state if self.before else "resolved"
+        return self.state == "pending" or (self.state == "resolved" and was in _QUIETLY)
+
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """When what fires already is told again."""
+    """What people said, and when what fires already is told again."""
 
     now: datetime
     every: timedelta | None = None
     """None: never by itself."""
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
     """Id of an alert or of a rule, and until when it is left alone; told again after that."""
+    expected: Mapping[str, datetime | None] = field(default_factory=dict)
+    """Id of an alert, or what it has in common with others (`Key.line`), and until when that is as it should be."""
+    calm: MutableMapping[str, datetime] = field(default_factory=dict)
+    """Since when an alert that fires is calm. A restart begins the time anew: it ends later, never sooner."""
 
     def due(self, known: Known) -> bool:
         """Tell whether an alert that fires is to be told again. What somebody has in hand is not."""
@@ -115,6 +187,18 @@ class Again:
             return False
         return until > known.told_at or (self.every is not None and self.now - known.told_at >= self.every)
 
+    def expects(self, key: Key) -> bool:
+        """Tell whether somebody said that a breach is as it should be."""
+        for name in (key.id(), key.line()):
+            if name in self.expected and ((until := self.expected[name]) is None or until > self.now):
+                return True
+        return False
+
+    def rested(self, alert: str, calm: timedelta) -> bool:
+        """Tell whether what is not breached now has been so for as long as it must be."""
+        since = self.calm.setdefault(alert, self.now) if calm else self.now
+        return self.now - since >= calm
+
 
 def transitions(
     findings: Iterable[Finding], known: Mapping[str, Known], again: Again | None = None
@@ -123,18 +207,31 @@ def transitions(
 
     Of several findings of one key the last counts: it is of the newest window.
     """
-    changes: dict[str, Transition] = {}
+    changes: list[Transition] = []
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)
-        active = before is not None and before.active
-        repeated = (
-            active and finding.breached and again is not None and before is not None and again.due(before)
-        )
-        if finding.breached != active or repeated:
-            seq = before.seq + 1 if before else 1
-            state: State = "firing" if finding.breached else "resolved"
-            changes[alert] = Transition(alert, seq, state, finding)
-    return list(changes.values())
+        state = _next(alert, finding, before, again or Again(datetime.max.replace(tzinfo=UTC)))
+        if state is not None:
+            changes.append(Transition(alert, before.seq + 1 if before else 1, state, finding, before))
+    return changes
+
+
+def _next(alert: str, finding: Finding, before: Known | None, again: Again) -> Stored | None:
+    """Return the state that an alert comes into; None: it stays as it is."""
+    state: Stored = before.state if before else "resolved"
+    if not finding.breached:
+        over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding.calm))
+        return "resolved" if over else None
+    again.calm.pop(alert, None)
+    if state in ("resolved", "expected"):
+        if again.expects(finding.key):
+            return None
+        return "pending" if finding.hold and state == "resolved" else "firing"
+    if before is None or state in ("acknowledged", "ended"):
+        return None
+    if state == "pending":
+        return "firing" if again.now - before.told_at >= finding.hold else None
+    return "firing" if again.due(before) else None
 
 
 @dataclass(frozen=True, slots=True)

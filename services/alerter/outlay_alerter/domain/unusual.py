@@ -1,7 +1,7 @@
 """Anomalies of spending, scope by scope: detectors fed with windows, and what they find."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from outlay_alerter.domain.backtest import tuning_of
@@ -9,7 +9,7 @@ from outlay_alerter.domain.detector import Detector, Judgement
 from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.states import Finding, Key, Scope
 from outlay_alerter.domain.watches import Anomaly
-from outlay_kit.spans import grain_length
+from outlay_kit.spans import Span, grain_length
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
@@ -19,6 +19,18 @@ HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
 CALM = 2
 """So many normal windows in a row end an anomaly."""
 LEVEL = "anomaly"
+_ALIKE = 5, 4
+"""What differs by at most so much (a quarter more) as somebody expected is like it."""
+_NEAR = timedelta(hours=1)
+"""And is at the same time of the day, give or take so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A window that somebody said is as it should be: by how many pico-USD it differed from what was likely."""
+
+    at: datetime
+    extra: int
 
 
 @dataclass(slots=True)
@@ -32,13 +44,24 @@ class Watched:
     calm: int = 0
     extra: int = 0
     """Pico-USD above (or below) what was likely since it began."""
-    last: Finding | None = field(default=None)
+    expected: Sequence[Span] = ()
+    """Times that somebody said are as they should be."""
+    bumps: list[Bump] = field(default_factory=list)
 
 
-def watch(rule: Anomaly, scope: Scope, begin: datetime, open_since: datetime | None) -> Watched:
-    """Begin to watch a scope with the window at `begin`; `open_since`: the anomaly that the store knows of."""
+def watch(
+    rule: Anomaly,
+    scope: Scope,
+    begin: datetime,
+    open_since: datetime | None,
+    expected: Sequence[Span] = (),
+) -> Watched:
+    """Begin to watch a scope with the window at `begin`; `open_since`: the anomaly that the store knows of.
+
+    `expected`: times that somebody said are as they should be.
+    """
     step = int(grain_length(rule.grain).total_seconds())
-    return Watched(scope, Detector(tuning_of(rule, step)), begin, open_since)
+    return Watched(scope, Detector(tuning_of(rule, step)), begin, open_since, expected=expected)
 
 
 def feed(
@@ -52,7 +75,7 @@ def feed(
     while watched.next < end:
         at = watched.next
         actual = costs.get(at, 0)
-        judgement = watched.detector.update(at, actual / PICO)
+        judgement = _judged(rule, watched, at, actual)
         watched.next = at + length
         if at >= (speak_from if watched.begun is None else watched.begun):
             found += _spoken(rule, watched, at, actual, judgement)
@@ -64,9 +87,47 @@ def peek(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> list[Fin
     if watched.next != at or watched.begun is not None:
         return []
     judgement = watched.detector.judge(at, actual / PICO)
-    if not judgement.fired or actual / PICO <= (judgement.expected or 0.0):
+    extra = _extra(actual, judgement)
+    if not judgement.fired or extra <= 0 or _alike(rule, watched, at, extra):
         return []
     return [_finding(rule, watched, at, actual, judgement, breached=True)]
+
+
+def _judged(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> Judgement:
+    """Judge a window that is over, and learn from it: what somebody expected, and what is like it, as it is."""
+    value = actual / PICO
+    if not watched.expected:
+        return watched.detector.update(at, value)
+    judgement = watched.detector.judge(at, value)
+    extra = _extra(actual, judgement)
+    meant = any(at in span for span in watched.expected)
+    alike = judgement.fired and not meant and _alike(rule, watched, at, extra)
+    watched.detector.update(at, value, usual=meant or alike)
+    if meant and judgement.fired:
+        watched.bumps.append(Bump(at, extra))
+    return replace(judgement, status="expected") if alike else judgement
+
+
+def _extra(actual: int, judgement: Judgement) -> int:
+    return actual - round((judgement.expected or 0.0) * PICO)
+
+
+def _alike(rule: Anomaly, watched: Watched, at: datetime, extra: int) -> bool:
+    """Tell whether a window is like one that somebody expected, as long as the rule looks back."""
+    length = grain_length(rule.grain)
+    over, under = _ALIKE
+    for bump in watched.bumps:
+        same = (extra > 0) == (bump.extra > 0) and abs(extra) * under <= abs(bump.extra) * over
+        apart = (_clock(rule, at) - _clock(rule, bump.at)) % timedelta(days=1)
+        near = min(apart, timedelta(days=1) - apart) <= max(_NEAR, 2 * length)
+        if same and (near or rule.grain == "day") and at - bump.at <= length * HISTORY[rule.grain]:
+            return True
+    return False
+
+
+def _clock(rule: Anomaly, at: datetime) -> timedelta:
+    local = at.astimezone(rule.zone)
+    return timedelta(hours=local.hour, minutes=local.minute)
 
 
 def _spoken(
@@ -114,6 +175,8 @@ def _finding(
         actual=actual,
         expected=expected,
         facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
+        hold=rule.hold,
+        calm=rule.calm,
     )
 
 

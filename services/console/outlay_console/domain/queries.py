@@ -134,8 +134,8 @@ ALERT = """
 SELECT id, state, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String}"""
 
 SNOOZES = """
-SELECT target, toUnixTimestamp(until) AS until, note FROM alert_snoozes FINAL
-WHERE tenant = {tenant:String} AND until > toDateTime({now:UInt32}, 'UTC')"""
+SELECT target, toUnixTimestamp(assumeNotNull(until)) AS until, note FROM alert_words FINAL
+WHERE tenant = {tenant:String} AND say = 'snoozed' AND until > toDateTime({now:UInt32}, 'UTC')"""
 
 STATUSES = """
 SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String}"""

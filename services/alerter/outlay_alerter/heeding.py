@@ -1,0 +1,44 @@
+"""Heeds what people say about alerts, and ends those whose period is over."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from outlay_alerter.adapters.store import Decided, Store
+from outlay_alerter.domain.states import Known
+from outlay_alerter.domain.words import Heeded, heeded
+from outlay_kit.clock import Clock
+from outlay_schemas.alerts import Alert, State, Word
+
+FOR_MACHINES = ("bus",)
+"""Channels that are told what people are not."""
+
+
+class Heeder:
+    """Changes alerts without a new finding."""
+
+    def __init__(
+        self, store: Store, clock: Clock, channels: Sequence[str], decided: Callable[[], None]
+    ) -> None:
+        self._store, self._clock, self._channels, self._decided = store, clock, channels, decided
+
+    def heed(self, tenant: str, words: Sequence[Word], known: dict[str, Known]) -> dict[str, Known]:
+        """Write down what changes, and return how alerts stand then. Raises Retryable."""
+        changes = heeded(words, known, self._clock.now())
+        if not changes:
+            return known
+        bodies = self._store.bodies(tenant, [change.known.id for change in changes])
+        decided = [self._changed(change, bodies[change.known.id]) for change in changes]
+        for heard, channels in ((True, self._channels), (False, FOR_MACHINES)):
+            told = [d for d in decided if d.heard == heard]
+            self._store.decide(told, [name for name in self._channels if name in channels])
+        self._decided()
+        return self._store.known(tenant)
+
+    def _changed(self, change: Heeded, alert: Alert) -> Decided:
+        lasts = change.state if change.state in ("expected", "ended") else ""
+        state: State = "resolved" if lasts else "acknowledged"
+        facts = {**alert.facts, change.fact[0]: change.fact[1]}
+        alert = msgspec.structs.replace(alert, state=state, at=self._clock.now(), facts=facts)
+        seq = change.known.seq + 1
+        return Decided(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, heard=change.known.heard)

@@ -1,0 +1,129 @@
+"""What people say of alerts, mute windows and pending alerts, on the real engine and through restarts."""
+
+from datetime import timedelta
+
+import pytest
+from tests.integration.alerter.spend import NOW, spend
+from tests.integration.alerter.test_anomalies import alerter as anomalies
+from tests.integration.alerter.test_anomalies import hour, told, write
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Word
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Mute, Threshold
+from outlay_schemas.events import encoder
+
+pytestmark = pytest.mark.stack
+
+RULE = {"id": "t", "name": "T", "metric": "cost", "above": 5, "by": ["team"], "grain": "day"}
+MUTE = Mute.model_validate({"id": "m", "from": NOW, "to": NOW + timedelta(hours=1), "rules": "t"})
+
+
+def alerter(warehouse: Warehouse, clock: FakeClock, *mutes: Mute, **terms: object) -> Alerter:
+    rule = Threshold.model_validate({**RULE, **terms})
+    catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mutes=mutes)
+    return Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
+    )  # fmt: skip
+
+
+def messages(warehouse: Warehouse, channel: str) -> list[str]:
+    rows = warehouse.rows(
+        "SELECT JSONExtractString(body, 'state') AS s FROM alert_messages FINAL WHERE channel = {c:String}"
+        " ORDER BY created_at, message_id",
+        {"c": channel},
+    )
+    return [row["s"] for row in rows]
+
+
+def stands(warehouse: Warehouse) -> tuple[str, str, int, bool]:
+    (row,) = warehouse.rows("SELECT state, lasts, seq, heard FROM alerts FINAL")
+    return row["state"], row["lasts"], row["seq"], row["heard"]
+
+
+def test_what_must_last_is_pending_through_a_restart(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW)
+    spend(warehouse, "6")
+    alerter(warehouse, clock, for_minutes=10).evaluate_all()
+    assert (stands(warehouse), messages(warehouse, "bus")) == (("pending", "", 1, False), [])
+    clock.advance(599)
+    alerter(warehouse, clock, for_minutes=10).tick()
+    assert stands(warehouse)[0] == "pending"
+    clock.advance(1)
+    alerter(warehouse, clock, for_minutes=10).tick()
+    assert (stands(warehouse), messages(warehouse, "webhook")) == (("firing", "", 2, True), ["firing"])
+
+
+def test_what_is_muted_is_recorded_and_told_at_the_end_if_it_still_fires(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW)
+    spend(warehouse, "6")
+    watch = alerter(warehouse, clock, MUTE)
+    watch.evaluate_all()
+    assert (stands(warehouse), messages(warehouse, "bus"), messages(warehouse, "webhook")) == (
+        ("firing", "", 1, False), ["firing"], [],
+    )  # fmt: skip
+    clock.advance(3599)
+    watch.tick()
+    assert messages(warehouse, "webhook") == []
+    clock.advance(1)
+    watch.tick()
+    watch.tick()
+    assert (stands(warehouse), messages(warehouse, "webhook")) == (("firing", "", 2, True), ["firing"])
+
+
+def test_what_is_expected_is_over_and_silent_for_as_long_as_it_lasts(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW)
+    spend(warehouse, "6")
+    watch = alerter(warehouse, clock)
+    watch.evaluate_all()
+    (row,) = warehouse.rows("SELECT id FROM alerts FINAL")
+    clock.advance(5)
+    assert not watch.asked()
+    word = Word("acme", row["id"], "expected", clock.now(), note="a launch", by="kim")
+    warehouse.insert_json_lines("alert_words", encoder.encode(word))  # as the console does
+    clock.advance(5)
+    assert watch.asked()
+    watch.tick()
+    assert (stands(warehouse), messages(warehouse, "webhook")) == (
+        ("resolved", "expected", 2, True), ["firing", "resolved"],
+    )  # fmt: skip
+    (last,) = warehouse.rows("SELECT JSONExtractString(body, 'facts', 'expected') AS why FROM alerts FINAL")
+    assert last["why"] == "a launch, by kim"
+    alerter(warehouse, clock).evaluate_all()
+    spend(warehouse, "1", version=2)
+    watch.evaluate("acme", {NOW})
+    clock.advance(86_400)
+    watch.tick()
+    assert (stands(warehouse)[:2], messages(warehouse, "webhook")) == (
+        ("resolved", ""), ["firing", "resolved"],
+    )  # fmt: skip
+
+
+def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(warehouse: Warehouse) -> None:
+    def usual(*hours: int) -> list[dict[str, object]]:
+        return [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(*hours)]
+
+    write(warehouse, *usual(-240, 0), hour(0, 400), newest=0)
+    watch = anomalies(warehouse)
+    watch.evaluate_all()
+    assert told(warehouse) == [("firing", "growth", "400")]
+    (row,) = warehouse.rows("SELECT id FROM alerts FINAL")
+    warehouse.insert_json_lines("alert_words", encoder.encode(Word("acme", row["id"], "expected", NOW)))
+    write(warehouse, hour(0, 400), *usual(1, 24), newest=23)
+    watch.evaluate("acme", {NOW})
+    assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]
+    write(warehouse, hour(24, 420), *usual(25, 48), newest=47)
+    for again in (watch, anomalies(warehouse)):
+        again.evaluate("acme", {NOW})
+    assert len(told(warehouse)) == 2  # a day later, at the same hour
+    write(warehouse, hour(48, 900), newest=48)
+    for again in (watch, anomalies(warehouse)):
+        again.evaluate("acme", {NOW})
+    assert told(warehouse)[2:] == [("firing", "growth", "900")]

@@ -1,0 +1,158 @@
+"""One cause is one message: what is decided and not told, why, and when it is told after all."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.unit.alerter.test_budget_terms import budget
+
+from outlay_alerter.adapters.watchlist import mute_of, threshold_of
+from outlay_alerter.domain import budgets
+from outlay_alerter.domain.budgets import Spent
+from outlay_alerter.domain.forecasts import Forecast
+from outlay_alerter.domain.quiet import Reasons, quiet, unheard, within
+from outlay_alerter.domain.states import Finding, Key, Known, transitions
+from outlay_alerter.domain.watches import Budget
+from outlay_schemas.catalog import watch as schema
+
+DOLLAR = 10**12
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+REASONS = Reasons(NOW)
+
+
+def crossed(plan: Budget, dollars: int) -> list[Finding]:
+    return budgets.findings(plan, budgets.span_of(plan, NOW), Spent(dollars * DOLLAR))
+
+
+def hushed(found: list[Finding], reasons: Reasons, known: dict[str, Known] | None = None) -> list[str]:
+    """Return rule and level of what is not told."""
+    why = quiet(found, transitions(found, known or {}), known or {}, reasons)
+    return [f"{f.key.rule} {f.key.level}" for f in found if f.key.id() in why]
+
+
+def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> None:
+    plan = budget(thresholds=[50, 80, 100, 200], forecast_thresholds=[80, 100])
+    spent = Spent(120 * DOLLAR, forecast=Forecast(130 * DOLLAR, 0, 0))
+    found = budgets.findings(plan, budgets.span_of(plan, NOW), spent)
+    assert hushed(found, REASONS) == ["b 50", "b 80", "b forecast-80"]
+    assert len(transitions(found, {})) == 5
+
+
+def test_a_burn_is_not_hushed_by_a_threshold() -> None:
+    plan = budget(burn=[{"hours": 1, "rate": 2}])
+    spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
+    assert hushed(budgets.findings(plan, budgets.span_of(plan, NOW), spent), REASONS) == []
+
+
+def test_what_was_snoozed_is_decided_and_not_told() -> None:
+    found = crossed(budget(), 100)
+    for target in (found[0].key.id(), "b"):
+        assert hushed(found, Reasons(NOW, {target: NOW + timedelta(hours=1)})) == ["b 100"]
+        assert hushed(found, Reasons(NOW, {target: NOW})) == []
+
+
+def mute(**terms: object) -> Reasons:
+    return Reasons(NOW, mutes=[mute_of(schema.Mute.model_validate({"id": "m", **terms}))])
+
+
+@pytest.mark.parametrize(
+    ("terms", "muted"),
+    [
+        ({"days": ["tue"]}, True),
+        ({"days": ["wed"]}, False),
+        ({"between": ["11:00", "13:00"]}, True),
+        ({"between": ["13:00", "14:00"], "timezone": "Europe/Berlin"}, True),
+        ({"between": [1320, "12:30"]}, True),  # 22:00 as YAML 1.1 reads it
+        ({"between": ["22:00", "12:30"], "days": ["mon"]}, True),  # it began yesterday
+        ({"between": ["22:00", "12:30"], "days": ["tue"]}, False),
+        ({"to": "2026-11-24T12:00:00Z"}, False),
+        ({"from": "2026-11-24", "to": "2026-11-25"}, True),
+        ({"days": ["tue"], "rules": "b"}, True),
+        ({"days": ["tue"], "rules": ["c"]}, False),
+        ({"days": ["tue"], "scope": {"team": "growth"}}, False),  # the alert is of more than that
+    ],
+)
+def test_a_mute_window_is_kept_by_the_clocks_of_its_zone(terms: dict[str, object], *, muted: bool) -> None:
+    assert hushed(crossed(budget(), 100), mute(**terms)) == (["b 100"] if muted else [])
+
+
+def test_a_mute_covers_what_lies_within_it() -> None:
+    plan = budget(scope={"team": ["growth"], "sku": ["a", "b"]})
+    assert hushed(crossed(plan, 100), mute(days=["tue"], scope={"sku": ["a", "b", "c"]})) == ["b 100"]
+    assert hushed(crossed(plan, 100), mute(days=["tue"], scope={"sku": "a"})) == []
+
+
+def test_a_mute_over_midnight_follows_the_clocks_through_their_change() -> None:
+    named = {"id": "m", "between": ["01:30", "03:30"], "timezone": "Europe/Berlin", "days": ["sun"]}
+    night = mute_of(schema.Mute.model_validate(named))
+    on = [n for n in range(24) if night.on(datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=15 * n))]
+    assert (on[0], on[-1]) == (0, 9)  # 01:30 CEST, which is before, to 03:30 CET: three hours
+    assert night.begin == time(1, 30)
+
+
+def test_a_mute_must_end_some_time() -> None:
+    with pytest.raises(ValueError, match="would never end"):
+        schema.Mute.model_validate({"id": "m", "rules": "b"})
+
+
+def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
+    found = crossed(budget(), 100)
+    (change,) = transitions(found, {})
+    assert not change.heard({change.id})
+    known = {change.id: Known(change.id, "b", "firing", 1, NOW, NOW, heard=False)}
+    again = quiet(found, [], known, mute(days=["tue"]))
+    assert unheard(found, [], known, again) == []
+    (told,) = unheard(found, [], known, {})
+    assert (told.seq, told.state, told.heard({})) == (2, "firing", True)
+    over = crossed(budget(), 1)
+    (end,) = transitions(over, known)
+    assert quiet(over, [end], known, REASONS) == {end.id: "never told"}
+    heard = {change.id: Known(change.id, "b", "firing", 2, NOW, NOW)}
+    (end,) = transitions(over, heard)
+    assert quiet(over, [end], heard, mute(days=["tue"])) == {}  # people heard of it: they hear of its end
+
+
+WHOLE = budget(id="whole", amount=1000)
+TEAM = budget(id="team", amount=100, scope={"team": "growth"})
+PLANS = Reasons(NOW, watches={"whole": WHOLE, "team": TEAM})
+
+
+def test_a_budget_is_quiet_where_the_one_around_it_crosses_for_the_same_cause() -> None:
+    both = crossed(WHOLE, 1050) + crossed(TEAM, 200)  # without the team's 100 too much it would be 950
+    assert hushed(both, PLANS) == ["team 100"]
+    two = crossed(WHOLE, 1500) + crossed(TEAM, 200)  # others are too much, too
+    assert hushed(two, PLANS) == []
+    asleep = Reasons(NOW, {"whole": NOW + timedelta(hours=1)}, watches=PLANS.watches)
+    assert hushed(both, asleep) == ["whole 100"]  # somebody must hear of it
+    assert hushed(crossed(WHOLE, 900) + crossed(TEAM, 200), PLANS) == []
+
+
+def test_budgets_of_other_periods_and_lesser_alerts_hush_nothing() -> None:
+    daily = budget(id="team", amount=100, scope={"team": "growth"}, period="day")
+    both = crossed(WHOLE, 1050) + crossed(daily, 200)
+    assert hushed(both, Reasons(NOW, watches={"whole": WHOLE, "team": daily})) == []
+    low = budget(id="whole", amount=1000, thresholds=[80])
+    both = crossed(low, 850) + crossed(TEAM, 200)
+    assert hushed(both, Reasons(NOW, watches={"whole": low, "team": TEAM})) == []
+
+
+def test_a_rule_may_name_what_it_depends_on() -> None:
+    terms = {"id": "t", "name": "T", "metric": "cost", "above": 1, "depends_on": "whole", "by": ["team"]}
+    rule = threshold_of(schema.Threshold.model_validate(terms), "acme")
+    key = Key("acme", "t", {"team": ("growth",)}, NOW, "above")
+    found = Finding(key, "threshold", True, "warning", "", "", 1)
+    watches = {"whole": WHOLE, "t": rule}
+    assert hushed([*crossed(WHOLE, 1050), found], Reasons(NOW, watches=watches)) == ["t above"]
+    assert hushed([found], Reasons(NOW, watches=watches)) == []
+    fires = {"w": Known("w", "whole", "firing", 1, NOW)}
+    assert hushed([found], Reasons(NOW, watches=watches), fires) == ["t above"]
+    other = {"w": Known("w", "whole", "firing", 1, NOW, scope={"team": ("data",)})}
+    assert hushed([found], Reasons(NOW, watches=watches), other) == []
+
+
+def test_scopes_lie_within_each_other() -> None:
+    assert within({"a": ("1",), "b": ("2",)}, {"a": ("1", "3")})
+    assert not within({"a": ("1", "4")}, {"a": ("1", "3")})
+    assert not within({}, {"a": ("1",)})
+    assert within({"a": ("1",)}, {})
+    assert ZoneInfo("UTC") == WHOLE.zone
