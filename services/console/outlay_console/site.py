@@ -45,7 +45,7 @@ def templates() -> Environment:
     )
     env.filters |= {
         "usd": figures.usd, "about": figures.about, "exact": figures.exact, "count": figures.count,
-        "quantity": figures.quantity, "dollars": dollars,
+        "quantity": figures.quantity, "dollars": dollars, "guess": guess,
         "named": named, "noun": noun, "json": to_json, "local": local, "percent": percent,
     }  # fmt: skip
     env.globals |= {
@@ -67,6 +67,11 @@ def named(value: str) -> str:
 def dollars(text: str) -> str:
     """Write an amount of USD that a message has as text."""
     return figures.usd(Decimal(text))
+
+
+def guess(amount: float) -> str:
+    """Write what is expected, USD: not to the cent where it is large, for nobody knows it to the cent."""
+    return figures.about(Decimal(str(amount)))
 
 
 def noun(text: str) -> str:

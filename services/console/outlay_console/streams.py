@@ -15,6 +15,7 @@ from outlay_console import metrics
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.tail import Tail, TailEvent
 from outlay_console.domain.figures import count, usd
+from outlay_console.domain.queries import Part
 from outlay_console.domain.view import View
 from outlay_console.pages.overview import spans
 from outlay_console.sessions import Session
@@ -23,6 +24,7 @@ from outlay_kit.errors import Retryable
 
 _EVERY = 0.4
 """Seconds between looks at whether the books changed."""
+_SHOWN = ("today", "month")
 _BEAT = 15.0
 """Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
 
@@ -60,8 +62,10 @@ class Figures:
 
 
 async def _figures(books: Books, view: View, written: int, now: datetime) -> str:
-    totals = await books.totals(spans(view, now))
-    shown: dict[str, object] = {name: usd(totals[name].cost) for name in ("today", "month")}
+    totals = await books.totals(
+        {name: Part(span) for name, span in spans(view, now).items() if name in _SHOWN}
+    )
+    shown: dict[str, object] = {name: usd(totals[name].cost) for name in _SHOWN}
     shown |= {"events": count(totals["today"].events), "unpriced": count(totals["month"].unpriced)}
     return json.dumps({**shown, "written": written})
 

@@ -107,7 +107,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
         lags=Lags(stack.kafka, clock),
-        outlook=Outlook(clock),
+        outlook=Outlook(clock, patience=20),
         clock=clock,
     )
 

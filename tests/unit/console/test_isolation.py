@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.queries import Question
+from outlay_console.domain.queries import Part, Question
 from outlay_console.domain.spans import latest
 from outlay_console.domain.view import View
 from outlay_console.security import safe_path, same_origin
@@ -24,9 +24,9 @@ NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
 SPAN = latest("30d", NOW, VIEW.zone)
 QUESTIONS = {
-    "totals": queries.totals({"a": SPAN, "b": SPAN.before}, VIEW.filters),
+    "totals": queries.totals([Part(SPAN, VIEW.filters), Part(SPAN.before)]),
     "breakdown": queries.breakdown(VIEW, SPAN, 10),
-    "movers": queries.movers(SPAN, ("team", "sku"), 5),
+    "movers": queries.breakdown(VIEW, SPAN, 5, ("team", "sku")),
     "series": queries.series(VIEW, SPAN, "day", ["a"]),
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),

@@ -1,7 +1,7 @@
 """What pages ask of the books, as values that templates can show."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
+from outlay_console.domain.queries import Part
 from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.spans import Span, floor_to
@@ -40,6 +41,15 @@ class Row:
     events: int = 0
     unpriced: int = 0
     dimension: str = ""
+
+
+@dataclass
+class Breakdown:
+    """The values of one dimension, the dearest first; `spent` and `before` are of all, past those listed too."""
+
+    rows: list[Row] = field(default_factory=list)
+    spent: Total = field(default_factory=Total)
+    before: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -91,23 +101,31 @@ class Books:
     def __init__(self, reader: TenantReader) -> None:
         self._reader = reader
 
-    async def totals(
-        self, spans: Mapping[str, Span], filters: Mapping[str, tuple[str, ...]] | None = None
-    ) -> dict[str, Total]:
-        """Return what was spent in each of `spans`."""
-        rows = await self._reader.rows(queries.totals(spans, filters or {}))
-        found = {r["label"]: Total(r["cost"], r["events"], r["unpriced"]) for r in rows}
-        return {label: found.get(label, Total()) for label in spans}
+    async def totals(self, wanted: Mapping[str, Part]) -> dict[str, Total]:
+        """Return what was spent in each of some parts, all in one question."""
+        if not wanted:
+            return {}
+        row = (await self._reader.rows(queries.totals(list(wanted.values()))))[0]
+        return {
+            name: Total(row[f"cost_{n}"], row[f"events_{n}"], row[f"unpriced_{n}"])
+            for n, name in enumerate(wanted)
+        }
 
-    async def breakdown(self, view: View, span: Span, limit: int = 200) -> list[Row]:
-        """Return the values of the view's dimension, the dearest first."""
-        rows = await self._reader.rows(queries.breakdown(view, span, limit))
-        return [Row(r["value"], r["now"], r["before"], r["events"], r["unpriced"]) for r in rows]
-
-    async def movers(self, span: Span, limit: int = 8) -> list[Row]:
-        """Return what changed most against the span before."""
-        rows = await self._reader.rows(queries.movers(span, ("team", "project", "sku"), limit))
-        return [Row(r["value"], r["now"], r["before"], dimension=r["dimension"]) for r in rows]
+    async def breakdown(
+        self, view: View, span: Span, more: Sequence[str] = (), limit: int = 200
+    ) -> dict[str, Breakdown]:
+        """Return the values of the view's dimension and of `more`, the dearest first; of each, `limit` at most."""
+        found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
+        for r in await self._reader.rows(queries.breakdown(view, span, limit, more)):
+            one = found[r["dimension"]]
+            one.spent = Total(r["all_now"], r["all_events"], r["all_unpriced"])
+            one.before = r["all_before"]
+            one.rows.append(
+                Row(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])
+            )
+        for one in found.values():
+            one.rows.sort(key=lambda row: (-row.now, row.value))
+        return found
 
     async def series(self, view: View, span: Span, bucket: Bucket, top: list[str]) -> Series:
         """Return cost over time of the values in `top`, and of the rest together."""

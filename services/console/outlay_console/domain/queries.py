@@ -5,7 +5,7 @@ Every statement takes the tenant as `{tenant:String}`, which only the session gi
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from outlay_console.domain.spans import Bucket, source_of
@@ -13,15 +13,15 @@ from outlay_console.domain.view import DIMENSIONS, View
 from outlay_kit.spans import Span, cover
 from outlay_schemas.events import Grain
 
+TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
 VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
 REST = "\x00rest"
 """Stands for the values past the greatest, in a series; no dimension can hold it."""
-_SUMS = "sum(cost) AS cost, sum(events) AS events, sum(unpriced_events) AS unpriced"
 _BUCKETS: dict[Bucket, str] = {
-    "minute": "{l0:UInt32} + intDiv(toUnixTimestamp(time) - {l0:UInt32}, 60) * 60",
-    "hour": "{l0:UInt32} + intDiv(toUnixTimestamp(time) - {l0:UInt32}, 3600) * 3600",
-    "day": "toUnixTimestamp(toStartOfDay(time, {tz:String}))",
-    "month": "toUnixTimestamp(toDateTime(toStartOfMonth(time, {tz:String}), {tz:String}))",
+    "minute": "{l0:UInt32} + intDiv(toUnixTimestamp(window) - {l0:UInt32}, 60) * 60",
+    "hour": "{l0:UInt32} + intDiv(toUnixTimestamp(window) - {l0:UInt32}, 3600) * 3600",
+    "day": "toUnixTimestamp(toStartOfDay(window, {tz:String}))",
+    "month": "toUnixTimestamp(toDateTime(toStartOfMonth(window, {tz:String}), {tz:String}))",
 }
 """The start of the bucket of a window, Unix seconds; hours and minutes are counted from the start of the view."""
 
@@ -34,45 +34,43 @@ class Question:
     bound: dict[str, object] = field(default_factory=dict)
 
 
-def totals(spans: Mapping[str, Span], filters: Mapping[str, tuple[str, ...]]) -> Question:
-    """Ask what was spent in each of some spans, in one go: a row with `label` for each that has any."""
-    parts = Question("")
-    inner = " UNION ALL ".join(
-        _pieces(parts, span, f"'{label}' AS label, ", [], filters=filters, n=n)
-        for n, (label, span) in enumerate(spans.items())
+@dataclass(frozen=True)
+class Part:
+    """What one sum is of: a span, and the values of dimensions that are in it."""
+
+    span: Span
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def totals(wanted: Sequence[Part]) -> Question:
+    """Ask for some sums in one go: one row with cost, events and unpriced of each part, by its number."""
+    question = Question("")
+    inner = _scan(question, wanted)
+    sums = ", ".join(
+        f"sum(c{n}) AS cost_{n}, sum(e{n}) AS events_{n}, sum(u{n}) AS unpriced_{n}"
+        for n in range(len(wanted))
     )
-    return Question(f"SELECT label, {_SUMS} FROM ({inner}) GROUP BY label", parts.bound)
+    return Question(f"SELECT {sums} FROM ({inner})", question.bound)
 
 
-def breakdown(view: View, span: Span, limit: int) -> Question:
-    """Ask for the values of the view's dimension, the dearest first, beside the span before."""
-    parts = Question("")
-    now = _pieces(parts, span, "1 AS current, ", [view.by], filters=view.filters, n=0)
-    then = _pieces(parts, span.before, "0 AS current, ", [view.by], filters=view.filters, n=1)
+def breakdown(view: View, span: Span, limit: int, more: Sequence[str] = ()) -> Question:
+    """Ask for the values of the view's dimension and of `more`, the dearest first, beside the span before.
+
+    `all_...` are the sums of a dimension, of those past its `limit` too.
+    """
+    names = list(dict.fromkeys((view.by, *more)))
+    question = Question("")
+    inner = _scan(question, [Part(span, view.filters), Part(span.before, view.filters)], names)
+    pairs = ", ".join(f"('{name}', toString({name}))" for name in names)
     return Question(
-        f"SELECT {view.by} AS value, sumIf(cost, current = 1) AS now, sumIf(cost, current = 0) AS before,"
-        " sumIf(events, current = 1) AS events, sumIf(unpriced_events, current = 1) AS unpriced"
-        f" FROM ({now} UNION ALL {then}) GROUP BY value HAVING events > 0 OR before > 0"
-        f" ORDER BY now DESC, value LIMIT {int(limit)}",
-        parts.bound,
-    )
-
-
-def movers(span: Span, dimensions: Sequence[str], limit: int) -> Question:
-    """Ask which values of some dimensions changed most against the span before."""
-    parts = Question("")
-    now = _pieces(parts, span, "1 AS current, ", dimensions, filters={}, n=0)
-    then = _pieces(parts, span.before, "0 AS current, ", dimensions, filters={}, n=1)
-    names = ", ".join(dimensions)
-    pairs = ", ".join(f"('{name}', toString({name}))" for name in dimensions)
-    cells = (
-        f"SELECT current, {names}, sum(cost) AS usd FROM ({now} UNION ALL {then}) GROUP BY current, {names}"
-    )
-    return Question(
-        "SELECT d.1 AS dimension, d.2 AS value, sumIf(usd, current = 1) AS now,"
-        f" sumIf(usd, current = 0) AS before FROM ({cells}) ARRAY JOIN [{pairs}] AS d"
-        f" GROUP BY dimension, value HAVING now != before ORDER BY abs(now - before) DESC, value LIMIT {int(limit)}",
-        parts.bound,
+        "SELECT d.1 AS dimension, d.2 AS value, sum(c0) AS now, sum(c1) AS before, sum(e0) AS events,"
+        " sum(u0) AS unpriced, sum(now) OVER (PARTITION BY dimension) AS all_now,"
+        " sum(before) OVER (PARTITION BY dimension) AS all_before,"
+        " sum(events) OVER (PARTITION BY dimension) AS all_events,"
+        " sum(unpriced) OVER (PARTITION BY dimension) AS all_unpriced"
+        f" FROM ({inner}) ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value HAVING sum(e0) > 0 OR sum(c1) > 0"
+        f" ORDER BY greatest(now, before) DESC, value LIMIT {int(limit)} BY dimension",
+        question.bound,
     )
 
 
@@ -80,11 +78,12 @@ def series(view: View, span: Span, bucket: Bucket, top: Sequence[str]) -> Questi
     """Ask for cost by bucket and value; values that are not in `top` are one, REST."""
     parts = Question("", {"top": list(top), "rest": REST, "tz": view.zone.key, **_bounds(span, 0)})
     where = _where(parts, view.filters, 0)
-    source = VIEWS[source_of(bucket, span, view.zone)]
+    source = _source(source_of(bucket, span, view.zone), {view.by, *view.filters})
+    where = where.replace("time >=", "window >=").replace("time <", "window <")
     return Question(
         f"SELECT {_BUCKETS[bucket]} AS at,"
         f" if(has({{top:Array(String)}}, {view.by}), toString({view.by}), {{rest:String}}) AS value,"
-        f" sum(cost) AS cost, sum(events) AS events FROM {source} WHERE {where} GROUP BY at, value ORDER BY at, value",
+        f" sum(cost) AS cost, sum(events) AS events {source} WHERE {where} GROUP BY at, value ORDER BY at, value",
         parts.bound,
     )
 
@@ -189,21 +188,52 @@ def _where(parts: Question, filters: Mapping[str, tuple[str, ...]], n: int | str
     return " AND ".join(wheres)
 
 
-def _pieces(
-    parts: Question,
-    span: Span,
-    label: str,
-    names: Sequence[str],
-    *,
-    filters: Mapping[str, tuple[str, ...]],
-    n: int,
-) -> str:
-    selects = []
-    wanted = "".join(f", {name}" for name in names)
-    for m, piece in enumerate(cover(span)):
-        where = _where(parts, filters, f"{n}_{m}")
-        parts.bound |= _bounds(piece.span, f"{n}_{m}")
-        selects.append(
-            f"SELECT {label}cost, events, unpriced_events{wanted} FROM {VIEWS[piece.grain]} WHERE {where}"
-        )
-    return " UNION ALL ".join(selects)
+def _scan(question: Question, wanted: Sequence[Part], names: Sequence[str] = ()) -> str:
+    """Return a statement with columns `c0, e0, u0, c1, ...` of the parts, by `names`.
+
+    Each rollup is read once, however many parts need it: what an engine spends on a short query is its planning.
+    """
+    times: dict[Grain, list[str]] = {}
+    sums: dict[Grain, list[str]] = {}
+    for n, part in enumerate(wanted):
+        within = [
+            text for name in DIMENSIONS if name in part.filters for text in [_in(question, name, n, part)]
+        ]
+        pieces: dict[Grain, list[str]] = {}
+        for m, piece in enumerate(cover(part.span)):
+            question.bound |= _bounds(piece.span, f"{n}_{m}")
+            low, high = (f"toDateTime({{{end}{n}_{m}:UInt32}}, 'UTC')" for end in "lh")
+            pieces.setdefault(piece.grain, []).append(f"(window >= {low} AND window < {high})")
+        for grain, ranges in pieces.items():
+            times.setdefault(grain, []).extend(ranges)
+            sums.setdefault(grain, [""] * len(wanted))[n] = " AND ".join(
+                [f"({' OR '.join(ranges)})", *within]
+            )
+    columns = "".join(f"{name}, " for name in names)
+    group = f" GROUP BY {', '.join(names)}" if names else ""
+    return " UNION ALL ".join(
+        f"SELECT {columns}{', '.join(_sums(n, condition) for n, condition in enumerate(sums[grain]))}"
+        f" {_source(grain, {*names, *(name for part in wanted for name in part.filters)})}"
+        f" WHERE tenant = {{tenant:String}} AND ({' OR '.join(times[grain])}){group}"
+        for grain in times
+    )
+
+
+def _source(grain: Grain, names: Collection[str]) -> str:
+    """Return what to read: of the groups of a rollup only what is asked for; its view takes half as long again."""
+    columns = [name for name in DIMENSIONS if name in names]
+    fields = ", ".join(f"groups.{name} AS {name}" for name in (*columns, "cost", "events", "unpriced_events"))
+    return f"FROM {TABLES[grain]} FINAL ARRAY JOIN {fields}"
+
+
+def _sums(n: int, condition: str) -> str:
+    condition = condition or "false"
+    return (
+        f"sumIf(cost, {condition}) AS c{n}, sumIf(events, {condition}) AS e{n},"
+        f" sumIf(unpriced_events, {condition}) AS u{n}"
+    )
+
+
+def _in(question: Question, name: str, n: int, part: Part) -> str:
+    question.bound[f"f{n}_{name}"] = list(part.filters[name])
+    return f"{name} IN {{f{n}_{name}:Array(String)}}"

@@ -1,13 +1,14 @@
 """Budgets: how much of each is spent in its period, and where the alerter expects it to end."""
 
-import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_console.adapters.books import BudgetStatus
+from outlay_console.adapters.books import BudgetStatus, Total
 from outlay_console.domain.figures import share
+from outlay_console.domain.queries import Part
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
 from outlay_kit.spans import Span, period_of
@@ -51,36 +52,61 @@ async def budgets(ask: Ask) -> Context:
 
 async def states(ask: Ask) -> list[BudgetState]:
     """Return the state of every budget, the fullest first."""
+    plans = await planned(ask)
+    return stated(ask, plans, await ask.books.totals(parts(plans)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A budget and its period: the alerter knows both best, and its amount."""
+
+    budget: Budget
+    span: Span
+    status: BudgetStatus | None
+
+
+async def planned(ask: Ask) -> list[Plan]:
+    """Return the budgets of the tenant with their current periods."""
     found = ask.catalog.budgets_of(ask.tenant) if ask.catalog else []
-    if not found:
-        return []
-    statuses = await ask.books.statuses()
-    return sorted(
-        await asyncio.gather(*(_state(ask, budget, statuses.get(budget.id)) for budget in found)),
-        key=lambda state: (-state.used, state.budget.name),
-    )
+    statuses = await ask.books.statuses() if found else {}
+    return [_plan(ask, budget, statuses.get(budget.id)) for budget in found]
 
 
-async def _state(ask: Ask, budget: Budget, status: BudgetStatus | None) -> BudgetState:
-    """Return the state of a budget: the alerter knows its period and its amount, the books what is spent now."""
-    zone = ZoneInfo(budget.timezone)
+def parts(plans: Sequence[Plan]) -> Mapping[str, Part]:
+    """Return which sums tell how much of each budget is spent."""
+    return {
+        f"budget:{plan.budget.id}": Part(plan.span, {str(name): v for name, v in plan.budget.scope.items()})
+        for plan in plans
+    }
+
+
+def stated(ask: Ask, plans: Sequence[Plan], totals: Mapping[str, Total]) -> list[BudgetState]:
+    """Return the state of every budget, the fullest first, from the sums of `parts`."""
+    found = []
+    for plan in plans:
+        total, status = totals[f"budget:{plan.budget.id}"], plan.status
+        found.append(
+            BudgetState(
+                budget=plan.budget,
+                span=plan.span,
+                zone=ZoneInfo(plan.budget.timezone),
+                amount=status.amount if status else plan.budget.amount,
+                spent=total.cost,
+                unpriced=total.unpriced,
+                elapsed=_elapsed(plan.span, ask.now),
+                status=status,
+            )
+        )
+    return sorted(found, key=lambda state: (-state.used, state.budget.name))
+
+
+def _plan(ask: Ask, budget: Budget, status: BudgetStatus | None) -> Plan:
     if status and not status.period_start <= ask.now < status.period_end:
         status = None
-    span = period_of(ask.now, budget.period, zone)
+    span = period_of(ask.now, budget.period, ZoneInfo(budget.timezone))
     if status:
         span = Span(status.period_start.astimezone(UTC), status.period_end.astimezone(UTC))
-    scope = {str(name): values for name, values in budget.scope.items()}
-    total = (await ask.books.totals({"spent": span}, scope))["spent"]
-    return BudgetState(
-        budget=budget,
-        span=span,
-        zone=zone,
-        amount=status.amount if status else budget.amount,
-        spent=total.cost,
-        unpriced=total.unpriced,
-        elapsed=_elapsed(span, ask.now),
-        status=status,
-    )
+    return Plan(budget, span, status)
 
 
 def _elapsed(span: Span, now: datetime) -> Decimal:

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import CHART_VALUES, Series
+from outlay_console.adapters.outlook import Ahead
 from outlay_console.domain.queries import REST
 from outlay_console.domain.spans import Bucket
 from outlay_console.site import named
@@ -19,8 +20,10 @@ _FORMS: dict[Bucket, str] = {
 }
 
 
-def chart(series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = ()) -> dict[str, object]:
-    """Return a chart of stacked bars, and its marks."""
+def chart(
+    series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = (), ahead: Ahead | None = None
+) -> dict[str, object]:
+    """Return a chart of stacked bars, its marks, and what is expected next."""
     starts = [int(start.timestamp()) for start in series.starts]
     return {
         "bucket": series.bucket,
@@ -34,6 +37,21 @@ def chart(series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = ()) -> dict[
             {"at": int(_moment(alert).timestamp()), "title": alert.title, "severity": alert.severity}
             for alert in alerts
         ],
+        "ahead": _ahead(ahead, series.bucket, zone) if ahead else None,
+    }
+
+
+def _ahead(ahead: Ahead, bucket: Bucket, zone: ZoneInfo) -> dict[str, object]:
+    """Return a forecast as a script draws it and a table repeats it: for drawing only, so in cents."""
+    return {
+        "starts": [int(start.timestamp()) for start in ahead.starts],
+        "labels": [label(start, bucket, zone) for start in ahead.starts],
+        "mean": [round(value, 4) for value in ahead.mean],
+        **{
+            f"{name}{level}": [round(value, 4) for value in side[level]]
+            for name, side in (("low", ahead.lower), ("high", ahead.upper))
+            for level in (80, 95)
+        },
     }
 
 

@@ -1,17 +1,19 @@
 """Any dimension, over any time, in any time zone; down to events and why they cost what they cost."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from outlay_console.adapters.books import CHART_VALUES, Total
+from outlay_console.adapters.books import CHART_VALUES
 from outlay_console.domain.explain import explain
 from outlay_console.domain.spans import RANGES
 from outlay_console.domain.view import DIMENSIONS
 from outlay_console.pages.ask import Ask, MissingError
 from outlay_console.pages.charts import chart, marked
-from outlay_console.pages.overview import usual_range
+from outlay_console.pages.overview import coming, usual_range
 from outlay_console.site import Context
+from outlay_schemas.alerts import Alert
 
 EVENTS = 200
 """Events that one page lists."""
@@ -24,23 +26,32 @@ async def explore(ask: Ask) -> Context:
     if not ask.says_range:
         view = replace(view, range=usual_range(await ask.books.fresh(), ask.now))
     span = view.span(ask.now)
-    rows = await ask.books.breakdown(view, span)
-    top = [row.value for row in rows[:CHART_VALUES] if row.now]
-    series = await ask.books.series(view, span, view.bucket(ask.now), top)
-    alerts = await ask.books.alerts() if not view.filters else []
-    zero = Total()
+    found, alerts = await asyncio.gather(
+        ask.books.breakdown(view, span), ask.books.alerts() if not view.filters else _none()
+    )
+    one = found[view.by]
+    top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
+    series, ahead = await asyncio.gather(
+        ask.books.series(view, span, view.bucket(ask.now), top), coming(ask, view)
+    )
     return {
         "view": view,
         "span": span,
         "ranges": RANGES,
-        "rows": rows,
-        "spent": sum((row.now for row in rows), start=zero.cost),
-        "before": sum((row.before for row in rows), start=zero.cost),
-        "events": sum(row.events for row in rows),
-        "unpriced": sum(row.unpriced for row in rows),
+        "rows": one.rows,
+        "spent": one.spent.cost,
+        "before": one.before,
+        "events": one.spent.events,
+        "unpriced": one.spent.unpriced,
         "top": top,
-        "chart": chart(series, view.zone, marked(alerts, span)),
+        "chart": chart(series, view.zone, marked(alerts, span), ahead),
+        "later": ask.outlook.waiting(ask.tenant, view),
     }
+
+
+async def _none() -> list[tuple[Alert, str]]:
+    """Return no alerts: they are not of a part that somebody filters."""
+    return []
 
 
 async def events(ask: Ask) -> Context:

@@ -5,13 +5,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from outlay_console.adapters.books import CHART_VALUES, Fresh, Total
+from outlay_console.adapters.books import CHART_VALUES, Breakdown, Fresh, Row
+from outlay_console.adapters.outlook import Ahead
+from outlay_console.domain.queries import Part
 from outlay_console.domain.view import View
 from outlay_console.pages.ask import Ask
-from outlay_console.pages.budgets import states
+from outlay_console.pages.budgets import parts, planned, stated
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
 from outlay_kit.spans import Span, period_of
+
+MOVING = ("team", "project", "sku")
+"""Dimensions among which is looked for what changed most."""
+AHEAD = {"24h": 8, "7d": 48, "30d": 10, "90d": 28}
+"""How many bars of each range are forecast."""
 
 
 async def overview(ask: Ask) -> Context:
@@ -19,17 +26,17 @@ async def overview(ask: Ask) -> Context:
     fresh = await ask.books.fresh()
     view = ask.view if ask.says_range else replace(ask.view, range=usual_range(fresh, ask.now))
     span = view.span(ask.now)
-    totals, rows, movers, alerts, budgets = await asyncio.gather(
-        ask.books.totals(spans(view, ask.now)),
-        ask.books.breakdown(view, span),
-        ask.books.movers(span),
-        ask.books.alerts(),
-        states(ask),
+    plans, found, alerts = await asyncio.gather(
+        planned(ask), ask.books.breakdown(view, span, MOVING), ask.books.alerts()
     )
-    top = [row.value for row in rows[:CHART_VALUES] if row.now]
-    series, landing = await asyncio.gather(
+    wanted = {name: Part(part) for name, part in spans(view, ask.now).items()}
+    one = found[view.by]
+    top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
+    totals, series, landing, ahead = await asyncio.gather(
+        ask.books.totals({**wanted, **parts(plans)}),
         ask.books.series(view, span, view.bucket(ask.now), top),
-        ask.outlook.month(ask.tenant, ask.books, view, ask.now, totals["month"]),
+        ask.outlook.month(ask.tenant, ask.books, view, ask.now),
+        coming(ask, view),
     )
     return {
         "view": view,
@@ -37,13 +44,29 @@ async def overview(ask: Ask) -> Context:
         "fresh": fresh,
         "figures": totals,
         "landing": landing,
-        "rows": [row for row in rows if row.now][:8],
-        "spent": sum((row.now for row in rows), start=Total().cost),
-        "movers": movers,
+        "rows": [row for row in one.rows if row.now][:8],
+        "spent": one.spent.cost,
+        "movers": movers(found),
         "alerts": [alert for alert, state in alerts if state != "resolved"][:5],
-        "budgets": budgets[:6],
-        "chart": chart(series, view.zone, marked(alerts, span)),
+        "budgets": stated(ask, plans, totals)[:6],
+        "chart": chart(series, view.zone, marked(alerts, span), ahead),
+        "later": ask.outlook.waiting(ask.tenant, view),
     }
+
+
+async def coming(ask: Ask, view: View) -> Ahead | None:
+    """Return what the bars that come next are expected to be; of all, and of a range that ends now."""
+    steps = AHEAD.get(view.range)
+    if view.filters or steps is None:
+        return None
+    bucket = view.bucket(ask.now)
+    return await ask.outlook.ahead(ask.tenant, ask.books, view, ask.now, bucket=bucket, steps=steps)
+
+
+def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[Row]:
+    """Return what changed most against the span before."""
+    rows = [row for name in MOVING for row in found[name].rows if row.now != row.before]
+    return sorted(rows, key=lambda row: (-abs(row.now - row.before), row.value))[:limit]
 
 
 def usual_range(fresh: Fresh, now: datetime) -> str:

@@ -75,7 +75,7 @@ async function refresh() {
     if (document.querySelector("[data-live-page]")) { if (!fresh.querySelector("[data-live-page]")) location.reload(); return; }
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-      if (!next || part.contains(document.activeElement) || part.matches(":hover") || part.innerHTML === next.innerHTML) continue;
+      if (!next || part.contains(document.activeElement) || (part.matches(":hover") && !part.querySelector("[data-later]")) || part.innerHTML === next.innerHTML) continue;
       if (part.dataset.live === "chart") {
         const open = part.querySelector("details")?.open;
         part.replaceChildren(...next.childNodes);
@@ -114,6 +114,9 @@ if (document.querySelector("[data-away]")) setInterval(async () => {
   const answer = await fetch(location.href).catch(() => null);
   if (answer?.ok) location.reload();
 }, 4000);
+
+// A forecast that is made for the first time takes longer than a page waits.
+if (document.querySelector("[data-later]")) setTimeout(refresh, 1500);
 
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 theme();

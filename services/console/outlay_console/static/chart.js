@@ -17,6 +17,11 @@ function short(value) {
   }).format(value);
 }
 
+function expected(band) {
+  const about = (value) => (value < 100 ? money(value) : "$" + Math.round(value).toLocaleString("en-US"));
+  return `expected ${about(band.mean)} (${about(band.low80)} – ${about(band.high80)})`;
+}
+
 function colours(element) {
   const style = getComputedStyle(element);
   const get = (name) => style.getPropertyValue(name).trim();
@@ -64,7 +69,9 @@ export class Chart {
     this.tip = document.createElement("div");
     this.tip.className = "tip";
     this.tip.hidden = true;
-    const sums = stack(costs);
+    const { starts: next, bands } = this.band();
+    const sums = stack(costs).map((row) => row.concat(Array(next.length).fill(null)));
+    const all = starts.concat(next);
     const order = names.map((_, n) => n).reverse();
     const half = this.length() / 2;
     const bars = uPlot.paths.bars({ size: [0.86, 60], align: 0, radius: 0 });
@@ -76,17 +83,58 @@ export class Chart {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), this.data.zone),
       cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false } },
       scales: {
-        x: { time: true, range: () => starts.length ? [starts[0] - half, starts[starts.length - 1] + half] : [0, 1] },
-        y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
+        x: { time: true, range: () => all.length ? [all[0] - half, all[all.length - 1] + half] : [0, 1] },
+        y: { range: (_, __, max) => [0, Math.max(max, ...bands.map((band) => band.high80)) * 1.06 || 1] },
       },
       axes: [
         { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
         { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(short) },
       ],
       series: [{}, ...order.map((n) => ({ label: names[n], fill: this.colour(n), stroke: this.colour(n), width: 0, paths: bars, points: { show: false } }))],
-      hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.marks(u)] },
-    }, [starts, ...order.map((n) => sums[n])], this.plot);
+      hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)] },
+    }, [all, ...order.map((n) => sums[n])], this.plot);
     this.uplot.over.append(this.tip);
+  }
+
+  // What is expected next: its first bucket has begun, so its bar is drawn already.
+  band() {
+    const ahead = this.data.ahead;
+    if (!ahead) return { starts: [], bands: [] };
+    const last = this.data.starts[this.data.starts.length - 1];
+    const bands = ahead.starts.map((at, n) => ({ at, mean: ahead.mean[n], low80: ahead.low80[n], high80: ahead.high80[n], low95: ahead.low95[n], high95: ahead.high95[n], label: ahead.labels[n] }));
+    return { starts: ahead.starts.filter((at) => at > last), bands };
+  }
+
+  ahead(u, bands) {
+    if (!bands.length) return;
+    const { ctx, bbox } = u;
+    const half = (u.valToPos(this.length(), "x", true) - u.valToPos(0, "x", true)) / 2;
+    const x = (band) => u.valToPos(band.at, "x", true);
+    const y = (value) => Math.max(bbox.top, u.valToPos(value, "y", true));
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.fillStyle = ctx.strokeStyle = this.colours.mark.info;
+    for (const level of [95, 80]) {
+      ctx.globalAlpha = level === 95 ? 0.12 : 0.2;
+      ctx.beginPath();
+      const first = bands[0], end = bands[bands.length - 1];
+      ctx.moveTo(x(first) - half, y(first["high" + level]));
+      for (const band of bands) ctx.lineTo(x(band), y(band["high" + level]));
+      ctx.lineTo(x(end) + half, y(end["high" + level]));
+      ctx.lineTo(x(end) + half, y(end["low" + level]));
+      for (const band of [...bands].reverse()) ctx.lineTo(x(band), y(band["low" + level]));
+      ctx.lineTo(x(first) - half, y(first["low" + level]));
+      ctx.fill();
+    }
+    ctx.globalAlpha = 1;
+    ctx.lineWidth = 2 * uPlot.pxRatio;
+    ctx.setLineDash([5 * uPlot.pxRatio, 4 * uPlot.pxRatio]);
+    ctx.beginPath();
+    bands.forEach((band, n) => ctx[n ? "lineTo" : "moveTo"](x(band), y(band.mean)));
+    ctx.stroke();
+    ctx.restore();
   }
 
   font() { return "12px " + getComputedStyle(document.body).fontFamily; }
@@ -123,6 +171,12 @@ export class Chart {
       item.append(swatch, name);
       return item;
     }));
+    if (!this.data.ahead) return;
+    const item = document.createElement("span");
+    const swatch = document.createElement("i");
+    swatch.className = "expected";
+    item.append(swatch, "expected, with what 4 in 5 and 19 in 20 cases are within");
+    legend.append(item);
   }
 
   marks(u) {
@@ -160,14 +214,25 @@ export class Chart {
     return this.data.marks.filter((mark) => mark.at >= start && mark.at < start + this.length());
   }
 
+  // A place on the chart: a bar, a bucket that is still to come, or both.
+  place(index) {
+    const { starts, bands } = this.band();
+    const known = this.data.starts.length;
+    const at = index < known ? this.data.starts[index] : starts[index - known];
+    const band = bands.find((one) => one.at === at);
+    return { at, band, past: index < known, label: index < known ? this.data.labels[index] : band?.label };
+  }
+
   show(index) {
-    if (index === null || index === undefined || this.data.starts[index] === undefined) { this.tip.hidden = true; return; }
-    const lines = this.lines(index);
-    const marks = this.near(index);
+    if (index === null || index === undefined || this.place(index).at === undefined) { this.tip.hidden = true; return; }
+    const { at, band, past, label } = this.place(index);
+    const lines = past ? this.lines(index) : [];
+    const marks = past ? this.near(index) : [];
     this.tip.replaceChildren();
     const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
-    add("b", this.data.labels[index]);
-    add("p", money(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
+    add("b", label);
+    if (past) add("p", money(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
+    if (band) add("p", expected(band), past ? "mark" : "");
     for (const line of lines.slice(0, 8)) {
       const row = add("p", "");
       const swatch = document.createElement("i");
@@ -180,7 +245,7 @@ export class Chart {
     }
     for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
     this.tip.hidden = false;
-    const x = this.uplot.valToPos(this.data.starts[index], "x");
+    const x = this.uplot.valToPos(at, "x");
     const right = x > this.uplot.over.clientWidth / 2;
     this.tip.style.left = right ? "auto" : `${x + 12}px`;
     this.tip.style.right = right ? `${this.uplot.over.clientWidth - x + 12}px` : "auto";
@@ -188,14 +253,17 @@ export class Chart {
 
   step(event) {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const last = this.data.starts.length - 1;
+    const last = this.data.starts.length + this.band().starts.length - 1;
     if (event.key === "Escape") { this.tip.hidden = true; return; }
     if (!move || last < 0) return;
     event.preventDefault();
-    this.at = this.at === null ? last : Math.min(last, Math.max(0, this.at + move));
+    this.at = this.at === null ? this.data.starts.length - 1 : Math.min(last, Math.max(0, this.at + move));
     this.show(this.at);
-    const lines = this.lines(this.at);
-    const said = [this.data.labels[this.at], money(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${money(line.cost)}`), ...this.near(this.at).map((mark) => mark.title)];
+    const { band, past, label } = this.place(this.at);
+    const lines = past ? this.lines(this.at) : [];
+    const said = [label];
+    if (past) said.push(money(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${money(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
+    if (band) said.push(expected(band));
     this.figure.querySelector("[aria-live]").textContent = said.join(", ");
   }
 }
