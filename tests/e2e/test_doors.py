@@ -1,4 +1,7 @@
-"""Every maker's client, through the whole system: what it sent stands in the ledger, once, with its cost."""
+"""Every maker's client, through the whole system: what it sent stands in the ledger, once, with its cost.
+
+`pytest tests/e2e/test_doors.py -s` prints the table of docs/formats.md.
+"""
 
 import json
 import time
@@ -6,13 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cloudevents.core.bindings.http import to_binary_event
+from cloudevents.core.bindings import http, kafka
 from cloudevents.core.v1.event import CloudEvent
+from kafka import KafkaProducer
+from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,7 +30,38 @@ from outlay_sdk import Outlay
 pytestmark = pytest.mark.stack
 GOLDEN = Path(__file__).parents[1] / "golden"
 LITELLM: list[dict[str, Any]] = json.loads((GOLDEN / "litellm-1.110.2-generic-api.json").read_text())
-ANSWERS: dict[str, Any] = json.loads((GOLDEN / "responses.json").read_text())
+RECORDED: dict[str, dict[str, Any]] = json.loads((GOLDEN / "recorded.json").read_text())
+PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
+USAGE = {"kind": "llm", "provider": "openai", "sku": "gpt-4o-mini", "usage": {"input_tokens": 1_000_000}}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one client sent."""
+
+    format: str
+    client: str
+    events: int
+    usd: Decimal
+
+
+ROWS = {
+    "otel": Row("OTLP traces, protobuf, gzip", f"opentelemetry-sdk and exporter {version('opentelemetry-sdk')}", 50,
+                50 * Decimal("0.003465")),
+    "litellm": Row("LiteLLM payloads", "LiteLLM 1.110.2, `GenericAPILogger`: what it posted, kept", 3,
+                   sum((Decimal(str(p["response_cost"])) for p in LITELLM), Decimal(0))),
+    "ce": Row("CloudEvents over HTTP: binary, structured", f"cloudevents {version('cloudevents')}", 2, Decimal("0.3")),
+    "ce-kafka": Row("CloudEvents over Kafka: binary, structured, and a mended dead letter",
+                    f"cloudevents {version('cloudevents')}, kafka-python {version('kafka-python')}", 3,
+                    Decimal("0.45")),
+    "openai": Row("OpenAI's answers: chat, Responses", "recorded from its API", 2, Decimal("0.000181")),
+    "anthropic": Row("Anthropic's answer: Messages", "recorded from its API", 1, Decimal("0.0024048")),
+    "gemini": Row("Google's answer: generateContent", "recorded from its API", 1, Decimal("0.0056699")),
+    "bedrock": Row("AWS' answer: Converse", "recorded from its API", 1, Decimal("0.000010675")),
+    "focus/AWS": Row("FOCUS 1.2, CSV", "rows as AWS fills them", 3, Decimal("122.58")),
+    "sdk": Row("our SDK", f"outlay-sdk {version('outlay-sdk')}", 100, 100 * Decimal("0.00021")),
+}  # fmt: skip
+"""By the source of the events; each cost is worked out by hand, or is the client's own."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +99,11 @@ def door(cli: Cli) -> Iterator[Door]:
 
 
 def trace(door: Door) -> None:
-    exporter = OTLPSpanExporter(f"{door.url}/v1/traces", headers={"Authorization": f"Bearer {door.key}"})
+    exporter = OTLPSpanExporter(
+        f"{door.url}/v1/traces",
+        headers={"Authorization": f"Bearer {door.key}"},
+        compression=Compression.Gzip,
+    )
     provider = TracerProvider(resource=Resource({"service.name": "otel"}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     for _ in range(50):
@@ -75,6 +116,52 @@ def trace(door: Door) -> None:
     provider.shutdown()
 
 
+def cloud(event_id: str, source: str, now: datetime, **data: object) -> CloudEvent:
+    attributes = {"specversion": "1.0", "type": "com.outlay.usage", "id": event_id, "source": source, "time": now,
+                  "datacontenttype": "application/json"}  # fmt: skip
+    return CloudEvent(attributes, {**USAGE, **data})
+
+
+def clouds(door: Door, now: datetime) -> None:
+    for event_id, bind in (("b", http.to_binary_event), ("s", http.to_structured_event)):
+        message = bind(cloud(event_id, "ce", now))
+        headers = {**message.headers, "X-API-Key": door.key}
+        assert httpx.post(f"{door.url}/v1/events", content=message.body, headers=headers).status_code == 202
+    producer = KafkaProducer(bootstrap_servers=door.cli.state().kafka)
+    for event_id, record in (
+        ("b", kafka.to_binary_event), ("s", kafka.to_structured_event), ("late", kafka.to_binary_event),
+    ):  # fmt: skip
+        wrong = {"usage": {"input_tokens": -1}} if event_id == "late" else {}
+        sent = record(cloud(event_id, "ce-kafka", now, tenant=door.tenant, **wrong))
+        for _ in range(2):
+            producer.send("usage.events", sent.value, headers=list(sent.headers.items())).get(20)
+    producer.close()
+
+
+def mend(door: Door) -> None:
+    """Mend the dead letter of a CloudEvent once it is there, and send it again."""
+    chosen = ("--tenant", door.tenant, "--stage", "pricer")
+    deadline = time.monotonic() + 30
+    while not door.cli.json("dead-letters", "list", *chosen):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    done = door.cli.json("dead-letters", "replay", *chosen, "--set", "data.usage.input_tokens=1000000")
+    assert done["sent"] == done["found"] >= 1
+
+
+def answers(door: Door, now: datetime) -> None:
+    for recorded in RECORDED.values():
+        provider = recorded["provider"]
+        known = {"sku": recorded["sku"]} if "sku" in recorded else {}
+        wrapped = {"response": recorded["answer"], "time": now.isoformat(), "source": provider, **known}
+        door.post(f"/v1/usage/{provider}", wrapped)
+
+
+def table() -> list[str]:
+    head = ["| Format | Client | Events | USD |", "|---|---|---:|---:|"]
+    return head + [f"| {r.format} | {r.client} | {r.events} | {r.usd.normalize():f} |" for r in ROWS.values()]
+
+
 def test_every_clients_events_are_in_the_ledger_with_their_cost(door: Door, tmp_path: Path) -> None:
     now = datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 (a sender's own clock)
     trace(door)
@@ -83,32 +170,20 @@ def test_every_clients_events_are_in_the_ledger_with_their_cost(door: Door, tmp_
         outlay.track(provider="openai", sku="gpt-4o-mini", usage={"input_tokens": 1000, "output_tokens": 100})
     assert outlay.close(20)
     door.post("/v1/litellm", [{**payload, "endTime": now.timestamp()} for payload in LITELLM])
-    door.post("/v1/usage/openai?source=openai", {**ANSWERS["openai-chat"], "created": int(now.timestamp())})
-    wrapped = {"response": ANSWERS["anthropic-messages"], "time": now.isoformat(), "source": "anthropic"}
-    door.post("/v1/usage/anthropic", wrapped)
-    usage = {"kind": "llm", "provider": "openai", "sku": "gpt-4o-mini", "usage": {"input_tokens": 1_000_000}}
-    attributes = {"specversion": "1.0", "type": "com.outlay.usage", "id": "1", "source": "ce", "time": now,
-                  "datacontenttype": "application/json"}  # fmt: skip
-    message = to_binary_event(CloudEvent(attributes, usage))
-    headers = {**message.headers, "X-API-Key": door.key}
-    assert httpx.post(f"{door.url}/v1/events", content=message.body, headers=headers).status_code == 202
+    answers(door, now)
+    clouds(door, now)
     bill = tmp_path / "bill.csv"
     bill.write_text((GOLDEN / "focus-1.2.csv").read_text().replace("2026-11-24", f"{now:%Y-%m-%d}"))
     door.cli(
         "import", "focus", str(bill), "--url", door.url, "--api-key", door.key, status=1
     )  # a credit is refused
-    expected = {
-        "otel": (50, 50 * Decimal("0.003465")),
-        "sdk": (100, 100 * Decimal("0.00021")),
-        "litellm": (3, sum((Decimal(str(p["response_cost"])) for p in LITELLM), Decimal(0))),
-        "openai": (1, Decimal("0.003532")),
-        "anthropic": (1, Decimal("0.0301598")),
-        "ce": (1, Decimal("0.15")),
-        "focus/AWS": (3, Decimal("122.58")),
-    }
+    mend(door)
+    expected = {source: (row.events, row.usd) for source, row in ROWS.items()}
     deadline = time.monotonic() + 30
     while (found := door.ledger()) != expected:
         assert time.monotonic() < deadline, found
         time.sleep(0.5)
     unpriced = f"SELECT source, sku, price_ref FROM costs WHERE tenant = '{door.tenant}' AND unpriced"  # noqa: S608
     assert door.cli.json("query", unpriced) == []
+    print("\n" + "\n".join(table()))  # noqa: T201 (for the page)
+    assert "\n".join(table()) in PAGE.read_text(), "put the table that this printed into docs/formats.md"

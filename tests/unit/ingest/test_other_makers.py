@@ -15,6 +15,7 @@ from outlay_pricer.domain import CompiledCatalog, price
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 ANSWERS: dict[str, Any] = json.loads((GOLDEN / "responses.json").read_text())
+RECORDED: dict[str, dict[str, Any]] = json.loads((GOLDEN / "recorded.json").read_text())
 LITELLM: list[dict[str, Any]] = json.loads((GOLDEN / "litellm-1.110.2-generic-api.json").read_text())
 
 
@@ -117,6 +118,20 @@ async def test_answers_of_providers(
     assert cost.price_status == "priced", cost.price_ref
     if usd is not None:
         assert cost.cost == usd
+
+
+@pytest.mark.parametrize("name", sorted(RECORDED))
+async def test_recorded_answers_cost_what_they_do_by_hand(
+    late: Rig, catalog: CompiledCatalog, name: str
+) -> None:
+    recorded = RECORDED[name]
+    assert set(recorded["source"]) == {"repository", "path", "commit", "license"}
+    known = {"sku": recorded["sku"]} if "sku" in recorded else {}
+    wrapped = {"response": recorded["answer"], "time": NOW.isoformat(), **known}
+    answer = await send(late, f"/v1/usage/{recorded['provider']}", wrapped)
+    assert answer.json() == {"accepted": 1, "rejected": 0}
+    cost = price(late.sink.events()[0], catalog)
+    assert (cost.price_status, cost.cost) == ("priced", recorded["usd"])
 
 
 async def test_a_wrapped_answer_brings_what_only_the_caller_knows(late: Rig) -> None:
