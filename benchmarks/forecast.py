@@ -2,9 +2,10 @@
 
     .venv/bin/uv run --frozen --all-packages --group bench python benchmarks/forecast.py [--series 10] [--json]
 
-Generated series are four weeks of hours (tests/unit/forecast/generated.py), 72 hours ahead. Public ones come with
-packages: hourly temperatures of Seattle and San Francisco and monthly employment (vega_datasets), sea temperatures
-and CO2 (statsmodels). Every forecast sees only what is before it.
+Generated series are four weeks of hours (tests/unit/forecast/generated.py), 72 hours ahead; one and two weeks of
+hours; and months. Public ones come with packages: hourly temperatures of Seattle and San Francisco and monthly
+employment (vega_datasets), passengers of airlines (statsforecast), sea temperatures and CO2 (statsmodels).
+Every forecast sees only what is before it.
 
 - MASE: mean absolute error over that of the seasonal naive forecast one step ahead in the history (Hyndman and
   Koehler 2006); less than 1 is better than it.
@@ -57,6 +58,24 @@ def generated(count: int) -> Iterator[Case]:
         yield Case(kind, hours(kind, count, 672 + 72, seed=11), (24, 168), 72)
 
 
+def short(count: int) -> Iterator[Case]:
+    """One and two weeks of hours: of each kind a few, but of those whose level moves, which nobody could foresee."""
+    from tests.unit.forecast.generated import KINDS, hours
+
+    for length, steps in ((336, 72), (336, 168), (168, 48)):
+        some = [hours(kind, max(count // 2, 1), length + steps, seed=11) for kind in KINDS if kind != "moved"]
+        yield Case(f"{length} hours, {steps} ahead", np.concatenate(some), (24, 168), steps)
+
+
+def monthly(count: int) -> Iterator[Case]:
+    from tests.unit.forecast.generated import MONTHLY, months
+
+    for kind in MONTHLY:
+        yield Case(kind, months(kind, count, 72, seed=11), (12,), 12)
+    some = np.concatenate([months(kind, count, 48, seed=11) for kind in MONTHLY])
+    yield Case("36 months", some, (12,), 12)
+
+
 def public(count: int) -> Iterator[Case]:
     import statsmodels.api as sm
     from vega_datasets import local_data
@@ -65,6 +84,10 @@ def public(count: int) -> Iterator[Case]:
         temperatures = getattr(local_data, city)()["temp"].to_numpy(dtype=float)
         starts = np.linspace(0, len(temperatures) - 744, count).astype(int)
         yield Case(city, np.stack([temperatures[n : n + 744] for n in starts]), (24, 168), 72)
+    from statsforecast.utils import AirPassengers
+
+    flights = np.asarray(AirPassengers, dtype=float)
+    yield Case("air passengers", np.stack([flights[n : n + 96] for n in range(0, 49, 6)]), (12,), 12)
     jobs = local_data.us_employment().drop(columns=["month", "nonfarm_change"])
     yield Case("us_employment", jobs.to_numpy(dtype=float).T, (12,), 12)
     sea = sm.datasets.elnino.load_pandas().data.to_numpy(dtype=float)[:, 1:].ravel()
@@ -135,14 +158,15 @@ def main() -> None:
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    for group, cases in (("generated", generated(chosen.series)), ("public", public(chosen.series))):
-        for case in cases:
+    groups = {"generated": generated, "short": short, "monthly": monthly, "public": public}
+    for group, cases in groups.items():
+        for case in cases(chosen.series):
             for name, model in MODELS.items():
                 row = {"group": group, "series": case.name, "model": name, **measure(case, model)}
                 rows.append(row)
                 if not chosen.json:
                     print(_line(row), flush=True)
-    for group in ("generated", "public"):
+    for group in groups:
         for name in MODELS:
             some = [row for row in rows if row["group"] == group and row["model"] == name]
             mean = {key: float(np.mean([row[key] for row in some])) for key in list(some[0])[3:]}
@@ -154,7 +178,7 @@ def main() -> None:
 
 
 def _line(row: dict[str, object]) -> str:
-    text = f"{row['group']:<10} {row['series']:<14} {row['model']:<15} MASE {row['mase']:6.3f}"
+    text = f"{row['group']:<9} {row['series']:<20} {row['model']:<15} MASE {row['mase']:6.3f}"
     return (
         f"{text}   80: {row['coverage80']:5.1f}   95: {row['coverage95']:5.1f}"
         f"   {row['series_per_second']:9.1f} series/s"

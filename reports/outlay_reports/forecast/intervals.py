@@ -67,7 +67,7 @@ def _scale(errors: Array, steps: int, values: Array) -> Array:
         found: Array = smooth[:steps]
         return found
     last = np.mean(smooth[-max(tested // 4, 1) :], axis=0)
-    more = (np.arange(tested + 1, steps + 1) / tested)[:, None] ** 0.75 * last
+    more = (np.arange(tested + 1, steps + 1) / tested)[:, None] ** 0.85 * last
     return np.concatenate([smooth, more])
 
 

@@ -52,7 +52,10 @@ def candidates(
 def repeats(past: Array, periods: Sequence[int], steps: int, once: Sequence[int] = ()) -> Array:
     """Return what repeats the last value, the last season, the mean of the last seasons, and that with growth."""
     found = [np.repeat(past[:, -1][None, :], steps, axis=0)]
-    found += [past[:, -period:].T[np.arange(steps) % period] for period in once]
+    found.append(_drifted(past, steps, max(periods, default=1)))
+    for period in once:
+        last = _capped(past, period, min(periods, default=period))[np.arange(steps) % period]
+        found += [last, last * _growth(past, period) ** (1 + np.arange(steps)[:, None] // period)]
     for period in periods:
         last = past[:, -period:].T
         found.append(last[np.arange(steps) % period])
@@ -64,6 +67,41 @@ def repeats(past: Array, periods: Sequence[int], steps: int, once: Sequence[int]
             found.append(np.mean(seasons, axis=0).T[np.arange(steps) % period])
             found.append(_grown(seasons, steps))
     return np.stack(found, axis=2)
+
+
+def _capped(past: Array, period: int, day: int) -> Array:
+    """Return the last season, its incidents cut to three times what is usual at that hour: period x series."""
+    last = past[:, -period:].T
+    if period % day or past.shape[1] < 3 * day:
+        return last
+    whole = past[:, past.shape[1] % day :].reshape(len(past), -1, day)
+    usual = np.tile(np.median(whole, axis=1).T, (period // day, 1))
+    found: Array = np.where(usual > 0, np.minimum(last, 3 * usual), last)
+    return found
+
+
+def _growth(past: Array, period: int) -> Array:
+    """Return by how much the values since a season ago are more than those of a season before them."""
+    common = past.shape[1] - period
+    if common < 1:
+        return np.ones(len(past))
+    later = np.sum(past[:, -common:], axis=1)
+    before = np.sum(past[:, -common - period : -period], axis=1)
+    # What little there is to compare says little: a few hours, or hardly any cost.
+    trust = min(common / period, 1.0) ** 0.5
+    found: Array = np.clip(later / np.maximum(before, 1e-12), 0.33, 3.0) ** trust
+    return np.where(before > 0, found, 1.0)
+
+
+def _drifted(past: Array, steps: int, period: int) -> Array:
+    """Return the last season, growing on by as many percent a step as all of the history did."""
+    span = min(period, past.shape[1] // 2)
+    first, last = (np.mean(part, axis=1) for part in (past[:, :span], past[:, -span:]))
+    rate = np.clip(last / np.maximum(first, 1e-12), 0.1, 10.0) ** (1 / max(past.shape[1] - span, 1))
+    rate = np.where((first > 0) & (last > 0), rate, 1.0)
+    ahead = np.arange(steps)[:, None]
+    found: Array = past[:, -span:].T[np.arange(steps) % span] * rate ** (span * (1 + ahead // span))
+    return found
 
 
 def _grown(seasons: Array, steps: int) -> Array:

@@ -5,6 +5,7 @@ from numpy.random import Generator
 
 from outlay_reports.forecast.smoothing import Array
 
+MONTHLY = ("growing months", "seasonal months", "both months", "wandering months", "flat months")
 KINDS = ("busy", "noisy", "growing", "persistent", "moved", "incident", "flat", "sparse")
 
 
@@ -41,3 +42,25 @@ def _series(kind: str, length: int, draw: Generator) -> Array:  # noqa: PLR0911 
     if kind == "sparse":
         return np.where(draw.random(length) < shape / size * 0.1, draw.gamma(2, size, length), 0.0)
     return shape * noise
+
+
+def months(kind: str, count: int, length: int, seed: int = 1) -> Array:
+    """Return `count` monthly series of `length` values: growth of up to 6 % a month, years, wandering levels."""
+    draw = np.random.default_rng(seed)
+    return np.array([_monthly(kind, length, draw) for _ in range(count)])
+
+
+def _monthly(kind: str, length: int, draw: Generator) -> Array:
+    t = np.arange(length)
+    size = draw.uniform(5, 50)
+    year = 1 + draw.uniform(0, 0.5) * np.sin(2 * np.pi * (t + draw.integers(12)) / 12)
+    noise: Array = np.exp(draw.normal(0, 0.06, length))
+    if kind == "growing months":
+        return size * (1 + draw.uniform(0, 0.06)) ** t * noise
+    if kind == "seasonal months":
+        return size * year * noise
+    if kind == "both months":
+        return size * year * (1 + draw.uniform(0, 0.03)) ** t * noise
+    if kind == "wandering months":
+        noise = np.exp(np.cumsum(draw.normal(0.01, 0.06, length)))
+    return size * noise

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.forecast.generated import KINDS, hours
+from tests.unit.forecast.generated import KINDS, MONTHLY, hours, months
 
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.books import summed
 from outlay_reports.forecast.engine import usable
 from outlay_reports.forecast.models import candidates
+from outlay_reports.forecast.smoothing import Array
 
 WEEKS = 672
 STEPS = 48
@@ -25,6 +26,34 @@ def test_it_beats_the_seasonal_naive_forecast_and_its_intervals_hold(kind: str) 
     mase = np.mean(np.abs(actual - found.mean) / scale)
     assert mase < np.mean(np.abs(actual - naive) / scale)
     for level, least, most in ((80, 0.68, 0.92), (95, 0.90, 0.995)):
+        held = np.mean((found.lower[level] <= actual) & (actual <= found.upper[level]))
+        assert least < held < most, f"{level} % intervals hold {held:.1%}"
+
+
+@pytest.mark.parametrize(("length", "steps"), [(168, 48), (240, 48), (336, 72), (336, 168)])
+def test_intervals_hold_on_two_weeks_of_hours_and_less(length: int, steps: int) -> None:
+    """All kinds together, but those whose level moves in the very hours that are asked for."""
+    every = np.concatenate([hours(kind, 20, length + steps) for kind in KINDS if kind != "moved"])
+    _hold(every, (24, 168), steps)
+
+
+@pytest.mark.parametrize(("length", "steps"), [(24, 6), (36, 12), (60, 12)])
+def test_intervals_hold_on_months(length: int, steps: int) -> None:
+    _hold(np.concatenate([months(kind, 40, length + steps) for kind in MONTHLY]), (12,), steps)
+
+
+@pytest.mark.parametrize("kind", ["growing", "growing months"])
+def test_intervals_hold_on_what_grows(kind: str) -> None:
+    if kind == "growing":
+        _hold(hours(kind, 60, WEEKS + 72), (24, 168), 72)
+    else:
+        _hold(months(kind, 60, 72), (12,), 12)
+
+
+def _hold(every: Array, periods: tuple[int, ...], steps: int) -> None:
+    past, actual = every[:, :-steps], every[:, -steps:].T
+    found = bands(forecast(past, periods, steps), past)
+    for level, least, most in ((80, 0.74, 0.91), (95, 0.90, 0.99)):
         held = np.mean((found.lower[level] <= actual) & (actual <= found.upper[level]))
         assert least < held < most, f"{level} % intervals hold {held:.1%}"
 
