@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import By, Tenant, Tz, Where, reading
+from outlay.cli.asking import AsJsonOption as AsJson
+from outlay.cli.asking import By, Format, Tenant, Tz, Where, give, reading
 from outlay.cli.common import CommandError, err, out, told
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def forecast(
     full: Annotated[
         float | None, typer.Option(help="With --meter: when does its daily use reach this?")
     ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="When is a reservation of so many GPUs full, by gpu_seconds?")
+    ] = None,
     what_if: Annotated[
         list[str] | None,
         typer.Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), MODEL>OTHER=50%."),
@@ -54,6 +58,7 @@ def forecast(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
+    as_json: AsJson = False,
 ) -> None:
     """Forecast costs with intervals that were tested on the past: NDJSON, one value a line.
 
@@ -69,7 +74,9 @@ def forecast(
 
       outlay forecast --what-if "claude-opus-4-1>claude-sonnet-4-5=50%" --summary
 
-      outlay forecast --meter gpu_seconds --full 691200
+      outlay forecast --gpus 8
+
+      outlay forecast --meter output_tokens --full 5e8
     """
     from outlay_reports.errors import AskError
 
@@ -86,10 +93,10 @@ def forecast(
         now = SystemClock().now()
         question = _question(by, tz, where, tenant, freq, now)
         changes = [read_change(text) for text in what_if or []]
-        if full is not None:
-            _full(books, question, meter, full, now)
+        if full is not None or gpus is not None:
+            _full(books, question, meter, full, gpus, now, as_json=as_json)
         elif summary or (summary is None and out.is_terminal and horizon is None and not meter):
-            _summary(books, question, changes, now)
+            _summary(books, question, changes, now, as_json=as_json)
         else:
             _write(_of_books(books, question, horizon, meter, changes, now, totals=totals))
 
@@ -201,32 +208,49 @@ def _models(books: "Books", question: "Question", now: "datetime") -> dict[str, 
     return {cell.keys[0]: cell.sums for cell in cells}
 
 
-def _summary(books: "Books", question: "Question", changes: "list[Change]", now: "datetime") -> None:
+def _summary(
+    books: "Books", question: "Question", changes: "list[Change]", now: "datetime", *, as_json: bool
+) -> None:
     from outlay.catalog.publish import newest
     from outlay.forecast.history import land
     from outlay.forecast.summary import budget_sheet, landing_sheet
     from outlay.local import stores
-    from outlay.reports.write import to_terminal
     from outlay_kit.clock import SystemClock
     from outlay_reports.forecast.whatif import factors
 
     found = land(books, question, now)
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
     factor = factors(changes, _models(books, question, now), [middle])[0] if changes else 1.0
-    to_terminal(landing_sheet(question, found, factor, [str(change) for change in changes]), out)
+    give(
+        landing_sheet(question, found, factor, [str(change) for change in changes]),
+        Format.table,
+        as_json,
+        None,
+    )
     catalog = newest(stores()[0], SystemClock())
     tenants = question.tenants or tuple(books.tenants())
     budgets = () if catalog is None else catalog.budgets
     sheet = budget_sheet(books, budgets, tenants, now)
     if sheet.rows:
-        out.print()
-        to_terminal(sheet, out)
+        if not as_json:
+            out.print()
+        give(sheet, Format.table, as_json, None)
 
 
-def _full(books: "Books", question: "Question", meter: str, amount: float, now: "datetime") -> None:
-    from outlay.forecast.summary import full_sheet
-    from outlay.reports.write import to_terminal
+def _full(
+    books: "Books",
+    question: "Question",
+    meter: str,
+    amount: float | None,
+    gpus: int | None,
+    now: "datetime",
+    *,
+    as_json: bool,
+) -> None:
+    from outlay.forecast.summary import GPU_METER, full_sheet
 
-    if not meter:
+    if gpus is not None:
+        meter, amount = meter or GPU_METER, gpus * 86_400.0
+    if not meter or amount is None:
         raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
-    to_terminal(full_sheet(books, question, now, meter, amount), out)
+    give(full_sheet(books, question, now, meter, amount, gpus=gpus), Format.table, as_json, None)

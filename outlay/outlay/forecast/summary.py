@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from outlay.forecast.history import Landed, land, past
 from outlay_kit.spans import period_of
 from outlay_reports.adapters.books import Books
+from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
@@ -65,6 +67,7 @@ def budget_sheet(books: Books, budgets: Sequence[Budget], tenants: Sequence[str]
         Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"),
         Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80 % from", "usd"),
         Column("upper80_usd", "to", "usd"), Column("breaks", "breaks it"), Column("when", "around"),
+        Column("probability", "probability", "share", wide=True),
     )  # fmt: skip
     return Sheet("budgets", "Budgets", columns, tuple(rows))
 
@@ -89,6 +92,7 @@ def _budget_row(books: Books, budget: Budget, tenant: str, now: datetime) -> Row
         Spent(found.spent.cost, found.spent.unpriced), _spent(found.landing.expected, found), low, high,
         likely(found.landing.over(amount), tested=found.landing.tested),
         "already" if found.spent.cost > budget.amount * 10**12 else when,
+        Fraction(round(found.landing.over(amount), 4)).limit_denominator(10_000) if found.landing.tested else None,
     )  # fmt: skip
     return Row(values)
 
@@ -104,29 +108,47 @@ def likely(probability: float, *, tested: bool) -> str:
     return "> 99 %" if probability > 0.99 else f"{probability:.0%}".replace("%", " %")
 
 
-def full_sheet(books: Books, question: Question, now: datetime, meter: str, amount: float) -> Sheet:
-    """Return when the daily use of a meter reaches `amount`, by the growth of the past months."""
+GPU_METER = "gpu_seconds"
+
+
+def full_sheet(
+    books: Books, question: Question, now: datetime, meter: str, amount: float, *, gpus: int | None = None
+) -> Sheet:
+    """Return when the daily use of a meter reaches `amount`, by the growth of the past months.
+
+    `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs.
+    """
     known = past(books, replace(question, by=(), unit="day"), now, meter)
-    found = growth(known.values[0] if len(known.keys) else known.values.reshape(-1))
-    usual, soon, late = found.days_until(amount)
+    if not known.values.any():
+        raise AskError(
+            f"there is no whole day of {meter} yet", "see what is metered: outlay report top --json"
+        )
+    found = growth(known.values[0])
+    size = 86_400 if gpus else 1
+    whole = f"the reservation of {gpus:,} GPUs" if gpus else f"{amount:,.0f} a day"
 
     def day(days: float | None) -> str:
-        return (
-            "not at that growth"
-            if days is None
-            else f"{now.astimezone(question.zone) + timedelta(days=days):%Y-%m-%d}"
-        )
+        at = None if days is None else now.astimezone(question.zone) + timedelta(days=days)
+        return "not at that growth" if at is None else f"{at:%Y-%m-%d}"
 
+    usual, soon, late = map(day, found.days_until(amount))
+    full = found.level >= amount
+    unit = "GPUs used now" if gpus else "a day now"
     rows = (
-        Row(("a day now", f"{found.level:,.0f}")), Row(("growth a day", f"{found.slope:+,.2f}")),
-        Row((f"reaches {amount:,.0f}", "has already" if found.level >= amount else day(usual))),
-        Row(("soonest (80 %)", day(soon))), Row(("latest (80 %)", day(late))),
+        Row(("level", unit, f"{found.level / size:,.2f}" if gpus else f"{found.level:,.0f}")),
+        Row(("growth", "growth a day", f"{found.slope / size:+,.3f}" if gpus else f"{found.slope:+,.2f}")),
+        Row(("full", f"{whole} is full on" if gpus else f"reaches {whole}", "has already" if full else usual)),
+        Row(("soonest", "soonest (80 %)", soon)), Row(("latest", "latest (80 %)", late)),
     )  # fmt: skip
     days = len(known.starts)
-    notes = (
-        (f"from {days} days of history",)
-        if days >= 21
-        else (f"only {days} days of history: take it as a guess",)
+    sure = (
+        f"from {days} days of history" if days >= 21 else f"only {days} days of history: take it as a guess"
     )
-    columns = (Column("what", ""), Column("value", "value"))
-    return Sheet("full", f"When {meter} reaches {amount:,.0f} a day", columns, rows, notes=notes)
+    said = (
+        f"at this growth {whole} is full on {usual}, between {soon} and {late} in 80 % of cases"
+        if not full and found.slope > 0
+        else f"{whole} is {'full already' if full else 'not reached: use does not grow'}"
+    )
+    columns = (Column("name", "", wide=True), Column("what", ""), Column("value", "value"))
+    title = f"When {whole} is full" if gpus else f"When {meter} reaches {whole}"
+    return Sheet("full", title, columns, rows, notes=(said, sure))

@@ -182,6 +182,9 @@ def test_a_forecast_of_the_books_is_coherent_and_says_when_budgets_break(run: Ru
     assert "expected at the end" in summary
     assert "All AI" in summary
     assert "growth a day" in run("forecast", "--meter", "input_tokens", "--full", "1e9").stdout
+    assert "no whole day of gpu_seconds" in run("forecast", "--gpus", "8", code=1).stderr
+    budgets = json.loads(run("forecast", "--summary", "--json").stdout.splitlines()[1])
+    assert 0 <= float(budgets["rows"][0]["probability"]) <= 1
     half = [
         json.loads(line)
         for line in run("forecast", "--horizon", "1", "--what-if", "price=-50%").stdout.splitlines()
