@@ -20,7 +20,7 @@ from outlay_kit.bus import (
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import MAX_RECORD_BYTES, USAGE_EVENTS, Topic, usage_topics
+from outlay_schemas.topics import MAX_RECORD_BYTES, Topic
 
 with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 warns of
     warnings.filterwarnings("ignore", r"(read|open)_text is deprecated", DeprecationWarning)
@@ -285,24 +285,5 @@ def read_newest(
                     on_records(values)
                 if len(values) >= most:
                     consumer.seek_to_end()
-        finally:
-            consumer.close(autocommit=False)
-
-
-def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
-    """Return how many records of `topics` a group has not committed yet. Raises Retryable.
-
-    The topics of single tenants belong to `usage.events`.
-    """
-    with _away("Kafka does not answer"):
-        consumer: Any = KafkaConsumer(group_id=group, **{**settings.client_options(), **_READ})
-        try:
-            own = usage_topics(consumer.topics()) if USAGE_EVENTS.name in topics else {}
-            places = [
-                TopicPartition(t, p) for t in {*topics, *own} for p in consumer.partitions_for_topic(t) or ()
-            ]
-            ends = consumer.end_offsets(places)
-            starts = consumer.beginning_offsets(places)
-            return sum(max(0, ends[place] - (consumer.committed(place) or starts[place])) for place in places)
         finally:
             consumer.close(autocommit=False)

@@ -41,6 +41,15 @@ class ApiKey(msgspec.Struct, frozen=True):
     requests_per_minute: int = 0
     """0: no limit, here and below."""
     events_per_minute: int = 0
+    events_per_day: int = 0
+    events_per_month: int = 0
+    rotated_from: str = ""
+    """The first key of a line of rotated ones; empty: this is it."""
+
+    @property
+    def line(self) -> str:
+        """What quotas are counted under: to rotate a key gives it no new one."""
+        return self.rotated_from or self.id
 
     def opens(self, now: datetime) -> bool:
         """Whether it is in force."""
@@ -53,6 +62,8 @@ class Limits:
 
     requests_per_minute: int = 0
     events_per_minute: int = 0
+    events_per_day: int = 0
+    events_per_month: int = 0
 
 
 class _File(msgspec.Struct):
@@ -96,7 +107,7 @@ class KeyFile:
             raise KeyFileError(
                 f"there is no scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}"
             )
-        key, whole = _make(tenant, scopes, now, name, limits)
+        key, whole = _make(tenant, scopes, now, name, limits=limits)
         with self._alone():
             keys = [*self.all(), key]
             self._log("keys.create", key, now)
@@ -124,8 +135,10 @@ class KeyFile:
             old = next((key for key in keys if key.id == key_id and key.opens(now)), None)
             if old is None:
                 return None
-            limits = Limits(old.requests_per_minute, old.events_per_minute)
-            new, whole = _make(old.tenant, old.scopes, now, old.name, limits)
+            limits = Limits(
+                old.requests_per_minute, old.events_per_minute, old.events_per_day, old.events_per_month
+            )
+            new, whole = _make(old.tenant, old.scopes, now, old.name, limits=limits, line=old.line)
             ends = min(now + grace, old.expires or now + grace)
             self._log("keys.rotate", old, now, successor=new.id, expires=ends.isoformat())
             self._write([*(structs.replace(key, expires=ends) if key is old else key for key in keys), new])
@@ -202,13 +215,14 @@ class KeyRing:
 
 
 def _make(
-    tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str, limits: Limits
+    tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str, *, limits: Limits, line: str = ""
 ) -> tuple[ApiKey, str]:
     key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
     key = ApiKey(
         key_id, tenant, scopes, _sha256(secret), now, name=name,
         requests_per_minute=limits.requests_per_minute, events_per_minute=limits.events_per_minute,
+        events_per_day=limits.events_per_day, events_per_month=limits.events_per_month, rotated_from=line,
     )  # fmt: skip
     return key, f"out_live_{key_id}_{secret}"
 

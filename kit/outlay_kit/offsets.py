@@ -6,6 +6,7 @@ from typing import Any
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Record
 from outlay_kit.settings import KafkaSettings
+from outlay_schemas.topics import USAGE_EVENTS, usage_topics
 
 from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
 from kafka.errors import KafkaError  # isort: skip
@@ -113,3 +114,16 @@ class Offsets:
 def behind(at: Places, end: Places) -> int:
     """Return how many records `at` is behind `end`."""
     return sum(max(0, offset - at.get(partition, 0)) for partition, offset in end.items())
+
+
+def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
+    """Return how many records of `topics` a group has not committed yet. Raises Retryable.
+
+    The topics of single tenants belong to `usage.events`.
+    """
+    offsets = Offsets(settings)
+    try:
+        own = usage_topics(offsets.topics()) if USAGE_EVENTS.name in topics else {}
+        return sum(behind(offsets.committed(group, t), offsets.ends(t)) for t in {*topics, *own})
+    finally:
+        offsets.close()

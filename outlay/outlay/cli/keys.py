@@ -39,6 +39,12 @@ def create(
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     requests_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
     events_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EVENTS/day|month", help="Events of a calendar day or month, UTC; may be repeated."
+        ),
+    ] = None,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,11 +55,13 @@ def create(
       outlay keys create --tenant acme --name checkout
 
       outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
+
+      outlay keys create --tenant trial --quota 10000/day --quota 100000/month
     """
     from outlay_kit.keys import Limits
 
     scopes = tuple(scope or ["ingest"])
-    limits = Limits(requests_per_minute, events_per_minute)
+    limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
     with _file(keys_file) as (file, now):
         key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`
     _print_key(key, as_json, tenant=tenant, scopes=scopes)
@@ -72,7 +80,7 @@ def list_keys(
     if as_json:
         print_json([_as_dict(key, now) for key in keys])
     else:
-        columns = ("id", "tenant", "scopes", "name", "state", "limits a minute")
+        columns = ("id", "tenant", "scopes", "name", "state", "limits")
         table("", columns, [_row(key, now) for key in keys], "there is no key; make one: outlay keys create")
 
 
@@ -162,6 +170,19 @@ def _actor(user: Callable[[], str]) -> str:
         return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
+def _quotas(given: list[str]) -> dict[str, int]:
+    """Read 10000/day and 100000/month."""
+    found: dict[str, int] = {}
+    for text in given:
+        events, slash, period = text.partition("/")
+        if not slash or period not in ("day", "month") or not events.isdecimal() or not int(events):
+            raise CommandError(
+                f"{text!r} is no quota", "write how many events, as in 10000/day or 100000/month"
+            )
+        found[f"events_per_{period}"] = int(events)
+    return found
+
+
 def _id(key: str) -> str:
     """Take the id out of a whole key, so that nobody has to cut it."""
     return key.split("_")[2] if key.startswith("out_live_") and key.count("_") >= 3 else key
@@ -180,12 +201,16 @@ def _as_dict(key: "ApiKey", now: datetime) -> dict[str, object]:
         "id": key.id, "tenant": key.tenant, "scopes": key.scopes, "name": key.name, "state": _state(key, now),
         "created": key.created, "expires": key.expires, "revoked": key.revoked,
         "requests_per_minute": key.requests_per_minute, "events_per_minute": key.events_per_minute,
+        "events_per_day": key.events_per_day, "events_per_month": key.events_per_month,
     }  # fmt: skip
 
 
 def _row(key: "ApiKey", now: datetime) -> tuple[str, ...]:
     """Return what a narrow terminal has room for: the id must never be cut."""
-    limits = ((key.requests_per_minute, "requests"), (key.events_per_minute, "events"))
+    limits = (
+        (key.requests_per_minute, "requests/minute"), (key.events_per_minute, "events/minute"),
+        (key.events_per_day, "events/day"), (key.events_per_month, "events/month"),
+    )  # fmt: skip
     shown = ", ".join(f"{limit:,} {what}" for limit, what in limits if limit)
     return key.id, key.tenant, " ".join(key.scopes), key.name, _state(key, now), shown
 

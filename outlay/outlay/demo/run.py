@@ -18,7 +18,7 @@ from outlay.demo.watch import Follower, Spend
 from outlay.demo.workload import TENANT, usage_events
 from outlay.local.state import LocalState
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import committed_lag
+from outlay_kit.offsets import committed_lag
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS

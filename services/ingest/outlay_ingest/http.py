@@ -18,10 +18,12 @@ from outlay_ingest.body import Body
 from outlay_ingest.budget import Budget
 from outlay_ingest.domain.doors import GATES, Gate
 from outlay_ingest.domain.items import Head, Reader
+from outlay_ingest.domain.quotas import nearest
 from outlay_ingest.domain.rates import Meters, Standing
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
 from outlay_ingest.otlp import failure, success
 from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
+from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
 from outlay_kit.clock import Clock
@@ -43,6 +45,7 @@ class Door:
         budget: Budget,
         clock: Clock,
         health: Health,
+        quotas: Quotas,
     ) -> None:
         self._settings = settings
         self._keys = keys
@@ -53,6 +56,7 @@ class Door:
         self._future = timedelta(hours=settings.future_hours)
         self._age = timedelta(days=settings.age_days)
         self._meters = Meters()
+        self._quotas = quotas
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
         """Return the ASGI application."""
@@ -83,10 +87,7 @@ class Door:
 
     async def _take(self, gate: Gate, request: Request) -> Response:
         key = self._key(request)
-        limits = key.requests_per_minute, key.events_per_minute
-        standing = self._meters.admit(key.id, *limits, self._clock.monotonic())
-        if standing is not None and standing.wait:
-            raise _slow_down(key, standing)
+        self._admit(key)
         media = _media(request)
         if media not in gate.media:
             detail = f"{media} is not one of {', '.join(gate.media)}"
@@ -103,10 +104,28 @@ class Door:
         metrics.IGNORED.inc(kept.ignored)
         response = success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
         taken = kept.accepted + len(kept.refusals)
-        standing = self._meters.charge(key.id, *limits, taken, self._clock.monotonic())
+        standing = self._charge(key, taken)
         if standing is not None:
             response.headers.update(standing.headers())
         return response
+
+    def _admit(self, key: ApiKey) -> None:
+        """Count a request against the key's limits. Raises Problem."""
+        quota = self._quotas.standing(key)
+        if quota is not None and quota.wait:
+            raise _used_up(key, quota)
+        limits = key.requests_per_minute, key.events_per_minute
+        rate = self._meters.admit(key.id, *limits, self._clock.monotonic())
+        if rate is not None and rate.wait:
+            raise _slow_down(key, rate)
+
+    def _charge(self, key: ApiKey, taken: int) -> Standing | None:
+        """Count the events of a request, and say how the key stands then; None if it has no limit."""
+        limits = key.requests_per_minute, key.events_per_minute
+        rate = self._meters.charge(key.id, *limits, taken, self._clock.monotonic())
+        self._quotas.charge(key, taken)
+        quota = self._quotas.standing(key)
+        return nearest([one for one in (rate, quota) if one is not None])
 
     async def _keep(self, tenant: str, body: bytes, reader: Reader) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
@@ -164,9 +183,19 @@ async def _openapi(_: Request) -> Response:
 
 def _slow_down(key: ApiKey, standing: Standing) -> Problem:
     detail = f"key {key.id} may send {standing.limit} a minute; send the same again after Retry-After seconds"
-    problem = Problem(
-        HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", detail, retry_after=standing.wait, close=True
+    return _come_later("rate_limited", detail, standing)
+
+
+def _used_up(key: ApiKey, standing: Standing) -> Problem:
+    detail = (
+        f"the quota of key {key.id}, {standing.limit} events, is used up until Retry-After seconds from now"
     )
+    return _come_later("quota_exceeded", detail, standing)
+
+
+def _come_later(code: str, detail: str, standing: Standing) -> Problem:
+    later = HTTPStatus.TOO_MANY_REQUESTS
+    problem = Problem(later, code, detail, retry_after=standing.wait, close=True)
     problem.headers |= standing.headers()
     return problem
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from outlay_ingest.budget import Budget
 from outlay_ingest.http import Door
 from outlay_ingest.protocol import GuardedProtocol
+from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
 from outlay_kit.bus import RecordSink
@@ -60,6 +62,8 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     end_when_stalled(health)
     sink = connect(settings, clock)
     keys = KeyRing(settings.keys_file, clock)
+    name = f"{socket.gethostname()}-{settings.port}"
+    quotas = Quotas(settings.keys_file.with_suffix(".quotas"), name, clock)
     budget = Budget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock.monotonic)
@@ -68,7 +72,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_every_second(keys, writer, health))
+        refreshing = asyncio.create_task(_every_second(keys, quotas, writer, health))
         health.progress()
         health.watch(lambda: True)
         health.ready = True
@@ -76,9 +80,12 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         health.ready = False
         refreshing.cancel()
         await writer.drain()
+        quotas.sync()
         await asyncio.to_thread(sink.close)
 
-    door = Door(settings=settings, keys=keys, writer=writer, budget=budget, clock=clock, health=health)
+    door = Door(
+        settings=settings, keys=keys, writer=writer, budget=budget, clock=clock, health=health, quotas=quotas
+    )
     # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
@@ -98,12 +105,13 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     )
 
 
-async def _every_second(keys: KeyRing, writer: Writer, health: Health) -> None:
+async def _every_second(keys: KeyRing, quotas: Quotas, writer: Writer, health: Health) -> None:
     """Take up new and revoked keys. Tell the watchdog that this loop turns and Kafka's client is well."""
     while True:
         await asyncio.sleep(1.0)
         if not writer.wedged():
             health.progress()
+        quotas.sync()
         try:
             keys.refresh()
         except KeyFileError:

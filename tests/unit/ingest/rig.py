@@ -11,6 +11,7 @@ import httpx
 
 from outlay_ingest.budget import Budget
 from outlay_ingest.http import Door
+from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
 from outlay_kit.clock import FakeClock
@@ -119,6 +120,7 @@ class Rig:
         self.writer = Writer(self.sink, self.budget, limits, self.clock.monotonic)
         self.health = Health(self.clock, 60)
         self.health.ready = True
+        self.quotas = Quotas(folder / "quotas", "a", self.clock)
         self.door = Door(
             settings=self.settings,
             keys=self.keys,
@@ -126,6 +128,7 @@ class Rig:
             budget=self.budget,
             clock=self.clock,
             health=self.health,
+            quotas=self.quotas,
         )
         transport = httpx.ASGITransport(self.door.app(), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")

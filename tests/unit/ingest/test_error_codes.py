@@ -9,7 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PLACES = {"Invalid": 0, "Problem": 1, "BadLine": 2}
 """Constructors of refusals, and which argument is the code."""
-FROM_VARIABLES = {"gzip", "zstd", "key_missing", "key_unknown", "price_data_invalid"}
+FROM_VARIABLES = {
+    "gzip", "zstd", "key_missing", "key_unknown", "rate_limited", "quota_exceeded", "price_data_invalid",
+}  # fmt: skip
 """Codes that are no literal where they are raised: body.py, http.py, list_price.py."""
 ROUTER = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 

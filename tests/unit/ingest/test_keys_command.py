@@ -48,6 +48,16 @@ def test_the_life_of_a_key(run: Any, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_quota_is_for_a_day_a_month_or_both(run: Any, tmp_path: Path) -> None:
+    made = run("create", "--quota", "10000/day", "--quota", "250000/month")
+    (shown,) = run("list")
+    assert (shown["events_per_day"], shown["events_per_month"]) == (10_000, 250_000)
+    assert run("rotate", made["id"])["replaces"] == made["id"]
+    assert [row["events_per_month"] for row in run("list")] == [250_000, 250_000]
+    for wrong in ("10000", "x/day", "5/week", "0/day", "-1/day"):
+        assert run("create", "--quota", wrong) == 1
+
+
 def test_what_is_wrong_is_told(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("create", "--scope", "root") == 1
     monkeypatch.delenv("OUTLAY_INGEST_KEYS_FILE")

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ingest.rig import JSON, NDJSON, NOW, Rig, ndjson, usage
+from tests.unit.ingest.rig import JSON, NDJSON, NOW, MakeRig, Rig, ndjson, usage
 
 from outlay_ingest.domain.rates import Meters
+from outlay_ingest.quotas import Quotas
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyFileError, KeyRing, Limits
@@ -115,3 +116,60 @@ def test_what_cannot_be_logged_is_not_done(tmp_path: Path) -> None:
     assert file.all() == []
     with pytest.raises(AuditError):
         list(file.audit.read())
+
+
+async def test_a_quota_holds_for_its_day_and_its_month(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    limits = Limits(events_per_day=3, events_per_month=5)
+    key = rig.key_file.create("acme", ("ingest",), NOW, limits=limits)
+    rig.keys.refresh()
+    first = await rig.post(ndjson(usage("1"), usage("2")), NDJSON, key)
+    assert first.headers["ratelimit-policy"] == "3;w=86400, 5;w=2592000"
+    assert (first.headers["ratelimit-limit"], first.headers["ratelimit-remaining"]) == ("3", "1")
+    assert (await rig.post(usage("3"), JSON, key)).status_code == 202
+    refused = await rig.post(usage("4"), JSON, key)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert refused.headers["retry-after"] == str(12 * 3600 + 1)  # it is noon
+    rig.clock.advance(12 * 3600)
+    rig.quotas.sync()
+    assert (await rig.post(ndjson(usage("4"), usage("5")), NDJSON, key)).status_code == 202
+    over = await rig.post(usage("6"), JSON, key)
+    assert over.headers["retry-after"] == str(6 * 86_400 + 1)  # until December
+    rig.clock.advance(6 * 86_400)
+    rig.quotas.sync()
+    assert (await rig.post(usage("6"), JSON, key)).status_code == 202
+
+
+def test_a_quota_survives_a_restart_and_a_rotation_and_is_shared_by_the_replicas(tmp_path: Path) -> None:
+    clock, file = FakeClock(NOW), KeyFile(tmp_path / "keys.json")
+    whole = file.create("acme", ("ingest",), NOW, limits=Limits(events_per_day=10))
+    (key,) = file.all()
+    one, two = (Quotas(tmp_path / "quotas", name, clock) for name in "ab")
+    one.charge(key, 4)
+    one.sync()
+    two.charge(key, 5)
+    two.sync()
+    one.sync()
+    for quotas in (one, two, Quotas(tmp_path / "quotas", "a", clock)):
+        found = quotas.standing(key)
+        assert found is not None
+        assert (found.remaining, found.wait) == (1, 0)
+    file.rotate(whole.split("_")[2], NOW, timedelta(hours=1))
+    again = one.standing(file.all()[1])
+    assert again is not None
+    assert again.remaining == 1
+
+
+def test_a_disk_that_fails_and_a_damaged_file_stop_nothing(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    file.create("acme", ("ingest",), NOW, limits=Limits(events_per_day=10))
+    (key,) = file.all()
+    (tmp_path / "quotas").mkdir()
+    (tmp_path / "quotas" / "b.json").write_text("{")
+    quotas = Quotas(tmp_path / "quotas", "a", FakeClock(NOW))
+    quotas.charge(key, 10)
+    (tmp_path / "quotas" / "a.partial").mkdir()
+    quotas.sync()
+    found = quotas.standing(key)
+    assert found is not None
+    assert found.wait

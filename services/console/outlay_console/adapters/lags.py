@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.kafka import committed_lag
+from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
 

@@ -37,6 +37,8 @@ class Standing:
     """Seconds until all of it is there again."""
     wait: float
     """Seconds to wait before the next request; 0: go on."""
+    policy: str
+    """All limits of the key: how many, and the seconds of the window."""
 
     def headers(self) -> dict[str, str]:
         """Return the RateLimit fields of the IETF's httpapi drafts."""
@@ -44,7 +46,7 @@ class Standing:
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(self.reset),
-            "RateLimit-Policy": f"{self.limit};w=60",
+            "RateLimit-Policy": self.policy,
         }
 
 
@@ -87,4 +89,5 @@ class Meters:
 def _standing(buckets: list[_Bucket], wait: float) -> Standing:
     nearest = min(buckets, key=lambda bucket: bucket.left / bucket.limit)
     remaining = max(0, math.floor(nearest.left))
-    return Standing(nearest.limit, remaining, math.ceil(nearest.reset()), wait)
+    policy = ", ".join(f"{bucket.limit};w=60" for bucket in buckets)
+    return Standing(nearest.limit, remaining, math.ceil(nearest.reset()), wait, policy)
