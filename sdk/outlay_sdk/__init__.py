@@ -11,9 +11,20 @@
 Events are sent in batches by a thread of their own, again with the same ids if need be, and flushed at exit.
 """
 
+from outlay_sdk.budgets import BudgetStatus, budget_status
 from outlay_sdk.client import Outlay
 from outlay_sdk.meter import Meter
 from outlay_sdk.sender import Stats
 from outlay_sdk.transport import HttpTransport, Rejected, Transport, Unavailable
 
-__all__ = ["HttpTransport", "Meter", "Outlay", "Rejected", "Stats", "Transport", "Unavailable"]
+__all__ = [
+    "BudgetStatus",
+    "HttpTransport",
+    "Meter",
+    "Outlay",
+    "Rejected",
+    "Stats",
+    "Transport",
+    "Unavailable",
+    "budget_status",
+]

@@ -86,6 +86,7 @@ def _part(state: LocalState, process: Process) -> Part:
         "clickhouse": state.clickhouse,
         "ingest": state.ingest,
         "console": state.console,
+        "budgets": state.budgets,
     }
     ready = answers(process.health) if process.health else rss > 0
     how = "ready" if ready else "not ready" if rss else "stopped"

@@ -37,6 +37,8 @@ class LocalState(msgspec.Struct, frozen=True):
     ingest: str
     console: str
     processes: list[Process]
+    budgets: str = ""
+    """Where programs ask how a budget stands."""
 
     def kafka_settings(self) -> KafkaSettings:
         """How to reach Kafka."""

@@ -46,12 +46,14 @@ class LocalSystem:
         self._stack = EmbeddedStack(home, self._clock, Ports.fixed() if fixed else Ports.auto(), progress)
         self._ingest_port = ingest_port() if fixed else free_port()
         self._console_port = console_port() if fixed else free_port()
+        self._status_port = status_port() if fixed else free_port()
         self._health = {name: free_port() for name in SERVICES}
 
     def __enter__(self) -> "LocalSystem":
         if self._fixed:
             require_free(self._ingest_port, "ingest", "OUTLAY_PORT_INGEST")
             require_free(self._console_port, "console", "OUTLAY_PORT_CONSOLE")
+            require_free(self._status_port, "the alerter", "OUTLAY_PORT_ALERTER")
         self._stack.__enter__()
         try:
             self._start()
@@ -88,6 +90,11 @@ class LocalSystem:
         """Where people look."""
         return f"http://127.0.0.1:{self._console_port}"
 
+    @property
+    def alerter_url(self) -> str:
+        """Where programs ask how a budget stands."""
+        return f"http://127.0.0.1:{self._status_port}"
+
     def create_key(self, tenant: str) -> str:
         """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
         return create_key(self.home, tenant, self._clock)
@@ -112,6 +119,7 @@ class LocalSystem:
             console=self.console_url,
             writer=writer.user, writer_password=writer.password.get_secret_value(),
             reader=reader.user, reader_password=reader.password.get_secret_value(), processes=processes,
+            budgets=self.alerter_url,
         )  # fmt: skip
 
     def tell(self) -> None:
@@ -148,6 +156,8 @@ class LocalSystem:
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
             "OUTLAY_INGEST_PORT": str(self._ingest_port),
             "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_ALERTER_PORT": str(self._status_port),
+            "OUTLAY_ALERTER_KEYS_FILE": str(keys_path(self.home)),
             "OUTLAY_ALERTER_CONSOLE_URL": self.console_url,
             "OUTLAY_CONSOLE_INGEST_URL": self.ingest_url,
             "OUTLAY_CONSOLE_PORT": str(self._console_port),
@@ -169,6 +179,11 @@ def ingest_port() -> int:
 def console_port() -> int:
     """Return the usual port of the console, or the one that the environment names."""
     return int(os.environ.get("OUTLAY_PORT_CONSOLE", "8088"))
+
+
+def status_port() -> int:
+    """Return the usual port where programs ask how a budget stands, or the one that the environment names."""
+    return int(os.environ.get("OUTLAY_PORT_ALERTER", "8089"))
 
 
 def keys_path(home: Path) -> Path:

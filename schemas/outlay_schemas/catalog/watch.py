@@ -117,6 +117,8 @@ class Budget(Watched):
     """More money for a time."""
     rollover_percent: Annotated[Number, Field(ge=0, le=100)] = Decimal(0)
     """How much of the amount may come over from the period before, if it was not spent."""
+    fail: Literal["open", "closed"] = "open"
+    """Whether who asks may spend when nobody can say how the budget stands: open, or closed."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

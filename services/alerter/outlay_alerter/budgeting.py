@@ -41,6 +41,12 @@ class Budgets:
         found += [(finding, current) for finding in budgets.findings(budget, current, spent)]
         return found, status(budget, current, spent, now)
 
+    def standing(self, budget: Budget) -> Status:
+        """Return how a budget stands now. Raises Retryable."""
+        now = self._clock.now()
+        current = budgets.span_of(budget, now)
+        return status(budget, current, self._spent(budget, current, now), now)
+
     def _spent(self, budget: Budget, span: Span, now: datetime) -> Spent:
         total, before = self._total(budget, span), self._before(budget, span)
         end = min(floor_to(now, "minute") + _MINUTE, span.end)

@@ -3,20 +3,25 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
+from outlay_alerter.api.desk import Desk
+from outlay_alerter.api.serving import serve
+from outlay_alerter.budgeting import Budgets
 from outlay_alerter.channels import channels
 from outlay_alerter.couriers import Courier
 from outlay_alerter.leading import LeadingSource
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import SystemClock
+from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import Batch, KafkaSink
+from outlay_kit.keys import KeyRing
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
@@ -52,6 +57,10 @@ def main() -> None:
             measures=Measures(warehouse), watchlist=feed.current, channels=[courier.name for courier in couriers],
             decided=lambda: _call(couriers), renotify=settings.renotify, console=settings.console_url,
         )  # fmt: skip
+        if settings.keys_file is not None:
+            lane = partial(_reckons, settings, clock)
+            desk = Desk(lane, feed.current, clock, settings.status_seconds)
+            serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
         persist(alerter.evaluate_all, clock, health, stop)
         source = persist(
             lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]), clock, health, stop
@@ -66,6 +75,10 @@ def main() -> None:
     for thread in threads:
         thread.join(timeout=settings.channel_seconds)
     sink.close()
+
+
+def _reckons(settings: Settings, clock: Clock) -> Budgets:
+    return Budgets(Sums(Warehouse(settings.warehouse)), clock)
 
 
 def _call(couriers: Sequence[Courier]) -> None:

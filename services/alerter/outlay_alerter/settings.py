@@ -1,6 +1,7 @@
 """Everything the alerter is told, by the environment, validated whole."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -30,6 +31,13 @@ class Settings(BaseSettings):
     """How long something fires before it is told again, if nobody has it in hand; 0: it is told once."""
     console_url: str = ""
     """Where the console is, for links in messages; empty: no links."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8089, ge=1, le=65535)
+    """Where programs ask how a budget stands."""
+    keys_file: Path | None = None
+    """Who may ask: made by `outlay keys create`; None: nobody, and nothing listens."""
+    status_seconds: float = Field(default=2.0, gt=0, le=30)
+    """How long ClickHouse may take before it is said that nobody knows how a budget stands."""
     webhook_url: SecretStr = SecretStr("")
     """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
     webhook_secret: SecretStr = SecretStr("")

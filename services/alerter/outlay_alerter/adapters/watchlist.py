@@ -46,6 +46,11 @@ class Watchlist:
             if b.tenant in ("*", tenant) and b.id not in self.skipped
         ]
 
+    def budget(self, tenant: str, name: str) -> Budget | None:
+        """Return one budget of a tenant; None: there is none of that id."""
+        found = (b for b in self.catalog.budgets if b.id == name and b.tenant in ("*", tenant))
+        return next((budget_of(b, tenant) for b in found if b.id not in self.skipped), None)
+
     def spikes(self, tenant: str) -> list[SpendSpike]:
         """Return the spend spike rules of a tenant."""
         return [spike_of(r, tenant) for r in self._rules(tenant, schema.SpendSpike)]
@@ -88,7 +93,7 @@ def budget_of(b: schema.Budget, tenant: str) -> Budget:
         forecasts=tuple(b.forecast_thresholds),
         burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
         increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in b.increases),
-        rollover=b.rollover_percent,
+        rollover=b.rollover_percent, closed=b.fail == "closed",
     )  # fmt: skip
 
 

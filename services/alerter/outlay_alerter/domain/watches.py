@@ -90,6 +90,8 @@ class Budget(Watch):
     increases: tuple[Increase, ...] = ()
     rollover: Decimal = Decimal(0)
     """Percent of the amount that may come over from the period before."""
+    closed: bool = False
+    """Whether callers are told to stop when nobody can say how it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

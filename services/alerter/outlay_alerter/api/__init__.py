@@ -1,0 +1,1 @@
+"""HTTP for programs: how a budget stands, before they spend."""

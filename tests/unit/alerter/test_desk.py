@@ -1,0 +1,177 @@
+"""How a budget stands, asked over HTTP: cached, strict, and when nobody can say."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import jsonschema
+import pytest
+from starlette.testclient import TestClient
+
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.api import openapi
+from outlay_alerter.api.desk import Answer, Desk, UnknownBudgetError
+from outlay_alerter.api.door import Door
+from outlay_alerter.domain import budgets
+from outlay_alerter.domain.budgets import Spent
+from outlay_alerter.domain.status import Status, status
+from outlay_alerter.domain.watches import Budget
+from outlay_kit.clock import FakeClock
+from outlay_kit.errors import Retryable
+from outlay_kit.keys import KeyFile, KeyRing
+from outlay_schemas.catalog import Budget as Written
+from outlay_schemas.catalog import Catalog
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DOLLAR = 10**12
+CATALOG = Catalog(
+    revision=1,
+    created_at=NOW,
+    budgets=(
+        Written(id="b", name="B", amount=Decimal(10)),
+        Written(id="c", name="C", amount=Decimal(10), fail="closed"),
+        Written(id="other", name="O", tenant="globex", amount=Decimal(10)),
+    ),
+)
+WATCHLIST = Watchlist(CATALOG, ())
+
+
+@dataclass
+class Books:
+    """What was spent, in dollars; away: nobody can say."""
+
+    spent: int = 1
+    away: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def standing(self, budget: Budget) -> Status:
+        self.asked.append(budget.tenant)
+        if self.away:
+            raise Retryable("away")
+        return status(budget, budgets.span_of(budget, NOW), Spent(self.spent * DOLLAR), NOW)
+
+
+def ask(desk: Desk, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:
+    """Ask on one loop, one after another; let what runs behind an answer end."""
+
+    async def work() -> list[Answer]:
+        answers = []
+        for name, max_age in asks:
+            answers.append(await desk.ask("acme", name, max_age, fail))  # type: ignore[arg-type]
+            await asyncio.sleep(0.05)
+        return answers
+
+    return asyncio.run(work())
+
+
+def test_an_answer_is_from_memory_while_it_is_young_enough_and_strict_is_reckoned_now() -> None:
+    books, clock = Books(), FakeClock(NOW)
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    first, second = ask(desk, ("b", 10), ("b", 10))
+    assert (first.allowed, second.known, len(books.asked)) == (True, True, 1)
+    books.spent = 12
+    (strict,) = ask(desk, ("b", 0))
+    assert (strict.allowed, strict.status and strict.status.standing, len(books.asked)) == (False, "over", 2)
+
+
+def test_what_is_older_than_a_second_is_reckoned_anew_behind_the_answer() -> None:
+    books, clock = Books(), FakeClock(NOW)
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    ask(desk, ("b", 10))
+    books.spent = 12
+    clock.advance(3)
+    behind, after = ask(desk, ("b", 10), ("b", 10))
+    assert (behind.allowed, behind.age, after.allowed) == (True, 3.0, False)
+    clock.advance(30)
+    books.spent = 1
+    (waited,) = ask(desk, ("b", 10))
+    assert waited.allowed
+
+
+def test_when_nobody_can_say_it_is_open_or_closed_as_asked_for_or_as_the_budget_says() -> None:
+    books, clock = Books(away=True), FakeClock(NOW)
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10))] == [True, False]
+    assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10), fail="closed")] == [False, False]
+    assert [a.allowed for a in ask(desk, ("b", 0), ("c", 0), fail="open")] == [True, True]
+    assert {a.known for a in ask(desk, ("b", 10))} == {False}
+
+
+def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() -> None:
+    now = [WATCHLIST]
+    desk = Desk(Books, lambda: now[0], FakeClock(NOW))
+    for name in ("other", "nothing"):
+        with pytest.raises(UnknownBudgetError):
+            ask(desk, (name, 10))
+    less = CATALOG.model_copy(update={"budgets": (Written(id="b", name="B", amount=Decimal(1)),)})
+    assert ask(desk, ("b", 10))[0].allowed
+    now[0] = Watchlist(less, ())
+    assert not ask(desk, ("b", 10))[0].allowed
+
+
+@dataclass
+class Rig:
+    client: TestClient
+    books: Books
+    keys: KeyFile
+    ring: KeyRing
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    clock, books, path = FakeClock(NOW), Books(), tmp_path / "keys.json"
+    ring = KeyRing(path, clock)
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    with TestClient(Door(desk, ring, clock).app(), raise_server_exceptions=False) as client:
+        yield Rig(client, books, KeyFile(path), ring)
+
+
+def key(rig: Rig, *scopes: str, tenant: str = "acme") -> dict[str, str]:
+    whole = rig.keys.create(tenant, scopes, NOW)  # type: ignore[arg-type]
+    rig.ring.refresh()
+    return {"Authorization": f"Bearer {whole}"}
+
+
+def test_the_tenant_is_the_keys_and_the_answer_is_as_documented(rig: Rig) -> None:
+    answer = rig.client.get("/v1/budgets/b/status", headers=key(rig, "ingest", tenant="globex"))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["tenant"], body["allowed"], body["spent"], body["remaining"]) == ("globex", True, "1", "9")
+    document = rig.client.get("/openapi.json").json()
+    assert document == openapi.document()
+    whole = {**document["components"]["schemas"]["BudgetStatus"], "components": document["components"]}
+    jsonschema.validate(body, whole)
+    rig.books.away = True
+    away = rig.client.get("/v1/budgets/c/status?mode=strict", headers=key(rig, "read"))
+    assert (away.status_code, away.json()["allowed"], away.json()["known"]) == (200, False, False)
+    jsonschema.validate(away.json(), whole)
+
+
+@pytest.mark.parametrize(
+    ("path", "scopes", "status", "code"),
+    [
+        ("/v1/budgets/b/status", None, 401, "key_missing"),
+        ("/v1/budgets/b/status", ("admin",), 403, "scope"),
+        ("/v1/budgets/nothing/status", ("read",), 404, "budget_unknown"),
+        ("/v1/budgets/other/status", ("read",), 404, "budget_unknown"),
+        ("/v1/budgets/b/status?mode=fast", ("read",), 400, "parameter"),
+        ("/v1/budgets/b/status?fail=maybe", ("read",), 400, "parameter"),
+        ("/v1/budgets/b/status?max_age=-1", ("read",), 400, "parameter"),
+        ("/v1/budgets/b/status?max_age=nan", ("read",), 400, "parameter"),
+        ("/v1/budgets", ("read",), 404, "not_found"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(
+    rig: Rig, path: str, scopes: tuple[str, ...] | None, status: int, code: str
+) -> None:
+    answer = rig.client.get(path, headers=key(rig, *scopes) if scopes else {})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_key_is_not_known(rig: Rig) -> None:
+    answer = rig.client.get("/v1/budgets/b/status", headers={"X-API-Key": "out_live_x"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_unknown")

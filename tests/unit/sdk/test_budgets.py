@@ -1,0 +1,35 @@
+"""Asking how a budget stands: what is answered, refused, and what nobody answers."""
+
+import json
+
+import pytest
+from tests.unit.alerter.receiver import receiving
+
+from outlay_sdk import Rejected, budget_status
+
+
+def test_what_is_answered_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as receiver:
+        answer = {"allowed": False, "known": True, "standing": "over"}
+        receiver.script = [(200, {}, json.dumps(answer).encode())]
+        monkeypatch.setenv("OUTLAY_BUDGETS_URL", receiver.url)
+        monkeypatch.setenv("OUTLAY_API_KEY", "out_live_x")
+        status = budget_status("a b", strict=True, fail="closed")
+    assert (status.allowed, status.known, status.body["standing"]) == (False, True, "over")
+    (got,) = receiver.got
+    assert got.path == "/hook/v1/budgets/a%20b/status?mode=strict&fail=closed"
+    assert {k.lower(): v for k, v in got.headers.items()}["authorization"] == "Bearer out_live_x"
+
+
+def test_a_refusal_is_raised_and_a_failure_is_open_or_closed() -> None:
+    with receiving() as receiver:
+        receiver.answer(404, 503)
+        with pytest.raises(Rejected, match="404"):
+            budget_status("b", url=receiver.url)
+        assert budget_status("b", url=receiver.url).allowed
+        assert not budget_status("b", url=receiver.url, fail="closed").allowed
+        url = receiver.url
+    nobody = budget_status("b", url=url, fail="closed")
+    assert (nobody.allowed, nobody.known) == (False, False)
+    with pytest.raises(ValueError, match="OUTLAY_BUDGETS_URL"):
+        budget_status("b", url="")
