@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from outlay_schemas import catalog as parts
+from outlay_schemas.catalog import channels
 
 
 def text_of(place: Sequence[int | str]) -> str:
@@ -49,6 +50,7 @@ _MENDS = (
 
 @lru_cache(maxsize=1)
 def _field_names() -> tuple[str, ...]:
-    models = [item for item in vars(parts).values() if isinstance(item, type) and issubclass(item, BaseModel)]
+    known = [*vars(parts).values(), *vars(channels).values()]
+    models = [item for item in known if isinstance(item, type) and issubclass(item, BaseModel)]
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return tuple(sorted(names))

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from outlay.catalog import watched
 from outlay.catalog.files import Document, Problem
+from outlay.catalog.posts import posts
 from outlay_pricer.domain.circles import owner_circles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
 
@@ -29,6 +30,9 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
     yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)
     yield from _once("splits", [item.id for item in catalog.splits], documents)
+    for part in ("channels", "reviews"):
+        yield from _once(part, [item.id for item in getattr(catalog, part)], documents)
+    yield from posts(catalog, documents)
     deployments = [(item.deployment.lower(), item.resource) for item in catalog.azure_deployments]
     yield from _once("azure_deployments", deployments, documents)
     owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]

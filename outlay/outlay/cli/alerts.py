@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli import backtest
+from outlay.cli import backtest, posts
 from outlay.cli.common import AsJson, CommandError, out, show, told
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
 app.command("backtest")(backtest.backtest)
+app.command("test")(posts.send_sample)
+app.command()(posts.deliveries)
 
 
 @app.command("list")
@@ -150,44 +152,6 @@ def snooze(
     out.print(
         f"{target} is left alone until {until:%Y-%m-%d %H:%M} UTC ({len(tenants)} tenants)", markup=False
     )
-
-
-@app.command("test")
-@told
-def send_sample(
-    channel: Annotated[
-        str, typer.Option(help="Only this one: webhook, slack, pagerduty, alertmanager.")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Send a sample to the channels that the environment names (OUTLAY_ALERTER_..., as the alerter's).
-
-    Example:
-
-      OUTLAY_ALERTER_WEBHOOK_URL=https://example.com/hook outlay alerts test
-    """
-    from outlay_alerter.channels import remote
-    from outlay_alerter.sample import sample
-    from outlay_alerter.settings import Settings
-    from outlay_kit.clock import SystemClock
-    from outlay_kit.settings import load
-
-    clock = SystemClock()
-    found = [c for c in remote(load(Settings), clock) if channel in ("", c.name)]
-    if not found:
-        raise CommandError(
-            "no channel is named by the environment",
-            "set OUTLAY_ALERTER_WEBHOOK_URL or OUTLAY_ALERTER_SLACK_URL",
-        )
-    rows = []
-    for one in found:
-        answer = one.send(sample(clock.now()))
-        rows.append(
-            {"channel": one.name, "outcome": answer.outcome, "status": answer.status, "reason": answer.reason}
-        )
-    show(as_json, rows, "Sample sent", "")
-    if any(row["outcome"] != "sent" for row in rows):
-        raise typer.Exit(1)
 
 
 @contextmanager

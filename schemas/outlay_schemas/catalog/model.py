@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from outlay_schemas.catalog.base import Name, Part, Text
 from outlay_schemas.catalog.books import PriceBook
+from outlay_schemas.catalog.channels import Channel, Review, Route
 from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
 from outlay_schemas.catalog.rates import RateData
 from outlay_schemas.catalog.terms import FxRate, Negotiated, ReportedPolicy
@@ -53,6 +54,10 @@ class Catalog(Part):
     budgets: tuple[Budget, ...] = ()
     rules: tuple[AlertRule, ...] = ()
     mutes: tuple[Mute, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    routes: tuple[Route, ...] = ()
+    """None: every channel is told every alert."""
+    reviews: tuple[Review, ...] = ()
 
 
 def encode_catalog(catalog: Catalog) -> bytes:

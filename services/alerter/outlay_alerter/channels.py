@@ -1,9 +1,17 @@
-"""Which channels there are, by the settings."""
+"""Which channels there are: those that are always there, those of the settings, those of the catalog."""
 
+from functools import partial
+
+from outlay_alerter.adapters.dressed import Dressed
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.adapters.near import Bus, Console
-from outlay_alerter.adapters.others import Alertmanager, PagerDuty
+from outlay_alerter.adapters.others import Alertmanager, AlertmanagerApi, PagerDuty
+from outlay_alerter.adapters.pictures import Picture
+from outlay_alerter.adapters.secrets import Secrets
 from outlay_alerter.adapters.slack import Slack
+from outlay_alerter.adapters.slack_bot import Remembering, SlackBot
+from outlay_alerter.adapters.smtp import Email, Server
+from outlay_alerter.adapters.teams import Teams
 from outlay_alerter.adapters.webhook import Webhook
 from outlay_alerter.couriers import Channel
 from outlay_alerter.domain.addresses import read_networks
@@ -11,16 +19,22 @@ from outlay_alerter.domain.signing import read_secrets
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import RecordSink
+from outlay_schemas.catalog import channels as schema
+
+_PAGERDUTY = {
+    "us": "https://events.pagerduty.com/v2/enqueue",
+    "eu": "https://events.eu.pagerduty.com/v2/enqueue",
+}
 
 
-def channels(settings: Settings, sink: RecordSink, clock: Clock) -> list[Channel]:
-    """Return every channel: the bus, the log, and those that the settings name."""
-    return [Bus(sink), Console(), *remote(settings, clock)]
+def near(sink: RecordSink) -> list[Channel]:
+    """Return the channels that are always there: the bus and the log."""
+    return [Bus(sink), Console()]
 
 
 def remote(settings: Settings, clock: Clock) -> list[Channel]:
-    """Return the channels that lead to people and to other systems."""
-    poster = Poster(read_networks(settings.allow_networks), settings.channel_seconds)
+    """Return the channels of the settings, which lead to people and to other systems."""
+    poster = _poster(settings)
     found: list[Channel] = []
     if url := settings.webhook_url.get_secret_value():
         secrets = read_secrets(settings.webhook_secret.get_secret_value())
@@ -32,3 +46,55 @@ def remote(settings: Settings, clock: Clock) -> list[Channel]:
     if url := settings.alertmanager_url.get_secret_value():
         found.append(Alertmanager(url, poster))
     return found
+
+
+def of_catalog(
+    spec: schema.Channel, settings: Settings, clock: Clock, threads: Remembering, picture: Picture
+) -> Channel:
+    """Return a channel of the catalog. Whatever is wrong with its secrets shows when it is used."""
+    make = partial(_made, settings=settings, clock=clock, threads=threads, picture=picture)
+    return Dressed(spec, make, Secrets(settings.secret_paths))
+
+
+def _made(
+    spec: schema.Channel, *, settings: Settings, clock: Clock, threads: Remembering, picture: Picture
+) -> Channel:
+    """Build a channel whose secrets stand in it. Raises ValueError, which never shows one."""
+    poster, name = _poster(settings), spec.id
+    found: Channel
+    match spec:
+        case schema.WebhookChannel():
+            found = Webhook(_url(spec.url), read_secrets(spec.secret), poster, clock, name)
+        case schema.SlackChannel():
+            found = Slack(_url(spec.url), poster, name)
+        case schema.SlackBotChannel():
+            drawn = picture if spec.picture else None
+            found = SlackBot(
+                name, spec.token, spec.channel, poster, threads=threads, picture=drawn, api=settings.slack_api
+            )
+        case schema.TeamsChannel():
+            found = Teams(name, _url(spec.url), poster)
+        case schema.EmailChannel():
+            server = Server(
+                spec.host, spec.port, spec.security, spec.username, spec.password or "", poster.allowed,
+                poster.seconds,
+            )  # fmt: skip
+            drawn = picture if spec.picture else None
+            found = Email(name, server, spec.sender, spec.to, clock=clock, picture=drawn)
+        case schema.PagerDutyChannel():
+            # What is too little to wake somebody was left out when it was routed.
+            found = PagerDuty(spec.routing_key, _PAGERDUTY[spec.region], "info", poster, name)
+        case schema.AlertmanagerChannel():
+            kind = AlertmanagerApi if spec.api == "v2" else Alertmanager
+            found = kind(_url(spec.url), poster, name)
+    return found
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("its URL begins neither with https:// nor with http://")
+    return text
+
+
+def _poster(settings: Settings) -> Poster:
+    return Poster(read_networks(settings.allow_networks), settings.channel_seconds)

@@ -8,21 +8,31 @@ sent, (3) what came of it is written. A death between 2 and 3 sends again, under
 import hashlib
 import random
 import threading
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 from outlay_alerter.adapters.store import Store, Tried
 from outlay_alerter.domain.delivery import Answer, Envelope, envelopes, next_wait
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.alerts import Severity
 
 log = get_logger(__name__)
 
 TRIES = Counter("outlay_alert_tries_total", "Tries to tell, by channel and outcome", ["channel", "outcome"])
+TOLD = Counter(
+    "outlay_alert_messages_told_total", "Messages that a channel took, of storms each", ["channel"]
+)
+SECONDS = Histogram("outlay_alert_try_seconds", "Seconds that a try to tell took", ["channel"])
+WAITED = Histogram(
+    "outlay_alert_wait_seconds", "Seconds from a decision until it was told, of digests too", ["channel"],
+    buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86_400),
+)  # fmt: skip
+WAITING = Gauge("outlay_alert_messages_due", "Messages that are due and not told yet", ["channel"])
 _NEAR = ("bus", "console")
 _NEAR_WAIT = 2.0
 """Seconds between tries of a channel that is part of us: no schedule of the web's is needed for it."""
@@ -33,11 +43,20 @@ _IDLE = 5.0
 class Channel(Protocol):
     """A way to tell people or machines."""
 
-    name: str
-    target: str
-    """Where it leads; a secret where it is a URL."""
-    pause: float
-    """Seconds between two messages, at least."""
+    @property
+    def name(self) -> str:
+        """Its name, the same for ever: what waits for it is found by it."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Where it leads; a secret where it is a URL."""
+        ...
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two messages, at least."""
+        ...
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. Raises nothing that another try could mend."""
@@ -47,10 +66,12 @@ class Channel(Protocol):
 class Courier:
     """Tells what waits for one channel."""
 
-    def __init__(self, channel: Channel, store: Store, clock: Clock) -> None:
-        self._channel, self._store, self._clock = channel, store, clock
+    def __init__(
+        self, channel: Channel, store: Store, clock: Clock, digested: Collection[Severity] = ()
+    ) -> None:
+        """`digested`: what this channel is told together with others, however few they are."""
+        self._channel, self._store, self._clock, self._digested = channel, store, clock, digested
         self.name = channel.name
-        self._target = hashlib.sha256(channel.target.encode()).hexdigest()[:16]
         self.called = threading.Event()
         """Set when something was decided: do not wait, look."""
 
@@ -58,17 +79,19 @@ class Courier:
         """Tell what is due; return how many messages were tried. Raises Retryable if the store is away."""
         name = self.name
         waiting = self._store.due(name, self._clock.now())
+        WAITING.labels(name).set(len(waiting))
         if not waiting:
             return 0
-        gone = self._store.gone(name, self._target)
-        found, fresh = envelopes(waiting)
+        target = hashlib.sha256(self._channel.target.encode()).hexdigest()[:16]
+        gone = self._store.gone(name, target)
+        found, fresh = envelopes(waiting, self._digested)
         self._store.write(fresh)
         for envelope in found:
             began = self._clock.now()
             answer = Answer("dead", gone) if gone else self._channel.send(envelope)
             if answer.outcome == "gone":
                 gone = f"the endpoint is disabled: it {answer.reason}"
-                self._store.disable(name, self._target, gone, self._clock.now())
+                self._store.disable(name, target, gone, self._clock.now())
                 log.error("the endpoint is gone; nothing more is sent to it", channel=name)
             self._write_down(envelope, answer, began)
             if self._channel.pause and not gone:
@@ -88,6 +111,10 @@ class Courier:
             else:
                 due = now + timedelta(seconds=wait)
         TRIES.labels(name, outcome).inc()
+        SECONDS.labels(name).observe((now - began).total_seconds())
+        if outcome == "sent":
+            TOLD.labels(name).inc(len(envelope.messages))
+            WAITED.labels(name).observe((now - _decided(envelope)).total_seconds())
         if outcome != "sent":
             log.warning(
                 "not told", channel=name, message=envelope.id, outcome=outcome, attempt=attempt,
@@ -97,6 +124,10 @@ class Courier:
         self._store.tried(
             envelope, Tried(name, outcome, attempt, due, answer.reason, answer.status, now, milliseconds)
         )
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
 
     def run(self, stopped: Callable[[], bool], leads: Callable[[], bool]) -> None:
         """Work until `stopped()`, while `leads()`: of several alerters one tells."""
@@ -112,3 +143,8 @@ class Courier:
                 log.warning("the outbox cannot be reached; trying again", error=str(error))
                 self._clock.sleep(1.0)
                 self.called.set()
+
+
+def _decided(envelope: Envelope) -> datetime:
+    """Return when the first message of an envelope was decided."""
+    return min(datetime.fromisoformat(message.created).replace(tzinfo=UTC) for message in envelope.messages)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from outlay_alerter.adapters.store import Decided, Store
+from outlay_alerter.adapters.store import Decided, Routed, Store
 from outlay_alerter.domain.states import Known
 from outlay_alerter.domain.words import Heeded, heeded
 from outlay_kit.clock import Clock
@@ -18,9 +18,11 @@ class Heeder:
     """Changes alerts without a new finding."""
 
     def __init__(
-        self, store: Store, clock: Clock, channels: Sequence[str], decided: Callable[[], None]
-    ) -> None:
+        self, store: Store, clock: Clock, channels: Sequence[str], decided: Callable[[], None],
+        routed: Routed = lambda _: {},
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._channels, self._decided = store, clock, channels, decided
+        self._routed = routed
 
     def heed(self, tenant: str, words: Sequence[Word], known: dict[str, Known]) -> dict[str, Known]:
         """Write down what changes, and return how alerts stand then. Raises Retryable."""
@@ -29,9 +31,9 @@ class Heeder:
             return known
         bodies = self._store.bodies(tenant, [change.known.id for change in changes])
         decided = [self._changed(change, bodies[change.known.id]) for change in changes]
-        for heard, channels in ((True, self._channels), (False, FOR_MACHINES)):
-            told = [d for d in decided if d.heard == heard]
-            self._store.decide(told, [name for name in self._channels if name in channels])
+        machines = [name for name in self._channels if name in FOR_MACHINES]
+        self._store.decide([d for d in decided if d.heard], self._channels, self._routed)
+        self._store.decide([d for d in decided if not d.heard], machines)
         self._decided()
         return self._store.known(tenant)
 

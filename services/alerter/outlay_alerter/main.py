@@ -1,8 +1,5 @@
 """Wires the alerter. Run as `python -m outlay_alerter.main`; see settings.py for its environment."""
 
-import os
-import threading
-from collections.abc import Callable, Sequence
 from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
@@ -12,11 +9,11 @@ from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
 from outlay_alerter.api.desk import Desk
 from outlay_alerter.api.serving import serve
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.channels import channels
-from outlay_alerter.couriers import Courier
+from outlay_alerter.channels import near, remote
 from outlay_alerter.leading import LeadingSource
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
+from outlay_alerter.switchboard import Switchboard
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
@@ -47,15 +44,15 @@ def main() -> None:
         while not feed.wait(0.5):
             if stop.asked():
                 return
-        couriers = [
-            Courier(channel, Store(Warehouse(settings.warehouse)), clock)
-            for channel in channels(settings, sink, clock)
-        ]
+        leading: list[LeadingSource] = []
+        board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
+        board.always([*near(sink), *remote(settings, clock)])
+        board.follow(feed.current().catalog)
         warehouse = Warehouse(settings.warehouse)
         alerter = Alerter(
             Sums(warehouse), Store(warehouse), clock,
-            measures=Measures(warehouse), watchlist=feed.current, channels=[courier.name for courier in couriers],
-            decided=lambda: _call(couriers), renotify=settings.renotify, console=settings.console_url,
+            measures=Measures(warehouse), watchlist=feed.current, channels=board.names, routed=board.routed,
+            decided=board.call, renotify=settings.renotify, console=settings.console_url,
         )  # fmt: skip
         if settings.keys_file is not None:
             lane = partial(_reckons, settings, clock)
@@ -67,13 +64,13 @@ def main() -> None:
         )
     except Stopped:
         return
-    following = _Following(alerter, feed)
+    leading.append(source)
+    following = _Following(alerter, feed, board)
     source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
-    threads = _start(couriers, stop.asked, lambda: source.leads)
+    board.start()
     bounds = Bounds(linger=settings.linger_seconds)
     Loop(source, following.handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
-    for thread in threads:
-        thread.join(timeout=settings.channel_seconds)
+    board.join()
     sink.close()
 
 
@@ -81,16 +78,11 @@ def _reckons(settings: Settings, clock: Clock) -> Budgets:
     return Budgets(Sums(Warehouse(settings.warehouse)), clock)
 
 
-def _call(couriers: Sequence[Courier]) -> None:
-    for courier in couriers:
-        courier.called.set()
-
-
 class _Following:
     """The alerter under the newest catalog: a new one evaluates everything anew, though nothing is spent."""
 
-    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist]) -> None:
-        self._alerter, self._feed = alerter, feed
+    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist], board: Switchboard) -> None:
+        self._alerter, self._feed, self._board = alerter, feed, board
         self._seen = feed.revision
 
     def behind(self) -> bool:
@@ -111,25 +103,10 @@ class _Following:
         revision = self._feed.revision
         if revision == self._seen:
             return False
+        self._board.follow(self._feed.current().catalog)
         self._alerter.evaluate_all()
         self._seen = revision
         return True
-
-
-def _start(
-    couriers: Sequence[Courier], stopped: Callable[[], bool], leads: Callable[[], bool]
-) -> list[threading.Thread]:
-    def work(courier: Courier) -> None:
-        try:
-            courier.run(stopped, leads)
-        except Exception:
-            log.exception("a courier failed; ending this process", channel=courier.name)
-            os._exit(70)  # its successor tells what is left; a thread that ends alone would never be missed
-
-    threads = [threading.Thread(target=work, args=(c,), name=c.name, daemon=True) for c in couriers]
-    for thread in threads:
-        thread.start()
-    return threads
 
 
 if __name__ == "__main__":

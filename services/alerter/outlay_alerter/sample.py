@@ -8,9 +8,9 @@ from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd
 
 
-def sample(now: datetime) -> Envelope:
-    """Return a message that looks like a real one, and says that it is none."""
-    alert = Alert(
+def alert(now: datetime) -> Alert:
+    """Return an alert that looks like a real one, and says that it is none."""
+    return Alert(
         id=f"sample{now:%Y%m%d%H%M%S}", tenant="sample", rule="sample", rule_type="spend_spike",
         scope={"project": "assistant", "sku": "claude-sonnet-4-5"}, window=now - timedelta(minutes=1),
         level="spike", severity="info", state="firing",
@@ -21,7 +21,12 @@ def sample(now: datetime) -> Envelope:
         contributors=[Contributor("team", "growth", Usd("40.1")), Contributor("user", "u-17", Usd("39.99"))],
         at=now, query="SELECT * FROM costs_minutely",
     )  # fmt: skip
-    message = f"msg_{alert.id}_1"
-    body = encoder.encode(alert).decode()
+
+
+def sample(now: datetime) -> Envelope:
+    """Return it as a message."""
+    one = alert(now)
+    message = f"msg_{one.id}_1"
+    body = encoder.encode(one).decode()
     waiting = Waiting("sample", message, "", body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
-    return Envelope(message, (waiting,), (alert,))
+    return Envelope(message, (waiting,), (one,))

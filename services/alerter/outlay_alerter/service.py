@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Decided, Store
+from outlay_alerter.adapters.store import Decided, Routed, Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
@@ -52,11 +52,13 @@ class Alerter:
         measures: Measures,
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
+        routed: Routed = lambda _: {},
         decided: Callable[[], None] = lambda: None,
         renotify: timedelta | None = None,
         console: str = "",
     ) -> None:
-        """`channels` are told every change; `decided()` is called when there is something to tell.
+        """`channels` are told every change, others what `routed` says; `decided()` is called when there is
+        something to tell.
 
         `renotify` is how long something fires before it is told again; `console` is the console's URL.
         """
@@ -65,7 +67,8 @@ class Alerter:
         self._budgets = Budgets(sums, clock)
         self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
-        self._heeder = Heeder(store, clock, self._channels, decided)
+        self._routed = routed
+        self._heeder = Heeder(store, clock, self._channels, decided, routed)
         self._calm: dict[str, datetime] = {}
         self._looked, self._heard = clock.monotonic(), 0
 
@@ -160,7 +163,7 @@ class Alerter:
                 alert, change.seq, change.message_id, state=change.state, heard=change.heard(hushed)
             )
             (noted if change.silent else whispered if change.id in hushed else told).append(decided)
-        self._store.decide(told, self._channels)
+        self._store.decide(told, self._channels, self._routed)
         self._store.decide(whispered, [name for name in self._channels if name in FOR_MACHINES])
         self._store.decide(noted, ())
         if told or whispered:

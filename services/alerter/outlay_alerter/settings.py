@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     """A webhook receiver that takes what Alertmanager sends; empty: none."""
     allow_networks: str = ""
     """CIDRs, with commas between them, that channels may connect to though they are not on the internet."""
+    secret_folders: str = "/run/secrets"  # noqa: S105 (where secrets are, and none)
+    """Folders, with commas between them, whose files channels of the catalog may name as secrets."""
+    slack_api: str = "https://slack.com/api"
+    """Where Slack's Web API is, for channels of the type slack_bot."""
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
     """How long a receiver may take to answer."""
     log_level: str = "INFO"
@@ -61,6 +65,11 @@ class Settings(BaseSettings):
     def renotify(self) -> timedelta | None:
         """How long something fires before it is told again; None: never."""
         return timedelta(hours=self.renotify_hours) if self.renotify_hours else None
+
+    @property
+    def secret_paths(self) -> tuple[Path, ...]:
+        """The folders whose files channels may name as secrets."""
+        return tuple(Path(part.strip()) for part in self.secret_folders.split(",") if part.strip())
 
     @field_validator("webhook_url", "slack_url", "alertmanager_url")
     @classmethod

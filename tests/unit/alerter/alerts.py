@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, Waiting
+from outlay_alerter.domain.review import Point, Review
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd
@@ -32,3 +33,31 @@ def waiting(name: str = "a1", tenant: str = "acme", channel: str = "webhook", bu
 def envelope(name: str = "a1") -> Envelope:
     message = waiting(name)
     return Envelope(message.message_id, (message,), (alert(name),))
+
+
+def of(*alerts: Alert) -> Envelope:
+    """An envelope of these alerts."""
+    bodies = [encoder.encode(one).decode() for one in alerts]
+    messages = tuple(
+        Waiting(one.tenant, f"msg_{one.id}_1", "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
+        for one, body in zip(alerts, bodies, strict=True)
+    )
+    return Envelope("msg_bundle" if len(alerts) > 1 else messages[0].message_id, messages, alerts)
+
+
+REVIEW = Review(
+    id="rev_weekly_1763942400", review="weekly", title="AI costs in the week of 2026-11-16",
+    headline="The week cost $1,204.31 for 48,112 events: +$204.31 (+20.4 %) against the week before.",
+    points=[
+        Point("Why", ["volume +$150.00, price +$54.31", "growth / claude-sonnet-4-5 +$120.00"]),
+        Point("Where the month lands", ["$4,812.00; 80 % of the time from $4,600.00 to $5,100.00"]),
+    ],
+    html="<!doctype html><p>all of it</p>", link="https://outlay.example/", foot="outlay review --week 2026-11-16",
+)  # fmt: skip
+
+
+def of_review(review: Review = REVIEW) -> Envelope:
+    """An envelope of a review."""
+    body = encoder.encode(review).decode()
+    message = Waiting("acme", review.id, "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
+    return Envelope(review.id, (message,), (), review)

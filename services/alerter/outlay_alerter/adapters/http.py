@@ -32,16 +32,22 @@ class Poster:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one body and say what came of it. Raises nothing of the network's."""
+        return self.exchange(url, body, headers)[0]
+
+    def exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+        """Send one body; return what came of it, and the answer's body as far as it is read."""
         try:
             return asyncio.run(self._within(httpx.URL(url), body, headers))
         except TimeoutError:
-            return Answer("later", f"no answer in {self.seconds:g} s")
+            return Answer("later", f"no answer in {self.seconds:g} s"), b""
         except RefusedError as error:
-            return Answer("later", str(error))
+            return Answer("later", str(error)), b""
+        except httpx.InvalidURL:
+            return Answer("later", "the URL is none"), b""
         except (httpx.HTTPError, OSError) as error:
-            return Answer("later", f"no connection ({type(error).__name__})")
+            return Answer("later", f"no connection ({type(error).__name__})"), b""
 
-    async def _within(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _within(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
         async with asyncio.timeout(self.seconds):
             addresses = await resolve(url, self.allowed)
             for address in addresses[:-1]:
@@ -55,10 +61,15 @@ class Poster:
 async def resolve(url: httpx.URL, allowed: Sequence[Network]) -> list[str]:
     """Return the addresses of a URL's host that may be connected to. Raises RefusedError if there is none."""
     port = url.port or (443 if url.scheme == "https" else 80)
+    return await resolve_host(url.host, port, allowed)
+
+
+async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
+    """Return the addresses of a host that may be connected to. Raises RefusedError if there is none."""
     try:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except OSError:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
         raise RefusedError("the host's name does not resolve") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     good = [address for address in addresses if may_connect(address, allowed)]
@@ -70,7 +81,9 @@ async def resolve(url: httpx.URL, allowed: Sequence[Network]) -> list[str]:
     return good
 
 
-async def _send(url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+async def _send(
+    url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[Answer, bytes]:
     """Connect to `address`, which was checked, under the name that the URL has."""
     named = {**headers, "host": url.netloc.decode(), "user-agent": "outlay-alerter"}
     client = httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 (bounded as a whole)
@@ -81,17 +94,22 @@ async def _send(url: httpx.URL, address: str, body: bytes, headers: Mapping[str,
         )  # fmt: skip
         response = await client.send(request, stream=True)
         try:
-            return _answer(response, await _text(response))
+            read = await _read(response)
+            return _answer(response, _text(read)), read
         finally:
             await response.aclose()
 
 
-async def _text(response: httpx.Response) -> str:
+async def _read(response: httpx.Response) -> bytes:
     read = b""
     async for piece in response.aiter_raw():
         read += piece
         if len(read) >= MOST_ANSWER:
             break
+    return read
+
+
+def _text(read: bytes) -> str:
     text = read[: _SHOWN * 4].decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN].strip()
 

@@ -1,7 +1,8 @@
-"""The Slack channel: an incoming webhook, whose URL is a secret."""
+"""The Slack channel by an incoming webhook, whose URL is a secret."""
 
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.domain.delivery import Answer, Envelope
+from outlay_alerter.domain.reviews import slack_review
 from outlay_alerter.domain.slack import message
 from outlay_schemas.events import encoder
 
@@ -9,16 +10,16 @@ from outlay_schemas.events import encoder
 class Slack:
     """Posts each envelope as one message; Slack takes one a second."""
 
-    name = "slack"
     pause = 1.0
 
-    def __init__(self, url: str, poster: Poster) -> None:
-        self.target = url
+    def __init__(self, url: str, poster: Poster, name: str = "slack") -> None:
+        self.name, self.target = name, url
         self._poster = poster
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. Slack says 404 or 410 for a webhook that was taken away, and 400 for a message it cannot show."""
-        body = encoder.encode(message(envelope.alerts))
+        made = message(envelope.alerts) if envelope.review is None else slack_review(envelope.review)
+        body = encoder.encode(made)
         answer = self._poster.post(self.target, body, {"content-type": "application/json; charset=utf-8"})
         if answer.status in (403, 404):
             return Answer("gone", answer.reason, status=answer.status)

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (what is pasted are conditions of our own)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,9 @@ from outlay_alerter.domain.status import Status
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert, Word, alert_decoder
 from outlay_schemas.events import encoder
+
+Routed = Callable[[Alert], Mapping[str, datetime]]
+"""Which channels of the catalog are told an alert, and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,20 @@ class Store:
         )
         return {row["id"]: _known(tenant, row) for row in rows}
 
-    def decide(self, told: Sequence[Decided], channels: Sequence[str]) -> None:
-        """Write messages, then states: a crash between the two decides the same again, under the same ids."""
+    def close(self) -> None:
+        """Close the connection."""
+        self._warehouse.close()
+
+    def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = lambda _: {}) -> None:
+        """Write messages, then states: a crash between the two decides the same again, under the same ids.
+
+        `channels` are told now; `routed` says which others are, and when.
+        """
         outbox = [
             {"tenant": d.alert.tenant, "message_id": d.message, "channel": channel,
-             "body": encoder.encode(d.alert).decode(), "due_at": d.alert.at, "created_at": d.alert.at}
+             "body": encoder.encode(d.alert).decode(), "due_at": due, "created_at": d.alert.at}
             for d in told
-            for channel in channels
+            for channel, due in (dict.fromkeys(channels, d.alert.at) | dict(routed(d.alert))).items()
         ]  # fmt: skip
         states = [
             {"tenant": d.alert.tenant, "id": d.alert.id, "rule": d.alert.rule, "state": d.state or d.alert.state,

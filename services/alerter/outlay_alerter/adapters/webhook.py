@@ -12,11 +12,12 @@ from outlay_kit.failpoints import failpoint
 class Webhook:
     """Posts each envelope, signed, under its stable id."""
 
-    name = "webhook"
     pause = 0.0
 
-    def __init__(self, url: str, secrets: Sequence[bytes], poster: Poster, clock: Clock) -> None:
-        self.target = url
+    def __init__(
+        self, url: str, secrets: Sequence[bytes], poster: Poster, clock: Clock, name: str = "webhook"
+    ) -> None:
+        self.name, self.target = name, url
         self._secrets = secrets
         self._poster = poster
         self._clock = clock

@@ -1,14 +1,13 @@
 """What is to be told, in which message, and when it is tried again."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-import msgspec
-
-from outlay_schemas.alerts import Alert
+from outlay_alerter.domain import review as reviewed
+from outlay_schemas.alerts import Alert, Severity, alert_decoder
 
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
@@ -20,6 +19,8 @@ STORM = 5
 """More messages than this that wait for one channel are told as one."""
 MOST_TOLD = 1000
 """Alerts in one message."""
+REVIEW = "rev_"
+"""How the ids of messages begin that hold a review, not an alert."""
 
 Outcome = Literal["sent", "later", "gone", "dead"]
 
@@ -50,6 +51,8 @@ class Envelope:
     id: str
     messages: tuple[Waiting, ...]
     alerts: tuple[Alert, ...]
+    """None if it is a review."""
+    review: reviewed.Review | None = None
 
     @property
     def attempt(self) -> int:
@@ -81,24 +84,33 @@ def next_wait(attempt: int, asked: float | None, jitter: float) -> float | None:
     return max(wait, min(asked or 0.0, _MOST_ASKED))
 
 
-def envelopes(waiting: Sequence[Waiting]) -> tuple[list[Envelope], list[Waiting]]:
-    """Put what waits for one channel into envelopes.
+def envelopes(
+    waiting: Sequence[Waiting], digested: Collection[Severity] = ()
+) -> tuple[list[Envelope], list[Waiting]]:
+    """Put what waits for one channel into envelopes. `digested` is what it is told together, however few they are.
 
     Returns them, and the messages that were put into a new bundle just now: which bundle a message is in
     must be written before the bundle is sent, or a crash after the sending would send it under another id.
     """
     bundles: dict[str, list[Waiting]] = {}
     singles: list[Waiting] = []
+    slow: list[Waiting] = []
     for message in waiting:
         if message.bundle:
             bundles.setdefault(message.bundle, []).append(message)
+        elif message.message_id.startswith(REVIEW):
+            bundles[message.message_id] = [message]
+        elif digested and alert_decoder.decode(message.body).severity in digested:
+            slow.append(message)
         else:
             singles.append(message)
     fresh: list[Waiting] = []
-    if len(singles) > STORM:
-        singles, joined = _gathered(singles)
-        bundles |= joined
-        fresh = [message for messages in joined.values() for message in messages]
+    for messages, most in ((singles, STORM), (slow, 1)):
+        if len(messages) > most:
+            messages[:], joined = _gathered(messages)
+            bundles |= joined
+            fresh += [message for joint in joined.values() for message in joint]
+    singles += slow
     found = [_envelope(message.message_id, [message]) for message in singles]
     found += [_envelope(bundle, messages) for bundle, messages in bundles.items()]
     return found, fresh
@@ -123,7 +135,9 @@ def _join(messages: Sequence[Waiting]) -> list[Waiting]:
 
 
 def _envelope(name: str, messages: Sequence[Waiting]) -> Envelope:
-    alerts = tuple(msgspec.json.decode(message.body, type=Alert) for message in messages)
+    if name.startswith(REVIEW):
+        return Envelope(name, tuple(messages), (), reviewed.decoder.decode(messages[0].body))
+    alerts = tuple(alert_decoder.decode(message.body) for message in messages)
     return Envelope(name, tuple(messages), alerts)
 
 

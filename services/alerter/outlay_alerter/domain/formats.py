@@ -1,6 +1,7 @@
 """Alerts as other systems want them: PagerDuty's Events API v2, and the webhook body of Alertmanager."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from outlay_alerter.domain.delivery import Envelope, rfc3339
 from outlay_schemas.alerts import Alert, Severity, State
@@ -11,6 +12,8 @@ _SUMMARY = 1024
 """Characters that PagerDuty takes for a summary."""
 _LISTED = 50
 """Alerts of a storm that are listed."""
+_LONGEST = timedelta(days=8)
+"""How long an Alertmanager keeps an alert of which nothing more is heard; what fires on is told again before."""
 _NEVER = "0001-01-01T00:00:00Z"
 """How Alertmanager says that something is not over."""
 
@@ -67,6 +70,24 @@ def alertmanager(envelope: Envelope) -> dict[str, object]:
         "externalURL": envelope.alerts[0].link,
         "alerts": alerts,
     }
+
+
+def alertmanager_api(envelope: Envelope) -> list[dict[str, object]]:
+    """Return what `POST /api/v2/alerts` of an Alertmanager takes (its OpenAPI document, `postableAlerts`).
+
+    What is told once fires until it is told that it is over, so that no end is left to the Alertmanager's
+    `resolve_timeout`: it ends by itself after a while only in case its end is never heard of.
+    """
+    found = []
+    for alert in envelope.alerts:
+        made = _prometheus(alert)
+        del made["status"], made["fingerprint"]
+        if alert.state != "resolved":
+            made["endsAt"] = rfc3339(alert.at + _LONGEST)
+        if not alert.link:
+            del made["generatorURL"]
+        found.append(made)
+    return found
 
 
 def _labels(alert: Alert) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, rfc3339
+from outlay_alerter.domain.reviews import review_data
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import encoder
 
@@ -46,6 +47,8 @@ def body_of(envelope: Envelope) -> bytes:
     `type` is `alert.firing`, `alert.resolved` and so on with an alert as `data`; for many at once it is
     `alerts` with `data` of `count` and `alerts`, as many of them as there is room for.
     """
+    if envelope.review is not None:
+        return _review(envelope)
     first = envelope.alerts[0]
     if len(envelope.alerts) > 1:
         return _many(envelope.alerts)
@@ -54,6 +57,19 @@ def body_of(envelope: Envelope) -> bytes:
         if len(body) <= MOST_BYTES:
             return body
     return _body(f"alert.{first.state}", first, _bare(first))
+
+
+def _review(envelope: Envelope) -> bytes:
+    """Write a review with as many of its points as there is room for. `timestamp` is when it was decided."""
+    found = review_data(envelope.review) if envelope.review else {}
+    points = list(envelope.review.points) if envelope.review else []
+    at = envelope.messages[0].created[:23].replace(" ", "T") + "Z"
+    while True:
+        data = {**found, "points": points}
+        body = encoder.encode({"type": "review", "timestamp": at, "data": data})
+        if len(body) <= MOST_BYTES or not points:
+            return body
+        points = points[:-1]
 
 
 def _many(alerts: Sequence[Alert]) -> bytes:

@@ -1,0 +1,113 @@
+"""A Slack app: one message an alert, kept up to date, what follows in its thread, a picture where the token may."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from tests.unit.alerter.alerts import alert, of, of_review
+from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.slack_bot import Remembering, SlackBot
+from outlay_alerter.adapters.threads import Thread
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.delivery import Envelope
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
+
+
+class Memory(Remembering):
+    """Threads that are remembered while a test lasts."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], Thread] = {}
+
+    def of(self, channel: str, alert: str) -> Thread | None:
+        return self.known.get((channel, alert))
+
+    def remember(self, channel: str, alerts: Sequence[str], thread: Thread) -> None:
+        self.known |= {(channel, alert): thread for alert in alerts}
+
+
+def bot(api: SlackApi, memory: Memory, token: str = TOKEN, channel: str = CHANNEL) -> SlackBot:
+    def picture(envelope: Envelope) -> bytes | None:
+        return PNG
+
+    poster = Poster(read_networks("127.0.0.0/8"), 5)
+    return SlackBot("oncall", token, channel, poster, threads=memory, picture=picture, api=api.url)
+
+
+def test_an_alert_and_its_end_are_one_message_with_a_thread_and_a_picture() -> None:
+    memory = Memory()
+    with slack_api() as api:
+        slack = bot(api, memory)
+        assert slack.send(of(alert())).outcome == "sent"
+        (first,) = api.messages
+        assert (api.files, api.uploads) == ([{"id": "F0", "title": "The spending"}], {"F0": PNG})
+        over = msgspec.structs.replace(alert(), state="resolved")
+        assert slack.send(of(over)).outcome == "sent"
+    assert next(iter(api.messages)) == first
+    assert len(api.messages) == 2
+    follow = list(api.messages.values())[1]
+    assert (follow["thread_ts"], follow["reply_broadcast"]) == (first, False)
+    assert ":white_check_mark:" in api.messages[first]["blocks"][0]["text"]["text"]
+    assert api.calls[-2:] == ["chat.postMessage", "chat.update"]
+    assert len(api.files) == 1, "one picture is enough"
+
+
+def test_what_fires_again_is_seen_in_the_channel_too() -> None:
+    memory = Memory()
+    with slack_api() as api:
+        slack = bot(api, memory)
+        slack.send(of(alert()))
+        slack.send(of(alert()))
+    assert list(api.messages.values())[1]["reply_broadcast"] is True
+
+
+def test_the_end_of_one_alert_of_a_storm_is_told_in_the_storms_thread_and_the_list_stays() -> None:
+    memory = Memory()
+    with slack_api() as api:
+        slack = bot(api, memory)
+        slack.send(of(*(alert(f"a{n}") for n in range(100))))
+        (first,) = api.messages
+        before = api.messages[first]
+        slack.send(of(msgspec.structs.replace(alert("a7"), state="resolved")))
+    assert api.messages[first] == before
+    assert list(api.messages.values())[1]["thread_ts"] == first
+    assert "chat.update" not in api.calls
+
+
+def test_a_token_that_may_not_upload_tells_the_alert_all_the_same() -> None:
+    with slack_api() as api:
+        api.errors = {"files.getUploadURLExternal": "missing_scope"}
+        assert bot(api, Memory()).send(of(alert())).outcome == "sent"
+    assert len(api.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [("token_revoked", "gone"), ("is_archived", "gone"), ("channel_not_found", "gone"), ("invalid_blocks", "dead"),
+     ("fatal_error", "later"), ("missing_scope", "later"), ("ratelimited", "later")],
+)  # fmt: skip
+def test_what_slack_refuses_with_200_is_no_success(error: str, outcome: str) -> None:
+    with slack_api() as api:
+        api.errors = {"chat.postMessage": error}
+        answer = bot(api, Memory()).send(of(alert()))
+    assert answer.outcome == outcome
+    assert error in answer.reason
+    assert TOKEN not in answer.reason
+
+
+def test_a_wrong_token_and_a_limit_are_told_apart() -> None:
+    with slack_api() as api:
+        assert bot(api, Memory(), token="xoxb-wrong").send(of(alert())).outcome == "gone"
+        api.limited = 1
+        limited = bot(api, Memory()).send(of(alert()))
+    assert (limited.outcome, limited.retry_after) == ("later", 7.0)
+
+
+def test_a_review_is_a_message_of_its_own() -> None:
+    with slack_api() as api:
+        assert bot(api, Memory()).send(of_review()).outcome == "sent"
+    (review,) = api.messages.values()
+    assert review["blocks"][0]["text"]["text"] == ":bar_chart: AI costs in the week of 2026-11-16"

@@ -1,0 +1,101 @@
+"""What a workflow of Teams is sent, held against the public schema of Adaptive Cards and against Teams' own limit."""
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft6Validator
+from tests.unit.alerter.alerts import REVIEW, alert, envelope, of, of_review
+from tests.unit.alerter.receiver import receiving
+from tests.unit.alerter.test_slack import CASES
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.teams import Teams
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.domain.reviews import teams_review
+from outlay_alerter.domain.teams import card, plain
+from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.money import Usd
+
+POSTER = Poster(read_networks("127.0.0.0/8"), 5)
+
+
+@cache
+def schema() -> Draft6Validator:
+    """The schema as it is published, of the version that we say our cards have."""
+    spec = find_spec("adaptive_cards")
+    assert spec is not None
+    assert spec.origin is not None
+    return Draft6Validator(
+        json.loads((Path(spec.origin).parent / "schemas" / "schema-1.4.json").read_text("utf-8"))
+    )
+
+
+def check(body: dict[str, Any]) -> None:
+    (attachment,) = body["attachments"]
+    assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert attachment["content"]["version"] == "1.4"
+    errors = [error.message for error in schema().iter_errors(attachment["content"])]
+    assert errors == []
+    assert len(json.dumps(body, ensure_ascii=False).encode()) <= 28_000
+
+
+def texts(body: dict[str, Any]) -> list[str]:
+    elements = body["attachments"][0]["content"]["body"]
+    inner = [item for element in elements for item in [element, *element.get("items", [])]]
+    return [item["text"] for item in inner if "text" in item]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_message_is_a_card_of_the_schema(name: str) -> None:
+    check(card(CASES[name]))
+
+
+def test_the_schema_notices_what_is_wrong() -> None:
+    body: Any = card([alert()])
+    body["attachments"][0]["content"]["body"][1]["wieght"] = "bolder"
+    with pytest.raises(AssertionError):
+        check(body)
+
+
+def test_a_review_is_a_card_of_the_schema() -> None:
+    body = teams_review(REVIEW)
+    check(body)
+    assert texts(body)[0] == "AI costs in the week of 2026-11-16"
+
+
+names = st.text(min_size=0, max_size=500)
+
+
+@given(names, names, names)
+def test_whatever_names_there_are_a_card_is_valid_and_small(title: str, value: str, scope: str) -> None:
+    made: Alert = alert(
+        title=title, summary=value * 20, scope={"team": scope}, facts={f"f{n}": value for n in range(12)},
+        contributors=[Contributor("user", value, Usd("1")) for _ in range(9)], link="https://o.example/a",
+    )  # fmt: skip
+    check(card([made]))
+    check(card([made] * 200))
+
+
+def test_what_strangers_name_is_no_markup() -> None:
+    said = card([alert(title="[click](https://evil.example) **now** {{DATE(x)}}")])
+    assert texts(said)[0] == r"\[click\](https://evil.example) \*\*now\*\* { {DATE(x)}}"
+    assert plain("<at>all</at>") == "&lt;at>all&lt;/at>"
+
+
+def test_it_arrives_and_a_workflow_that_was_deleted_is_gone() -> None:
+    with receiving() as receiver:
+        receiver.script = [(202, {}, b"")]
+        assert Teams("ops", receiver.url, POSTER).send(envelope()).outcome == "sent"
+        receiver.script = [(404, {}, b'{"error":{"code":"WorkflowNotFound"}}')]
+        assert Teams("ops", receiver.url, POSTER).send(of(alert(), alert("a2"))).outcome == "gone"
+        receiver.answer(429, retry_after="7")
+        slow = Teams("ops", receiver.url, POSTER).send(of_review())
+    assert (slow.outcome, slow.retry_after) == ("later", 7.0)
+    for got in receiver.got:
+        check(json.loads(got.body))
