@@ -19,9 +19,12 @@ from outlay_schemas.catalog.base import (
     one_or_many,
 )
 
-ScopeKey = Literal[
-    "project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"
-]
+Tag = Annotated[str, Field(pattern=r"^tags\.[A-Za-z0-9_.:/-]{1,128}$")]
+"""A tag of the producer, such as `tags.env`: its figures are summed from the ledger."""
+ScopeKey = (
+    Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"]
+    | Tag
+)
 Scope = dict[
     ScopeKey,
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],

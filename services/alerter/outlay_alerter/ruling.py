@@ -6,7 +6,7 @@ from datetime import timedelta
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.domain import comings, metrics
 from outlay_alerter.domain.states import Finding, Known, Open, open_of
-from outlay_alerter.domain.watches import NewSpender, Silence, Threshold
+from outlay_alerter.domain.watches import NewSpender, Silence, Threshold, Watch
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to, grain_length
 
@@ -22,14 +22,14 @@ class Rules:
     def __init__(self, measures: Measures, clock: Clock) -> None:
         self._measures, self._clock = measures, clock
 
-    def find(self, rule: Threshold | NewSpender | Silence, known: Mapping[str, Known]) -> Found:
+    def find(self, rule: Watch, known: Mapping[str, Known]) -> Found:
         """Evaluate one rule as of now. Raises Retryable."""
         opened = open_of(rule.id, known)
         if isinstance(rule, Threshold):
             return self._threshold(rule, opened)
         if isinstance(rule, NewSpender):
             return self._newcomers(rule)
-        return self._silences(rule, opened)
+        return self._silences(rule, opened) if isinstance(rule, Silence) else []
 
     def _threshold(self, rule: Threshold, opened: Open) -> Found:
         length = grain_length(rule.grain)

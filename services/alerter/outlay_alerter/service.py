@@ -9,21 +9,16 @@ from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Decided, Routed, Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.anomalies import Anomalies
-from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain import episodes, spikes
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard
-from outlay_alerter.domain.states import Again, Finding, Known, Transition, open_of, transitions
-from outlay_alerter.domain.status import Status
-from outlay_alerter.domain.watches import SpendSpike, matches
+from outlay_alerter.domain.states import Again, Transition, transitions
 from outlay_alerter.domain.words import expectations, snoozes
+from outlay_alerter.finding import Finder
 from outlay_alerter.heeding import FOR_MACHINES, Heeder
-from outlay_alerter.ruling import Rules
 from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.spans import Span
 from outlay_schemas.events import Grain
 
 
@@ -63,8 +58,7 @@ class Alerter:
         `renotify` is how long something fires before it is told again; `console` is the console's URL.
         """
         self._sums, self._store, self._clock = sums, store, clock
-        self._anomalies, self._rules = Anomalies(sums), Rules(measures, clock)
-        self._budgets = Budgets(sums, clock)
+        self._finder = Finder(sums, measures, clock)
         self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed = routed
@@ -85,7 +79,7 @@ class Alerter:
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
-        self._anomalies.forget()
+        self._finder.forget()
         for tenant in self._sums.tenants():
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
@@ -111,14 +105,14 @@ class Alerter:
         try:
             self._evaluate(tenant, minutes)
         except Retryable:
-            self._anomalies.forget()  # what its detectors found may not have been written: let them find it again
+            self._finder.forget()  # what its detectors found may not have been written: let them find it again
             raise
 
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         watchlist, times = self._watchlist(), sorted(set(minutes))
         words = self._store.words(tenant)
         known = self._heeder.heed(tenant, words, self._store.known(tenant))
-        found, standing = self._found(watchlist, tenant, times, known)
+        found, standing = self._finder.find(watchlist, tenant, times, known)
         findings = [finding for finding, _ in found]
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))
@@ -132,23 +126,6 @@ class Alerter:
         changes += unheard(findings, changes, known, hushed)
         self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed)
         self._store.stand(standing)
-
-    def _found(
-        self, watchlist: Watchlist, tenant: str, times: Sequence[datetime], known: dict[str, Known]
-    ) -> tuple[list[tuple[Finding, Span]], list[Status]]:
-        found: list[tuple[Finding, Span]] = []
-        standing: list[Status] = []
-        for budget in watchlist.budgets(tenant):
-            findings, status = self._budgets.find(budget, times)
-            found += findings
-            standing.append(status)
-        for rule in watchlist.spikes(tenant):
-            found += self._spike(rule, known)
-        for anomaly in watchlist.anomalies(tenant):
-            found += self._anomalies.find(anomaly, known)
-        for other in watchlist.others(tenant):
-            found += self._rules.find(other, known)
-        return found, standing
 
     def _write_down(
         self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str]
@@ -168,28 +145,3 @@ class Alerter:
         self._store.decide(noted, ())
         if told or whispered:
             self._decided()
-
-    def _spike(self, rule: SpendSpike, known: dict[str, Known]) -> list[tuple[Finding, Span]]:
-        newest_minute = self._sums.newest(rule.tenant)
-        if newest_minute is None:
-            return []
-        newest, length = floor_to(newest_minute, rule.grain), grain_length(rule.grain)
-        count = spikes.HISTORY[rule.grain] + episodes.LOOK_BACK
-        names = sorted({*rule.scope, *rule.by})
-        series: dict[tuple[str, ...], list[int]] = {}
-        first = count
-        for place, cell, cost in self._sums.series(rule.tenant, rule.grain, newest, count, names):
-            first = min(first, place)
-            if matches(rule.scope, cell):
-                line = series.setdefault(tuple(cell[name] for name in rule.by), [0] * count)
-                line[place] += cost
-        opened = open_of(rule.id, known)
-        span = Span(newest, newest + length)
-        return [
-            (finding, span)
-            for values, line in series.items()
-            for scope in (rule.scope_of(values),)
-            for finding in episodes.findings(
-                rule, scope, line[first:], newest, opened.since(rule.tenant, rule.id, scope, episodes.LEVEL)
-            )
-        ]

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
-from outlay_alerter.adapters.sums import VIEWS, Sums
+from outlay_alerter.adapters.sources import VIEWS
+from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain.effects import split
 from outlay_alerter.domain.states import Stored, Transition
+from outlay_alerter.domain.watches import tag_of
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert, Contributor, Effect, State
@@ -76,8 +78,10 @@ def _before(span: Span) -> tuple[Span, str]:
 def _query(tenant: str, span: Span, scope: dict[str, list[str]]) -> str:
     wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
     wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
-    wheres += [f"{name} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
-    return f"SELECT * FROM {VIEWS['minute']} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)
+    view = "costs" if any(map(tag_of, scope)) else VIEWS["minute"]
+    columns = {name: f"tags[{_quoted(tag_of(name))}]" if tag_of(name) else name for name in scope}
+    wheres += [f"{columns[name]} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
+    return f"SELECT * FROM {view} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)
 
 
 def _quoted(text: str) -> str:

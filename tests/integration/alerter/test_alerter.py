@@ -37,7 +37,7 @@ def alerter(warehouse: Warehouse) -> Alerter:
         Store(warehouse),
         FakeClock(NOW),
         measures=Measures(warehouse),
-        watchlist=lambda: Watchlist(CATALOG, ()),
+        watchlist=lambda: Watchlist(CATALOG),
         channels=["bus", "console"],
     )
 

@@ -40,7 +40,7 @@ def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
 def alerter(warehouse: Warehouse) -> Alerter:
     return Alerter(
         Sums(warehouse), Store(warehouse), FakeClock(NOW),
-        measures=Measures(warehouse), watchlist=lambda: Watchlist(CATALOG, ()), channels=["bus"],
+        measures=Measures(warehouse), watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def alerter(warehouse: Warehouse, clock: FakeClock) -> Alerter:
         Store(warehouse),
         clock,
         measures=Measures(warehouse),
-        watchlist=lambda: Watchlist(catalog, ()),
+        watchlist=lambda: Watchlist(catalog),
         channels=["bus"],
     )
 

@@ -45,7 +45,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
     watch = Alerter(
         Sums(warehouse), Store(warehouse), FakeClock(NOW),
-        measures=Measures(warehouse), watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
+        measures=Measures(warehouse), watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output

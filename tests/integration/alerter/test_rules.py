@@ -52,7 +52,7 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(warehouse: Warehouse) -
     clock = FakeClock(NOW + timedelta(minutes=5))
     watch = Alerter(
         Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
-        watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=RULES), ()), channels=["bus"],
+        watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=RULES)), channels=["bus"],
     )  # fmt: skip
     write(warehouse, NOW - timedelta(days=9), "old")
     meters = {"input_tokens": "1000", "cache_read_tokens": "100"}

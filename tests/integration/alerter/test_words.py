@@ -30,7 +30,7 @@ def alerter(warehouse: Warehouse, clock: FakeClock, *mutes: Mute, **terms: objec
     catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mutes=mutes)
     return Alerter(
         Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
-        watchlist=lambda: Watchlist(catalog, ()), channels=["bus", "webhook"],
+        watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ CATALOG = Catalog(
         Written(id="other", name="O", tenant="globex", amount=Decimal(10)),
     ),
 )
-WATCHLIST = Watchlist(CATALOG, ())
+WATCHLIST = Watchlist(CATALOG)
 
 
 @dataclass
@@ -108,7 +108,7 @@ def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() 
             ask(desk, (name, 10))
     less = CATALOG.model_copy(update={"budgets": (Written(id="b", name="B", amount=Decimal(1)),)})
     assert ask(desk, ("b", 10))[0].allowed
-    now[0] = Watchlist(less, ())
+    now[0] = Watchlist(less)
     assert not ask(desk, ("b", 10))[0].allowed
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from outlay_alerter.adapters.sums import VIEWS
+from outlay_alerter.adapters.sources import column, columns, conditions, source
 from outlay_alerter.domain.metrics import Measure
 from outlay_kit.spans import grain_length
 from outlay_kit.warehouse import Warehouse
@@ -43,9 +43,11 @@ class Measures:
         where, bound = _where(tenant, scope, low)
         bound |= {f"m{n}": meter for n, meter in enumerate(meters)}
         used = "".join(f", toString(sum(usage[{{m{n}:String}}])) AS used{n}" for n in range(len(meters)))
+        read = source(grain, (*by, *scope))
         rows = self._warehouse.rows(
             f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent, sum(events) AS n,"
-            f" sum(unpriced_events) AS u{used}{_names(by)} FROM {VIEWS[grain]} WHERE {where} GROUP BY at{_names(by)}",
+            f" sum(unpriced_events) AS u{used}{columns(by)} FROM {read} WHERE {where}"
+            f" GROUP BY at{columns(by)}",
             bound,
         )
         found: dict[Values, list[Measure]] = {} if by else {(): [Measure()] * count}
@@ -63,8 +65,8 @@ class Measures:
         """Return the first day and the cost since `begin` of each combination, and the first day of anybody."""
         where, bound = _where(tenant, scope, int(begin.timestamp()))
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(min(time)) AS first, toString(sum(cost)) AS spent{_names(by)}"
-            f" FROM {VIEWS['day']} WHERE {where} AND cost > 0 GROUP BY {', '.join(by)}",
+            f"SELECT toUnixTimestamp(min(time)) AS first, toString(sum(cost)) AS spent{columns(by)}"
+            f" FROM {source('day', (*by, *scope))} WHERE {where} AND cost > 0 GROUP BY {', '.join(map(column, by))}",
             bound,
         )
         found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
@@ -75,10 +77,10 @@ class Measures:
     ) -> dict[Values, datetime]:
         """Return the last minute with events since `begin` of each combination."""
         where, bound = _where(tenant, scope, int(begin.timestamp()))
-        names = _names(by)
+        names = columns(by)
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{names} FROM {VIEWS['minute']}"
-            f" WHERE {where} AND events > 0{' GROUP BY ' + ', '.join(by) if by else ''}",
+            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{names} FROM {source('minute', (*by, *scope))}"
+            f" WHERE {where} AND events > 0{' GROUP BY ' + ', '.join(map(column, by)) if by else ''}",
             bound,
         )
         return {_values(r, by): datetime.fromtimestamp(r["last"], UTC) for r in rows if r["n"]}
@@ -86,13 +88,9 @@ class Measures:
 
 def _where(tenant: str, scope: Mapping[str, Sequence[str]], low: int) -> tuple[str, Bound]:
     parts = ["tenant = {tenant:String}", "time >= toDateTime({low:UInt32}, 'UTC')"]
-    parts += [f"{name} IN {{s{n}:Array(String)}}" for n, name in enumerate(scope)]
+    parts += conditions(scope)
     bound: Bound = {"tenant": tenant, "low": low}
     return " AND ".join(parts), bound | {f"s{n}": list(values) for n, values in enumerate(scope.values())}
-
-
-def _names(by: Sequence[str]) -> str:
-    return "".join(f", {name}" for name in by)
 
 
 def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:

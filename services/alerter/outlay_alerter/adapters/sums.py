@@ -5,14 +5,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from outlay_alerter.domain.watches import DIMENSIONS
-from outlay_kit.spans import Span, cover, grain_length
+from outlay_alerter.adapters.sources import column, columns, conditions, source
+from outlay_alerter.domain.watches import DIMENSIONS, tag_of
+from outlay_kit.spans import Piece, Span, cover, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
-
-VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
 
 
 class Sums:
@@ -35,9 +34,9 @@ class Sums:
 
     def cells(self, tenant: str, span: Span, dimensions: Sequence[str]) -> list[tuple[dict[str, str], int]]:
         """Return the cost in pico-USD of each combination of `dimensions` in `span`."""
-        names = "".join(f", {name}" for name in dimensions)
-        sql, parameters = _union(tenant, span, names)
-        group = f" GROUP BY {', '.join(dimensions)}" if dimensions else ""
+        names = columns(dimensions)
+        sql, parameters = _union(tenant, span, names, dimensions)
+        group = f" GROUP BY {', '.join(map(column, dimensions))}" if dimensions else ""
         rows = self._warehouse.rows(
             f"SELECT toString(sum(cost)) AS spent{names} FROM ({sql}){group}", parameters
         )
@@ -49,9 +48,9 @@ class Sums:
         """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
         seconds = int(grain_length(grain).total_seconds())
         low = int(newest.timestamp()) - (count - 1) * seconds
-        names = "".join(f", {name}" for name in dimensions)
+        names = columns(dimensions)
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {VIEWS[grain]}"
+            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {source(grain, dimensions)}"
             " WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"
             " AND time <= toDateTime({high:UInt32}, 'UTC')"
             f" GROUP BY at{names}",
@@ -64,9 +63,10 @@ class Sums:
 
     def contributors(self, tenant: str, span: Span, scope: dict[str, list[str]]) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
-        sql, parameters = _union(tenant, span, "".join(f", {name}" for name in DIMENSIONS))
+        names = [*DIMENSIONS, *(name for name in scope if tag_of(name))]
+        sql, parameters = _union(tenant, span, columns(names), names)
         pairs = ", ".join(f"('{name}', toString({name}))" for name in DIMENSIONS)
-        wheres = [f"{name} IN {{s{n}:Array(String)}}" for n, name in enumerate(scope)]
+        wheres = conditions(scope)
         parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
         rows = self._warehouse.rows(
             f"SELECT d.1 AS dimension, d.2 AS value, sum(cost) AS c, toString(c) AS spent FROM ({sql})"
@@ -80,9 +80,9 @@ class Sums:
         self, tenant: str, span: Span, scope: Mapping[str, list[str]]
     ) -> dict[tuple[str, str], tuple[int, int]]:
         """Return the cost in pico-USD and the events of each provider and SKU within a scope."""
-        names = "".join(f", {name}" for name in sorted({*scope, "provider", "sku"}))
-        sql, parameters = _union(tenant, span, ", events" + names)
-        wheres = [f"{name} IN {{s{n}:Array(String)}}" for n, name in enumerate(scope)]
+        names = sorted({*scope, "provider", "sku"})
+        sql, parameters = _union(tenant, span, ", events" + columns(names), names)
+        wheres = conditions(scope)
         parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
         rows = self._warehouse.rows(
             "SELECT provider, sku, toString(sum(cost)) AS spent, sum(events) AS n"
@@ -92,12 +92,13 @@ class Sums:
         return {(r["provider"], r["sku"]): (to_pico(r["spent"]), int(r["n"])) for r in rows}
 
 
-def _union(tenant: str, span: Span, names: str) -> tuple[str, dict[str, object]]:
+def _union(tenant: str, span: Span, names: str, dimensions: Sequence[str]) -> tuple[str, dict[str, object]]:
     parts = []
     bound: dict[str, object] = {"tenant": tenant}
-    for n, piece in enumerate(cover(span)):
+    pieces = [Piece("minute", span)] if any(map(tag_of, dimensions)) else cover(span)
+    for n, piece in enumerate(pieces):
         parts.append(
-            f"SELECT cost{names} FROM {VIEWS[piece.grain]} WHERE tenant = {{tenant:String}}"
+            f"SELECT cost{names} FROM {source(piece.grain, dimensions)} WHERE tenant = {{tenant:String}}"
             f" AND time >= toDateTime({{l{n}:UInt32}}, 'UTC') AND time < toDateTime({{h{n}:UInt32}}, 'UTC')"
         )
         bound |= {f"l{n}": int(piece.span.start.timestamp()), f"h{n}": int(piece.span.end.timestamp())}

@@ -8,7 +8,6 @@ from typing import TypedDict, TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.domain.watches import (
-    DIMENSIONS,
     Anomaly,
     Budget,
     Burn,
@@ -33,23 +32,18 @@ R = TypeVar("R", schema.SpendSpike, schema.Anomaly, schema.Threshold, schema.New
 
 @dataclass(frozen=True, slots=True)
 class Watchlist:
-    """What one catalog watches. `skipped` are ids whose scope rollups cannot answer."""
+    """What one catalog watches."""
 
     catalog: Catalog
-    skipped: tuple[str, ...]
 
     def budgets(self, tenant: str) -> list[Budget]:
         """Return the budgets of a tenant, those of every tenant (`*`) included."""
-        return [
-            budget_of(b, tenant)
-            for b in self.catalog.budgets
-            if b.tenant in ("*", tenant) and b.id not in self.skipped
-        ]
+        return [budget_of(b, tenant) for b in self.catalog.budgets if b.tenant in ("*", tenant)]
 
     def budget(self, tenant: str, name: str) -> Budget | None:
         """Return one budget of a tenant; None: there is none of that id."""
         found = (b for b in self.catalog.budgets if b.id == name and b.tenant in ("*", tenant))
-        return next((budget_of(b, tenant) for b in found if b.id not in self.skipped), None)
+        return next((budget_of(b, tenant) for b in found), None)
 
     def spikes(self, tenant: str) -> list[SpendSpike]:
         """Return the spend spike rules of a tenant."""
@@ -77,11 +71,7 @@ class Watchlist:
         return {watch.id: watch for watch in [*every, *self.others(tenant)]}
 
     def _rules(self, tenant: str, kind: type[R]) -> list[R]:
-        return [
-            r
-            for r in self.catalog.rules
-            if isinstance(r, kind) and r.tenant in ("*", tenant) and r.id not in self.skipped
-        ]
+        return [r for r in self.catalog.rules if isinstance(r, kind) and r.tenant in ("*", tenant)]
 
 
 def budget_of(b: schema.Budget, tenant: str) -> Budget:
@@ -170,9 +160,7 @@ def _watch(of: schema.Watched, tenant: str) -> _Common:
 def compile_watchlist(data: bytes) -> tuple[int, Watchlist]:
     """Read a catalog; return its revision and what it watches."""
     catalog = decode_catalog(data)
-    bad = [b.id for b in catalog.budgets if not set(b.scope) <= set(DIMENSIONS)]
-    bad += [r.id for r in catalog.rules if not {*r.scope, *r.by} <= set(DIMENSIONS)]
-    return catalog.revision, Watchlist(catalog, tuple(bad))
+    return catalog.revision, Watchlist(catalog)
 
 
 def _scope(scope: Mapping[ScopeKey, tuple[str, ...]]) -> Scope:

@@ -22,11 +22,16 @@ DIMENSIONS = (
     "activity",
     "user",
 )
-"""Of every rollup cell. Anything else in a scope is a tag, which only the ledger knows."""
+"""Of every rollup cell. Anything else in a scope is a tag, `tags.NAME`, which only the ledger knows."""
 
 Scope = Mapping[str, tuple[str, ...]]
 """Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
 NONE = timedelta(0)
+
+
+def tag_of(name: str) -> str:
+    """Return the tag that a dimension of a scope is; empty: it is none."""
+    return name.removeprefix("tags.") if name.startswith("tags.") else ""
 
 
 def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
@@ -68,6 +73,11 @@ class Watch:
     """How long it must be over before that is told."""
     depends_on: tuple[str, ...] | None = None
     """Rules and budgets while whose alerts this one's are not told. None: of a budget, those around it."""
+
+    @property
+    def tagged(self) -> bool:
+        """Whether only the ledger knows its figures."""
+        return any(map(tag_of, (*self.scope, *self.by)))
 
     def scope_of(self, values: tuple[str, ...]) -> Scope:
         """Return the scope of one combination of `by`, within the rule's own."""

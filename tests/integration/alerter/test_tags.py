@@ -1,0 +1,97 @@
+"""Scopes with tags are summed from the ledger, exactly, and no more often than it can bear."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from tests.integration.alerter.spend import NOW, spend
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Anomaly, Budget, NewSpender, Silence, SpendSpike, Threshold
+
+pytestmark = pytest.mark.stack
+
+PROD = {"tags.env": "prod", "team": "growth"}
+BUDGET = {
+    "id": "prod", "name": "Prod", "scope": PROD, "amount": 10, "thresholds": [100], "forecast_thresholds": [100],
+    "rollover_percent": 10, "burn": [{"hours": 1, "rate": 1000}],
+}  # fmt: skip
+CATALOG = Catalog(
+    revision=1,
+    created_at=NOW,
+    budgets=(Budget.model_validate(BUDGET),),
+    rules=(
+        Threshold.model_validate(
+            {"id": "t", "name": "T", "metric": "cost", "above": 5, "by": ["tags.env"], "grain": "day"}
+        ),
+        Anomaly.model_validate({"id": "a", "name": "A", "by": ["tags.env"]}),
+        SpendSpike.model_validate({"id": "s", "name": "S", "by": ["tags.env"]}),
+        Silence.model_validate({"id": "q", "name": "Q", "by": ["tags.env"], "minutes": 5}),
+        NewSpender.model_validate({"id": "n", "name": "N", "by": ["tags.env"]}),
+    ),
+)
+
+
+def event(
+    house: Warehouse, name: str, cost: str, *, env: str = "prod", at: datetime = NOW, revision: int = 1
+) -> None:
+    row = {
+        "tenant": "acme", "source": "s", "id": name, "time": at, "kind": "llm", "activity": "inference",
+        "provider": "p", "sku": "m", "usage": {"input_tokens": "1"}, "cost": cost, "price_status": "priced",
+        "price_ref": "r", "team": "growth", "tags": {"env": env}, "revision": revision, "fingerprint": 1,
+    }  # fmt: skip
+    house.insert_json_lines("ledger", msgspec.json.encode(row))
+
+
+def alerts(house: Warehouse) -> dict[str, Alert]:
+    rows = house.rows("SELECT body FROM alerts FINAL WHERE state = 'firing'")
+    found = [alert_decoder.decode(row["body"]) for row in rows]
+    return {f"{a.rule} {a.level}": a for a in found}
+
+
+def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW)
+    watch = Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
+    )  # fmt: skip
+    spend(warehouse, "1")  # the rollups know no tags
+    event(warehouse, "before", "0.5", at=NOW - timedelta(days=40))
+    event(warehouse, "a", "4")
+    event(warehouse, "b", "40", env="test")
+    watch.evaluate_all()
+    assert set(alerts(warehouse)) == {"t above"}
+    assert alerts(warehouse)["t above"].scope == {"tags.env": "test"}
+    event(warehouse, "a", "12.5", revision=2)
+    watch.evaluate("acme", {NOW})
+    assert set(alerts(warehouse)) == {"t above"}  # not so soon
+    clock.advance(20)
+    watch.evaluate("acme", {NOW})
+    over = alerts(warehouse)["prod 100"]
+    assert (over.actual, over.expected) == ("12.5", "11")  # a tenth came over from October
+    assert {(c.dimension, c.value, c.cost) for c in over.contributors} >= {("sku", "m", "12.5")}
+    assert warehouse.rows(f"SELECT toString(sum(cost)) AS c FROM ({over.query})") == [{"c": "12.5"}]  # noqa: S608
+
+
+def test_late_events_move_the_period_in_which_they_happened(warehouse: Warehouse) -> None:
+    clock = FakeClock(NOW)
+    watch = Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
+    )  # fmt: skip
+    spend(warehouse, "1")
+    late = NOW - timedelta(days=30)
+    event(warehouse, "late", "12", at=late)
+    watch.evaluate_all()
+    watch.evaluate("acme", {late})  # not due yet, and not forgotten
+    clock.advance(20)
+    watch.evaluate("acme", {NOW})
+    assert alerts(warehouse)["prod 100"].window == datetime(2026, 10, 1, tzinfo=NOW.tzinfo)
