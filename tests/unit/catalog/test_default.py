@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
 from outlay_schemas.events import Kind, UsageEvent
 
+DOCS = Path(__file__).parents[3] / "docs" / "prices.md"
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REGION = {"region": "us-east-1", "lease": "on-demand"}
 
@@ -42,15 +44,27 @@ def test_a_published_catalog_is_read_back_the_same(content: Catalog) -> None:
     assert not same_content(content, again.model_copy(update={"price_books": ()}))
 
 
-def test_every_figure_has_a_source(content: Catalog) -> None:
+def test_every_figure_names_its_source_and_its_day(content: Catalog) -> None:
     for book in content.price_books:
-        assert book.source.startswith("https://"), book.name
-        assert "ist prices" in book.note, book.name
+        assert ("bserved spot prices" if book.name.endswith("-spot") else "rices of ") in book.note, book.name
+        for rule in book.rules:
+            for dated in rule.prices:
+                assert (dated.source or book.source).startswith("https://"), (book.name, rule.id)
+                checked = dated.checked or book.checked
+                assert checked, (book.name, rule.id)
+                assert checked < AT, (book.name, rule.id)
+
+
+def test_the_documentation_lists_every_book_and_how_many_prices_it_has(content: Catalog) -> None:
+    rows = [line.split("|") for line in DOCS.read_text("utf-8").splitlines()]
+    listed = {row[1].strip(" `"): row[3].strip() for row in rows if len(row) == 8}
+    books = {book.name: str(len(book.rules)) for book in content.price_books}
+    assert {name: prices for name, prices in listed.items() if name in books} == books
 
 
 def test_a_gpu_hour_costs_its_published_price_to_the_last_digit(catalog: CompiledCatalog) -> None:
     hour = price(_event("compute", "p5.48xlarge", {"compute_seconds": 3600}), catalog)
-    assert (hour.cost, hour.price_ref) == ("55.04", "aws-compute@2025.07#p5.48xlarge")
+    assert (hour.cost, hour.price_ref) == ("55.04", "aws-compute@2026.11#p5.48xlarge")
     minute = price(_event("compute", "p5.48xlarge", {"compute_seconds": 60}), catalog)
     assert minute.cost == "0.917333333333"
 
@@ -60,10 +74,45 @@ def test_an_old_event_keeps_its_old_price(catalog: CompiledCatalog) -> None:
     assert price(old, catalog).cost == "98.32"
 
 
-@pytest.mark.parametrize("said", [{"lease": "spot"}, {"region": "eu-west-1"}])
+@pytest.mark.parametrize("said", [{"lease": "dedicated-host"}, {"region": "eu-west-1"}])
 def test_a_price_is_not_used_for_what_it_is_not_for(catalog: CompiledCatalog, said: dict[str, str]) -> None:
     cost = price(_event("compute", "p5.48xlarge", {"compute_seconds": 60}, AT, **said), catalog)
     assert (cost.price_status, cost.cost) == ("unpriced", None)
+
+
+@pytest.mark.parametrize(
+    ("sku", "said", "hour", "ref"),
+    [
+        ("p5.48xlarge", {"lease": "spot"}, "14.246", "aws-spot@2026.11#p5.48xlarge"),
+        ("m6a.xlarge", {}, "0.1728", "aws-compute@2026.11#m6a.xlarge"),
+        ("m6a.xlarge", {"lease": "reserved-1y"}, "0.11431", "aws-reserved@2026.11#m6a.xlarge-1y~payment"),
+        (
+            "m6a.xlarge",
+            {"lease": "reserved-3y", "payment": "no-upfront"},
+            "0.07838",
+            "aws-reserved@2026.11#m6a.xlarge-3y",
+        ),
+    ],
+)
+def test_a_lease_has_its_own_price(
+    catalog: CompiledCatalog, sku: str, said: dict[str, str], hour: str, ref: str
+) -> None:
+    cost = price(_event("compute", sku, {"compute_seconds": 3600}, AT, **said), catalog)
+    assert (cost.cost, cost.price_ref) == (hour, ref)
+
+
+def test_a_commitment_by_the_month_is_spread_over_its_seconds(catalog: CompiledCatalog) -> None:
+    month = UsageEvent(
+        id="1",
+        source="t",
+        time=AT,
+        kind="compute",
+        sku="a3-highgpu-8g",
+        provider="gcp",
+        usage={"compute_seconds": 730 * 3600},
+        attributes={"region": "us-central1", "lease": "reserved-3y"},
+    )
+    assert price(month, catalog).cost == "28370.99821392"
 
 
 def test_storage_is_priced_by_the_hour_or_the_month(catalog: CompiledCatalog) -> None:
@@ -75,7 +124,7 @@ def test_storage_is_priced_by_the_hour_or_the_month(catalog: CompiledCatalog) ->
 
 def test_egress_is_tiered_by_what_was_sent_before(catalog: CompiledCatalog) -> None:
     first = price(_event("transfer", "internet-egress", {"gb": Decimal(100)}), catalog)
-    assert (first.cost, first.price_ref) == ("9", "aws-transfer@2025.07#internet-egress~position")
+    assert (first.cost, first.price_ref) == ("9", "aws-transfer@2026.11#internet-egress~position")
     across = _event("transfer", "internet-egress", {"gb": Decimal(100)}, month_position_gb="10190")
     assert price(across, catalog).cost == str(Decimal("0.09") * 50 + Decimal("0.085") * 50).rstrip("0")
     assert price(_event("transfer", "internet-ingress", {"gb": 5}), catalog).price_status == "free"

@@ -249,6 +249,17 @@ def test_old_prices_are_told() -> None:
     ]
     nothing = source(rates()).model_copy(update={"rates": None})
     assert stale(nothing, NOW) == []
+
+
+def test_a_price_that_is_over_does_not_grow_old() -> None:
+    spans = [
+        {"to": "2025-01-01", "checked": "2024-01-01", "meters": {"gb": {"price": 2}}},
+        {"from": "2025-01-01", "checked": "2026-11-01", "meters": {"gb": {"price": 1}}},
+    ]
+    kept = book({"id": "r", "sku": "x", "prices": spans}, name="kept")
+    catalog = source(rates(), price_books=[kept])
+    assert "kept" not in {item.name for item in stale(catalog, datetime(2026, 11, 24, tzinfo=UTC))}
+    assert "price book kept" in {item.name for item in stale(catalog, datetime(2030, 1, 1, tzinfo=UTC))}
     assert date(2026, 11, 1) == rates().date
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import Catalog, PriceBook
 
 MAX_AGE = timedelta(days=30)
 BOOK_MAX_AGE = timedelta(days=365)
@@ -32,14 +32,20 @@ def stale(
                 _stale(f"{catalog.rates.source} {catalog.rates.version}", catalog.rates.date.isoformat(), age)
             )
     for book in catalog.price_books:
-        dates = [dated.checked for rule in book.rules for dated in rule.prices if dated.checked]
-        checked = min([*dates, *([book.checked] if book.checked else [])], default=None)
+        checked = _oldest(book, now)
         if checked is None:
             message = f"price book {book.name} says nowhere when its prices were checked: give it `checked`"
             found.append(Stale(book.name, "", -1, message))
         elif now - checked > book_max_age:
             found.append(_stale(f"price book {book.name}", checked.date().isoformat(), now - checked))
     return found
+
+
+def _oldest(book: PriceBook, now: datetime) -> datetime | None:
+    """Return when the price in force that was longest not compared was; what is over cannot grow old."""
+    spans = [dated for rule in book.rules for dated in rule.prices if dated.ends is None or dated.ends > now]
+    dates = [dated.checked for dated in spans if dated.checked]
+    return min([*dates, *([book.checked] if book.checked else [])], default=None)
 
 
 def _stale(name: str, checked: str, age: timedelta) -> Stale:
