@@ -18,7 +18,7 @@ from outlay.embedded.progress import Silent
 from outlay.local.control import start
 from outlay.local.doctor import checks
 from outlay.main import app
-from outlay.reports.write import to_terminal
+from outlay.reports.terminal import to_terminal
 from outlay_kit.clock import SystemClock
 from outlay_reports.sheet import Column, Row, Sheet
 

@@ -134,7 +134,8 @@ def allocation(books: "Books", question: "Question") -> "Allocation":
 
 def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
     """Write a sheet to the terminal or to a file."""
-    from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
+    from outlay.reports.terminal import to_terminal
+    from outlay_reports.write import to_csv, to_json, to_markdown
 
     form = Format.json if as_json else form
     if form is Format.table:

@@ -174,7 +174,7 @@ def _close(
 
 
 def _page(sheet: "Sheet", now: "datetime") -> str:
-    from outlay.reports.html import page, table
+    from outlay_reports.html import page, table
 
     return page(
         sheet.title, "Costs of AI use, in USD", [table(sheet)], f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC"
@@ -191,7 +191,7 @@ def _write_page(file: Path | None, sheet: "Sheet", now: "datetime") -> None:
 
 def _write_pair(folder: Path, month: str, unit: str, sheet: "Sheet", now: "datetime") -> None:
     """Write a unit's page and CSV; the name of the unit is made fit for a file."""
-    from outlay.reports.write import to_csv
+    from outlay_reports.write import to_csv
 
     folder.mkdir(parents=True, exist_ok=True)
     safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in unit) or "unattributed"

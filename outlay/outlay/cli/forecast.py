@@ -178,8 +178,8 @@ def _of_books(
     *,
     totals: bool,
 ) -> "Iterable[dict[str, str | float]]":
-    from outlay.forecast.history import PERIODS, SECONDS, as_series, past
     from outlay_reports.forecast.books import book_lines
+    from outlay_reports.forecast.history import PERIODS, SECONDS, as_series, past
     from outlay_reports.forecast.whatif import factors
 
     unit = question.unit or "day"
@@ -212,10 +212,10 @@ def _summary(
     books: "Books", question: "Question", changes: "list[Change]", now: "datetime", *, as_json: bool
 ) -> None:
     from outlay.catalog.publish import newest
-    from outlay.forecast.history import land
-    from outlay.forecast.summary import budget_sheet, landing_sheet
     from outlay.local import stores
     from outlay_kit.clock import SystemClock
+    from outlay_reports.forecast.history import land
+    from outlay_reports.forecast.summary import budget_sheet, landing_sheet
     from outlay_reports.forecast.whatif import factors
 
     found = land(books, question, now)
@@ -247,7 +247,7 @@ def _full(
     *,
     as_json: bool,
 ) -> None:
-    from outlay.forecast.summary import GPU_METER, full_sheet
+    from outlay_reports.forecast.summary import GPU_METER, full_sheet
 
     if gpus is not None:
         meter, amount = meter or GPU_METER, gpus * 86_400.0

@@ -22,11 +22,12 @@ def patterns(
     from zoneinfo import ZoneInfo
 
     from outlay.reports.patterns import pattern_sheets
-    from outlay.reports.write import to_json, to_terminal
+    from outlay.reports.terminal import to_terminal
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
     from outlay_reports.periods import zone_of
     from outlay_reports.question import Question, conditions
+    from outlay_reports.write import to_json
 
     with reading() as books:
         now = SystemClock().now()

@@ -132,8 +132,9 @@ def trend(
 
       outlay report trend --by team --unit hour --from today --picture trend.svg
     """
-    from outlay.reports.plots import draw, svg
+    from outlay.reports.plots import draw
     from outlay_kit.clock import SystemClock
+    from outlay_reports.plots import svg
     from outlay_reports.sheets import trend_columns, trend_sheet
     from outlay_reports.trend import trend as trend_of
 

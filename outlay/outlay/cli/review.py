@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from outlay.reports.review import Section
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.question import Question
+    from outlay_reports.review import Section
     from outlay_reports.sheet import Sheet
 
 
@@ -58,13 +58,13 @@ def review(
     from dataclasses import replace
 
     from outlay.local import stores
-    from outlay.reports.review import Sources, last_week
-    from outlay.reports.review import review as review_of
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.periods import read_span, zone_of
     from outlay_reports.question import Question, conditions
+    from outlay_reports.review import Sources, last_week
+    from outlay_reports.review import review as review_of
 
     now = SystemClock().now()
     with reading() as books:
@@ -114,7 +114,7 @@ def _title(question: "Question") -> str:
 
 
 def _markdown(question: "Question", sections: "Sequence[Section]") -> str:
-    from outlay.reports.write import to_markdown
+    from outlay_reports.write import to_markdown
 
     parts = [f"# {_title(question)}\n"]
     for section in sections:
@@ -131,7 +131,7 @@ def _markdown(question: "Question", sections: "Sequence[Section]") -> str:
 def _html(question: "Question", sections: "Sequence[Section]", now: "datetime") -> str:
     from html import escape
 
-    from outlay.reports.html import page, table
+    from outlay_reports.html import page, table
 
     bodies = []
     for section in sections:

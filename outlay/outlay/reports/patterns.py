@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from outlay.forecast.history import Past, past
 from outlay_kit.spans import Span
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
+from outlay_reports.forecast.history import Past, past
 from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, Profile, changes, described, profile
 from outlay_reports.periods import label

@@ -1,40 +1,20 @@
-"""Plots of cost over time: lines on the terminal, stacked bars in an SVG file. A plot shows, and decides nothing.
+"""Plots of cost over time on the terminal. A plot shows, and decides nothing.
 
 Floats are for where on the page something is drawn; the numbers beside it are exact.
 """
 
 from collections.abc import Sequence
-from html import escape
 
 from rich.console import Console
 from rich.text import Text
 
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
+from outlay_reports.plots import COLOURS, stack, ticks
 from outlay_reports.question import Question
-from outlay_reports.sheets import name_of
-from outlay_reports.trend import Series, Trend
+from outlay_reports.trend import Trend
 
-COLOURS = ("#3b6fb6", "#e08a2e", "#4c9f70", "#b04a5a", "#7d6bb3", "#9a9a9a")
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_PARTS = 5
-"""More lines than these cannot be told apart; the rest is drawn as one."""
-
-
-def stack(found: Trend) -> list[tuple[str, list[int]]]:
-    """Return what is drawn: the name and pico-USD of the dearest parts, and of all others as one."""
-    if not found.parts:
-        return [("all", [point.sums.cost for point in found.all.points])]
-    drawn = [(_name(part), [point.sums.cost for point in part.points]) for part in found.parts[:_PARTS]]
-    rest = found.parts[_PARTS:]
-    if rest:
-        columns = zip(*([point.sums.cost for point in part.points] for part in rest), strict=True)
-        drawn.append((f"{len(rest)} others", [sum(column) for column in columns]))
-    return drawn
-
-
-def _name(series: Series) -> str:
-    return " / ".join(map(name_of, series.keys))
 
 
 def draw(question: Question, found: Trend, console: Console) -> None:
@@ -82,69 +62,3 @@ def _block(drawn: Sequence[tuple[str, list[int]]], n: int, level: int, step: flo
         eighths = max(eighths, 1)
     gap = 1 if wide > 2 else 0
     return Text(_EIGHTHS[eighths] * (wide - gap) + " " * gap, style=style)
-
-
-def svg(title: str, question: Question, found: Trend, width: int = 960, height: int = 360) -> str:
-    """Return stacked bars as an SVG page, its scale, labels and legend with it."""
-    points = found.all.points
-    drawn = stack(found)
-    left, top, right, bottom = 84, 48, 16, 64
-    tallest = max([point.sums.cost for point in points] or [0]) or 1
-    steps = ticks(tallest)
-    scale = (height - top - bottom) / steps[-1]
-    slot = (width - left - right) / max(len(points), 1)
-    floor = height - bottom
-    parts = [_text(left, 22, title, size=15, weight="600")]
-    for at in steps:
-        y = floor - at * scale
-        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e4e4"/>')
-        parts.append(_text(left - 8, y + 4, dollars(at), anchor="end"))
-    parts += _bars(drawn, left, floor, slot, scale)
-    every = max(1, round(90 / slot + 0.5))
-    for n in range(0, len(points), every):
-        name = label(points[n].start, question.unit, question.zone)
-        parts.append(_text(left + (n + 0.5) * slot, floor + 18, name[:16].replace("T", " "), anchor="middle"))
-    for n, (name, _) in enumerate(drawn if len(drawn) > 1 else []):
-        x = left + n * (width - left - right) / len(drawn)
-        parts.append(f'<rect x="{x:.1f}" y="{height - 26}" width="11" height="11" fill="{COLOURS[n]}"/>')
-        parts.append(_text(x + 16, height - 16, name[:28]))
-    body = "\n".join(parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-label="{escape(title)}">\n<rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n'
-    )
-
-
-def _bars(
-    drawn: Sequence[tuple[str, list[int]]], left: float, floor: float, slot: float, scale: float
-) -> list[str]:
-    parts = []
-    heights = [0] * (len(drawn[0][1]) if drawn else 0)
-    for colour, (name, costs) in zip(COLOURS, drawn, strict=False):
-        for n, cost in enumerate(costs):
-            if cost <= 0:
-                continue
-            tall = cost * scale
-            y = floor - heights[n] * scale - tall
-            heights[n] += cost
-            parts.append(
-                f'<rect x="{left + n * slot + slot * 0.1:.1f}" y="{y:.1f}" width="{max(slot * 0.8, 0.5):.1f}"'
-                f' height="{tall:.1f}" fill="{colour}"><title>{escape(name)}: {dollars(cost)}</title></rect>'
-            )
-    return parts
-
-
-def ticks(tallest: int) -> list[int]:
-    """Return round amounts from 0 to at least `tallest`, three to six of them."""
-    unit = 10 ** (len(str(tallest)) - 1)
-    step = next(s for s in (unit // 5, unit // 2, unit, unit * 2) if s and tallest <= s * 5)
-    return [step * n for n in range(-(-tallest // step) + 1)]
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "400"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-family="system-ui,sans-serif" font-size="{size}" fill="#333"'
-        f' font-weight="{weight}" text-anchor="{anchor}">{escape(text)}</text>'
-    )

@@ -5,11 +5,11 @@ import pytest
 from tests.unit.forecast.generated import hours
 from tests.unit.reports.build import sums
 
-from outlay.forecast.summary import likely
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.landing import landing
 from outlay_reports.forecast.smoothing import Array
+from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, read_change
 
 

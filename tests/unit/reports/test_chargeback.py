@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reports.build import cell, question
 
-from outlay.reports.html import page, table
-from outlay.reports.write import to_csv
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
+from outlay_reports.html import page, table
 from outlay_reports.sheet import Spent
 from outlay_reports.statement_sheets import chargeback_sheet, state_of
+from outlay_reports.write import to_csv
 from outlay_schemas.catalog import Match, Share, Split
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)

@@ -9,10 +9,12 @@ from xml.etree import ElementTree as ET
 from rich.console import Console
 from tests.unit.reports.build import END, cell, question
 
-from outlay.reports.plots import draw, svg, ticks
-from outlay.reports.write import to_csv, to_json, to_markdown, to_terminal
+from outlay.reports.plots import draw
+from outlay.reports.terminal import to_terminal
+from outlay_reports.plots import svg, ticks
 from outlay_reports.sheets import showback_sheet
 from outlay_reports.trend import trend
+from outlay_reports.write import to_csv, to_json, to_markdown
 
 CELLS = [
     cell("bu1", "t1", usd="10.000000000001"),

@@ -5,12 +5,6 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
-
 from outlay_reports.sheet import Column, Row, Sheet, machine, one_line, shown
 
 _NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
@@ -108,40 +102,3 @@ def to_markdown(sheet: Sheet) -> str:
         lines.append("| " + " | ".join(f"**{cell}**" if strong and cell else cell for cell in safe) + " |")
     lines += ["", *(f"- {note}" for note in sheet.notes)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def to_terminal(sheet: Sheet, console: Console) -> None:
-    """Print a table, its notes under it."""
-    console.print(Text(sheet.title, style="bold"), soft_wrap=True)
-    if not sheet.rows:
-        console.print(sheet.empty, style="dim")
-    else:
-        grid = _grid(sheet)
-        wide = Measurement.get(console, console.options.update(width=1000), grid).maximum
-        # A table is never squeezed until its names are gone: a narrow terminal wraps its lines instead.
-        page = type(console)(  # of the same kind: the command's shows no control characters of names
-            file=console.file, width=max(wide, 1), force_terminal=console.is_terminal, highlight=False
-        )
-        page.print(grid)
-    for note in sheet.notes:
-        console.print(Text(f"· {note}", style="yellow"), soft_wrap=True)
-
-
-def _grid(sheet: Sheet) -> Table:
-    head, body = people(sheet)
-    grid = Table(
-        header_style="bold", show_footer=sheet.total is not None, box=None, pad_edge=False, padding=(0, 2, 0, 0),
-    )  # fmt: skip
-    footer = body.pop()[1] if sheet.total is not None else [""] * len(head)
-    for (title, right), foot in zip(head, footer, strict=True):
-        grid.add_column(
-            title,
-            justify="right" if right else "left",
-            footer=escape(foot),
-            footer_style="bold",
-            no_wrap=True,
-        )
-    deepest = max(row.depth for row, _ in body)
-    for row, cells in body:
-        grid.add_row(*map(escape, cells), style="bold" if row.depth == 0 and deepest > 0 else "")
-    return grid

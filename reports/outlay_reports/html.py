@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from outlay.reports.write import people
 from outlay_reports.sheet import Row, Sheet
+from outlay_reports.write import people
 
 _STYLE = """
 :root { color-scheme: light }

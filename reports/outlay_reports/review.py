@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from outlay.forecast.history import land
-from outlay.forecast.summary import budget_sheet, landing_sheet
-from outlay.reports.plots import svg
 from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, Comparison, compare
+from outlay_reports.forecast.history import land
+from outlay_reports.forecast.summary import budget_sheet, landing_sheet
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
+from outlay_reports.plots import svg
 from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet
 from outlay_reports.sheets import compare_sheet, name_of, top_sheet

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from outlay.forecast.history import Landed, land, past
 from outlay_kit.spans import period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
+from outlay_reports.forecast.history import Landed, land, past
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget
