@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from outlay_reports.periods import Unit
     from outlay_reports.question import Question
     from outlay_reports.sheet import Sheet
+    from outlay_schemas.catalog import Split
 
 
 class Format(StrEnum):
@@ -116,17 +117,24 @@ def ask(
     return Question(span, zone, dimensions(by), conditions(where or []), tuple(tenants or ()), unit)
 
 
-def allocation(books: "Books", question: "Question") -> "Allocation":
-    """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
-    from dataclasses import replace
-
+def splits_of(question: "Question") -> "list[Split]":
+    """Return the splits of the catalog in force that hold at the start of a question's span. Raises Retryable."""
     from outlay.catalog.publish import newest
     from outlay.local import stores
     from outlay_kit.clock import SystemClock
-    from outlay_reports.allocation import active, allocate, dimensions_of
+    from outlay_reports.allocation import active
 
     catalog = newest(stores()[0], SystemClock())
-    splits = active(catalog.splits if catalog else (), question.span.start)
+    return active(catalog.splits if catalog else (), question.span.start)
+
+
+def allocation(books: "Books", question: "Question", splits: "list[Split] | None" = None) -> "Allocation":
+    """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
+    from dataclasses import replace
+
+    from outlay_reports.allocation import allocate, dimensions_of
+
+    splits = splits_of(question) if splits is None else splits
     more = tuple(name for name in dimensions_of(splits) if name not in question.by)
     deep = replace(question, by=(*question.by, *more))
     return allocate(books.cells(deep), deep.by, len(question.by), splits)

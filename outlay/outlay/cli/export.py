@@ -4,12 +4,17 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import From, Tenant, To, reading
+from outlay.cli.asking import From, Tenant, To, allocation, reading, splits_of
 from outlay.cli.common import CommandError, err, told
+
+if TYPE_CHECKING:
+    from outlay.focus.allocated import Sharing
+    from outlay_kit.spans import Span
+    from outlay_reports.adapters.books import Books
 
 app = typer.Typer(name="export", no_args_is_help=True, help="Write the ledger in a format of the field.")
 
@@ -19,6 +24,7 @@ class Version(StrEnum):
 
     v1_2 = "1.2"
     v1_3 = "1.3"
+    v1_4 = "1.4"
 
 
 class Grain(StrEnum):
@@ -44,6 +50,10 @@ def focus(
     ] = None,
     version: Annotated[Version, typer.Option(help="Version of FOCUS.")] = Version.v1_2,
     grain: Annotated[Grain, typer.Option(help="How long a charge period is.")] = Grain.hour,
+    allocate: Annotated[
+        bool,
+        typer.Option(help="Cut shared costs up among who bears them, by the catalog's splits; since 1.3."),
+    ] = False,
     tenant: Tenant = None,
 ) -> None:
     """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. In UTC, as FOCUS wants.
@@ -56,21 +66,28 @@ def focus(
       outlay export focus --from 2026-11 -o november.csv
 
       outlay export focus --from 2026-10-01 --to 2026-10-31 --grain day -o october.parquet --version 1.3
+
+      outlay export focus --from 2026-10 --version 1.4 --allocate -o october.csv
     """
     import sys
     from zoneinfo import ZoneInfo
 
-    from outlay.focus.write import tables, write_csv, write_parquet
+    from outlay.focus.write import Wanted, tables, write_csv, write_parquet
     from outlay.local import stores
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.periods import read_span
 
-    with reading():
+    if allocate and version is Version.v1_2:
+        raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")
+    with reading() as books:
         span = read_span(start, end, ZoneInfo("UTC"), SystemClock().now())
         warehouse = Warehouse(stores()[1])
         parquet = file is not None and file.suffix == ".parquet"
-        found = tables(warehouse, span, version.value, grain.value, tuple(tenant or ()), text=not parquet)
+        tenants = tuple(tenant or ())
+        parts = _sharing(books, span, tenants) if allocate else None
+        wanted = Wanted(span, version.value, grain.value, tenants, not parquet, parts)
+        found = tables(warehouse, wanted)
         try:
             if file is None:
                 rows = write_csv(found, sys.stdout.buffer, version.value)
@@ -86,3 +103,16 @@ def focus(
     err.print(
         f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", style="dim", markup=False
     )
+
+
+def _sharing(books: "Books", span: "Span", tenants: tuple[str, ...]) -> "Sharing":
+    """Return who bears how much of the shared costs of a span: what showback --allocate says."""
+    from zoneinfo import ZoneInfo
+
+    from outlay.focus.allocated import sharing
+    from outlay_reports.question import Question
+
+    by = ("business_unit", "team")
+    question = Question(span, ZoneInfo("UTC"), by, {}, tenants)
+    splits = splits_of(question)
+    return sharing(splits, allocation(books, question, splits), by)

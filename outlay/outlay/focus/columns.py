@@ -1,24 +1,27 @@
 """What each FOCUS column is, as SQL over the ledger's rows cut into meters (`query.py`).
 
-Source: FOCUS 1.2 (2025-05-30) and 1.3 (2025-12-04), focus.finops.org. Columns of commitments, capacity, invoices and
-unit prices are left out: the specification asks for them only of who has such things, and Outlay has none to tell.
+Source: FOCUS 1.2 (2025-05-30), 1.3 (2025-12-04), 1.4 (2026-06-04), focus.finops.org. Columns of commitments, capacity
+and invoices are left out: the specification asks for them only of who has such things, and Outlay has none to tell.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-Version = Literal["1.2", "1.3"]
-Kind = Literal["text", "decimal", "time", "count"]
+Version = Literal["1.2", "1.3", "1.4"]
+Kind = Literal["text", "decimal", "price", "time", "count"]
+"""price: a decimal of 18 places, for the price of one token."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, its SQL, its type, and whether it may be null."""
+    """A column: its name, its SQL, its type, whether it may be null, and the versions that have it."""
 
     name: str
     sql: str
     kind: Kind = "text"
     nullable: bool = False
+    since: Version = "1.2"
+    until: Version = "1.4"
 
 
 _UNIT = """multiIf(
@@ -38,44 +41,64 @@ _PROVIDER = "if(provider = '', 'unknown', provider)"
 _DETAILS = "if(tier = '', NULL, concat('{\"x_ServiceTier\":', toJSONString(tier), '}'))"
 _DESCRIPTION = (
     "concat(sku, if(meter = '', '', concat(' ', replaceAll(meter, '_', ' '))), ', ', activity,"
+    " if(adjusts, ', billed otherwise than its parts', ''),"
     " if(status = 'unpriced', ', not or not wholly priced', ''))"
 )
+_NONE = "NULL::Nullable(String)"
+
+
+def _of_usage(sql: str) -> str:
+    """An adjustment is of no sku price and no quantity."""
+    return f"if(adjusts, NULL, {sql})"
+
+
+def _unit_price(cost: str) -> str:
+    """Where there is a quantity, what one came to: in an hour that crosses a tier, on average."""
+    return _of_usage(f"ifNull(toDecimal128({cost}, 18) / nullIf(quantity, 0), toDecimal128(0, 18))")
+
 
 STANDARD = (
+    Column("AllocatedMethodDetails", _NONE, nullable=True, since="1.3"),
+    Column("AllocatedMethodId", _NONE, nullable=True, since="1.3"),
+    Column("AllocatedResourceId", _NONE, nullable=True, since="1.3"),
+    Column("AllocatedResourceName", _NONE, nullable=True, since="1.3"),
+    Column("AllocatedTags", _NONE, nullable=True, since="1.3"),
     Column("BilledCost", "spent", "decimal"),
     Column("BillingAccountId", "tenant"),
     Column("BillingAccountName", "tenant", nullable=True),
     Column("BillingCurrency", "'USD'"),
     Column("BillingPeriodEnd", "toDateTime(addMonths(toStartOfMonth(start), 1), 'UTC')", "time"),
     Column("BillingPeriodStart", "toDateTime(toStartOfMonth(start), 'UTC')", "time"),
-    Column("ChargeCategory", "'Usage'"),
-    Column("ChargeClass", "NULL::Nullable(String)", nullable=True),
+    Column("ChargeCategory", "if(adjusts, 'Adjustment', 'Usage')"),
+    Column("ChargeClass", _NONE, nullable=True),
     Column("ChargeDescription", _DESCRIPTION, nullable=True),
     Column("ChargeFrequency", "'Usage-Based'"),
     Column("ChargePeriodEnd", "start + toIntervalSecond({seconds})", "time"),
     Column("ChargePeriodStart", "start", "time"),
-    Column("ConsumedQuantity", "quantity", "decimal"),
-    Column("ConsumedUnit", _UNIT),
+    Column("ConsumedQuantity", _of_usage("quantity"), "decimal", nullable=True),
+    Column("ConsumedUnit", _of_usage(_UNIT), nullable=True),
     Column("ContractedCost", "spent", "decimal"),
+    Column("ContractedUnitPrice", _unit_price("spent"), "price", nullable=True),
     Column("EffectiveCost", "spent", "decimal"),
-    Column("HostProviderName", _PROVIDER),
+    Column("HostProviderName", _PROVIDER, since="1.3"),
     Column("InvoiceIssuerName", _PROVIDER),
     Column("ListCost", "listed", "decimal"),
-    Column("PricingCategory", "'Standard'"),
-    Column("PricingQuantity", "quantity", "decimal", nullable=True),
-    Column("PricingUnit", _UNIT, nullable=True),
-    Column("ProviderName", _PROVIDER),
-    Column("PublisherName", _PROVIDER),
+    Column("ListUnitPrice", _unit_price("listed"), "price", nullable=True),
+    Column("PricingCategory", _of_usage("'Standard'"), nullable=True),
+    Column("PricingQuantity", _of_usage("quantity"), "decimal", nullable=True),
+    Column("PricingUnit", _of_usage(_UNIT), nullable=True),
+    Column("ProviderName", _PROVIDER, until="1.3"),
+    Column("PublisherName", _PROVIDER, until="1.3"),
     Column("RegionId", "nullIf(region, '')", nullable=True),
     Column("RegionName", "nullIf(region, '')", nullable=True),
     Column("ServiceCategory", _CATEGORY),
     Column("ServiceName", f"concat({_PROVIDER}, ' ', {_SUBCATEGORY})"),
-    Column("ServiceProviderName", _PROVIDER),
+    Column("ServiceProviderName", _PROVIDER, since="1.3"),
     Column("ServiceSubcategory", _SUBCATEGORY),
     Column("SkuId", "sku"),
-    Column("SkuMeter", "if(meter = '', 'requests', meter)"),
-    Column("SkuPriceDetails", _DETAILS, nullable=True),
-    Column("SkuPriceId", "concat(price, '/', if(meter = '', 'requests', meter))"),
+    Column("SkuMeter", _of_usage("if(meter = '', 'requests', meter)"), nullable=True),
+    Column("SkuPriceDetails", _of_usage(_DETAILS), nullable=True),
+    Column("SkuPriceId", _of_usage("concat(price, '/', if(meter = '', 'requests', meter))"), nullable=True),
     Column("SubAccountId", "nullIf(project, '')", nullable=True),
     Column("SubAccountName", "nullIf(project, '')", nullable=True),
     Column("Tags", "toJSONString(tags)"),
@@ -91,10 +114,11 @@ OWN = (
     Column("x_UnpricedEvents", "unpriced", "count"),
     Column("x_UseCase", "nullIf(use_case, '')", nullable=True),
 )
-_SINCE_1_3 = {"HostProviderName", "ServiceProviderName"}
-"""What 1.3 calls PublisherName and ProviderName; it deprecates the old names and keeps them."""
 
 
 def columns(version: Version) -> tuple[Column, ...]:
-    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_."""
-    return tuple(c for c in STANDARD if version != "1.2" or c.name not in _SINCE_1_3) + OWN
+    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_.
+
+    1.3 adds HostProviderName and ServiceProviderName for PublisherName and ProviderName, which 1.4 has no more.
+    """
+    return tuple(c for c in STANDARD if c.since <= version <= c.until) + OWN

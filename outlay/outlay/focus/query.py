@@ -16,7 +16,7 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
     ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
     arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), c.unpriced_meters))) AS known,
     if(empty(known) OR parted != whole, arrayConcat(known, ['']), known) AS meters,
-    arrayJoin(meters) AS meter,
+    arrayJoin(meters) AS meter, meter = '' AND notEmpty(known) AS adjusts, {split} AS split,
     if(meter = '', whole - parted, c.cost_parts[meter]) AS part,
     part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)) AS list_part,
     multiIf(meter = '', toDecimal128(1, 9),
@@ -28,20 +28,24 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
 FROM costs AS c WHERE {span}{tenants}"""
 _GROUPS = (
     "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
-    " status, price, meter"
+    " status, price, meter, adjusts, split"
 )
 _TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
 
 
-def statement(span: Span, version: Version, grain: str, *, text: bool, tenants: bool) -> str:
-    """Return the SQL of the rows of a span. `text`: every value as text, as CSV has it, and not typed."""
+def statement(span: Span, version: Version, grain: str, *, text: bool, tenants: bool, split: str = "") -> str:
+    """Return the SQL of the rows of a span. `text`: every value as text, as CSV has it, and not typed.
+
+    `split`: the SQL of which split shares an event's cost; with it the rows have one column more, `split`.
+    """
     start = f"toStartOf{grain.capitalize()}(c.minute)"
     start = f"toDateTime({start}, 'UTC')"
     where = " AND c.tenant IN {tenants:Array(String)}" if tenants else ""
-    meters = _METERS.format(start=start, span=between("minute", span), tenants=where)
+    meters = _METERS.format(start=start, span=between("minute", span), tenants=where, split=split or "''")
     named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
     return (
-        f"SELECT {named} FROM (SELECT {_GROUPS}, sum(part) AS spent, sum(list_part) AS listed,"
+        f"SELECT {named}{', split' if split else ''} FROM (SELECT {_GROUPS}, sum(part) AS spent,"
+        " sum(list_part) AS listed,"
         " sum(amount) AS quantity, count() AS events, countIf(status = 'unpriced') AS unpriced"
         f" FROM ({meters}) GROUP BY {_GROUPS}) ORDER BY {_GROUPS}"
     )
@@ -51,6 +55,6 @@ def _value(column: Column, grain: str, *, text: bool) -> str:
     sql = column.sql.replace("{seconds}", str(SECONDS[grain]))
     if column.kind == "time":
         return _TIME.format(sql=sql) if text else sql
-    if column.kind in ("decimal", "count"):
+    if column.kind in ("decimal", "price", "count"):
         return f"toString({sql})" if text else sql
     return sql if column.nullable else f"toString({sql})"

@@ -1,7 +1,7 @@
-"""Checks rows against the rules of FOCUS 1.2 and 1.3, as far as they can be told from the rows themselves.
+"""Checks rows against the rules of FOCUS 1.2, 1.3 and 1.4, as far as they can be told from the rows themselves.
 
 Ours, since the specification's own focus-validator (1.0.0 on PyPI) knows versions up to 1.0 only and pins numpy 1.
-Source of the rules: the column and attribute pages of FOCUS 1.2, focus.finops.org.
+Source of the rules: the column and attribute pages of the specification, focus.finops.org.
 """
 
 import json
@@ -23,12 +23,15 @@ MANDATORY = {
     "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost", "PricingQuantity",
     "PricingUnit", "ServiceCategory", "ServiceName",
 }  # fmt: skip
-_NAMES = {"1.2": {"ProviderName", "PublisherName"}, "1.3": {"ServiceProviderName", "HostProviderName"}}
+_OLD, _NEW = {"ProviderName", "PublisherName"}, {"ServiceProviderName", "HostProviderName"}
+_NAMES = {"1.2": _OLD, "1.3": _NEW, "1.4": _NEW}
+_GONE: dict[str, set[str]] = {"1.2": set(), "1.3": set(), "1.4": _OLD}
 NULLABLE = {
     "BillingAccountName", "ChargeClass", "ChargeDescription", "PricingQuantity", "PricingUnit", "RegionId",
     "RegionName", "SkuPriceDetails", "SubAccountId", "SubAccountName", "SkuMeter", "ConsumedQuantity",
     "ConsumedUnit", "PricingCategory", "SkuId", "SkuPriceId", "Tags", "InvoiceId", "ResourceId", "ResourceName",
-    "ResourceType", "AvailabilityZone",
+    "ResourceType", "AvailabilityZone", "ListUnitPrice", "ContractedUnitPrice", "AllocatedMethodDetails",
+    "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags",
 }  # fmt: skip
 _DECIMALS = (
     "BilledCost",
@@ -37,7 +40,10 @@ _DECIMALS = (
     "EffectiveCost",
     "ListCost",
     "PricingQuantity",
+    "ListUnitPrice",
+    "ContractedUnitPrice",
 )
+_NOT_NEGATIVE = ("Quantity", "UnitPrice")
 _TIMES = ("BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart")
 _IN_ORDER = ("BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodEnd")
 _ALLOWED = {
@@ -73,6 +79,8 @@ def validate(head: Iterable[str], rows: Iterable[Row], version: str = "1.2") -> 
     names = list(head)
     for name in sorted((MANDATORY | _NAMES[version]) - set(names)):
         yield Violation(0, name, "must be present")
+    for name in sorted(_GONE[version] & set(names)):
+        yield Violation(0, name, f"is no column of {version}")
     for name in names:
         if not _NAME.match(name):
             yield Violation(0, name, "must be in Pascal case, and custom columns begin with x_")
@@ -89,6 +97,8 @@ def _row(line: int, row: Row) -> Iterator[Violation]:
             if name in row and not row[name]:
                 yield Violation(line, name, "must not be null for usage")
     yield from _periods(line, row)
+    yield from _unit_prices(line, row)
+    yield from _allocated(line, row)
     for name, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
         if bool(row.get(name)) != bool(row.get(unit)):
             yield Violation(line, unit, f"must be null exactly where {name} is")
@@ -111,7 +121,9 @@ def _broken(name: str, text: str) -> str:
     if name in _ALLOWED:
         known = text in _ALLOWED[name]
         return "" if known else f"must be one of {', '.join(sorted(_ALLOWED[name]))}, not {text}"
-    if name in ("Tags", "SkuPriceDetails"):
+    if name == "AllocatedMethodDetails":
+        return _details(text)
+    if name in ("Tags", "AllocatedTags", "SkuPriceDetails"):
         return _pairs(name, text)
     if name in _TIMES:
         return "" if _TIME.match(text) else f"must be UTC as YYYY-MM-DDTHH:mm:ssZ, not {text}"
@@ -122,7 +134,7 @@ def _broken(name: str, text: str) -> str:
 def _number(name: str, text: str) -> str:
     if not _NUMBER.match(text):
         return f"must be a decimal number, not {text}"
-    return "must not be negative" if name.endswith("Quantity") and Decimal(text) < 0 else ""
+    return "must not be negative" if name.endswith(_NOT_NEGATIVE) and Decimal(text) < 0 else ""
 
 
 def _pairs(name: str, text: str) -> str:
@@ -138,6 +150,45 @@ def _pairs(name: str, text: str) -> str:
     if name == "SkuPriceDetails" and not all(key.startswith("x_") for key in found):
         return "must begin custom keys with x_"
     return ""
+
+
+def _details(text: str) -> str:
+    """A split's JSON: elements, each with the ratio of the origin that this charge is."""
+    try:
+        elements = json.loads(text)["Elements"]
+        ratios = [element["AllocatedRatio"] for element in elements]
+    except (ValueError, KeyError, TypeError):
+        return "must be a JSON object of Elements with an AllocatedRatio each"
+    return "" if ratios and all(0 <= ratio <= 1 for ratio in ratios) else "must have ratios from 0 to 1"
+
+
+def _unit_prices(line: int, row: Row) -> Iterator[Violation]:
+    """A unit price is there exactly where there is a sku price, and times the quantity it is the cost."""
+    for name in ("ListUnitPrice", "ContractedUnitPrice"):
+        if name not in row:
+            continue
+        if bool(row[name]) != bool(row.get("SkuPriceId")):
+            yield Violation(line, name, "must be null exactly where SkuPriceId is")
+        cost, quantity = (
+            row.get(name.replace("Unit", "").replace("Price", "Cost"), ""),
+            row.get("PricingQuantity", ""),
+        )
+        if not all(_NUMBER.match(text or "") for text in (row[name], cost, quantity)) or not Decimal(
+            quantity
+        ):
+            continue
+        off = abs(Decimal(row[name]) * Decimal(quantity) - Decimal(cost))
+        if off > Decimal("1e-9") + Decimal("1e-9") * abs(Decimal(cost)):
+            yield Violation(line, name, "times PricingQuantity must be the cost")
+
+
+_ALLOCATED = ("AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags")
+
+
+def _allocated(line: int, row: Row) -> Iterator[Violation]:
+    for name in _ALLOCATED:
+        if row.get(name) and not row.get("AllocatedMethodId"):
+            yield Violation(line, name, "must be null where nothing was allocated")
 
 
 def _periods(line: int, row: Row) -> Iterator[Violation]:

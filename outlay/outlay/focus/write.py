@@ -1,6 +1,7 @@
 """Writes FOCUS rows to CSV or Parquet, some hours or days at a time, so that memory is bounded."""
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from outlay.focus.allocated import Sharing, shared
 from outlay.focus.columns import Version, columns
 from outlay.focus.query import SECONDS, statement
 from outlay_kit.spans import Span
@@ -19,6 +21,7 @@ _ROWS = 50_000
 _TYPES = {
     "text": pa.string(),
     "decimal": pa.decimal128(38, 12),
+    "price": pa.decimal128(38, 18),
     "time": pa.timestamp("s", tz="UTC"),
     "count": pa.int64(),
 }
@@ -40,22 +43,39 @@ def pieces(span: Span, grain: str) -> Generator[Span, int, None]:
         count = max(min(count * _ROWS // max(rows, 1), count * 4, most), 1)
 
 
-def tables(
-    warehouse: Warehouse, span: Span, version: Version, grain: str, tenants: Sequence[str], *, text: bool
-) -> Iterator[pa.Table]:
+@dataclass(frozen=True)
+class Wanted:
+    """What to export. `text`: every value as text. `sharing`: which costs are shared, and among whom."""
+
+    span: Span
+    version: Version = "1.2"
+    grain: str = "hour"
+    tenants: Sequence[str] = ()
+    text: bool = True
+    sharing: Sharing | None = None
+
+
+def tables(warehouse: Warehouse, wanted: Wanted) -> Iterator[pa.Table]:
     """Yield the rows of a span in pieces of hours or days. Raises Retryable."""
-    schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(version)])
-    cut = pieces(span, grain)
+    text, sharing = wanted.text, wanted.sharing
+    schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(wanted.version)])
+    bound = {"tenants": list(wanted.tenants)} if wanted.tenants else {}
+    bound |= sharing.bound if sharing else {}
+    split = sharing.sql if sharing else ""
+    cut = pieces(wanted.span, wanted.grain)
     piece = next(cut, None)
     while piece is not None:
-        sql = statement(piece, version, grain, text=text, tenants=bool(tenants))
-        answer = warehouse.raw(sql, {"tenants": list(tenants)} if tenants else None, fmt="ArrowStream")
+        sql = statement(
+            piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split
+        )
+        answer = warehouse.raw(sql, bound or None, fmt="ArrowStream")
         rows = 0
         if answer:
             with pa.ipc.open_stream(answer) as stream:
-                table = _as(stream.read_all(), schema)
-            rows = table.num_rows
-            yield table
+                found = stream.read_all()
+            rows = found.num_rows
+            table = _as(found, schema)
+            yield shared(table, found.column("split"), sharing) if sharing else table
         try:
             piece = cut.send(rows)
         except StopIteration:

@@ -3,24 +3,31 @@
 import contextlib
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
 
+from outlay.focus.allocated import Sharing, sharing
 from outlay.focus.columns import Version, columns
 from outlay.focus.validate import validate
-from outlay.focus.write import pieces, tables, write_csv, write_parquet
+from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.allocation import allocate
+from outlay_reports.question import Question
+from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.events import CostEvent
-from outlay_schemas.money import Usd
+from outlay_schemas.money import Usd, to_pico
 
 pytestmark = pytest.mark.stack
 
@@ -46,7 +53,9 @@ def special() -> list[CostEvent]:
     reported.price_status, reported.cost_parts, reported.reported_cost = "reported", {}, Usd("7.000000000001")
     agreed = cost_event(TENANT, 10_004, at, "2")
     agreed.list_cost = Usd("5")
-    return [cached, partly, reported, agreed]
+    less = cost_event(TENANT, 10_005, at, "1.5", sku="gpt-5-nano")  # billed less than its parts come to
+    less.price_status, less.cost_parts = "reported", {"input_tokens": Usd("1"), "output_tokens": Usd("0.75")}
+    return [cached, partly, reported, agreed, less]
 
 
 EVENTS = [*random_events(TENANT, SPAN, 400, seed=3), *special()]
@@ -61,16 +70,17 @@ def warehouse(books_stack: Stack) -> Iterator[Warehouse]:
 
 
 def exported(
-    warehouse: Warehouse, version: Version, grain: str = "hour"
+    warehouse: Warehouse, version: Version, grain: str = "hour", parts: Sharing | None = None
 ) -> tuple[list[str], list[dict[str, str]]]:
     page = io.BytesIO()
-    write_csv(tables(warehouse, SPAN, version, grain, (TENANT,), text=True), page, version)
+    wanted = Wanted(SPAN, version, grain, (TENANT,), sharing=parts)
+    write_csv(tables(warehouse, wanted), page, version)
     reader = csv.DictReader(io.StringIO(page.getvalue().decode(), newline=""))
     rows = list(reader)
     return list(reader.fieldnames or []), rows
 
 
-@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("version", ["1.2", "1.3", "1.4"])
 @pytest.mark.parametrize("grain", ["hour", "day"])
 def test_it_breaks_no_rule_and_adds_up(warehouse: Warehouse, version: Version, grain: str) -> None:
     names, rows = exported(warehouse, version, grain)
@@ -86,7 +96,7 @@ def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(warehouse:
     _, rows = exported(warehouse, "1.2", "day")
     sums: Counter[str] = Counter()
     for row in rows:
-        sums[row["SkuMeter"]] += Decimal(row["ConsumedQuantity"])  # type: ignore[assignment]
+        sums[row["SkuMeter"]] += Decimal(row["ConsumedQuantity"] or 0)  # type: ignore[assignment]
     priced = [event for event in EVENTS if event.cost_parts]
     cached = Decimal(400)
     assert sums["cache_read_tokens"] == cached
@@ -105,9 +115,75 @@ def test_what_is_unpriced_is_there_and_marked(warehouse: Warehouse) -> None:
 
 def test_awkward_tags_survive(warehouse: Warehouse) -> None:
     _, rows = exported(warehouse, "1.2")
-    (row,) = [row for row in rows if row["x_PriceStatus"] == "reported"]
+    (row,) = [row for row in rows if row["BilledCost"] == "7.000000000001"]
     assert row["Tags"] == '{"a\\"b,c":"d\\ne","team":"ü"}'
-    assert row["BilledCost"] == "7.000000000001"
+    assert (row["x_PriceStatus"], row["ContractedUnitPrice"]) == ("reported", "7.000000000001")
+
+
+def test_what_was_billed_less_than_its_parts_is_a_negative_adjustment(warehouse: Warehouse) -> None:
+    _, rows = exported(warehouse, "1.4")
+    (row,) = [row for row in rows if row["ChargeCategory"] == "Adjustment"]
+    assert (row["SkuId"], row["BilledCost"]) == ("gpt-5-nano", "-0.25")
+    assert row["SkuPriceId"] == row["PricingQuantity"] == row["ContractedUnitPrice"] == ""
+
+
+def test_a_unit_price_is_that_of_one_token(warehouse: Warehouse) -> None:
+    _, rows = exported(warehouse, "1.2")
+    (read,) = [row for row in rows if row["SkuMeter"] == "cache_read_tokens"]
+    assert Decimal(read["ContractedUnitPrice"]) == Decimal("0.5") / 400
+
+
+SPLITS = (
+    Split(
+        id="nobody's", match=Match(team=("",), sku=("gpt-5*",)), method="proportional", by="team",
+    ),
+    Split(
+        id="nano", match=Match(sku=("gpt-5-nano",)), method="fixed",
+        shares=(Share(sets={"team": "growth"}, weight=Decimal(3)), Share(sets={"team": "ops"}, weight=Decimal(1))),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.4"])
+def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
+    warehouse: Warehouse, version: Version
+) -> None:
+    by = ("business_unit", "team")
+    names = (*by, "sku")
+    cells = Books(warehouse).cells(Question(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
+    found = allocate(cells, names, 2, SPLITS)
+    head, rows = exported(warehouse, version, "hour", sharing(SPLITS, found, by))
+    assert list(validate(head, rows, version)) == []
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == sum(Decimal(e.cost or 0) for e in EVENTS)
+    plain = exported(warehouse, version)[1]
+    for name in ("ConsumedQuantity", "x_Events", "ListCost"):
+        assert sum(Decimal(row[name] or 0) for row in rows) == sum(Decimal(row[name] or 0) for row in plain)
+    for split, pool in found.pools.items():
+        parts = [row for row in rows if row["AllocatedMethodId"] == split]
+        assert to_pico(str(sum(Decimal(row["BilledCost"]) for row in parts))) == pool.cost
+        for part in (part for part in found.received if part.split == split):
+            named = "/".join(key or "(unattributed)" for key in part.keys)
+            theirs = sum(Decimal(r["BilledCost"]) for r in parts if r["AllocatedResourceId"] == named)
+            # Each row is rounded by itself: within a pico-USD a row.
+            assert abs(to_pico(str(theirs)) - part.cost) <= len(parts)
+    nano = [row for row in rows if row["AllocatedMethodId"] == "nano"]
+    assert {json.loads(row["AllocatedTags"])["outlay/team"] for row in nano} == {"growth", "ops"}
+    typed = tables(
+        warehouse, Wanted(SPAN, version, "hour", (TENANT,), text=False, sharing=sharing(SPLITS, found, by))
+    )
+    assert sum(sum(table.column("BilledCost").to_pylist()) for table in typed) == sum(
+        Decimal(row["BilledCost"]) for row in rows
+    )
+
+
+def test_a_match_of_a_split_is_never_sql(warehouse: Warehouse) -> None:
+    odd = (
+        Split(
+            id="x'", match=Match(team=("a'b\\", "*'--*")), method="even", shares=(Share(sets={"team": "t"}),)
+        ),
+    )
+    found = allocate([], ("team",), 1, odd)
+    assert len(exported(warehouse, "1.3", "day", sharing(odd, found, ("team",)))[1]) > 0
 
 
 def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
@@ -125,7 +201,7 @@ def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
 
 def test_parquet_has_the_same_rows_typed(warehouse: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "focus.parquet"
-    count = write_parquet(tables(warehouse, SPAN, "1.3", "hour", (TENANT,), text=False), file, "1.3")
+    count = write_parquet(tables(warehouse, Wanted(SPAN, "1.3", "hour", (TENANT,), text=False)), file, "1.3")
     table = pq.read_table(file)
     _, rows = exported(warehouse, "1.3")
     assert table.num_rows == count == len(rows)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlay.focus.columns import columns
+from outlay.focus.columns import Version, columns
 from outlay.focus.validate import validate
 
 GOOD = {
@@ -52,10 +52,24 @@ def test_columns_must_be_there_and_well_named() -> None:
     row = {name: value for name, value in GOOD.items() if name != "ListCost"}
     assert [(v.line, v.column) for v in validate(row, [row])] == [(0, "ListCost")]
     assert {column for _, column in broken("1.3")} == {"HostProviderName", "ServiceProviderName"}
+    new = {"HostProviderName": "openai", "ServiceProviderName": "openai"}
+    assert broken("1.3", **new) == []
+    assert {column for _, column in broken("1.4", **new)} == {"ProviderName", "PublisherName"}
+
+
+def test_a_unit_price_times_the_quantity_is_the_cost_and_allocations_have_a_method() -> None:
+    assert broken(SkuPriceId="p", ListUnitPrice="0.125") == []
+    assert broken(SkuPriceId="p", ListUnitPrice="0.126") == [(2, "ListUnitPrice")]
+    assert broken(SkuPriceId="p", ContractedUnitPrice="") == [(2, "ContractedUnitPrice")]
+    assert broken(AllocatedResourceId="growth") == [(2, "AllocatedResourceId")]
+    whole = {"AllocatedMethodId": "m", "AllocatedMethodDetails": '{"Elements": [{"AllocatedRatio": 0.5}]}'}
+    assert broken(**whole) == []
+    assert broken(**{**whole, "AllocatedMethodDetails": "{}"}) == [(2, "AllocatedMethodDetails")]
 
 
 def test_our_columns_are_in_order_and_ours_come_last() -> None:
-    for version in ("1.2", "1.3"):
+    versions: tuple[Version, ...] = ("1.2", "1.3", "1.4")
+    for version in versions:
         names = [column.name for column in columns(version)]
         own = [name for name in names if name.startswith("x_")]
         assert names == sorted(set(names) - set(own)) + sorted(own)

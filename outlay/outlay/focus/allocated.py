@@ -1,0 +1,113 @@
+"""Shared costs as FOCUS has them: a row that nobody owns becomes one for each who bears a part of it (since 1.3)."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from outlay_reports.adapters.books import expression
+from outlay_reports.allocation import Allocation, Keys, apportion, conditions_of
+from outlay_reports.question import UNATTRIBUTED
+from outlay_schemas.catalog import Split
+from outlay_schemas.money import to_pico, to_usd
+
+_AMOUNTS = (
+    "BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ConsumedQuantity", "PricingQuantity",
+)  # fmt: skip
+_COUNTS = ("x_Events", "x_UnpricedEvents")
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Which split shares a cost, as SQL with what it binds, and who bears how much of each split."""
+
+    sql: str
+    bound: Mapping[str, Any]
+    weights: Mapping[str, Mapping[Keys, int]]
+    by: tuple[str, ...]
+    """The dimensions of a receiver, the widest first."""
+
+
+def sharing(splits: Sequence[Split], found: Allocation, by: tuple[str, ...]) -> Sharing:
+    """Return how the costs of a span are shared: each of their rows as the whole of them is in a report."""
+    bound: dict[str, Any] = {}
+    tests = [f"{_condition(split, bound)}, {_bind(split.id, bound)}" for split in splits]
+    weights: dict[str, dict[Keys, int]] = {split.id: {} for split in splits}
+    for part in found.received:
+        weights[part.split][part.keys] = part.cost
+    sql = f"multiIf({', '.join(tests)}, '')" if tests else "''"
+    # A pool that cost nothing has no receivers: its rows stay as they are.
+    return Sharing(sql, bound, weights, by)
+
+
+def _bind(value: str, bound: dict[str, Any]) -> str:
+    key = f"s{len(bound)}"
+    bound[key] = value
+    return f"{{{key}:String}}"
+
+
+def _condition(split: Split, bound: dict[str, Any]) -> str:
+    parts = ["1"]
+    for name, words in conditions_of(split.match).items():
+        text = expression(name, bound)
+        tests = [_fits(text, word, bound) for word in words]
+        parts.append(f"({' OR '.join(tests)})")
+    return " AND ".join(parts)
+
+
+def _fits(text: str, word: str, bound: dict[str, Any]) -> str:
+    """As the pricer and the reports compare: `*` stands for any letters, and never for a value that is not there."""
+    if "*" not in word:
+        return f"{text} = {_bind(word, bound)}"
+    pattern = ".*".join(map(re.escape, word.split("*")))
+    return f"({text} != '' AND match({text}, {_bind(f'^(?s:{pattern})$', bound)}))"
+
+
+def shared(table: pa.Table, splits: Any, sharing: Sharing) -> pa.Table:
+    """Return the rows with those of a split cut up among its receivers; every amount adds up to what it was."""
+    chosen = pc.and_(
+        pc.not_equal(splits, ""),
+        pc.is_in(splits, pa.array([s for s, w in sharing.weights.items() if w], pa.string())),
+    )
+    origins = table.filter(chosen).to_pylist()
+    if not origins:
+        return table
+    names = splits.filter(chosen).to_pylist()
+    rows = [part for row, split in zip(origins, names, strict=True) for part in _parts(row, split, sharing)]
+    return pa.concat_tables(
+        [table.filter(pc.invert(chosen)), pa.Table.from_pylist(rows, schema=table.schema)]
+    )
+
+
+def _parts(row: dict[str, Any], split: str, sharing: Sharing) -> list[dict[str, Any]]:
+    weights = sharing.weights[split]
+    whole = sum(weights.values())
+    cut = {name: apportion(to_pico(str(row[name])), weights) for name in _AMOUNTS if row[name] is not None}
+    counts = {name: apportion(int(row[name]), weights) for name in _COUNTS}
+    text = isinstance(row["BilledCost"], str)
+    found = []
+    for keys, weight in sorted(weights.items()):
+        part = dict(row)
+        part |= {name: _amount(parts[keys], text=text) for name, parts in cut.items()}
+        part |= {name: str(parts[keys]) if text else parts[keys] for name, parts in counts.items()}
+        labels = {f"outlay/{name}": value for name, value in zip(sharing.by, keys, strict=True) if value}
+        ratio = round(Fraction(weight, whole), 12)
+        part |= {
+            "AllocatedMethodId": split,
+            "AllocatedMethodDetails": json.dumps({"Elements": [{"AllocatedRatio": float(ratio)}]}),
+            "AllocatedResourceId": "/".join(value or UNATTRIBUTED for value in keys),
+            "AllocatedResourceName": next((value for value in reversed(keys) if value), UNATTRIBUTED),
+            "AllocatedTags": json.dumps(labels, ensure_ascii=False),
+        }
+        found.append(part)
+    return found
+
+
+def _amount(pico: int, *, text: bool) -> Any:
+    return to_usd(pico) if text else Decimal(to_usd(pico))
