@@ -1,7 +1,7 @@
 """Reports as sheets: which columns, which rows, and which notes a reader must not miss."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -19,6 +19,19 @@ from outlay_reports.units import cached_share, per_event, per_thousand_tokens, p
 
 Users = Mapping[tuple[str, ...], int]
 
+
+@dataclass(frozen=True)
+class Units:
+    """What unit economics are made of: users of each depth, from all together (0) on; what caching saved by values."""
+
+    users: Sequence[Users]
+    saved: Mapping[tuple[str, ...], int]
+
+    def saved_by(self, keys: tuple[str, ...]) -> int:
+        """Return pico-USD that prompt caching saved in all that begins with some values."""
+        return sum(saved for place, saved in self.saved.items() if place[: len(keys)] == keys)
+
+
 _SHARE = Column("share", "share", "share")
 _COST = Column("cost_usd", "cost", "usd")
 _EVENTS = Column("events", "events", "count")
@@ -29,6 +42,7 @@ _UNITS = (
     Column("cached_input_share", "cached", "share"),
     Column("users", "users", "count"),
     Column("usd_per_user", "$/user", "rate"),
+    Column("cache_saved_usd", "cache saved", "usd"),
 )
 
 
@@ -90,25 +104,22 @@ def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
     return found
 
 
-def _units(sums: Sums, users: int | None) -> tuple[Value, ...]:
-    return (
-        per_event(sums),
-        per_thousand_tokens(sums),
-        cached_share(sums),
-        users,
-        None if users is None else per_user(sums, users),
-    )
+def _units(sums: Sums, users: int, saved: int) -> tuple[Value, ...]:
+    each = per_event(sums), per_thousand_tokens(sums), cached_share(sums)
+    return (*each, users, per_user(sums, users), Spent(saved))
 
 
-def showback_sheet(question: Question, cells: Sequence[Cell], users: Sequence[Users] = ()) -> Sheet:
-    """Return who spent what. `users`: users by values of each depth, from all together (0) on; then with units."""
+def showback_sheet(question: Question, cells: Sequence[Cell], units: Units | None = None) -> Sheet:
+    """Return who spent what, and with `units` what an event, a user and 1,000 tokens cost."""
     root = tree(cells, len(question.by))
     depth = len(question.by)
 
     def row(keys: tuple[str, ...], sums: Sums) -> Row:
         names = (*map(name_of, keys), *[None] * (depth - len(keys)))
         part = share(sums.cost, root.sums.cost)
-        more = _units(sums, users[len(keys)].get(keys, 0)) if users else ()
+        more: tuple[Value, ...] = ()
+        if units is not None:
+            more = _units(sums, units.users[len(keys)].get(keys, 0), units.saved_by(keys))
         values: tuple[Value, ...] = (*names, spent(sums), part, sums.events, sums.unpriced, *more)
         return Row(values, len(keys) - 1, len(keys) == depth)
 
@@ -116,7 +127,7 @@ def showback_sheet(question: Question, cells: Sequence[Cell], users: Sequence[Us
     return Sheet(
         "showback",
         heading("Showback", question.span, question),
-        columns + (_UNITS if users else ()),
+        columns + (() if units is None else _UNITS),
         tuple(row(node.keys, node.sums) for node in walk(root)),
         row((), root.sums),
         tuple(gaps(root.sums, cells, question.by)),

@@ -109,12 +109,10 @@ def ask(
 ) -> "Question":
     """Put the options of a command together as a question. Raises AskError."""
     from outlay_kit.clock import SystemClock
-    from outlay_reports.periods import read_span, zone_of
-    from outlay_reports.question import Question, conditions, dimensions
+    from outlay_reports.answers import Words, read_question
 
-    zone = zone_of(tz)
-    span = read_span(start, end, zone, SystemClock().now())
-    return Question(span, zone, dimensions(by), conditions(where or []), tuple(tenants or ()), unit)
+    words = Words(by, start, end, tz, where or (), tenants or (), unit)
+    return read_question(words, SystemClock().now())
 
 
 def splits_of(question: "Question") -> "list[Split]":

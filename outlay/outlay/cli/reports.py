@@ -42,7 +42,9 @@ def showback(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
-    units: Annotated[bool, typer.Option(help="Also $ per event, per user and per 1,000 tokens.")] = False,
+    units: Annotated[
+        bool, typer.Option(help="Also $ per event, user and 1,000 tokens, and what prompt caching saved.")
+    ] = False,
     allocate: Annotated[
         bool, typer.Option(help="Share what is nobody's own, by the catalog's splits.")
     ] = False,
@@ -63,20 +65,14 @@ def showback(
       outlay report showback --by business_unit --allocate
     """
     from outlay_reports.allocated import allocated_sheet
-    from outlay_reports.sheets import showback_sheet
+    from outlay_reports.answers import showback as answer
 
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant)
         if allocate:
             give(allocated_sheet(question, allocation(books, question)), form, as_json, file)
             return
-        cells = books.cells(question)
-        users = []
-        if units:
-            from dataclasses import replace
-
-            users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
-        give(showback_sheet(question, cells, users), form, as_json, file)
+        give(answer(books, question, units=units), form, as_json, file)
 
 
 @app.command()
@@ -101,11 +97,10 @@ def top(
 
       outlay report top --by user,model --limit 20 --from 7d
     """
-    from outlay_reports.sheets import top_sheet
+    from outlay_reports.answers import top as answer
 
     with reading() as books:
-        question = ask(by, start, end, tz, where, tenant)
-        give(top_sheet(question, books.cells(question), limit), form, as_json, file)
+        give(answer(books, ask(by, start, end, tz, where, tenant), limit), form, as_json, file)
 
 
 @app.command()
@@ -176,24 +171,9 @@ def compare(
 
       outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
     """
-    from dataclasses import replace
-
     from outlay_kit.clock import SystemClock
-    from outlay_reports.compare import THING
-    from outlay_reports.compare import compare as compare_of
-    from outlay_reports.periods import before, read_span
-    from outlay_reports.sheets import compare_sheet
+    from outlay_reports.answers import comparison
 
     with reading() as books:
         later = ask(by, start, end, tz, where, tenant)
-        if against is None:
-            span = before(later.span, later.zone)
-        else:
-            first, _, last = against.partition("..")
-            span = read_span(first or None, last or None, later.zone, SystemClock().now())
-        earlier = replace(later, span=span)
-        deep = (*later.by, *THING)
-        old = books.cells(replace(earlier, by=deep))
-        new = books.cells(replace(later, by=deep))
-        found = compare_of(old, new, len(later.by))
-        give(compare_sheet(earlier, later, found, new), form, as_json, file)
+        give(comparison(books, later, against, SystemClock().now()), form, as_json, file)

@@ -2,8 +2,10 @@
 
 # ruff: noqa: S608 (what is pasted are names of our views and dimensions; every value is bound)
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from outlay_kit.spans import Span
@@ -64,6 +66,51 @@ class Books:
             bound,
         )
         return {tuple(row[key] for key in keys): row["users"] for row in rows}
+
+    def cache_savings(self, question: Question) -> dict[tuple[str, ...], int]:
+        """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.
+
+        What was read from caches, and written to them, at what an uncached token of the same price came to in this
+        time, less what it cost. Below 0: more was written than was worth it.
+        """
+        bound: dict[str, Any] = {}
+        keys = [f"k{n}" for n in range(len(question.by))]
+        names = "".join(f"{expression(name, bound)} AS k{n}, " for n, name in enumerate(question.by))
+        group = ", ".join([*keys, "provider", "sku", "price_ref"])
+        rows = self._warehouse.rows(
+            f"SELECT {names}provider, sku, price_ref, toString(sum(c.cost_parts['input_tokens'])) AS plain_cost,"
+            f" toString(sum(plain)) AS plain_tokens, toString(sum(cached)) AS cached_tokens,"
+            f" toString(sum(paid)) AS cached_cost FROM (SELECT *, {_CACHED} FROM costs"
+            f" WHERE kind = 'llm' AND {between('minute', question.span)}{scope(question, bound)}) AS c"
+            f" GROUP BY {group}",
+            bound,
+        )
+        return saved_by_caching([(row, tuple(row[key] for key in keys)) for row in rows])
+
+
+_CACHED = (
+    "usage['cache_read_tokens'] + usage['cache_write_tokens'] AS cached,"
+    " arraySum(mapValues(mapFilter((k, v) -> startsWith(k, 'cache_'), cost_parts))) AS paid,"
+    " greatest(usage['input_tokens'] - cached - arraySum(mapValues(mapFilter((k, v) -> k != 'input_tokens'"
+    " AND startsWith(k, 'input_') AND mapContains(cost_parts, k), usage))), toDecimal128(0, 9)) AS plain"
+)
+
+
+def saved_by_caching(rows: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> dict[tuple[str, ...], int]:
+    """Return what caching saved by values; a price that no uncached token was paid at says nothing."""
+    costs: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
+    tokens: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
+    for row, _ in rows:
+        price = (row["provider"], row["sku"], row["price_ref"])
+        costs[price] += to_pico(row["plain_cost"])
+        tokens[price] += Fraction(row["plain_tokens"])
+    found: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
+    for row, keys in rows:
+        price = (row["provider"], row["sku"], row["price_ref"])
+        cached = Fraction(row["cached_tokens"])
+        if cached and tokens[price]:
+            found[keys] += cached * costs[price] / tokens[price] - to_pico(row["cached_cost"])
+    return {keys: round(saved) for keys, saved in found.items()}
 
 
 def _literal(instants: Sequence[datetime]) -> str:

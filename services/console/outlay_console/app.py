@@ -24,6 +24,7 @@ from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
+from outlay_console.api import Api
 from outlay_console.domain.throttle import Throttle
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.pages import budgets, explore, overview, watch
@@ -82,6 +83,7 @@ class Console:
         self._env = templates()
         self._figures = Figures(world.clock)
         self._throttle = Throttle(world.settings.login_burst, world.settings.login_seconds)
+        self._api = Api(world.readers, world.sessions.of_key, world.clock, self._throttle)
         self._cookie = "__Host-outlay" if world.settings.https else "outlay"
 
     def app(
@@ -93,6 +95,7 @@ class Console:
                 *(Route(path, self._page(name, page)) for path, (name, page) in _PAGES.items()),
                 Route("/login", self._login, methods=["GET", "POST"]),
                 Route("/logout", self._logout, methods=["POST"]),
+                *self._api.routes(),
                 Route("/stream/figures", self._stream_figures),
                 Route("/stream/events", self._stream_events),
                 Mount("/static", _Static(directory=STATIC)),

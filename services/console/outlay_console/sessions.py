@@ -42,6 +42,11 @@ class Sessions:
         cookie = _Cookie(key.id, now + self._length)
         return self._signer.sign(msgspec.json.encode(cookie).hex()).decode()
 
+    def of_key(self, presented: str) -> Session | None:
+        """Return the session of a program that shows its key at each request; None if the key may not read."""
+        key = self._keys.authenticate(presented)
+        return Session(key.tenant, key.id) if may_read(key) else None
+
     def read(self, cookie: str, now: datetime) -> Session | None:
         """Return the session of a cookie: signed by us, not over, its key neither revoked nor without `read`."""
         try:

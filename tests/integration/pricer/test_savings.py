@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -11,12 +12,15 @@ from tests.stack import Stack
 
 from outlay.catalog import load_default
 from outlay_kit.migrator import migrate
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.opportunities.detect import Finding
 from outlay_pricer.opportunities.run import find
+from outlay_reports.adapters.books import Books
+from outlay_reports.question import Question
 from outlay_schemas.events import CostEvent, UsageEvent
 
 pytestmark = pytest.mark.stack
@@ -183,3 +187,39 @@ def test_the_query_of_a_finding_lists_its_events(
         assert set(finding.examples) <= {(row["source"], row["id"]) for row in rows}
     odd = Finding(found[0].way, ("a'b\\", "", "", "", ""))
     assert ledger[0].rows(odd.query(START, START + timedelta(hours=1))) == []
+
+
+def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: Stack) -> None:
+    settings = stack.warehouse.model_copy(update={"database": "savings"})
+    migrate(settings)
+    calls = [
+        event(
+            "call", n, kind="llm", provider="anthropic", sku=sku, attributes={}, tenant="cached", team=team,
+            usage={"input_tokens": 9_000 + n, "output_tokens": 50, **cache},
+        )
+        for n, (sku, team, cache) in enumerate(
+            [
+                ("claude-sonnet-4-5", "a", {"cache_read_tokens": 8_000}),
+                ("claude-sonnet-4-5", "a", {"cache_write_tokens": 8_000}),
+                ("claude-sonnet-4-5", "b", {}),
+                ("claude-haiku-4-5", "b", {"cache_read_tokens": 7_001, "cache_write_tokens": 99}),
+            ]
+        )
+    ]  # fmt: skip
+    write(settings, [price(one, COMPILED) for one in calls])
+    warehouse = Warehouse(settings)
+    span = Span(START, START + timedelta(hours=HOURS))
+    saved = Books(warehouse).cache_savings(Question(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
+    whole = find(warehouse, CATALOG, Selection(since=span.start, until=span.end, tenant="cached"), most=100)
+    warehouse.close()
+    without = {
+        team: sum(
+            Decimal(price(msgspec.structs.replace(one, usage={
+                name: count for name, count in one.usage.items() if not name.startswith("cache_")
+            }), COMPILED).cost or 0) - Decimal(price(one, COMPILED).cost or 0)
+            for one in calls if one.team == team
+        )
+        for team in ("a", "b")
+    }  # fmt: skip
+    assert {keys[0]: Decimal(pico) / 10**12 for keys, pico in saved.items()} == without
+    assert sum(saved.values()) == whole.cached

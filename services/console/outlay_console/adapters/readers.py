@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -13,6 +13,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
 
+T = TypeVar("T")
 _TENANT = "{tenant:String}"
 _NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 
@@ -32,10 +33,14 @@ class Readers:
 
     async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
         """Ask in a thread. Raises Retryable if ClickHouse is away, or slower than pages may wait for."""
+        return await self.call(lambda warehouse: warehouse.rows(sql, bound))
+
+    async def call(self, ask: Callable[[Warehouse], T]) -> T:
+        """Run in a thread what asks the warehouse. Who calls sees to it that it asks for one tenant only."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):
-                return await loop.run_in_executor(self._threads, self._rows, sql, bound)
+                return await loop.run_in_executor(self._threads, self._asked, ask)
         except TimeoutError as error:
             raise Retryable(f"ClickHouse took longer than {self._seconds:g} s") from error
 
@@ -43,12 +48,12 @@ class Readers:
         """Let go of the threads; what they ask now is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _rows(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
+    def _asked(self, ask: Callable[[Warehouse], T]) -> T:
         if not hasattr(self._own, "warehouse"):
             self._own.warehouse = Warehouse(self._settings)
         warehouse: Warehouse = self._own.warehouse
         try:
-            return warehouse.rows(sql, bound)
+            return ask(warehouse)
         except DatabaseError as error:
             if error.code in _NOT_THERE:
                 raise Retryable("there are no tables yet; make them: outlay setup") from error

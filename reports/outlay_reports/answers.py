@@ -1,0 +1,68 @@
+"""Reports as the command line and the read API ask for them: words in, a sheet out. So both say the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from outlay_reports.adapters.books import Books
+from outlay_reports.compare import THING, compare
+from outlay_reports.periods import Unit, before, read_span, zone_of
+from outlay_reports.question import Question, conditions, dimensions
+from outlay_reports.sheet import Sheet
+from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
+from outlay_reports.trend import trend
+
+
+@dataclass(frozen=True)
+class Words:
+    """A question as it is written: dimensions, times, a zone, conditions."""
+
+    by: str | None = None
+    start: str | None = None
+    end: str | None = None
+    tz: str = "UTC"
+    where: Sequence[str] = ()
+    tenants: Sequence[str] = ()
+    unit: Unit | None = None
+
+
+def read_question(words: Words, now: datetime) -> Question:
+    """Return the question that the words are. Raises AskError."""
+    zone = zone_of(words.tz)
+    span = read_span(words.start, words.end, zone, now)
+    by, where = dimensions(words.by), conditions(list(words.where))
+    return Question(span, zone, by, where, tuple(words.tenants), words.unit)
+
+
+def showback(books: Books, question: Question, *, units: bool = False) -> Sheet:
+    """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
+    cells = books.cells(question)
+    if not units:
+        return showback_sheet(question, cells)
+    users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
+    return showback_sheet(question, cells, Units(users, books.cache_savings(question)))
+
+
+def top(books: Books, question: Question, limit: int) -> Sheet:
+    """Return the dearest. Raises Retryable."""
+    return top_sheet(question, books.cells(question), limit)
+
+
+def trends(books: Books, question: Question, now: datetime) -> Sheet:
+    """Return cost by piece of time. Raises Retryable."""
+    cells = books.cells(question)
+    return trend_sheet(question, trend(question, cells, now), cells)
+
+
+def comparison(books: Books, later: Question, against: str | None, now: datetime) -> Sheet:
+    """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
+    if against is None:
+        span = before(later.span, later.zone)
+    else:
+        first, _, last = against.partition("..")
+        span = read_span(first or None, last or None, later.zone, now)
+    earlier = replace(later, span=span)
+    deep = (*later.by, *THING)
+    old = books.cells(replace(earlier, by=deep))
+    new = books.cells(replace(later, by=deep))
+    return compare_sheet(earlier, later, compare(old, new, len(later.by)), new)

@@ -1,0 +1,104 @@
+"""The read API says what the command line says, to the keys that may read, of their own tenant."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from tests.integration.console.rig import SECRET, Rig
+from tests.stack import Stack
+from typer.testing import CliRunner
+
+from outlay.main import app
+
+pytestmark = pytest.mark.stack
+SPAN = {"from": "2026-11-22", "to": "2026-11-24", "tz": "Europe/Berlin"}
+ASKED = [
+    ("showback", {"by": "business_unit,team,model"}),
+    ("showback", {"by": "user", "where": "team=growth", "units": "true"}),
+    ("showback", {"by": "tags.env"}),
+    ("top", {"by": "model,user", "limit": "3"}),
+    ("trend", {"by": "team", "unit": "hour"}),
+    ("compare", {"by": "team,model", "against": "2026-11-20..2026-11-21"}),
+]
+
+
+def command(stack: Stack, report: str, params: dict[str, str], form: str) -> str:
+    """Return what the command prints for the same words."""
+    words = ["report", report, "--format", form, "--tenant", "acme"]
+    for name, value in params.items():
+        words += ["--units"] if name == "units" else [f"--{name}", value]
+    environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "console"}
+    result = CliRunner().invoke(app, words, env=environment, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize(("report", "more"), ASKED)
+async def test_it_says_what_the_command_says(
+    rig: Rig, stack: Stack, report: str, more: dict[str, str]
+) -> None:
+    params = {**SPAN, **more}
+    async with rig.client() as client:
+        headers = {"authorization": f"Bearer {rig.keys['acme']}"}
+        said = await client.get(f"/api/v1/reports/{report}", params=params, headers=headers)
+        table = await client.get(
+            f"/api/v1/reports/{report}", params={**params, "format": "csv"}, headers=headers
+        )
+    assert said.status_code == 200, said.text
+    assert said.json() == json.loads(command(stack, report, params, "json"))
+    assert said.json()["rows"]
+    assert table.text == command(stack, report, params, "csv")
+    assert len(list(csv.DictReader(io.StringIO(table.text)))) == len(said.json()["rows"])
+
+
+async def test_a_key_reads_its_own_tenant_whatever_is_asked(rig: Rig) -> None:
+    async with rig.client() as client:
+        for tenant in ("acme", "empty"):
+            headers = {"authorization": f"Bearer {rig.keys[tenant]}"}
+            for where in ("tenant=globex", f"team={SECRET}", "tenant=globex,acme"):
+                answer = await client.get(
+                    "/api/v1/reports/top", params={"by": "tenant,team", "where": where}, headers=headers
+                )
+                assert {row["tenant"] for row in answer.json()["rows"]} <= {"acme"}
+                assert not any(row["team"] == SECRET for row in answer.json()["rows"])
+        other = await client.get(
+            "/api/v1/reports/showback", headers={"authorization": f"Bearer {rig.keys['globex']}"}
+        )
+        assert Decimal(other.json()["total"]["cost_usd"]) == Decimal("77.5")
+
+
+async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long(rig: Rig) -> None:
+    async with rig.client() as client:
+        codes = []
+        for n in range(7):
+            key = f"out_live_{'a' * 12}_{n:032d}"
+            answer = await client.get("/api/v1/reports/top", headers={"authorization": f"Bearer {key}"})
+            codes.append(answer.status_code)
+        assert codes == [401] * 5 + [429] * 2
+        assert answer.headers["retry-after"]
+        right = await client.get(
+            "/api/v1/reports/top", headers={"authorization": f"Bearer {rig.keys['acme']}"}
+        )
+        assert right.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("top?by=colour", 400, "no dimension"), ("top?limit=0", 400, "limit"), ("top?from=soon", 400, "no time"),
+        ("trend?unit=fortnight", 400, "no unit"), ("top?colour=red", 400, "cannot be asked"),
+        ("top?from=2026-11-02&to=2026-11-01", 400, "empty"), ("top?format=xml", 400, "no format"),
+        ("showback?units=yes", 400, "units"), ("nothing", 404, "no such report"),
+        ("trend?unit=hour&from=2001-01-01", 400, "9,000"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_answered_says_what_to_do(rig: Rig, path: str, status: int, told: str) -> None:
+    async with rig.client() as client:
+        answer = await client.get(
+            f"/api/v1/reports/{path}", headers={"authorization": f"Bearer {rig.keys['acme']}"}
+        )
+    assert answer.status_code == status
+    assert told in answer.json()["error"]
+    assert answer.json()["hint"]
