@@ -6,11 +6,15 @@ from datetime import datetime
 
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
+from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, before, read_span, zone_of
 from outlay_reports.question import Question, conditions, dimensions
 from outlay_reports.sheet import Sheet
 from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
 from outlay_reports.trend import trend
+
+_MONTHS = 3
+"""Closed months that are told of one by one."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,42 @@ def read_question(words: Words, now: datetime) -> Question:
 def showback(books: Books, question: Question, *, units: bool = False) -> Sheet:
     """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
     cells = books.cells(question)
-    if not units:
-        return showback_sheet(question, cells)
-    users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
-    return showback_sheet(question, cells, Units(users, books.cache_savings(question)))
+    found = None
+    if units:
+        users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
+        found = Units(users, books.cache_savings(question))
+    return told_closed(books, question, showback_sheet(question, cells, found))
 
 
 def top(books: Books, question: Question, limit: int) -> Sheet:
     """Return the dearest. Raises Retryable."""
-    return top_sheet(question, books.cells(question), limit)
+    return told_closed(books, question, top_sheet(question, books.cells(question), limit))
 
 
 def trends(books: Books, question: Question, now: datetime) -> Sheet:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
-    return trend_sheet(question, trend(question, cells, now), cells)
+    return told_closed(books, question, trend_sheet(question, trend(question, cells, now), cells))
+
+
+def told_closed(books: Books, question: Question, sheet: Sheet) -> Sheet:
+    """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
+    notes = []
+    for one in books.closed(question):
+        part = (
+            ""
+            if question.span.start <= one.span.start and one.span.end <= question.span.end
+            else ", here in part"
+        )
+        notes.append(
+            f"{one.period} {one.zone}{part}, is closed since {one.at:%Y-%m-%d %H:%M} UTC: its statements say"
+            f" {dollars(one.told)} ({one.tenant}); shown is what the ledger says now, the difference is in"
+            f" outlay report chargeback --month {one.period} --tz {one.zone}"
+        )
+    left = len(notes) - _MONTHS
+    if left > 0:
+        notes = [*notes[-_MONTHS:], f"{left} more months of this time are closed"]
+    return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
 
 
 def comparison(books: Books, later: Question, against: str | None, now: datetime) -> Sheet:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -159,6 +159,7 @@ def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, 
         Column("drift", "drift", "growth"), Column("note", ""),
     )  # fmt: skip
     notes = _notes(total_billed, whole, tolerance)
+    notes += _alone(models)
     total = row((None, None), total_billed, whole, "", 0)
     return Sheet("reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2)
 
@@ -177,3 +178,26 @@ def _notes(total_billed: int, whole: Sums, tolerance: Fraction) -> list[str]:
             " it is a lower bound"
         )
     return notes
+
+
+def _alone(models: Iterable[ModelPair]) -> list[str]:
+    """Say what one side has alone: a gap, and no drift of prices."""
+    models = list(models)
+    found = []
+    unknown = [model for model in models if model.note == "not in the ledger" and model.billed]
+    if unknown:
+        cost = dollars(sum(model.billed for model in unknown))
+        found.append(f"{cost} of the bill is for what the ledger does not have: {_named(unknown)}")
+    absent = [model for model in models if model.note == "not on the bill" and model.ours.events]
+    if absent:
+        sums = Sums()
+        for model in absent:
+            sums.add(model.ours)
+        cost = dollars(sums.cost, lower_bound=bool(sums.unpriced))
+        found.append(f"{cost} of the ledger is for what is not on the bill: {_named(absent)}")
+    return found
+
+
+def _named(models: Sequence[ModelPair]) -> str:
+    names = ", ".join(model.model for model in models[:5])
+    return f"{names} and {len(models) - 5} more" if len(models) > 5 else names

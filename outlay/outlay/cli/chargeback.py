@@ -75,10 +75,12 @@ def chargeback(
         current = _lines(books, question)
         known = _closings(whose, name, question.zone.key)
         if close:
+            _same_lines(known[-1] if known else None, question)
             known.append(_close(whose, name, question, current, known, note, now))
         closing = known[-1] if known else None
+        _same_lines(closing, question)
         found = statements(current, closing)
-        state = state_of(closing, question.span.end, now)
+        state = state_of(closing, question.span.end, now) + _elsewhere(books, question, name)
 
         def sheet(only: str | None = None) -> "Sheet":
             some = [one for one in found if only is None or one.unit == only]
@@ -139,6 +141,22 @@ def _closings(tenant: str, month: str, zone: str) -> list["Closing"]:
         return Closings(warehouse, tenant).read(month, zone)
     finally:
         warehouse.close()
+
+
+def _same_lines(closing: "Closing | None", question: "Question") -> None:
+    """Refuse to hold a closing against lines that are cut otherwise: all of it would look amended."""
+    kept = {len(line.keys) for line in closing.lines if line.what == "own"} if closing else set()
+    if kept and kept != {len(question.by) - 1}:
+        raise CommandError(
+            f"the month was closed with lines of {kept.pop()} dimensions, and these have {len(question.by) - 1}",
+            "give the --by and --lines that it was closed with",
+        )
+
+
+def _elsewhere(books: "Books", question: "Question", month: str) -> str:
+    """Say where else the month is closed: a month begins and ends elsewhen in another zone."""
+    zones = {one.zone for one in books.closed(question) if one.period == month} - {question.zone.key}
+    return f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
 
 
 def _close(

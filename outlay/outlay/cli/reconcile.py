@@ -65,7 +65,7 @@ def reconcile(
     with reading() as books:
         zone = zone_of(tz)
         lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []))
-        if not lines:
+        if not any(line.cost for line in lines):
             raise CommandError(
                 f"none of the {rows} rows of {bill} has a cost", "is it the right file or column?"
             )

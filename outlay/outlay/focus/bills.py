@@ -40,7 +40,7 @@ class Columns:
 def read_bill(
     path: Path, zone: ZoneInfo, rates: Mapping[str, Decimal], named: Mapping[str, str]
 ) -> tuple[list[BillLine], int]:
-    """Return the lines of a bill with a cost, and how many rows it has.
+    """Return the lines of a bill, also those of 0 that are for a day and a model, and how many rows it has.
 
     `rates`: USD for one unit of each other currency. `named`: columns by role (day, model, cost, currency), where the
     file's own names are not known. Raises AskError with the line that cannot be read.
@@ -53,7 +53,7 @@ def read_bill(
         columns = columns or _columns(list(row), named)
         count += 1
         cost = _cost(row, columns, rates, line)
-        if cost:
+        if cost or (row[columns.day].strip() and row[columns.model].strip()):
             found.append(
                 BillLine(_day(row[columns.day], zone, line), row[columns.model].strip() or "(no model)", cost)
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.closings import Closed, closed_within
 from outlay_reports.question import FREE, Cell, Question, Sums
 from outlay_schemas.money import to_pico
 
@@ -66,6 +67,10 @@ class Books:
             bound,
         )
         return {tuple(row[key] for key in keys): row["users"] for row in rows}
+
+    def closed(self, question: Question) -> list[Closed]:
+        """Return the closed months that a question's span has any part of."""
+        return closed_within(self._warehouse, question.tenants, question.span)
 
     def cache_savings(self, question: Question) -> dict[tuple[str, ...], int]:
         """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.

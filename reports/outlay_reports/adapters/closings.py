@@ -1,16 +1,25 @@
 """Closed months in ClickHouse. Reading needs the reader; closing needs the writer."""
 
-from datetime import UTC
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 import msgspec
 
+from outlay_kit.spans import Span, midnight, next_first
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.chargeback import Closing, Line
-from outlay_schemas.money import to_usd
+from outlay_reports.periods import zone_of
+from outlay_schemas.money import to_pico, to_usd
 
 _READ = (
     "SELECT seq, closed_at, closed_by, note, body FROM closings FINAL"
     " WHERE tenant = {tenant:String} AND period = {period:String} AND zone = {zone:String} ORDER BY seq"
+)
+_CLOSED = (
+    "SELECT tenant, period, zone, toString(argMax(total, seq)) AS told, max(closed_at) AS at FROM closings FINAL"
+    " WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))"
+    " GROUP BY tenant, period, zone ORDER BY period, tenant, zone"
 )
 _lines = msgspec.json.Decoder(tuple[Line, ...])
 
@@ -51,3 +60,29 @@ class Closings:
             "note": closing.note,
         }
         self._warehouse.insert_json_lines("closings", msgspec.json.encode(row))
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A month that was closed: in whose books and which zone, when last, and what its statements say (pico-USD)."""
+
+    tenant: str
+    period: str
+    zone: str
+    at: datetime
+    told: int
+
+    @property
+    def span(self) -> Span:
+        """From its first to its last instant."""
+        first, zone = date.fromisoformat(f"{self.period}-01"), zone_of(self.zone)
+        return Span(midnight(first, zone), midnight(next_first(first, "month"), zone))
+
+
+def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> list[Closed]:
+    """Return the closed months that a span has any part of, the first first. Raises Retryable."""
+    found = [
+        Closed(row["tenant"], row["period"], row["zone"], row["at"].replace(tzinfo=UTC), to_pico(row["told"]))
+        for row in warehouse.rows(_CLOSED, {"tenants": list(tenants)})
+    ]
+    return [one for one in found if one.span.start < span.end and span.start < one.span.end]

@@ -162,6 +162,13 @@ def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
     }
     assert "closed" in run(*words, "--close", "--note", "agreed").stdout
     assert "nothing has changed since" in run(*words, "--close", code=1).stderr
+    told = run("report", "showback", "--from", month, "--to", month).stdout
+    assert f"{month} UTC, is closed since" in told
+    assert (
+        f"{month} UTC, here in part, is closed since" in run("report", "top", "--from", f"{month}-15").stdout
+    )
+    assert "it is closed in UTC: see --tz" in run(*words, "--tz", "Asia/Kolkata").stdout
+    assert "closed with lines of 3 dimensions" in run(*words, "--lines", "team", code=1).stderr
     run(*words, "--each", str(tmp_path / "statements"))
     assert sorted(path.suffix for path in (tmp_path / "statements").iterdir()) == [".csv"] * 3 + [".html"] * 3
     assert "not over" in run("report", "chargeback", "--close", code=1).stderr

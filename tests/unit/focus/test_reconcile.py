@@ -54,6 +54,8 @@ def test_both_sides_are_paired_and_other_providers_left_alone() -> None:
     assert {model.model for model in drifting(found.values(), Fraction(1, 10))} == {"dall-e", "o3"}
     sheet = reconcile_sheet(list(found.values()), Fraction(1, 10), "bill", every=True)
     assert any("2 events of the ledger are unpriced" in note for note in sheet.notes)
+    assert "$3.00 of the bill is for what the ledger does not have: dall-e" in sheet.notes
+    assert "$2.00 of the ledger is for what is not on the bill: o3" in sheet.notes
     assert len(sheet.rows) == 6
 
 
@@ -61,6 +63,15 @@ def test_equal_sides_do_not_drift() -> None:
     found = reconcile([BillLine(DAY, "m", pico("10.04"))], [(DAY, "p", "m", sums("10"))])
     assert drifting(found, Fraction(1, 100)) == []
     assert len(reconcile_sheet(found, Fraction(1, 100), "bill", every=False).rows) == 1
+
+
+def test_a_bill_of_nothing_beside_what_has_no_price_is_on_the_bill(tmp_path: Path) -> None:
+    path = bill(tmp_path, "day,model,cost\n2026-11-24,m,0\n2026-11-24,,0\n2026-11-24,n,2\n")
+    lines, rows = read_bill(path, UTC, {}, {})
+    assert (len(lines), rows) == (2, 3)
+    found = {one.model: one for one in reconcile(lines, [(DAY, "p", "m", sums("0", unpriced=3))])}
+    assert (found["m"].note, found["m"].billed, found["n"].note) == ("", 0, "not in the ledger")
+    assert drifting([found["m"]], Fraction(1, 100)) == []
 
 
 def bill(tmp_path: Path, text: str) -> Path:
@@ -100,7 +111,8 @@ def test_focus_in_parquet_is_read(tmp_path: Path) -> None:
         ),
         path,
     )
-    assert read_bill(path, UTC, {}, {}) == ([BillLine(date(2025, 11, 25), "gpt-4o", pico("1.5"))], 2)
+    at = date(2025, 11, 25)
+    assert read_bill(path, UTC, {}, {}) == ([BillLine(at, "gpt-4o", pico("1.5")), BillLine(at, "free", 0)], 2)
 
 
 @pytest.mark.parametrize(
