@@ -10,6 +10,7 @@ from outlay_schemas.money import Usd
 
 Severity = Literal["info", "warning", "critical"]
 State = Literal["firing", "acknowledged", "resolved"]
+EffectKind = Literal["volume", "price", "mix", "new", "gone"]
 
 
 class Contributor(Struct, omit_defaults=True, frozen=True):
@@ -24,7 +25,7 @@ class Contributor(Struct, omit_defaults=True, frozen=True):
 class Effect(Struct, frozen=True):
     """One part of the difference between expected and actual. The parts of an alert add up to it exactly."""
 
-    kind: Literal["volume", "price", "mix", "new", "gone"]
+    kind: EffectKind
     """More or fewer units; dearer or cheaper ones; another mixture of them; what was not there, or is no more."""
     cost: Usd
 

@@ -222,6 +222,17 @@ class Silence(Watched):
     severity: Level = "warning"
 
 
+class PriceChange(Watched):
+    """A price that the catalog says will change, and what that comes to at the use of the last 30 days."""
+
+    type: Literal["price_change"] = "price_change"
+    days: Annotated[int, Field(ge=1, le=90)] = 30
+    """How long before it is told, once."""
+    min_usd: NonNegative = Decimal(1)
+    """A change that comes to less in 30 days is nobody's business."""
+    severity: Level = "info"
+
+
 def _clock(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 22:30 as sixty times 22 and 30.
     return time(value // 60, value % 60) if isinstance(value, int) and 0 <= value < 1440 else value
@@ -257,4 +268,6 @@ class Mute(Dated):
         return self
 
 
-AlertRule = Annotated[SpendSpike | Anomaly | Threshold | NewSpender | Silence, Field(discriminator="type")]
+AlertRule = Annotated[
+    SpendSpike | Anomaly | Threshold | NewSpender | Silence | PriceChange, Field(discriminator="type")
+]

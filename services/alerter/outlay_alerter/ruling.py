@@ -6,10 +6,11 @@ from datetime import timedelta
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.domain import comings, metrics
 from outlay_alerter.domain.states import Finding, Known, Open, open_of
-from outlay_alerter.domain.watches import NewSpender, Silence, Threshold, Watch
+from outlay_alerter.domain.watches import NewSpender, PriceChange, Silence, Threshold, Watch
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to, grain_length
 
+_MONTH = timedelta(days=30)
 _SETTLE = timedelta(minutes=2)
 """How long late events are waited for before a window is over."""
 
@@ -29,7 +30,14 @@ class Rules:
             return self._threshold(rule, opened)
         if isinstance(rule, NewSpender):
             return self._newcomers(rule)
+        if isinstance(rule, PriceChange):
+            return self._changes(rule)
         return self._silences(rule, opened) if isinstance(rule, Silence) else []
+
+    def _changes(self, rule: PriceChange) -> Found:
+        now = self._clock.now()
+        found = (comings.ahead(rule, one, now) for one in self._measures.announced(rule.tenant, now))
+        return [(finding, Span(now - _MONTH, now)) for finding in found if finding]
 
     def _threshold(self, rule: Threshold, opened: Open) -> Found:
         length = grain_length(rule.grain)

@@ -14,7 +14,6 @@ from outlay_schemas.money import to_usd
 
 MOST_EXPLAINED = 20
 """Alerts of one evaluation that get a reason: each asks the engine twice, and a storm is told as a list."""
-_WINDOWS = ("spend_spike", "anomaly")
 
 
 class Teller:
@@ -31,12 +30,16 @@ class Teller:
         effects: list[Effect] = []
         span = _so_far(span, self._clock)
         before, compared = _before(span)
-        if explained and change.state == "firing" and finding.money:
+        if explained and change.state == "firing":
             contributors = self._sums.contributors(key.tenant, span, scope)
+        if explained and change.state == "firing" and finding.unit.startswith("USD"):
             uses = (self._sums.uses(key.tenant, part, scope) for part in (before, span))
             effects = [Effect(part.kind, to_usd(part.cost)) for part in split(*uses)]
+        if finding.parts:
+            effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]
+            compared = "the prices of the day before"
         over = finding.actual - (finding.expected or 0)
-        counts = finding.rule_type in _WINDOWS and finding.expected is not None
+        counts = finding.money and finding.expected is not None
         hours = (span.end - span.start) / timedelta(hours=1)
         return Alert(
             id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,

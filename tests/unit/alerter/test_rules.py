@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from outlay_alerter.adapters.watchlist import newcomer_of, silence_of, threshold_of
+from outlay_alerter.adapters.watchlist import change_of, newcomer_of, silence_of, threshold_of
 from outlay_alerter.domain import comings, metrics
 from outlay_alerter.domain.metrics import Measure
-from outlay_alerter.domain.states import Finding
+from outlay_alerter.domain.states import Again, Finding, Known, transitions
 from outlay_alerter.domain.watches import Threshold
 from outlay_schemas.catalog import watch as schema
 
@@ -124,3 +124,34 @@ def test_who_falls_silent_is_missed_until_it_is_back() -> None:
     still = comings.silence(rule, SCOPE, last=last, now=NOW + timedelta(hours=1), open_since={"silent": last})
     assert still is not None
     assert still.key.id() == found.key.id()
+
+
+def test_a_price_change_is_told_once_before_it_comes() -> None:
+    rule = change_of(schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme")
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+
+    def found(extra: int, now: datetime, *, whole: bool = True) -> Finding | None:
+        one = comings.Announced("openai", "gpt-6", at, 10 * DOLLAR, (10 + extra) * DOLLAR, whole)
+        return comings.ahead(rule, one, now)
+
+    assert found(5, NOW - timedelta(days=4)) is None  # too early
+    assert found(5, at) is None  # it is there
+    assert found(1, NOW) is None  # too little
+    finding = found(5, NOW)
+    assert finding is not None
+    assert finding.title == "Price: gpt-6 changes on 2026-12-01: +$5.00 at your last 30 days"
+    assert (finding.key.window, finding.once, finding.parts) == (at, True, (("price", 5 * DOLLAR),))
+    cheaper = found(-5, NOW, whole=False)
+    assert cheaper is not None
+    assert "about -$5.00" in cheaper.title
+    assert cheaper.key.id() == finding.key.id()
+    known = {finding.key.id(): Known(finding.key.id(), "p", "firing", 1, at, NOW - timedelta(days=9))}
+    assert transitions([finding], known, Again(NOW, timedelta(days=1))) == []
+
+
+def test_a_price_change_out_of_scope_is_not_told() -> None:
+    rule = change_of(
+        schema.PriceChange.model_validate({"id": "p", "name": "P", "scope": {"sku": "x"}}), "acme"
+    )
+    one = comings.Announced("openai", "gpt-6", NOW + timedelta(days=1), DOLLAR, 9 * DOLLAR, whole=True)
+    assert comings.ahead(rule, one, NOW) is None

@@ -3,16 +3,19 @@
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay_alerter.adapters.sources import column, columns, conditions, source
+from outlay_alerter.domain.comings import Announced
 from outlay_alerter.domain.metrics import Measure
 from outlay_kit.spans import grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
+_HOLDS = timedelta(days=2)
+"""How long a reckoning of price changes holds: it is made anew every few hours."""
 Values = tuple[str, ...]
 Bound = dict[str, object]
 
@@ -71,6 +74,22 @@ class Measures:
         )
         found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
         return found, min((first for first, _ in found.values()), default=None)
+
+    def announced(self, tenant: str, now: datetime) -> list[Announced]:
+        """Return the price changes to come, as they were reckoned in the last two days."""
+        rows = self._warehouse.rows(
+            "SELECT provider, sku, toUnixTimestamp(at) AS day, toString(before) AS cost0, toString(after) AS cost1,"
+            " priced >= events AS whole FROM price_changes FINAL WHERE tenant = {tenant:String}"
+            " AND at > toDateTime({now:UInt32}, 'UTC') AND looked_at > toDateTime({old:UInt32}, 'UTC')",
+            {"tenant": tenant, "now": int(now.timestamp()), "old": int((now - _HOLDS).timestamp())},
+        )
+        return [
+            Announced(
+                r["provider"], r["sku"], datetime.fromtimestamp(r["day"], UTC), to_pico(r["cost0"]),
+                to_pico(r["cost1"]), bool(r["whole"]),
+            )
+            for r in rows
+        ]  # fmt: skip
 
     def lasts(
         self, tenant: str, begin: datetime, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]

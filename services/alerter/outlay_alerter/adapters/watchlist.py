@@ -14,6 +14,7 @@ from outlay_alerter.domain.watches import (
     Increase,
     Mute,
     NewSpender,
+    PriceChange,
     Scope,
     Silence,
     SpendSpike,
@@ -27,7 +28,15 @@ from outlay_schemas.catalog.watch import ScopeKey
 from outlay_schemas.money import to_pico
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-R = TypeVar("R", schema.SpendSpike, schema.Anomaly, schema.Threshold, schema.NewSpender, schema.Silence)
+R = TypeVar(
+    "R",
+    schema.SpendSpike,
+    schema.Anomaly,
+    schema.Threshold,
+    schema.NewSpender,
+    schema.Silence,
+    schema.PriceChange,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +62,13 @@ class Watchlist:
         """Return the anomaly rules of a tenant."""
         return [anomaly_of(r, tenant) for r in self._rules(tenant, schema.Anomaly)]
 
-    def others(self, tenant: str) -> list[Threshold | NewSpender | Silence]:
-        """Return the thresholds, new spenders and silences of a tenant."""
+    def others(self, tenant: str) -> list[Threshold | NewSpender | Silence | PriceChange]:
+        """Return the thresholds, new spenders, silences and price changes of a tenant."""
         return [
             *(threshold_of(r, tenant) for r in self._rules(tenant, schema.Threshold)),
             *(newcomer_of(r, tenant) for r in self._rules(tenant, schema.NewSpender)),
             *(silence_of(r, tenant) for r in self._rules(tenant, schema.Silence)),
+            *(change_of(r, tenant) for r in self._rules(tenant, schema.PriceChange)),
         ]
 
     def mutes(self, tenant: str) -> list[Mute]:
@@ -109,6 +119,14 @@ def silence_of(rule: schema.Silence, tenant: str) -> Silence:
     return Silence(
         **_watch(rule, tenant), by=tuple(rule.by), length=timedelta(minutes=rule.minutes),
         forget=timedelta(hours=rule.forget_hours), severity=rule.severity,
+    )  # fmt: skip
+
+
+def change_of(rule: schema.PriceChange, tenant: str) -> PriceChange:
+    """Return a rule of price changes of the catalog as the domain wants it."""
+    return PriceChange(
+        **_watch(rule, tenant), ahead=timedelta(days=rule.days), min_cost=to_pico(Decimal(rule.min_usd)),
+        severity=rule.severity,
     )  # fmt: skip
 
 

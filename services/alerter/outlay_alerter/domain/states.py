@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from outlay_alerter.domain.watches import NONE, Scope
-from outlay_schemas.alerts import Severity, State
+from outlay_schemas.alerts import EffectKind, Severity, State
 from outlay_schemas.money import Usd, to_usd
 
 __all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
@@ -85,6 +85,10 @@ class Finding:
     """How long it must last before it fires."""
     calm: timedelta = NONE
     """How long it must be over before it resolves."""
+    once: bool = False
+    """Whether it is news, which is not told again though it goes on being true."""
+    parts: tuple[tuple[EffectKind, int], ...] = ()
+    """Why it is more than expected, in pico-USD, where the finding itself knows."""
 
     @property
     def money(self) -> bool:
@@ -231,7 +235,7 @@ def _next(alert: str, finding: Finding, before: Known | None, again: Again) -> S
         return None
     if state == "pending":
         return "firing" if again.now - before.told_at >= finding.hold else None
-    return "firing" if again.due(before) else None
+    return "firing" if again.due(before) and not finding.once else None
 
 
 @dataclass(frozen=True, slots=True)

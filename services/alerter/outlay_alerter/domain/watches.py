@@ -163,6 +163,15 @@ class Silence(Watch):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange(Watch):
+    """Prices that change within `ahead`. `min_cost` is pico-USD of 30 days."""
+
+    ahead: timedelta
+    min_cost: int
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mute:
     """A time in which people are not told: every week, or once. What still fires at its end is told then."""
 

@@ -13,6 +13,7 @@ from outlay_kit.telemetry import configure_logging
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.opportunities.looks import Looks
+from outlay_pricer.repricing.ahead import Ahead
 from outlay_pricer.repricing.keeper import Arrived, Keeper
 from outlay_pricer.repricing.settings import Settings
 from outlay_schemas.catalog import decode_catalog
@@ -48,6 +49,7 @@ def main() -> None:
             most=settings.opportunities_events,
             progress=health.progress,
         )
+        ahead = Ahead(Warehouse(settings.warehouse), clock, health.progress)
         working = False
         health.watch(lambda: working)
         while not stop.asked():
@@ -55,6 +57,7 @@ def main() -> None:
             persist(lambda: _turn(keeper, feed, arrived), clock, health, stop)
             if feed.revision:
                 persist(lambda: looks.turn(feed.current()[1].catalog), clock, health, stop)
+                persist(lambda: ahead.turn(feed.current()[1]), clock, health, stop)
             working = False
             health.ready = True
             _wait(settings.every_seconds, clock, stop)
