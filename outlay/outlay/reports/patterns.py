@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from outlay_kit.spans import Span
+from outlay_kit.spans import Span, period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
 from outlay_reports.forecast.history import Past, past
@@ -17,6 +17,7 @@ from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_reports.sheets import name_of
 
 _BARS = 24
+_MOVERS = 10
 _AROUND = 7
 """Days before and after a change that are compared to say who moved it."""
 
@@ -36,6 +37,7 @@ def pattern_sheets(books: Books, question: Question, now: datetime) -> list[Shee
             "day", "Hour of the day", [f"{n:02d}:00" for n in range(24)], profile(hours.values[0], clock, 24)
         ),
         _changes(books, question, days),
+        _movers(books, question, days),
     ]
 
 
@@ -97,6 +99,31 @@ def _changes(books: Books, question: Question, days: Past) -> Sheet:
         Column("moved_usd", "a day", "change"),
     )  # fmt: skip
     return Sheet("changes", "When the level changed", columns, tuple(rows), empty="it did not, for good")
+
+
+def _movers(books: Books, question: Question, days: Past) -> Sheet:
+    """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
+    length = min(_AROUND, len(days.starts) // 2)
+    rows: list[Row] = []
+    if length:
+        cut, end = days.starts[-length], period_of(days.starts[-1], "day", question.zone).end
+        by = ("team", "sku")
+        asked = replace(question, by=(*by, *THING), unit=None)
+        before = books.cells(replace(asked, span=Span(days.starts[-2 * length], cut)))
+        after = books.cells(replace(asked, span=Span(cut, end)))
+        for part in [part for part in compare(before, after, len(by)).parts if part.change][:_MOVERS]:
+            costs = (
+                Spent(part.earlier.cost, part.earlier.unpriced),
+                Spent(part.later.cost, part.later.unpriced),
+            )
+            grown = share(part.change, part.earlier.cost)
+            rows.append(Row((*map(name_of, part.keys), *costs, part.change, grown)))
+    columns = (
+        Column("team", "team"), Column("sku", "of"), Column("before_usd", "before", "usd"),
+        Column("usd", "after", "usd"), Column("change_usd", "change", "change"), Column("growth", "growth", "growth"),
+    )  # fmt: skip
+    title = f"Who moved most, the last {length} days against the {length} before"
+    return Sheet("movers", title, columns, tuple(rows), empty="nobody did")
 
 
 def _moved(books: Books, question: Question, days: Past, place: int) -> tuple[str, int]:
