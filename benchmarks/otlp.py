@@ -1,9 +1,16 @@
-"""How many spans a second one core turns into events: `python benchmarks/otlp.py`."""
+"""How many spans a second one core takes in: decoding alone, and through the whole door.
 
-import sys
+python benchmarks/otlp.py --seconds 8
+"""
+
+import argparse
+import gzip
+import json
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
+from load import bus, ingest, measure
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from outlay_ingest.domain.items import keep
@@ -12,6 +19,7 @@ from outlay_ingest.domain.reading import Rules
 
 SPANS = 512
 """The exporter's own batch."""
+END = time.time_ns()
 
 
 def request() -> bytes:
@@ -24,7 +32,7 @@ def request() -> bytes:
         span = spans.add(
             name="chat claude", trace_id=number.to_bytes(16, "big"), span_id=(number + 1).to_bytes(8, "big")
         )
-        span.start_time_unix_nano = span.end_time_unix_nano = 1_795_600_000_000_000_000
+        span.start_time_unix_nano = span.end_time_unix_nano = END
         if number % 3 == 2:
             span.attributes.add(key="http.request.method").value.string_value = "POST"
             continue
@@ -45,17 +53,43 @@ def request() -> bytes:
     return made.SerializeToString()
 
 
-def main() -> None:
-    body = request()
-    rules = Rules("acme", datetime(2026, 11, 26, tzinfo=UTC), timedelta(days=1), timedelta(days=1000))
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+def decoding(body: bytes, rounds: int) -> None:
+    """Measure what the decoder alone takes."""
+    rules = Rules("acme", datetime.fromtimestamp(END / 1e9, UTC), timedelta(days=1), timedelta(days=1000))
     events = 0
     started = time.process_time()
     for _ in range(rounds):
         events += sum(chunk.events for chunk in keep(read_traces(body, as_json=False), rules))
     spent = time.process_time() - started
     total = rounds * SPANS
-    print(f"{total / spent:,.0f} spans/s of CPU: {events:,} events, {len(body) / SPANS:,.0f} bytes a span")
+    print(
+        f"decoding alone: {total / spent:,.0f} spans/s of CPU: {events:,} events, {len(body) / SPANS:,.0f} bytes a span"
+    )
+
+
+def door(body: bytes, seconds: float) -> None:
+    """Measure the door: HTTP in, unpacked, decoded, durable in Kafka, answered."""
+    packed = gzip.compress(body, 6)
+    with bus() as kafka, ingest(kafka) as (pid, port, key):
+        head = (
+            f"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
+            f"Content-Type: application/x-protobuf\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        )
+        figures = measure(
+            "OTLP traces, protobuf, gzip, 512 spans a request",
+            pid, port, payload=head.encode() + packed, things=SPANS, connections=4, seconds=seconds,
+        )  # fmt: skip
+    print(json.dumps(asdict(figures)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=8)
+    arguments = parser.parse_args()
+    body = request()
+    decoding(body, arguments.rounds)
+    door(body, arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import asyncio
 import sys
 import zlib
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from outlay_ingest.budget import Budget
 from outlay_ingest.problems import Problem
@@ -35,16 +37,16 @@ class Body:
         self._budget.give(self._held)
         self._held = 0
 
-    async def read(self, request: Request) -> bytes:
-        """Return the body, unpacked. Raises Problem; and Retryable if too much is under way."""
-        declared = request.headers.get("content-length", "")
+    async def read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """Return the body, unpacked. Raises Problem, ClientDisconnect; and Retryable if too much is under way."""
+        declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._limit:
             raise self._too_large()
-        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ENCODINGS:
             detail = f"{encoding} is not one of {', '.join(ENCODINGS)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoding", detail, close=True)
-        packed = await self._receive(request)
+        packed = await self._receive(receive)
         if encoding == "identity":
             return packed
         if len(packed) < _IN_THREAD:
@@ -54,10 +56,14 @@ class Body:
         self._hold(len(plain))
         return plain
 
-    async def _receive(self, request: Request) -> bytes:
+    async def _receive(self, receive: Receive) -> bytes:
         pieces: list[bytes] = []
-        size = 0
-        async for piece in request.stream():
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece, more = message.get("body", b""), message.get("more_body", False)
             size += len(piece)
             if size > self._limit:
                 raise self._too_large()

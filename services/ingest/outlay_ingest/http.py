@@ -1,9 +1,8 @@
 """The HTTP door: who asks, what they send, and what is answered."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -12,11 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from outlay_ingest import metrics, openapi
+from outlay_ingest.asgi import Arrival, Shortcut
 from outlay_ingest.body import Body
 from outlay_ingest.budget import Budget
-from outlay_ingest.domain.doors import GATES, Gate
+from outlay_ingest.domain.doors import GATES
 from outlay_ingest.domain.items import Head, Reader
 from outlay_ingest.domain.quotas import nearest
 from outlay_ingest.domain.rates import Meters, Standing
@@ -58,11 +59,12 @@ class Door:
         self._meters = Meters()
         self._quotas = quotas
 
-    def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
+    def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> ASGIApp:
         """Return the ASGI application."""
-        return Starlette(
+        rest = Starlette(
             routes=[
-                *(Route(gate.path, partial(self._post, gate), methods=["POST"]) for gate in GATES),
+                *(Route(gate.path, _never, methods=["POST"]) for gate in GATES),  # so that GET is a 405
+                Route("/v1/metrics", _metrics, methods=["POST"]),
                 Route("/openapi.json", _openapi),
                 Route("/livez", self._livez),
                 Route("/readyz", self._readyz),
@@ -70,33 +72,37 @@ class Door:
             exception_handlers={HTTPException: http_error, Exception: bug},
             lifespan=lifespan,
         )
+        return Shortcut(self._answer, rest)
 
-    async def _post(self, gate: Gate, request: Request) -> Response:
+    async def _answer(self, arrival: Arrival) -> Response:
         started = self._clock.monotonic()
         try:
-            response = await self._take(gate, request)
+            response = await self._take(arrival)
         except Problem as problem:
-            response = _refusal(gate, request, problem)
+            response = _refusal(arrival, problem)
         except Retryable as error:
-            response = _refusal(gate, request, _come_back(error))
+            response = _refusal(arrival, _come_back(error))
         except ClientDisconnect:
             response = Response(status_code=499)
-        metrics.REQUESTS.labels(response.status_code).inc()
+        except Exception as error:  # noqa: BLE001 (the log has it, and the sender is answered)
+            response = await bug(None, error)
+        metrics.answered(response.status_code)
         metrics.SECONDS.observe(self._clock.monotonic() - started)
         return response
 
-    async def _take(self, gate: Gate, request: Request) -> Response:
-        key = self._key(request)
+    async def _take(self, arrival: Arrival) -> Response:
+        gate, media = arrival.gate, arrival.media
+        key = self._key(arrival.headers)
         self._admit(key)
-        media = _media(request)
         if media not in gate.media:
             detail = f"{media} is not one of {', '.join(gate.media)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
-        head = Head(media, request.headers, request.query_params, request.path_params.get("provider", ""))
+        head = Head(media, arrival.headers, arrival.query, arrival.provider)
         self._writer.check()
         body = Body(self._budget, self._settings.max_body_bytes)
         try:
-            kept = await self._keep(key.tenant, await body.read(request), gate.reader(head))
+            plain = await body.read(arrival.headers, arrival.receive)
+            kept = await self._keep(key.tenant, plain, gate.reader(head))
         finally:
             body.release()
         metrics.ACCEPTED.inc(kept.accepted)
@@ -154,10 +160,10 @@ class Door:
             await asyncio.gather(*work)
         return kept
 
-    def _key(self, request: Request) -> ApiKey:
-        presented = request.headers.get("x-api-key", "")
+    def _key(self, headers: Mapping[str, str]) -> ApiKey:
+        presented = headers.get("x-api-key", "")
         if not presented:
-            scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+            scheme, _, presented = headers.get("authorization", "").partition(" ")
             presented = presented.strip() if scheme.lower() == "bearer" else ""
         key = self._keys.authenticate(presented)
         if key is None:
@@ -200,12 +206,23 @@ def _come_later(code: str, detail: str, standing: Standing) -> Problem:
     return problem
 
 
-def _media(request: Request) -> str:
-    return request.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
+async def _never(_: Request) -> Response:
+    """Stand for a door where only its path matters: doors are answered before this."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
-def _refusal(gate: Gate, request: Request, problem: Problem) -> Response:
-    return failure(problem, _media(request)) if gate.otlp else problem.response()
+async def _metrics(request: Request) -> Response:
+    """Refuse OTLP metrics for good: 501 is a status after which exporters do not try again."""
+    detail = (
+        "token histograms cannot be priced: they have no calls, no exact sums and no times, and would count what "
+        "traces count a second time; send POST /v1/traces or /v1/logs, and switch the exporter of metrics off"
+    )
+    problem = Problem(HTTPStatus.NOT_IMPLEMENTED, "metrics_not_taken", detail, close=True)
+    return failure(problem, request.headers.get("content-type", "").split(";", 1)[0].strip().lower())
+
+
+def _refusal(arrival: Arrival, problem: Problem) -> Response:
+    return failure(problem, arrival.media) if arrival.gate.otlp else problem.response()
 
 
 def _drop(work: list[Coroutine[None, None, None]]) -> None:

@@ -7,8 +7,17 @@ ACCEPTED = _EVENTS.labels("accepted")
 REFUSED = _EVENTS.labels("refused")
 IGNORED = _EVENTS.labels("ignored")
 REQUESTS = Counter("outlay_ingest_requests_total", "Requests that bring usage, by status", ["status"])
+_by_status: dict[int, Counter] = {}
 SECONDS = Histogram("outlay_ingest_request_seconds", "Seconds from a request's first byte read to its answer")
 IN_FLIGHT = Gauge(
     "outlay_ingest_bytes_in_flight", "Bytes of bodies being read and of records Kafka has not acknowledged"
 )
 RECORDS = Counter("outlay_ingest_records_total", "Kafka records written")
+
+
+def answered(status: int) -> None:
+    """Count a request by the status that it was answered with."""
+    counter = _by_status.get(status)
+    if counter is None:
+        counter = _by_status[status] = REQUESTS.labels(status)
+    counter.inc()

@@ -11,7 +11,7 @@ from outlay_ingest.problems import Kept, Problem
 
 PROTOBUF = "application/x-protobuf"
 Signal = Literal["spans", "logs"]
-_CODES = {400: 3, 401: 16, 403: 7, 404: 12, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 503: 14}
+_CODES = {400: 3, 401: 16, 403: 7, 404: 12, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 501: 12, 503: 14}
 """HTTP status → google.rpc.Code."""
 _TOLD = 10
 

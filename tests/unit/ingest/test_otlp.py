@@ -297,3 +297,13 @@ async def test_an_event_of_a_call_has_the_identity_of_its_span(rig: Rig) -> None
     refused = await post(rig, log_request(NEW), "application/json", "/v1/logs")
     assert refused.json()["partialSuccess"]["rejectedLogRecords"] == "1"
     assert (await post(rig, b"", path="/v1/logs")).content == ExportLogsServiceResponse().SerializeToString()
+
+
+@pytest.mark.parametrize("media", ["application/x-protobuf", "application/json"])
+async def test_metrics_are_refused_for_good_with_what_to_send_instead(rig: Rig, media: str) -> None:
+    headers = {"Content-Type": media, "Authorization": f"Bearer {rig.key}"}
+    answer = await rig.client.post("/v1/metrics", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (501, media)
+    for told in (b"/v1/traces", b"/v1/logs", b"[metrics_not_taken]"):
+        assert told in answer.content
+    assert not rig.sink.sent
