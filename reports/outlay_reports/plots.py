@@ -5,6 +5,7 @@ Floats are for where on the page something is drawn; the numbers beside it are e
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
@@ -57,11 +58,74 @@ def svg(title: str, question: Question, found: Trend, width: int = 960, height: 
         x = left + n * (width - left - right) / len(drawn)
         parts.append(f'<rect x="{x:.1f}" y="{height - 26}" width="11" height="11" fill="{COLOURS[n]}"/>')
         parts.append(_text(x + 16, height - 16, name[:28]))
+    return _page(title, parts, width, height)
+
+
+def _page(title: str, parts: Sequence[str], width: int, height: int) -> str:
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         f' role="img" aria-label="{escape(title)}">\n<rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n'
     )
+
+
+Shape = tuple[str, Sequence[str], Sequence[float]]
+"""A title, the names of places, and what each usually is as a share of the mean."""
+
+
+def pattern_svg(
+    title: str,
+    days: Sequence[tuple[str, int]],
+    levels: Sequence[tuple[int, float, float]],
+    shapes: Sequence[Shape],
+) -> str:
+    """Return days (name, pico-USD) as bars with the levels between changes (place, USD before, after), and shapes."""
+    width, height, left, right, top, floor = 960, 560, 84, 16, 48, 280
+    steps = ticks(max([cost for _, cost in days] or [0]) or 1)
+    scale = (floor - top) / steps[-1]
+    slot = (width - left - right) / max(len(days), 1)
+    parts = [_text(left, 22, title, size=15, weight="600")]
+    for at in steps:
+        y = floor - at * scale
+        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e4e4"/>')
+        parts.append(_text(left - 8, y + 4, dollars(at), anchor="end"))
+    parts += _bars([("a day", [cost for _, cost in days])], left, floor, slot, scale)
+    edges = [0, *(place for place, _, _ in levels), len(days)]
+    usual = [before for _, before, _ in levels] + ([levels[-1][2]] if levels else [])
+    for level, (low, high) in zip(usual, pairwise(edges), strict=False):
+        y, x1, x2 = floor - level * 1e12 * scale, left + low * slot, left + high * slot
+        parts.append(
+            f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{COLOURS[1]}" stroke-width="2.5"/>'
+        )
+    for n in range(0, len(days), max(1, round(90 / slot + 0.5))):
+        parts.append(_text(left + (n + 0.5) * slot, floor + 18, days[n][0], anchor="middle"))
+    half = (width - left - right) / max(len(shapes), 1)
+    for n, shape in enumerate(shapes):
+        parts += _shape(shape, left + n * half, half - 40)
+    return _page(title, parts, width, height)
+
+
+def _shape(shape: Shape, left: float, width: float) -> list[str]:
+    """Draw what places usually are; the line is the mean."""
+    title, names, shares = shape
+    floor, tall = 520.0, 150.0
+    scale = tall / max(*shares, 1.0)
+    slot = width / len(names)
+    parts = [_text(left, 345, title, size=13, weight="600")]
+    for n, (name, part) in enumerate(zip(names, shares, strict=True)):
+        x, high = left + n * slot, part * scale
+        parts.append(
+            f'<rect x="{x + slot * 0.1:.1f}" y="{floor - high:.1f}" width="{slot * 0.8:.1f}" height="{high:.1f}"'
+            f' fill="{COLOURS[2]}"><title>{escape(name)}: {part:.0%} of the mean</title></rect>'
+        )
+        if len(names) < 10 or n % 3 == 0:
+            parts.append(_text(x + slot / 2, floor + 16, name, anchor="middle", size=11))
+    y = floor - scale
+    parts.append(
+        f'<line x1="{left:.1f}" x2="{left + width:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="#333"'
+        ' stroke-dasharray="4 4"/>'
+    )
+    return parts
 
 
 def _bars(

@@ -83,7 +83,7 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
         sections.append(Section("Budgets", sheet=budgets))
     sections.append(_alerts(sources.warehouse, week))
     if savings is not None:
-        sections.append(Section("What could be saved", sheet=_shortened(savings, 5)))
+        sections.append(Section("What could be saved", sheet=_shortened(_best(savings), 5)))
     sections.append(_quality(sources, week))
     return sections
 
@@ -118,6 +118,21 @@ def _why(found: Comparison) -> str:
     ]
     text = f"Of the change: {', '.join(parts)}." if parts else "Nothing changed."
     return f"{text} Moved most by {'; '.join(moved)}." if moved else text
+
+
+_LEAN = ("id", "project", "share", "events", "example")
+"""Columns of savings that a page for everybody does without."""
+
+
+def _best(savings: Sheet) -> Sheet:
+    """Return the greatest saving of each kind and place only, for others of it are other ways to the same dollars."""
+    names = [column.name for column in savings.columns]
+    places = [names.index(name) for name in ("kind", "team", "project", "sku") if name in names]
+    rows: dict[tuple[object, ...], Row] = {}
+    for row in savings.rows:
+        rows.setdefault(tuple(row.values[n] for n in places), row)
+    columns = tuple(replace(column, wide=column.wide or column.name in _LEAN) for column in savings.columns)
+    return replace(savings, columns=columns, rows=tuple(rows.values()))
 
 
 def _shortened(sheet: Sheet, most: int) -> Sheet:

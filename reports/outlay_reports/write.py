@@ -72,7 +72,7 @@ def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[s
         elif row.depth > 0:
             cells[0] = ""  # the row above it says whose it is
         body.append((row, [one_line(cell) for cell in cells]))
-    return _without_empty(sheet, head, body)
+    return _without_empty(sheet, [(one_line(title), right) for title, right in head], body)
 
 
 def _all(sheet: Sheet) -> Iterator[Row]:

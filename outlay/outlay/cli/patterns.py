@@ -1,27 +1,34 @@
 """The command that says what the past shows."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from outlay.cli.asking import AsJsonOption, Tenant, Tz, Where, reading
-from outlay.cli.common import out, told
+from outlay.cli.common import err, out, told
 
 
 @told
 def patterns(
-    tz: Tz = "UTC", where: Where = None, tenant: Tenant = None, as_json: AsJsonOption = False
+    tz: Tz = "UTC",
+    where: Where = None,
+    tenant: Tenant = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw them into this file, .svg.")] = None,
+    as_json: AsJsonOption = False,
 ) -> None:
-    """Show growth, the shape of the week and of the day, and when the level changed and who moved it.
+    """Show growth, the shape of the week and of the day, when the level changed and who moved it, and who moves now.
 
     Examples:
 
       outlay report patterns --tz Europe/Berlin
 
-      outlay report patterns --where team=growth --json
+      outlay report patterns --where team=growth --picture growth.svg
     """
     import json
     from zoneinfo import ZoneInfo
 
-    from outlay.reports.patterns import pattern_sheets
+    from outlay.reports.patterns import find_patterns, pattern_picture, pattern_sheets
     from outlay.reports.terminal import to_terminal
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
@@ -33,7 +40,11 @@ def patterns(
         now = SystemClock().now()
         span = period_of(now, "month", ZoneInfo("UTC"))
         question = Question(span, zone_of(tz), (), conditions(where or []), tuple(tenant or ()))
-        sheets = pattern_sheets(books, question, now)
+        found = find_patterns(books, question, now)
+        sheets = pattern_sheets(books, question, found) if found else []
+    if picture is not None and found:
+        picture.write_text(pattern_picture("What the past shows", question, found), "utf-8")
+        err.print(f"drawn: {picture}", style="dim", markup=False)
     if as_json:
         typer.echo(json.dumps({sheet.name: json.loads(to_json(sheet)) for sheet in sheets}))
         return

@@ -105,7 +105,7 @@ def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
     catalog = read_published()
     wanted = Selection(since=question.span.start, until=question.span.end, tenant=tenant)
     found = find(warehouse, catalog, wanted, most=200_000)
-    return savings_sheet(found, 5, 1.0, Dismissals(warehouse).reasons())
+    return savings_sheet(found, 200, 1.0, Dismissals(warehouse).reasons())
 
 
 def _title(question: "Question") -> str:

@@ -1,7 +1,7 @@
 """Patterns of the books as sheets: growth, the week, the day, and what changed when, with who moved it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -10,35 +10,65 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
 from outlay_reports.forecast.history import Past, past
 from outlay_reports.money import share
-from outlay_reports.patterns import DAYS, Profile, changes, described, profile
+from outlay_reports.patterns import DAYS, Change, Profile, changes, described, profile
 from outlay_reports.periods import label
+from outlay_reports.plots import pattern_svg
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_reports.sheets import name_of
 
+HOURS = tuple(f"{n:02d}:00" for n in range(24))
 _BARS = 24
 _MOVERS = 10
 _AROUND = 7
 """Days before and after a change that are compared to say who moved it."""
 
 
-def pattern_sheets(books: Books, question: Question, now: datetime) -> list[Sheet]:
-    """Return what the past half year shows: growth, week, day, changes; less where there is less history."""
+@dataclass(frozen=True)
+class Found:
+    """What the past half year shows: its whole days, the shape of the week and of the day, and changes of level."""
+
+    days: Past
+    week: Profile
+    day: Profile
+    changes: Sequence[Change]
+
+
+def find_patterns(books: Books, question: Question, now: datetime) -> Found | None:
+    """Read the past and look for patterns; None without a whole day. Raises Retryable."""
     days = past(books, replace(question, by=(), unit="day"), now)
     hours = past(books, replace(question, by=(), unit="hour"), now)
     if not len(days.starts):
-        return []
+        return None
     weekdays = [at.astimezone(question.zone).weekday() for at in days.starts]
     clock = [at.astimezone(question.zone).hour for at in hours.starts]
+    week, day = profile(days.values[0], weekdays, 7), profile(hours.values[0], clock, 24)
+    return Found(days, week, day, changes(days.values[0]))
+
+
+def pattern_sheets(books: Books, question: Question, found: Found) -> list[Sheet]:
+    """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
     return [
-        _growth(days),
-        _profile("week", "Day of the week", DAYS, profile(days.values[0], weekdays, 7)),
-        _profile(
-            "day", "Hour of the day", [f"{n:02d}:00" for n in range(24)], profile(hours.values[0], clock, 24)
-        ),
-        _changes(books, question, days),
-        _movers(books, question, days),
+        _growth(found.days),
+        _profile("week", "Day of the week", DAYS, found.week),
+        _profile("day", "Hour of the day", HOURS, found.day),
+        _changes(books, question, found),
+        _movers(books, question, found.days),
     ]
+
+
+def pattern_picture(title: str, question: Question, found: Found) -> str:
+    """Return the same drawn: days with the levels between changes, the week, and the day, as SVG."""
+    names = [label(at, "day", question.zone) for at in found.days.starts]
+    levels = [(change.place, change.before, change.after) for change in found.changes]
+    shapes = [
+        (f"{name}: season {described(shape.strength)} ({shape.strength:.0%})", places, shape.shares)
+        for name, places, shape in (
+            ("Day of the week", [day[:3] for day in DAYS], found.week),
+            ("Hour of the day", [hour[:2] for hour in HOURS], found.day),
+        )
+    ]
+    return pattern_svg(title, list(zip(names, found.days.exact[0], strict=True)), levels, shapes)
 
 
 def _growth(days: Past) -> Sheet:
@@ -78,9 +108,9 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> She
     return Sheet(name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty="")
 
 
-def _changes(books: Books, question: Question, days: Past) -> Sheet:
-    rows = []
-    for change in changes(days.values[0]):
+def _changes(books: Books, question: Question, found: Found) -> Sheet:
+    rows, days = [], found.days
+    for change in found.changes:
         at = days.starts[change.place]
         who, by = _moved(books, question, days, change.place)
         grown = Fraction(change.ratio) - 1 if change.before else None

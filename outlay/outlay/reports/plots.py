@@ -12,6 +12,7 @@ from outlay_reports.money import dollars
 from outlay_reports.periods import label
 from outlay_reports.plots import COLOURS, stack, ticks
 from outlay_reports.question import Question
+from outlay_reports.sheet import one_line
 from outlay_reports.trend import Trend
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -43,7 +44,7 @@ def draw(question: Question, found: Trend, console: Console) -> None:
     if len(drawn) > 1:
         legend = Text(" " * 11)
         for colour, (name, _) in zip(COLOURS, drawn, strict=False):
-            legend.append("█ ", style=colour).append(f"{name}  ")
+            legend.append("█ ", style=colour).append(f"{one_line(name)}  ")
         console.print(legend)
     console.print()
 

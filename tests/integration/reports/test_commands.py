@@ -143,7 +143,8 @@ def test_top_trend_and_compare_add_up(run: Run, events: list[CostEvent], tmp_pat
     for row in [*compared["rows"], compared["total"]]:
         effects = sum(Decimal(row[f"{name}_usd"]) for name in ("price", "volume", "mix", "new", "gone"))
         assert effects == Decimal(row["change_usd"])
-    assert "Day of the week" in run("report", "patterns").stdout
+    assert "Day of the week" in run("report", "patterns", "--picture", str(picture)).stdout
+    assert "Hour of the day" in picture.read_text()
 
 
 def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(

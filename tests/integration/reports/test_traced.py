@@ -14,7 +14,7 @@ import pytest
 from tests.integration.reports.ledger import random_events, write
 from tests.stack import Stack
 
-from outlay.reports.patterns import pattern_sheets
+from outlay.reports.patterns import find_patterns, pattern_sheets
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import answers
@@ -236,8 +236,10 @@ def replace_cost(line: Any, cost: int) -> Any:
 
 
 def test_growth_and_movers_of_patterns(books: Books, rows: list[Row]) -> None:
+    found = find_patterns(books, asked(None), NOW)
+    assert found is not None
     sheets: dict[str, dict[str, Any]] = {
-        sheet.name: said(sheet) for sheet in pattern_sheets(books, asked(None), NOW)
+        sheet.name: said(sheet) for sheet in pattern_sheets(books, asked(None), found)
     }
     edges = [SPAN.start, datetime(2026, 10, 23, 22, tzinfo=UTC), SPAN.end]
     weeks = [[row for row in rows if low <= row["time"] < high] for low, high in pairwise(edges)]
