@@ -25,11 +25,11 @@ class Anomalies:
     def __init__(self, sums: Sums) -> None:
         self._sums = sums
         self._watched: dict[tuple[str, str], dict[tuple[str, ...], unusual.Watched]] = {}
-        self._meant: dict[tuple[str, str], frozenset[str]] = {}
-        """Alerts of each rule that somebody expected: of another set, detectors learn something else."""
+        self._taught: dict[tuple[str, str], tuple[Anomaly, frozenset[str]]] = {}
+        """Each rule, and its alerts that somebody expected: of others, detectors learn something else."""
 
     def forget(self) -> None:
-        """Begin anew: the catalog is another, or what was found could not be written down."""
+        """Begin anew: what was found could not be written down."""
         self._watched.clear()
 
     def find(self, rule: Anomaly, known: Mapping[str, Known]) -> list[tuple[Finding, Span]]:
@@ -41,9 +41,9 @@ class Anomalies:
         end = unusual.final_before(rule, newest)
         key = (rule.tenant, rule.id)
         meant = frozenset(k.id for k in known.values() if k.expected and k.rule == rule.id)
-        if meant != self._meant.get(key, frozenset()):
+        if (rule, meant) != self._taught.get(key, (rule, frozenset())):
             self._watched.pop(key, None)
-        self._meant[key] = meant
+        self._taught[key] = (rule, meant)
         watched = self._watched.setdefault(key, {})
         begin = min(
             (w.next for w in watched.values()), default=current - length * unusual.HISTORY[rule.grain]

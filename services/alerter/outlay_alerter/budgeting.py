@@ -23,7 +23,15 @@ class Budgets:
 
     def __init__(self, sums: Sums, clock: Clock) -> None:
         self._sums, self._clock = sums, clock
+        self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
+        """What was read in this evaluation, by tenant, span and dimensions."""
+        self._series: dict[tuple[object, ...], list[tuple[int, dict[str, str], int]]] = {}
         self._history: dict[tuple[str, str, datetime], tuple[float, list[int]]] = {}
+
+    def begin(self) -> None:
+        """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for."""
+        self._read.clear()
+        self._series.clear()
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[tuple[Finding, Span]], Status]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
@@ -43,6 +51,7 @@ class Budgets:
 
     def standing(self, budget: Budget) -> Status:
         """Return how a budget stands now. Raises Retryable."""
+        self.begin()
         now = self._clock.now()
         current = budgets.span_of(budget, now)
         return status(budget, current, self._spent(budget, current, now), now)
@@ -82,7 +91,10 @@ class Budgets:
         count = forecasts.HISTORY[grain]
         line = [0] * count
         names = sorted(budget.scope)
-        for place, cell, cost in self._sums.series(budget.tenant, grain, last, count, names):
+        key = (budget.tenant, grain, last, *names)
+        if key not in self._series:
+            self._series[key] = self._sums.series(budget.tenant, grain, last, count, names)
+        for place, cell, cost in self._series[key]:
             if matches(budget.scope, cell):
                 line[place] += cost
         first = next((n for n, cost in enumerate(line) if cost), count)
@@ -92,7 +104,10 @@ class Budgets:
         return self._total(budget, budgets.span_before(budget, span)) if budget.rollover else 0
 
     def _total(self, budget: Budget, span: Span) -> int:
-        cells = self._sums.cells(budget.tenant, span, sorted(budget.scope))
+        key = (budget.tenant, span, *sorted(budget.scope))
+        if key not in self._read:
+            self._read[key] = self._sums.cells(budget.tenant, span, sorted(budget.scope))
+        cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
 
 

@@ -42,6 +42,7 @@ class Finder:
         found: Found = []
         standing: list[Status] = []
         times = set(times)
+        self._budgets.begin()
         for watch in watchlist.watches(tenant).values():
             if isinstance(watch, Budget):
                 findings, statuses = self._budget(watch, times)
@@ -82,13 +83,18 @@ class Finder:
         count = spikes.HISTORY[rule.grain] + episodes.LOOK_BACK
         names = sorted({*rule.scope, *rule.by})
         series: dict[tuple[str, ...], list[int]] = {}
-        first = count
-        for place, cell, cost in self._sums.series(rule.tenant, rule.grain, newest, count, names):
-            first = min(first, place)
+        opened = open_of(rule.id, known)
+        alone = (
+            set(names) == set(rule.by) and not opened.alerts
+        )  # what costs less than a spike must cannot be one
+        least = (rule.min_cost if alone else 0, episodes.LOOK_BACK)
+        for place, cell, cost in self._sums.series(
+            rule.tenant, rule.grain, newest, count, names, of_late=least
+        ):
             if matches(rule.scope, cell):
                 line = series.setdefault(tuple(cell[name] for name in rule.by), [0] * count)
                 line[place] += cost
-        opened = open_of(rule.id, known)
+        first = self._sums.first(rule.tenant, rule.grain, newest, count) if series else count
         span = Span(newest, newest + length)
         return [
             (finding, span)

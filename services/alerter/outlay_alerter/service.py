@@ -79,7 +79,6 @@ class Alerter:
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
-        self._finder.forget()
         for tenant in self._sums.tenants():
             newest = self._sums.newest(tenant)
             self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})

@@ -12,8 +12,8 @@ from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert, Contributor, Effect, State
 from outlay_schemas.money import to_usd
 
-MOST_EXPLAINED = 20
-"""Alerts of one evaluation that get a reason: each asks the engine twice, and a storm is told as a list."""
+MOST_EXPLAINED = 5
+"""Alerts of one evaluation that get a reason: each asks the engine twice, and more are told as a list without."""
 
 
 class Teller:
@@ -33,7 +33,7 @@ class Teller:
         if explained and change.state == "firing":
             contributors = self._sums.contributors(key.tenant, span, scope)
         if explained and change.state == "firing" and finding.unit.startswith("USD"):
-            uses = (self._sums.uses(key.tenant, part, scope) for part in (before, span))
+            uses = self._sums.uses(key.tenant, before, span, scope)
             effects = [Effect(part.kind, to_usd(part.cost)) for part in split(*uses)]
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]

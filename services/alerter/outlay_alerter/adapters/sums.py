@@ -43,23 +43,54 @@ class Sums:
         return [({name: row[name] for name in dimensions}, to_pico(row["spent"])) for row in rows]
 
     def series(
-        self, tenant: str, grain: Grain, newest: datetime, count: int, dimensions: Sequence[str]
+        self,
+        tenant: str,
+        grain: Grain,
+        newest: datetime,
+        count: int,
+        dimensions: Sequence[str],
+        *,
+        of_late: tuple[int, int] = (0, 0),
     ) -> list[tuple[int, dict[str, str], int]]:
-        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
+        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest.
+
+        `of_late`: only cells that cost at least so many pico-USD in one of the last so many windows.
+        """
         seconds = int(grain_length(grain).total_seconds())
         low = int(newest.timestamp()) - (count - 1) * seconds
         names = columns(dimensions)
+        read, of_them = source(grain, dimensions), ""
+        bound: dict[str, object] = {"tenant": tenant, "low": low, "high": int(newest.timestamp())}
+        least, windows = of_late
+        if least > 0 and dimensions:
+            cells = ", ".join(map(column, dimensions))
+            of_them = (
+                f" AND ({cells}) IN (SELECT {cells} FROM {read} WHERE tenant = {{tenant:String}}"
+                " AND time >= toDateTime({late:UInt32}, 'UTC') AND time <= toDateTime({high:UInt32}, 'UTC')"
+                f" GROUP BY time, {cells} HAVING sum(cost) >= toDecimal128({{least:String}}, 12))"
+            )
+            bound |= {"late": int(newest.timestamp()) - (windows - 1) * seconds, "least": str(to_usd(least))}
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {source(grain, dimensions)}"
+            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {read}"
             " WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"
-            " AND time <= toDateTime({high:UInt32}, 'UTC')"
-            f" GROUP BY at{names}",
-            {"tenant": tenant, "low": low, "high": int(newest.timestamp())},
+            f" AND time <= toDateTime({{high:UInt32}}, 'UTC'){of_them} GROUP BY at{names}",
+            bound,
         )
         return [
             ((r["at"] - low) // seconds, {name: r[name] for name in dimensions}, to_pico(r["spent"]))
             for r in rows
         ]
+
+    def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
+        """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""
+        seconds = int(grain_length(grain).total_seconds())
+        low = int(newest.timestamp()) - (count - 1) * seconds
+        (row,) = self._warehouse.rows(
+            f"SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_{grain}"
+            " WHERE tenant = {tenant:String} AND window >= toDateTime({low:UInt32}, 'UTC')",
+            {"tenant": tenant, "low": low},
+        )
+        return min(count, (row["at"] - low) // seconds) if row["n"] else count
 
     def contributors(self, tenant: str, span: Span, scope: dict[str, list[str]]) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
@@ -77,29 +108,42 @@ class Sums:
         return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
 
     def uses(
-        self, tenant: str, span: Span, scope: Mapping[str, list[str]]
-    ) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return the cost in pico-USD and the events of each provider and SKU within a scope."""
+        self, tenant: str, before: Span, after: Span, scope: Mapping[str, list[str]]
+    ) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[tuple[str, str], tuple[int, int]]]:
+        """Return the cost in pico-USD and the events of each provider and SKU within a scope, in two spans."""
         names = sorted({*scope, "provider", "sku"})
-        sql, parameters = _union(tenant, span, ", events" + columns(names), names)
+        parts, parameters = [], dict[str, object]()
+        for n, span in enumerate((before, after)):
+            sql, bound = _union(tenant, span, f", {n} AS part, events" + columns(names), names, f"p{n}")
+            parts.append(sql)
+            parameters |= bound
         wheres = conditions(scope)
         parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
         rows = self._warehouse.rows(
-            "SELECT provider, sku, toString(sum(cost)) AS spent, sum(events) AS n"
-            f" FROM ({sql}){' WHERE ' if wheres else ''}{' AND '.join(wheres)} GROUP BY provider, sku",
+            "SELECT part, provider, sku, toString(sum(cost)) AS spent, sum(events) AS n"
+            f" FROM ({' UNION ALL '.join(parts)}){' WHERE ' if wheres else ''}{' AND '.join(wheres)}"
+            " GROUP BY part, provider, sku",
             parameters,
         )
-        return {(r["provider"], r["sku"]): (to_pico(r["spent"]), int(r["n"])) for r in rows}
+        found: tuple[dict[tuple[str, str], tuple[int, int]], ...] = ({}, {})
+        for r in rows:
+            found[r["part"]][r["provider"], r["sku"]] = to_pico(r["spent"]), int(r["n"])
+        return found[0], found[1]
 
 
-def _union(tenant: str, span: Span, names: str, dimensions: Sequence[str]) -> tuple[str, dict[str, object]]:
+def _union(
+    tenant: str, span: Span, names: str, dimensions: Sequence[str], mark: str = ""
+) -> tuple[str, dict[str, object]]:
+    """Return SQL for the rows of a span, and its parameters; `mark`: what their names begin with."""
     parts = []
     bound: dict[str, object] = {"tenant": tenant}
     pieces = [Piece("minute", span)] if any(map(tag_of, dimensions)) else cover(span)
     for n, piece in enumerate(pieces):
         parts.append(
             f"SELECT cost{names} FROM {source(piece.grain, dimensions)} WHERE tenant = {{tenant:String}}"
-            f" AND time >= toDateTime({{l{n}:UInt32}}, 'UTC') AND time < toDateTime({{h{n}:UInt32}}, 'UTC')"
+            f" AND time >= toDateTime({{{mark}l{n}:UInt32}}, 'UTC')"
+            f" AND time < toDateTime({{{mark}h{n}:UInt32}}, 'UTC')"
         )
-        bound |= {f"l{n}": int(piece.span.start.timestamp()), f"h{n}": int(piece.span.end.timestamp())}
+        limits = {"l": piece.span.start, "h": piece.span.end}
+        bound |= {f"{mark}{name}{n}": int(at.timestamp()) for name, at in limits.items()}
     return " UNION ALL ".join(parts), bound
