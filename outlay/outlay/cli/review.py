@@ -31,10 +31,13 @@ class Format(StrEnum):
 
 @told
 def review(
-    week: Annotated[
+    day: Annotated[
         str | None,
-        typer.Option(metavar="YYYY-MM-DD", help="A day of the week. Default: the last whole week."),
+        typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last whole week."),
     ] = None,
+    _week: Annotated[
+        bool, typer.Option("--week", help="Of a week, which is all there is; may be left out.")
+    ] = True,
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
@@ -51,7 +54,7 @@ def review(
 
     Examples:
 
-      outlay review
+      outlay review --week
 
       outlay review --week 2026-11-16 --tz Europe/Berlin -o week.html
     """
@@ -71,12 +74,12 @@ def review(
         zone = zone_of(tz)
         span = period_of(now, "week", zone)
         question = Question(span, zone, (), conditions(where or []), tuple(tenant or ()))
-        if week is None:
+        if day is None:
             span = last_week(now, question)
         else:
-            if len(week) != 10:
-                raise CommandError(f"{week!r} is no day", "give a day of the week, such as 2026-11-16")
-            span = period_of(read_span(week, week, zone, now).start, "week", zone)
+            if len(day) != 10:
+                raise CommandError(f"{day!r} is no day", "give a day of the week, such as 2026-11-16")
+            span = period_of(read_span(day, day, zone, now).start, "week", zone)
         question = replace(question, span=span)
         catalog = read_published()
         warehouse = Warehouse(stores()[1])
