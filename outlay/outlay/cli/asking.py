@@ -128,14 +128,9 @@ def splits_of(question: "Question") -> "list[Split]":
 
 def allocation(books: "Books", question: "Question", splits: "list[Split] | None" = None) -> "Allocation":
     """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
-    from dataclasses import replace
+    from outlay_reports.billing import share_out
 
-    from outlay_reports.allocation import allocate, dimensions_of
-
-    splits = splits_of(question) if splits is None else splits
-    more = tuple(name for name in dimensions_of(splits) if name not in question.by)
-    deep = replace(question, by=(*question.by, *more))
-    return allocate(books.cells(deep), deep.by, len(question.by), splits)
+    return share_out(books, question, splits_of(question) if splits is None else splits)
 
 
 def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outlay.cli.asking import Format as TableFormat
-from outlay.cli.asking import Tz, allocation, give, reading
+from outlay.cli.asking import Tz, give, reading, splits_of
 from outlay.cli.common import CommandError, err, told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from outlay_reports.adapters.books import Books
-    from outlay_reports.chargeback import Closing, Line
-    from outlay_reports.question import Question
+    from outlay_reports.billing import Month
+    from outlay_reports.chargeback import Closing
     from outlay_reports.sheet import Sheet
 
 
@@ -63,38 +63,26 @@ def chargeback(
 
       outlay report chargeback --month 2026-10 --each statements/
     """
+    from dataclasses import replace
+
     from outlay_kit.clock import SystemClock
-    from outlay_reports.chargeback import statements
-    from outlay_reports.statement_sheets import chargeback_sheet, state_of
+    from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month
 
     now = SystemClock().now()
     with reading() as books:
-        whose = _one_tenant(books, tenant)
-        question = _question(month, tz, unit, lines, whose, now)
-        name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
-        current = _lines(books, question)
-        known = _closings(whose, name, question.zone.key)
+        question = read_bill_question(Bill(month, unit, lines, tz), _one_tenant(books, tenant), now)
+        found = read_month(books, question, splits_of(question))
         if close:
-            _same_lines(known[-1] if known else None, question)
-            known.append(_close(whose, name, question, current, known, note, now))
-        closing = known[-1] if known else None
-        _same_lines(closing, question)
-        found = statements(current, closing)
-        state = state_of(closing, question.span.end, now) + _elsewhere(books, question, name)
-
-        def sheet(only: str | None = None) -> "Sheet":
-            some = [one for one in found if only is None or one.unit == only]
-            return chargeback_sheet(name, question.zone.key, question.by, some, state)
-
+            found = replace(found, closings=(*found.closings, _close(found, note, now)))
         if each is not None:
-            for one in found:
-                _write_pair(each, name, one.unit, sheet(one.unit), now)
-        elif form is Format.html and not as_json:
-            _write_page(file, sheet(), now)
+            for one in found.statements:
+                _write_pair(each, found.name, one.unit, month_sheet(books, found, now, one.unit), now)
+            return
+        sheet = month_sheet(books, found, now)
+        if form is Format.html and not as_json:
+            _write_page(file, sheet, now)
         else:
-            give(
-                sheet(), TableFormat.table if form is Format.html else TableFormat(form.value), as_json, file
-            )
+            give(sheet, TableFormat.table if form is Format.html else TableFormat(form.value), as_json, file)
 
 
 def _one_tenant(books: "Books", tenant: str | None) -> str:
@@ -110,64 +98,7 @@ def _one_tenant(books: "Books", tenant: str | None) -> str:
     )
 
 
-def _question(month: str | None, tz: str, unit: str, lines: str, tenant: str, now: "datetime") -> "Question":
-    from outlay_kit.spans import period_of
-    from outlay_reports.periods import read_span, zone_of
-    from outlay_reports.question import Question, dimensions
-
-    zone = zone_of(tz)
-    if month is None:
-        span = period_of(now, "month", zone)
-    elif len(month) == 7:
-        span = read_span(month, month, zone, now)
-    else:
-        raise CommandError(f"{month!r} is no month", "give it as 2026-11")
-    return Question(span, zone, dimensions(f"{unit},{lines}"), {}, (tenant,))
-
-
-def _lines(books: "Books", question: "Question") -> tuple["Line", ...]:
-    from outlay_reports.chargeback import lines_of
-
-    return lines_of(allocation(books, question))
-
-
-def _closings(tenant: str, month: str, zone: str) -> list["Closing"]:
-    from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
-    from outlay_reports.adapters.closings import Closings
-
-    warehouse = Warehouse(stores()[1])
-    try:
-        return Closings(warehouse, tenant).read(month, zone)
-    finally:
-        warehouse.close()
-
-
-def _same_lines(closing: "Closing | None", question: "Question") -> None:
-    """Refuse to hold a closing against lines that are cut otherwise: all of it would look amended."""
-    kept = {len(line.keys) for line in closing.lines if line.what == "own"} if closing else set()
-    if kept and kept != {len(question.by) - 1}:
-        raise CommandError(
-            f"the month was closed with lines of {kept.pop()} dimensions, and these have {len(question.by) - 1}",
-            "give the --by and --lines that it was closed with",
-        )
-
-
-def _elsewhere(books: "Books", question: "Question", month: str) -> str:
-    """Say where else the month is closed: a month begins and ends elsewhen in another zone."""
-    zones = {one.zone for one in books.closed(question) if one.period == month} - {question.zone.key}
-    return f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
-
-
-def _close(
-    tenant: str,
-    month: str,
-    question: "Question",
-    lines: tuple["Line", ...],
-    known: list["Closing"],
-    note: str,
-    now: "datetime",
-) -> "Closing":
+def _close(month: "Month", note: str, now: "datetime") -> "Closing":
     """Close a month, or take its amendments in by closing it again."""
     import getpass
 
@@ -176,16 +107,17 @@ def _close(
     from outlay_reports.adapters.closings import Closings
     from outlay_reports.chargeback import Closing, amendments
 
-    if question.span.end > now:
-        raise CommandError(f"{month} is not over in {question.zone.key}", "close it when it is")
-    if known and not amendments(known[-1].lines, lines):
+    zone, known = month.question.zone.key, month.closings
+    if month.question.span.end > now:
+        raise CommandError(f"{month.name} is not over in {zone}", "close it when it is")
+    if known and not amendments(known[-1].lines, month.lines):
         raise CommandError(
-            f"{month} is closed already, and nothing has changed since", "there is nothing to do"
+            f"{month.name} is closed already, and nothing has changed since", "there is nothing to do"
         )
-    closing = Closing(len(known) + 1, now, getpass.getuser(), note, lines)
+    closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
     warehouse = Warehouse(stores(write=True)[1])
     try:
-        Closings(warehouse, tenant).add(month, question.zone.key, closing)
+        Closings(warehouse, month.question.tenants[0]).add(month.name, zone, closing)
     finally:
         warehouse.close()
     return closing

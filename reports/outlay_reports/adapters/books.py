@@ -10,7 +10,8 @@ from typing import Any
 
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.closings import Closed, closed_within
+from outlay_reports.adapters.closings import Closed, Closings, closed_within
+from outlay_reports.chargeback import Closing
 from outlay_reports.question import FREE, Cell, Question, Sums
 from outlay_schemas.money import to_pico
 
@@ -71,6 +72,10 @@ class Books:
     def closed(self, question: Question) -> list[Closed]:
         """Return the closed months that a question's span has any part of."""
         return closed_within(self._warehouse, question.tenants, question.span)
+
+    def closings(self, tenant: str, period: str, zone: str) -> list[Closing]:
+        """Return every closing of a tenant's month, the first first."""
+        return Closings(self._warehouse, tenant).read(period, zone)
 
     def cache_savings(self, question: Question) -> dict[tuple[str, ...], int]:
         """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.

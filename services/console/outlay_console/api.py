@@ -5,11 +5,12 @@
 The tenant is the key's, always. Nothing of a request says whose costs are read.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,44 +23,94 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports import answers
 from outlay_reports.adapters.books import Books
+from outlay_reports.allocated import allocated_sheet
+from outlay_reports.allocation import active
+from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month, share_out
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit
 from outlay_reports.question import Question
 from outlay_reports.sheet import Sheet
 from outlay_reports.write import to_csv, to_json
+from outlay_schemas.catalog import Split
 
-_COMMON = {"by", "from", "to", "tz", "where", "format"}
 _LIMIT = 10_000
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What was asked: by whom, in which words, when, and which splits the catalog has."""
+
+    tenant: str
+    params: QueryParams
+    now: datetime
+    splits: Sequence[Split]
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return a word of the address."""
+        found: str | None = self.params.get(name, default)
+        return found
+
+    def question(self, by: str | None, unit: Unit | None = None) -> Question:
+        """Return the question, of the tenant alone. Raises AskError."""
+        words = answers.Words(
+            by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),
+            where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
+        )  # fmt: skip
+        return answers.read_question(words, self.now)
+
+
+def _showback(books: Books, wanted: Wanted) -> Sheet:
+    question = wanted.question("team")
+    if _yes(wanted, "allocate"):
+        return allocated_sheet(
+            question, share_out(books, question, active(wanted.splits, question.span.start))
+        )
+    return answers.showback(books, question, units=_yes(wanted, "units"))
+
+
+def _top(books: Books, wanted: Wanted) -> Sheet:
+    return answers.top(books, wanted.question("model"), _number(wanted, "limit", 10))
+
+
+def _trend(books: Books, wanted: Wanted) -> Sheet:
+    unit = next((one for one in get_args(Unit) if one == wanted.get("unit", "day")), None)
+    if unit is None:
+        raise AskError(
+            f"{wanted.get('unit')!r} is no unit of time", f"give one of {', '.join(get_args(Unit))}"
+        )
+    return answers.trends(books, wanted.question(None, unit), wanted.now)
+
+
+def _compare(books: Books, wanted: Wanted) -> Sheet:
+    return answers.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
+
+
+def _chargeback(books: Books, wanted: Wanted) -> Sheet:
+    plain = Bill()
+    bill = Bill(
+        wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
+        wanted.params.get("tz", plain.tz),
+    )  # fmt: skip
+    question = read_bill_question(bill, wanted.tenant, wanted.now)
+    month = read_month(books, question, active(wanted.splits, question.span.start))
+    return month_sheet(books, month, wanted.now)
+
+
+@dataclass(frozen=True)
 class Report:
-    """A report: what it is made by, what it is grouped by if nobody says, and what else it may be asked."""
+    """A report: what it is made by, and what it may be asked."""
 
-    make: Callable[[Books, Question, Mapping[str, str], datetime], Sheet]
-    by: str | None
-    more: frozenset[str] = frozenset()
+    make: Callable[[Books, Wanted], Sheet]
+    words: frozenset[str]
 
 
+_COMMON = frozenset({"by", "from", "to", "tz", "where", "format"})
 REPORTS = {
-    "showback": Report(
-        lambda books, asked, more, _: answers.showback(books, asked, units=_yes(more, "units")),
-        "team",
-        frozenset({"units"}),
-    ),
-    "top": Report(
-        lambda books, asked, more, _: answers.top(books, asked, _number(more, "limit", 10)),
-        "model",
-        frozenset({"limit"}),
-    ),
-    "trend": Report(
-        lambda books, asked, _, now: answers.trends(books, asked, now), None, frozenset({"unit"})
-    ),
-    "compare": Report(
-        lambda books, asked, more, now: answers.comparison(books, asked, more.get("against"), now),
-        "team",
-        frozenset({"against"}),
-    ),
+    "showback": Report(_showback, _COMMON | {"units", "allocate"}),
+    "top": Report(_top, _COMMON | {"limit"}),
+    "trend": Report(_trend, _COMMON | {"unit"}),
+    "compare": Report(_compare, _COMMON | {"against"}),
+    "chargeback": Report(_chargeback, frozenset({"month", "by", "lines", "tz", "format"})),
 }
 
 
@@ -70,11 +121,13 @@ class Api:
         self,
         readers: Readers,
         authenticate: Callable[[str], Session | None],
+        splits: Callable[[], Sequence[Split]],
         clock: Clock,
         throttle: Throttle,
     ) -> None:
         """`authenticate`: the session of a key that may read. `throttle`: tries of wrong keys."""
         self._readers = readers
+        self._splits = splits
         self._authenticate = authenticate
         self._clock = clock
         self._throttle = throttle
@@ -102,17 +155,15 @@ class Api:
         report = REPORTS.get(request.path_params["report"])
         if report is None:
             return _problem(404, "there is no such report", f"ask for one of {', '.join(REPORTS)}")
-        now = self._clock.now()
+        wanted = Wanted(session.tenant, request.query_params, self._clock.now(), self._splits())
         try:
-            asked, more = _read(request, report, session.tenant, now)
-            sheet = await self._readers.call(
-                lambda warehouse: report.make(Books(warehouse), asked, more, now)
-            )
+            _known(wanted.params, report)
+            sheet = await self._readers.call(lambda warehouse: report.make(Books(warehouse), wanted))
         except AskError as error:
             return _problem(400, str(error), error.hint)
         except Retryable as error:
             return _problem(503, str(error), "ask again", {"Retry-After": "5"})
-        if more.get("format") == "csv":
+        if wanted.get("format") == "csv":
             return Response(to_csv(sheet), media_type="text/csv")
         return Response(to_json(sheet), media_type="application/json")
 
@@ -130,36 +181,26 @@ def _bearer(request: Request) -> str:
     return key.strip() if kind.lower() == "bearer" else ""
 
 
-def _read(request: Request, report: Report, tenant: str, now: datetime) -> tuple[Question, Mapping[str, str]]:
-    """Return the question that an address asks, of one tenant. Raises AskError, also for a word that is not known."""
-    params = request.query_params
-    if unknown := set(params) - _COMMON - report.more:
-        known = ", ".join(sorted(_COMMON | report.more))
-        raise AskError(f"{', '.join(sorted(unknown))} cannot be asked of this report", f"use {known}")
-    more = {name: params[name] for name in params if name != "where"}
-    if more.get("format", "json") not in ("json", "csv"):
-        raise AskError(f"{more['format']!r} is no format", "give json or csv")
-    unit: Unit | None = None
-    if "unit" in report.more:
-        unit = next((one for one in get_args(Unit) if one == more.get("unit", "day")), None)
-        if unit is None:
-            raise AskError(f"{more['unit']!r} is no unit of time", f"give one of {', '.join(get_args(Unit))}")
-    words = answers.Words(
-        by=more.get("by", report.by), start=more.get("from"), end=more.get("to"), tz=more.get("tz", "UTC"),
-        where=params.getlist("where"), tenants=(tenant,), unit=unit,
-    )  # fmt: skip
-    return answers.read_question(words, now), more
+def _known(params: QueryParams, report: Report) -> None:
+    """Refuse a word that a report does not know: it would be left out in silence. Raises AskError."""
+    if unknown := set(params) - report.words:
+        raise AskError(
+            f"{', '.join(sorted(unknown))} cannot be asked of this report",
+            f"use {', '.join(sorted(report.words))}",
+        )
+    if params.get("format", "json") not in ("json", "csv"):
+        raise AskError(f"{params['format']!r} is no format", "give json or csv")
 
 
-def _yes(more: Mapping[str, str], name: str) -> bool:
-    value = more.get(name, "false")
+def _yes(wanted: Wanted, name: str) -> bool:
+    value = wanted.get(name, "false")
     if value not in ("true", "false"):
         raise AskError(f"{name} is {value!r}", "give true or false")
     return value == "true"
 
 
-def _number(more: Mapping[str, str], name: str, default: int) -> int:
-    text = more.get(name, str(default))
+def _number(wanted: Wanted, name: str, default: int) -> int:
+    text = wanted.params.get(name, str(default))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _LIMIT:
         raise AskError(f"{name} is {text!r}", f"give a number from 1 to {_LIMIT}")
     return int(text)

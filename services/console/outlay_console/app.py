@@ -1,6 +1,6 @@
 """The console as a web application: who asks, which page, and what is answered when something is not there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -37,6 +37,7 @@ from outlay_console.streams import Figures, figures_stream, tail_stream
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.catalog import Split
 
 log = get_logger(__name__)
 Page = Callable[[Ask], Awaitable[Context]]
@@ -83,7 +84,7 @@ class Console:
         self._env = templates()
         self._figures = Figures(world.clock)
         self._throttle = Throttle(world.settings.login_burst, world.settings.login_seconds)
-        self._api = Api(world.readers, world.sessions.of_key, world.clock, self._throttle)
+        self._api = Api(world.readers, world.sessions.of_key, self._splits, world.clock, self._throttle)
         self._cookie = "__Host-outlay" if world.settings.https else "outlay"
 
     def app(
@@ -149,6 +150,10 @@ class Console:
             ingest_url=world.settings.ingest_url,
             lags=await world.lags.read() if name == "quality" else {},
         )
+
+    def _splits(self) -> Sequence[Split]:
+        shown = self._world.catalog()
+        return shown.splits if shown else ()
 
     def _books(self, session: Session) -> Books:
         return Books(self._world.readers.of(session.tenant))

@@ -29,6 +29,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import CostEvent, encoder
 from outlay_schemas.money import Usd
@@ -42,6 +43,12 @@ BUDGETS = (
     Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
     Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
 )
+SPLITS = (
+    Split(
+        id="mini", match=Match(sku=("gpt-5-mini",)), method="even",
+        shares=(Share(sets={"team": "growth"}), Share(sets={"team": "platform"})),
+    ),
+)  # fmt: skip
 
 
 @dataclass
@@ -99,7 +106,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
     """Wire a console as main.py does, at a time that stands still."""
     clock = FakeClock(NOW)
     settings = Settings(warehouse=reader, kafka=stack.kafka, login_burst=5)
-    catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS)
+    catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
     return World(
         settings=settings,
         sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),

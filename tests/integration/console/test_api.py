@@ -6,11 +6,14 @@ import json
 from decimal import Decimal
 
 import pytest
-from tests.integration.console.rig import SECRET, Rig
+from tests.integration.console.rig import SECRET, SPLITS, Rig
 from tests.stack import Stack
 from typer.testing import CliRunner
 
+from outlay.catalog import load_default
+from outlay.catalog.publish import publish
 from outlay.main import app
+from outlay_kit.clock import SystemClock
 
 pytestmark = pytest.mark.stack
 SPAN = {"from": "2026-11-22", "to": "2026-11-24", "tz": "Europe/Berlin"}
@@ -20,6 +23,7 @@ ASKED = [
     ("showback", {"by": "tags.env"}),
     ("top", {"by": "model,user", "limit": "3"}),
     ("trend", {"by": "team", "unit": "hour"}),
+    ("showback", {"by": "team", "allocate": "true"}),
     ("compare", {"by": "team,model", "against": "2026-11-20..2026-11-21"}),
 ]
 
@@ -28,11 +32,17 @@ def command(stack: Stack, report: str, params: dict[str, str], form: str) -> str
     """Return what the command prints for the same words."""
     words = ["report", report, "--format", form, "--tenant", "acme"]
     for name, value in params.items():
-        words += ["--units"] if name == "units" else [f"--{name}", value]
+        words += [f"--{name}"] if value == "true" else [f"--{name}", value]
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "console"}
     result = CliRunner().invoke(app, words, env=environment, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def published(rig: Rig, stack: Stack) -> None:
+    """Let the command find the splits that the console knows."""
+    publish(stack.kafka, load_default().model_copy(update={"splits": SPLITS}), SystemClock())
 
 
 @pytest.mark.parametrize(("report", "more"), ASKED)
@@ -51,6 +61,17 @@ async def test_it_says_what_the_command_says(
     assert said.json()["rows"]
     assert table.text == command(stack, report, params, "csv")
     assert len(list(csv.DictReader(io.StringIO(table.text)))) == len(said.json()["rows"])
+
+
+async def test_a_month_is_charged_back_the_same(rig: Rig, stack: Stack) -> None:
+    async with rig.client() as client:
+        headers = {"authorization": f"Bearer {rig.keys['acme']}"}
+        params = {"month": "2026-11", "tz": "Asia/Kolkata", "lines": "team,sku"}
+        said = (await client.get("/api/v1/reports/chargeback", params=params, headers=headers)).json()
+    told = json.loads(command(stack, "chargeback", params, "json"))
+    assert said["rows"] == told["rows"]
+    assert said["total"] == told["total"]
+    assert {row["line"] for row in said["rows"]} == {"own", "shared"}
 
 
 async def test_a_key_reads_its_own_tenant_whatever_is_asked(rig: Rig) -> None:
@@ -90,7 +111,8 @@ async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long
         ("top?by=colour", 400, "no dimension"), ("top?limit=0", 400, "limit"), ("top?from=soon", 400, "no time"),
         ("trend?unit=fortnight", 400, "no unit"), ("top?colour=red", 400, "cannot be asked"),
         ("top?from=2026-11-02&to=2026-11-01", 400, "empty"), ("top?format=xml", 400, "no format"),
-        ("showback?units=yes", 400, "units"), ("nothing", 404, "no such report"),
+        ("showback?units=yes", 400, "units"), ("chargeback?month=november", 400, "no month"),
+        ("nothing", 404, "no such report"),
         ("trend?unit=hour&from=2001-01-01", 400, "9,000"),
     ],
 )  # fmt: skip

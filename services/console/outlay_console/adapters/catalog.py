@@ -6,6 +6,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from outlay_schemas.catalog.books import PriceBook
+from outlay_schemas.catalog.people import Split
 from outlay_schemas.catalog.watch import Budget
 
 
@@ -25,6 +26,7 @@ class _Parts(msgspec.Struct):
     rates: Rates | None = None
     price_books: msgspec.Raw = msgspec.Raw(b"[]")
     budgets: msgspec.Raw = msgspec.Raw(b"[]")
+    splits: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -36,6 +38,7 @@ class Shown(msgspec.Struct, frozen=True):
     rates: Rates | None
     books: tuple[PriceBook, ...]
     budgets: tuple[Budget, ...]
+    splits: tuple[Split, ...] = ()
 
     def budgets_of(self, tenant: str) -> list[Budget]:
         """Return the budgets of a tenant, those of every tenant (`*`) included."""
@@ -44,6 +47,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 _BOOKS = TypeAdapter(tuple[PriceBook, ...])
 _BUDGETS = TypeAdapter(tuple[Budget, ...])
+_SPLITS = TypeAdapter(tuple[Split, ...])
 _parts = msgspec.json.Decoder(_Parts)
 
 
@@ -56,6 +60,8 @@ def read_shown(data: bytes) -> tuple[int, Shown]:
         parts = _parts.decode(data)
         books = _BOOKS.validate_json(bytes(parts.price_books))
         budgets = _BUDGETS.validate_json(bytes(parts.budgets))
+        splits = _SPLITS.validate_json(bytes(parts.splits))
     except (msgspec.MsgspecError, ValidationError) as error:
         raise ValueError(f"the catalog cannot be read: {error}") from error
-    return parts.revision, Shown(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets)
+    shown = Shown(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets, splits)
+    return parts.revision, shown

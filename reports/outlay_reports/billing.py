@@ -1,0 +1,90 @@
+"""A month's statements as they are asked for, by the command line and by the read API: so both say the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from outlay_kit.spans import period_of
+from outlay_reports.adapters.books import Books
+from outlay_reports.allocation import Allocation, allocate, dimensions_of
+from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statements
+from outlay_reports.errors import AskError
+from outlay_reports.periods import read_span, zone_of
+from outlay_reports.question import Question, dimensions
+from outlay_reports.sheet import Sheet
+from outlay_reports.statement_sheets import chargeback_sheet, state_of
+from outlay_schemas.catalog import Split
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What is asked of a month: which (2026-11; none: this one), who pays, what a line is, where months begin."""
+
+    month: str | None = None
+    unit: str = "business_unit"
+    lines: str = "team,provider,model"
+    tz: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of one tenant: its lines as they stand, and every closing, the first first."""
+
+    question: Question
+    lines: tuple[Line, ...]
+    closings: tuple[Closing, ...]
+
+    @property
+    def name(self) -> str:
+        """As 2026-11."""
+        return f"{self.question.span.start.astimezone(self.question.zone):%Y-%m}"
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """Return a statement for each unit: as closed with its amendments, else as it stands."""
+        return statements(self.lines, self.closings[-1] if self.closings else None)
+
+
+def share_out(books: Books, question: Question, splits: Sequence[Split]) -> Allocation:
+    """Read a question's costs and share those that the splits are about. Raises Retryable."""
+    more = tuple(name for name in dimensions_of(splits) if name not in question.by)
+    deep = replace(question, by=(*question.by, *more))
+    return allocate(books.cells(deep), deep.by, len(question.by), splits)
+
+
+def read_bill_question(bill: Bill, tenant: str, now: datetime) -> Question:
+    """Return the question that a bill asks. Raises AskError."""
+    zone = zone_of(bill.tz)
+    if bill.month is None:
+        span = period_of(now, "month", zone)
+    elif len(bill.month) == 7:
+        span = read_span(bill.month, bill.month, zone, now)
+    else:
+        raise AskError(f"{bill.month!r} is no month", "give it as 2026-11")
+    return Question(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,))
+
+
+def read_month(books: Books, question: Question, splits: Sequence[Split]) -> Month:
+    """Read a month. Raises AskError if it was closed with other lines, and Retryable."""
+    lines = lines_of(share_out(books, question, splits))
+    name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
+    closings = tuple(books.closings(question.tenants[0], name, question.zone.key))
+    kept = {len(line.keys) for line in closings[-1].lines if line.what == OWN} if closings else set()
+    if kept and kept != {len(question.by) - 1}:
+        raise AskError(
+            f"the month was closed with lines of {kept.pop()} dimensions, and these have {len(question.by) - 1}",
+            "give the unit and the lines that it was closed with",
+        )
+    return Month(question, lines, closings)
+
+
+def month_sheet(books: Books, month: Month, now: datetime, only: str | None = None) -> Sheet:
+    """Return the statements of a month, or of one unit. Raises Retryable."""
+    question = month.question
+    closing = month.closings[-1] if month.closings else None
+    some = [one for one in month.statements if only is None or one.unit == only]
+    # A month begins and ends elsewhen in another zone, and may be closed there.
+    zones = {one.zone for one in books.closed(question) if one.period == month.name} - {question.zone.key}
+    elsewhere = f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
+    state = state_of(closing, question.span.end, now) + elsewhere
+    return chargeback_sheet(month.name, question.zone.key, question.by, some, state)
