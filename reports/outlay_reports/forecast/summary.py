@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import period_of
+from outlay_kit.spans import Anchor, Span, ceil_to, period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import Landed, land, past
-from outlay_reports.question import Question
+from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget
 
@@ -76,23 +77,66 @@ def _whose(budget: Budget, tenants: Sequence[str]) -> Sequence[str]:
     return tenants if budget.tenant == "*" else [tenant for tenant in tenants if tenant == budget.tenant]
 
 
+def budget_span(budget: Budget, now: datetime) -> Span:
+    """Return the budget's period that holds `now`, from its own first day on; of a rolling one, the days until now."""
+    zone = ZoneInfo(budget.timezone)
+    if budget.rolling_days is not None:
+        end = ceil_to(now, 60)
+        return Span(end - timedelta(days=budget.rolling_days), end)
+    return period_of(now, budget.period, zone, Anchor(budget.anchor_day, budget.anchor_month))
+
+
+def budget_amount(budget: Budget, span: Span, before: int) -> int:
+    """Return the pico-USD of a period: the budget's own, what was added for it, and what came over from before."""
+    own = _pico(budget.amount)
+    added = sum(
+        _pico(more.amount)
+        for more in budget.increases
+        if (more.starts is None or more.starts < span.end) and (more.ends is None or more.ends > span.start)
+    )
+    return own + added + min(_pico(budget.amount * budget.rollover_percent / 100), max(own - before, 0))
+
+
+def _pico(usd: Decimal) -> int:
+    return int((usd * 10**12).to_integral_value())
+
+
+def _spent_before(books: Books, budget: Budget, question: Question) -> int:
+    """Return what the period before cost, where some of it may come over."""
+    if not budget.rollover_percent:
+        return 0
+    zone, start = question.zone, question.span.start
+    anchor = Anchor(budget.anchor_day, budget.anchor_month)
+    earlier = period_of(start - timedelta(minutes=1), budget.period, zone, anchor)
+    return total(books.cells(replace(question, span=earlier))).cost
+
+
 def _budget_row(books: Books, budget: Budget, tenant: str, now: datetime) -> Row:
     zone = ZoneInfo(budget.timezone)
     where: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in budget.scope.items()}
-    question = Question(period_of(now, budget.period, zone), zone, (), where, (tenant,))
+    question = Question(budget_span(budget, now), zone, (), where, (tenant,))
+    amount = budget_amount(budget, question.span, _spent_before(books, budget, question))
+    if budget.rolling_days is not None:
+        spent = total(books.cells(question))
+        over = spent.cost > amount
+        days = f"last {budget.rolling_days} days"
+        told: tuple[Value, ...] = (
+            budget.name, tenant, days, Spent(amount), Spent(spent.cost, spent.unpriced), None, None, None,
+            "yes" if over else "not now", "already" if over else "", None,
+        )  # fmt: skip
+        return Row(told)
     found = land(books, question, now)
-    amount = float(budget.amount)
-    low, high = (
-        (_spent(bound, found) for bound in found.landing.bounds(80)) if found.landing.tested else (None, None)
-    )
-    crossing = found.crossing(amount)
+    usd = amount / 10**12
+    tested = found.landing.tested
+    low, high = (_spent(bound, found) for bound in found.landing.bounds(80)) if tested else (None, None)
+    crossing = found.crossing(usd)
     when = "" if crossing is None else f"{crossing.astimezone(zone):%Y-%m-%d}"
+    over_at_end = found.landing.over(usd)
     values: tuple[Value, ...] = (
-        budget.name, tenant, budget.period, Spent(round(budget.amount * 10**12)),
-        Spent(found.spent.cost, found.spent.unpriced), _spent(found.landing.expected, found), low, high,
-        likely(found.landing.over(amount), tested=found.landing.tested),
-        "already" if found.spent.cost > budget.amount * 10**12 else when,
-        Fraction(round(found.landing.over(amount), 4)).limit_denominator(10_000) if found.landing.tested else None,
+        budget.name, tenant, budget.period, Spent(amount), Spent(found.spent.cost, found.spent.unpriced),
+        _spent(found.landing.expected, found), low, high, likely(over_at_end, tested=tested),
+        "already" if found.spent.cost > amount else when,
+        Fraction(round(over_at_end, 4)).limit_denominator(10_000) if tested else None,
     )  # fmt: skip
     return Row(values)
 
