@@ -32,6 +32,7 @@ from outlay.cli.explained import show_prices
 if TYPE_CHECKING:
     from outlay.catalog.changes import Change
     from outlay_pricer.domain.freshness import Stale
+    from outlay_schemas.catalog import Catalog
     from outlay_schemas.events import UsageEvent
 
 app = typer.Typer(
@@ -112,7 +113,8 @@ def plan(
 ) -> None:
     """Show what publishing a folder would change, and what that comes to in USD. Changes nothing.
 
-    With both --against and --usage no stack is needed.
+    Budgets and rules that differ are tried on the ledger's last days too: how often each fired, and would have. With
+    both --against and --usage no stack is needed, and no rule is tried.
 
     Examples:
 
@@ -133,13 +135,30 @@ def plan(
     refused = Refusals(as_json)
     with _events(usage, days, refused) as events:
         impact = compare(CompiledCatalog.from_catalog(old), CompiledCatalog.from_catalog(new), events, groups)
+    rules = _tried(old, new, days) if usage is None else []
     if as_json:
-        print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact)})
+        print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact), "rules": rules})
     else:
         _show_changes(found)
         show_plan(impact, f"impact on {usage or f'the last {days} days'}")
+        if rules:
+            tell(False, rules, f"alerts that would have been in the last {days} days", "")
     if refused.count:
         raise typer.Exit(1)
+
+
+def _tried(old: "Catalog", new: "Catalog", days: int) -> list[dict[str, object]]:
+    """Try the budgets and rules that differ on the last days, as they were and as they will be."""
+    from outlay.local import stores
+    from outlay.watching import last_days, planned
+    from outlay_kit.clock import SystemClock
+    from outlay_kit.warehouse import Warehouse
+
+    warehouse = Warehouse(stores()[1])
+    with working(f"trying rules on the last {days} days"):
+        rows = planned(warehouse, old, new, last_days(SystemClock().now(), days))
+    warehouse.close()
+    return rows
 
 
 @contextmanager

@@ -13,17 +13,15 @@ from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 
-MOST_SCOPES = 2000
-"""Scopes that one rule of one tenant watches, those that cost most: each takes some 200 KB."""
-
 Series = dict[tuple[str, ...], dict[datetime, int]]
 
 
 class Anomalies:
     """The detectors of all anomaly rules. They are made anew at a start, from the same history."""
 
-    def __init__(self, sums: Sums) -> None:
-        self._sums = sums
+    def __init__(self, sums: Sums, most: int) -> None:
+        """`most`: scopes that one rule of one tenant watches, those that cost most."""
+        self._sums, self._most = sums, most
         self._watched: dict[tuple[str, str], dict[tuple[str, ...], unusual.Watched]] = {}
         self._taught: dict[tuple[str, str], tuple[Anomaly, frozenset[str]]] = {}
         """Each rule, and its alerts that somebody expected: of others, detectors learn something else."""
@@ -85,7 +83,7 @@ class Anomalies:
         fresh = {values: costs for values, costs in series.items() if values not in watched}
         if not fresh:
             return
-        room = MOST_SCOPES - len(watched)
+        room = self._most - len(watched)
         if len(fresh) > room:
             log.warning(
                 "too many scopes; the smallest are not watched", rule=rule.id, scopes=len(fresh), room=room

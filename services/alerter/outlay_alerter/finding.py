@@ -24,9 +24,9 @@ Found = list[tuple[Finding, Span]]
 class Finder:
     """Evaluates; what asks for tags no more often than the ledger can bear."""
 
-    def __init__(self, sums: Sums, measures: Measures, clock: Clock) -> None:
+    def __init__(self, sums: Sums, measures: Measures, clock: Clock, most_scopes: int) -> None:
         self._sums, self._pace = sums, Pace(clock)
-        self._budgets, self._anomalies = Budgets(sums, clock), Anomalies(sums)
+        self._budgets, self._anomalies = Budgets(sums, clock), Anomalies(sums, most_scopes)
         self._rules = Rules(measures, clock)
         self._late: dict[tuple[str, str], set[datetime]] = {}
         """Minutes that changed, of budgets that were not due since."""

@@ -53,6 +53,7 @@ def main() -> None:
             Sums(warehouse), Store(warehouse), clock,
             measures=Measures(warehouse), watchlist=feed.current, channels=board.names, routed=board.routed,
             decided=board.call, renotify=settings.renotify, console=settings.console_url,
+            most_scopes=settings.most_scopes,
         )  # fmt: skip
         if settings.keys_file is not None:
             lane = partial(_reckons, settings, clock)

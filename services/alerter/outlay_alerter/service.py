@@ -51,14 +51,16 @@ class Alerter:
         decided: Callable[[], None] = lambda: None,
         renotify: timedelta | None = None,
         console: str = "",
+        most_scopes: int = 2000,
     ) -> None:
         """`channels` are told every change, others what `routed` says; `decided()` is called when there is
         something to tell.
 
         `renotify` is how long something fires before it is told again; `console` is the console's URL.
+        `most_scopes`: scopes of one anomaly rule of one tenant that are watched, those that cost most.
         """
         self._sums, self._store, self._clock = sums, store, clock
-        self._finder = Finder(sums, measures, clock)
+        self._finder = Finder(sums, measures, clock, most_scopes)
         self._teller, self._renotify = Teller(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed = routed

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """How often everything is evaluated though nothing arrives: burn rates fall, producers fall silent."""
     renotify_hours: float = Field(default=24.0, ge=0, le=744)
     """How long something fires before it is told again, if nobody has it in hand; 0: it is told once."""
+    most_scopes: int = Field(default=2000, ge=1, le=100_000)
+    """Scopes that one anomaly rule of one tenant watches, those that cost most: each takes some 180 KB."""
     console_url: str = ""
     """Where the console is, for links in messages; empty: no links."""
     host: str = "127.0.0.1"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from outlay_alerter.adapters.sources import column, columns, conditions, source
 from outlay_alerter.domain.comings import Announced
 from outlay_alerter.domain.metrics import Measure
-from outlay_kit.spans import grain_length
+from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
@@ -74,6 +74,21 @@ class Measures:
         )
         found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
         return found, min((first for first, _ in found.values()), default=None)
+
+    def minutes(
+        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]], most: int
+    ) -> dict[Values, list[datetime]]:
+        """Return the minutes with events of each combination, of those that have the most events."""
+        where, bound = _where(tenant, scope, int(span.start.timestamp()))
+        bound |= {"high": int(span.end.timestamp()), "most": most}
+        rows = self._warehouse.rows(
+            f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{columns(by)}"
+            f" FROM {source('minute', (*by, *scope))} WHERE {where} AND events > 0"
+            f" AND time < toDateTime({{high:UInt32}}, 'UTC'){' GROUP BY ' + ', '.join(map(column, by)) if by else ''}"
+            " ORDER BY sum(events) DESC LIMIT {most:UInt32}",
+            bound,
+        )
+        return {_values(r, by): [datetime.fromtimestamp(at, UTC) for at in r["times"]] for r in rows}
 
     def announced(self, tenant: str, now: datetime) -> list[Announced]:
         """Return the price changes to come, as they were reckoned in the last two days."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from math import isfinite
 
 from outlay_alerter.domain import spikes
+from outlay_alerter.domain.budgets import amount_of, crossed, share_of, span_of
 from outlay_alerter.domain.detector import Detector, Tuning
-from outlay_alerter.domain.watches import Anomaly, SpendSpike
+from outlay_alerter.domain.watches import Anomaly, Budget, SpendSpike, Threshold, Watch
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
 
@@ -41,14 +42,23 @@ def step_of(times: Iterable[datetime]) -> int:
     return max(1, int(gaps[len(gaps) // 2]))
 
 
-def backtest(rows: Iterable[Row], rule: Anomaly | SpendSpike) -> Iterator[Point]:
+def backtest(rows: Iterable[Row], rule: Watch) -> Iterator[Point]:
     """Judge each window of a series by those before it, as `rule` would have. The step is the series' own.
 
-    Raises ValueError if there are not two different timestamps.
+    For a threshold the values are its metric, for all others USD. Raises ValueError if there are not two different
+    timestamps, or the rule judges no series.
     """
     ordered = sorted(rows, key=lambda row: row[0])
     step = step_of(at for at, _ in ordered)
-    return _anomalies(ordered, step, rule) if isinstance(rule, Anomaly) else _spikes(ordered, step, rule)
+    if isinstance(rule, Anomaly):
+        return _anomalies(ordered, step, rule)
+    if isinstance(rule, SpendSpike):
+        return _spikes(ordered, step, rule)
+    if isinstance(rule, Threshold):
+        return _thresholds(ordered, rule)
+    if isinstance(rule, Budget):
+        return _budget(ordered, timedelta(seconds=step), rule)
+    raise ValueError(f"{rule.id} judges no series")
 
 
 def tuning_of(rule: Anomaly, step: int) -> Tuning:
@@ -61,6 +71,47 @@ def _anomalies(rows: Iterable[Row], step: int, rule: Anomaly) -> Iterator[Point]
     for at, value in rows:
         j = detector.update(at, value)
         yield Point(at, value, j.expected, j.lower, j.upper, j.score, j.fired, j.status)
+
+
+def _thresholds(rows: Iterable[Row], rule: Threshold) -> Iterator[Point]:
+    above = None if rule.above is None else float(rule.above)
+    below = None if rule.below is None else float(rule.below)
+    for at, value in rows:
+        if value is None or not isfinite(value):
+            yield Point(at, value, None, below, above, 0.0, False, "missing")
+            continue
+        high, low = above is not None and value > above, below is not None and value < below
+        far = max(_share(value, above) if above else 0.0, _share(below, value) if below else 0.0)
+        fired, score = high or low, far / (1 + far)
+        score = max(score, 0.5) if fired else min(score, 0.5)
+        yield Point(at, value, None, below, above, score, fired, "anomaly" if fired else "normal")
+
+
+def _share(part: float, whole: float | None) -> float:
+    return part / whole if whole else 0.0
+
+
+def _budget(rows: Iterable[Row], step: timedelta, rule: Budget) -> Iterator[Point]:
+    """`expected` and `upper` are what is left until the next level, before the window."""
+    totals: list[Row] = []
+    levels = sorted(set(rule.thresholds))
+    for at, value in rows:
+        if value is None or not isfinite(value):
+            yield Point(at, value, None, None, None, 0.0, False, "missing")
+            continue
+        span = span_of(rule, at + step - timedelta(microseconds=1))
+        totals = [(begun, cost) for begun, cost in totals if begun in span]
+        before = sum(round((cost or 0.0) * PICO) for _, cost in totals)
+        totals.append((at, value))
+        after, amount = before + round(value * PICO), amount_of(rule, span)
+        fired = any(crossed(after, amount, t) and not crossed(before, amount, t) for t in levels)
+        left = next((share_of(amount, t) - before for t in levels if not crossed(before, amount, t)), None)
+        room = None if left is None else left / PICO
+        score = after / (after + amount) if after > 0 else 0.0
+        yield Point(
+            at, value, room, None, room, max(score, 0.5) if fired else min(score, 0.5), fired,
+            "anomaly" if fired else "normal",
+        )  # fmt: skip
 
 
 def _spikes(rows: Iterable[Row], step: int, rule: SpendSpike) -> Iterator[Point]:

@@ -1,0 +1,131 @@
+"""Tries budgets and rules on the past, and shows what they would have told."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.domain.money import dollars, words_of
+from outlay_alerter.domain.replays import Fired
+from outlay_alerter.domain.watches import Watch
+from outlay_alerter.replaying import Replayed, Replayer
+from outlay_kit.spans import Span, floor_to
+from outlay_kit.warehouse import Warehouse
+from outlay_reports import question, trend
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.money import to_usd
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A rule of one tenant, and what it would have told."""
+
+    tenant: str
+    watch: Watch
+    found: Replayed
+
+
+def last_days(now: datetime, days: int) -> Span:
+    """Return the whole minutes of the last so many days."""
+    end = floor_to(now, "minute")
+    return Span(end - _DAY * days, end)
+
+
+def tenants_of(warehouse: Warehouse) -> list[str]:
+    """Return every tenant that spent anything. Raises Retryable."""
+    return sorted(Sums(warehouse).tenants())
+
+
+def try_rules(
+    warehouse: Warehouse, catalog: Catalog, names: Iterable[str], tenants: Iterable[str], span: Span
+) -> list[Tried]:
+    """Try the named budgets and rules on the past of tenants, as far as they are theirs. Raises Retryable."""
+    wanted, replayer = set(names), Replayer(Sums(warehouse), Measures(warehouse))
+    return [
+        Tried(tenant, watch, replayer.replay(watch, span))
+        for tenant in tenants
+        for name, watch in Watchlist(catalog).watches(tenant).items()
+        if name in wanted
+    ]
+
+
+def row_of(tenant: str, one: Fired) -> dict[str, object]:
+    """Return an alert that would have been, as people and machines read it."""
+    said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
+    return {
+        "at": f"{one.at:%Y-%m-%d %H:%M}", "until": f"{one.until:%Y-%m-%d %H:%M}" if one.until else "",
+        "tenant": tenant, "scope": words_of(one.scope), "level": one.level, "actual": said(one.actual),
+        "expected": "" if one.expected is None else said(one.expected),
+        "saved": "" if one.saved is None else dollars(one.saved),
+    }  # fmt: skip
+
+
+def saved(found: Iterable[Fired]) -> int:
+    """Return what stopping at each alert would have saved at most, in pico-USD; of a budget its highest level says."""
+    best: dict[tuple[object, ...], int] = {}
+    for one in found:
+        if one.saved is not None:
+            cumulative = one.level.replace("forecast-", "").replace(".", "").isdigit()
+            key = (one.rule, str(one.scope), "" if cumulative else one.at)
+            best[key] = max(best.get(key, 0), one.saved)
+    return sum(best.values())
+
+
+def pictured(tried: Sequence[Tried], span: Span) -> tuple[question.Question, trend.Trend]:
+    """Return the cost of each day, those on which something fired apart, as plots want it."""
+    asked = question.Question(span, ZoneInfo("UTC"), unit="day")
+    costs: dict[datetime, int] = {}
+    fired: set[datetime] = set()
+    for one in tried:
+        for day, cost in one.found.daily:
+            costs[day] = costs.get(day, 0) + cost
+        fired |= {floor_to(alert.at, "day") for alert in one.found.fired}
+    days = [floor_to(span.start, "day") + _DAY * n for n in range(span.length // _DAY + 1)]
+
+    def series(name: str, chosen: Sequence[bool]) -> trend.Series:
+        sums = [question.Sums(costs.get(day, 0) if on else 0) for day, on in zip(days, chosen, strict=True)]
+        points = tuple(trend.Point(day, False, s, None) for day, s in zip(days, sums, strict=True))
+        return trend.Series((name,), points, question.Sums(sum(s.cost for s in sums)))
+
+    hot = [day in fired for day in days]
+    parts = (series("quiet", [not on for on in hot]), series("it fires", hot))
+    return asked, trend.Trend(series("all", [True] * len(days)), parts)
+
+
+def planned(warehouse: Warehouse, old: Catalog, new: Catalog, span: Span) -> list[dict[str, object]]:
+    """Return what the budgets and rules that differ would have told in `span`, as they were and as they will be.
+
+    Raises Retryable.
+    """
+    before, after = _written(old), _written(new)
+    changed = [
+        name for name in {**before, **after} if before.get(name) != after.get(name)
+    ]  # in their order, those that go at last
+    tenants = tenants_of(warehouse) if changed else []
+    rows: list[dict[str, object]] = []
+    for name in changed:
+        fired = [
+            [
+                fired
+                for one in try_rules(warehouse, catalog, [name], tenants, span)
+                for fired in one.found.fired
+            ]
+            for catalog in (old, new)
+        ]
+        rows.append(
+            {
+                "rule": name, "fired": len(fired[0]) if name in before else None,
+                "would_fire": len(fired[1]) if name in after else None,
+                "saved": dollars(saved(fired[1])), "newest": fired[1][-1].title if fired[1] else "",
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _written(catalog: Catalog) -> dict[str, object]:
+    return {item.id: item for item in (*catalog.budgets, *catalog.rules)}

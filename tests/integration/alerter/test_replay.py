@@ -1,0 +1,105 @@
+"""Rules tried on the past, by the command line and for a plan, on the real engine."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.stack import Stack, environment
+from typer.testing import CliRunner
+
+from outlay.cli.alerts import app
+from outlay.watching import last_days, planned
+from outlay_kit.clock import SystemClock
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Budget, Threshold
+
+pytestmark = pytest.mark.stack
+
+NOW = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+RULES = """
+- {type: threshold, id: dear, name: Dear, metric: cost, above: 100, by: [team], grain: hour}
+- {type: anomaly, id: odd, name: Odd, by: [team]}
+- {type: spend_spike, id: spike, name: Spike, by: [team]}
+- {type: new_spender, id: new, name: New, by: [team]}
+- {type: silence, id: mute, name: Mute, by: [team], minutes: 300}
+- {type: price_change, id: ahead, name: Ahead}
+"""
+BUDGETS = (
+    "- {id: growth, name: Growth, amount: 24000, rolling_days: 20, scope: {team: growth}, thresholds: [10]}"
+)
+
+
+def fill(house: Warehouse) -> None:
+    """Write 20 days of hours, one of them dear, and the minutes and days of the same."""
+    rows: dict[str, list[bytes]] = {"minute": [], "hour": [], "day": []}
+    for n in range(20 * 24):
+        at = NOW - timedelta(hours=20 * 24 - n)
+        cost = 500 if n == 400 else 50 + 10 * (at.hour > 8) + n % 3
+        group = {"team": "growth", "sku": "m", "cost": str(cost), "events": 1}
+        for grain, window in (("minute", at), ("hour", at), ("day", at.replace(hour=0))):
+            groups = [group] if grain != "day" else [{**group, "cost": "1400"}]
+            row = {"tenant": "acme", "window": window, "version": n + 1, "groups": groups}
+            rows[grain].append(msgspec.json.encode(row))
+    for grain, lines in rows.items():
+        house.insert_json_lines(f"rollup_{grain}", b"\n".join(lines))
+
+
+def test_rules_are_tried_on_what_was_spent(
+    stack: Stack,
+    house: WarehouseSettings,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    fill(warehouse)
+    for name, value in environment(stack.kafka, house).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "budgets.yaml").write_text(BUDGETS)
+
+    def fired(rule: str, *more: str) -> list[dict[str, str]]:
+        call = ["backtest", "--rule", rule, "--catalog", str(tmp_path), "--days", "10", "--json", *more]
+        answer = CliRunner().invoke(app, call)
+        assert answer.exit_code == 0, answer.output
+        found: list[dict[str, str]] = msgspec.json.decode(answer.stdout)["fired"]
+        return found
+
+    (dear,) = fired("dear")
+    assert (dear["scope"], dear["actual"], dear["expected"]) == ("team growth", "$500.00", "$100.00")
+    picture = tmp_path / "odd.svg"
+    (odd,) = fired("odd", "--picture", str(picture))
+    assert odd["at"] == dear["at"]
+    assert "it fires" in picture.read_text()
+    assert [row["at"] for row in fired("spike")] == [odd["at"]]
+    assert [len(fired(rule)) for rule in ("new", "mute", "ahead")] == [0, 0, 0]
+    (growth,) = fired("growth")
+    assert (growth["level"], growth["expected"]) == ("10", "$2,400.00")
+    shown = CliRunner().invoke(
+        app, ["backtest", "--rule", "dear", "--catalog", str(tmp_path), "--days", "10", "--tenant", "acme"]
+    )
+    assert "dear: fires 1 times in 10 days" in shown.output
+    assert "would have saved" in shown.output
+    assert CliRunner().invoke(app, ["backtest", "--rule", "x", "--catalog", str(tmp_path)]).exit_code == 1
+
+
+def test_a_plan_shows_what_changed_rules_would_have_told(warehouse: Warehouse) -> None:
+    fill(warehouse)
+    rule = Threshold.model_validate(
+        {"id": "dear", "name": "D", "metric": "cost", "above": 1000, "by": ["team"]}
+    )
+    plan = Budget.model_validate(
+        {"id": "gone", "name": "G", "amount": 5, "period": "day", "thresholds": [100]}
+    )
+    old = Catalog(revision=1, created_at=NOW, rules=(rule,), budgets=(plan,))
+    new = Catalog(revision=2, created_at=NOW, rules=(rule.model_copy(update={"above": 60}),))
+    span = last_days(SystemClock().now(), 5)
+    rows = {row["rule"]: row for row in planned(warehouse, old, new, span)}
+    assert set(rows) == {"dear", "gone"}
+    assert rows["dear"]["fired"] == 0
+    assert int(str(rows["dear"]["would_fire"])) > 0
+    assert (rows["gone"]["would_fire"], rows["gone"]["saved"]) == (None, "$0.00")
+    assert int(str(rows["gone"]["fired"])) >= 4
+    assert planned(warehouse, new, new, span) == []
