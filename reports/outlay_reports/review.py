@@ -1,4 +1,4 @@
-"""The week on a page: totals and why they changed, where the month lands, alerts, what could be saved, data quality."""
+"""The week, or the day, on a page: totals, why they changed, where the month lands, alerts, savings, data quality."""
 
 # ruff: noqa: S608 (what is pasted is a constant of this file; values are bound)
 
@@ -57,7 +57,7 @@ class Sources:
 
 
 def review(sources: Sources, week: Question, now: datetime, savings: Sheet | None) -> list[Section]:
-    """Return the review of a week. `savings`: what could be saved, if it was looked for."""
+    """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
     books = sources.books
     earlier = replace(week, span=before(week.span, week.zone))
     asked = replace(week, by=("team", "sku"))
@@ -68,7 +68,7 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
     landed = land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [
-        Section("In short", _short(found)),
+        Section("In short", _short(found, word_of(week))),
         Section("Six weeks", picture=_picture(books, week)),
         Section(
             "Why", _why(found), _shortened(compare_sheet(replace(earlier, by=asked.by), asked, found, new), 8)
@@ -95,14 +95,25 @@ def last_week(now: datetime, question: Question) -> Span:
     return Span(midnight(monday, question.zone), this.start)
 
 
-def _short(found: Comparison) -> str:
+def yesterday(now: datetime, question: Question) -> Span:
+    """Return the last whole day of the question's zone."""
+    today = period_of(now, "day", question.zone)
+    return Span(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
+
+
+def word_of(question: Question) -> str:
+    """Return what the question's span is called: a day has up to 25 hours."""
+    return "day" if question.span.length <= timedelta(hours=26) else "week"
+
+
+def _short(found: Comparison, word: str) -> str:
     whole = found.all
     spent = dollars(whole.later.cost, lower_bound=bool(whole.later.unpriced))
     growth = share(whole.change, whole.earlier.cost)
     change = (
         f"{dollars(whole.change, sign=True)} ({percent(growth, sign=True)})" if growth is not None else "new"
     )
-    return f"The week cost {spent} for {whole.later.events:,} events: {change} against the week before."
+    return f"The {word} cost {spent} for {whole.later.events:,} events: {change} against the {word} before."
 
 
 def _why(found: Comparison) -> str:

@@ -78,8 +78,15 @@ def _reviews(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
     kinds = {channel.id: channel.type for channel in catalog.channels}
     document = documents.get("reviews.yaml", _NONE)
     able = ", ".join(name for name, shows in REVIEWED.items() if shows)
+    blind = [channel.id for channel in catalog.channels if channel.hide or channel.hash]
     for index, review in enumerate(catalog.reviews):
         for name in review.channels:
+            if name in blind:
+                message = f"{name} hides names, and a review is full of them"
+                mend = "send it to a channel without hide and hash"
+                yield Problem(
+                    document.name, document.line([index, "channels"]), f"[{index}].channels", message, mend
+                )
             if not REVIEWED.get(kinds.get(name, "slack"), True):
                 message = f"{name} is {kinds[name]}, which shows no review"
                 place = f"[{index}].channels"

@@ -46,6 +46,9 @@ def review(
     ] = True,
     form: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.markdown,
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    send: Annotated[
+        str, typer.Option(metavar="CHANNEL", help="Send it to a channel of the catalog, now.")
+    ] = "",
 ) -> None:
     """Write the week on a page that a team reads in five minutes: Markdown, or HTML with plots.
 
@@ -57,6 +60,8 @@ def review(
       outlay review --week
 
       outlay review --week 2026-11-16 --tz Europe/Berlin -o week.html
+
+      outlay review --send finance
     """
     from dataclasses import replace
 
@@ -64,6 +69,7 @@ def review(
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
     from outlay_kit.warehouse import Warehouse
+    from outlay_reports import pages
     from outlay_reports.periods import read_span, zone_of
     from outlay_reports.question import Question, conditions
     from outlay_reports.review import Sources, last_week
@@ -90,7 +96,10 @@ def review(
         finally:
             warehouse.close()
     html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
-    text = _html(question, sections, now) if html else _markdown(question, sections)
+    text = pages.html(question, sections, now) if html else pages.markdown(question, sections)
+    if send:
+        _send(send, question, sections, now)
+        return
     if file is None:
         typer.echo(text, nl=False)
         return
@@ -111,36 +120,21 @@ def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
     return savings_sheet(found, 200, 1.0, Dismissals(warehouse).reasons())
 
 
-def _title(question: "Question") -> str:
-    start = question.span.start.astimezone(question.zone)
-    return f"AI costs in the week of {start:%Y-%m-%d}"
+def _send(name: str, question: "Question", sections: "Sequence[Section]", now: "datetime") -> None:
+    from outlay.cli.posts import all_channels
+    from outlay_alerter.domain.delivery import Envelope, Waiting
+    from outlay_alerter.reviewing import review_of
+    from outlay_kit.clock import SystemClock
+    from outlay_schemas.events import encoder
 
-
-def _markdown(question: "Question", sections: "Sequence[Section]") -> str:
-    from outlay_reports.write import to_markdown
-
-    parts = [f"# {_title(question)}\n"]
-    for section in sections:
-        body = [
-            part
-            for part in (section.text, section.sheet and to_markdown(section.sheet).split("\n", 2)[2])
-            if part
-        ]
-        if body:
-            parts.append(f"## {section.heading}\n\n" + "\n\n".join(map(str, body)).rstrip() + "\n")
-    return "\n".join(parts)
-
-
-def _html(question: "Question", sections: "Sequence[Section]", now: "datetime") -> str:
-    from html import escape
-
-    from outlay_reports.html import page, table
-
-    bodies = []
-    for section in sections:
-        text = f"<p>{escape(section.text)}</p>" if section.text else ""
-        picture = f"<figure>{section.picture}</figure>" if section.picture else ""
-        sheet = table(section.sheet) if section.sheet is not None else ""
-        bodies.append(f"<h2>{escape(section.heading)}</h2>{text}{picture}{sheet}")
-    subtitle = f"Monday to Sunday, {question.zone.key}; costs in USD"
-    return page(_title(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
+    channel = next((one for one in all_channels(None, SystemClock()) if one.name == name), None)
+    if channel is None:
+        raise CommandError(f"there is no channel {name}", "see channels.yaml of the catalog")
+    made = review_of(f"rev_by_hand_{now:%Y%m%d%H%M%S}", question, sections, now=now, of="by-hand")
+    body = encoder.encode(made).decode()
+    waiting = Waiting("", made.id, name, body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
+    with working(f"sending to {name}"):
+        answer = channel.send(Envelope(made.id, (waiting,), (), made))
+    if answer.outcome != "sent":
+        raise CommandError(f"{name} did not take it: {answer.reason}", "try: outlay alerts test " + name)
+    err.print(f"sent to {name}", style="dim", markup=False)

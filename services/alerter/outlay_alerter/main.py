@@ -1,5 +1,6 @@
 """Wires the alerter. Run as `python -m outlay_alerter.main`; see settings.py for its environment."""
 
+import threading
 from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
@@ -11,6 +12,7 @@ from outlay_alerter.api.serving import serve
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.channels import near, remote
 from outlay_alerter.leading import LeadingSource
+from outlay_alerter.reviewing import Reviewer
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_alerter.switchboard import Switchboard
@@ -69,6 +71,13 @@ def main() -> None:
     following = _Following(alerter, feed, board)
     source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
     board.start()
+    reviewer = Reviewer(
+        Warehouse(settings.warehouse), clock, lambda: feed.current().catalog,
+        called=board.call, console=settings.console_url,
+    )  # fmt: skip
+    threading.Thread(
+        target=reviewer.run, args=(stop.asked, lambda: source.leads), name="reviews", daemon=True
+    ).start()
     bounds = Bounds(linger=settings.linger_seconds)
     Loop(source, following.handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
     board.join()

@@ -55,6 +55,7 @@ def test_sound_channels_have_no_problem(tmp_path: Path) -> None:
          "no alert comes here: the route on line 1 takes every one", "put that one last"),
         ("reviews", "[growth]", "[pager]", 3, "pager is pagerduty, which shows no review", "slack"),
         ("reviews", "10:30", "25:30", 2, "match pattern", ""),
+        ("channels", "  type: slack\\n", "  type: slack\\n  hide: [user]\\n", 3, "growth hides names", "without hide"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(

@@ -177,6 +177,26 @@ class Store:
         )
         return [Waiting(**row) for row in rows]
 
+    def told(self, start: str) -> bool:
+        """Tell whether a message whose id begins so was decided, whatever became of it."""
+        found = self._warehouse.rows(
+            "SELECT 1 FROM alert_messages WHERE startsWith(message_id, {start:String}) LIMIT 1",
+            {"start": start},
+        )
+        return bool(found)
+
+    def post(
+        self, name: str, channels: Sequence[str], tenant: str, body: bytes, at: datetime, *,
+        state: str = "waiting", reason: str = "",
+    ) -> None:  # fmt: skip
+        """Put a message into the outbox. Repeating it changes nothing: `at` is the same each time, as the id is."""
+        rows = [
+            {"tenant": tenant, "message_id": name, "channel": channel, "body": body.decode(), "state": state,
+             "reason": reason, "due_at": at, "created_at": at}
+            for channel in channels
+        ]  # fmt: skip
+        self._insert("alert_messages", list[dict[str, object]](rows))
+
     def write(self, messages: Sequence[Waiting]) -> None:
         """Note in which bundle each message goes."""
         self._insert("alert_messages", [_row(message) for message in messages])

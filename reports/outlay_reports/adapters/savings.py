@@ -1,0 +1,42 @@
+"""What could be saved, as the repricer found it last, for those who have no prices to look for it themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.sheets import name_of
+from outlay_schemas.money import to_pico
+
+_NEWEST = (
+    "SELECT team, project, sku, what, check, toString(saving) AS saved, events,"
+    " toUnixTimestamp(since) AS low, toUnixTimestamp(until) AS high FROM opportunities"
+    " WHERE (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)}) AND id != ''"
+    " AND (tenant, looked_at) IN (SELECT tenant, max(looked_at) FROM opportunities"
+    " WHERE looked_at < toDateTime64({now:Float64}, 3, 'UTC') GROUP BY tenant)"
+    " AND id NOT IN (SELECT id FROM dismissals FINAL WHERE dismissed)"
+    " ORDER BY saving DESC, id LIMIT {n:UInt32}"
+)
+MOST = 20
+
+
+def newest_savings(warehouse: Warehouse, tenants: Sequence[str], now: datetime) -> Sheet | None:
+    """Return what the newest look of each tenant found, without what was dismissed; None: nothing. Raises Retryable."""
+    bound = {"tenants": list(tenants), "now": now.timestamp(), "n": MOST}
+    found = warehouse.rows(_NEWEST, bound)
+    if not found:
+        return None
+    rows = tuple(
+        Row((name_of(r["team"]), r["project"], r["sku"], r["what"], Spent(to_pico(r["saved"])),
+             _days(r["high"] - r["low"]), r["check"]))
+        for r in found
+    )  # fmt: skip
+    columns = (
+        Column("team", "team"), Column("project", "project"), Column("sku", "of"), Column("what", "what to do"),
+        Column("saving_usd", "saves", "usd"), Column("looked_at", "in"), Column("check", "make sure"),
+    )  # fmt: skip
+    return Sheet("opportunities", "What could be saved", columns, rows)
+
+
+def _days(seconds: int) -> str:
+    return f"{seconds / 86_400:.1f} days" if seconds >= 172_800 else f"{seconds / 3600:.0f} hours"

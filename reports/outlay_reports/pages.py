@@ -1,0 +1,80 @@
+"""A review as a page, and as the few lines that are read where people chat. Both show the numbers of its sections."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+
+from outlay_reports.html import page, table
+from outlay_reports.question import Question
+from outlay_reports.review import Section, word_of
+from outlay_reports.write import people, to_markdown
+
+_TOP = 5
+"""Rows of a table that are said in a short message."""
+_SKIPPED = ("id", "make sure", "such as", "of its cost")
+"""Columns that a short message has no room for."""
+
+
+def title_of(question: Question) -> str:
+    """Return what a review of the question's span is called."""
+    start = question.span.start.astimezone(question.zone)
+    when = (
+        f"on {start:%A}, {start:%Y-%m-%d}"
+        if word_of(question) == "day"
+        else f"in the week of {start:%Y-%m-%d}"
+    )
+    return f"AI costs {when}"
+
+
+def markdown(question: Question, sections: Sequence[Section]) -> str:
+    """Return the page as Markdown."""
+    parts = [f"# {title_of(question)}\n"]
+    for section in sections:
+        sheet = section.sheet and to_markdown(section.sheet).split("\n", 2)[2]
+        body = [part for part in (section.text, sheet) if part]
+        if body:
+            parts.append(f"## {section.heading}\n\n" + "\n\n".join(map(str, body)).rstrip() + "\n")
+    return "\n".join(parts)
+
+
+def html(question: Question, sections: Sequence[Section], now: datetime) -> str:
+    """Return the page as HTML with its plots."""
+    bodies = []
+    for section in sections:
+        text = f"<p>{escape(section.text)}</p>" if section.text else ""
+        picture = f"<figure>{section.picture}</figure>" if section.picture else ""
+        sheet = table(section.sheet) if section.sheet is not None else ""
+        bodies.append(f"<h2>{escape(section.heading)}</h2>{text}{picture}{sheet}")
+    span = "Midnight to midnight" if word_of(question) == "day" else "Monday to Sunday"
+    subtitle = f"{span}, {question.zone.key}; costs in USD"
+    return page(title_of(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
+
+
+def headline(sections: Sequence[Section]) -> str:
+    """Return the sentence that says it all: the total and its change."""
+    return sections[0].text
+
+
+def points(sections: Sequence[Section]) -> list[tuple[str, list[str]]]:
+    """Return what is said after the headline: each heading with a few lines."""
+    found = []
+    for section in sections[1:]:
+        lines = [section.text] if section.text else []
+        if section.sheet is not None and not (section.heading == "Why" and section.text):
+            lines += _lines(section)
+        if lines:
+            found.append((section.heading, lines))
+    return found
+
+
+def _lines(section: Section) -> list[str]:
+    if section.sheet is None:
+        return []
+    head, body = people(section.sheet)
+    kept = [n for n, (title, _) in enumerate(head) if title not in _SKIPPED]
+    rows = [(row, cells) for row, cells in body if row is not section.sheet.total]
+    lines = []
+    for _, cells in rows[:_TOP]:
+        words = [cells[n].strip() for n in kept if cells[n].strip()]
+        lines.append(f"{words[0]}: {' · '.join(words[1:])}" if len(words) > 1 else "".join(words))
+    return [*lines, *([f"and {len(rows) - _TOP} more"] if len(rows) > _TOP else [])]

@@ -1,0 +1,128 @@
+"""Scheduled reviews: the spending of the last day or week, each told once, in a thread of its own.
+
+A review's message has an id of the review and its time, and waits in the outbox as alerts do: a death before it
+was written makes it again, one after that sends it again under the same id, and a second alerter writes the same row.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.domain.delivery import REVIEW
+from outlay_alerter.domain.review import Point, Review
+from outlay_alerter.domain.scheduled import last_due
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.spans import period_of
+from outlay_kit.telemetry import get_logger
+from outlay_kit.warehouse import Warehouse
+from outlay_reports import pages
+from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.savings import newest_savings
+from outlay_reports.question import Question
+from outlay_reports.review import Section, Sources, last_week, review, word_of, yesterday
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import channels as schema
+from outlay_schemas.events import encoder
+
+log = get_logger(__name__)
+
+_LOOK = 15.0
+"""Seconds between two looks for a review that is due."""
+
+
+class Reviewer:
+    """Makes reviews when they are due and puts them into the outbox."""
+
+    def __init__(
+        self, warehouse: Warehouse, clock: Clock, catalog: Callable[[], Catalog], *,
+        called: Callable[[], None] = lambda: None, console: str = "",
+    ) -> None:  # fmt: skip
+        """`called()` is called when there is something to send; `console` is the console's URL."""
+        self._warehouse, self._store, self._clock = warehouse, Store(warehouse), clock
+        self._catalog, self._called, self._console = catalog, called, console.rstrip("/")
+        self._done: set[str] = set()
+
+    def turn(self) -> int:
+        """Make what is due; return how many reviews that were. Raises Retryable."""
+        catalog, now, made = self._catalog(), self._clock.now(), 0
+        for wanted in catalog.reviews:
+            due = last_due(wanted, now)
+            name = f"{REVIEW}{wanted.id}.{int(due.timestamp())}"
+            if name in self._done:
+                continue
+            if not self._store.told(f"{REVIEW}{wanted.id}."):
+                # New: its first message is the next one, not that of a time when nobody had asked for it.
+                self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="sent")
+            elif not self._store.told(name):
+                self._make(wanted, name, due, catalog)
+                made += 1
+            self._done.add(name)
+        return made
+
+    def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
+        question = _question(wanted, due)
+        sources = Sources(Books(self._warehouse), self._warehouse, catalog.budgets)
+        try:
+            savings = newest_savings(self._warehouse, wanted.tenants, due)
+            sections = review(sources, question, due, savings)
+        except Retryable:
+            raise
+        except Exception:
+            # Written down first: it is not made again and again, and does not end each successor, too.
+            reason = "it could not be made: the alerter's log says why"
+            self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="dead", reason=reason)
+            raise
+        body = review_of(name, question, sections, now=due, of=wanted.id, console=self._console)
+        self._store.post(name, wanted.channels, _whose(wanted), encoder.encode(body), due)
+        log.info("a review is made", review=wanted.id, due=due.isoformat())
+        self._called()
+
+    def run(self, stopped: Callable[[], bool], leads: Callable[[], bool]) -> None:
+        """Work until `stopped()`, while `leads()`: of several alerters one makes reviews."""
+        while not stopped():
+            try:
+                if leads():
+                    self.turn()
+            except Retryable as error:
+                log.warning("a review has to wait", error=str(error))
+            except Exception:
+                log.exception("a review failed; ending this process")
+                os._exit(70)  # a thread that ends alone would never be missed
+            self._clock.sleep(_LOOK if not stopped() else 0.0)
+
+
+def review_of(
+    name: str,
+    question: Question,
+    sections: Sequence[Section],
+    *,
+    now: datetime,
+    of: str = "",
+    console: str = "",
+) -> Review:
+    """Return a review as a message."""
+    points = [Point(heading, lines) for heading, lines in pages.points(sections)]
+    day = question.span.start.astimezone(question.zone)
+    by_hand = f" · by hand: outlay review --week {day:%Y-%m-%d}" if word_of(question) == "week" else ""
+    whose = ", ".join(question.tenants) or "everybody"
+    return Review(
+        id=name, review=of, title=pages.title_of(question), headline=pages.headline(sections),
+        points=points, html=pages.html(question, sections, now), link=f"{console}/" if console else "",
+        foot=f"{whose} · {question.zone.key}{by_hand}",
+    )  # fmt: skip
+
+
+def _question(wanted: schema.Review, due: datetime) -> Question:
+    zone = ZoneInfo(wanted.timezone)
+    whole = period_of(due, "week", zone)
+    question = Question(whole, zone, (), {}, tuple(wanted.tenants))
+    span = yesterday(due, question) if wanted.every == "day" else last_week(due, question)
+    return replace(question, span=span)
+
+
+def _whose(wanted: schema.Review) -> str:
+    return ",".join(wanted.tenants)

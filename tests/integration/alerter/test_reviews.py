@@ -1,0 +1,111 @@
+"""Scheduled reviews on the real engine: once a period, through deaths and by two alerters, with the books' numbers."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.integration.alerter.spend import spend
+from tests.unit.alerter.receiver import receiving
+from tests.unit.alerter.test_slack import check as check_slack
+
+from outlay_alerter.adapters.http import Poster
+from outlay_alerter.adapters.slack import Slack
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.couriers import Courier
+from outlay_alerter.domain.addresses import read_networks
+from outlay_alerter.reviewing import Reviewer
+from outlay_kit.clock import FakeClock
+from outlay_kit.spans import Span
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.money import dollars
+from outlay_reports.question import Question, total
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.channels import Review
+
+pytestmark = pytest.mark.stack
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DUE = datetime(2026, 11, 23, 8, tzinfo=UTC)
+"""A Monday, 09:00 in Berlin."""
+WEEKLY = Review(id="weekly", at="09:00", timezone="Europe/Berlin", channels=("slack", "mail"))
+CATALOG = Catalog(revision=1, created_at=DUE, reviews=(WEEKLY,))
+
+
+def reviewer(warehouse: Warehouse, clock: FakeClock, catalog: Catalog = CATALOG) -> Reviewer:
+    return Reviewer(warehouse, clock, lambda: catalog, console="https://outlay.example")
+
+
+def messages(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    rows = warehouse.rows(
+        "SELECT message_id, channel, state FROM alert_messages FINAL ORDER BY created_at, channel"
+    )
+    return [(row["message_id"], row["channel"], row["state"]) for row in rows]
+
+
+def name(at: datetime) -> str:
+    return f"rev_weekly.{int(at.timestamp())}"
+
+
+def test_a_review_is_told_once_a_week_whoever_makes_it_and_however_often_they_die(
+    warehouse: Warehouse,
+) -> None:
+    spend(warehouse, "120", at=DUE - timedelta(days=3))
+    clock = FakeClock(DUE - timedelta(days=1))
+    assert reviewer(warehouse, clock).turn() == 0  # new: nobody had asked for the last one
+    clock.advance(86_400 - 1)
+    first, second = reviewer(warehouse, clock), reviewer(warehouse, clock)
+    assert (first.turn(), second.turn()) == (0, 0)
+    clock.advance(2)
+    assert (first.turn(), first.turn(), second.turn()) == (1, 0, 0)
+    assert reviewer(warehouse, clock).turn() == 0  # started anew
+    expected = [(name(DUE), channel, "waiting") for channel in ("mail", "slack")]
+    assert messages(warehouse)[2:] == expected
+    with receiving() as receiver:
+        receiver.script = [(200, {}, b"ok")]
+        slack = Slack(receiver.url, Poster(read_networks("127.0.0.0/8"), 5))
+        assert Courier(slack, Store(warehouse), clock).turn() == 1
+        first._make(WEEKLY, name(DUE), DUE, CATALOG)  # a second alerter that had not seen the first
+        assert Courier(slack, Store(warehouse), clock).turn() == 0
+    assert len(receiver.got) == 1
+    clock.advance(7 * 86_400)
+    assert reviewer(warehouse, clock).turn() == 1
+    assert messages(warehouse)[-1][0] == name(DUE + timedelta(days=7))
+
+
+def test_its_numbers_are_those_of_the_books(warehouse: Warehouse) -> None:
+    spend(warehouse, "120.25", at=DUE - timedelta(days=3))
+    spend(warehouse, "20", at=DUE - timedelta(days=10))
+    clock = FakeClock(DUE - timedelta(days=7))
+    reviewer(warehouse, clock).turn()
+    clock.advance(7 * 86_400 + 1)
+    reviewer(warehouse, clock).turn()
+    week = Span(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
+    spent = total(Books(warehouse).cells(Question(week, BERLIN, (), {}, ())))
+    with receiving() as receiver:
+        receiver.script = [(200, {}, b"ok")]
+        slack = Slack(receiver.url, Poster(read_networks("127.0.0.0/8"), 5))
+        Courier(slack, Store(warehouse), clock).turn()
+    body = receiver.got[0].body.decode()
+    assert "AI costs in the week of 2026-11-16" in body
+    assert f"The week cost {dollars(spent.cost)} for" in body
+    assert "+$100.25 (+501.2 %)" in body
+    for heading in ("Why", "Who", "Where the month lands", "Alerts", "Data quality"):
+        assert f"*{heading}*" in body
+    check_slack(json.loads(body))
+
+
+def test_a_day_in_another_zone_is_the_day_there(warehouse: Warehouse) -> None:
+    daily = Review(id="daily", every="day", at="07:30", timezone="America/New_York", channels=("slack",))
+    catalog = Catalog(revision=1, created_at=DUE, reviews=(daily,))
+    at = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+    spend(warehouse, "7", at=datetime(2026, 11, 23, 5, 1, tzinfo=UTC))
+    spend(warehouse, "1", at=datetime(2026, 11, 24, 5, 1, tzinfo=UTC))
+    clock = FakeClock(at - timedelta(hours=1))
+    reviewer(warehouse, clock, catalog).turn()
+    clock.advance(3601)
+    assert reviewer(warehouse, clock, catalog).turn() == 1
+    (row,) = warehouse.rows("SELECT body FROM alert_messages FINAL WHERE state = 'waiting'")
+    assert "The day cost $7.00" in row["body"]
+    assert "on Monday, 2026-11-23" in row["body"]
