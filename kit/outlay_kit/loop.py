@@ -2,11 +2,16 @@
 
 The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets
 committed. A crash, or an exception, anywhere before that makes the work be done again.
+
+A handler may put part of a batch off (docs/adr/0013). It then says with `settled` how many of the batches that
+it was given are durable; those after that stay uncommitted, and it is called, with or without records, until
+none is open.
 """
 
 import random
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -18,14 +23,14 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
 from outlay_kit.health import Health
-from outlay_kit.kafka import Batch, Record, RecordSource
+from outlay_kit.kafka import Batch, Committable, Partition, Record, RecordSource
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 T = TypeVar("T")
 
 BATCHES = Counter("outlay_batches_total", "Batches handled and committed")
-RECORDS = Counter("outlay_records_total", "Kafka records handled and committed")
+RECORDS = Counter("outlay_records_total", "Kafka records handled")
 RETRIES = Counter("outlay_retries_total", "Times the loop backed off because the world was away")
 HANDLE_SECONDS = Histogram("outlay_handle_seconds", "Seconds to make a batch durable, retries not counted")
 LAG = Gauge("outlay_lag_records", "Records of the owned partitions still to be read, when last asked")
@@ -101,8 +106,13 @@ class Loop:
         bounds: Bounds | None = None,
         backoff: Backoff | None = None,
         pace: Callable[[], float] = lambda: 0.0,
+        settled: Callable[[], int] | None = None,
     ) -> None:
-        """`pace()` returns seconds that a batch should gather at least: longer where a batch costs much."""
+        """`pace()` returns seconds that a batch should gather at least: longer where a batch costs much.
+
+        `settled()` returns how many of the batches with records, counted from the first, are durable; without it
+        each is when `handle` returns.
+        """
         self._source = source
         self._handle = handle
         self._clock = clock
@@ -111,8 +121,12 @@ class Loop:
         self._bounds = bounds or Bounds()
         self._backoff = backoff or Backoff()
         self._pace = pace
-        health.watch(lambda: self._pending)
+        self._handled = 0
+        self._settled = settled or (lambda: self._handled)
+        self._open: deque[tuple[int, Committable]] = deque()
+        """Batches that were handled and are not committed, by their number."""
         self._pending = False
+        health.watch(lambda: self._pending)
 
     def run(self) -> None:
         """Work until asked to stop; then leave the group. Any error but Retryable ends it too."""
@@ -125,28 +139,40 @@ class Loop:
             self._source.close()
 
     def turn(self) -> None:
-        """Gather one batch, make it durable, commit it."""
+        """Gather one batch, hand it over, commit what is durable."""
         batch = self.gather()
         self._health.ready = True
-        if not batch.records:
+        if not batch.records and not self._open:
             self._note_lag()
             return
         self._pending = True
         failpoint("after_poll")
         with HANDLE_SECONDS.time():
             self._persist(lambda: self._handle(batch))
-        self._persist(lambda: self._source.commit(batch.committable))
-        failpoint("after_commit")
-        BATCHES.inc()
-        RECORDS.inc(len(batch.records))
-        self._pending = False
+        if batch.records:
+            self._handled += 1
+            self._open.append((self._handled, batch.committable))
+            RECORDS.inc(len(batch.records))
+        self._commit()
         self._note_lag()
+
+    def _commit(self) -> None:
+        """Commit, at once, all batches that are durable."""
+        durable = self._settled()
+        offsets: dict[Partition, int] = {}
+        while self._open and self._open[0][0] <= durable:
+            for partition, offset in self._open.popleft()[1].offsets.items():
+                offsets[partition] = max(offset, offsets.get(partition, 0))
+            BATCHES.inc()
+        if offsets:
+            self._persist(lambda: self._source.commit(Committable(offsets)))
+            failpoint("after_commit")
 
     def _note_lag(self) -> None:
         """Remember the lag for the watchdog, which runs in another thread and must not touch the source."""
         lag = self._persist(self._source.lag)
         LAG.set(lag)
-        self._pending = lag > 0
+        self._pending = lag > 0 or bool(self._open)
         self._health.progress()
 
     def _persist(self, action: Callable[[], T]) -> T:
@@ -154,7 +180,8 @@ class Loop:
 
     def gather(self) -> Batch:
         """Poll until something comes or `idle` passes, then until the batch is full or old enough."""
-        first = self._persist(lambda: self._source.poll(self._bounds.idle))
+        idle = 0.0 if self._open else self._bounds.idle
+        first = self._persist(lambda: self._source.poll(idle))
         if not first.records:
             return first
         records: list[Record] = list(first.records)

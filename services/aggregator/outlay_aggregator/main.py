@@ -43,6 +43,7 @@ def main() -> None:
         rollup_share=settings.rollup_share,
         max_linger=settings.max_linger_seconds,
         cells=settings.user_cells,
+        late=settings.late_minutes,
         retention=timedelta(days=settings.retention_days),
     )
     _follow_watermark(settings, clock)
@@ -50,7 +51,14 @@ def main() -> None:
     aggregator = Aggregator(books, sink, clock, limits, health.progress)
     bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
     Loop(
-        source, aggregator.handle, clock=clock, health=health, stop=stop, bounds=bounds, pace=aggregator.pace
+        source,
+        aggregator.handle,
+        clock=clock,
+        health=health,
+        stop=stop,
+        bounds=bounds,
+        pace=aggregator.pace,
+        settled=aggregator.settled,
     ).run()
     sink.close()
 

@@ -12,6 +12,7 @@ WINDOWS = Counter("outlay_windows_total", "Windows recomputed", ["grain"])
 DIRTY = Histogram(
     "outlay_dirty_minutes", "Minutes that a batch dirtied", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10_000)
 )
+LATE = Gauge("outlay_late_minutes", "Old minutes that wait to be recomputed, so that the live ones need not")
 CONFLICTS = Counter(
     "outlay_conflicts_total", "Rows found that differ under one identity, each time they are found"
 )

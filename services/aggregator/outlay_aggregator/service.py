@@ -6,13 +6,16 @@
 4. publish each window
 5. (the loop) commit
 
+Old minutes, which a backfill brings by the ten thousand, may be put off to later turns, so that the live ones
+are not; the batches that they came in stay uncommitted until then (docs/adr/0013).
+
 A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per
 identity, and a window is a function of the ledger.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -20,21 +23,16 @@ import msgspec
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain import heads, letters
-from outlay_aggregator.domain.crowds import Crowd, Watched
 from outlay_aggregator.domain.heads import BadLine
-from outlay_aggregator.domain.statements import OTHER
-from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen, window_of
+from outlay_aggregator.domain.late import Late
+from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
+from outlay_aggregator.lookout import Finder, Lookout
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
-from outlay_kit.telemetry import get_logger
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
-
-log = get_logger(__name__)
-MOST_NAMED = 100
-"""Producers that the metric of crowded minutes tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,17 @@ class Limits:
     max_linger: float = 1.0
     cells: int = 1000
     """Cells of a minute past which its largest producer is named."""
+    late: int = 1000
+    """Old minutes that a turn recomputes; what more there are waits for the next."""
+    most_late: int = 100_000
+    """Old minutes that may wait; past it a turn recomputes as many more."""
+    live: timedelta = timedelta(hours=2)
+    """Minutes from so long ago on are never put off."""
     retention: timedelta = timedelta(days=RETENTION_DAYS)
     """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 
 
-class BookKeeper(Protocol):
+class BookKeeper(Finder, Protocol):
     """Where the books are kept: `adapters.books.Books`."""
 
     def append(self, table: str, lines: bytes) -> None:
@@ -59,18 +63,6 @@ class BookKeeper(Protocol):
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         """Compute windows anew, store them, return one `RollupWindow` a line. Raises Retryable."""
-        ...
-
-    def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
-        """Return the minutes that have more rows than the events `counted`. Raises Retryable."""
-        ...
-
-    def keep_conflicts(self, minutes: Sequence[Window]) -> int:
-        """Write down what differs under one identity; return how many rows that are. Raises Retryable."""
-        ...
-
-    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
-        """Write down, and return, who makes most cells of minutes that have too many. Raises Retryable."""
         ...
 
 
@@ -91,25 +83,52 @@ class Aggregator:
         self._clock = clock
         self._limits = limits or Limits()
         self._pace = 0.0
+        self._batches = 0
+        self._late = Late(self._limits.late, self._limits.most_late)
         self._progress = progress
-        self._watched = Watched(self._limits.cells)
-        self._named: set[tuple[str, str]] = set()
+        self._lookout = Lookout(books, self._limits.cells)
 
     def pace(self) -> float:
         """Return how long the next batch should gather so that recomputing keeps to its share of the time."""
         return self._pace
 
+    def settled(self) -> int:
+        """Return how many batches with records, from the first on, are durable in all that came of them."""
+        return self._late.settled(self._batches)
+
     def handle(self, batch: Batch) -> None:
-        """Make a batch durable: ledger, rollups, messages. Raises Retryable: then commit none of it."""
+        """Make a batch durable: ledger, rollups, messages; but for old minutes that are put off (`settled`).
+
+        An empty batch works on what was put off. Raises Retryable: then commit none of it.
+        """
         started = self._clock.monotonic()
         refused = [record for record in batch.records if record.topic == DEAD_LETTER.name]
         minutes = self._write([record for record in batch.records if record.topic != DEAD_LETTER.name])
         self._store_letters(refused)
         failpoint("after_ledger")
         written = self._clock.monotonic()
+        live = self._put_off(minutes)
+        if live:
+            self._roll_up(live)
+        if batch.records:
+            self._note(started, written, self._clock.monotonic(), len(minutes))
+        self._catch_up()
+        self._batches += bool(batch.records)
+
+    def _put_off(self, minutes: set[Window]) -> set[Window]:
+        """Keep old minutes for `_catch_up`; return the others."""
+        since = int((self._clock.now() - self._limits.live).timestamp())
+        live = {minute for minute in minutes if minute.start >= since}
+        self._late.put_off(minutes - live, self._batches + 1)
+        return live
+
+    def _catch_up(self) -> None:
+        """Recompute some of the minutes that were put off, those that wait longest first."""
+        minutes = self._late.due()
         if minutes:
             self._roll_up(minutes)
-        self._note(started, written, self._clock.monotonic(), len(minutes))
+            self._late.done(minutes)
+        metrics.LATE.set(len(self._late))
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Steps 1 and 2. Return the dirty minutes."""
@@ -195,7 +214,7 @@ class Aggregator:
                 self._publish(grain, lines)
                 self._progress()
                 if grain == "minute":
-                    self._look_at([_count_decoder.decode(line) for line in lines])
+                    self._lookout.look(lines)
         failpoint("after_rollup")
 
     def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
@@ -218,38 +237,6 @@ class Aggregator:
         except OversizeError:
             deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
 
-    def _look_at(self, windows: Sequence["_Counted"]) -> None:
-        """Keep what came twice and differs, before the engine merges it to one row; name who crowds a minute.
-
-        Minutes in which nothing came twice, which is nearly all, cost one count.
-        """
-        minutes = {window_of(w.tenant, w.window, "minute"): w.groups for w in windows}
-        counted = {window: sum(g.events for g in groups) for window, groups in minutes.items()}
-        repeated = self._books.repeated(counted)
-        if repeated and (rows := self._books.keep_conflicts(repeated)):
-            metrics.CONFLICTS.inc(rows)
-            log.warning("events under one identity differ; see: outlay audit", rows=rows)
-        crowded = [
-            window
-            for window, groups in minutes.items()
-            if self._watched.due(window, (g.user for g in groups), [g.events for g in groups])
-        ]
-        for crowd in self._books.keep_crowds(crowded) if crowded else ():
-            self._name(crowd)
-
-    def _name(self, crowd: Crowd) -> None:
-        """Say who it is. A metric has few labels, so that the hundredth producer shares one with all after it."""
-        who = (crowd.tenant, crowd.source[:200])
-        if who not in self._named and len(self._named) >= MOST_NAMED:
-            who = (OTHER, OTHER)
-        self._named.add(who)
-        metrics.CROWDED.labels(*who).set(crowd.cells)
-        log.warning(
-            "a producer sends more values in a minute than its rollup names",
-            tenant=crowd.tenant, source=crowd.source[:200], dimension=crowd.dimension, distinct=crowd.distinct,
-            cells=crowd.cells, events=crowd.events,
-        )  # fmt: skip
-
     def _note(self, started: float, written: float, done: float, minutes: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
@@ -261,17 +248,3 @@ class Aggregator:
 
 class _Tenant(msgspec.Struct):
     tenant: str
-
-
-class _Group(msgspec.Struct):
-    user: str
-    events: int
-
-
-class _Counted(msgspec.Struct):
-    tenant: str
-    window: datetime
-    groups: list[_Group]
-
-
-_count_decoder = msgspec.json.Decoder(_Counted)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(default=64 * 2**20, ge=2**20)
     window_chunk: int = Field(default=200, ge=1, le=5000)
     """Windows recomputed by one statement."""
+    late_minutes: int = Field(default=1000, ge=1)
+    """Minutes older than two hours that are recomputed before the live ones have their turn again."""
     user_cells: int = Field(default=1000, ge=0)
     """Cells with a user's name that a window may have; past it, (other). All writers must agree."""
     log_level: str = "INFO"

@@ -173,6 +173,7 @@ class World:
             health=Health(clock, 60),
             stop=stop,
             bounds=Bounds(max_records=4),
+            settled=service.settled,
         )
         loop.run()
 

@@ -11,7 +11,8 @@ from outlay_aggregator.domain.crowds import Watched
 from outlay_aggregator.domain.heads import BadLine
 from outlay_aggregator.domain.statements import OTHER
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.service import MOST_NAMED, Limits
+from outlay_aggregator.lookout import MOST_NAMED
+from outlay_aggregator.service import Limits
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
 from outlay_schemas.events import RollupGroup, encoder, rollup_window_decoder
@@ -20,6 +21,7 @@ from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 MINUTE = 1_795_482_120
 """2026-11-24T01:02:00Z"""
+LIVE = line(time="2026-11-24T11:59:30Z")
 
 
 def test_the_ledger_then_minutes_hours_days_each_published() -> None:
@@ -207,7 +209,7 @@ def test_minutes_in_which_something_came_twice_are_searched_for_conflicts() -> N
 def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> None:
     rig = Rig(Limits(rollup_share=0.1, max_linger=5))
     assert rig.aggregator.pace() == 0
-    rig.handle(line())
+    rig.handle(LIVE)
     assert rig.aggregator.pace() == 0
 
     def slow(seconds: float) -> None:
@@ -218,10 +220,10 @@ def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> 
         rig.books.groups = groups
 
     slow(0.3)
-    rig.handle(line())
+    rig.handle(LIVE)
     assert rig.aggregator.pace() == pytest.approx(3 - 0.3)
     slow(60)
-    rig.handle(line())
+    rig.handle(LIVE)
     assert rig.aggregator.pace() == 5
 
 
@@ -261,3 +263,51 @@ def test_of_minutes_looked_at_the_oldest_is_forgotten() -> None:
     assert all(watched.due(window, ["u"], [1]) for window in windows)
     assert not watched.due(windows[2], ["u"], [1])
     assert watched.due(windows[0], ["u"], [1])
+
+
+OLD = "2026-11-01T00:{:02}:00Z"
+
+
+def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
+    rig = Rig(Limits(late=2, chunk=50))
+    rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(5)), LIVE)
+    assert [len(windows) for grain, windows in rig.books.recomputed if grain == "minute"] == [1, 2]
+    assert rig.aggregator.settled() == 0
+    rig.handle(LIVE)  # its batch waits for the one before it
+    assert [len(windows) for grain, windows in rig.books.recomputed if grain == "minute"] == [1, 2, 1, 2]
+    assert rig.aggregator.settled() == 0
+    rig.handle()
+    assert rig.aggregator.settled() == 2
+    recomputed = [w.start for grain, windows in rig.books.recomputed if grain == "minute" for w in windows]
+    assert len(set(recomputed)) == 6
+
+
+def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first_batch() -> None:
+    rig = Rig(Limits(late=1))
+    rig.handle(line("a", time=OLD.format(1)), line("b", time=OLD.format(2)))
+    rig.handle(line("c", time=OLD.format(1)), line("d", time=OLD.format(3)))
+    assert rig.aggregator.settled() == 1
+    rig.handle()
+    assert rig.aggregator.settled() == 2
+
+
+def test_more_old_minutes_than_may_wait_are_recomputed_at_once() -> None:
+    rig = Rig(Limits(late=1, most_late=2))
+    rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(10)))
+    assert sum(len(windows) for grain, windows in rig.books.recomputed if grain == "minute") == 8
+
+
+def test_what_was_put_off_is_tried_again_after_the_engine_was_away() -> None:
+    rig = Rig(Limits(late=1))
+    away = [True]
+
+    def groups(window: Window) -> list[RollupGroup]:
+        if away and away.pop():
+            raise Retryable("away")
+        return [group()]
+
+    rig.books.groups = groups
+    with pytest.raises(Retryable):
+        rig.handle(line(time=OLD.format(1)))
+    rig.handle(line(time=OLD.format(1)))
+    assert rig.aggregator.settled() == 1

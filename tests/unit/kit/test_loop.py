@@ -254,3 +254,36 @@ def test_persist_gives_the_answer_and_lets_other_errors_through() -> None:
 
     with pytest.raises(Stopped):
         persist(away, rig.clock, rig.health, rig.stop)
+
+
+def test_a_batch_that_is_put_off_is_committed_when_it_is_settled_and_not_before() -> None:
+    rig = Rig()
+    settled, turns = [0], []
+
+    def handle(batch: Batch) -> None:
+        turns.append(len(batch.records))
+        settled[0] = {1: 0, 2: 0, 3: 1, 4: 2}[len(turns)]
+
+    loop = rig.loop(handle, settled=lambda: settled[0])
+    for n in range(2):
+        rig.broker.append("t", b"%d" % n)
+        loop.turn()
+        assert rig.committed() == 0
+    loop.turn()  # with no record: it works on what was put off
+    assert rig.committed() == 1
+    loop.turn()
+    assert rig.committed() == 2
+    loop.turn()
+    assert turns == [1, 1, 0, 0]
+
+
+def test_several_batches_that_are_settled_at_once_are_one_commit() -> None:
+    rig = Rig()
+    settled = [0]
+    loop = rig.loop(lambda _: None, settled=lambda: settled[0])
+    for n in range(3):
+        rig.broker.append("t", b"%d" % n)
+        loop.turn()
+    settled[0] = 3
+    loop.turn()
+    assert rig.broker.committed("g") == {("t", 0): 3}

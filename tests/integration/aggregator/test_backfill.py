@@ -1,0 +1,64 @@
+"""A backfill of many old minutes, on the real engine: the live minute is counted before it is done."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from tests.integration.aggregator.books_fixtures import (
+    GROUP,
+    START,
+    World,
+    cost_event,
+    expected,
+    lines,
+    stored,
+)
+
+from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.windows import GRAINS
+from outlay_aggregator.service import Aggregator, Limits
+from outlay_kit.clock import FakeClock
+from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
+from outlay_kit.health import Health
+from outlay_kit.loop import Bounds, Loop, Stop
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
+    warehouse: Warehouse,
+) -> None:
+    world = World(warehouse, FakeBroker(1))
+    old = [
+        cost_event("backfill", f"old{n}", START - timedelta(days=90) + timedelta(minutes=n))
+        for n in range(3000)
+    ]
+    live = [cost_event("backfill", f"live{n}", START, "2") for n in range(3)]
+    clock = FakeClock(START)
+    source = FakeSource(world.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
+    service = Aggregator(
+        Books(world.warehouse, 1000), FakeSink(world.broker), clock, Limits(late=400, chunk=400)
+    )
+    loop = Loop(
+        source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,
+        bounds=Bounds(max_records=1),
+    )  # fmt: skip
+    world.send(lines(old))
+    for event in live:
+        world.send(lines([event]))
+    loop.turn()
+    seen = []
+    for _ in live:
+        loop.turn()
+        seen.append(
+            sum(m[0] for c, m in stored(world.warehouse, "backfill", "minute").items() if c[0] == START)
+        )
+        assert world.broker.committed(GROUP) == {}  # the backfill is not done
+    assert seen == [Decimal(2), Decimal(4), Decimal(6)]
+    for _ in range(4):
+        loop.turn()
+    assert sum(world.broker.committed(GROUP).values()) == 4
+    for grain in GRAINS:
+        assert stored(world.warehouse, "backfill", grain) == expected([*old, *live], grain)
