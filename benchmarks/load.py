@@ -19,9 +19,9 @@ import psutil
 import uvloop
 
 from outlay_kit.clock import SystemClock
-from outlay_kit.kafka import create_topics
 from outlay_kit.keys import KeyFile
 from outlay_kit.settings import KafkaSettings
+from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 
 

@@ -21,9 +21,10 @@ from outlay.embedded.kafka import KafkaBroker
 from outlay.embedded.ports import free_port
 from outlay.embedded.progress import Silent
 from outlay_kit.clock import SystemClock
-from outlay_kit.kafka import KafkaSource, Record, create_topics
+from outlay_kit.kafka import KafkaSource, Record
 from outlay_kit.keys import KeyFile
 from outlay_kit.settings import KafkaSettings
+from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 
 

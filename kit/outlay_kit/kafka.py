@@ -25,7 +25,6 @@ from outlay_schemas.topics import MAX_RECORD_BYTES, Topic
 with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 warns of
     warnings.filterwarnings("ignore", r"(read|open)_text is deprecated", DeprecationWarning)
     from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import KafkaAdminClient
     from kafka.errors import (
         CommitFailedError,
         IllegalArgumentError,
@@ -36,7 +35,6 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
         MessageSizeTooLargeError,
         RebalanceInProgressError,
         RecordListTooLargeError,
-        TopicAlreadyExistsError,
         UnknownMemberIdError,
         UnsupportedCodecError,
     )
@@ -44,7 +42,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
 
 __all__ = [
     "Batch", "Committable", "KafkaSink", "KafkaSource", "OversizeError", "Partition", "Record", "RecordSink",
-    "RecordSource", "create_topics", "deliver", "read_compacted",
+    "RecordSource", "deliver", "read_compacted",
 ]  # fmt: skip
 
 log = get_logger(__name__)
@@ -74,7 +72,7 @@ class KafkaSource:
             "fetch_max_wait_ms": 100,
             "session_timeout_ms": 10_000,
         }
-        with _away(f"Kafka does not answer at {settings.bootstrap}"):
+        with away(f"Kafka does not answer at {settings.bootstrap}"):
             self._consumer: Any = KafkaConsumer(
                 group_id=group, **{**defaults, **settings.client_options(), **options}
             )
@@ -93,7 +91,7 @@ class KafkaSource:
 
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds."""
-        with _away("Kafka does not answer"):
+        with away("Kafka does not answer"):
             self._finish_rejoin()
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
         return Batch([_record(r) for part in answer.values() for r in part])
@@ -125,7 +123,7 @@ class KafkaSource:
         }
         if not offsets:
             return
-        with _away("offsets could not be committed"):
+        with away("offsets could not be committed"):
             try:
                 self._consumer.commit(offsets, timeout_ms=15_000)
             except _LOST:
@@ -134,7 +132,7 @@ class KafkaSource:
     def lag(self) -> int:
         """Return the records still to be read, by the newest high-water marks seen."""
         total = 0
-        with _away("Kafka does not answer"):
+        with away("Kafka does not answer"):
             for partition in self._consumer.assignment():
                 high = self._consumer.highwater(partition)
                 if high is None:  # nothing was fetched yet, so that its position may have to be asked for
@@ -167,7 +165,7 @@ class KafkaSink:
             "delivery_timeout_ms": 30_000,
             "request_timeout_ms": 10_000,
         }
-        with _away(f"Kafka does not answer at {settings.bootstrap}"):
+        with away(f"Kafka does not answer at {settings.bootstrap}"):
             self._producer: Any = KafkaProducer(**{**defaults, **settings.client_options(), **options})
 
     def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
@@ -184,7 +182,7 @@ class KafkaSink:
 
     def require(self, topics: Sequence[str]) -> None:
         """Learn where `topics` are, so that no `send` has to wait for that. Raises Retryable."""
-        with _away("Kafka does not answer"):
+        with away("Kafka does not answer"):
             for topic in topics:
                 self._producer.partitions_for(topic)
 
@@ -197,7 +195,7 @@ class KafkaSink:
 
 
 @contextmanager
-def _away(what: str) -> Iterator[None]:
+def away(what: str) -> Iterator[None]:
     """Say Retryable for what Kafka's client raises, but for our own mistakes."""
     try:
         yield
@@ -219,22 +217,6 @@ def _as_ours(error: BaseException) -> BaseException:
     return Retryable(f"Kafka did not take the record: {error}")
 
 
-def create_topics(settings: KafkaSettings, topics: Sequence[Topic], replication: int = 1) -> None:
-    """Create the topics that do not exist yet. Raises Retryable if the broker is away."""
-    with _away(f"Kafka does not answer at {settings.bootstrap}"):
-        admin: Any = KafkaAdminClient(**settings.client_options())
-    try:
-        with _away("topics could not be created"):
-            for topic in topics:
-                new = {"num_partitions": topic.partitions, "replication_factor": replication}
-                try:
-                    admin.create_topics({topic.name: {**new, "configs": topic.config}})
-                except TopicAlreadyExistsError:
-                    continue
-    finally:
-        admin.close()
-
-
 def read_compacted(
     settings: KafkaSettings, topic: str, on_record: Callable[[Record], None], stop: Callable[[], bool]
 ) -> None:
@@ -243,7 +225,7 @@ def read_compacted(
     No group: every process reads it all. Returns when `stop()` says so. Raises Retryable only at the start.
     """
     options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 500}
-    with _away(f"Kafka does not answer at {settings.bootstrap}"):
+    with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
     try:
         consumer.assign([TopicPartition(topic, 0)])
@@ -274,7 +256,7 @@ def read_newest(
     goes on at the end. Raises Retryable.
     """
     options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 200, "max_poll_records": most}
-    with _away(f"Kafka does not answer at {settings.bootstrap}"):
+    with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
         try:
             consumer.assign([TopicPartition(topic.name, n) for n in range(topic.partitions)])

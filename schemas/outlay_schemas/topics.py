@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MAX_RECORD_BYTES = 16 * 2**20
-"""Largest record any topic takes; the catalog is the largest."""
+"""Largest record any topic takes but that of dead letters; the catalog is the largest."""
+MAX_LETTER_BYTES = 24 * 2**20
+"""Largest dead letter: the largest record there is, in base64, which no compression makes smaller than it was."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,11 @@ _KEEP_WEEK = {"retention.ms": str(7 * 86_400_000), "max.message.bytes": str(MAX_
 _COMPACT = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
 USAGE_EVENTS = Topic("usage.events", 4, _KEEP_WEEK)
-DEAD_LETTER = Topic("usage.dead-letter", 1, {**_KEEP_WEEK, "retention.ms": str(30 * 86_400_000)})
+DEAD_LETTER = Topic(
+    "usage.dead-letter",
+    1,
+    {"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(MAX_LETTER_BYTES)},
+)
 COST_EVENTS = Topic("cost.events", 4, _KEEP_WEEK)
 ROLLUPS = Topic("cost.rollups", 1, {**_KEEP_WEEK, "retention.ms": str(86_400_000)})
 ALERTS = Topic("cost.alerts", 1, _KEEP_WEEK)

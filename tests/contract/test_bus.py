@@ -21,10 +21,10 @@ from outlay_kit.kafka import (
     Record,
     RecordSink,
     RecordSource,
-    create_topics,
     deliver,
 )
 from outlay_kit.settings import KafkaSettings
+from outlay_kit.topics import create_topics
 from outlay_schemas.topics import Topic
 
 from kafka import KafkaProducer  # isort: skip (outlay_kit.kafka takes care of its warnings)
@@ -260,3 +260,14 @@ def test_records_without_a_key_are_all_read(bus: Bus) -> None:
 
 def test_closing_without_having_joined_is_no_error(bus: Bus) -> None:
     bus.join().close()
+
+
+def test_a_topic_of_an_older_release_is_made_to_take_larger_records(request: pytest.FixtureRequest) -> None:
+    settings = _settings(request)
+    name = f"contract-{uuid.uuid4().hex}"
+    create_topics(settings, [Topic(name, 1, {"max.message.bytes": str(2**20)})])
+    create_topics(settings, [Topic(name, 1, {"max.message.bytes": str(3 * 2**20)})])
+    create_topics(settings, [Topic(name, 1, {"max.message.bytes": str(2**20)})])  # never smaller
+    sink = KafkaSink(settings, compression_type=None)
+    deliver(sink, name, [b"x" * 2 * 2**20])
+    sink.close()

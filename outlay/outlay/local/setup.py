@@ -6,9 +6,9 @@ from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.kafka import create_topics
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 
 

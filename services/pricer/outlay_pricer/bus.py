@@ -17,12 +17,10 @@ from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
 from outlay_pricer.settings import Settings
-from outlay_schemas.topics import MAX_RECORD_BYTES
+from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
 
 log = get_logger(__name__)
 
-LETTER_BYTES = MAX_RECORD_BYTES * 3 // 2
-"""A dead letter holds the largest record there is, in base64."""
 _AWAY = (KafkaConnectionError, KafkaTimeoutError)
 
 
@@ -46,7 +44,7 @@ def faust_app(settings: Settings) -> faust.App:
         "producer_linger": 0.0,
         "producer_compression_type": "zstd",  # its lz4 is set to level 9, eight times slower
         "producer_max_batch_size": 2**20,
-        "producer_max_request_size": LETTER_BYTES,
+        "producer_max_request_size": MAX_LETTER_BYTES,
         "producer_request_timeout": settings.deliver_seconds,
         "stream_buffer_maxsize": 256,  # Faust sleeps 1 s when it is full: what is left must last for that
         "stream_wait_empty": False,

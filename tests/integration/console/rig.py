@@ -21,11 +21,11 @@ from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.clock import FakeClock
-from outlay_kit.kafka import create_topics
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.spans import Span
+from outlay_kit.topics import create_topics
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert, Contributor

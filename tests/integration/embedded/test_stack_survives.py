@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from outlay.embedded.lock import holder
-from outlay_kit.kafka import KafkaSink, KafkaSource, create_topics, deliver
+from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
 from outlay_kit.settings import KafkaSettings
+from outlay_kit.topics import create_topics
 from outlay_schemas.topics import ALERTS
 
 pytestmark = pytest.mark.stack

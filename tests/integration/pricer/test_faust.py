@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from tests.processes import until
 
-from outlay_kit.kafka import KafkaSink, create_topics, deliver
+from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.settings import KafkaSettings
+from outlay_kit.topics import create_topics
 from outlay_pricer.progress import GroupProgress
 from outlay_schemas.topics import Topic
 

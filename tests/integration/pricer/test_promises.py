@@ -19,7 +19,7 @@ from outlay_kit.settings import KafkaSettings
 from outlay_pricer.progress import GroupProgress
 from outlay_schemas.catalog import encode_catalog
 from outlay_schemas.events import CostEvent, DeadLetter, cost_event_decoder, dead_letter_decoder
-from outlay_schemas.topics import CATALOG, COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import CATALOG, COST_EVENTS, DEAD_LETTER, MAX_RECORD_BYTES, USAGE_EVENTS
 
 pytestmark = pytest.mark.stack
 
@@ -76,7 +76,7 @@ def test_every_event_is_priced_and_poison_neither_blocks_nor_vanishes(
     pricer = Pricer(kafka, tmp_path)
     pricer.start()
     poison = b'{"tenant":"%s","id":7}' % pricer.tenant.encode()
-    huge = b"\xff" + pricer.tenant.encode() + os.urandom(12 * 2**20).replace(b"\n", b"_")
+    huge = b"\xff" + pricer.tenant.encode() + os.urandom(MAX_RECORD_BYTES - 4096).replace(b"\n", b"_")
     padded = {f"{n:02d}": "x" * 256 for n in range(60)}
     large = b"\n".join(pricer.usage(f"large{n}", tags=padded) for n in range(800))
     pricer.feed(

@@ -17,7 +17,7 @@ from outlay.catalog import load_default
 from outlay.catalog.publish import publish
 from outlay.main import app
 from outlay_kit.clock import SystemClock
-from outlay_kit.kafka import create_topics
+from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.catalog.watch import Budget

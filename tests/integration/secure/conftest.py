@@ -5,7 +5,7 @@ from tests.processes import end_all, prepare
 from tests.secure import DIRECT, Encrypted, Secure, encrypted
 from tests.stack import Stack
 
-from outlay_kit.kafka import create_topics
+from outlay_kit.topics import create_topics
 from outlay_schemas.topics import usage_topic
 
 
