@@ -17,6 +17,13 @@ def allocated_sheet(question: Question, found: Allocation) -> Sheet:
     depth = len(question.by)
     own = tree(found.own, depth)
     shared = tree([Cell(0, part.keys, Sums(part.cost)) for part in found.received], depth)
+    names = [name for name, pool in found.pools.items() if pool.events]
+    parts = {
+        name: _by_keys(
+            tree([Cell(0, p.keys, Sums(p.cost)) for p in found.received if p.split == name], depth)
+        )
+        for name in names
+    }
     whole = own.sums.cost + shared.sums.cost
     by_keys: dict[Keys, tuple[Sums, int]] = {
         (): (own.sums, shared.sums.cost),
@@ -27,15 +34,16 @@ def allocated_sheet(question: Question, found: Allocation) -> Sheet:
 
     def row(keys: Keys) -> Row:
         sums, part = by_keys[keys]
-        names = (*map(name_of, keys), *[None] * (depth - len(keys)))
+        told = (*map(name_of, keys), *[None] * (depth - len(keys)))
         both = sums.cost + part
         values = (
-            *names,
+            *told,
             Spent(sums.cost, sums.unpriced),
             Spent(part),
             Spent(both, sums.unpriced),
             share(both, whole),
             sums.events,
+            *(Spent(parts[split].get(keys, 0)) for split in names),
         )
         return Row(values, len(keys) - 1, len(keys) == depth)
 
@@ -43,6 +51,7 @@ def allocated_sheet(question: Question, found: Allocation) -> Sheet:
         *(Column(name, name.replace("_", " ")) for name in question.by),
         Column("own_usd", "own", "usd"), Column("shared_usd", "shared", "usd"), Column("cost_usd", "cost", "usd"),
         Column("share", "share", "share"), Column("events", "events", "count"),
+        *(Column(f"shared_usd.{name}", f"of {name}", "usd", wide=len(names) < 2) for name in names),
     )  # fmt: skip
     pools = [f"{dollars(pool.cost)} of {name} is shared" for name, pool in found.pools.items() if pool.events]
     notes = (
@@ -52,6 +61,11 @@ def allocated_sheet(question: Question, found: Allocation) -> Sheet:
     title = heading("Showback with shared costs", question.span, question)
     rows = tuple(row(keys) for keys in _ordered(by_keys))
     return Sheet("showback", title, columns, rows, row(()), notes, facts(question), tree=depth)
+
+
+def _by_keys(root: Node) -> dict[Keys, int]:
+    """Return the cost of each node, and of all under ()."""
+    return {(): root.sums.cost, **{node.keys: node.sums.cost for node in walk(root)}}
 
 
 def _ordered(by_keys: Mapping[Keys, tuple[Sums, int]]) -> list[Keys]:

@@ -4,12 +4,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
+from hashlib import blake2b
 
+from outlay_kit.spans import Span
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.question import Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.money import to_usd
 
 _DATED = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|\d{6})(?=$|[-:.])")
 _BEFORE = re.compile(
@@ -201,3 +205,29 @@ def _alone(models: Iterable[ModelPair]) -> list[str]:
 def _named(models: Sequence[ModelPair]) -> str:
     names = ", ".join(model.model for model in models[:5])
     return f"{names} and {len(models) - 5} more" if len(models) > 5 else names
+
+
+def drift_alert(name: str, span: Span, off: Sequence[ModelPair], tenant: str, now: datetime) -> Alert:
+    """Return the alert of a bill that the ledger is not like. The same bill has the same id; `off`: the worst first."""
+    billed = sum(model.billed for model in off)
+    ours = Sums()
+    for model in off:
+        ours.add(model.ours)
+    words = [
+        f"{model.model}: bill {dollars(model.billed)}, ledger {dollars(model.ours.cost)}" for model in off[:5]
+    ]
+    drift = percent(share(billed - ours.cost, billed), sign=True) or "all"
+    identity = blake2b("\n".join((tenant, name, span.start.isoformat())).encode(), digest_size=16).hexdigest()
+    low, high = (int(at.timestamp()) for at in (span.start, span.end))
+    return Alert(
+        id=identity, tenant=tenant, rule="reconcile", rule_type="bill_drift",
+        scope={"sku": [model.model for model in off[:20]]}, window=span.start, level="drift", severity="warning",
+        state="firing", title=f"The bill {name} is {drift} off the ledger", summary="; ".join(words) + ".",
+        expected=to_usd(ours.cost), actual=to_usd(billed),
+        contributors=[Contributor("sku", model.model, to_usd(model.billed)) for model in off[:10]], at=now,
+        query=(
+            f"SELECT toDate(time) AS day, sku, sum(cost) AS cost FROM costs_hourly WHERE time >= {low}"  # noqa: S608
+            f" AND time < {high} GROUP BY day, sku ORDER BY day, sku"
+        ),
+        impact=to_usd(abs(billed - ours.cost)),
+    )  # fmt: skip

@@ -108,6 +108,9 @@ def word_of(question: Question) -> str:
 
 def _short(found: Comparison, word: str) -> str:
     whole = found.all
+    if not whole.later.events:
+        before = dollars(whole.earlier.cost, lower_bound=bool(whole.earlier.unpriced))
+        return f"The books have no event of this week; the week before cost {before}."
     spent = dollars(whole.later.cost, lower_bound=bool(whole.later.unpriced))
     growth = share(whole.change, whole.earlier.cost)
     change = (

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outlay.cli.asking import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
-from outlay.cli.common import CommandError, told
+from outlay.cli.common import CommandError, err, told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
+
+    from outlay_kit.spans import Span
+    from outlay_reports.reconcile import ModelPair
 
 
 @told
@@ -33,6 +37,12 @@ def reconcile(
     every: Annotated[bool, typer.Option("--all", help="Show every day, also where nothing differs.")] = False,
     where: Where = None,
     tenant: Tenant = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL", help="Tell this channel of the catalog if it is off; repeat for more."
+        ),
+    ] = None,
     form: FormatOption = Format.table,
     as_json: AsJsonOption = False,
     file: OutFile = None,
@@ -48,6 +58,8 @@ def reconcile(
       outlay reconcile openai-costs.csv --column model=line_item --tolerance 2
 
       outlay reconcile rechnung.csv --rate EUR=1.08 --tz Europe/Berlin
+
+      outlay reconcile openai-costs.csv --notify finance
     """
     from fractions import Fraction
 
@@ -83,8 +95,36 @@ def reconcile(
         give(reconcile_sheet(models, limit, bill.name, every=every), form, as_json, file)
     billed = sum(model.billed for model in models)
     whole = share(billed - sum(model.ours.cost for model in models), billed)
-    if drifting(models, limit) or whole is None or abs(whole) > limit:
+    off = drifting(models, limit)
+    if off or whole is None or abs(whole) > limit:
+        if notify:
+            tell(bill.name, span, off or models, notify, question.tenants)
         raise typer.Exit(1)
+
+
+def tell(
+    name: str, span: "Span", off: "Sequence[ModelPair]", channels: list[str], tenants: "Sequence[str]"
+) -> None:
+    """Send the drift of a bill to channels of the catalog. Raises CommandError if one is not known, or not reached."""
+    from outlay.cli.posts import all_channels
+    from outlay_alerter.sample import posted
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.reconcile import drift_alert
+
+    clock = SystemClock()
+    known = {channel.name: channel for channel in all_channels(None, clock)}
+    if unknown := [channel for channel in channels if channel not in known]:
+        raise CommandError(
+            f"there is no channel {', '.join(unknown)}", f"there are {', '.join(known) or 'none'}"
+        )
+    alert = drift_alert(name, span, off, tenants[0] if len(tenants) == 1 else "", clock.now())
+    for channel in channels:
+        answer = known[channel].send(posted(alert))
+        if answer.outcome != "sent":
+            raise CommandError(
+                f"{channel} was not told: {answer.reason}", "see: outlay alerts test " + channel
+            )
+        err.print(f"told: {channel}", style="dim", markup=False)
 
 
 def _rates(texts: list[str]) -> "dict[str, Decimal]":

@@ -25,8 +25,12 @@ def alert(now: datetime) -> Alert:
 
 def sample(now: datetime) -> Envelope:
     """Return it as a message."""
-    one = alert(now)
+    return posted(alert(now))
+
+
+def posted(one: Alert) -> Envelope:
+    """Return an alert as a message of its own, under the same id however often it is sent."""
     message = f"msg_{one.id}_1"
     body = encoder.encode(one).decode()
-    waiting = Waiting("sample", message, "", body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
+    waiting = Waiting(one.tenant, message, "", body, 0, 0, "", f"{one.at:%Y-%m-%d %H:%M:%S.%f}")
     return Envelope(message, (waiting,), (one,))

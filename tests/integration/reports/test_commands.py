@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.integration.reports.ledger import cost_event, write
 from tests.stack import Stack
+from tests.unit.alerter.receiver import receiving
 from typer.testing import CliRunner, Result
 
 from outlay.catalog import load_default
@@ -202,7 +203,7 @@ def test_a_forecast_of_the_books_is_coherent_and_says_when_budgets_break(run: Ru
 
 
 def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = tmp_path / "bill.csv"
     run("export", "focus", "--from", "20d", "--to", "2d", "-o", str(bill))
@@ -218,6 +219,14 @@ def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
     _write(bill, names, rows)
     assert "+4.8 %" in run("reconcile", str(bill), code=1).stdout
     assert "+4.8 %" in run("reconcile", str(bill), "--tolerance", "6").stdout
+    assert "no channel ops" in run("reconcile", str(bill), "--notify", "ops", code=1).stderr
+    with receiving() as receiver:
+        monkeypatch.setenv("OUTLAY_ALERTER_SLACK_URL", receiver.url)
+        monkeypatch.setenv("OUTLAY_ALERTER_ALLOW_NETWORKS", "127.0.0.0/8")
+        run("reconcile", str(bill), "--notify", "slack", code=1)
+        run("reconcile", str(bill), "--notify", "slack", "--tolerance", "6")
+    assert len(receiver.got) == 1
+    assert "bill.csv is +4.8 % off the ledger" in str(receiver.got[0])
 
 
 def _write(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:
