@@ -84,6 +84,16 @@ def test_users_past_the_bound_are_other_and_no_sum_changes(warehouse: Warehouse)
         }
 
 
+def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(warehouse: Warehouse) -> None:
+    tenant = "named"
+    crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]
+    Books(warehouse, 2).append("ledger", lines([*crowd, cost_event(tenant, "odd", cost="9", user="(other)")]))
+    for grain in GRAINS:
+        Books(warehouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        cells = {cell[-1]: m[0] for cell, m in stored(warehouse, tenant, grain).items()}
+        assert cells == {"((other))": Decimal(9), "u3": Decimal(3), "(other)": Decimal(3)}
+
+
 def test_a_window_without_a_row_is_not_answered_for(books: Books) -> None:
     with pytest.raises(Retryable, match="got 0"):
         books.recompute("minute", [Window(MINUTE, "nobody")])

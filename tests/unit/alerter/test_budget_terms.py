@@ -206,3 +206,48 @@ def test_terms_that_contradict_each_other_are_refused() -> None:
         budget(forecast_thresholds=[100, 80])
     with pytest.raises(ValidationError, match="not a timezone"):
         budget(timezone="Mars/Olympus")
+
+
+def calendar(at: datetime, period: str, zone: ZoneInfo, day: int, month: int) -> tuple[int, ...]:
+    """Name the period of a moment by the clocks of its zone alone: an oracle that knows no instants."""
+    local = at.astimezone(zone).date()
+    if period == "day":
+        return local.year, local.month, local.day
+    if period == "week":
+        begun = local - timedelta(days=(local.isoweekday() - day) % 7)
+        return begun.year, begun.month, begun.day
+    months = local.year * 12 + local.month - 1 - (local.day < day) - (month - 1)
+    return (months // {"month": 1, "quarter": 3, "year": 12}[period],)
+
+
+@given(
+    times,
+    st.timedeltas(timedelta(days=-400), timedelta(days=400)),
+    st.sampled_from(["day", "week", "month", "quarter", "year"]),
+    st.sampled_from(["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"]),
+    st.integers(1, 28),
+    st.integers(1, 12),
+)
+def test_two_events_are_of_one_period_where_the_calendar_of_the_zone_says_so(
+    at: datetime, apart: timedelta, period: str, name: str, day: int, month: int
+) -> None:
+    day = (day - 1) % 7 + 1 if period == "week" else day
+    plan = budget(period=period, timezone=name, anchor_day=day, anchor_month=month)
+    zone, other = ZoneInfo(name), at + apart
+    same = budgets.span_of(plan, at) == budgets.span_of(plan, other)
+    assert same == (calendar(at, period, zone, day, month) == calendar(other, period, zone, day, month))
+
+
+@given(times, st.sampled_from(["month", "quarter", "year"]), st.integers(0, 3))
+def test_the_last_moment_of_a_month_is_of_its_period_and_the_next_of_the_next(
+    at: datetime, period: str, skipped: int
+) -> None:
+    plan = budget(period=period, timezone="America/New_York")
+    span = budgets.span_of(plan, at)
+    for _ in range(skipped):
+        span = budgets.span_of(plan, span.end)
+    last = span.end - timedelta(microseconds=1)
+    assert budgets.span_of(plan, last) == span
+    assert budgets.span_of(plan, span.end).start == span.end
+    local = span.end.astimezone(plan.zone)
+    assert (local.day, local.hour, local.minute) == (1, 0, 0)

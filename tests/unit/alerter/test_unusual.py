@@ -1,11 +1,15 @@
 """Anomalies as they are told."""
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from outlay_alerter.adapters.watchlist import anomaly_of
 from outlay_alerter.domain import unusual
+from outlay_alerter.domain.detector import Detector, Tuning
 from outlay_kit.spans import Span
 from outlay_schemas.catalog.watch import Anomaly
 from outlay_schemas.money import PICO
@@ -57,3 +61,39 @@ def test_what_was_expected_is_forgotten_when_the_rule_looks_back_no_further() ->
     watched = unusual.watch(rule, {}, START, None, [Span(batch, batch + timedelta(hours=3))])
     found = unusual.feed(rule, watched, costs, hours[-1], START)
     assert again in {f.key.window for f in found if f.breached}
+
+
+def test_a_window_is_over_when_late_events_were_waited_for() -> None:
+    rule = anomaly_of(Anomaly(id="a", name="A", settle_minutes=10), "acme")
+    at = START + timedelta(hours=5)
+    assert unusual.final_before(rule, at + timedelta(minutes=9)) == at - timedelta(hours=1)
+    assert unusual.final_before(rule, at + timedelta(minutes=10)) == at
+    daily = anomaly_of(Anomaly(id="a", name="A", grain="day", settle_minutes=0), "acme")
+    assert unusual.final_before(daily, at) == START
+
+
+def held(thing: object, seen: set[int]) -> int:
+    """Count the objects that a thing holds."""
+    if id(thing) in seen or isinstance(thing, str | int | float | bool | datetime | type | None):
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, dict):
+        return len(thing) + sum(held(value, seen) for value in thing.values())
+    if isinstance(thing, list | tuple | deque | set | frozenset):
+        return len(thing) + sum(held(value, seen) for value in thing)
+    slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [*slots, *getattr(thing, "__dict__", {})]
+    return len(names) + sum(held(getattr(thing, name, None), seen) for name in names)
+
+
+@pytest.mark.parametrize("step", [60, 3600, 86_400])
+def test_a_detector_holds_no_more_after_years_than_after_its_history(step: int) -> None:
+    detector, sizes = Detector(Tuning(step)), list[int]()
+    weeks = {60: 2, 3600: 20, 86_400: 150}[step]
+    for part in range(2):
+        for n in range(weeks * 7 * 86_400 // step):
+            at = START + timedelta(seconds=step * (n + part * weeks * 7 * 86_400 // step))
+            detector.update(at, 50.0 + n % 24 + n % 7)
+        sizes.append(held(detector, set()))
+    assert sizes[1] <= sizes[0] * 1.01
+    assert sizes[1] < 30_000

@@ -17,6 +17,8 @@ DIMENSIONS = ("project", "team", "business_unit", "use_case", "provider", "sku",
 
 OTHER = "(other)"
 """The user of what lies past the bound."""
+NAMED_SO = "((other))"
+"""What a user is called in rollups whose name is `(other)`: nobody's tail is added to theirs."""
 
 SETTINGS = {
     "enable_shared_storage_snapshot_in_query": 1,  # the bound and the sums see the same rows
@@ -78,7 +80,8 @@ def _minute_cells(span: bool) -> str:
     )
     return f"""
     SELECT tenant, minute AS start, {_DIMS},
-        if(user IN ('', '{OTHER}') OR (tenant, minute, user) IN ({kept}), user, '{OTHER}') AS kept,
+        if(user = '' OR (tenant, minute, user) IN ({kept}),
+            if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}') AS kept,
         sum(ifNull(cost, 0)) AS cells_cost, count() AS cells_events,
         countIf(price_status = 'unpriced' OR cost IS NULL) AS cells_unpriced,
         sumMap(usage) AS cells_usage, sum(toUInt128(row_version)) AS versions
