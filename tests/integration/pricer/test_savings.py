@@ -68,6 +68,10 @@ def used(hour: int) -> list[UsageEvent]:
             "batch", hour, kind="llm", provider="anthropic", sku="claude-sonnet-4-5", attributes={},
             activity="data_processing", usage={"input_tokens": 20_000 + hour, "output_tokens": 300},
         ),
+        event(
+            "flex", hour, kind="llm", provider="openai", sku="gpt-5", attributes={}, activity="data_processing",
+            usage={"input_tokens": 400 + hour, "output_tokens": 30},
+        ),
     ]  # fmt: skip
 
 
@@ -146,6 +150,11 @@ def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
         lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "batch"}),
     )
     assert Decimal(one(found, "send it as a batch").saving) / 10**12 == batched
+    flexed = again(
+        named(ledger, "flex"),
+        lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "flex"}),
+    )
+    assert Decimal(one(found, "send it as flex").saving) / 10**12 == flexed > 0
     idle = one(found, "release what nothing runs on")
     assert idle.saving == idle.cost
     assert Decimal(idle.cost) / 10**12 == sum(Decimal(e.cost or 0) for e in named(ledger, "idle"))
@@ -223,3 +232,55 @@ def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: 
     }  # fmt: skip
     assert {keys[0]: Decimal(pico) / 10**12 for keys, pico in saved.items()} == without
     assert sum(saved.values()) == whole.cached
+
+
+def test_of_calls_too(stack: Stack) -> None:
+    """Newer and smaller models, prompt caching, repeats: each against the ledger, priced again by hand."""
+    settings = stack.warehouse.model_copy(update={"database": "savings"})
+    migrate(settings)
+    sent = [
+        event(
+            "long", 0, id=f"long-{n}", time=START + timedelta(minutes=2 * n), kind="llm", provider="anthropic",
+            sku="claude-opus-4-1", attributes={}, tenant="calls", activity="inference", user="u",
+            usage={"input_tokens": 10_000 + 7 * n, "output_tokens": 100},
+        )
+        for n in range(30)
+    ]  # fmt: skip
+    loop = [
+        event(
+            "loop", 0, id=f"loop-{n}", time=START + timedelta(hours=3, minutes=n), kind="llm", provider="anthropic",
+            sku="claude-haiku-4-5", attributes={}, tenant="calls", activity="inference", user="u",
+            usage={"input_tokens": 900, "output_tokens": 10},
+        )
+        for n in range(6)
+    ]  # fmt: skip
+    write(settings, [price(one, COMPILED) for one in [*sent, *loop]])
+    warehouse = Warehouse(settings)
+    wanted = Selection(since=START, until=START + timedelta(hours=HOURS), tenant="calls")
+    found = find(warehouse, CATALOG, wanted, most=1000).findings
+    events = list(Ledger(warehouse).events(wanted))
+    warehouse.close()
+    calls = [one for one in events if one.id.startswith("long-")]
+
+    def saved(what: str) -> Decimal:
+        return Decimal(one(found, what).saving) / 10**12
+
+    def as_model(sku: str) -> Callable[[UsageEvent], UsageEvent]:
+        return lambda usage: msgspec.structs.replace(usage, sku=sku)
+
+    smaller = next(f for f in found if f.way.kind == "smaller model" and f.where[4] == "claude-opus-4-1")
+    for what in ("use claude-opus-4-5", smaller.way.what):
+        assert saved(what) == again(calls, as_model(what.removeprefix("use ")))
+    # Nine of ten prompts have 10,021 tokens: half of that is cached, written once and then read while it is warm.
+    half = (10_000 + 7 * 3) // 2
+    cacheable = [call for call in calls if call.usage["input_tokens"] >= 10_021]
+    first, rest = cacheable[:1], cacheable[1:]
+
+    def with_cache(meter: str) -> Callable[[UsageEvent], UsageEvent]:
+        return lambda usage: msgspec.structs.replace(usage, usage={**usage.usage, meter: half})
+
+    assert saved("cache what prompts begin with") == again(first, with_cache("cache_write_tokens")) + again(
+        rest, with_cache("cache_read_tokens")
+    )
+    repeats = [call for call in events if call.id.startswith("loop-")]
+    assert saved("answer repeats") == sum((Decimal(call.cost or 0) for call in repeats[1:]), Decimal(0))
