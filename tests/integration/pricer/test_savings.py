@@ -149,12 +149,13 @@ def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
         named(ledger, "batch"),
         lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "batch"}),
     )
-    assert Decimal(one(found, "send it as a batch").saving) / 10**12 == batched
+    (batch,) = [finding for finding in found if finding.way.what == "send it as a batch"]
+    assert Decimal(batch.saving) / 10**12 == batched
     flexed = again(
         named(ledger, "flex"),
         lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "flex"}),
     )
-    assert Decimal(one(found, "send it as flex").saving) / 10**12 == flexed > 0
+    assert Decimal(one(found, "send it as a batch, or as flex").saving) / 10**12 == flexed > 0
     idle = one(found, "release what nothing runs on")
     assert idle.saving == idle.cost
     assert Decimal(idle.cost) / 10**12 == sum(Decimal(e.cost or 0) for e in named(ledger, "idle"))

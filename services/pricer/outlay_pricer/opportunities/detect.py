@@ -43,6 +43,7 @@ LITTLE_USED = Way(
     "idle machines", "stop or shrink machines used less than 10 %", "is memory what it is kept for?"
 )
 BATCH = Way("batch tier", "send it as a batch", "can it wait for hours?")
+BATCH_OR_FLEX = Way(BATCH.kind, "send it as a batch, or as flex", "can it wait for hours, or for minutes?")
 FLEX = Way("flex tier", "send it as flex", "can it wait for minutes, and be sent again?")
 CACHE = Way(
     "prompt caching", "cache what prompts begin with", "is half of the prompt the same in every call?"
@@ -146,17 +147,18 @@ class Detector:
         for model, way in self._others(event.provider, event.sku):
             self._cheaper(event, msgspec.structs.replace(usage, sku=model, reported_cost=None), way)
 
-    def _cheaper(self, event: CostEvent, other: UsageEvent, way: Way) -> bool:
-        """Count what another way of calling would have saved; tell whether it differs."""
+    def _cheaper(self, event: CostEvent, other: UsageEvent, way: Way) -> None:
+        self._add(way, event, self._saving(event, other))
+
+    def _saving(self, event: CostEvent, other: UsageEvent) -> int:
+        """Return what another way of calling would have saved, pico-USD; 0 where it has no price."""
         try:
             priced = self._price(other)
         except Invalid:
-            return False
+            return 0
         if priced.price_status != "priced" or priced.cost is None:
-            return False
-        saving = to_pico(event.cost or "0") - to_pico(priced.cost)
-        self._add(way, event, saving)
-        return bool(saving)
+            return 0
+        return to_pico(event.cost or "0") - to_pico(priced.cost)
 
     def _resource(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
         """Price a machine, stored or transferred gigabytes as their neighbours in the price book."""
@@ -198,11 +200,19 @@ class Detector:
             self._add(LITTLE_USED, event, cost)
 
     def _batch(self, event: CostEvent, usage: UsageEvent) -> None:
-        if event.activity in _PATIENT and not {"service_tier", "processing"} & event.attributes.keys():
-            for way, tier in ((BATCH, "batch"), (FLEX, "flex")):
-                attributes = {**usage.attributes, "service_tier": tier}
-                if self._cheaper(event, msgspec.structs.replace(usage, attributes=attributes), way):
-                    return
+        if event.activity not in _PATIENT or {"service_tier", "processing"} & event.attributes.keys():
+            return
+        batch, flex = (
+            self._saving(
+                event, msgspec.structs.replace(usage, attributes={**usage.attributes, "service_tier": tier})
+            )
+            for tier in ("batch", "flex")
+        )
+        if batch == flex:
+            self._add(BATCH_OR_FLEX, event, batch)
+        else:
+            self._add(BATCH, event, batch)
+            self._add(FLEX, event, flex)
 
     def _cache(self, event: CostEvent, usage: UsageEvent) -> None:
         """Price the call with half of the shortest usual prompt read from a cache, or written to it first."""
