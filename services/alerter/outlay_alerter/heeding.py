@@ -1,6 +1,6 @@
 """Heeds what people say about alerts, and ends those whose period is over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import msgspec
 
@@ -24,9 +24,14 @@ class Heeder:
         self._store, self._clock, self._channels, self._decided = store, clock, channels, decided
         self._routed = routed
 
-    def heed(self, tenant: str, words: Sequence[Word], known: dict[str, Known]) -> dict[str, Known]:
-        """Write down what changes, and return how alerts stand then. Raises Retryable."""
-        changes = heeded(words, known, self._clock.now())
+    def heed(
+        self, tenant: str, words: Sequence[Word], known: dict[str, Known], rules: Container[str]
+    ) -> dict[str, Known]:
+        """Write down what changes, and return how alerts stand then; `rules`: the ids that there are.
+
+        Raises Retryable.
+        """
+        changes = heeded(words, known, self._clock.now(), rules)
         if not changes:
             return known
         bodies = self._store.bodies(tenant, [change.known.id for change in changes])
@@ -39,7 +44,7 @@ class Heeder:
 
     def _changed(self, change: Heeded, alert: Alert) -> Decided:
         lasts = change.state if change.state in ("expected", "ended") else ""
-        state: State = "resolved" if lasts else "acknowledged"
+        state: State = "acknowledged" if change.state == "acknowledged" else "resolved"
         facts = {**alert.facts, change.fact[0]: change.fact[1]}
         alert = msgspec.structs.replace(alert, state=state, at=self._clock.now(), facts=facts)
         seq = change.known.seq + 1

@@ -112,7 +112,8 @@ class Alerter:
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         watchlist, times = self._watchlist(), sorted(set(minutes))
         words = self._store.words(tenant)
-        known = self._heeder.heed(tenant, words, self._store.known(tenant))
+        watches = watchlist.watches(tenant)
+        known = self._heeder.heed(tenant, words, self._store.known(tenant), watches)
         found, standing = self._finder.find(watchlist, tenant, times, known)
         findings = [finding for finding, _ in found]
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
@@ -121,7 +122,7 @@ class Alerter:
             self._clock.now(), self._renotify, snoozes(words), expectations(words, known), self._calm
         )  # fmt: skip
         changes = transitions(findings, known, again)
-        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watchlist.watches(tenant))
+        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watches)
         hushed = quiet(findings, changes, known, reasons)
         changes = [c for c in changes if not (c.repeats and c.id in hushed)]
         changes += unheard(findings, changes, known, hushed)

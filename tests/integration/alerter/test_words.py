@@ -1,6 +1,7 @@
 """What people say of alerts, mute windows and pending alerts, on the real engine and through restarts."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from tests.integration.alerter.spend import NOW, spend
@@ -16,7 +17,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Word
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import Mute, Threshold
+from outlay_schemas.catalog.watch import Budget, Mute, Threshold
 from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
@@ -127,3 +128,29 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
     for again in (watch, anomalies(warehouse)):
         again.evaluate("acme", {NOW})
     assert told(warehouse)[2:] == [("firing", "growth", "900")]
+
+
+def test_the_end_of_its_period_ends_a_budgets_alert_once_also_when_late_events_come(
+    warehouse: Warehouse,
+) -> None:
+    clock, plans = FakeClock(NOW), [Budget(id="b", name="B", amount=Decimal(10), thresholds=(Decimal(50),))]
+    watch = Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse), channels=["bus", "webhook"],
+        watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, budgets=tuple(plans))),
+    )  # fmt: skip
+    spend(warehouse, "6")
+    watch.evaluate_all()
+    clock.advance(7 * 86_400)
+    watch.tick()
+    assert (stands(warehouse)[:2], messages(warehouse, "webhook")) == (
+        ("resolved", "ended"),
+        ["firing", "resolved"],
+    )
+    spend(warehouse, "8", version=2)
+    watch.evaluate("acme", {NOW})
+    watch.evaluate("acme", {NOW})
+    assert (stands(warehouse)[:2], len(messages(warehouse, "webhook"))) == (("resolved", "ended"), 2)
+    plans.clear()
+    spend(warehouse, "7", at=NOW - timedelta(days=40))
+    watch.evaluate_all()
+    assert len(messages(warehouse, "webhook")) == 2

@@ -57,6 +57,7 @@ def silence(
         actual=minutes * 10**12,
         expected=int(rule.length / timedelta(minutes=1)) * 10**12,
         unit="minutes",
+        facts={"until": (last + rule.forget).strftime(UNTIL)},
         hold=rule.hold,
         calm=rule.calm,
     )

@@ -1,6 +1,6 @@
 """What people say about alerts, and what the clock says: changes that need no new finding."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,8 +18,13 @@ class Heeded:
     """To be told with it."""
 
 
-def heeded(words: Iterable[Word], known: Mapping[str, Known], now: datetime) -> list[Heeded]:
-    """Return what is to change. Repeating it with its own outcome known returns nothing."""
+def heeded(
+    words: Iterable[Word], known: Mapping[str, Known], now: datetime, rules: Container[str] | None = None
+) -> list[Heeded]:
+    """Return what is to change. Repeating it with its own outcome known returns nothing.
+
+    `rules`: ids of those that there are; None: all that alerts name. What no rule looks at any more is over.
+    """
     said = {(word.target, word.say): word for word in words}
     found: list[Heeded] = []
     for one in known.values():
@@ -28,6 +33,8 @@ def heeded(words: Iterable[Word], known: Mapping[str, Known], now: datetime) -> 
             continue
         if expected is not None and (expected.until is None or expected.until > now):
             found.append(Heeded(one, "expected", ("expected", _why(expected))))
+        elif rules is not None and one.rule not in rules:
+            found.append(Heeded(one, "resolved", ("ended", "its rule is gone")))
         elif one.until is not None and one.until <= now:
             found.append(Heeded(one, "ended", ("ended", "its period is over")))
         elif one.state == "firing" and ack is not None and ack.at >= one.told_at:
