@@ -34,12 +34,13 @@ fmt: setup ## format the code
 	@$(BIN)/ruff format $(CODE)
 	@$(BIN)/ruff check --fix $(CODE)
 
-check: setup ## format, lint, types, import rules, unit and contract tests: a minute or two
+check: setup ## format, lint, types, import rules, unit and contract tests, audit: a minute or two
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit tests/contract -q -m "not stack"
+	.ci/audit
 
 define find_chromium
 { test -n "$$OUTLAY_CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome || { \
@@ -72,7 +73,7 @@ fuzz: setup ## the doors against made-up requests, the decoders against a millio
 	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
 
 audit: setup ## ask the advisory database (osv.dev, needs the network) about every package of uv.lock
-	$(BIN)/uv audit --frozen --preview-features audit-command
+	.ci/audit --strict
 
 clean: ## remove the environment and caches of tools
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
