@@ -12,17 +12,25 @@ from pathlib import Path
 import atheris
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-with atheris.instrument_imports(include=["outlay_ingest", "outlay_schemas"]):
+with atheris.instrument_imports(include=["outlay_ingest", "outlay_pricer", "outlay_schemas"]):
     from outlay_ingest.domain.doors import GATES, Gate
     from outlay_ingest.domain.items import Head
     from outlay_ingest.domain.reading import Rules, TooManyEventsError
+    from outlay_pricer.domain import CompiledCatalog
+    from outlay_pricer.records import Place, Tenancy, price_record
+    from outlay_schemas.catalog import Catalog
+    from outlay_schemas.cloudevents import from_record
     from outlay_schemas.errors import Invalid
-    from outlay_schemas.events import usage_event_decoder
+    from outlay_schemas.events import cost_event_decoder, usage_event_decoder
 
 TENANT = "acme"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 RULES = Rules(TENANT, NOW, timedelta(days=1), timedelta(days=1100))
 GOLDEN = Path(__file__).parents[1] / "golden"
+PLACE = Place("usage.events.acme", 0, 0)
+CATALOG = CompiledCatalog.from_catalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
+STRUCTURED = (("content-type", b"application/cloudevents+json"),)
+BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id", b"1"))
 PROVIDERS = ("openai", "anthropic", "gemini", "bedrock", "nobody")
 
 
@@ -36,10 +44,13 @@ DOORS = list(doors())
 
 
 def one(data: bytes) -> None:
-    """The first byte picks the door, the second the provider; the rest is the body."""
+    """The first byte picks the door (or Kafka), the second the provider; the rest is the body."""
     if len(data) < 3:
         return
-    gate, media = DOORS[data[0] % len(DOORS)]
+    if data[0] % (len(DOORS) + 1) == len(DOORS):
+        record(data[1], data[2:])
+        return
+    gate, media = DOORS[data[0] % (len(DOORS) + 1)]
     query = {"interval": "60", "time": "2026-11-24T00:00:00Z"} if data[1] % 2 else {}
     head = Head(media, {"ce-specversion": "1.0"} if data[1] & 8 else {}, query, PROVIDERS[data[1] % 5])
     try:
@@ -49,6 +60,26 @@ def one(data: bytes) -> None:
             assert {event.tenant for event in events} <= {TENANT}
     except (Invalid, TooManyEventsError):
         return
+
+
+def record(kind: int, value: bytes) -> None:
+    """A record on a tenant's own topic: all of it is that tenant's, and nothing vanishes."""
+    cut = len(value) // 2 if kind % 4 == 2 else 0
+    headers = (
+        (), STRUCTURED, (*BINARY, ("ce_source", value[:cut])),
+        (*BINARY, ("ce_source", b"s"), ("ce_time", b"2026-11-24T01:02:03Z")),
+    )[kind % 4]  # fmt: skip
+    body = value[cut:]
+    priced = price_record(body, PLACE, CATALOG, NOW, Tenancy(only=TENANT), headers=headers)
+    found = priced.events + len(priced.letters)
+    alone = from_record(body, headers)
+    if alone is not None:
+        assert found == bool(alone.strip())
+    elif priced.letters:
+        assert found == len([line for line in body.split(b"\n") if line.strip()])
+    assert {letter.tenant for letter in priced.letters} <= {TENANT}
+    for costs in priced.values:
+        assert {cost.tenant for cost in cost_event_decoder.decode_lines(costs)} == {TENANT}
 
 
 def payloads() -> Iterator[bytes]:
@@ -72,6 +103,10 @@ def payloads() -> Iterator[bytes]:
     }
     yield json.dumps([event, {**event, "tags": {"a": "b"}}]).encode()
     yield json.dumps({**event, "specversion": "1.0", "type": "com.outlay.usage", "data": {}}).encode()
+    inside = {"kind": "llm", "sku": "m", "usage": {"a": 1}, "tenant": "globex"}
+    yield json.dumps({"specversion": "1.0", "type": "com.outlay.usage", "id": "1", "source": "s",
+                      "time": event["time"], "data": inside}, indent=1).encode()  # fmt: skip
+    yield json.dumps(event).encode() + b"\n" + json.dumps({**event, "tenant": "globex"}).encode()
     span = {"traceId": "5" * 32, "spanId": "7" * 16, "endTimeUnixNano": "1795600000000000000"}
     call = [{"key": "gen_ai.request.model", "value": {"stringValue": "m"}},
             {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}}]  # fmt: skip
@@ -92,7 +127,7 @@ def payloads() -> Iterator[bytes]:
 
 def seeds(folder: Path) -> None:
     """Write each payload for each door: the wrong door must refuse it."""
-    for door in range(len(DOORS)):
+    for door in range(len(DOORS) + 1):
         for number, payload in enumerate(payloads()):
             (folder / f"{door}-{number}").write_bytes(bytes((door, number % 16)) + payload)
 

@@ -65,6 +65,7 @@ def import_csv(
     from outlay_ingest.domain.tables import read_rows
 
     columns = _column_map(mapping)
+    _must_be_text(file)
     _run(file, lambda opened: read_rows(_csv_rows(opened), columns), url, api_key, dry_run, as_json)
 
 
@@ -90,6 +91,8 @@ def focus(
     from outlay_ingest.domain.focus import read_focus
 
     rows = _parquet_rows if file.suffix == ".parquet" else _csv_rows
+    if rows is _csv_rows:
+        _must_be_text(file)
     _run(file, lambda opened: read_focus(rows(opened), cost.value), url, api_key, dry_run, as_json)
 
 
@@ -110,6 +113,7 @@ def litellm(
     """
     from outlay_ingest.domain.litellm import read_litellm
 
+    _must_be_text(file, packed=False)
     _run(file, lambda opened: _pieces(opened, read_litellm), url, api_key, dry_run, as_json)
 
 
@@ -123,6 +127,33 @@ def _column_map(path: Path) -> "ColumnMap":
         return read_mapping(yaml.safe_load(path.read_text()))
     except (Invalid, yaml.YAMLError, UnicodeDecodeError) as error:
         raise CommandError(f"{path}: {error}", "see: docs/formats.md, Tables") from None
+
+
+def _must_be_text(file: Path, packed: bool = True) -> None:
+    """Refuse a file that is no text by its beginning: with one error, and not with one a line. Raises CommandError."""
+    import codecs
+    import gzip
+    import zlib
+
+    with file.open("rb") as opened:
+        head = opened.read(65_536)
+    if packed and head.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.open(file) as unpacked:
+                head = unpacked.read(65_536)
+        except (OSError, EOFError, zlib.error) as error:
+            raise CommandError(f"{file} is packed with gzip, and broken: {error}") from None
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise CommandError(f"{file} is in UTF-16", "save it as UTF-8")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+        text = b"\0" not in head
+    except UnicodeDecodeError:
+        text = False
+    if not text:
+        raise CommandError(
+            f"{file} is no text in UTF-8", "export a spreadsheet as CSV; a Parquet file must end in .parquet"
+        )
 
 
 def _csv_rows(opened: BinaryIO) -> "Iterator[Row]":

@@ -191,3 +191,29 @@ def test_rows_of_litellms_spend_logs() -> None:
     assert (event.team, event.user, event.tags, event.reported_cost) == (
         "t-1", "u-1", {"env": "prod"}, Decimal("0.00123"),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04" + bytes(range(256)) * 50, b"PAR1" + b"\0" * 500, b"\x7fELF" + b"\n" * 900 + b"\0",
+        "id,time\n1,2".encode("utf-16"), b"id,name\n1,caf\xe9\n", gzip.compress(b"\0\1\2" * 500), b"\x1f\x8bbroken",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["csv", "focus", "litellm"])
+def test_a_file_that_is_no_text_is_one_error(tmp_path: Path, command: str, content: bytes) -> None:
+    file, mapping = tmp_path / "bill.csv", tmp_path / "mapping.yaml"
+    file.write_bytes(content)
+    mapping.write_text("{source: =x, time: time, sku: =m, kind: =custom, usage: {gb: id}}")
+    more = ["--map", str(mapping)] if command == "csv" else []
+    result = CliRunner().invoke(app, ["import", command, str(file), *more, "--dry-run"])
+    assert result.exit_code == 1
+    assert len([line for line in result.stderr.splitlines() if "bill.csv" in line]) == 1
+    assert "would send" not in result.stdout
+
+
+def test_text_with_signs_cut_at_the_edge_of_the_look_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "log.json"
+    file.write_bytes(b"[" + b" " * 65_534 + "\u00e9".encode())
+    result = CliRunner().invoke(app, ["import", "litellm", str(file), "--dry-run"])
+    assert "no text" not in result.stderr

@@ -39,6 +39,7 @@ def refusal(event: object, form: Format = "json") -> tuple[str, str]:
         ({"id": "x" * 257}, "wrong_type", "$.id"),
         ({"time": "2026-11-24T11:00:00"}, "time_zone_missing", "$.time"),
         ({"time": "yesterday"}, "wrong_type", "$.time"),
+        ({"time": "2016-12-31T23:59:60Z"}, "wrong_type", "$.time"),
         ({"time": "2026-11-25T12:00:01Z"}, "time_in_future", "$.time"),
         ({"time": "2020-01-01T00:00:00Z"}, "time_too_old", "$.time"),
         ({"time": "0001-01-01T00:00:00+14:00"}, "time_too_old", "$.time"),
