@@ -70,7 +70,7 @@ FUZZ_RUNS ?= 1000000
 fuzz: setup ## the doors against made-up requests, the decoders against a million inputs
 	$(BIN)/uv sync --frozen --all-packages --group fuzz --quiet
 	$(BIN)/pytest tests/fuzz/doors.py -q -W 'ignore:Skipped test cases:UserWarning'
-	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
+	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -timeout=10 -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
 
 audit: setup ## ask the advisory database (osv.dev, needs the network) about every package of uv.lock
 	.ci/audit --strict

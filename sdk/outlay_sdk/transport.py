@@ -114,13 +114,17 @@ def _object(content: bytes) -> dict[str, Any]:
 class KafkaTransport:
     """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
 
-    There is no key to take the tenant from: the broker's own access rules must say who may write. `options` are
-    those of kafka-python's KafkaProducer, TLS and SASL among them.
+    There is no key to take the tenant from: the broker's own access rules must say who may write. A tenant that
+    has a topic of its own writes to `usage.events.<tenant>`. `options` are those of kafka-python's KafkaProducer,
+    TLS and SASL among them.
     """
 
-    def __init__(self, bootstrap: str, timeout: float = 15.0, **options: Any) -> None:
+    def __init__(
+        self, bootstrap: str, timeout: float = 15.0, topic: str = "usage.events", **options: Any
+    ) -> None:
         from kafka import KafkaProducer  # the extra
 
+        self._topic = topic
         self._timeout = timeout
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","), acks="all", delivery_timeout_ms=int(timeout * 1000),
@@ -132,7 +136,7 @@ class KafkaTransport:
         from kafka.errors import KafkaError
 
         try:
-            self._producer.send("usage.events", b"\n".join(lines)).get(self._timeout + 1)
+            self._producer.send(self._topic, b"\n".join(lines)).get(self._timeout + 1)
         except KafkaError as error:
             raise Unavailable(f"Kafka: {error!r}") from error
         return ()

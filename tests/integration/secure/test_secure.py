@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,18 +19,19 @@ from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_st
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from pydantic import SecretStr
 from tests.integration.ingest.test_promises import usage
 from tests.processes import Ingest, Service, tail, until
 from tests.secure import GRANTS, GROUP, TOPIC, Encrypted, Secure, secret
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
+from outlay_aggregator.adapters.conservation import Conserver
 from outlay_kit.clock import SystemClock
-from outlay_kit.errors import Retryable
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.offsets import Offsets
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.catalog.watch import Budget
+from outlay_sdk import Outlay
+from outlay_sdk.transport import KafkaTransport
 
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parents[3]
@@ -62,6 +64,19 @@ def cloud(event_id: str, **data: object) -> CloudEvent:
 
 def send(producer: KafkaProducer, topic: str, message: KafkaMessage) -> None:
     producer.send(topic, message.value, headers=list(message.headers.items())).get(10)
+
+
+def track_straight_to_kafka(secure: Secure) -> None:
+    """As the SDK does for a tenant that has its own topic."""
+    options: dict[str, Any] = secure.settings("acme").client_options()
+    bootstrap = options.pop("bootstrap_servers")[0]
+    outlay = Outlay(
+        transport=KafkaTransport(bootstrap, topic="usage.events.acme", **options),
+        source="direct",
+        flush_at_exit=0,
+    )
+    outlay.track(provider="openai", sku="gpt-4o-mini", usage={"input_tokens": 1_000_000}, event_id="sdk")
+    assert outlay.close(20)
 
 
 class System:
@@ -115,6 +130,14 @@ class System:
     def count(self, table: str) -> int:
         return int(self.warehouse.rows(f"SELECT count() AS n FROM {table}")[0]["n"])  # noqa: S608
 
+    def balance(self, secure: Secure) -> dict[str, tuple[int, int, int, int]]:
+        """Lines of each tenant in the ledger, dead, moving and missing, as `outlay audit` finds them."""
+        offsets = Offsets(secure.plain)
+        groups = "outlay-pricer", "outlay-aggregator"
+        found = Conserver(self.warehouse, offsets, SystemClock(), *groups).check().balances
+        offsets.close()
+        return {b.tenant: (b.ledger, b.dead, b.moving, b.missing) for b in found}
+
     def console_pages(self) -> str:
         """The front page and that of the system's state, as one sees them who is logged in."""
         with httpx.Client(
@@ -142,7 +165,9 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
         send(acme, "usage.events.acme", to_structured_event(cloud("structured", tenant="acme")))
         send(acme, "usage.events.acme", to_binary_event(cloud("forged", tenant="globex")))
         acme.send("usage.events.acme", usage("native", tenant="globex") + b"\n" + usage("ours")).get(10)
+    track_straight_to_kafka(secure)
     expected = {
+        ("acme", "sdk"): Decimal("0.15"),
         (tenant, "http"): Decimal("0.000105"),
         ("acme", "binary"): Decimal("0.15"),
         ("acme", "structured"): Decimal("0.15"),
@@ -158,6 +183,7 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
         alerts.wait(lambda found: len(found) > 0)
     until(lambda: system.count("watermark") > 0, 30, "the watermark")
     assert "Kafka does not" not in system.console_pages()
+    assert system.balance(secure) == {"acme": (4, 2, 0, 0), tenant: (1, 0, 0, 0)}
     for user in GRANTS:
         assert secret(user) not in system.logs()
     assert "uthorization" not in system.logs()
@@ -228,45 +254,3 @@ def test_a_wrong_password_and_a_wrong_authority_open_nothing(secure: Secure, tmp
         check=False,
     )
     assert done.returncode == 0
-
-
-@pytest.mark.parametrize(
-    "module", ["outlay_aggregator.main", "outlay_alerter.main", "outlay_pricer.repricing.main"]
-)
-def test_a_clickhouse_whose_authority_is_unknown_is_refused_with_the_reason(
-    module: str, secure: Secure, over_tls: Encrypted, tmp_path: Path
-) -> None:
-    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
-    name = {module: name for name, module in MODULES.items()}[module]
-    env = secure.environment(name) | over_tls.environment("never")
-    service = Service(
-        module, tmp_path / "log", env | {"OUTLAY_CLICKHOUSE_CA_FILE": str(tmp_path / "other.pem")}
-    )
-    service.launch()
-    until(lambda: "certificate verify failed" in service.log.read_text(), 30, "the reason in the log")
-    assert not service.ready()
-    service.kill()
-
-
-def test_the_client_takes_the_right_authority_and_name_only(over_tls: Encrypted, tmp_path: Path) -> None:
-    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
-    user = over_tls.plain.reader
-    right = WarehouseSettings(
-        url=over_tls.url, ca_file=str(over_tls.ca), user=user.user, password=user.password, database="default"
-    )
-    opened = Warehouse(right)
-    assert opened.rows("SELECT 1 AS one") == [{"one": 1}]
-    opened.close()
-    for wrong in (
-        {"ca_file": str(tmp_path / "other.pem")},
-        {"ca_file": ""},
-        {"url": over_tls.url.replace("localhost", "127.0.0.1")},
-    ):
-        refused = Warehouse(right.model_copy(update=wrong))
-        with pytest.raises(Retryable, match="certificate verify failed"):
-            refused.rows("SELECT 1")
-        refused.close()
-    stranger = Warehouse(right.model_copy(update={"password": SecretStr("nonsense")}))
-    with pytest.raises(Exception, match="AUTHENTICATION_FAILED"):
-        stranger.rows("SELECT 1")
-    stranger.close()

@@ -19,6 +19,11 @@ MEDIA = [media for gate in GATES for media in gate.media]
 PATHS = [gate.path.replace("{provider}", "openai") for gate in GATES]
 END = str(int(NOW.timestamp() * 1e9))
 
+ALLOCATION = {
+    "name": "a", "gpuHours": 1, "totalCost": 2,
+    "window": {"start": "2026-11-24T00:00:00Z", "end": "2026-11-24T01:00:00Z"},
+}  # fmt: skip
+GPUS = b'DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="g",modelName="H100",tenant="globex",namespace="globex"} 97\n'
 claims = st.dictionaries(
     st.sampled_from(["tenant", "Tenant", "tenant_id", "outlay.tenant", "x-tenant", "ce-tenant"]),
     st.sampled_from([OTHER, "acme", "", f"acme\n{OTHER}", f'acme","tenant":"{OTHER}']),
@@ -64,17 +69,26 @@ def bodies(draw: st.DrawFn) -> bytes:
         {**answer, **claim},
         {"response": answer, "tags": tags, **claim},
         payload,
-    ]
+        {"code": 200, "data": [{"a": {
+            **ALLOCATION, "properties": {"namespace": OTHER, "labels": tags, **claim}, **claim}}]},
+        {"resourceLogs": [{"resource": {"attributes": pairs}, "scopeLogs": [{"logRecords": [
+            {**span, "eventName": "claude_code.api_request", "timeUnixNano": END}]}]}], **claim},
+        {"status": "success", "data": {"resultType": "vector", "result": [
+            {"metric": {"__name__": "DCGM_FI_DEV_GPU_UTIL", "UUID": "g", **claim, **tags},
+             "value": [NOW.timestamp(), "5"]}]}},
+    ]  # fmt: skip
     body = json.dumps(draw(st.sampled_from(shapes))).encode()
     twice = body.replace(b'{"id"', b'{"tenant": "globex", "id"')
-    return draw(st.sampled_from([body, twice, body + b"\n" + body, body[:-1], draw(st.binary(max_size=60))]))
+    return draw(
+        st.sampled_from([body, twice, body + b"\n" + body, body[:-1], GPUS, draw(st.binary(max_size=60))])
+    )
 
 
 def names(value: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in value.items() if "\n" not in text and "." not in name}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PATHS), st.sampled_from(MEDIA), bodies(), claims, claims)
 def test_whatever_is_sent_belongs_to_the_tenant_of_the_key(
     path: str, media: str, body: bytes, query: dict[str, str], headers: dict[str, str]
@@ -106,4 +120,9 @@ def test_the_examples_do_reach_the_bus() -> None:
         }
         asyncio.run(_post(rig, "/v1/usage/openai", json.dumps(answer).encode(), headers, {"tenant": OTHER}))
         asyncio.run(_post(rig, "/v1/events", json.dumps(usage(tags={"tenant": OTHER})).encode(), headers, {}))
-        assert [event.tenant for event in rig.sink.events()] == ["acme", "acme"]
+        text = {**headers, "Content-Type": "text/plain"}
+        now = {"time": NOW.isoformat(), "interval": "60", "tenant": OTHER}
+        asyncio.run(_post(rig, "/v1/gpus", GPUS, text, now))
+        allocations = json.dumps({"code": 200, "data": [{"a": ALLOCATION}]}).encode()
+        asyncio.run(_post(rig, "/v1/opencost", allocations, headers, {"tenant": OTHER}))
+        assert [event.tenant for event in rig.sink.events()] == ["acme"] * 4

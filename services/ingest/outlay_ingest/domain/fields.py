@@ -7,13 +7,14 @@ from typing import Any
 
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
+from outlay_schemas.validate import MAX_QUANTITY
 
 LABEL = 256
 """Characters of a label; what is longer is cut, for an event is worth more than the end of a name."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CENT = Decimal("1e-12")
 _FINEST = Decimal("1e-9")
-
+_BEYOND = Decimal(10**30)
 
 _PROVIDERS = {
     "x_ai": "x-ai",
@@ -47,17 +48,23 @@ def first(source: Mapping[str, Any], *names: str) -> Any:
 
 
 def count(value: object) -> Quantity | None:
-    """Return a quantity, exact, or None if this is no number or negative: a counter that is not there."""
+    """Return a quantity, exact, or None if this is no number or negative: a counter that is not there.
+
+    What is too large for an event comes back as a Decimal, to be refused; beyond all measure it is cut, for
+    1e999999999 written out would take minutes and gigabytes.
+    """
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
+    if isinstance(value, int) and 0 <= value <= MAX_QUANTITY:
+        return value
     try:
-        number = Decimal(str(value))
+        number = Decimal(value if isinstance(value, int) else str(value))
     except InvalidOperation:
         return None
     if not number.is_finite() or number < 0:
         return None
+    if number > MAX_QUANTITY:
+        return min(number, _BEYOND)
     whole = int(number)
     return whole if whole == number else number.quantize(_FINEST)
 
@@ -69,7 +76,7 @@ def money(value: object) -> Decimal | None:
     try:
         amount = Decimal(str(value))
         return amount.quantize(_CENT) if amount.is_finite() else None
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # ValueError: a whole number of more than 4,300 digits
         return None
 
 
