@@ -51,9 +51,9 @@ ROWS = {
     "litellm": Row("LiteLLM payloads", "LiteLLM 1.110.2, `GenericAPILogger`: what it posted, kept", 3,
                    sum((Decimal(str(p["response_cost"])) for p in LITELLM), Decimal(0))),
     "ce": Row("CloudEvents over HTTP: binary, structured", f"cloudevents {version('cloudevents')}", 2, Decimal("0.3")),
-    "ce-kafka": Row("CloudEvents over Kafka: binary, structured, and a mended dead letter",
-                    f"cloudevents {version('cloudevents')}, kafka-python {version('kafka-python')}", 3,
-                    Decimal("0.45")),
+    "ce-kafka": Row("CloudEvents over Kafka: binary, structured, a mended dead letter, on a topic of the tenant's own",
+                    f"cloudevents {version('cloudevents')}, kafka-python {version('kafka-python')}", 4,
+                    Decimal("0.6")),
     "openai": Row("OpenAI's answers: chat, Responses", "recorded from its API", 2, Decimal("0.000181")),
     "anthropic": Row("Anthropic's answer: Messages", "recorded from its API", 1, Decimal("0.0024048")),
     "gemini": Row("Google's answer: generateContent", "recorded from its API", 1, Decimal("0.0056699")),
@@ -135,6 +135,8 @@ def clouds(door: Door, now: datetime) -> None:
         sent = record(cloud(event_id, "ce-kafka", now, tenant=door.tenant, **wrong))
         for _ in range(2):
             producer.send("usage.events", sent.value, headers=list(sent.headers.items())).get(20)
+    own = kafka.to_binary_event(cloud("own", "ce-kafka", now))
+    producer.send(f"usage.events.{door.tenant}", own.value, headers=list(own.headers.items())).get(20)
     producer.close()
 
 
@@ -164,6 +166,7 @@ def table() -> list[str]:
 
 def test_every_clients_events_are_in_the_ledger_with_their_cost(door: Door, tmp_path: Path) -> None:
     now = datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 (a sender's own clock)
+    door.cli("setup", "--direct-tenant", door.tenant)
     trace(door)
     outlay = Outlay(door.url, door.key, source="sdk", flush_at_exit=0)
     for _ in range(100):

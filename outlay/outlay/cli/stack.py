@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, err, out, print_json, table, told
+from outlay.cli.common import AsJson, CommandError, err, out, print_json, table, told
 from outlay.cli.steps import Steps
 
 
@@ -141,12 +141,16 @@ def setup(
     from outlay.local.setup import prepare
     from outlay_kit.clock import SystemClock
 
+    tenants = direct_tenant or ()
     kafka, warehouse = stores(write=True)
-    prepare(
-        kafka,
-        warehouse,
-        SystemClock(),
-        lambda what: out.print(f"preparing {what}"),
-        direct_tenants=direct_tenant or (),
-    )
+    try:
+        prepare(
+            kafka,
+            warehouse,
+            SystemClock(),
+            lambda what: out.print(f"preparing {what}"),
+            direct_tenants=tenants,
+        )
+    except ValueError as error:
+        raise CommandError(str(error), "such a tenant sends over HTTP, with a key") from None
     out.print("topics, tables and a catalog are there")
