@@ -11,6 +11,7 @@ import msgspec
 
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Key, UsageEvent
+from outlay_schemas.topics import MAX_RECORD_BYTES
 
 EVENT_TYPE = "com.outlay.usage"
 """The CloudEvents type of a usage event."""
@@ -63,7 +64,8 @@ def from_record(value: bytes, headers: Headers) -> bytes | None:
 
     Structured mode: the header `content-type` begins with application/cloudevents. Binary mode: the attributes
     are headers named `ce_…`, in UTF-8 and not percent-encoded as over HTTP. Data that are no JSON come back as
-    `data_base64`, so that nothing of a bad event is lost.
+    `data_base64`, so that nothing of a bad event is lost. What would be larger than a record may be comes back
+    without its headers: it is refused, and a dead letter must hold it.
     """
     if not headers:
         return None
@@ -77,9 +79,10 @@ def from_record(value: bytes, headers: Headers) -> bytes | None:
         name[3:]: text.decode("utf-8", "replace") for name, text in named.items() if name.startswith("ce_")
     }
     try:
-        return join(attributes, value.replace(b"\n", b" "))
+        joined = join(attributes, value.replace(b"\n", b" "))
     except UNREADABLE:
-        return msgspec.json.encode({**attributes, "data_base64": value})
+        joined = msgspec.json.encode({**attributes, "data_base64": value})
+    return joined if len(joined) <= MAX_RECORD_BYTES else value.replace(b"\n", b" ")
 
 
 def open_envelope(raw: bytes) -> UsageEvent:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.pricer_shell.test_records import CATALOG, NOW, PLACE, costs, lines, usage
 
 from outlay_pricer.records import Priced, Tenancy, price_record
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
 
 DATA = {"kind": "storage", "sku": "box", "usage": {"gb": 3}}
 ANYBODY = Tenancy()
@@ -90,6 +92,19 @@ def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None
         ("acme", "json_malformed"),
     ]
     assert priced.events == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "header"),
+    [(b"\xff" * (MAX_RECORD_BYTES - 1000), b"a"), (b"{}", b"\x01" * (MAX_RECORD_BYTES - 1000))],
+    ids=["data that are no JSON", "headers that grow when they are escaped"],
+)
+def test_the_dead_letter_of_the_largest_record_fits_its_topic(value: bytes, header: bytes) -> None:
+    """P9: one that did not would stop the pricer for ever."""
+    headers = {"ce_specversion": b"1.0", "ce_id": header}
+    (letter,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).letters
+    assert letter.body == value
+    assert len(encoder.encode(letter)) <= MAX_LETTER_BYTES
 
 
 names = st.sampled_from(["acme", "globex", "", "acme ", "\n", 'x","tenant":"globex'])
