@@ -91,6 +91,8 @@ def payloads() -> Iterator[bytes]:
     for answer in json.loads((GOLDEN / "responses.json").read_bytes()).values():
         yield json.dumps(answer).encode()
         yield json.dumps({"response": answer, "time": "2026-11-24T00:00:00Z", "tags": {"a": "b"}}).encode()
+    for export in (GOLDEN / "otlp").iterdir():
+        yield export.read_bytes()
     yield (GOLDEN / "opencost-allocation.json").read_bytes()
     yield (GOLDEN / "dcgm-exporter.txt").read_bytes()
     event = {
