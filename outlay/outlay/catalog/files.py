@@ -50,7 +50,17 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
         return loader.construct_yaml_float(node)
 
 
+def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError:
+        return str(
+            loader.construct_scalar(node)
+        )  # 2026-13-01: whoever wants a date says what is wrong, and where
+
+
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 
 
 @dataclass(frozen=True)

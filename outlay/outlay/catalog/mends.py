@@ -1,5 +1,6 @@
 """How to mend what pydantic finds wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from outlay_schemas import catalog as parts
-from outlay_schemas.catalog import channels
+from outlay_schemas.catalog import channels, watch
 
 
 def text_of(place: Sequence[int | str]) -> str:
@@ -31,6 +32,8 @@ def mend_of(error: Mapping[str, Any]) -> str:
             if close and close[0] != field
             else "take it out: it has no meaning here"
         )
+    if kind in ("literal_error", "union_tag_invalid"):
+        return _meant(error)
     if kind == "missing":
         return f"add `{field}:`"
     return next((mend for start, mend in _MENDS if kind.startswith(start)), "")
@@ -48,9 +51,17 @@ _MENDS = (
 )
 
 
+def _meant(error: Mapping[str, Any]) -> str:
+    """Say which of the words that are meant is most like the one that is there."""
+    context = error.get("ctx", {})
+    words = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected", ""))))
+    near = get_close_matches(str(context.get("tag", error.get("input", ""))), words, 1, 0.5)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 @lru_cache(maxsize=1)
 def _field_names() -> tuple[str, ...]:
-    known = [*vars(parts).values(), *vars(channels).values()]
+    known = [*vars(parts).values(), *vars(channels).values(), *vars(watch).values()]
     models = [item for item in known if isinstance(item, type) and issubclass(item, BaseModel)]
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
     return tuple(sorted(names))

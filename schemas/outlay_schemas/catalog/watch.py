@@ -1,11 +1,13 @@
 """What is watched: budgets and alert rules."""
 
+import re
 from datetime import date, time
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from outlay_schemas.catalog.base import (
     Dated,
@@ -19,12 +21,24 @@ from outlay_schemas.catalog.base import (
     one_or_many,
 )
 
-Tag = Annotated[str, Field(pattern=r"^tags\.[A-Za-z0-9_.:/-]{1,128}$")]
-"""A tag of the producer, such as `tags.env`: its figures are summed from the ledger."""
-ScopeKey = (
-    Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity"]
-    | Tag
-)
+DIMENSIONS = ("project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity")
+_TAG = r"tags\.[A-Za-z0-9_.:/-]{1,128}"
+
+
+def _scope_key(value: str) -> str:
+    if value in DIMENSIONS or re.fullmatch(_TAG, value):
+        return value
+    near = get_close_matches(value, [*DIMENSIONS, f"tags.{value.removeprefix('tag.')}"], 1, 0.5)
+    mend = f"did you mean {near[0]}?" if near else f"use one of {', '.join(DIMENSIONS)}, or a tag as tags.env"
+    raise ValueError(f"{value} is no dimension; {mend}")
+
+
+ScopeKey = Annotated[
+    str,
+    AfterValidator(_scope_key),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(DIMENSIONS)}|{_TAG})$"}),
+]
+"""A dimension, or a tag of the producer, such as `tags.env`, whose figures are summed from the ledger."""
 Scope = dict[
     ScopeKey,
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
@@ -234,8 +248,11 @@ class PriceChange(Watched):
 
 
 def _clock(value: Any) -> Any:
-    # YAML 1.1 reads an unquoted 22:30 as sixty times 22 and 30.
-    return time(value // 60, value % 60) if isinstance(value, int) and 0 <= value < 1440 else value
+    if not isinstance(value, int):
+        return value
+    if not 60 <= value < 1440:
+        raise ValueError("write a time of the day as 22:30")
+    return time(value // 60, value % 60)  # YAML 1.1 reads an unquoted 22:30 as sixty times 22 and 30
 
 
 Clock = Annotated[time, BeforeValidator(_clock)]

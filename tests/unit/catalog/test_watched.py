@@ -50,3 +50,39 @@ def test_a_mute_window_ends_and_names_a_rule(tmp_path: Path) -> None:
         "mutes.yaml:2: [0].rules: nothing is called nobody here",
         "mutes.yaml:3: [1]: m is already on line 2",
     ]
+
+
+WRONG = """
+- type: treshold
+  id: a
+  name: A
+  metric: cost
+- type: threshold
+  id: b
+  name: B
+  metric: costs
+  abov: 5
+- type: anomaly
+  id: c
+  name: C
+  by: [teem]
+  holidays: [2026-13-01]
+  scope: {tag.env: prod}
+"""
+
+
+def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(WRONG)
+    (tmp_path / "mutes.yaml").write_text("- {id: m, between: [22:30, 25:00]}\n- {id: n, days: [monday]}")
+    said = [(p.file, p.line, f"{p.message} {p.mend}") for p in check(tmp_path)]
+    for file, line, words in (
+        ("mutes.yaml", 1, "write a time of the day as 22:30"),
+        ("mutes.yaml", 2, "did you mean mon?"),
+        ("rules.yaml", 2, "did you mean threshold?"),
+        ("rules.yaml", 9, "did you mean cost?"),
+        ("rules.yaml", 10, "did you mean above?"),
+        ("rules.yaml", 14, "teem is no dimension; did you mean team?"),
+        ("rules.yaml", 15, "write a date"),
+        ("rules.yaml", 16, "did you mean tags.env?"),
+    ):
+        assert any(f == file and n == line and words in text for f, n, text in said), (line, words, said)
