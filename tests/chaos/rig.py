@@ -116,6 +116,7 @@ class Pipeline:
             "OUTLAY_CLICKHOUSE": warehouse.get("url", stores.warehouse.url),
             "OUTLAY_CLICKHOUSE_USER": stores.warehouse.user,
             "OUTLAY_CLICKHOUSE_PASSWORD": stores.warehouse.password.get_secret_value(),
+            "OUTLAY_CLICKHOUSE_DATABASE": warehouse.get("database", stores.warehouse.database),
         }
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ class Pipeline:
         self.pricer = self.service("pricer")
         self.aggregator = self.service("aggregator")
         self.others: list[Service] = []
-        self.warehouse = Warehouse(stores.warehouse)
+        self.warehouse = Warehouse(stores.warehouse, self.env["OUTLAY_CLICKHOUSE_DATABASE"])
         self.kills = 0
 
     @property

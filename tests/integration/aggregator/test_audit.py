@@ -12,7 +12,7 @@ from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.edits import Edit
-from outlay_aggregator.domain.windows import GRAINS
+from outlay_aggregator.domain.windows import GRAINS, window_of
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeSink
 from outlay_kit.warehouse import Warehouse
@@ -183,3 +183,33 @@ def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: Wor
     assert letters.replay([letters.mend(found, [Edit.delete("what")])]) == 1
     world.run_through([])
     assert sum(m[0] for m in stored(world.warehouse, "mender2", "day").values()) == Decimal("1.25")
+
+
+def test_cells_that_changed_places_are_found_though_every_total_is_right(world: World) -> None:
+    rows = [cost_event("swapped", "1", cost="1", user="a"), cost_event("swapped", "2", cost="2", user="b")]
+    world.send(lines(rows))
+    world.run_through([])
+    books = Books(world.warehouse, 1000)
+    day = START.replace(hour=0, minute=0)
+    low, high = int(day.timestamp()), int(day.timestamp()) + 86_400
+    assert not any(books.suspects(low, high, ["swapped"]).values())
+    minute = window_of("swapped", START, "minute")
+    right = books.stored("minute", [minute])
+    books.store("minute", right.replace(b'"user":"a"', b'"user":"c"').replace(b'"user":"b"', b'"user":"a"'))
+    assert books.suspects(low, high, ["swapped"]) == {"minute": [minute], "hour": [], "day": []}
+    usage = right.replace(b'"input_tokens":"10"', b'"output_tokens":"10"')
+    assert usage != right
+    books.store("minute", usage)
+    assert books.suspects(low, high, ["swapped"])["minute"] == [minute]
+
+
+def test_a_window_whose_users_are_folded_is_recomputed_and_balances(world: World) -> None:
+    world.send(lines([cost_event("folded", str(n), user=f"u{n}") for n in range(20)]))
+    world.run_through([], cells=5)
+    books = Books(world.warehouse, 5)
+    day = int(START.replace(hour=0, minute=0).timestamp())
+    assert books.suspects(day, day + 86_400, ["folded"])[
+        "minute"
+    ]  # other sums than its events, and yet right
+    asked = Range(day, day + 86_400, ["folded"])
+    assert Audit(books, world.warehouse, FakeClock(START)).differences(asked, patience=0) == (0, [])

@@ -13,7 +13,11 @@ from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain, RollupWindow, rollup_window_decoder
 
 SPAN_ROWS = 2_000_000
-"""Rows of the ledger that are compared by one statement."""
+"""Rows of the ledger that are recomputed by one statement."""
+SUM_ROWS = 16_000_000
+"""Rows of the ledger that are summed, or looked at by their identity, by one statement."""
+MANY = 2000
+"""Suspected windows of a grain from which on a whole span is recomputed, and not each of them."""
 NAMED = 20
 """How many differences and conflicts are named."""
 
@@ -97,6 +101,24 @@ class Audit:
             period.rollups = {grain: period.rollups.get(grain, Decimal(0)) for grain in GRAINS}
         return [found[key] for key in sorted(found)]
 
+    def _days(self, asked: Range) -> Iterator[tuple[int, int]]:
+        """Cut a range at whole days, of at most SUM_ROWS rows each unless a day has more."""
+        first = last = size = 0
+        for low, high, rows in self._rows_of_days(asked):
+            if size and size + rows > SUM_ROWS:
+                yield first, last
+                size = 0
+            first, last, size = (first if size else low), high, size + rows
+        if size:
+            yield first, last
+
+    def _rows_of_days(self, asked: Range) -> Iterator[tuple[int, int, int]]:
+        days: dict[int, int] = {}
+        for row in self._warehouse.rows(audits.hours(), asked.bound):
+            day = row["hour"] - row["hour"] % 86_400
+            days[day] = days.get(day, 0) + row["n"]
+        yield from ((day, day + 86_400, rows) for day, rows in days.items())
+
     def spans(self, asked: Range) -> list[tuple[int, int]]:
         """Cut a range at whole days, of at most SPAN_ROWS rows each unless a day has more: then at its hours."""
         rows = self._warehouse.rows(audits.hours(), asked.bound)
@@ -113,16 +135,25 @@ class Audit:
         A window that events come into is behind for a moment: what differs is looked at again for up to
         `patience` seconds, and counts only if it still does.
         """
-        spans = self.spans(asked)
-        suspects: list[tuple[Grain, Difference]] = []
+        spans = list(self._days(asked))
+        found: list[tuple[Grain, Difference]] = []
         for at, (low, high) in enumerate(spans):
-            for grain in GRAINS:
-                start, end = low - low % length(grain), high + -high % length(grain)
-                found = self._books.differences_between(grain, start, end, asked.tenants)
-                suspects += [(grain, difference) for difference in found]
+            for grain, windows in self._books.suspects(low, high, asked.tenants).items():
+                span = Range(low, high, asked.tenants)
+                found += [(grain, difference) for difference in self._certain(grain, windows, span)]
             told((at + 1) / len(spans))
-        wrong = self._settle(sorted(set(suspects), key=lambda s: GRAINS.index(s[0])), patience)
+        wrong = self._settle(sorted(set(found), key=lambda s: GRAINS.index(s[0])), patience)
         return len(wrong), [self._name(grain, difference) for grain, difference in wrong[:NAMED]]
+
+    def _certain(self, grain: Grain, windows: list[Window], span: Range) -> list[Difference]:
+        """Recompute what is suspected."""
+        if len(windows) <= MANY:
+            return [d for part in _hundreds(windows) for d in self._books.differences(grain, part)]
+        found = []
+        for low, high in self.spans(span):
+            start, end = low - low % length(grain), high + -high % length(grain)
+            found += self._books.differences_between(grain, start, end, span.tenants)
+        return found
 
     def _settle(
         self, suspects: list[tuple[Grain, Difference]], patience: float
@@ -154,9 +185,12 @@ class Audit:
         bound = {**asked.bound, "most": NAMED}
         found = self._warehouse.rows(audits.known_conflicts(), bound)
         rows = sum(row["n"] for row in self._warehouse.rows(audits.hours(), asked.bound))
-        parts = rows // SPAN_ROWS + 1
+        parts = rows // SUM_ROWS + 1
         for part in range(parts):
-            found += self._warehouse.rows(audits.scattered(), {**bound, "parts": parts, "part": part})
+            here = {**bound, "parts": parts, "part": part}
+            hashes = [row["h"] for row in self._warehouse.rows(audits.scattered_hashes(), here)]
+            if hashes:
+                found += self._warehouse.rows(audits.scattered(), {**bound, "hashes": hashes})
         return [Conflict(**row) for row in found]
 
 

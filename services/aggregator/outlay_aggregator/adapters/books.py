@@ -1,5 +1,6 @@
 """The ledger and the rollups in ClickHouse."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -7,9 +8,9 @@ from decimal import Decimal
 import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from outlay_aggregator.domain import statements
+from outlay_aggregator.domain import checksums, statements
 from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
-from outlay_aggregator.domain.windows import Window, end_of
+from outlay_aggregator.domain.windows import GRAINS, Window, end_of
 from outlay_kit.errors import Retryable
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
@@ -22,6 +23,7 @@ _INSERT = {
     "input_format_skip_unknown_fields": 0,
     "date_time_input_format": "best_effort",
 }
+_FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
 _MALFORMED = {
     6,  # CANNOT_PARSE_TEXT
     15,  # DUPLICATE_COLUMN
@@ -116,6 +118,26 @@ class Books:
         """Return the same of all windows from `low` up to `high` (Unix seconds, starts of windows)."""
         asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
         return self._differences(statements.difference(grain, span=True), asked)
+
+    def suspects(self, low: int, high: int, tenants: Sequence[str] = ()) -> dict[Grain, list[Window]]:
+        """Return the windows whose checksums are not the ledger's, `low` to `high` being whole days.
+
+        Those that differ are among them; so are those whose users are partly `(other)`. Writes a scratch table.
+        """
+        table = f"audit_{uuid.uuid4().hex[:12]}_sums"
+        bound: dict[str, object] = {"low": low, "high": high, "tenants": list(tenants)}
+        try:
+            self._warehouse.command(checksums.scratch(table))
+            self._warehouse.command(checksums.fill(table), bound, _FINAL)
+            return {
+                grain: [
+                    Window(row["start"], row["tenant"])
+                    for row in self._warehouse.rows(checksums.suspects(table, grain), bound, _FINAL)
+                ]
+                for grain in GRAINS
+            }
+        finally:
+            self._warehouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _differences(self, sql: str, asked: dict[str, object]) -> list[Difference]:
         answer = self._warehouse.raw(sql, asked, settings=statements.SETTINGS)

@@ -87,19 +87,24 @@ SELECT tenant, source, id, 'another body' AS kind, count() AS bodies,
 FROM conflicts FINAL WHERE {_between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
 
 
-def scattered() -> str:
-    """Return the statement that finds identities with rows in several seconds, of part `part` of `parts`.
+def scattered_hashes() -> str:
+    """Return the statement that finds identities, by hash, with rows in several seconds; of part `part` of `parts`.
 
-    Each is counted: the second of the time belongs to the key of the ledger. By hash, to need little memory.
+    Each is counted: the second of the time belongs to the key of the ledger.
     """
+    return f"""
+SELECT cityHash64(tenant, source, id) AS h FROM ledger
+WHERE {_between("minute")} AND h % {{parts:UInt32}} = {{part:UInt32}}
+GROUP BY h HAVING min(toUnixTimestamp(time)) != max(toUnixTimestamp(time)) ORDER BY h LIMIT {{most:UInt32}}"""
+
+
+def scattered() -> str:
+    """Return the statement that names the identities behind `hashes`."""
     return f"""
 SELECT tenant, source, id, 'another time' AS kind, count() AS bodies,
     toString(min(time)) AS first_time, toString(max(time)) AS last_time
 FROM ledger FINAL
-WHERE {_between("minute")} AND cityHash64(tenant, source, id) IN (
-    SELECT cityHash64(tenant, source, id) AS h FROM ledger
-    WHERE {_between("minute")} AND h % {{parts:UInt32}} = {{part:UInt32}}
-    GROUP BY h HAVING min(toUnixTimestamp(time)) != max(toUnixTimestamp(time)))
+WHERE {_between("minute")} AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
 GROUP BY tenant, source, id HAVING bodies > 1 LIMIT {{most:UInt32}}"""
 
 

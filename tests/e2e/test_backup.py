@@ -1,0 +1,36 @@
+"""A copy of the data folder of a stopped system is a backup: put back, the books are what they were, and go on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.e2e.test_books import usage
+from tests.system import Cli
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_backup_that_is_put_back_balances_and_goes_on(tmp_path: Path) -> None:
+    cli, copy = Cli(tmp_path / "home"), tmp_path / "backup"
+    cli("up", "--ports", "auto")
+    cli("emit", "-", stdin="\n".join(usage(f"kept{n}") for n in range(40)))
+    before = cli.json("audit")
+    assert before["balanced"] is True
+    cli("down")
+    shutil.copytree(cli.home, copy, symlinks=True)  # cp -a
+    cli("up", "--ports", "auto")
+    cli("emit", "-", stdin="\n".join(usage(f"lost{n}") for n in range(7)))
+    cli("audit")
+    cli("down")
+    shutil.rmtree(cli.home)  # the disk is lost
+    shutil.copytree(copy, cli.home, symlinks=True)
+    cli("up", "--ports", "auto")
+    after = cli.json("audit")
+    assert after["balanced"] is True
+    assert after["periods"] == before["periods"]
+    # who sent after the backup sends again
+    cli("emit", "-", stdin="\n".join(usage(f"lost{n}") for n in range(7)))
+    found = cli.json("audit")
+    assert found["balanced"] is True
+    assert sum(p["events"] for p in found["periods"]) == sum(p["events"] for p in before["periods"]) + 7
+    cli("down")
