@@ -84,7 +84,8 @@ class _Window(msgspec.Struct):
 class Counted:
     """Follows the rollups: how many events are in them, and how long after its 202 each batch was."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str = TENANT) -> None:
+        self._tenant = tenant
         self.lock = threading.Lock()
         self.events = 0
         self.latencies: list[float] = []
@@ -104,7 +105,7 @@ class Counted:
 
     def _take(self, value: bytes) -> None:
         window = self._decoder.decode(value)
-        if window.tenant != TENANT or window.grain != "minute":
+        if window.tenant != self._tenant or window.grain != "minute":
             return
         events = sum(group.events for group in window.groups)
         with self.lock:

@@ -14,6 +14,7 @@ from tests.processes import Ingest, Tail, tail, until
 from tests.promises import Tally
 from tests.unit.alerter.receiver import receiving
 
+from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import usage_event_decoder
 from outlay_schemas.topics import USAGE_EVENTS
 
@@ -80,7 +81,7 @@ def test_p2_what_was_accepted_is_on_the_bus_though_the_broker_was_killed_right_a
         _post(ingest, lost, refused)
         stores.broker.start()
         until(lambda: _post(ingest, make(1, source="up"), set()), 60, "202 again")
-    missing = accepted - _ids(stores, ingest.tenant, accepted)
+    missing = accepted - ids_on_the_bus(stores.kafka, ingest.tenant, accepted)
     tally("P2", "broker killed right after 202", len(accepted), lives, len(missing))
     assert not missing
     assert not refused  # with no broker nothing was accepted
@@ -97,12 +98,12 @@ def _post(ingest: Ingest, events: list, accepted: set[str]) -> bool:  # type: ig
     return answer.status_code == 202
 
 
-def _ids(stores: Stores, tenant: str, wanted: set[str]) -> set[str]:
+def ids_on_the_bus(kafka: KafkaSettings, tenant: str, wanted: set[str]) -> set[str]:
     def found(reading: Tail) -> set[str]:
         events = (e for r in reading.records for e in usage_event_decoder.decode_lines(r.value))
         return {f"{event.source}/{event.id}" for event in events if event.tenant == tenant}
 
-    with tail(stores.kafka, USAGE_EVENTS.name, tenant) as reading:
+    with tail(kafka, USAGE_EVENTS.name, tenant) as reading:
         deadline = time.monotonic() + 40
         while not wanted <= found(reading) and time.monotonic() < deadline:
             reading.more()

@@ -10,6 +10,7 @@ from tests.system import Cli
 pytestmark = pytest.mark.stack
 
 
+@pytest.mark.timeout(600)
 def test_a_backup_that_is_put_back_balances_and_goes_on(tmp_path: Path) -> None:
     cli, copy = Cli(tmp_path / "home"), tmp_path / "backup"
     cli("up", "--ports", "auto")
