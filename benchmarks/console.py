@@ -18,6 +18,8 @@ from time import perf_counter
 import httpx
 
 from outlay.embedded import EmbeddedStack
+from outlay_console.actions import Actions
+from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
@@ -25,6 +27,7 @@ from outlay_console.adapters.tail import Tail
 from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
+from outlay_kit.audit import AuditLog
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
@@ -40,7 +43,7 @@ PAGES = (
     "/?range=24h", "/?range=7d", "/?range=30d", "/?range=30d&tz=Europe/Berlin", "/?range=90d&tz=America/New_York",
     "/explore?range=24h&by=sku", "/explore?range=30d&by=user", "/explore?range=7d&by=team&tz=Asia/Kolkata",
     "/explore?range=90d&by=project&team=team-3", "/events?range=24h", "/events?range=30d&sku=sku-3",
-    "/budgets", "/alerts", "/prices", "/quality",
+    "/budgets", "/alerts", "/prices", "/opportunities", "/quality",
 )  # fmt: skip
 
 CELL = """(concat('project-', toString(g % 40)), concat('team-', toString(g % 12)), concat('bu-', toString(g % 4)),
@@ -120,14 +123,17 @@ def main() -> None:
         print(f"filled in {perf_counter() - started:.0f} s")
         keys = Path(place) / "keys.json"
         key = KeyFile(keys).create("acme", ("read",), now)
+        readers = Readers(stack.reader, 4, 60)
         world = World(
             settings=Settings(),
             sessions=Sessions(KeyRing(keys), b"secret", 1),
-            readers=Readers(stack.reader, 4, 60),
+            readers=readers,
             catalog=lambda: None,
             tail=Tail(stack.kafka, clock),
             lags=Lags(stack.kafka, clock),
             outlook=Outlook(clock),
+            history=History(readers),
+            actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=clock,
         )
         asyncio.run(measure(world, key, options.rounds))

@@ -73,7 +73,10 @@ def _run(rig: Rig, stack: Stack, folder: Path) -> Iterator[Console]:
         "OUTLAY_CONSOLE_PORT": str(port),
         "OUTLAY_HEALTH_PORT": str(health),
         "OUTLAY_CONSOLE_KEYS_FILE": str(rig.keys_file),
+        "OUTLAY_CONSOLE_AUDIT_FILE": str(folder / "audit.ndjson"),
         "OUTLAY_CONSOLE_LOGIN_BURST": "1000",
+        "OUTLAY_CONSOLE_WRITER_USER": stack.warehouse.user,
+        "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.warehouse.password.get_secret_value(),
     }
     clock = SystemClock()
     with (folder / "console.log").open("wb") as log:

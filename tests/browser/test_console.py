@@ -145,6 +145,38 @@ async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
     assert person.complaints == []
 
 
+async def test_an_alert_is_taken_in_hand_by_keyboard_alone(people: People) -> None:
+    person = await people()
+    page, keys = person.page, person.page.keyboard
+    await person.log_in("kim")
+    await person.see("/alerts/a-acme")
+    await page.get_by_label("Note").focus()
+    await keys.type("a launch")
+    await keys.press("Tab")
+    await expect(page.get_by_role("button", name="I have it in hand")).to_be_focused()
+    await person.picture("alert-say")
+    assert await violations(person) == []
+    await keys.press("Enter")
+    await expect(page.locator(".said")).to_contain_text("In hand, says kim: a launch")
+    await person.picture("alert-said")
+    assert await violations(person) == []
+    await page.get_by_role("button", name="Take it back").first.press("Enter")
+    await expect(page.get_by_text("In hand, says kim")).to_have_count(0)
+    assert person.complaints == []
+
+
+async def test_an_opportunity_is_dismissed_and_comes_back(people: People) -> None:
+    person = await people(size=PHONE)
+    await person.log_in("kim")
+    await person.see("/opportunities")
+    await person.page.get_by_role("button", name="Dismiss: send it as a batch").click()
+    await person.page.get_by_text("Dismissed (1)").click()
+    await person.picture("phone-dismissed")
+    await person.page.get_by_role("button", name="Show again: send it as a batch").click()
+    await expect(person.page.get_by_role("button", name="Dismiss: send it as a batch")).to_be_visible()
+    assert person.complaints == []
+
+
 async def test_a_chart_is_read_by_keyboard(people: People) -> None:
     person = await people()
     await person.log_in()

@@ -163,6 +163,8 @@ class LocalSystem:
             "OUTLAY_CONSOLE_PORT": str(self._console_port),
             "OUTLAY_CONSOLE_KEYS_FILE": str(keys_path(self.home)),
             "OUTLAY_CONSOLE_SECRET_FILE": str(self.home / "console.secret"),
+            "OUTLAY_CONSOLE_WRITER_USER": self.warehouse.user,
+            "OUTLAY_CONSOLE_WRITER_PASSWORD": self.warehouse.password.get_secret_value(),
         }
         url = self._health_url(name)
         return Child(name, [sys.executable, "-m", SERVICES[name]], lambda: answers(url), env)
@@ -198,7 +200,9 @@ def create_key(home: Path, tenant: str, clock: Clock) -> str:
     """
     known = local_keys(home)
     if tenant not in known:
-        key = KeyFile(keys_path(home)).create(tenant, ("ingest", "read"), clock.now(), name="local commands")
+        key = KeyFile(keys_path(home)).create(
+            tenant, ("ingest", "read", "admin"), clock.now(), name="local commands"
+        )
         path = home / "local-keys.json"
         path.touch(mode=0o600)
         path.write_bytes(msgspec.json.encode(known | {tenant: key}))

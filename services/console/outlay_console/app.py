@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,12 +13,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from outlay_console import metrics
+from outlay_console.actions import Actions, FormError, MayNotError
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
@@ -27,13 +27,14 @@ from outlay_console.adapters.tail import Tail
 from outlay_console.api import Api
 from outlay_console.domain.throttle import Throttle
 from outlay_console.domain.view import View, ViewError, read_view
-from outlay_console.pages import budgets, explore, overview, watch
+from outlay_console.pages import budgets, explore, overview, prices, savings, watch
 from outlay_console.pages.ask import Ask, MissingError
 from outlay_console.security import Guard, safe_path
 from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
 from outlay_console.site import STATIC, Context, templates
 from outlay_console.streams import Figures, figures_stream, tail_stream
+from outlay_console.web import Static, path_of, read_form, who
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
@@ -50,13 +51,14 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/budgets": ("budgets", budgets.budgets),
     "/alerts": ("alerts", watch.alerts),
     "/alerts/{id}": ("alert", watch.alert),
-    "/prices": ("prices", watch.prices),
+    "/prices": ("prices", prices.prices),
+    "/opportunities": ("opportunities", savings.opportunities),
     "/quality": ("quality", watch.quality),
     "/live": ("live", watch.live),
 }
-_LOGIN_BYTES = 4096
 _STATUS_TITLES = {
-    400: "That address asks for too much",
+    400: "That cannot be done",
+    403: "Not with this key",
     404: "Not found",
     503: "The books cannot be read now",
 }
@@ -73,6 +75,8 @@ class World:
     tail: Tail
     lags: Lags
     outlook: Outlook
+    history: History
+    actions: Actions
     clock: Clock
 
 
@@ -97,9 +101,11 @@ class Console:
                 Route("/login", self._login, methods=["GET", "POST"]),
                 Route("/logout", self._logout, methods=["POST"]),
                 *self._api.routes(),
+                Route("/alerts/{id}/say", self._act, methods=["POST"]),
+                Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
                 Route("/stream/figures", self._stream_figures),
                 Route("/stream/events", self._stream_events),
-                Mount("/static", _Static(directory=STATIC)),
+                Mount("/static", Static(directory=STATIC)),
             ],
             middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
             exception_handlers={HTTPException: self._http_error, Exception: self._bug},
@@ -147,6 +153,8 @@ class Console:
             path=request.path_params,
             catalog=world.catalog(),
             outlook=world.outlook,
+            history=world.history,
+            may=world.actions.may(session),
             ingest_url=world.settings.ingest_url,
             lags=await world.lags.read() if name == "quality" else {},
         )
@@ -168,17 +176,17 @@ class Console:
     def _to_login(self, request: Request) -> Response:
         """Send to the login. A link on another site brings no SameSite=Strict cookie: ask again from here."""
         if request.headers.get("sec-fetch-site") == "cross-site":
-            return self._html("again", 200, request, path=_path(request))
-        where = _path(request)
+            return self._html("again", 200, request, path=path_of(request))
+        where = path_of(request)
         return RedirectResponse("/login" if where == "/" else f"/login?next={quote(where)}", 303)
 
     async def _login(self, request: Request) -> Response:
         if request.method == "GET":
             where = safe_path(request.query_params.get("next", "/"))
             return self._html("login", 200, request, next=where, problem="")
-        form = await _form(request)
+        form = await read_form(request)
         where = safe_path(form.get("next", "/"))
-        wait = self._throttle.wait(_who(request), self._world.clock.monotonic())
+        wait = self._throttle.wait(who(request), self._world.clock.monotonic())
         if wait:
             metrics.LOGINS.labels("throttled").inc()
             response = self._html(
@@ -209,6 +217,29 @@ class Console:
             self._cookie, httponly=True, samesite="strict", secure=self._world.settings.https
         )
         return response
+
+    async def _act(self, request: Request) -> Response:
+        """Do what a form of a page asks for, and show the page again."""
+        session, now = self._session(request), self._world.clock.now()
+        if session is None:
+            return RedirectResponse("/login", 303)
+        kind, target = request.url.path.split("/")[1], request.path_params["id"]
+        actions, books = self._world.actions, self._books(session)
+        try:
+            form = await read_form(request)
+            act = actions.say if kind == "alerts" else actions.dismiss
+            await act(session, books, target, form, now)
+        except FormError as error:
+            return self._error(request, 400, str(error), session, View())
+        except MayNotError as error:
+            return self._error(request, 403, str(error), session, View())
+        except MissingError as error:
+            return self._error(request, 404, str(error), session, View())
+        except Retryable as error:
+            log.warning("what somebody said could not be written", path=request.url.path, error=str(error))
+            return self._error(request, 503, "It could not be written down now: try again.", session, View())
+        where = safe_path(form.get("next", "/"))
+        return RedirectResponse(where if where != "/" else f"/{kind}", 303)
 
     async def _stream_figures(self, request: Request) -> Response:
         session = self._session(request)
@@ -249,30 +280,3 @@ class Console:
     async def _bug(self, request: Request, error: Exception) -> Response:
         log.error("a page failed", path=request.url.path, exc_info=error)
         return self._error(request, 500, "This is our fault; the log says why.", None, View())
-
-
-class _Static(StaticFiles):
-    """Files that never change under one address: pages name them with a hash of their content."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Read a small form. Raises HTTPException 413 for a large one."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LOGIN_BYTES:
-            raise HTTPException(413)
-    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-
-
-def _path(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _who(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

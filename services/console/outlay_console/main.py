@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator
 import uvicorn
 from starlette.applications import Starlette
 
+from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import Shown, read_shown
+from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
+from outlay_console.adapters.words import Words
 from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
+from outlay_kit.audit import AuditLog
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
@@ -45,6 +49,8 @@ def main() -> None:
         tail=Tail(settings.kafka, clock),
         lags=Lags(settings.kafka, clock),
         outlook=Outlook(clock),
+        history=History(readers),
+        actions=Actions(Words(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
         clock=clock,
     )
 

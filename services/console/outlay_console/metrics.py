@@ -15,3 +15,4 @@ LOGINS = Counter("outlay_console_logins_total", "Tries to log in, by outcome", [
 LISTENERS = Gauge(
     "outlay_console_listeners", "Browsers that listen to live figures or events now", ["stream"]
 )
+WORDS = Counter("outlay_console_words_total", "What people said on pages, by what", ["say"])

@@ -19,6 +19,15 @@ class Session:
 
     tenant: str
     key_id: str
+    name: str = ""
+    """What people called the key."""
+    admin: bool = False
+    """Whether the key may do things, too."""
+
+    @property
+    def who(self) -> str:
+        """Who it is, as others read it."""
+        return self.name or f"key {self.key_id}"
 
 
 class _Cookie(msgspec.Struct):
@@ -56,7 +65,7 @@ class Sessions:
         key = self._keys.find(found.key)
         if now >= found.until or not may_read(key):
             return None
-        return Session(key.tenant, key.id)
+        return Session(key.tenant, key.id, key.name, "admin" in key.scopes)
 
 
 def read_secret(path: Path | None) -> bytes:

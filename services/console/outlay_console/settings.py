@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
@@ -22,6 +22,11 @@ class Settings(BaseSettings):
     """Who may look: keys with scope `read`, made by `outlay keys create`."""
     secret_file: Path | None = None
     """Signs session cookies; made at the first start. None: a new secret each start, so that all log in again."""
+    writer_user: str = ""
+    """User of ClickHouse that may insert into `alert_words` and `dismissals`; empty: pages only show."""
+    writer_password: SecretStr = SecretStr("")
+    audit_file: Path | None = None
+    """Where what people do is logged; None: beside the file of keys, where keys are logged too."""
     https: bool = False
     """Whether people reach the console by HTTPS (through a proxy): cookies are then sent by HTTPS only."""
     session_hours: float = Field(default=12, gt=0)
@@ -37,3 +42,15 @@ class Settings(BaseSettings):
     query_seconds: float = Field(default=20, gt=0)
     """How long a page may wait for ClickHouse."""
     log_level: str = "INFO"
+
+    @property
+    def writer(self) -> WarehouseSettings | None:
+        """How to write what people say; None: not at all."""
+        if not self.writer_user:
+            return None
+        return self.warehouse.model_copy(update={"user": self.writer_user, "password": self.writer_password})
+
+    @property
+    def audit(self) -> Path:
+        """Where what people do is logged."""
+        return self.audit_file or self.keys_file.with_suffix(".audit.ndjson")

@@ -23,6 +23,7 @@ PAGES = (
     ("/budgets", "Budgets"),
     ("/alerts", "Alerts"),
     ("/prices", "Prices"),
+    ("/opportunities", "Opportunities"),
     ("/quality", "Data quality"),
     ("/live", "Live"),
 )

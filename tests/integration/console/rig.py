@@ -12,14 +12,18 @@ import httpx
 from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
 
+from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import Rates, Shown
+from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
+from outlay_console.adapters.words import Words
 from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
+from outlay_kit.audit import AuditLog
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
@@ -38,7 +42,7 @@ NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
 BASE = "http://console"
 SECRET = "zebra-crossing"
 """The name of the other tenant's team: it may be on no page of ours."""
-PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/quality", "/live")
+PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/opportunities", "/quality", "/live")
 BUDGETS = (
     Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
     Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
@@ -98,6 +102,8 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
         _add(writer, tenant, now)
     files = KeyFile(folder / "keys.json")
     keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "empty")}
+    keys["kim"] = files.create("acme", ("read", "admin"), now, name="kim")
+    _keep(writer, now)
     reader = stack.reader.model_copy(update={"database": database})
     return Rig(world(stack, reader, folder), folder / "keys.json", keys, events)
 
@@ -106,15 +112,19 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
     """Wire a console as main.py does, at a time that stands still."""
     clock = FakeClock(NOW)
     settings = Settings(warehouse=reader, kafka=stack.kafka, login_burst=5)
+    readers = Readers(reader, 2, 20)
+    writer = stack.warehouse.model_copy(update={"database": reader.database})
     catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
     return World(
         settings=settings,
         sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),
-        readers=Readers(reader, 2, 20),
+        readers=readers,
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
         lags=Lags(stack.kafka, clock),
         outlook=Outlook(clock, patience=20),
+        history=History(readers),
+        actions=Actions(Words(writer), AuditLog(folder / "audit.ndjson")),
         clock=clock,
     )
 
@@ -166,6 +176,23 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
         "revision": 1,
     }
     warehouse.insert_json_lines("conflicts", encoder.encode(twice))
+    look = {"tenant": tenant, "looked_at": now, "since": now - timedelta(days=3), "until": now, "events": 300}
+    found = {"kind": "batch tier", "team": name, "project": "p", "provider": "openai", "sku": name, "cost": "40",
+             "what": "send it as a batch", "check": "can it wait for hours?", "saving": "20"}  # fmt: skip
+    saved = [look | {"id": "", "saving": "1.5"}, look | found | {"id": f"o-{tenant}"}]
+    warehouse.insert_json_lines("opportunities", b"\n".join(encoder.encode(row) for row in saved))
+    warehouse.close()
+
+
+def _keep(settings: WarehouseSettings, now: datetime) -> None:
+    """Keep two catalogs, the second with another price book and newer prices of models."""
+    warehouse = Warehouse(settings)
+    for revision, version in ((1, "0.2.2"), (2, "0.2.3")):
+        books = [{"name": "cloud", "version": str(revision)}]
+        body = {"rates": {"source": "genai-prices", "version": version}, "price_books": books}
+        at = now - timedelta(days=3 - revision)
+        row = {"revision": revision, "created_at": at, "note": "by kim", "body": json.dumps(body)}
+        warehouse.insert_json_lines("catalogs", encoder.encode(row))
     warehouse.close()
 
 

@@ -135,12 +135,25 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert "left alone until 2026-11-25 22:42: growth launch" in listed
     assert 'href="/alerts/a-acme"' in listed
     page = (await client.get("/alerts/a-acme")).text
-    assert "outlay alerts ack a-acme" in page
+    assert "outlay alerts ack a-acme" in page, "a key that can only read is told the commands"
     link = re.search(r'href="(/explore[^"]+)">That day', page)
     assert link is not None
     explored = await client.get(html.unescape(link[1]))
     assert explored.status_code == 200
     assert "team=growth" in link[1]
+
+
+async def test_what_could_be_saved_is_told_by_the_month(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/opportunities")).text
+    assert "$200" in page, "20 USD in 3 days"
+    assert "saved <b>$1.50</b>" in page
+    assert "/dismiss" not in page
+
+
+async def test_what_changed_when_is_told_of_prices(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/prices")).text
+    assert "model prices: genai-prices 0.2.2 \u2192 genai-prices 0.2.3" in page
+    assert "price book cloud: 1 \u2192 2" in page
 
 
 async def test_what_differs_under_one_identity_is_told(rig: Rig) -> None:

@@ -19,6 +19,8 @@ from outlay_schemas.events import Grain
 
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
+OPEN = ("firing", "acknowledged")
+"""How an alert stands that is not over."""
 _GRAVITY: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -72,11 +74,27 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Snooze:
-    """Until when people are left alone with an alert or a rule, and why."""
+class Said:
+    """What somebody said about an alert or a rule: until when it holds (None: as long as it lasts), why, who, when."""
 
-    until: datetime
+    say: str
+    until: datetime | None
     note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What could be saved, found in the newest look at a span of events; None: nobody looked yet."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    looked: datetime | None = None
+    events: int = 0
+    cached: Decimal = Decimal(0)
+    """USD that prompt caching has saved already."""
+    found: list[dict[str, Any]] = field(default_factory=list)
 
 
 class BudgetStatus(msgspec.Struct, frozen=True):
@@ -172,23 +190,41 @@ class Books:
         return _aware(rows[0]) if rows else None
 
     async def alerts(self) -> list[tuple[Alert, str]]:
-        """Return alerts and their newest states: what is open first, the gravest first."""
+        """Return alerts and how they stand: what is open first, the gravest first. What is pending is none yet."""
         rows = await self._reader.rows(queries.ALERTS)
-        found = [(alert_decoder.decode(r["body"]), str(r["state"])) for r in rows]
+        found = [
+            (alert_decoder.decode(r["body"]), str(r["stands"])) for r in rows if r["stands"] != "pending"
+        ]
         return sorted(
             found,
-            key=lambda item: (item[1] == "resolved", _GRAVITY[item[0].severity], -item[0].at.timestamp()),
+            key=lambda item: (item[1] not in OPEN, _GRAVITY[item[0].severity], -item[0].at.timestamp()),
         )
 
     async def alert(self, id: str) -> tuple[Alert, str] | None:  # noqa: A002 (its name)
-        """Return one alert and its newest state."""
+        """Return one alert and how it stands."""
         rows = await self._reader.rows(queries.ALERT, id=id)
-        return (alert_decoder.decode(rows[0]["body"]), str(rows[0]["state"])) if rows else None
+        return (alert_decoder.decode(rows[0]["body"]), str(rows[0]["stands"])) if rows else None
 
-    async def snoozes(self, now: datetime) -> dict[str, Snooze]:
-        """Return what people asked to be left alone with at `now`, by id of the alert or the rule."""
-        rows = await self._reader.rows(queries.SNOOZES, now=int(now.timestamp()))
-        return {r["target"]: Snooze(datetime.fromtimestamp(r["until"], UTC), r["note"]) for r in rows}
+    async def words(self, now: datetime) -> dict[tuple[str, str], Said]:
+        """Return what people said that holds at `now`, by id of the alert or the rule, and what was said."""
+        rows = await self._reader.rows(queries.WORDS, now=int(now.timestamp()))
+        return {
+            (r["target"], r["say"]): Said(
+                r["say"], datetime.fromtimestamp(r["ends"], UTC) if r["ends"] else None,
+                r["note"], r["by"], datetime.fromtimestamp(r["said"], UTC),
+            )
+            for r in rows
+        }  # fmt: skip
+
+    async def opportunities(self) -> Savings:
+        """Return what the newest look found that could be saved."""
+        rows = await self._reader.rows(queries.OPPORTUNITIES)
+        whole = next((row for row in rows if not row["id"]), None)
+        if whole is None:
+            return Savings()
+        since, until, looked = (datetime.fromtimestamp(whole[k], UTC) for k in ("low", "high", "looked"))
+        found = [row for row in rows if row["id"]]
+        return Savings(since, until, looked, whole["events"], whole["saving"], found)
 
     async def statuses(self) -> dict[str, BudgetStatus]:
         """Return how each budget stood when the alerter last looked."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from outlay_console.domain.queries import Question
+from outlay_console.domain.queries import SHARED, Question
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
@@ -30,6 +30,12 @@ class Readers:
     def of(self, tenant: str) -> "TenantReader":
         """Return the only way to ask: for one tenant."""
         return TenantReader(self, tenant)
+
+    async def shared(self, sql: str, **bound: object) -> list[dict[str, Any]]:
+        """Return the rows of a question that is about no tenant. Raises Retryable; ValueError for any other."""
+        if sql not in SHARED:
+            raise ValueError("a query takes its tenant from the session")
+        return await self.run(sql, bound)
 
     async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
         """Ask in a thread. Raises Retryable if ClickHouse is away, or slower than pages may wait for."""

@@ -126,15 +126,37 @@ FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low
 GROUP BY provider, sku, kind HAVING unpriced > 0 ORDER BY unpriced DESC, provider, sku LIMIT 100"""
 
 ALERTS = """
-SELECT id, state, body, toUnixTimestamp(written_at) AS at FROM alerts FINAL
+SELECT id, if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL
 WHERE tenant = {tenant:String} ORDER BY state = 'resolved', written_at DESC LIMIT 200"""
 
 ALERT = """
-SELECT id, state, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String}"""
+SELECT id, if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL
+WHERE tenant = {tenant:String} AND id = {id:String}"""
 
-SNOOZES = """
-SELECT target, toUnixTimestamp(assumeNotNull(until)) AS until, note FROM alert_words FINAL
-WHERE tenant = {tenant:String} AND say = 'snoozed' AND until > toDateTime({now:UInt32}, 'UTC')"""
+WORDS = """
+SELECT target, say, toUnixTimestamp(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS ends, note, by,
+    toUnixTimestamp(at) AS said FROM alert_words FINAL
+WHERE tenant = {tenant:String} AND (until IS NULL OR until > toDateTime({now:UInt32}, 'UTC'))"""
+
+OPPORTUNITIES = """
+SELECT id, kind, team, project, provider, sku, what, check, saving, cost, events, toUnixTimestamp(since) AS low,
+    toUnixTimestamp(until) AS high, toUnixTimestamp(looked_at) AS looked, example_source, example_id,
+    d.dismissed AS dismissed, d.reason AS reason, d.who AS who
+FROM opportunities AS o
+LEFT JOIN (SELECT id, dismissed, reason, by AS who FROM dismissals FINAL) AS d ON d.id = o.id
+WHERE tenant = {tenant:String}
+    AND looked_at = (SELECT max(looked_at) FROM opportunities WHERE tenant = {tenant:String})
+ORDER BY saving DESC, id"""
+
+CATALOGS = """
+SELECT revision, toUnixTimestamp(created_at) AS at, note,
+    concat(JSONExtractString(body, 'rates', 'source'), ' ', JSONExtractString(body, 'rates', 'version')) AS rates,
+    arrayMap(b -> (JSONExtractString(b, 'name'), JSONExtractString(b, 'version')),
+        JSONExtractArrayRaw(body, 'price_books')) AS books
+FROM catalogs WHERE revision > {after:UInt64} ORDER BY revision DESC LIMIT 1 BY revision LIMIT 30"""
+
+SHARED = frozenset({CATALOGS})
+"""Questions about the installation, not about a tenant's costs: where prices come from is no secret of one."""
 
 STATUSES = """
 SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String}"""

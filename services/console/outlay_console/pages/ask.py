@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.history import History
 from outlay_console.adapters.outlook import Outlook
 from outlay_console.domain.view import View
 
@@ -30,6 +31,9 @@ class Ask:
     catalog: Shown | None
     """None: no catalog was seen yet."""
     outlook: Outlook
+    history: History
+    may: bool
+    """Whether who is looking may say something about alerts, too."""
     ingest_url: str
     lags: Mapping[str, int | None]
     """Service to Kafka records that it has still to do; None: it cannot be known now."""

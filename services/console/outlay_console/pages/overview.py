@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from outlay_console.adapters.books import CHART_VALUES, Breakdown, Fresh, Row
+from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row
 from outlay_console.adapters.outlook import Ahead
 from outlay_console.domain.queries import Part
 from outlay_console.domain.view import View
@@ -47,7 +47,7 @@ async def overview(ask: Ask) -> Context:
         "rows": [row for row in one.rows if row.now][:8],
         "spent": one.spent.cost,
         "movers": movers(found),
-        "alerts": [alert for alert, state in alerts if state != "resolved"][:5],
+        "alerts": [alert for alert, stands in alerts if stands in OPEN][:5],
         "budgets": stated(ask, plans, totals)[:6],
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
         "later": ask.outlook.waiting(ask.tenant, view),

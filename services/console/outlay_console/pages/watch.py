@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+from outlay_console.adapters.books import OPEN
 from outlay_console.domain.figures import share
 from outlay_console.domain.view import DIMENSIONS, View
 from outlay_console.pages.ask import Ask, MissingError
@@ -14,22 +15,25 @@ _LOOK_BACK = timedelta(days=30)
 
 async def alerts(ask: Ask) -> Context:
     """Return open alerts, those that people have in hand, and those that ended."""
-    found, snoozes = await asyncio.gather(ask.books.alerts(), ask.books.snoozes(ask.now))
+    found, words = await asyncio.gather(ask.books.alerts(), ask.books.words(ask.now))
+    taken = {target for target, say in words if say == "acknowledged"}
+    meant = {target for target, say in words if say == "expected"}
+    firing = [alert for alert, stands in found if stands in OPEN and alert.id not in meant]
+    in_hand = [a for a, stands in found if a in firing and (stands == "acknowledged" or a.id in taken)]
     return {
-        "open": [alert for alert, state in found if state == "firing"],
-        "in_hand": [alert for alert, state in found if state == "acknowledged"],
-        "ended": [alert for alert, state in found if state == "resolved"],
-        "snoozes": snoozes,
+        "open": [alert for alert in firing if alert not in in_hand],
+        "in_hand": in_hand,
+        "ended": [alert for alert, _ in found if alert not in firing],
+        "words": words,
     }
 
 
 async def alert(ask: Ask) -> Context:
     """Return one alert with all that is known of it. Raises MissingError."""
-    found = await ask.books.alert(ask.path.get("id", ""))
+    found, words = await asyncio.gather(ask.books.alert(ask.path.get("id", "")), ask.books.words(ask.now))
     if found is None:
         raise MissingError("there is no such alert in your books")
-    told, state = found
-    snoozes = await ask.books.snoozes(ask.now)
+    told, stands = found
     scope = {
         name: (values,) if isinstance(values, str) else tuple(values)
         for name, values in told.scope.items()
@@ -37,20 +41,18 @@ async def alert(ask: Ask) -> Context:
     }
     day = told.window.astimezone(ask.view.zone).date()
     look = View("custom", day, day, ask.view.zone, ask.view.by, scope)
+    said = [words[key] for key in ((told.id, "acknowledged"), (told.id, "expected")) if key in words]
+    snoozes = [
+        (target, words[target, "snoozed"]) for target in (told.id, told.rule) if (target, "snoozed") in words
+    ]
     return {
         "alert": told,
-        "state": state,
-        "snooze": snoozes.get(told.id) or snoozes.get(told.rule),
+        "state": stands,
+        "said": said,
+        "snoozes": snoozes,
+        "over": stands not in OPEN,
+        "may": ask.may,
         "look": look,
-    }
-
-
-async def prices(ask: Ask) -> Context:
-    """Return what is unpriced, and which books price the rest."""
-    return {
-        "unpriced": await ask.books.unpriced(ask.now - _LOOK_BACK),
-        "catalog": ask.catalog,
-        "days": _LOOK_BACK.days,
     }
 
 

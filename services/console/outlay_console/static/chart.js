@@ -78,7 +78,7 @@ export class Chart {
     this.uplot = new uPlot({
       width: this.plot.clientWidth || 600,
       height: this.plot.clientWidth < 500 ? 200 : 260,
-      padding: [22, pad, 0, 0],
+      padding: [22, 16, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), this.data.zone),
       cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false } },
@@ -175,7 +175,7 @@ export class Chart {
     const item = document.createElement("span");
     const swatch = document.createElement("i");
     swatch.className = "expected";
-    item.append(swatch, "expected, with what 4 in 5 and 19 in 20 cases are within");
+    item.append(swatch, "expected, with 80 and 95 % bounds");
     legend.append(item);
   }
 

@@ -103,7 +103,7 @@ class Looks:
 
 def _row(one: Finding) -> Mapping[str, object]:
     _, team, project, provider, sku = one.where
-    source, event = one.examples[0]
+    source, event = (one.examples or [("", "")])[0]
     return {
         "id": one.id, "kind": one.way.kind, "team": team, "project": project, "provider": provider, "sku": sku,
         "what": one.way.what, "check": one.way.check, "saving": to_usd(one.saving), "cost": to_usd(one.cost),

@@ -1,0 +1,106 @@
+"""What changed in the catalogs that were in force, and which prices are old: pure."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from outlay_schemas.catalog.books import PriceBook
+
+MODELS_OLD = timedelta(days=30)
+"""Prices of models change often; of machines and storage seldom. The limits are those that are alerted on."""
+BOOKS_OLD = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One catalog that was in force, as far as prices go."""
+
+    revision: int
+    at: datetime
+    note: str
+    rates: str
+    """Which data prices models, and its version."""
+    books: Mapping[str, str]
+    """Name of each price book to its version."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A catalog, and what it priced otherwise than the one before. Nothing: it changed something else."""
+
+    revision: Revision
+    what: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A price that holds from a day on, beside the one before it."""
+
+    book: str
+    rule: str
+    sku: str
+    starts: datetime
+    source: str
+    prices: Sequence[str]
+    """Meter and price, before and after."""
+
+
+def changes(revisions: Sequence[Revision]) -> list[Change]:
+    """Return what each catalog changed, the newest first. `revisions` are the newest first."""
+    found = [Change(new, _differences(old, new)) for new, old in itertools.pairwise(revisions)]
+    return found + [Change(last, ["the oldest that is kept here"]) for last in revisions[-1:]]
+
+
+def _differences(old: Revision, new: Revision) -> list[str]:
+    what = [f"model prices: {old.rates} \u2192 {new.rates}"] if old.rates != new.rates else []
+    for name in sorted({*old.books, *new.books}):
+        before, after = old.books.get(name), new.books.get(name)
+        if before is None:
+            what.append(f"price book {name} {after} is new")
+        elif after is None:
+            what.append(f"price book {name} is gone")
+        elif before != after:
+            what.append(f"price book {name}: {before} \u2192 {after}")
+    return what
+
+
+def dated(books: Sequence[PriceBook], limit: int = 50) -> list[Dated]:
+    """Return prices that follow another one in time, the newest first; those that are still to come too."""
+    found = []
+    for book in books:
+        for rule in book.rules:
+            for old, new in itertools.pairwise(rule.prices):
+                if new.starts is None:
+                    continue
+                lines = [
+                    f"{meter}: {_price(old.meters.get(meter))} \u2192 {_price(price)}"
+                    for meter, price in new.meters.items()
+                    if old.meters.get(meter) != price
+                ]
+                sku = ", ".join(rule.sku)
+                found.append(Dated(book.name, rule.id, sku, new.starts, new.source or book.source, lines))
+    return sorted(found, key=lambda one: one.starts, reverse=True)[:limit]
+
+
+def _price(price: object) -> str:
+    amount, per = getattr(price, "price", None), getattr(price, "per", 1)
+    if price is None:
+        return "none"
+    if amount is None:
+        return "tiers"
+    return f"${amount:f}" + (f" per {per:,f}" if per != 1 else "")
+
+
+def checked(book: PriceBook, now: datetime) -> datetime | None:
+    """Return when the price in force that nobody looked at for longest was checked; None: nothing says."""
+    spans = [price for rule in book.rules for price in rule.prices if price.ends is None or price.ends > now]
+    dates = [price.checked for price in spans if price.checked]
+    return min([*dates, *([book.checked] if book.checked else [])], default=None)
+
+
+def is_old(at: datetime | date | None, now: datetime, limit: timedelta) -> bool:
+    """Tell whether somebody looked at a price too long ago, or nobody says when."""
+    if at is None:
+        return True
+    return (now - at if isinstance(at, datetime) else now.date() - at) > limit

@@ -1,0 +1,125 @@
+"""What people say on pages is written as the alerter reads it, in the audit log first, and only by whoever may."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.integration.console.rig import NOW, Rig, make
+from tests.stack import Stack
+
+from outlay_console.actions import Actions
+from outlay_console.adapters.words import Words
+from outlay_kit.audit import AuditLog
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+
+pytestmark = pytest.mark.stack
+SAY = "/alerts/a-acme/say"
+
+
+@pytest.fixture(scope="module")
+def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """Books of its own: what is said here is on no page of other tests."""
+    return make(stack, tmp_path_factory.mktemp("words"), "console_words")
+
+
+def said(stack: Stack, target: str) -> list[tuple[str, object, str, str]]:
+    warehouse = Warehouse(stack.reader.model_copy(update={"database": "console_words"}))
+    rows = warehouse.rows(
+        "SELECT say, toUnixTimestamp(until) AS until, note, by FROM alert_words FINAL"
+        " WHERE tenant = 'acme' AND target = {target:String} AND by != '' ORDER BY say",
+        {"target": target},
+    )
+    warehouse.close()
+    return [(row["say"], row["until"], row["note"], row["by"]) for row in rows]
+
+
+async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack: Stack) -> None:
+    client = await rig.logged_in("kim")
+    page = (await client.get("/alerts/a-acme")).text
+    assert "I have it in hand" in page
+    answer = await client.post(
+        SAY, data={"say": "acknowledged", "note": "a launch", "next": "/alerts/a-acme"}
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/alerts/a-acme")
+    await client.post(SAY, data={"say": "expected"})
+    await client.post(SAY, data={"say": "snoozed", "hours": "4"})
+    await client.post(SAY, data={"say": "snoozed", "hours": "24", "whole": "1"})
+    soon, later = (int((NOW + timedelta(hours=hours)).timestamp()) for hours in (4, 24))
+    assert said(stack, "a-acme") == [
+        ("acknowledged", None, "a launch", "kim"), ("expected", None, "", "kim"), ("snoozed", soon, "", "kim"),
+    ]  # fmt: skip
+    assert said(stack, "spikes") == [("snoozed", later, "", "kim")]
+    page = (await client.get("/alerts/a-acme")).text
+    assert "In hand</b>, says kim: a launch" in page
+    await client.post(SAY, data={"say": "expected", "back": "1"})
+    assert "As expected" not in (await client.get("/alerts/a-acme")).text
+    assert "in hand of kim" in (await client.get("/alerts")).text
+
+
+async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:
+    client = await rig.logged_in("kim")
+    await client.post(SAY, data={"say": "acknowledged", "note": "again"})
+    entry = list(rig.world.actions.audit.read())[-1]
+    assert (entry.action, entry.subject) == ("alerts.say", "a-acme")
+    assert entry.actor == f"key {rig.keys['kim'].split('_')[2]}"
+    assert entry.details == {"tenant": "acme", "say": "acknowledged", "note": "again"}
+
+
+async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
+    client = await rig.logged_in("kim")
+    await client.post("/opportunities/o-acme/dismiss")
+    page = (await client.get("/opportunities")).text
+    assert "Dismissed (1)" in page
+    await client.post("/opportunities/o-acme/dismiss", data={"back": "1"})
+    assert "Dismissed (1)" not in (await client.get("/opportunities")).text
+    assert (await client.post("/opportunities/o-globex/dismiss")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"say": "nothing"}, 400),
+        ({}, 400),
+        ({"say": "snoozed", "hours": "0"}, 400),
+        ({"say": "snoozed", "hours": "9999"}, 400),
+        ({"say": "snoozed", "hours": "-1"}, 400),
+        ({"say": "acknowledged", "note": "x" * 501}, 400),
+        ({"say": "acknowledged", "note": "a\nb"}, 400),
+        ({"say": "acknowledged", "note": "x" * 5000}, 413),
+    ],
+)
+async def test_a_form_that_makes_no_sense_is_told_so(rig: Rig, data: dict[str, str], status: int) -> None:
+    client = await rig.logged_in("kim")
+    assert (await client.post(SAY, data=data)).status_code == status
+
+
+async def test_nobody_speaks_who_may_not(rig: Rig, stack: Stack, tmp_path: Path) -> None:
+    word = {"say": "acknowledged", "note": "no"}
+    assert (await rig.client().post(SAY, data=word)).headers["location"] == "/login"
+    assert (await (await rig.logged_in()).post(SAY, data=word)).status_code == 403, "a key that only reads"
+    kim = await rig.logged_in("kim")
+    assert (await kim.post("/alerts/a-globex/say", data=word)).status_code == 404, "another tenant's"
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-origin", "origin": "http://evil"},
+    ):
+        assert (await kim.post(SAY, data=word, headers=headers)).status_code == 403, "another site's page"
+    assert (await kim.post(SAY, data={**word, "next": "//evil"})).headers["location"] == "/alerts"
+    silent = replace(rig, world=replace(rig.world, actions=Actions(None, AuditLog(tmp_path / "log"))))
+    client = await silent.logged_in("kim")
+    assert (await client.post(SAY, data=word)).status_code == 403
+    assert "outlay alerts ack" in (await client.get("/alerts/a-acme")).text
+
+
+async def test_what_cannot_be_logged_or_written_is_not_said(rig: Rig, stack: Stack, tmp_path: Path) -> None:
+    before = said(stack, "a-acme")
+    (tmp_path / "folder.ndjson").mkdir()
+    unlogged = Actions(rig.world.actions.words, AuditLog(tmp_path / "folder.ndjson"))
+    away = Actions(Words(WarehouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
+    for actions in (unlogged, away):
+        client = await replace(rig, world=replace(rig.world, actions=actions)).logged_in("kim")
+        answer = await client.post(SAY, data={"say": "expected", "note": "lost"})
+        assert answer.status_code == 503
+    assert said(stack, "a-acme") == before

@@ -1,0 +1,60 @@
+"""What the page of prices says of their past: what changed when, what is old, as the service that prices sees it."""
+
+from datetime import UTC, datetime, timedelta
+
+from outlay.catalog import load_default
+from outlay_console.domain.history import (
+    BOOKS_OLD,
+    MODELS_OLD,
+    Revision,
+    changes,
+    checked,
+    dated,
+    is_old,
+)
+from outlay_pricer.domain.freshness import BOOK_MAX_AGE, MAX_AGE, stale
+from outlay_schemas.catalog import PriceBook
+
+NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
+
+
+def revision(number: int, rates: str, **books: str) -> Revision:
+    return Revision(number, NOW + timedelta(days=number), "", rates, books)
+
+
+def test_each_catalog_is_held_against_the_one_before() -> None:
+    first = revision(1, "genai 1", aws="1", gone="1")
+    second = revision(2, "genai 2", aws="2", own="1")
+    found = changes([revision(3, "genai 2", aws="2", own="1"), second, first])
+    assert [change.revision.revision for change in found] == [3, 2, 1]
+    assert found[0].what == []
+    assert found[1].what == [
+        "model prices: genai 1 \u2192 genai 2",
+        "price book aws: 1 \u2192 2",
+        "price book gone is gone",
+        "price book own 1 is new",
+    ]
+    assert changes([]) == []
+
+
+def test_a_price_that_follows_another_is_told_with_its_day() -> None:
+    same = {"gb_hours": {"price": "2"}}
+    before, after = {"gb": {"price": "0.1"}, **same}, {"gb": {"price": "0.05", "per": 1000}, **same}
+    prices = [{"meters": before, "to": "2026-06-01"}, {"meters": after, "from": "2026-06-01"}]
+    book = PriceBook.model_validate(
+        {"name": "own", "version": "1", "rules": [{"id": "disk", "sku": "disk", "prices": prices}]}
+    )
+    (one,) = dated([book])
+    assert (one.book, one.sku, one.starts) == ("own", "disk", datetime(2026, 6, 1, tzinfo=UTC))
+    assert one.prices == ["gb: $0.1 \u2192 $0.05 per 1,000"]
+
+
+def test_what_is_old_here_is_what_is_alerted_on() -> None:
+    assert (MODELS_OLD, BOOKS_OLD) == (MAX_AGE, BOOK_MAX_AGE)
+    catalog = load_default()
+    for now in (NOW, NOW + timedelta(days=200), NOW + timedelta(days=800)):
+        told = {item.name.removeprefix("price book ") for item in stale(catalog, now)}
+        ours = {b.name for b in catalog.price_books if is_old(checked(b, now), now, BOOKS_OLD)}
+        assert ours == {name for name in told if not name.startswith("genai-prices")}
+    assert is_old(None, NOW, BOOKS_OLD)
+    assert not is_old(NOW.date(), NOW, MODELS_OLD)
