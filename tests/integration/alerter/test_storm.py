@@ -1,0 +1,169 @@
+"""A thousand scopes that fire at once: one message a channel. Digests, and channels that come and go."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+from tests.integration.alerter.spend import NOW
+from tests.unit.alerter.alerts import alert
+from tests.unit.alerter.receiver import Receiver, receiving
+from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
+from tests.unit.alerter.test_slack import check as check_slack
+from tests.unit.alerter.test_teams import check as check_teams
+from tests.unit.alerter.test_webhook import NEW
+
+from outlay_alerter.adapters.log import DeliveryLog
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Decided, Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.service import Alerter
+from outlay_alerter.settings import Settings
+from outlay_alerter.switchboard import Switchboard
+from outlay_kit.clock import FakeClock, SystemClock
+from outlay_kit.settings import WarehouseSettings
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Alert
+from outlay_schemas.catalog import Catalog
+
+pytestmark = pytest.mark.stack
+SCOPES = 1000
+
+
+def catalog(**more: object) -> Catalog:
+    channels = [
+        {"id": "chat", "type": "slack", "url": "${env:OUTLAY_CHANNEL_SLACK}"},
+        {"id": "bot", "type": "slack_bot", "token": "${env:OUTLAY_CHANNEL_TOKEN}", "channel": CHANNEL,
+         "picture": False},
+        {"id": "teams", "type": "teams", "url": "${env:OUTLAY_CHANNEL_TEAMS}"},
+        {"id": "hook", "type": "webhook", "url": "${env:OUTLAY_CHANNEL_HOOK}",
+         "secret": "${env:OUTLAY_CHANNEL_SECRET}"},
+        {"id": "pager", "type": "pagerduty", "routing_key": "${env:OUTLAY_CHANNEL_NOT_SET}"},
+    ]  # fmt: skip
+    rule = {"type": "threshold", "id": "team-cost", "name": "Team cost", "by": ["team"], "metric": "cost",
+            "grain": "minute", "above": 10}  # fmt: skip
+    known = {"revision": 1, "created_at": NOW, "channels": channels, "rules": [rule], **more}
+    return Catalog.model_validate(known)
+
+
+class Board:
+    """A switchboard at work, and who receives."""
+
+    def __init__(self, house: WarehouseSettings, hooks: dict[str, Receiver], api: SlackApi) -> None:
+        self.stopped = False
+        self.hooks, self.api = hooks, api
+        settings = Settings(
+            warehouse=house, allow_networks="127.0.0.0/8", slack_api=api.url, channel_seconds=5
+        )  # fmt: skip
+        self.board = Switchboard(settings, SystemClock(), lambda: self.stopped, lambda: True)
+
+    def counts(self) -> dict[str, int]:
+        return {name: len(hook.got) for name, hook in self.hooks.items()} | {"bot": len(self.api.messages)}
+
+
+@pytest.fixture
+def posts(house: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+    with receiving() as chat, receiving() as teams, receiving() as hook, slack_api() as api:
+        for name, value in {
+            "SLACK": chat.url, "TOKEN": TOKEN, "TEAMS": teams.url, "HOOK": hook.url, "SECRET": NEW,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(f"OUTLAY_CHANNEL_{name}", value)
+        found = Board(house, {"chat": chat, "teams": teams, "hook": hook}, api)
+        yield found
+        found.stopped = True
+        found.board.call()
+        found.board.join()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert holds()
+
+
+def decided(one: Alert) -> Decided:
+    return Decided(one, 1, f"msg_{one.id}_1", state=one.state)
+
+
+def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
+    warehouse: Warehouse, posts: Board
+) -> None:
+    for grain, window in {"minute": NOW, "hour": NOW, "day": NOW.replace(hour=0)}.items():
+        groups = [{"team": f"t{n:04d}", "sku": "m", "cost": str(20 + n), "events": 1} for n in range(SCOPES)]
+        row = {"tenant": "acme", "window": window, "version": 1, "groups": groups}
+        warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+    posts.board.follow(catalog())
+    posts.board.start()
+    began = time.monotonic()
+    Alerter(
+        Sums(warehouse), Store(warehouse), FakeClock(NOW + timedelta(seconds=30)), measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(catalog()), channels=[], routed=posts.board.routed, decided=posts.board.call,
+    ).evaluate_all()  # fmt: skip
+    took = time.monotonic() - began
+    everybody = {"chat": 1, "teams": 1, "hook": 1, "bot": 1}
+    until(lambda: posts.counts() == everybody)
+    print(  # noqa: T201 (figures: pytest -s)
+        f"\n{SCOPES} alerts: decided in {took:.2f} s, told to 4 channels in"
+        f" {time.monotonic() - began:.2f} s by {sum(posts.counts().values())} messages"
+    )
+    check_slack(json.loads(posts.hooks["chat"].got[0].body))
+    check_teams(json.loads(posts.hooks["teams"].got[0].body))
+    assert json.loads(posts.hooks["hook"].got[0].body)["data"]["count"] == SCOPES
+    states = "SELECT channel, state, count() AS n FROM alert_messages FINAL GROUP BY channel, state ORDER BY channel"
+
+    def told() -> dict[str, str]:
+        return {row["channel"]: row["state"] for row in warehouse.rows(states) if row["n"] == SCOPES}
+
+    until(lambda: told() == dict.fromkeys(("chat", "teams", "hook", "bot"), "sent") | {"pager": "waiting"})
+    assert posts.counts() == everybody
+    log = DeliveryLog(warehouse)
+    assert len(log.messages("waiting", "pager", NOW)) == SCOPES
+    tries = [row for row in log.tries("", NOW) if row["channel"] == "pager"]
+    assert {row["reason"] for row in tries} == {
+        "OUTLAY_CHANNEL_NOT_SET is not set in the alerter's environment, nor OUTLAY_CHANNEL_NOT_SET_FILE"
+    }
+
+
+def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
+    warehouse: Warehouse, posts: Board
+) -> None:
+    digest = {"id": "chat", "type": "slack", "url": "${env:OUTLAY_CHANNEL_SLACK}", "digest": {"minutes": 60}}
+    wanted = catalog(channels=[digest])
+    now = SystemClock().now()
+    posts.board.follow(wanted)
+    posts.board.start()
+    ago = now - timedelta(hours=3)
+    quiet = [alert(f"a{n}", severity="info", at=ago) for n in range(3)]
+    later = [alert(f"b{n}", severity="info", at=now) for n in range(3)]
+    loud = alert("c", severity="critical", at=ago)
+    Store(warehouse).decide([decided(one) for one in [*quiet, *later, loud]], [], posts.board.routed)
+    posts.board.call()
+    until(lambda: posts.counts()["chat"] == 2)
+    time.sleep(0.5)
+    bodies = [json.loads(got.body)["text"] for got in posts.hooks["chat"].got]
+    assert sum("3 alerts of growth" in text for text in bodies) == 1
+    assert sum(text.startswith("Firing: ") for text in bodies) == 1
+    assert len(DeliveryLog(warehouse).messages("waiting", "chat", ago)) == 3
+
+
+def test_channels_come_and_go_with_the_catalog(warehouse: Warehouse, posts: Board) -> None:
+    posts.board.follow(catalog(channels=[]))
+    posts.board.start()
+    Store(warehouse).decide([decided(alert("a", at=NOW))], [], posts.board.routed)
+    routes = [{"match": {"severity": "critical"}, "channels": ["hook"]}, {"channels": ["chat"]}]
+    posts.board.follow(catalog(routes=routes))
+    Store(warehouse).decide([decided(alert("b", at=NOW))], [], posts.board.routed)
+    posts.board.call()
+    until(lambda: posts.counts() == {"chat": 1, "teams": 0, "hook": 0, "bot": 0})
+    posts.board.follow(catalog(channels=[]))
+    Store(warehouse).decide([decided(alert("c", at=NOW))], ["chat"], posts.board.routed)
+    posts.board.call()
+    time.sleep(0.5)
+    assert posts.counts()["chat"] == 1
+    posts.board.follow(catalog())  # it is back, and tells what waited
+    posts.board.call()
+    until(lambda: posts.counts()["chat"] == 2)
