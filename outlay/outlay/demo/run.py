@@ -149,7 +149,7 @@ class Demo:
         spent = sum(
             (
                 Decimal(group.cost)
-                for window in self._spend.windows.values()
+                for window in list(self._spend.windows.values())
                 for group in window.groups
                 if all(getattr(group, name) in values for name, values in budget.scope.items())
             ),

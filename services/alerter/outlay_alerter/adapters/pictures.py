@@ -17,6 +17,8 @@ from outlay_schemas.money import to_pico
 
 Picture = Callable[[Envelope], bytes | None]
 _WINDOWS = 60
+_AFTER = 20
+"""Windows after the first one that an alert is about."""
 _PERIODS = ("budget", "threshold")
 """Rules whose `expected` is not that of a window like those that are drawn."""
 
@@ -33,6 +35,8 @@ def pictures(sums: Sums) -> Picture:
         alert = alert_decoder.decode(envelope.messages[0].body)
         grain = _grain(alert)
         newest = floor_to(alert.at, grain)
+        if alert.rule_type not in _PERIODS:
+            newest = min(newest, floor_to(alert.window, grain) + grain_length(grain) * _AFTER)
         scope = {n: (v,) if isinstance(v, str) else tuple(v) for n, v in alert.scope.items()}
         costs = [0] * _WINDOWS
         try:
@@ -55,6 +59,10 @@ def pictures(sums: Sums) -> Picture:
 
 
 def _grain(alert: Alert) -> Grain:
-    """Return the grain in which what happened fills a part of the picture, not all of it."""
+    """Return the grain of the windows that were judged, else one in which what happened fills a part of the picture."""
+    if alert.rule_type not in _PERIODS and alert.impact and alert.impact_per_hour:
+        hourly = Decimal(alert.impact_per_hour)
+        hours = Decimal(alert.impact) / hourly if hourly else Decimal(1)
+        return "minute" if hours < Decimal("0.1") else "hour" if hours < 4 else "day"
     age = alert.at - alert.window
     return "minute" if age < timedelta(minutes=45) else "hour" if age < timedelta(hours=45) else "day"

@@ -42,7 +42,7 @@ def draw(spending: Spending) -> bytes:
     if spending.expected is not None:
         y = _y(spending.expected, top)
         pen.line((_LEFT, y, _WIDTH - _RIGHT, y), fill=_LINE, width=3)
-        pen.text((_WIDTH - _RIGHT, y - 4), "expected", fill=_LINE, font=_font(20), anchor="rb")
+        pen.text((_LEFT + 4, y - 4), "expected", fill=_LINE, font=_font(20), anchor="lb")
     _times(pen, spending)
     out = BytesIO()
     image.save(out, "PNG", optimize=True)

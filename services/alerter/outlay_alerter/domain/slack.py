@@ -31,7 +31,8 @@ def message(alerts: Sequence[Alert]) -> dict[str, object]:
 def reply(alert: Alert) -> dict[str, object]:
     """Return what is said in the thread of an alert when it changes: short, for the first message has the rest."""
     words = words_of(alert)
-    text = f"{mark(alert)} *{words.state}* {clock(alert.at)}: {escape(words.title)}\n{escape(words.amounts)}"
+    more = f"It began {clock(words.since)}" if alert.state == "resolved" else escape(words.amounts)
+    text = f"{mark(alert)} *{words.state}* {clock(alert.at)}: {escape(words.title)}\n{more}"
     facts = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in words.facts)
     plain = escape(f"{words.state}: {words.title}")
     return {"text": cut(plain, _TEXT), "blocks": [section(f"{text}\n{facts}".rstrip())]}

@@ -15,6 +15,15 @@ SHOWN = 25
 """Alerts of a group that get a line; the rest is counted."""
 _RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 _STATES: dict[State, str] = {"firing": "Firing", "acknowledged": "In hand", "resolved": "Over"}
+_EFFECTS = {
+    "volume": ("more events", "fewer events"), "price": ("dearer events", "cheaper events"),
+    "mix": ("a dearer mixture", "a cheaper mixture"), "new": ("not used before", "not used before"),
+    "gone": ("no longer used", "no longer used"),
+}  # fmt: skip
+_WHO = ("user", "team", "use_case", "project", "sku", "business_unit", "provider", "activity", "kind")
+"""Whom to ask stands first."""
+_PLAIN = ("provider", "activity", "kind")
+"""Of these a single value is no news."""
 _NAME = 60
 """Characters of a value's name that are shown."""
 
@@ -105,7 +114,8 @@ def _amounts(alert: Alert) -> str:
 def _why(alert: Alert) -> Iterator[tuple[str, str]]:
     for effect in sorted(alert.effects, key=lambda e: -abs(Decimal(e.cost))):
         if Decimal(effect.cost):
-            yield effect.kind, ("" if effect.cost.startswith("-") else "+") + usd(effect.cost)
+            less = effect.cost.startswith("-")
+            yield _EFFECTS[effect.kind][less], ("" if less else "+") + usd(effect.cost)
 
 
 def _who(alert: Alert) -> Iterator[tuple[str, str]]:
@@ -114,14 +124,18 @@ def _who(alert: Alert) -> Iterator[tuple[str, str]]:
         name = c.value if len(c.value) <= _NAME else c.value[: _NAME - 1] + "…"
         known = by_dimension.setdefault(c.dimension, [])
         known.append(f"{name or '(none)'} {usd(c.cost)}{_part(alert, Decimal(c.cost))}")
-    for dimension, values in by_dimension.items():
-        if any(not value.startswith("(none) ") for value in values) and dimension not in alert.scope:
+    for dimension in sorted(
+        by_dimension, key=lambda name: (name not in _WHO, _WHO.index(name) if name in _WHO else 0)
+    ):
+        values = by_dimension[dimension]
+        dull = dimension in alert.scope or (dimension in _PLAIN and len(values) == 1)
+        if any(not value.startswith("(none) ") for value in values) and not dull:
             yield dimension.replace("_", " "), ", ".join(values)
 
 
 def _part(alert: Alert, cost: Decimal) -> str:
     whole = Decimal(alert.actual)
-    return f" ({cost / whole:.0%})" if alert.unit == "USD" and 0 < cost <= whole else ""
+    return f" ({cost / whole * 100:.0f} %)" if alert.unit == "USD" and 0 < cost <= whole else ""
 
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
@@ -134,6 +148,7 @@ def _todo(alert: Alert) -> Iterator[tuple[str, str]]:
         return
     if alert.state == "firing":
         yield "I have it in hand", f"outlay alerts ack {alert.id[:12]}"
+    yield "It is as it should be", f"outlay alerts expected {alert.id[:12]}"
     yield "Leave it alone for a day", f"outlay alerts snooze {alert.id[:12]} --hours 24"
 
 

@@ -1,0 +1,138 @@
+"""Draws what Slack shows of the demonstration's incident: the blocks as they are sent, in a page that looks like Slack.
+
+outlay up && outlay demo --exit && python docs/pictures/slack.py docs/pictures
+"""
+
+import asyncio
+import re
+import sys
+from base64 import b64encode
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import async_playwright
+from tests.browser.conftest import ARGS, chromium
+
+from outlay.demo.workload import TENANT
+from outlay.local.state import stores
+from outlay_alerter.adapters.pictures import pictures
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.domain.delivery import Envelope, Waiting
+from outlay_alerter.domain.slack import message, reply
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import Alert, alert_decoder
+
+_SIGNS = {
+    "red_circle": "background:#dd2e44", "large_orange_circle": "background:#f4900c",
+    "large_blue_circle": "background:#55acee", "white_check_mark": "background:#77b255;border-radius:4px",
+    "eyes": "background:#ccd6dd", "bar_chart": "background:#5c913b;border-radius:2px",
+}  # fmt: skip
+"""Slack's own pictures are drawn as marks of their colours."""
+_STYLE = """
+:root { --bg:#fff; --ink:#1d1c1d; --pale:#616061; --line:#ddd; --code:#e01e5a; --box:#f8f8f8; --button:#fff }
+body.dark { --bg:#1a1d21; --ink:#d1d2d3; --pale:#ababad; --line:#565856; --code:#e8912d; --box:#232529; --button:#1a1d21 }
+* { box-sizing:border-box } body { margin:0; background:var(--bg); color:var(--ink); width:760px;
+  font:15px/1.46668 Lato,Inter,'Noto Color Emoji',sans-serif; padding:18px 20px }
+.message { display:flex; gap:8px; margin-bottom:14px } .face { flex:none; width:36px; height:36px; border-radius:6px;
+  background:#2a6fbb; color:#fff; font-weight:700; text-align:center; line-height:36px; font-size:19px }
+.who b { font-weight:800 } .who i { font:10px Inter; background:var(--line); border-radius:2px; padding:1px 3px; margin:0 4px }
+.who span { color:var(--pale); font-size:12px } .block { margin-top:8px } i.sign { display:inline-block; width:.85em; height:.85em; border-radius:50%; vertical-align:-.08em }
+h3 { font-size:18px; margin:0; font-weight:800 }
+.fields { display:grid; grid-template-columns:1fr 1fr; gap:8px } .context { color:var(--pale); font-size:13px }
+code { color:var(--code); background:var(--box); border:1px solid var(--line); border-radius:3px; padding:1px 3px; font-size:12px }
+.button { display:inline-block; border:1px solid var(--line); border-radius:4px; padding:5px 12px; font-weight:700;
+  background:var(--button); font-size:14px } .button.danger { background:#e01e5a; border-color:#e01e5a; color:#fff }
+img { width:430px; border:1px solid var(--line); border-radius:8px; margin-top:6px; display:block }
+.thread { border-left:3px solid var(--line); margin-left:44px; padding-left:12px }
+"""
+
+
+def mrkdwn(text: str) -> str:
+    """Show Slack's markup: what it escapes is escaped in HTML, too."""
+    text = re.sub(r"<!date\^(\d+)\^[^|]*\|[^>]*>", lambda found: _clock(int(found[1])), text)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*([^*\n]+)\*", r"<b>\1</b>", text)
+    return _emoji(text).replace("\n", "<br>")
+
+
+def _clock(at: int) -> str:
+    when = datetime.fromtimestamp(at, UTC)
+    return f"{when:%b} {when.day} at {when.strftime('%I:%M %p').lstrip('0')}"
+
+
+def _emoji(text: str) -> str:
+    def sign(found: re.Match[str]) -> str:
+        look = _SIGNS.get(found[1])
+        return f'<i class="sign" style="{look}"></i>' if look else found[0]
+
+    return re.sub(r":(\w+):", sign, text)
+
+
+def block(one: dict[str, Any]) -> str:
+    """Show one block."""
+    kind = one["type"]
+    if kind == "header":
+        plain = one["text"]["text"].replace("&", "&amp;").replace("<", "&lt;")
+        return f'<div class="block"><h3>{_emoji(plain)}</h3></div>'
+    if kind == "section" and "fields" in one:
+        cells = "".join(f"<div>{mrkdwn(field['text'])}</div>" for field in one["fields"])
+        return f'<div class="block fields">{cells}</div>'
+    if kind == "section":
+        return f'<div class="block">{mrkdwn(one["text"]["text"])}</div>'
+    if kind == "actions":
+        found = (
+            f'<span class="button {e.get("style", "")}">{e["text"]["text"]}</span>' for e in one["elements"]
+        )
+        return f'<div class="block">{" ".join(found)}</div>'
+    return f'<div class="block context">{" ".join(mrkdwn(e["text"]) for e in one["elements"])}</div>'
+
+
+def post(blocks: list[dict[str, Any]], at: datetime, more: str = "") -> str:
+    """Show a message."""
+    when = at.strftime("%I:%M %p").lstrip("0")
+    who = f'<div class="who"><b>Outlay</b><i>APP</i><span>{when}</span></div>'
+    body = "".join(map(block, blocks)) + more
+    return f'<div class="message"><div class="face">$</div><div>{who}{body}</div></div>'
+
+
+def incident() -> tuple[Alert, Alert | None, bytes | None]:
+    """Return the incident as it was told, its end if it was told too, and its picture."""
+    warehouse = Warehouse(stores()[1])
+    rows = warehouse.rows(
+        "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
+        " FROM alert_messages FINAL WHERE channel = 'bus' AND tenant = {t:String}"
+        " AND JSONExtractString(body, 'rule_type') IN ('spend_spike', 'anomaly') ORDER BY created_at",
+        {"t": TENANT},
+    )
+    told = [(alert_decoder.decode(row["body"]), row) for row in rows]
+    worst, row = max(
+        ((a, r) for a, r in told if a.state == "firing"), key=lambda pair: float(pair[0].impact or 0)
+    )
+    over = next((a for a, _ in told if a.id == worst.id and a.state == "resolved"), None)
+    envelope = Envelope(row["message_id"], (Waiting(**row),), (worst,))
+    return worst, over, pictures(Sums(warehouse))(envelope)
+
+
+async def take(folder: Path) -> None:
+    """Write slack-light.png and slack-dark.png."""
+    alert, over, picture = incident()
+    drawn = f'<img src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    thread = f'<div class="thread">{post([], alert.at, drawn)}'
+    if over is not None:
+        thread += post(reply(over)["blocks"], over.at)  # type: ignore[arg-type]
+    parts = post(message([alert])["blocks"], alert.at) + thread + "</div>"  # type: ignore[arg-type]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
+        for look in ("light", "dark"):
+            page = await browser.new_page(viewport={"width": 760, "height": 400}, device_scale_factor=1.5)
+            await page.set_content(f'<style>{_STYLE}</style><body class="{look}">{parts}</body>')
+            await page.wait_for_timeout(300)
+            await page.screenshot(path=folder / f"slack-{look}.png", full_page=True)
+        await browser.close()
+    sys.stdout.write(unescape(f"{alert.title}\n"))
+
+
+if __name__ == "__main__":
+    asyncio.run(take(Path(sys.argv[1])))
