@@ -113,7 +113,7 @@ def test_shared_costs_are_shown_apart_from_own_ones(run: Run, events: list[CostE
 
 
 def test_units_and_drill_down(run: Run, events: list[CostEvent]) -> None:
-    words = (
+    words = [
         "report",
         "showback",
         "--by",
@@ -124,7 +124,7 @@ def test_units_and_drill_down(run: Run, events: list[CostEvent]) -> None:
         "--from",
         "61d",
         "--json",
-    )
+    ]
     (row,) = json.loads(run(*words).stdout)["rows"]
     assert Decimal(row["cost_usd"]) == cost(events, team="growth")
     assert row["users"] == 1
@@ -227,6 +227,20 @@ def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
         run("reconcile", str(bill), "--notify", "slack", "--tolerance", "6")
     assert len(receiver.got) == 1
     assert "bill.csv is +4.8 % off the ledger" in str(receiver.got[0])
+
+
+def test_an_export_cuts_shared_costs_up_and_adds_up(
+    run: Run, events: list[CostEvent], tmp_path: Path
+) -> None:
+    file = tmp_path / "focus.csv"
+    words = ("export", "focus", "--from", "61d", "--grain", "day", "--allocate", "-o", str(file))
+    assert "no columns for allocated costs" in run(*words, code=1).stderr
+    run(*words, "--version", "1.4")
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == cost(events)
+    shared = [row for row in rows if row["AllocatedMethodId"] == "cluster"]
+    assert sum(Decimal(row["BilledCost"]) for row in shared) == cost(events, sku="cluster")
+    assert {row["AllocatedResourceId"] for row in shared} == {"consumer/growth", "engineering/platform"}
 
 
 def _write(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:
