@@ -8,6 +8,7 @@ import typer
 from outlay.cli import (
     alerts,
     books,
+    budgets,
     catalog,
     chargeback,
     demo,
@@ -52,7 +53,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
         export.app,
     ),
     "Prices": (prices.price, prices.explain, catalog.app, prices.reprice),
-    "Watch": (alerts.app,),
+    "Watch": (budgets.budgets, alerts.app),
     "Books": (books.audit, books.rebuild, letters.app, reconcile.reconcile, periods.app),
     "Access": (keys.app,),
 }

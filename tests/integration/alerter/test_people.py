@@ -11,6 +11,7 @@ from tests.unit.alerter.test_webhook import NEW
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
+from outlay.main import app as whole
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
@@ -49,9 +50,13 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     )  # fmt: skip
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output
+    assert "there is no budget" in run.invoke(whole, ["budgets"]).output
     spend(warehouse, "12")
     watch.evaluate_all()
     assert waiting(warehouse) == [("webhook", "firing 100")]  # 50 was crossed by the same jump
+    (stands,) = msgspec.json.decode(run.invoke(whole, ["budgets", "--json"]).stdout)
+    assert (stands["budget"], stands["standing"], stands["remaining"]) == ("b", "over", "-2")
+    assert "$12.00" in run.invoke(whole, ["budgets", "--tenant", "acme"]).output
     listed = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
     assert {row["state"] for row in listed} == {"firing"}
     highest = next(row["id"] for row in listed if "100 %" in row["title"])

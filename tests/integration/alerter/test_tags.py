@@ -1,6 +1,7 @@
 """Scopes with tags are summed from the ledger, exactly, and no more often than it can bear."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -77,6 +78,7 @@ def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(wareho
     watch.evaluate("acme", {NOW})
     over = alerts(warehouse)["prod 100"]
     assert (over.actual, over.expected) == ("12.5", "11")  # a tenth came over from October
+    assert sum(Decimal(effect.cost) for effect in over.effects) == 12  # there were 0.5 in as long before
     assert {(c.dimension, c.value, c.cost) for c in over.contributors} >= {("sku", "m", "12.5")}
     assert warehouse.rows(f"SELECT toString(sum(cost)) AS c FROM ({over.query})") == [{"c": "12.5"}]  # noqa: S608
 
