@@ -113,19 +113,8 @@ def test_shared_costs_are_shown_apart_from_own_ones(run: Run, events: list[CostE
 
 
 def test_units_and_drill_down(run: Run, events: list[CostEvent]) -> None:
-    words = [
-        "report",
-        "showback",
-        "--by",
-        "user",
-        "--where",
-        "team=growth",
-        "--units",
-        "--from",
-        "61d",
-        "--json",
-    ]
-    (row,) = json.loads(run(*words).stdout)["rows"]
+    words = ("report", "showback", "--by", "user", "--where", "team=growth", "--from", "61d", "--json")
+    (row,) = json.loads(run(*words, "--units").stdout)["rows"]
     assert Decimal(row["cost_usd"]) == cost(events, team="growth")
     assert row["users"] == 1
     assert Decimal(row["usd_per_user"]) == cost(events, team="growth")
