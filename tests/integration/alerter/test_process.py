@@ -15,14 +15,17 @@ from tests.stack import environment
 from tests.unit.alerter.receiver import Receiver, receiving
 
 from outlay.catalog.publish import newest, publish
+from outlay.embedded.ports import free_port
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
+from outlay_kit.keys import KeyFile
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import alert_decoder
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import encoder
 from outlay_schemas.topics import ALERTS, ROLLUPS
+from outlay_sdk import BudgetStatus, budget_status
 
 pytestmark = pytest.mark.stack
 
@@ -156,3 +159,27 @@ def test_of_two_alerters_one_tells_and_the_other_takes_over(
         until(lambda: len(receiver.got) == 2, 40, "the second alert, by the other")
         assert second.stop() == 0
     assert len(set(ids(receiver))) == 2
+
+
+def test_programs_ask_how_a_budget_stands_before_and_after_it_is_used_up(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        alerter, port = AlerterProcess(kafka, house, tmp_path, receiver.url), free_port()
+        key = KeyFile(tmp_path / "keys.json").create(alerter.tenant, ("ingest",), SystemClock().now())
+        alerter.env |= {
+            "OUTLAY_ALERTER_PORT": str(port),
+            "OUTLAY_ALERTER_KEYS_FILE": str(tmp_path / "keys.json"),
+        }
+        alerter.spend("6")
+        alerter.start()
+
+        def status() -> BudgetStatus:
+            url = f"http://127.0.0.1:{port}"
+            return budget_status(alerter.tenant, url=url, api_key=key, strict=True, timeout=10)
+
+        until(lambda: status().known, 30, "an answer")
+        assert (status().allowed, status().body["spent"]) == (True, "6")
+        alerter.spend("11", tell=False)
+        assert (status().allowed, status().body["remaining"]) == (False, "-1")
+        assert alerter.stop() == 0
