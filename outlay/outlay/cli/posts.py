@@ -1,6 +1,6 @@
 """Commands of channels: send a sample, and what became of every message."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -121,4 +121,15 @@ def deliveries(
     finally:
         warehouse.close()
     title = "Given up" if dead else "Waiting" if waiting else "Deliveries"
-    show(as_json, rows, f"{title} (UTC)", "nothing")
+    shown = rows if as_json else [_narrow(row) for row in rows]
+    show(as_json, shown, f"{title} (UTC)", "nothing")
+
+
+def _narrow(row: Mapping[str, object]) -> dict[str, object]:
+    """Return what fits a terminal; --json has the ids, too."""
+    left_out = ("tenant", "message", "took_ms")
+    return {
+        name: str(value)[:19] if name in ("at", "decided", "due") else value
+        for name, value in row.items()
+        if name not in left_out
+    }

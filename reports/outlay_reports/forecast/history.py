@@ -103,7 +103,7 @@ def land(books: Books, question: Question, now: datetime) -> Landed:
     begun_at = period_of(now, unit, question.zone).start
     spent = _since(books, question, question.span.start, now)
     begun = _since(books, question, max(begun_at, question.span.start), now)
-    history = known.values[0] if len(known.starts) else np.zeros(0)
+    history = known.values[0] if known.keys else np.zeros(len(known.starts))  # pieces without a cost
     left = round((question.span.end - begun_at).total_seconds() / SECONDS[unit])
     found = landing(history, PERIODS[unit], spent.cost / 1e12, left, begun.cost / 1e12)
     return Landed(found, spent, unit, begun_at)

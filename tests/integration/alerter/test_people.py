@@ -64,6 +64,12 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     assert taken.exit_code == 0, taken.output
     watch.evaluate_all()
     assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")
+    left = msgspec.json.decode(
+        run.invoke(app, ["deliveries", "--waiting", "--hours", "2160", "--json"]).stdout
+    )
+    assert {row["channel"] for row in left} == {"bus", "webhook"}
+    assert "webhook" in run.invoke(app, ["deliveries", "--waiting", "--hours", "2160"]).output
+    assert "nothing" in run.invoke(app, ["deliveries", "--dead"]).output
     assert run.invoke(app, ["ack", highest]).exit_code == 1
     assert run.invoke(app, ["snooze", "b", "--hours", "1000000"]).exit_code == 2
     assert run.invoke(app, ["snooze", "b", "--hours", "8760"]).exit_code == 0

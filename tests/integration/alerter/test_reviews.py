@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from tests.integration.alerter.spend import spend
 from tests.unit.alerter.receiver import receiving
@@ -94,6 +95,23 @@ def test_its_numbers_are_those_of_the_books(warehouse: Warehouse) -> None:
     for heading in ("Why", "Who", "Where the month lands", "Alerts", "Data quality"):
         assert f"*{heading}*" in body
     check_slack(json.loads(body))
+
+
+def test_the_first_hour_ever_is_no_reason_to_fail(warehouse: Warehouse) -> None:
+    at = DUE - timedelta(hours=30, minutes=20)
+    for grain in ("hour", "day", "minute"):  # books that begin in the middle of an hour and a day
+        row = {
+            "tenant": "acme",
+            "window": at,
+            "version": 1,
+            "groups": [{"team": "t", "sku": "m", "cost": "3", "events": 1}],
+        }
+        warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+    clock = FakeClock(DUE - timedelta(days=1))
+    reviewer(warehouse, clock).turn()
+    clock.advance(86_401)
+    assert reviewer(warehouse, clock).turn() == 1
+    assert {state for _, _, state in messages(warehouse)[2:]} == {"waiting"}
 
 
 def test_a_day_in_another_zone_is_the_day_there(warehouse: Warehouse) -> None:

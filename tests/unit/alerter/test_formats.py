@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from jsonschema import Draft202012Validator
 from tests.unit.alerter.alerts import alert, envelope
 from tests.unit.alerter.receiver import Receiver, receiving
 
 from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.others import Alertmanager, PagerDuty
+from outlay_alerter.adapters.others import Alertmanager, AlertmanagerApi, PagerDuty
 from outlay_alerter.domain.addresses import read_networks
 from outlay_alerter.domain.delivery import Envelope
 from outlay_alerter.domain.formats import alertmanager, pagerduty
@@ -88,3 +89,40 @@ def test_alertmanager_s_receivers_get_its_format() -> None:
     assert body["commonLabels"]["severity"] == "warning"
     assert "team" not in body["commonLabels"]
     assert alertmanager(of(alert(state="resolved")))["status"] == "resolved"
+
+
+POSTABLE = {
+    "type": "array",
+    "items": {
+        "type": "object", "required": ["labels"], "additionalProperties": False,
+        "properties": {
+            "startsAt": {"type": "string", "format": "date-time"},
+            "endsAt": {"type": "string", "format": "date-time"},
+            "generatorURL": {"type": "string", "format": "uri"},
+            "labels": {"$ref": "#/$defs/words"}, "annotations": {"$ref": "#/$defs/words"},
+        },
+    },
+    "$defs": {
+        "words": {"type": "object", "additionalProperties": {"type": "string"},
+                  "propertyNames": {"pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"}},
+    },
+}  # fmt: skip
+"""`postableAlerts` of Alertmanager's OpenAPI document for /api/v2/alerts."""
+
+
+def test_an_alertmanager_is_given_alerts_that_end_by_their_labels() -> None:
+    firing, over = alert(link="https://o.example/a"), alert(state="resolved")
+    with receiving() as receiver:
+        receiver.script = [(200, {}, b"")]
+        channel = AlertmanagerApi(receiver.url.removesuffix("/hook"), POSTER, "am")
+        assert channel.send(of(firing, alert("a2"))).outcome == "sent"
+        assert channel.send(of(over)).outcome == "sent"
+        receiver.script = [(400, {}, b'{"code":601}')]
+        assert channel.send(of(firing)).outcome == "dead"
+    assert receiver.got[0].path == "/api/v2/alerts"
+    first, second = (json.loads(got.body) for got in receiver.got[:2])
+    for body in (first, second):
+        assert list(Draft202012Validator(POSTABLE).iter_errors(body)) == []
+    assert first[0]["labels"] == second[0]["labels"], "the same labels are the same alert"
+    assert first[0]["startsAt"] < first[0]["endsAt"]
+    assert second[0]["endsAt"] == "2026-11-24T12:00:00.000Z"
