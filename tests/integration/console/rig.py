@@ -155,7 +155,8 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
         "at": now,
     }
     warehouse.insert_json_lines("alert_words", encoder.encode(snooze))
-    status = {"budget": "growth", "period_start": now - timedelta(days=10), "period_end": now + timedelta(days=10),
+    begun = (now - timedelta(days=10)).replace(minute=59, second=7)  # as a rolling one begins: at any second
+    status = {"budget": "growth", "period_start": begun, "period_end": now + timedelta(days=10),
               "amount": "600", "spent": "1", "forecast": "77000", "forecast_low": "76000", "forecast_high": "78000",
               "gone_on": now + timedelta(days=1), "percent": "1"}  # fmt: skip
     row = {

@@ -11,7 +11,7 @@ from outlay_console.domain.figures import share
 from outlay_console.domain.queries import Part
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
-from outlay_kit.spans import Span, period_of
+from outlay_kit.spans import Span, ceil_to, floor_to, period_of
 from outlay_schemas.catalog.watch import Budget
 
 
@@ -105,7 +105,11 @@ def _plan(ask: Ask, budget: Budget, status: BudgetStatus | None) -> Plan:
         status = None
     span = period_of(ask.now, budget.period, ZoneInfo(budget.timezone))
     if status:
-        span = Span(status.period_start.astimezone(UTC), status.period_end.astimezone(UTC))
+        # A rolling one begins at any second: what is added up is whole minutes.
+        span = Span(
+            floor_to(status.period_start.astimezone(UTC), "minute"),
+            ceil_to(status.period_end.astimezone(UTC), 60),
+        )
     return Plan(budget, span, status)
 
 
