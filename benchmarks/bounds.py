@@ -21,6 +21,7 @@ import httpx
 from pipeline import BATCH, Counted, Meter, Producer, body, percentile
 from tests.chaos.rig import Pipeline
 from tests.chaos.stores import Stores
+from tests.processes import end_all
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.topics import USAGE_EVENTS
@@ -242,16 +243,15 @@ def main() -> None:
     for scenario in SCENARIOS:
         if chosen and scenario.__name__ not in chosen:
             continue
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             stores = Stores(Path(folder) / "stores")
-            bench = Bench(stores, Path(folder) / "run")
             try:
+                bench = Bench(stores, Path(folder) / "run")
                 print(json.dumps({"scenario": scenario.__name__, **scenario(bench)}), flush=True)
-            finally:
                 bench.meter.stop()
                 bench.meter.join()
-                for service in bench.pipeline.services:
-                    service.kill()
+            finally:
+                end_all()
                 stores.stop()
 
 

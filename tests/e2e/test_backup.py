@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.test_books import usage
 from tests.system import Cli
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 
 
 @pytest.mark.timeout(600)
