@@ -43,7 +43,7 @@ def test_a_budget() -> None:
         ({"amount": 0}, "greater than 0"),
         ({"amuont": 5}, "Extra inputs are not permitted"),
         ({"period": "fortnight"}, "Input should be"),
-        ({"scope": {"flavour": "x"}}, "Input should be"),
+        ({"scope": {"flavour": "x"}}, "did you mean tags.flavour"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_named(change: dict[str, Any], complaint: str) -> None:
