@@ -1,4 +1,4 @@
-"""Kafka's jars: fetched once from Maven Central, held against the checksums in `kafka.jars`.
+"""Jars, Kafka's above all: fetched once from Maven Central, held against the checksums in `kafka.jars`.
 
 The list names every jar, so that nothing is resolved on a user's machine and all machines run the same bytes.
 A jar appears under its name only when it is whole, so that an interrupted download leaves no harm.
@@ -61,18 +61,22 @@ def kafka_classpath(progress: Progress, jars: Sequence[Jar] | None = None) -> li
 
     OUTLAY_MAVEN names a mirror of Maven Central; the usual proxy variables are honoured.
     """
-    jars = locked() if jars is None else jars
-    folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
+    return fetched(locked() if jars is None else jars, f"Kafka {KAFKA_VERSION}", progress)
+
+
+def fetched(jars: Sequence[Jar], what: str, progress: Progress) -> list[Path]:
+    """Return these jars of `what`, a name and a version, kept in a folder of that name; errors as above."""
+    folder = cache_folder() / what.lower().replace(" ", "-")
     wanted = missing(jars, folder)
     if wanted:
-        _fetch_all(wanted, folder, progress)
+        _fetch_all(wanted, what, folder, progress)
     return [folder / jar.name for jar in jars]
 
 
-def _fetch_all(jars: Sequence[Jar], folder: Path, progress: Progress) -> None:
+def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress) -> None:
     total = sum(jar.size for jar in jars)
     source = os.environ.get("OUTLAY_MAVEN", CENTRAL).rstrip("/")
-    progress.step(f"fetching Kafka {KAFKA_VERSION} from {source} ({total / 1e6:.0f} MB, once)")
+    progress.step(f"fetching {what} from {source} ({total / 1e6:.0f} MB, once)")
     done = 0
 
     def count(received: int) -> None:
@@ -91,13 +95,13 @@ def _fetch_all(jars: Sequence[Jar], folder: Path, progress: Progress) -> None:
                 raise
     except httpx.HTTPError as error:
         raise MissingError(
-            f"Kafka's jars could not be fetched from {source}: {str(error) or type(error).__name__}",
+            f"the jars of {what} could not be fetched from {source}: {str(error) or type(error).__name__}",
             "check the network, set HTTPS_PROXY if there is a proxy, name a mirror in OUTLAY_MAVEN, "
             f"or copy {folder} from another machine; what was fetched is kept",
         ) from error
     except OSError as error:
         raise DiskError(
-            f"Kafka's jars cannot be kept in {folder}: {error.strerror}",
+            f"the jars of {what} cannot be kept in {folder}: {error.strerror}",
             "free space or mend the rights there, or choose another folder: OUTLAY_CACHE=DIR",
         ) from error
 

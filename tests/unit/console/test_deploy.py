@@ -110,3 +110,16 @@ def test_prometheus_reads_the_rules_and_asks_every_service_of_the_composition() 
     }
     assert set(jobs) == {f"outlay-{name}" for name in services}
     assert all(targets == [f"{job.removeprefix('outlay-')}:9400"] for job, targets in jobs.items())
+
+
+def test_each_alert_is_raised_by_a_case_of_promtools_tests_with_its_own_words() -> None:
+    """`promtool test rules` runs them; here no alert is forgotten, and none is asked for that is gone."""
+    cases = yaml.safe_load((ROOT / "deploy/prometheus/tests/outlay.test.yml").read_text("utf-8"))
+    raised: dict[str, list[Any]] = {}
+    for test in cases["tests"]:
+        for case in test["alert_rule_test"]:
+            raised.setdefault(case["alertname"], []).extend(case["exp_alerts"])
+    assert set(raised) == set(ALL)
+    for name, alerts in raised.items():
+        assert alerts, f"no series of the tests raises {name}"
+        assert all(alert["exp_annotations"].keys() == ALL[name]["annotations"].keys() for alert in alerts)

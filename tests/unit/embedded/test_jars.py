@@ -119,7 +119,7 @@ def test_a_folder_that_takes_no_more_is_a_disk_error(repository: type[Repository
         "except DiskError as error: print(error.message, '|', error.hint)\n"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Kafka's jars cannot be kept" in answer.stdout
+    assert "the jars of Kafka 4.3.1 cannot be kept" in answer.stdout
     assert "OUTLAY_CACHE" in answer.stdout
     assert [file for file in (tmp_path / "cache").rglob("*") if file.is_file()] == []
 
