@@ -1,10 +1,12 @@
 """Bounds and corners of the rate cards that no ordinary event meets."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.pricer import build
 from tests.unit.pricer.build import NOW, UNITS, catalog, event, model
 from tests.unit.pricer.test_price_table import BATCH, DATED, NIGHT, TIERED
@@ -152,3 +154,15 @@ def test_seconds_may_be_parts_beside_whole_tokens() -> None:
 def test_model_options_without_a_constraint_hold_always() -> None:
     listed = model("listed", [{"prices": {"input_mtok": "1"}}, {"prices": {"input_mtok": "2"}}])
     assert price(event({"input_tokens": 1_000_000}, "listed"), catalog(build.rates(listed))).cost == "2"
+
+
+_MOMENTS = st.integers(0, 4 * 86_400).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+@given(st.lists(_MOMENTS, min_size=2, max_size=12))
+def test_a_price_of_a_time_of_day_is_remembered_until_it_switches(times: list[datetime]) -> None:
+    book, usage = RateBook(build.rates(NIGHT)), {"input_tokens": 1_000_000}
+    for at in times:
+        fresh = RateBook(build.rates(NIGHT)).quote("acme", "night", usage, at)
+        night = at.time() >= time(22, 30) or at.time() < time(5)
+        assert book.quote("acme", "night", usage, at)[2] == fresh[2] == ((1 if night else 4) * 10**12,) * 2

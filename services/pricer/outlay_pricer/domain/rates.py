@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -106,12 +106,14 @@ class RateLine:
         return card
 
     def span(self, at: datetime) -> tuple[datetime | None, datetime | None]:
-        """Return from when until when the card of `at` is in force, as far as dates decide it; None: no bound."""
-        if not self.dates:
+        """Return from when until when the card of `at` is in force; None: no bound."""
+        if not self.dates and not self.times:
             return None, None
-        place = bisect_right(self.dates, at)
-        begin = self.dates[place - 1] if place else _EVER
-        return begin, self.dates[place] if place < len(self.dates) else None
+        switches = [*self.dates, *_moments(self.times, at)]
+        switches.sort()
+        place = bisect_right(switches, at)
+        begin = switches[place - 1] if place else _EVER
+        return begin, switches[place] if place < len(switches) else None
 
     def in_force(self, at: datetime, context: Context) -> list[Option]:
         """Return the standard prices in force, and then what overrides them, weakest first."""
@@ -176,7 +178,7 @@ class RateBook:
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None
         shape = card.shape(tuple(usage))
-        if not context and not line.times:
+        if not context:
             self._models(provider).setdefault(sku, {})[tuple(usage)] = _hot(line, shape, at)
         return line, shape, shape.amounts(usage)
 
@@ -244,6 +246,13 @@ class RateBook:
 
 def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:
     return shape.run, shape.numbers, line, shape, *line.span(at)
+
+
+def _moments(times: Sequence[time], at: datetime) -> list[datetime]:
+    """Return when the times of day come on the UTC day of `at`, the day before and the day after."""
+    noon = at.astimezone(UTC).replace(hour=12)
+    days = [(noon + timedelta(days=shift)).date() for shift in (-1, 0, 1)]
+    return [datetime.combine(day, moment, UTC) for day in days for moment in times]
 
 
 def _option(raw: Mapping[str, Any]) -> Option:
