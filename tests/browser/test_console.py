@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import PHONE, Console, People, Person
+from tests.browser.conftest import PHONE, Console, People, Person, first_paint
 from tests.integration.console.rig import PAGES
 from tests.integration.reports.ledger import cost_event, write
 
@@ -210,6 +210,25 @@ async def test_figures_move_when_an_event_is_counted(people: People) -> None:
     write(writer, [cost_event("acme", 9_000_001, SystemClock().now(), "1000", team="newcomers")])
     await expect(figure).to_have_text(usd(before + 1000), timeout=10_000)
     await expect(person.page.locator('[data-live="chart"]')).to_contain_text("newcomers")
+
+
+async def test_the_first_paint_does_not_wait_for_the_charts(people: People) -> None:
+    """`tests/browser/times.py` measures it; the bound is for a machine that is busy with other work."""
+    person = await people()
+    await person.log_in()
+    await person.see("/")
+    seconds = await first_paint(person.page)
+    print(f"first contentful paint of the overview: {seconds:.2f} s")  # noqa: T201
+    assert 0 < seconds < 10
+
+
+async def test_on_a_phone_the_cost_of_an_event_is_on_the_screen(people: People) -> None:
+    person = await people(size=PHONE)
+    await person.log_in()
+    await person.see("/events")
+    box = await person.page.locator("tbody td.num").first.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= PHONE[0]
 
 
 async def test_events_arrive_as_they_are_priced_and_only_ones_own(people: People) -> None:

@@ -117,7 +117,7 @@ def _play(system: "LocalState", key: str, plan: Any, quiet: bool) -> dict[str, A
     if quiet or not out.is_terminal:
         return demo.play(_progress(quiet))
     with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
-        return demo.play(lambda frame: live.update(draw(frame, out.width), refresh=True))
+        return demo.play(lambda frame: live.update(draw(frame, out.width, out.height), refresh=True))
 
 
 def _progress(quiet: bool) -> "Callable[[Frame], None]":
@@ -151,7 +151,6 @@ def _tell(figures: dict[str, Any], system: "LocalState", ours: "LocalSystem | No
     ]
     out.print(Panel("\n".join(lines), title="the books", border_style="green" if same and whole else "red"))
     where = [
-        f"look at it        {_look(system)}",
         'ask it yourself   outlay query "SELECT team, sum(cost) FROM costs_daily GROUP BY team"',
         f"ClickHouse        {system.clickhouse}, read-only user {system.reader} (password: outlay status --json)",
         f"send your own     POST {system.ingest}/v1/events, or: outlay emit FILE",
@@ -160,6 +159,8 @@ def _tell(figures: dict[str, Any], system: "LocalState", ours: "LocalSystem | No
     if ours is not None:
         where.append("keep it running   outlay up, then outlay demo again")
     out.print(Panel("\n".join(where), title="where to look next", border_style="dim"), markup=False)
+    # Whole on one line, whatever the width: a link that a frame has cut cannot be followed.
+    out.print(f"  look at it: {_look(system)}", markup=False, soft_wrap=True)
 
 
 def _look(system: "LocalState") -> str:

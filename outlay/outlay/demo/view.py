@@ -15,6 +15,10 @@ from rich.text import Text
 from outlay_schemas.alerts import Alert
 
 SPARKS = " ▁▂▃▄▅▆▇█"
+_AROUND = 3 + 5 + 2 + 2 + 2 + 2
+"""Rows that are always there: head, chart, the frames of three lists, the hint and the cursor's row."""
+_WIDE = 90
+"""Columns from which the head has room for a count of zero."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,38 @@ class Frame:
     hint: str
 
 
-def draw(frame: Frame, width: int) -> RenderableType:
-    """Draw one frame for a terminal of `width` columns."""
+def draw(frame: Frame, width: int, height: int | None = None) -> RenderableType:
+    """Draw one frame for a terminal of `width` columns and, if given, `height` rows.
+
+    Where all does not fit, the tails of the lists go, so that budgets and alerts stay on the screen.
+    """
     spend = sum((cost for _, cost in frame.teams), Decimal(0))
     half = max(30, width // 2 - 1)
+    alerts = frame.alerts if height is None else frame.alerts[: max(2, height // 8)]
     rows = max(len(frame.teams), len(frame.models))
+    if height is not None:
+        rows = max(1, min(rows, height - _AROUND - max(1, len(frame.budgets)) - max(1, len(alerts))))
     return Group(
-        _head(frame, spend),
+        _head(frame, spend, width),
         Panel(Text(columns(frame.minutes, max(10, width - 6)), "cyan"), title="$ per minute of the trace"),
         Columns(
             [
-                Panel(_bars(frame.teams, half - 4, rows), title="spend by team", width=half),
-                Panel(_bars(frame.models, half - 4, rows), title="spend by model", width=half),
+                Panel(_bars(frame.teams[:rows], half - 4, rows), title="spend by team", width=half),
+                Panel(_bars(frame.models[:rows], half - 4, rows), title="spend by model", width=half),
             ]
         ),
         Panel(_budgets(frame.budgets, width - 6), title="budgets this month"),
-        Panel(_alerts(frame.alerts), title="alerts", border_style="red" if frame.alerts else "dim"),
+        Panel(
+            _alerts(alerts),
+            title=_counted("alerts", len(frame.alerts), len(alerts)),
+            border_style="red" if frame.alerts else "dim",
+        ),
         Text(frame.hint, "dim"),
     )
+
+
+def _counted(what: str, there: int, shown: int) -> str:
+    return what if shown == there else f"{what}: {shown} of {there}"
 
 
 def usd(amount: Decimal) -> str:
@@ -86,13 +104,14 @@ def columns(values: Sequence[Decimal], width: int, height: int = 3) -> str:
     return "\n".join(reversed(rows))
 
 
-def _head(frame: Frame, spend: Decimal) -> Panel:
+def _head(frame: Frame, spend: Decimal, width: int) -> Panel:
     line = Text()
     line.append(f" {usd(spend)} ", "bold reverse green")
     line.append(f"  {frame.events_per_second:,.0f} events/s", "bold")
     line.append(f"  sent {frame.sent:,}/{frame.total:,}  counted {frame.counted:,}")
     line.append(f"  unpriced {frame.unpriced:,}", "yellow" if frame.unpriced else "dim")
-    line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
+    if frame.dead_letters or width >= _WIDE:
+        line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
     told = []
     if frame.playing:
         told.append(f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC")
@@ -138,5 +157,7 @@ def _alerts(alerts: Sequence[Alert]) -> RenderableType:
     lines = []
     for alert in alerts:
         colour = {"critical": "bold red", "warning": "yellow"}.get(alert.severity, "cyan")
-        lines.append(Text.assemble((f"{alert.severity:<9}", colour), alert.title))
+        lines.append(
+            Text.assemble((f"{alert.severity:<9}", colour), alert.title, no_wrap=True, overflow="ellipsis")
+        )
     return Group(*lines)
