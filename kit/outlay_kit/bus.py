@@ -71,7 +71,9 @@ class RecordSource(Protocol):
 class RecordSink(Protocol):
     """Where records go."""
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
         """Start a delivery to all in-sync replicas. The future fails with Retryable, or OversizeError."""
         ...
 

@@ -32,13 +32,15 @@ class FakeBroker:
         self.away = False
         """While True every call raises Retryable, as with no broker."""
 
-    def append(self, topic: str, value: bytes, key: bytes | None = None) -> Record:
+    def append(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> Record:
         """Write a record: to the partition of its key, or to each in turn."""
         if key is None:
             self._turn += 1
         number = (self._turn if key is None else zlib.crc32(key)) % self._partitions
         log = self._logs.setdefault((topic, number), [])
-        record = Record(topic, number, len(log), value, key)
+        record = Record(topic, number, len(log), value, key, headers)
         log.append(record)
         return record
 
@@ -168,7 +170,9 @@ class FakeSink:
         self._max_bytes = max_bytes
         self.closed = False
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
         """Write at once."""
         outcome: Future[None] = Future()
         if len(value) > self._max_bytes:
@@ -176,7 +180,7 @@ class FakeSink:
         elif self._broker.away:
             outcome.set_exception(Retryable("the fake broker is away"))
         else:
-            self._broker.append(topic, value, key)
+            self._broker.append(topic, value, key, headers)
             outcome.set_result(None)
         return outcome
 

@@ -168,11 +168,13 @@ class KafkaSink:
         with away(f"Kafka does not answer at {settings.bootstrap}"):
             self._producer: Any = KafkaProducer(**{**defaults, **settings.client_options(), **options})
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
         """Start a delivery; the future is done when all in-sync replicas have it."""
         outcome: Future[None] = Future()
         try:
-            sent = self._producer.send(topic, value=value, key=key)
+            sent = self._producer.send(topic, value=value, key=key, headers=list(headers))
         except KafkaError as error:
             outcome.set_exception(_as_ours(error))
             return outcome

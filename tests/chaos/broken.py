@@ -116,8 +116,10 @@ class Hasty:
     def __init__(self, sink: RecordSink) -> None:
         self._sink = sink
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
-        self._sink.send(topic, value, key).add_done_callback(lambda done: done.exception())
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
+        self._sink.send(topic, value, key, headers).add_done_callback(lambda done: done.exception())
         delivered: Future[None] = Future()
         delivered.set_result(None)
         return delivered

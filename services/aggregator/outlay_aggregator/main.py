@@ -5,6 +5,7 @@ from datetime import timedelta
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_aggregator.settings import Settings
+from outlay_aggregator.traced import Traces
 from outlay_aggregator.watermark import Watermark
 from outlay_kit.clock import SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
@@ -15,6 +16,7 @@ from outlay_kit.offsets import Offsets
 from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.tracing import start
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
@@ -48,7 +50,9 @@ def main() -> None:
     )
     _follow_watermark(settings, clock)
     _look_for_orphans(settings, clock, health)
-    aggregator = Aggregator(books, sink, clock, limits, health.progress)
+    tracing = start("aggregator")
+    traces = Traces(tracing, clock) if tracing is not None else None
+    aggregator = Aggregator(books, sink, clock, limits, health.progress, traces=traces)
     bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
     Loop(
         source,
@@ -61,6 +65,8 @@ def main() -> None:
         settled=aggregator.settled,
     ).run()
     sink.close()
+    if tracing is not None:
+        tracing.close()
 
 
 def _follow_watermark(settings: Settings, clock: SystemClock) -> None:

@@ -27,12 +27,16 @@ from outlay_aggregator.domain.heads import BadLine
 from outlay_aggregator.domain.late import Late
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
 from outlay_aggregator.lookout import Finder, Lookout
+from outlay_aggregator.traced import Traces
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
+from outlay_kit.telemetry import get_logger
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Aggregator:
         clock: Clock,
         limits: Limits | None = None,
         progress: Callable[[], None] = lambda: None,
+        *,
+        traces: Traces | None = None,
     ) -> None:
         """`progress()` is called as a batch goes on: one with many windows is no stall."""
         self._books = books
@@ -86,6 +92,7 @@ class Aggregator:
         self._batches = 0
         self._late = Late(self._limits.late, self._limits.most_late)
         self._progress = progress
+        self._traces = traces
         self._lookout = Lookout(books, self._limits.cells)
 
     def pace(self) -> float:
@@ -111,7 +118,10 @@ class Aggregator:
         if live:
             self._roll_up(live)
         if batch.records:
-            self._note(started, written, self._clock.monotonic(), len(minutes))
+            done = self._clock.monotonic()
+            self._note(started, written, done, len(minutes))
+            if self._traces is not None:
+                self._traces.note(batch.records, written - started, done - written, len(live))
         self._catch_up()
         self._batches += bool(batch.records)
 
@@ -189,6 +199,8 @@ class Aggregator:
             except OversizeError:  # base64 is a third larger than the record that it was in
                 self._books.append("dead_letters", line)
         metrics.POISON.inc(len(found))
+        where = f"{record.topic}/{record.partition}/{record.offset}"
+        log.warning("dead letters", count=len(found), code=found[0].code, letter=found[0].id, record=where)
 
     def _store_letters(self, records: Sequence[Record]) -> None:
         """Write dead letters, of whichever stage, to their table."""

@@ -5,6 +5,7 @@ paths that do not exist) takes the usual way.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -12,18 +13,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outlay_ingest.domain.doors import GATES, Gate
 
+if TYPE_CHECKING:
+    from outlay_kit.otel import Span
+
 _NOTHING: Mapping[str, str] = {}
 
 
 class Arrival:
     """A request for a door, with no more than doors look at."""
 
-    __slots__ = ("gate", "headers", "media", "provider", "query", "receive")
+    __slots__ = ("gate", "headers", "media", "provider", "query", "receive", "request_id", "span")
 
     def __init__(self, gate: Gate, provider: str, scope: Scope, receive: Receive) -> None:
         self.gate = gate
         self.provider = provider
         self.receive = receive
+        self.request_id = ""
+        self.span: Span | None = None
         # Names are lower-case already; of two headers of a name the first counts.
         self.headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])

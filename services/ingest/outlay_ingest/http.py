@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from outlay_ingest.domain.items import Head, Reader
 from outlay_ingest.domain.quotas import nearest
 from outlay_ingest.domain.rates import Meters, Standing
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
+from outlay_ingest.journal import HEADER, Journal, Names, names
 from outlay_ingest.otlp import failure, success
 from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
 from outlay_ingest.quotas import Quotas
@@ -31,7 +32,14 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.keys import ApiKey, KeyRing
+from outlay_kit.tracing import Header
 from outlay_schemas.errors import Invalid
+from outlay_schemas.topics import USAGE_EVENTS
+
+if TYPE_CHECKING:
+    from outlay_kit.otel import Span, Tracing
+
+_REQUEST_ID = HEADER.encode()
 
 
 class Door:
@@ -47,6 +55,7 @@ class Door:
         clock: Clock,
         health: Health,
         quotas: Quotas,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self._settings = settings
         self._keys = keys
@@ -58,6 +67,9 @@ class Door:
         self._age = timedelta(days=settings.age_days)
         self._meters = Meters()
         self._quotas = quotas
+        self._tracing = tracing
+        self._names = Names()
+        self._journal = Journal(clock.monotonic)
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> ASGIApp:
         """Return the ASGI application."""
@@ -76,24 +88,31 @@ class Door:
 
     async def _answer(self, arrival: Arrival) -> Response:
         started = self._clock.monotonic()
+        arrival.request_id = self._names.name(arrival.headers)
         try:
             response = await self._take(arrival)
         except Problem as problem:
-            response = _refusal(arrival, problem)
+            response = self._refusal(arrival, problem)
         except Retryable as error:
-            response = _refusal(arrival, _come_back(error))
+            response = self._refusal(arrival, _come_back(error))
         except ClientDisconnect:
             response = Response(status_code=499)
         except Exception as error:  # noqa: BLE001 (the log has it, and the sender is answered)
-            response = await bug(None, error)
+            response = await bug(None, error, **names(arrival))
         metrics.answered(response.status_code)
         metrics.SECONDS.observe(self._clock.monotonic() - started)
+        response.raw_headers.append((_REQUEST_ID, arrival.request_id.encode()))
+        if arrival.span is not None:
+            status = response.status_code
+            arrival.span.end({"http.response.status_code": status}, failed=status >= 500)
         return response
 
     async def _take(self, arrival: Arrival) -> Response:
         gate, media = arrival.gate, arrival.media
         key = self._key(arrival.headers)
         self._admit(key)
+        if self._tracing is not None:  # not before: who has no key begins no trace
+            arrival.span = _span(self._tracing, arrival, key)
         if media not in gate.media:
             detail = f"{media} is not one of {', '.join(gate.media)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
@@ -102,12 +121,14 @@ class Door:
         body = Body(self._budget, self._settings.max_body_bytes)
         try:
             plain = await body.read(arrival.headers, arrival.receive)
-            kept = await self._keep(key.tenant, plain, gate.reader(head))
+            kept = await self._keep_traced(arrival, key.tenant, plain, gate.reader(head))
         finally:
             body.release()
         metrics.ACCEPTED.inc(kept.accepted)
         metrics.REFUSED.inc(len(kept.refusals))
         metrics.IGNORED.inc(kept.ignored)
+        if kept.refusals:
+            self._journal.events(arrival, kept.refusals)
         response = success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
         taken = kept.accepted + len(kept.refusals)
         standing = self._charge(key, taken)
@@ -133,7 +154,19 @@ class Door:
         quota = self._quotas.standing(key)
         return nearest([one for one in (rate, quota) if one is not None])
 
-    async def _keep(self, tenant: str, body: bytes, reader: Reader) -> Kept:
+    async def _keep_traced(self, arrival: Arrival, tenant: str, body: bytes, reader: Reader) -> Kept:
+        if arrival.span is None:
+            return await self._keep(tenant, body, reader)
+        publishing = arrival.span.child(f"publish {USAGE_EVENTS.name}")
+        failed = True
+        try:
+            kept = await self._keep(tenant, body, reader, publishing.header)
+            failed = False
+        finally:
+            publishing.end(failed=failed)
+        return kept
+
+    async def _keep(self, tenant: str, body: bytes, reader: Reader, trace: Header | None = None) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
         now = self._clock.now()
         rules = Rules(tenant, now, self._future, self._age, self._settings.max_events)
@@ -142,7 +175,7 @@ class Door:
         try:
             for chunk in reader(body, rules):
                 if chunk.events:
-                    work.append(self._writer.write(tenant, chunk.lines, chunk.events))
+                    work.append(self._writer.write(tenant, chunk.lines, chunk.events, trace))
                 if chunk.refusals:
                     work.append(self._writer.refuse(tenant, chunk.refusals, now))
                 kept.add(chunk)
@@ -174,6 +207,10 @@ class Door:
             detail = f"key {key.id} may not send events: its scopes lack ingest"
             raise Problem(HTTPStatus.FORBIDDEN, "scope", detail, close=True)
         return key
+
+    def _refusal(self, arrival: Arrival, problem: Problem) -> Response:
+        self._journal.request(arrival, problem.status, problem.code)
+        return failure(problem, arrival.media) if arrival.gate.otlp else problem.response()
 
     async def _livez(self, _: Request) -> Response:
         stalled = self._health.stalled()
@@ -221,8 +258,15 @@ async def _metrics(request: Request) -> Response:
     return failure(problem, request.headers.get("content-type", "").split(";", 1)[0].strip().lower())
 
 
-def _refusal(arrival: Arrival, problem: Problem) -> Response:
-    return failure(problem, arrival.media) if arrival.gate.otlp else problem.response()
+def _span(tracing: "Tracing", arrival: Arrival, key: ApiKey) -> "Span":
+    """Begin the span of a request, in the caller's trace if it names one."""
+    about: dict[str, str | int] = {
+        "http.request.method": "POST",
+        "http.route": arrival.gate.path,
+        "outlay.request_id": arrival.request_id,
+        "outlay.tenant": key.tenant,
+    }
+    return tracing.request(f"POST {arrival.gate.path}", arrival.headers.get("traceparent"), about)
 
 
 def _drop(work: list[Coroutine[None, None, None]]) -> None:

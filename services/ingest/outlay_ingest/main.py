@@ -24,6 +24,7 @@ from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.tracing import start
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
 log = get_logger(__name__)
@@ -68,6 +69,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     budget = Budget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock.monotonic)
+    tracing = start("ingest")
     GuardedProtocol.head_seconds = settings.header_seconds
     GuardedProtocol.body_seconds = settings.body_seconds
 
@@ -83,9 +85,18 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         await writer.drain()
         quotas.sync()
         await asyncio.to_thread(sink.close)
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     door = Door(
-        settings=settings, keys=keys, writer=writer, budget=budget, clock=clock, health=health, quotas=quotas
+        settings=settings,
+        keys=keys,
+        writer=writer,
+        budget=budget,
+        clock=clock,
+        health=health,
+        quotas=quotas,
+        tracing=tracing,
     )
     # What is here now lives as long as the process, and what requests make ends by itself: looking through all of
     # it again and again for cycles only makes requests wait.

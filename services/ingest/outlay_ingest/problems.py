@@ -104,7 +104,7 @@ async def http_error(_: Request, error: Exception) -> Response:
     return problem.response()
 
 
-async def bug(_: Request | None, error: Exception) -> Response:
+async def bug(_: Request | None, error: Exception, **names: str) -> Response:
     """Answer for what should not have happened. The log has the reason, the sender does not."""
-    log.error("a request failed", exc_info=error)
+    log.error("a request failed", exc_info=error, **names)
     return Problem(_BUG, "internal", "this is our fault; send the same events again").response()

@@ -13,6 +13,7 @@ from outlay_ingest.domain.reading import CHUNK_EVENTS
 from outlay_ingest.domain.refusals import Refusal
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
+from outlay_kit.tracing import MOST_IN_RECORD, Header
 from outlay_schemas.events import DeadLetter, encoder
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
@@ -41,6 +42,7 @@ class _Pending:
     events: int = 0
     size: int = 0
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)
+    traces: list[Header] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -70,8 +72,11 @@ class Writer:
         """Whether the client of Kafka left a record without any fate for longer than it may."""
         return bool(self._overdue)
 
-    async def write(self, tenant: str, lines: bytes, events: int) -> None:
-        """Return when `lines`, NDJSON of at most one record, are durable. Raises Retryable: if they are, is unknown."""
+    async def write(self, tenant: str, lines: bytes, events: int, trace: Header | None = None) -> None:
+        """Return when `lines`, NDJSON of at most one record, are durable. Raises Retryable: if they are, is unknown.
+
+        `trace`: the header by which the record goes on with the trace of the request.
+        """
         self._budget.take(len(lines))
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
@@ -85,6 +90,8 @@ class Writer:
         pending.events += events
         pending.size += len(lines)
         pending.waiters.append(waiter)
+        if trace is not None and len(pending.traces) < MOST_IN_RECORD:
+            pending.traces.append(trace)
         if pending.events >= CHUNK_EVENTS or pending.size >= RECORD_BYTES or not self._limits.linger:
             self._flush(tenant)
         elif pending.timer is None:
@@ -124,7 +131,7 @@ class Writer:
         pending.lines.clear()
         failure: Exception | None = None
         try:
-            await self._deliver(USAGE_EVENTS.name, value)
+            await self._deliver(USAGE_EVENTS.name, value, pending.traces)
         except Exception as error:  # noqa: BLE001 (each waiter is told, whatever it was)
             failure = error
         for waiter in pending.waiters:
@@ -135,11 +142,11 @@ class Writer:
             else:
                 waiter.set_exception(failure)
 
-    async def _deliver(self, topic: str, value: bytes) -> None:
+    async def _deliver(self, topic: str, value: bytes, headers: Sequence[Header] = ()) -> None:
         """Send a value that the budget holds, which has it back when the value's fate is known."""
         number = next(self._number)
         self._sent_at[number] = self._monotonic()
-        fate = asyncio.wrap_future(self._sink.send(topic, value))
+        fate = asyncio.wrap_future(self._sink.send(topic, value, headers=headers))
 
         def settled(_: object) -> None:
             self._sent_at.pop(number, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -57,7 +58,7 @@ def faust_app(settings: Settings) -> faust.App:
     return faust.App(**options)
 
 
-async def send(app: faust.App, topic: str, value: bytes) -> None:
+async def send(app: faust.App, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
     """Return when all in-sync replicas have `value`; while Kafka is away, try again for ever.
 
     Raises KafkaError if Kafka will never take it.
@@ -65,7 +66,7 @@ async def send(app: faust.App, topic: str, value: bytes) -> None:
     attempt = 0
     while True:
         try:
-            await (await app.producer.send(topic, None, value, None, None, None))
+            await (await app.producer.send(topic, None, value, None, None, list(headers) or None))
         except (KafkaError, ProducerSendError) as error:
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
             if not is_temporary(cause):

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from outlay_kit.failpoints import failpoint
+from outlay_kit.tracing import Header
 
-Output = tuple[str, bytes]
-"""A topic and the value of a record for it."""
+Output = tuple[str, bytes] | tuple[str, bytes, Sequence[Header]]
+"""A topic, the value of a record for it, and the record's headers if it has any."""
 
 
 class Ackable(Protocol):
@@ -25,8 +26,8 @@ class Ackable(Protocol):
 class Deliveries:
     """Bounded: `put` waits while `limit` records are under way."""
 
-    def __init__(self, send: Callable[[str, bytes], Awaitable[object]], limit: int) -> None:
-        """`send` returns when the value is durable, however long that takes; what it raises ends `run`."""
+    def __init__(self, send: Callable[..., Awaitable[object]], limit: int) -> None:
+        """`send(*output)` returns when the value is durable, however long that takes; what it raises ends `run`."""
         self._send = send
         self._queue: asyncio.Queue[tuple[Ackable, asyncio.Task[None]]] = asyncio.Queue(limit)
 
@@ -43,6 +44,6 @@ class Deliveries:
             record.ack()
 
     async def _deliver(self, outputs: Sequence[Output]) -> None:
-        for topic, value in outputs:
-            await self._send(topic, value)
+        for output in outputs:
+            await self._send(*output)
         failpoint("after_produce")

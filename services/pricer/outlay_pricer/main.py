@@ -19,12 +19,14 @@ from outlay_kit.offsets import Offsets
 from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.tracing import start
 from outlay_pricer import bus, metrics, shell
 from outlay_pricer.deliveries import Output
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.progress import GroupProgress
 from outlay_pricer.records import Place, Tenancy, price_record
 from outlay_pricer.settings import Settings
+from outlay_pricer.traced import traced
 from outlay_pricer.watchdog import Watchdog
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.cloudevents import Headers
@@ -53,10 +55,11 @@ def main() -> None:
     _look_for_orphans(settings, list(topics), clock, health)
     end_when_stalled(health)
     app = bus.faust_app(settings)
+    tracing = start("pricer")
     work = _work(feed, clock, {name: _tenancy(settings, tenant) for name, tenant in topics.items()})
-    shell.attach(app, list(topics), work, partial(bus.send, app), settings.in_flight)
+    shell.attach(app, list(topics), traced(work, tracing), partial(bus.send, app), settings.in_flight)
     _follow_readiness(app, health)
-    _run(app)
+    _run(app, tracing.close if tracing is not None else lambda: None)
 
 
 def _look_for_orphans(settings: Settings, topics: Sequence[str], clock: Clock, health: Health) -> None:
@@ -101,8 +104,12 @@ def _work(
         metrics.EVENTS.labels("unpriced").inc(priced.unpriced)
         if priced.letters:
             metrics.EVENTS.labels("dead_letter").inc(len(priced.letters))
-            log.warning("dead letters", count=len(priced.letters), code=priced.letters[0].code)
-        outputs = [(COST_EVENTS.name, costs) for costs in priced.values]
+            first = priced.letters[0]
+            where = f"{place.topic}/{place.partition}/{place.offset}"
+            log.warning(
+                "dead letters", count=len(priced.letters), code=first.code, letter=first.id, record=where
+            )
+        outputs: list[Output] = [(COST_EVENTS.name, costs) for costs in priced.values]
         return outputs + [(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]
 
     return work
@@ -144,12 +151,13 @@ class _Worker(faust.Worker):
         await super().stop()
 
 
-def _run(app: faust.App) -> None:
+def _run(app: faust.App, close: Callable[[], None]) -> None:
     worker = _Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None  # it writes to a log as if that were a terminal
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
+        close()
         sys.stdout.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
     except BaseException as error:  # noqa: BLE001 (whatever it is, this process ends)

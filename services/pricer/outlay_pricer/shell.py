@@ -28,7 +28,7 @@ def attach(
     app: faust.App,
     topics: Sequence[str],
     work: Callable[[bytes, Place, Headers], list[Output]],
-    send: Callable[[str, bytes], Awaitable[object]],
+    send: Callable[..., Awaitable[object]],
     in_flight: int,
 ) -> None:
     """Put each record of `topics` through `work(value, place, headers)`, and its results through `send`."""

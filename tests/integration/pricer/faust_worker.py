@@ -8,6 +8,7 @@ from typing import Any
 import faust
 
 from outlay_pricer import bus, shell
+from outlay_pricer.deliveries import Output
 from outlay_pricer.records import Place
 from outlay_pricer.settings import Settings
 from outlay_schemas.cloudevents import Headers
@@ -40,7 +41,7 @@ def overtakes(app: faust.App, topic: Any) -> None:
 
 
 def ours(app: faust.App, topic: Any) -> None:
-    def work(value: bytes, place: Place, headers: Headers) -> list[tuple[str, bytes]]:
+    def work(value: bytes, place: Place, headers: Headers) -> list[Output]:
         raise RuntimeError(f"cannot handle {value!r}")
 
     shell.attach(app, topic.topics, work, partial(bus.send, app), 4)

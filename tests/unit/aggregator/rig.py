@@ -92,9 +92,11 @@ class LoggingSink(FakeSink):
         super().__init__(broker, max_bytes)
         self._log = log
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
         self._log.append(f"send {topic}")
-        return super().send(topic, value, key)
+        return super().send(topic, value, key, headers)
 
 
 class Rig:

@@ -1,7 +1,7 @@
 """An ingest whose bus is in the test's hands."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,14 +66,18 @@ class HeldSink:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
+        self.headers: list[Sequence[tuple[str, bytes]]] = []
         self.held: list[Future[None]] = []
         self.hold = False
         self.failure: Exception | None = None
         self.closed = False
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None) -> "Future[None]":
+    def send(
+        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> "Future[None]":
         outcome: Future[None] = Future()
         self.sent.append((topic, value))
+        self.headers.append(headers)
         if self.failure is not None:
             outcome.set_exception(self.failure)
         elif self.hold:

@@ -1,0 +1,48 @@
+"""Traces of events through the services, by OpenTelemetry: off unless a standard variable names where they go.
+
+While it is off nothing of OpenTelemetry is imported, `start` returns None, and None costs who holds it one `if`.
+Between services a trace travels as records' headers `traceparent` (W3C): one for each traced request of a record.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from outlay_kit.otel import Tracing
+
+HEADER = "traceparent"
+MOST_IN_RECORD = 16
+"""Most traces that one record carries; what more share a record end at the door."""
+MOST_IN_BATCH = 64
+"""Most traces that one batch of records continues."""
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+Header = tuple[str, bytes]
+"""Name and value of a record's header."""
+
+
+def wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the standard variables ask for traces."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() == "none":
+        return False
+    return any(environment.get(name, "").strip() for name in _ENDPOINTS)
+
+
+def start(service: str) -> "Tracing | None":
+    """Return what makes the spans of a service; None where nobody asked for traces."""
+    if not wanted(os.environ):
+        return None
+    from outlay_kit.otel import Tracing
+
+    return Tracing(service)
+
+
+def parents(headers: Iterable[Header] | Mapping[str, bytes] | None, most: int = MOST_IN_RECORD) -> list[str]:
+    """Return the traces that a record's headers name, `most` at most."""
+    if not headers:
+        return []
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return [value.decode("latin-1") for name, value in pairs if name == HEADER and value][:most]
