@@ -56,11 +56,11 @@ class Frame:
 def draw(frame: Frame, width: int, height: int | None = None) -> RenderableType:
     """Draw one frame for a terminal of `width` columns and, if given, `height` rows.
 
-    Where all does not fit, the tails of the lists go, so that budgets and alerts stay on the screen.
+    Where all does not fit, the least spenders and the oldest alerts go, so that budgets and alerts stay on the screen.
     """
     spend = sum((cost for _, cost in frame.teams), Decimal(0))
     half = max(30, width // 2 - 1)
-    alerts = frame.alerts if height is None else frame.alerts[: max(2, height // 8)]
+    alerts = frame.alerts if height is None else frame.alerts[-max(2, height // 8) :]
     rows = max(len(frame.teams), len(frame.models))
     if height is not None:
         rows = max(1, min(rows, height - _AROUND - max(1, len(frame.budgets)) - max(1, len(alerts))))
@@ -84,7 +84,7 @@ def draw(frame: Frame, width: int, height: int | None = None) -> RenderableType:
 
 
 def _counted(what: str, there: int, shown: int) -> str:
-    return what if shown == there else f"{what}: {shown} of {there}"
+    return what if shown == there else f"{what}: the newest {shown} of {there}"
 
 
 def usd(amount: Decimal) -> str:
