@@ -6,7 +6,7 @@ PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml
 CODE := outlay sdk schemas kit reports services tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test browser check fmt unit bench chaos clean schemas fuzz audit
+.PHONY: help setup demo up down test browser check fmt unit bench chaos clean schemas docs fuzz audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench: setup ## measure the pipeline on this machine
 
 schemas: setup ## write schemas/json and schemas/asyncapi.json anew from the code
 	$(BIN)/python -m outlay_schemas.documents schemas
+
+docs: setup ## build docs/ as a site in dist/docs; a warning is an error
+	$(BIN)/mkdocs build --site-dir dist/docs
 
 FUZZ_RUNS ?= 1000000
 fuzz: setup ## the doors against made-up requests, the decoders against a million inputs
