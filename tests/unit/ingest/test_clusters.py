@@ -44,6 +44,15 @@ async def test_allocations_of_opencost(rig: Rig) -> None:
     assert len({event.id for event in rig.sink.events()}) == 2
 
 
+async def test_samples_that_an_exporter_gave(rig: Rig) -> None:
+    recorded = (GOLDEN / "dcgm-exporter-recorded.txt").read_bytes()
+    answer = await post(rig, GPUS, recorded, "text/plain; version=0.0.4")
+    assert answer.json() == {"accepted": 1, "rejected": 0, "ignored": 3}
+    (idle,) = rig.sink.events()
+    assert (idle.usage, idle.sku, idle.project) == ({"gpu_seconds": 60}, "Tesla T4", None)
+    assert idle.attributes["utilisation"] == "0"
+
+
 async def test_samples_of_gpus_in_prometheus_text(rig: Rig) -> None:
     answer = await post(rig, GPUS, DCGM, "text/plain; version=0.0.4")
     assert answer.json() == {"accepted": 2, "rejected": 0, "ignored": 1}
