@@ -9,7 +9,7 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.anomalies import Anomalies
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain import episodes, spikes
+from outlay_alerter.domain import episodes
 from outlay_alerter.domain.states import Finding, Known, open_of
 from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import Anomaly, Budget, SpendSpike, Watch, matches
@@ -80,7 +80,7 @@ class Finder:
         if newest_minute is None:
             return []
         newest, length = floor_to(newest_minute, rule.grain), grain_length(rule.grain)
-        count = spikes.HISTORY[rule.grain] + episodes.LOOK_BACK
+        count = episodes.reach(rule.grain)
         names = sorted({*rule.scope, *rule.by})
         series: dict[tuple[str, ...], list[int]] = {}
         opened = open_of(rule.id, known)

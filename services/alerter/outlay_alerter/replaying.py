@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.domain import budgets, forecasts, metrics, replays, spikes, unusual
+from outlay_alerter.domain import budgets, episodes, forecasts, metrics, replays, unusual
 from outlay_alerter.domain.replays import Fired, Spending
 from outlay_alerter.domain.watches import (
     Anomaly,
@@ -56,11 +56,28 @@ class Replayer:
         if not isinstance(rule, SpendSpike | Anomaly | NewSpender):
             return Replayed([], 0, 0, daily)
         grain, back = _history(rule)
-        length = grain_length(grain)
-        costs = self._costs(rule, grain, floor_to(span.start, grain) - length * back, span.end, rule.by)
+        begin = floor_to(span.start, grain) - grain_length(grain) * back
+        costs = self._costs(rule, grain, begin, span.end, rule.by)
         chosen = unusual.largest(costs, MOST_SCOPES)
-        found = [fired for values in chosen for fired in _one(rule, values, costs[values], span)]
+        if isinstance(rule, SpendSpike):
+            found = self._spikes(rule, {values: costs[values] for values in chosen}, begin, span)
+        else:
+            found = [fired for values in chosen for fired in _one(rule, values, costs[values], span)]
         return Replayed(replays.in_time(found, span), len(costs), len(chosen), daily)
+
+    def _spikes(self, rule: SpendSpike, costs: Costs, begin: datetime, span: Span) -> list[Fired]:
+        length = grain_length(rule.grain)
+        newest = floor_to(span.end - timedelta(microseconds=1), rule.grain)
+        count = int((newest - begin) / length) + 1
+        alive = sorted(
+            {place for place, _, _ in self._sums.series(rule.tenant, rule.grain, newest, count, ())}
+        )
+        return [
+            fired
+            for values, spent in costs.items()
+            for line in ([spent.get(begin + length * n, 0) for n in range(count)],)
+            for fired in replays.spike(rule, rule.scope_of(values), line, alive, span)
+        ]
 
     def _threshold(self, rule: Threshold, span: Span, daily: list[tuple[datetime, int]]) -> Replayed:
         length = grain_length(rule.grain)
@@ -117,11 +134,12 @@ class Replayer:
 def _history(rule: SpendSpike | Anomaly | NewSpender) -> tuple[Grain, int]:
     if isinstance(rule, NewSpender):
         return "day", rule.days + 1
-    return rule.grain, (spikes if isinstance(rule, SpendSpike) else unusual).HISTORY[rule.grain]
+    reach = episodes.reach(rule.grain) if isinstance(rule, SpendSpike) else unusual.HISTORY[rule.grain]
+    return rule.grain, reach
 
 
 def _one(
-    rule: SpendSpike | Anomaly | NewSpender,
+    rule: Anomaly | NewSpender,
     values: tuple[str, ...],
     costs: Mapping[datetime, int],
     span: Span,
@@ -129,12 +147,7 @@ def _one(
     scope = rule.scope_of(values)
     if isinstance(rule, NewSpender):
         return replays.newcomers(rule, scope, costs, span)
-    if isinstance(rule, Anomaly):
-        return replays.anomaly(rule, scope, costs, span)
-    length = grain_length(rule.grain)
-    newest, first = floor_to(span.end, rule.grain) - length, min(costs)
-    line = [costs.get(first + length * n, 0) for n in range(int((newest - first) / length) + 1)]
-    return replays.spike(rule, scope, line, newest, span.start)
+    return replays.anomaly(rule, scope, costs, span)
 
 
 def _whole(costs: Costs) -> list[tuple[datetime, int]]:

@@ -58,11 +58,23 @@ def test_a_spike_and_an_anomaly_fire_and_end() -> None:
     costs[at] = 400 * DOLLAR
     spike = spike_of(schema.SpendSpike(id="s", name="S"), "acme")
     line = list(costs.values())
-    (one,) = replays.spike(spike, {}, line, START + (len(line) - 1) * HOUR, START + 10 * DAY)
+    (one,) = replays.spike(spike, {}, line, range(len(line)), Span(START + 10 * DAY, SPAN.end))
     assert (one.at, one.until) == (at + HOUR, at + 2 * HOUR)
     anomaly = anomaly_of(schema.Anomaly(id="a", name="A"), "acme")
     (two,) = replays.anomaly(anomaly, {}, costs, Span(START + 10 * DAY, SPAN.end))
     assert (two.at, two.until) == (at + HOUR, at + 3 * HOUR)
+
+
+def test_what_a_tenant_had_before_a_scope_began_is_the_history_of_its_first_window() -> None:
+    spike = spike_of(schema.SpendSpike(id="s", name="S"), "acme")
+    line, span = [0] * 47 + [400 * DOLLAR], Span(START, START + 48 * HOUR)
+    (one,) = replays.spike(spike, {}, line, range(48), span)
+    assert (one.at, one.expected) == (span.end, 0)
+    assert replays.spike(spike, {}, line, [45, 46, 47], span) == []  # the tenant itself is too young
+    lasting = spike_of(schema.SpendSpike(id="s", name="S", calm_minutes=60), "acme")
+    later = Span(START, START + 400 * HOUR)
+    (one,) = replays.spike(lasting, {}, line + [0] * 352, range(48), later)
+    assert one.until is not None  # though the tenant had nothing for longer than an evaluation reads
 
 
 def test_newcomers_and_silences_are_found_in_the_past() -> None:

@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from outlay_alerter.domain.spikes import finding, verdict_of
+from outlay_alerter.domain.spikes import HISTORY, finding, verdict_of
 from outlay_alerter.domain.states import Finding, Key
 from outlay_alerter.domain.watches import Scope, SpendSpike
 from outlay_kit.spans import grain_length
+from outlay_schemas.events import Grain
 
 LOOK_BACK = 3
 """How many of the newest windows are judged: older ones are history, and a backfill alarms nobody."""
 
 LEVEL = "spike"
+
+
+def reach(grain: Grain) -> int:
+    """Return how many windows one evaluation reads; of them, those since the tenant's first are history."""
+    return HISTORY[grain] + LOOK_BACK
 
 
 def findings(

@@ -147,16 +147,23 @@ def threshold_of(rule: Threshold, scope: Scope, line: Sequence[Measure], newest:
 
 
 def spike(
-    rule: SpendSpike, scope: Scope, line: Sequence[int], newest: datetime, speak_from: datetime
+    rule: SpendSpike, scope: Scope, line: Sequence[int], alive: Sequence[int], span: Span
 ) -> list[Fired]:
-    """Return what a spike rule would have told of a scope from `speak_from` on."""
+    """Return what a spike rule would have told of a scope in `span`, with whose last window `line` ends.
+
+    `alive`: the places of `line` at which the tenant had anything, in order: what it had while a scope had nothing
+    is history of the scope too.
+    """
     recorder, length, begun = Recorder(), grain_length(rule.grain), None
-    keep = spikes.HISTORY[rule.grain]
+    newest = floor_to(span.end - timedelta(microseconds=1), rule.grain)
+    reach = episodes.reach(rule.grain)
     for n, actual in enumerate(line):
         at = newest - length * (len(line) - 1 - n)
-        if at < speak_from or (begun is None and actual < rule.min_cost):
+        if at < span.start or (begun is None and actual < rule.min_cost):
             continue
-        verdict = spikes.verdict_of(rule, line[max(0, n - keep) : n], actual)
+        place = bisect_left(alive, n + 1 - reach)
+        first = alive[place] if place < len(alive) else n
+        verdict = spikes.verdict_of(rule, line[first:n], actual)
         if verdict.outcome == "spike":
             begun = begun or at
         if begun is not None:
