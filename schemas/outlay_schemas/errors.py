@@ -1,5 +1,21 @@
 """How a contract says no."""
 
+from typing import Any, Final
+
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457. The codes are in docs/errors.md.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+    },
+}
+"""JSON Schema of what every door answers where it refuses a whole request."""
+
 
 class Invalid(Exception):
     """Input that no retry can make right: it becomes a dead letter, and its sender is told.

@@ -7,6 +7,7 @@ import msgspec
 
 from outlay_ingest.domain.doors import GATES, Gate
 from outlay_schemas.documents import usage_schema
+from outlay_schemas.errors import PROBLEM
 from outlay_schemas.events import UsageEvent
 
 Document = dict[str, Any]
@@ -85,18 +86,6 @@ _REFUSAL: Document = {
         "message": _TEXT,
     },
 }
-_PROBLEM: Document = {
-    "type": "object",
-    "description": "RFC 9457. The codes are in docs/errors.md.",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "code": _TEXT,
-        "detail": _TEXT,
-    },
-}
 
 
 @cache
@@ -108,7 +97,7 @@ def encoded() -> bytes:
 def document() -> Document:
     """Build the document."""
     event = usage_schema(UsageEvent)["$defs"]["UsageEvent"]
-    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Refusal": _REFUSAL, "Problem": _PROBLEM}
+    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Refusal": _REFUSAL, "Problem": PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from outlay_alerter.domain.status import Status
+from outlay_schemas.errors import PROBLEM
 
 Document = dict[str, Any]
 _TEXT = {"type": "string"}
@@ -15,18 +16,6 @@ _OWN: Document = {
     "mode": {"enum": ["cached", "strict"]},
     "fail": {"enum": ["open", "closed"], "description": "What is allowed when nobody can say."},
     "age_ms": {"type": "integer", "minimum": 0, "description": "Milliseconds since it was reckoned."},
-}
-_PROBLEM: Document = {
-    "type": "object",
-    "description": "RFC 9457. The codes are in docs/errors.md.",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "code": _TEXT,
-        "detail": _TEXT,
-    },
 }
 _PROBLEMS = {
     "400": "A parameter is none.",
@@ -67,7 +56,7 @@ def document() -> Document:
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
-            "schemas": {"BudgetStatus": answer, "Problem": _PROBLEM, **parts},
+            "schemas": {"BudgetStatus": answer, "Problem": PROBLEM, **parts},
         },
     }
 
