@@ -60,15 +60,13 @@ class Demo:
         kafka = self._system.kafka_settings()
         self._budgets = publish_budgets(kafka, self._clock)
         since = self._clock.now() - timedelta(seconds=1)
-        with (
-            Follower(kafka, self._spend, self._clock) as follower,
-            IngestClient(self._system.ingest, self._key, self._clock) as client,
-        ):
+        client = IngestClient(self._system.ingest, self._key, self._clock)
+        warehouse = Warehouse(self._system.warehouse())
+        with Follower(kafka, self._spend, self._clock) as follower:
             stream = Stream(self._events, client, self._spend, follower.lock, self._clock)
-            stream.start(self._plan.speed)
-            warehouse = Warehouse(self._system.warehouse())
             books = Books(warehouse, self._plan.start, self._events[-1].time, since)
             try:
+                stream.start(self._plan.speed)
                 self._watch(stream, follower, draw)
                 figures = self._settle(stream, follower, books, draw)
             finally:

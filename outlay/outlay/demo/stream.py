@@ -14,7 +14,10 @@ _TURN = 0.1
 
 
 class Stream:
-    """Sends in a thread of its own. `speed`: seconds of the trace in one second; 0: as fast as it goes."""
+    """Sends in a thread of its own. `speed`: seconds of the trace in one second; 0: as fast as it goes.
+
+    The thread closes the client when it ends: an interruption, at whatever moment, takes it from nobody's hands.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,8 @@ class Stream:
     def stop(self) -> None:
         """Send no more."""
         self._stop.set()
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
 
     @property
     def done(self) -> bool:
@@ -54,7 +58,8 @@ class Stream:
 
     def _run(self) -> None:
         try:
-            self._send_all()
+            with self._client:
+                self._send_all()
         except SendError as error:
             self.error = error
 
