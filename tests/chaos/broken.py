@@ -12,11 +12,17 @@ from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
+from outlay_alerter import main as alerter
+from outlay_alerter.adapters.store import Store, Tried
+from outlay_alerter.channels import remote
+from outlay_alerter.couriers import Channel
+from outlay_alerter.domain.delivery import Answer, Envelope
 from outlay_ingest import main as ingest
 from outlay_kit.bus import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import SystemClock
+from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
+from outlay_kit.failpoints import failpoint
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import Batch, KafkaSink, KafkaSource, deliver
 from outlay_kit.loop import Loop, Stop
@@ -128,6 +134,20 @@ class Hasty:
         self._sink.close()
 
 
+class MarksFirst:
+    """A channel whose messages are written down as sent, then sent."""
+
+    def __init__(self, channel: Channel, store: Store, clock: Clock) -> None:
+        self.name, self.target, self.pause = channel.name, channel.target, channel.pause
+        self._channel, self._store, self._clock = channel, store, clock
+
+    def send(self, envelope: Envelope) -> Answer:
+        now = self._clock.now()
+        self._store.tried(envelope, Tried(self.name, "sent", envelope.attempt + 1, now, "", 200, now, 0))
+        failpoint("before_ack")
+        return self._channel.send(envelope)
+
+
 def pricer(how: str) -> None:
     """A pricer without dead letters: it skips poison, or falls over it."""
     settings = load(Settings)
@@ -154,6 +174,13 @@ def main() -> None:
     how = os.environ["OUTLAY_BROKEN"]
     if how == "202 before the acknowledgement":
         ingest.main(lambda settings, clock: Hasty(ingest.connect(settings, clock)))
+    elif how == "mark before the send":
+        alerter.main(
+            lambda settings, clock: [
+                MarksFirst(channel, Store(Warehouse(settings.warehouse)), clock)
+                for channel in remote(settings, clock)
+            ]
+        )
     elif how in {"skips poison", "falls over poison"}:
         pricer(how)
     else:

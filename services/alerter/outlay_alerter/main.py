@@ -1,6 +1,7 @@
 """Wires the alerter. Run as `python -m outlay_alerter.main`; see settings.py for its environment."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
@@ -11,6 +12,7 @@ from outlay_alerter.api.desk import Desk
 from outlay_alerter.api.serving import serve
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.channels import near, remote
+from outlay_alerter.couriers import Channel
 from outlay_alerter.leading import LeadingSource
 from outlay_alerter.reviewing import Reviewer
 from outlay_alerter.service import Alerter
@@ -31,8 +33,11 @@ from outlay_schemas.topics import ROLLUPS
 log = get_logger(__name__)
 
 
-def main() -> None:
-    """Migrate, wait for a catalog, evaluate everything once, then work until asked to stop."""
+def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
+    """Migrate, wait for a catalog, evaluate everything once, then work until asked to stop.
+
+    `channels` makes those of the settings.
+    """
     settings = load(Settings)
     configure_logging("alerter", settings.log_level)
     clock = SystemClock()
@@ -48,7 +53,7 @@ def main() -> None:
                 return
         leading: list[LeadingSource] = []
         board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
-        board.always([*near(sink), *remote(settings, clock)])
+        board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         warehouse = Warehouse(settings.warehouse)
         alerter = Alerter(

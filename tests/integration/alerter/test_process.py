@@ -1,6 +1,7 @@
 """P13: the alerter as a process on the real bus and engine, killed between send and mark, away, replaced."""
 
 import base64
+import json
 import signal
 import threading
 import uuid
@@ -11,6 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from tests.integration.alerter.spend import spend
 from tests.processes import Service, tail, until
+from tests.promises import Tally
 from tests.stack import environment
 from tests.unit.alerter.receiver import Receiver, receiving
 
@@ -75,7 +77,7 @@ def ids(receiver: Receiver) -> list[str]:
 
 
 def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path, tally: Tally
 ) -> None:
     with receiving() as receiver:
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
@@ -102,6 +104,30 @@ def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
     assert len(set(ids(receiver))) == 2
     bodies = {got.headers["webhook-id"]: got.body for got in receiver.got}
     assert all(got.body == bodies[got.headers["webhook-id"]] for got in receiver.got)
+    tally("P13", "alerter killed between send and mark: alerts not told once under one id", 2, 1, 0)
+
+
+@pytest.mark.chaos
+def test_p13_negative_control_a_mark_before_the_send_loses_an_alert(
+    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path, tally: Tally
+) -> None:
+    with receiving() as receiver:
+        alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
+        alerter.module = "tests.chaos.broken"
+        alerter.env |= {"OUTLAY_BROKEN": "mark before the send", "OUTLAY_FAILPOINT": "before_ack"}
+        alerter.start()
+        alerter.spend("6")
+        until(alerter.ended, 30, "killed between mark and send")
+        assert alerter.running.returncode == -signal.SIGKILL
+        alerter.env["OUTLAY_FAILPOINT"] = ""
+        alerter.start()
+        alerter.spend("9")
+        until(lambda: receiver.got and alerter.waiting() == 0, 30, "the second alert")
+        assert alerter.stop() == 0
+    told = {json.loads(got.body)["data"]["level"] for got in receiver.got}
+    lost = {"50", "80"} - told
+    tally.control("P13", "marked as sent before it is sent: alerts lost", 2, 1, len(lost))
+    assert lost == {"50"}
 
 
 def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent(
