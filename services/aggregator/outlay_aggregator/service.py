@@ -37,6 +37,7 @@ from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 log = get_logger(__name__)
+_QUICK_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ class Limits:
     """What bounds the work."""
 
     chunk: int = 200
-    rollup_share: float = 0.35
-    max_linger: float = 1.0
+    rollup_share: float = 0.12
+    """Of the time that recomputing takes, past `quick`."""
+    quick: float = 0.3
+    """Seconds of recomputing that may be a third of the time: what costs little is kept fresh."""
+    max_linger: float = 8.0
     cells: int = 1000
     """Cells of a minute past which its largest producer is named."""
     late: int = 1000
@@ -253,8 +257,9 @@ class Aggregator:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
         metrics.DIRTY.observe(minutes)
-        wanted = (done - written) / self._limits.rollup_share - (done - started)
-        self._pace = min(self._limits.max_linger, max(0.0, wanted))
+        limits, spent = self._limits, done - written
+        share = max(_QUICK_SHARE, limits.rollup_share) if spent <= limits.quick else limits.rollup_share
+        self._pace = min(limits.max_linger, max(0.0, spent / share - (done - started)))
         metrics.PACE.set(self._pace)
 
 

@@ -84,6 +84,26 @@ def test_users_past_the_bound_are_other_and_no_sum_changes(warehouse: Warehouse)
         }
 
 
+def test_a_minute_is_the_same_however_often_its_ledger_is_read(warehouse: Warehouse) -> None:
+    tenant = "narrow"
+    users = ("", "(other)", "((other))", "a", "b", "c", "d")
+    rows = [
+        cost_event(
+            tenant, str(n), cost=None if n % 11 == 0 else f"0.{n % 4}", user=users[n % 7], sku=f"m{n % 3}"
+        )
+        for n in range(200)  # with ties, and users of several cells
+    ]
+    minute = Window(MINUTE, tenant)
+    Books(warehouse, 0).append("ledger", lines(rows))
+    answers = set()
+    for bound in range(25):
+        books = Books(warehouse, bound)
+        answer = books.compute("minute", [minute])
+        assert answer == books.compute("minute", [minute], narrow=True)
+        answers.add(answer)
+    assert len(answers) > 5
+
+
 def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(warehouse: Warehouse) -> None:
     tenant = "named"
     crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]

@@ -7,7 +7,16 @@ from tests.unit.aggregator.rig import NOW, group, line, window
 
 from outlay_aggregator.domain import letters, statements
 from outlay_aggregator.domain.heads import BadLine, read, why
-from outlay_aggregator.domain.windows import GRAINS, Window, as_time, chunks, end_of, widen, window_of
+from outlay_aggregator.domain.windows import (
+    GRAINS,
+    Window,
+    as_time,
+    chunks,
+    end_of,
+    is_span,
+    widen,
+    window_of,
+)
 from outlay_schemas.events import encoder, rollup_window_decoder
 
 MINUTE = Window(1_795_482_120, "acme")
@@ -87,6 +96,15 @@ def test_chunks_are_newest_first_bounded_by_count_and_by_the_bytes_of_names() ->
     assert [len(c) for c in chunks(named, 100, name_bytes=205)] == [2, 1]
     assert [len(c) for c in chunks(named, 100, name_bytes=1)] == [1, 1, 1]
     assert list(chunks([], 10)) == []
+
+
+def test_windows_are_a_span_if_none_between_the_first_and_the_last_is_left_out() -> None:
+    both = [Window(start, tenant) for start in (60, 120, 180) for tenant in ("a", "b")]
+    assert is_span(both, "minute")
+    assert is_span(both[:1], "day")
+    assert not is_span(both[:-1], "minute")  # b's last
+    assert not is_span([Window(60, "a"), Window(180, "a")], "minute")
+    assert not is_span([Window(60, "a"), Window(120, "b")], "minute")
 
 
 def test_a_dead_letter_has_one_id_for_one_place_and_bytes() -> None:

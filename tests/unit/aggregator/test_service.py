@@ -219,9 +219,12 @@ def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> 
 
         rig.books.groups = groups
 
-    slow(0.3)
+    slow(0.21)  # quick: a third of the time
     rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(3 - 0.3)
+    assert rig.aggregator.pace() == pytest.approx(0.6 - 0.21)
+    slow(0.45)
+    rig.handle(LIVE)
+    assert rig.aggregator.pace() == pytest.approx(4.5 - 0.45)
     slow(60)
     rig.handle(LIVE)
     assert rig.aggregator.pace() == 5

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.domain import checksums, statements
 from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
-from outlay_aggregator.domain.windows import GRAINS, Window, end_of
+from outlay_aggregator.domain.windows import GRAINS, Window, end_of, is_span
 from outlay_kit.errors import Retryable
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
@@ -24,6 +24,9 @@ _INSERT = {
     "date_time_input_format": "best_effort",
 }
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
+_FOLDED = b'"user":"(other)"'
+"""In an answer: users are past the bound."""
+_MOST_WIDE = 10_000
 _MALFORMED = {
     6,  # CANNOT_PARSE_TEXT
     15,  # DUPLICATE_COLUMN
@@ -68,6 +71,8 @@ class Books:
     def __init__(self, warehouse: Warehouse, cells: int) -> None:
         self._warehouse = warehouse
         self._cells = cells
+        self._wide: set[Window] = set()
+        """Minutes in which users were past the bound when last recomputed: only how to compute them hangs on it."""
 
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if the engine cannot read a line."""
@@ -83,18 +88,27 @@ class Books:
 
         Raises Retryable, also if a window is missing from the answer: each has at least one event.
         """
-        answer = self.compute(grain, windows)
+        answer = self.compute(grain, windows, narrow=self._wide.isdisjoint(windows))
+        if grain == "minute":
+            self._remember(windows, wide=_FOLDED in answer)
         lines = answer.splitlines()
         if len(lines) != len(windows):
             raise Retryable(f"asked for {len(windows)} windows of a {grain}, got {len(lines)}")
         self.store(grain, answer)
         return lines
 
-    def compute(self, grain: Grain, windows: Sequence[Window]) -> bytes:
-        """Return what `windows` are by the ledger (minutes) or by the finer grain; write nothing."""
-        return self._warehouse.raw(
-            statements.recompute(grain), self._asked(grain, windows), settings=statements.SETTINGS
-        )
+    def compute(self, grain: Grain, windows: Sequence[Window], narrow: bool = False) -> bytes:
+        """Return what `windows` are by the ledger (minutes) or by the finer grain; write nothing.
+
+        `narrow`: few users are past the bound, as far as is known. The answer is the same if they are many.
+        """
+        sql = statements.recompute(grain, is_span(windows, grain), narrow)
+        return self._warehouse.raw(sql, self._asked(grain, windows), settings=statements.SETTINGS)
+
+    def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
+        if len(self._wide) > _MOST_WIDE:
+            self._wide.clear()
+        (self._wide.update if wide else self._wide.difference_update)(minutes)
 
     def store(self, grain: Grain, answer: bytes) -> None:
         """Write computed windows; each replaces any of a lower version, and loses to any of a higher."""
@@ -146,7 +160,8 @@ class Books:
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted` in them: some came twice."""
         windows = list(counted)
-        found = self._warehouse.rows(statements.rows_of_minutes(), self._asked("minute", windows))
+        sql = statements.rows_of_minutes(is_span(windows, "minute"))
+        found = self._warehouse.rows(sql, self._asked("minute", windows))
         rows = {Window(row["start"], row["tenant"]): row["n"] for row in found}
         return [window for window in windows if rows.get(window, 0) > counted[window]]
 
@@ -201,7 +216,7 @@ class Books:
 
     def _asked(self, grain: Grain, windows: Sequence[Window]) -> dict[str, object]:
         return {
-            "tenants": [window.tenant for window in windows],
+            "tenants": [window.tenant for window in windows],  # side by side with the windows
             "windows": [window.start for window in windows],
             "low": min(window.start for window in windows),
             "high": max(end_of(window, grain) for window in windows),

@@ -40,11 +40,15 @@ _START: dict[Grain, str] = {"hour": "toStartOfHour(window)", "day": "toStartOfDa
 _PARENT: dict[Grain, Grain] = {"hour": "minute", "day": "hour"}
 
 
-def recompute(grain: Grain, span: bool = False) -> str:
+def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
     """Return the statement that computes windows of `grain` from the ledger or from the next finer grain.
 
     Of the windows asked for; with `span`, of all that begin from `low` up to `high`, of `tenants` (none: all).
+    `narrow`, of minutes: the same answer from one reading of the ledger instead of two, in half of
+    the time where few users are past the bound, in twice where nearly every event has one of its own.
     """
+    if narrow and grain == "minute":
+        return _windows(grain, _narrow_minute_cells(span))
     return _windows(grain, _minute_cells(span) if grain == "minute" else _wider_cells(grain, span))
 
 
@@ -86,6 +90,29 @@ def _minute_cells(span: bool) -> str:
         countIf(price_status = 'unpriced' OR cost IS NULL) AS cells_unpriced,
         sumMap(usage) AS cells_usage, sum(toUInt128(row_version)) AS versions
     {rows}
+    GROUP BY tenant, start, {_DIMS}, kept"""
+
+
+def _narrow_minute_cells(span: bool) -> str:
+    """The same cells as `_minute_cells`: those of each user first, which are then folded past the bound."""
+    return f"""
+    SELECT tenant, start, {_DIMS}, kept, sum(cost) AS cells_cost, sum(events) AS cells_events,
+        sum(unpriced) AS cells_unpriced, sumMap(usages) AS cells_usage, sum(version) AS versions
+    FROM (
+        SELECT *, if(user = '' OR so_far <= {{cells:UInt32}},
+            if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}') AS kept
+        FROM (
+            SELECT *, sum(user != '') OVER (
+                PARTITION BY tenant, start ORDER BY user_cost DESC, user
+                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
+            FROM (
+                SELECT *, sum(cost) OVER (PARTITION BY tenant, start, user) AS user_cost
+                FROM (
+                    SELECT tenant, minute AS start, {_DIMS}, user, sum(ifNull(ledger.cost, 0)) AS cost,
+                        count() AS events, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced,
+                        sumMap(ledger.usage) AS usages, sum(toUInt128(row_version)) AS version
+                    FROM ledger FINAL PREWHERE {_asked("minute", "minute", span)}
+                    GROUP BY tenant, start, {_DIMS}, user))))
     GROUP BY tenant, start, {_DIMS}, kept"""
 
 
@@ -201,11 +228,11 @@ def asked_minutes() -> str:
     return _asked("minute", "minute")
 
 
-def rows_of_minutes() -> str:
+def rows_of_minutes(span: bool = False) -> str:
     """Return the statement that counts the rows of minutes, repeats that are not merged yet included."""
     return (
         "SELECT tenant, toUnixTimestamp(minute) AS start, count() AS n FROM ledger"
-        f" PREWHERE {_asked('minute', 'minute')} GROUP BY tenant, minute"
+        f" PREWHERE {_asked('minute', 'minute', span)} GROUP BY tenant, minute"
     )
 
 

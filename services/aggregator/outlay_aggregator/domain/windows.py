@@ -1,6 +1,6 @@
 """Windows of time, and how many of them are worked on at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -43,6 +43,16 @@ def end_of(window: Window, grain: Grain) -> int:
 def as_time(window: Window) -> datetime:
     """Return the start of `window`, aware, UTC."""
     return datetime.fromtimestamp(window.start, UTC)
+
+
+def is_span(windows: Sequence[Window], grain: Grain) -> bool:
+    """Tell whether distinct windows are all those of their tenants from the first to the last of them.
+
+    Bounds say then which they are, so that no row need be looked up among them.
+    """
+    starts = [window.start for window in windows]
+    each = (max(starts) - min(starts)) // _SECONDS[grain] + 1
+    return len(windows) == each * len({window.tenant for window in windows})
 
 
 def chunks(windows: Iterable[Window], limit: int, name_bytes: int = 16_384) -> Iterator[list[Window]]:
