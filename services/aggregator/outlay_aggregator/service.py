@@ -13,9 +13,11 @@ A crash after any step repeats the steps before it, which changes nothing: the l
 identity, and a window is a function of the ledger.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from statistics import median_low
 from typing import Protocol
 
 import msgspec
@@ -93,6 +95,8 @@ class Aggregator:
         self._clock = clock
         self._limits = limits or Limits()
         self._pace = 0.0
+        self._spent: deque[float] = deque(maxlen=3)
+        """Seconds that the last batches took to recompute: a hiccup is no reason to keep people waiting."""
         self._batches = 0
         self._late = Late(self._limits.late, self._limits.most_late)
         self._progress = progress
@@ -257,7 +261,8 @@ class Aggregator:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
         metrics.DIRTY.observe(minutes)
-        limits, spent = self._limits, done - written
+        self._spent.append(done - written)
+        limits, spent = self._limits, median_low(self._spent)
         share = max(_QUICK_SHARE, limits.rollup_share) if spent <= limits.quick else limits.rollup_share
         self._pace = min(limits.max_linger, max(0.0, spent / share - (done - started)))
         metrics.PACE.set(self._pace)
