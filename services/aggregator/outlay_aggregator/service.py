@@ -39,7 +39,7 @@ from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 log = get_logger(__name__)
-_QUICK_SHARE = 0.35
+_QUICK_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Limits:
     """What bounds the work."""
 
     chunk: int = 200
-    rollup_share: float = 0.12
+    rollup_share: float = 0.1
     """Of the time that recomputing takes, past `quick`."""
     quick: float = 0.3
-    """Seconds of recomputing that may be a third of the time: what costs little is kept fresh."""
+    """Seconds of recomputing that may be a quarter of the time: what costs little is kept fresh."""
     max_linger: float = 8.0
     cells: int = 1000
     """Cells of a minute past which its largest producer is named."""

@@ -27,10 +27,10 @@ class Settings(BaseSettings):
     """How long a batch gathers at least: the smaller, the fresher and the dearer."""
     max_linger_seconds: float = Field(default=8.0, gt=0, le=60)
     """How long it may gather to keep recomputing a small share of the time."""
-    rollup_share: float = Field(default=0.12, gt=0, le=1)
+    rollup_share: float = Field(default=0.1, gt=0, le=1)
     """The share of time that recomputing may take before batches grow."""
     quick_rollup_seconds: float = Field(default=0.3, ge=0)
-    """Recomputing that takes no longer may take a third of the time instead: it is a second at most till the next."""
+    """Recomputing that takes no longer may take a quarter of the time instead: what costs little is kept fresh."""
     max_batch_bytes: int = Field(default=128 * 2**20, ge=2**20)
     """What a batch may hold in memory, several times over while it is written."""
     window_chunk: int = Field(default=200, ge=1, le=5000)

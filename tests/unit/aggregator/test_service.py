@@ -219,13 +219,13 @@ def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> 
 
         rig.books.groups = groups
 
-    slow(0.21)  # quick: a third of the time
+    slow(0.21)  # quick: a quarter of the time
     for _ in range(3):
         rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(0.6 - 0.21)
+    assert rig.aggregator.pace() == pytest.approx(0.84 - 0.21)
     slow(0.45)
     rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(0.6 - 0.45)  # once is a hiccup
+    assert rig.aggregator.pace() == pytest.approx(0.84 - 0.45)  # once is a hiccup
     rig.handle(LIVE)
     assert rig.aggregator.pace() == pytest.approx(4.5 - 0.45)
     slow(60)
