@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -205,7 +205,12 @@ class KeyRing:
         return key if key and key.opens(self._clock.now()) else None
 
     def authenticate(self, presented: str) -> ApiKey | None:
-        """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path."""
+        """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path.
+
+        The file is looked at first, so that a key is good from the moment that it was made.
+        """
+        with suppress(KeyFileError):  # whoever refreshes tells of it; the keys known before stay in force
+            self.refresh()
         match = _KEY.match(presented)
         key = self._keys.get(match[1]) if match else None
         secret = match[2] if match else ""

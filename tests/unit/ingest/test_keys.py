@@ -59,10 +59,17 @@ def test_wrong_unknown_and_revoked_keys_open_nothing(path: Path) -> None:
     assert file.revoke(key.split("_")[2], NOW)
     assert not file.revoke(key.split("_")[2], NOW)
     assert not file.revoke("nosuchkey000", NOW)
-    ring.refresh()
     assert ring.authenticate(key) is None
     assert ring.authenticate(other) is not None
     assert [bool(k.revoked) for k in file.all()] == [True, False]
+
+
+def test_a_key_is_good_from_the_moment_it_was_made_and_no_more_once_it_is_revoked(path: Path) -> None:
+    ring = KeyRing(path)
+    key = KeyFile(path).create("acme", ("ingest",), NOW)
+    assert ring.authenticate(key) is not None
+    assert KeyFile(path).revoke(key.split("_")[2], NOW)
+    assert ring.authenticate(key) is None
 
 
 def test_a_damaged_file_leaves_the_keys_known_in_force(path: Path) -> None:
