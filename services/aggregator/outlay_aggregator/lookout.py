@@ -42,8 +42,10 @@ class Lookout:
         self._watched = Watched(cells)
         self._named: set[tuple[str, str]] = set()
 
-    def look(self, lines: Sequence[bytes]) -> None:
+    def look(self, lines: Sequence[bytes]) -> int:
         """Keep what came twice and differs, before the engine merges it to one row; name who crowds a minute.
+
+        Return how many events the minutes have.
 
         `lines`: minutes as they were recomputed. Those in which nothing came twice, nearly all, cost one count.
         Raises Retryable.
@@ -62,6 +64,7 @@ class Lookout:
         ]
         for crowd in self._books.keep_crowds(crowded) if crowded else ():
             self._name(crowd)
+        return sum(counted.values())
 
     def _name(self, crowd: Crowd) -> None:
         """Say who it is. A metric has few labels, so that the hundredth producer shares one with all after it."""

@@ -43,7 +43,7 @@ def main() -> None:
     limits = Limits(
         chunk=settings.window_chunk,
         rollup_share=settings.rollup_share,
-        quick=settings.quick_rollup_seconds,
+        dear=settings.dear_events,
         max_linger=settings.max_linger_seconds,
         cells=settings.user_cells,
         late=settings.late_minutes,

@@ -13,11 +13,9 @@ A crash after any step repeats the steps before it, which changes nothing: the l
 identity, and a window is a function of the ledger.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from statistics import median_low
 from typing import Protocol
 
 import msgspec
@@ -39,7 +37,8 @@ from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 log = get_logger(__name__)
-_QUICK_SHARE = 0.25
+_CHEAP_SHARE = 0.2
+_CHEAP_LINGER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,15 @@ class Limits:
 
     chunk: int = 200
     rollup_share: float = 0.1
-    """Of the time that recomputing takes, past `quick`."""
-    quick: float = 0.3
-    """Seconds of recomputing that may be a quarter of the time: what costs little is kept fresh."""
     max_linger: float = 8.0
+    dear: int = 350_000
+    """Events of the minutes of a batch past which recomputing keeps to its share; up to it, a fifth of the time and
+    a second are the bounds, so that figures stay fresh."""
     cells: int = 1000
     """Cells of a minute past which its largest producer is named."""
     late: int = 1000
     """Old minutes that a turn recomputes; what more there are waits for the next."""
-    most_late: int = 100_000
+    most_late: int = 250_000
     """Old minutes that may wait; past it a turn recomputes as many more."""
     live: timedelta = timedelta(hours=2)
     """Minutes from so long ago on are never put off."""
@@ -95,8 +94,6 @@ class Aggregator:
         self._clock = clock
         self._limits = limits or Limits()
         self._pace = 0.0
-        self._spent: deque[float] = deque(maxlen=3)
-        """Seconds that the last batches took to recompute: a hiccup is no reason to keep people waiting."""
         self._batches = 0
         self._late = Late(self._limits.late, self._limits.most_late)
         self._progress = progress
@@ -123,11 +120,10 @@ class Aggregator:
         failpoint("after_ledger")
         written = self._clock.monotonic()
         live = self._put_off(minutes)
-        if live:
-            self._roll_up(live)
+        events = self._roll_up(live) if live else 0
         if batch.records:
             done = self._clock.monotonic()
-            self._note(started, written, done, len(minutes))
+            self._note(started, written, done, minutes=len(minutes), events=events)
             if self._traces is not None:
                 self._traces.note(batch.records, written - started, done - written, len(live))
         self._catch_up()
@@ -221,12 +217,13 @@ class Aggregator:
             self._books.append("dead_letters", b"\n".join(encoder.encode(letter) for letter in found))
             metrics.REFUSALS.inc(len(found))
 
-    def _roll_up(self, minutes: set[Window]) -> None:
-        """Steps 3 and 4, the newest minutes first: a backfill does not starve the live one.
+    def _roll_up(self, minutes: set[Window]) -> int:
+        """Steps 3 and 4, the newest minutes first: a backfill does not starve the live one. Return their events.
 
         Hours follow all their minutes and days all their hours, so that each is computed once a batch.
         """
         failpoint("before_rollup")
+        events = 0
         for grain in GRAINS:
             windows = {widen(minute, grain) for minute in minutes}
             for chunk in chunks(windows, self._limits.chunk):
@@ -234,8 +231,9 @@ class Aggregator:
                 self._publish(grain, lines)
                 self._progress()
                 if grain == "minute":
-                    self._lookout.look(lines)
+                    events += self._lookout.look(lines)
         failpoint("after_rollup")
+        return events
 
     def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
         metrics.WINDOWS.labels(grain).inc(len(lines))
@@ -257,14 +255,15 @@ class Aggregator:
         except OversizeError:
             deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
 
-    def _note(self, started: float, written: float, done: float, minutes: int) -> None:
+    def _note(self, started: float, written: float, done: float, *, minutes: int, events: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
         metrics.DIRTY.observe(minutes)
-        self._spent.append(done - written)
-        limits, spent = self._limits, median_low(self._spent)
-        share = max(_QUICK_SHARE, limits.rollup_share) if spent <= limits.quick else limits.rollup_share
-        self._pace = min(limits.max_linger, max(0.0, spent / share - (done - started)))
+        limits = self._limits
+        share, most = limits.rollup_share, limits.max_linger
+        if events <= limits.dear:
+            share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
+        self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)
 
 

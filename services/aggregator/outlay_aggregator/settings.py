@@ -29,8 +29,8 @@ class Settings(BaseSettings):
     """How long it may gather to keep recomputing a small share of the time."""
     rollup_share: float = Field(default=0.1, gt=0, le=1)
     """The share of time that recomputing may take before batches grow."""
-    quick_rollup_seconds: float = Field(default=0.3, ge=0)
-    """Recomputing that takes no longer may take a quarter of the time instead: what costs little is kept fresh."""
+    dear_events: int = Field(default=350_000, ge=0)
+    """Where the minutes that a batch touches have no more, it gathers for a second at most, whatever the share."""
     max_batch_bytes: int = Field(default=128 * 2**20, ge=2**20)
     """What a batch may hold in memory, several times over while it is written."""
     window_chunk: int = Field(default=200, ge=1, le=5000)

@@ -206,32 +206,25 @@ def test_minutes_in_which_something_came_twice_are_searched_for_conflicts() -> N
     assert [entry for entry in rig.log if entry.startswith("conflicts")] == ["conflicts 1"]
 
 
-def test_batches_gather_longer_while_recomputing_takes_more_than_its_share() -> None:
-    rig = Rig(Limits(rollup_share=0.1, max_linger=5))
+def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_its_share() -> None:
+    rig = Rig(Limits(rollup_share=0.1, max_linger=5, dear=100))
     assert rig.aggregator.pace() == 0
     rig.handle(LIVE)
     assert rig.aggregator.pace() == 0
 
-    def slow(seconds: float) -> None:
+    def pace(seconds: float, events: int) -> float:
         def groups(_: Window) -> list[RollupGroup]:
-            rig.clock.advance(seconds / 3)
-            return [group()]
+            rig.clock.advance(seconds / 3)  # a minute, its hour, its day
+            return [group(events=events)]
 
         rig.books.groups = groups
+        rig.handle(LIVE)
+        return rig.aggregator.pace()
 
-    slow(0.21)  # quick: a quarter of the time
-    for _ in range(3):
-        rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(0.84 - 0.21)
-    slow(0.45)
-    rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(0.84 - 0.45)  # once is a hiccup
-    rig.handle(LIVE)
-    assert rig.aggregator.pace() == pytest.approx(4.5 - 0.45)
-    slow(60)
-    for _ in range(2):
-        rig.handle(LIVE)
-    assert rig.aggregator.pace() == 5
+    assert pace(0.21, events=100) == pytest.approx(1.05 - 0.21)  # a fifth of the time
+    assert pace(60, events=100) == 1
+    assert pace(0.3, events=101) == pytest.approx(3 - 0.3)
+    assert pace(60, events=101) == 5
 
 
 def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled() -> None:
