@@ -24,7 +24,7 @@ _INSERT = {
     "date_time_input_format": "best_effort",
 }
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
-_FOLDED = b'"user":"(other)"'
+_FOLDED = f'"user":"{statements.OTHER}"'.encode()
 """In an answer: users are past the bound."""
 _MOST_WIDE = 10_000
 _MALFORMED = {

@@ -30,6 +30,9 @@ SETTINGS = {
 }
 
 _DIMS = ", ".join(DIMENSIONS)
+_COST = "sum(ifNull(ledger.cost, 0))"
+_UNPRICED = "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"
+_VERSION = "sum(toUInt128(row_version))"
 _CELL = f"cityHash64({_DIMS})"
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ASKED = (
@@ -78,19 +81,22 @@ def _minute_cells(span: bool) -> str:
     asked = _asked("minute", "minute", span)
     rows = f"FROM ledger FINAL PREWHERE {asked}"
     kept = _kept(
-        f"""SELECT tenant, minute AS start, user, sum(ifNull(cost, 0)) AS user_cost,
+        f"""SELECT tenant, minute AS start, user, {_COST} AS user_cost,
             uniqExact({_CELL}) AS user_cells
         {rows} AND user != '' GROUP BY tenant, minute, user"""
     )
     return f"""
     SELECT tenant, minute AS start, {_DIMS},
-        if(user = '' OR (tenant, minute, user) IN ({kept}),
-            if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}') AS kept,
-        sum(ifNull(cost, 0)) AS cells_cost, count() AS cells_events,
-        countIf(price_status = 'unpriced' OR cost IS NULL) AS cells_unpriced,
-        sumMap(usage) AS cells_usage, sum(toUInt128(row_version)) AS versions
+        {_named(f"(tenant, minute, user) IN ({kept})")} AS kept,
+        {_COST} AS cells_cost, count() AS cells_events, {_UNPRICED} AS cells_unpriced,
+        sumMap(usage) AS cells_usage, {_VERSION} AS versions
     {rows}
     GROUP BY tenant, start, {_DIMS}, kept"""
+
+
+def _named(within: str) -> str:
+    """The user that a cell of a minute is under: their own, if there is none or they are `within` the bound."""
+    return f"if(user = '' OR {within}, if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}')"
 
 
 def _narrow_minute_cells(span: bool) -> str:
@@ -99,8 +105,7 @@ def _narrow_minute_cells(span: bool) -> str:
     SELECT tenant, start, {_DIMS}, kept, sum(cost) AS cells_cost, sum(events) AS cells_events,
         sum(unpriced) AS cells_unpriced, sumMap(usages) AS cells_usage, sum(version) AS versions
     FROM (
-        SELECT *, if(user = '' OR so_far <= {{cells:UInt32}},
-            if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}') AS kept
+        SELECT *, {_named("so_far <= {cells:UInt32}")} AS kept
         FROM (
             SELECT *, sum(user != '') OVER (
                 PARTITION BY tenant, start ORDER BY user_cost DESC, user
@@ -108,9 +113,8 @@ def _narrow_minute_cells(span: bool) -> str:
             FROM (
                 SELECT *, sum(cost) OVER (PARTITION BY tenant, start, user) AS user_cost
                 FROM (
-                    SELECT tenant, minute AS start, {_DIMS}, user, sum(ifNull(ledger.cost, 0)) AS cost,
-                        count() AS events, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced,
-                        sumMap(ledger.usage) AS usages, sum(toUInt128(row_version)) AS version
+                    SELECT tenant, minute AS start, {_DIMS}, user, {_COST} AS cost, count() AS events,
+                        {_UNPRICED} AS unpriced, sumMap(ledger.usage) AS usages, {_VERSION} AS version
                     FROM ledger FINAL PREWHERE {_asked("minute", "minute", span)}
                     GROUP BY tenant, start, {_DIMS}, user))))
     GROUP BY tenant, start, {_DIMS}, kept"""
