@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
@@ -46,19 +47,6 @@ class Bounds:
     max_records: int = 20_000
     idle: float = 0.5
     """Seconds to wait for a first record before looking whether to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to wait after a Retryable: exponential, with full jitter over the upper half."""
-
-    base: float = 0.2
-    most: float = 15.0
-
-    def seconds(self, attempt: int, asked: float | None, jitter: float) -> float:
-        """Return the wait before try number `attempt` + 1; `asked` is what the other side asked for."""
-        wait = min(self.most, self.base * 2.0 ** min(attempt, 30))
-        return max(asked or 0.0, wait * (0.5 + jitter / 2))
 
 
 _BACKOFF = Backoff()

@@ -18,15 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from outlay.embedded.errors import ChildDiedError, DiskError
 from outlay.embedded.guardian import Guardian
+from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
 
 _PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 20 * 2**20
-_BACKOFF_MAX = 30.0
+_BACKOFF = Backoff(base=0.2, most=30.0)
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -43,14 +42,11 @@ class Child:
 
 @dataclass(frozen=True)
 class ChildStatus:
-    """How one child is: memory in bytes, CPU in seconds since it started."""
+    """The process of a child (None while it is being restarted) and how often it was restarted."""
 
     name: str
     pid: int | None
-    state: str
     restarts: int
-    rss: int
-    cpu_seconds: float
 
 
 class _Kept:
@@ -68,9 +64,10 @@ class _Kept:
 class Supervisor:
     """Keeps children running until `stop`."""
 
-    def __init__(self, logs: Path, clock: Clock) -> None:
+    def __init__(self, logs: Path, clock: Clock, backoff: Backoff = _BACKOFF) -> None:
         self._logs = logs
         self._clock = clock
+        self._backoff = backoff
         self._kept: dict[str, _Kept] = {}
         self._wake = threading.Event()
         self._ended = False
@@ -120,11 +117,15 @@ class Supervisor:
 
     def pids(self) -> dict[str, int]:
         """Return the process of each child that runs."""
-        return {name: kept.process.pid for name, kept in list(self._kept.items()) if kept.process}
+        return {status.name: status.pid for status in self.status() if status.pid is not None}
 
     def status(self) -> list[ChildStatus]:
-        """Return how each child is."""
-        return [self._status(kept) for kept in self._kept.values()]
+        """Return the state of each child.
+
+        Other threads call this while children die and are restarted, so it asks no process and no network: it
+        reads each shared field once. A caller that wants to know whether a child is ready asks the child.
+        """
+        return [_status(kept) for kept in list(self._kept.values())]
 
     def _run(self) -> None:
         while not self._ended:
@@ -142,9 +143,8 @@ class Supervisor:
             lived = now - kept.started_at
             _kill_group(kept.process.pid)
             kept.process = None
-            # One that lived for a minute was well; one that keeps falling over is given more and more time.
-            pause = 0.2 if lived > 60 else min(_BACKOFF_MAX, 0.2 * 2 ** min(kept.restarts, 10))
-            kept.start_at = now + pause
+            # A child that lived for a minute worked; one that keeps failing waits longer each time.
+            kept.start_at = now + self._backoff.seconds(0 if lived > 60 else kept.restarts, None, jitter=1.0)
         if kept.stopping or now < kept.start_at:
             return
         kept.restarts += 1
@@ -154,7 +154,7 @@ class Supervisor:
             self._guardian.watch(self.pids().values())
         except OSError as error:
             _note(kept.log, f"{kept.child.argv[0]} cannot be started: {error.strerror}")
-            kept.start_at = now + _BACKOFF_MAX
+            kept.start_at = now + self._backoff.most
         kept.spawned.set()
 
     def _spawn(self, kept: _Kept) -> subprocess.Popen[bytes]:
@@ -199,19 +199,11 @@ class Supervisor:
             f"{kept.child.name} {how}. The end of its log:\n{last}", f"read {kept.log}; see: outlay doctor"
         )
 
-    @staticmethod
-    def _status(kept: _Kept) -> ChildStatus:
-        name, restarts = kept.child.name, max(0, kept.restarts)
-        if kept.process is None or kept.process.poll() is not None:
-            return ChildStatus(name, None, "stopped" if kept.stopping else "restarting", restarts, 0, 0.0)
-        try:
-            process = psutil.Process(kept.process.pid)
-            times = process.cpu_times()
-            rss = process.memory_info().rss
-        except psutil.Error:
-            return ChildStatus(name, None, "restarting", restarts, 0, 0.0)
-        state = "ready" if kept.child.ready() else "starting"
-        return ChildStatus(name, kept.process.pid, state, restarts, rss, times.user + times.system)
+
+def _status(kept: _Kept) -> ChildStatus:
+    process = kept.process  # the supervisor's thread may replace it at any moment
+    running = process is not None and process.returncode is None
+    return ChildStatus(kept.child.name, process.pid if process and running else None, max(0, kept.restarts))
 
 
 def _note(log: Path, text: str) -> None:

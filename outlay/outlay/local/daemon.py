@@ -58,7 +58,10 @@ def main() -> None:
             report.say({"ready": True})
             report.close()
             while not ended.wait(1.0):
-                system.tell()
+                with suppress(
+                    OSError
+                ):  # a full disk stops the report, never the system; the next second retries
+                    system.tell()
     except StackError as error:
         report.say({"error": error.message, "hint": error.hint})
         raise SystemExit(1) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from outlay.embedded import Child, ChildStatus, EmbeddedStack, Ports, Progress
+from outlay.embedded import Child, EmbeddedStack, Ports, Progress
 from outlay.embedded.ports import free_port, require_free
 from outlay.embedded.progress import Silent
 from outlay.local.setup import prepare
@@ -103,16 +103,12 @@ class LocalSystem:
         """Return the process of each part that runs."""
         return self._stack.supervisor.pids()
 
-    def status(self) -> list[ChildStatus]:
-        """Return how each part is."""
-        return self._stack.supervisor.status()
-
     def state(self) -> LocalState:
         """Return how others reach this system."""
         writer, reader = self.warehouse, self.reader
         processes = [
-            Process(part.name, part.pid or 0, part.restarts, self._health_url(part.name))
-            for part in self.status()
+            Process(child.name, child.pid or 0, child.restarts, self._health_url(child.name))
+            for child in self._stack.supervisor.status()
         ]
         return LocalState(
             pid=os.getpid(), kafka=self.kafka.bootstrap, clickhouse=writer.url, ingest=self.ingest_url,

@@ -1,5 +1,6 @@
 """Children that end, that cannot start, that have children; a parent that is killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import psutil
 import pytest
 
 from outlay.embedded.errors import ChildDiedError, DiskError
-from outlay.embedded.supervisor import Child, Supervisor
+from outlay.embedded.supervisor import Child, ChildStatus, Supervisor
+from outlay_kit.backoff import Backoff
 from outlay_kit.clock import SystemClock
 
 FAMILY = "sleep 300 & echo $! > {child}; echo $$ > {self}; wait"
@@ -62,7 +64,36 @@ def test_a_child_that_is_killed_is_started_again(supervisor: Supervisor, tmp_pat
     assert until(lambda: supervisor.pids().get("family", first) != first)
     assert until(lambda: gone(grandchild)), "what the dead child had started is still there"
     (status,) = supervisor.status()
-    assert (status.state, status.restarts) == ("ready", 1)
+    assert (status.pid, status.restarts) == (supervisor.pids()["family"], 1)
+
+
+def test_the_supervisor_survives_a_thousand_deaths_during_status_calls(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "logs", SystemClock(), Backoff(base=0.0))
+    children = [Child(f"child-{n}", ["/bin/false"], _slow_and_ready) for n in range(10)]
+    statuses: list[ChildStatus] = []
+    with contextlib.suppress(ChildDiedError):
+        supervisor.start(*children, wait=10)
+    try:
+        for child in supervisor._kept.values():
+            child.stopping = False  # `start` gives up on a child that ends; keep restarting it
+
+        def deaths() -> int:
+            nonlocal statuses
+            supervisor._wake.set()  # look at the children again now, not in a fifth of a second
+            statuses = supervisor.status()
+            return sum(status.restarts for status in statuses)
+
+        assert until(lambda: deaths() >= 1000, seconds=120)
+        assert supervisor._thread.is_alive()
+    finally:
+        supervisor.stop()
+    assert {status.name for status in statuses} == {child.name for child in children}
+
+
+def _slow_and_ready() -> bool:
+    """A readiness check that is still running when the child dies."""
+    time.sleep(0.5)
+    return True
 
 
 def test_what_a_child_has_started_ends_with_it(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -72,7 +103,7 @@ def test_what_a_child_has_started_ends_with_it(supervisor: Supervisor, tmp_path:
     assert gone(pid(tmp_path / "child"))
     assert until(lambda: gone(grandchild))
     (status,) = supervisor.status()
-    assert status.state == "stopped"
+    assert status.pid is None
 
 
 def test_a_child_that_does_not_listen_is_killed(supervisor: Supervisor, tmp_path: Path) -> None:

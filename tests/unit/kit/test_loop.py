@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from outlay_kit.backoff import Backoff
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.fakes import FakeBroker, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.kafka import Batch, Committable
-from outlay_kit.loop import Backoff, Bounds, Loop, Stop, Stopped, persist
+from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
