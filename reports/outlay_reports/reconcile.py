@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
-from hashlib import blake2b
 
 from outlay_kit.spans import Span
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.question import Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.digests import digest
 from outlay_schemas.money import to_usd
 
 _DATED = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|\d{6})(?=$|[-:.])")
@@ -217,7 +217,7 @@ def drift_alert(name: str, span: Span, off: Sequence[ModelPair], tenant: str, no
         f"{model.model}: bill {dollars(model.billed)}, ledger {dollars(model.ours.cost)}" for model in off[:5]
     ]
     drift = percent(share(billed - ours.cost, billed), sign=True) or "all"
-    identity = blake2b("\n".join((tenant, name, span.start.isoformat())).encode(), digest_size=16).hexdigest()
+    identity = digest((tenant, name, span.start.isoformat()))
     low, high = (int(at.timestamp()) for at in (span.start, span.end))
     return Alert(
         id=identity, tenant=tenant, rule="reconcile", rule_type="bill_drift",

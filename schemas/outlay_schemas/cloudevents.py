@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Key, UsageEvent
 from outlay_schemas.topics import MAX_RECORD_BYTES
 
@@ -46,9 +46,6 @@ class CloudEvent(msgspec.Struct, omit_defaults=True):
 
 Headers = Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None
 """Of a Kafka record."""
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""All that a decoder raises for bytes that it cannot read."""
-
 _decoder = msgspec.json.Decoder(CloudEvent)
 _anything = msgspec.json.Decoder()
 

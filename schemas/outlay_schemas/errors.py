@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "description": "RFC 9457. The codes are in docs/errors.md.",
@@ -15,6 +17,9 @@ PROBLEM: Final[dict[str, Any]] = {
     },
 }
 """JSON Schema of what every door answers where it refuses a whole request."""
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Everything that a decoder raises for bytes that it cannot read."""
 
 
 class Invalid(Exception):

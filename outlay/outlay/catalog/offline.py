@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_ingest.domain.refusals import UNREADABLE, explain
+from outlay_ingest.domain.refusals import explain
 from outlay_pricer.records import admit
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, UsageEvent, usage_event_decoder
 
 _BOM = b"\xef\xbb\xbf"

@@ -32,6 +32,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
@@ -194,7 +195,7 @@ class Aggregator:
         if not bad:
             return
         found = [
-            letters.dead_letter(record.topic, record.partition, record.offset, b, self._clock.now())
+            dead_letter("aggregator", b.body, b, self._clock.now(), line=b.line, place=_place(record))
             for b in bad
         ]
         for line in map(encoder.encode, found):
@@ -210,9 +211,7 @@ class Aggregator:
         """Write dead letters, of whichever stage, to their table."""
         found: list[DeadLetter] = []
         for record in records:
-            found += letters.read(
-                record.value, record.topic, record.partition, record.offset, self._clock.now()
-            )
+            found += letters.read(record.value, _place(record), self._clock.now())
         if found:
             self._books.append("dead_letters", b"\n".join(encoder.encode(letter) for letter in found))
             metrics.REFUSALS.inc(len(found))
@@ -269,3 +268,7 @@ class Aggregator:
 
 class _Tenant(msgspec.Struct):
     tenant: str
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset

@@ -1,7 +1,6 @@
 """Puts events on the bus: small requests of a tenant share a record, and nobody is told 202 before Kafka has it."""
 
 import asyncio
-import hashlib
 import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from outlay_ingest.domain.refusals import Refusal
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
 from outlay_kit.tracing import MOST_IN_RECORD, Header
-from outlay_schemas.events import DeadLetter, encoder
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.events import encoder
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
 RECORD_BYTES = 2**20
@@ -100,7 +100,12 @@ class Writer:
 
     async def refuse(self, tenant: str, refusals: Sequence[Refusal], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
-        values = _records([encoder.encode(_letter(tenant, refusal, now)) for refusal in refusals])
+        values = _records(
+            [
+                encoder.encode(dead_letter("ingest", each.raw, each, now, line=each.index, tenant=tenant))
+                for each in refusals
+            ]
+        )
         self._budget.take(sum(map(len, values)))
         work = [self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values]
         await asyncio.gather(*work)
@@ -174,18 +179,3 @@ def _records(letters: Sequence[bytes]) -> list[bytes]:
         records[-1].append(letter)
         size += len(letter) + 1
     return [b"\n".join(record) for record in records]
-
-
-def _letter(tenant: str, refusal: Refusal, now: datetime) -> DeadLetter:
-    identity = hashlib.sha256(b"ingest\0" + tenant.encode() + b"\0" + refusal.raw).hexdigest()[:32]
-    return DeadLetter(
-        id=identity,
-        tenant=tenant,
-        stage="ingest",
-        code=refusal.code,
-        message=refusal.message,
-        path=refusal.path,
-        at=now,
-        body=refusal.raw,
-        line=refusal.index,
-    )

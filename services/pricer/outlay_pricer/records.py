@@ -4,7 +4,6 @@ The whole record is decoded at once where everything in it is right, which is th
 record with an error in it is taken apart, line by line.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +11,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_schemas.cloudevents import UNREADABLE, Headers, from_record, open_envelope, within
-from outlay_schemas.errors import Invalid
+from outlay_schemas.cloudevents import Headers, from_record, open_envelope, within
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, DeadLetter, UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
 
@@ -44,12 +44,6 @@ class Priced:
     letters: list[DeadLetter]
     unpriced: int = 0
     """How many of `events` are not, or not wholly, priced."""
-
-
-class _Owner(msgspec.Struct):
-    tenant: str = ""
-    data: object = None
-    """Of a CloudEvent: where its tenant is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +123,12 @@ def _apart(
         try:
             costs.append(_price_line(line, catalog, tenancy))
         except (*UNREADABLE, Invalid) as error:
-            letters.append(_letter(line, number, place, why=_reason(error), now=now, tenancy=tenancy))
+            where = (place.topic, place.partition, place.offset)
+            letters.append(
+                dead_letter(
+                    "pricer", line, _reason(error), now, line=number, tenant=tenancy.only, place=where
+                )
+            )
     return Priced(_values(costs), len(costs), letters, _unpriced(costs))
 
 
@@ -176,40 +175,3 @@ def _reason(error: Exception) -> Invalid:
         return Invalid("json_malformed", f"this is not JSON: {error}")
     what, _, path = str(error).partition(" - at `")
     return Invalid("event_invalid", what, path.rstrip("`") or "$")
-
-
-def _letter(
-    line: bytes, number: int, place: Place, *, why: Invalid, now: datetime, tenancy: Tenancy
-) -> DeadLetter:
-    return DeadLetter(
-        id=_identity(place, number, line),
-        tenant=tenancy.only or _tenant(line),
-        stage="pricer",
-        code=why.code,
-        message=why.message,
-        path=why.path,
-        at=now,
-        body=line,
-        topic=place.topic,
-        partition=place.partition,
-        offset=place.offset,
-        line=number,
-    )
-
-
-def _tenant(line: bytes) -> str:
-    try:
-        found = msgspec.json.decode(line, type=_Owner)
-        inside = found.data.get("tenant") if isinstance(found.data, dict) else ""
-        return (found.tenant or (inside if isinstance(inside, str) else ""))[:256]
-    except UNREADABLE:
-        return ""
-
-
-def _identity(place: Place, number: int, line: bytes) -> str:
-    """Hash place and bytes, each with its length: reading the record again gives the same letter."""
-    digest = hashlib.sha256()
-    for part in (place.topic, str(place.partition), str(place.offset), str(number)):
-        digest.update(len(part).to_bytes(8, "big") + part.encode())
-    digest.update(line)
-    return digest.hexdigest()[:32]

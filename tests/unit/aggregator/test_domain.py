@@ -6,7 +6,7 @@ import pytest
 from tests.unit.aggregator.rig import NOW, group, line, window
 
 from outlay_aggregator.domain import letters, statements
-from outlay_aggregator.domain.heads import BadLine, read, why
+from outlay_aggregator.domain.heads import read, why
 from outlay_aggregator.domain.windows import (
     GRAINS,
     Window,
@@ -17,6 +17,8 @@ from outlay_aggregator.domain.windows import (
     widen,
     window_of,
 )
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import encoder, rollup_window_decoder
 
 MINUTE = Window(1_795_482_120, "acme")
@@ -111,7 +113,8 @@ def test_a_dead_letter_has_one_id_for_one_place_and_bytes() -> None:
     def made(
         topic: str = "t", partition: int = 0, offset: int = 1, number: int = 2, body: bytes = b"x"
     ) -> str:
-        return letters.dead_letter(topic, partition, offset, BadLine(body, number, "c", "m"), NOW).id
+        place = (topic, partition, offset)
+        return dead_letter("pricer", body, Invalid("c", "m"), NOW, line=number, place=place).id
 
     assert made() == made()
     others = {made("u"), made(partition=1), made(offset=2), made(number=3), made(body=b"y")}
@@ -121,10 +124,11 @@ def test_a_dead_letter_has_one_id_for_one_place_and_bytes() -> None:
 
 def test_a_dead_letter_names_its_tenant_where_the_bytes_tell_it() -> None:
     def tenant(body: bytes) -> str:
-        return letters.dead_letter("t", 0, 0, BadLine(body, 0, "c", "m"), NOW).tenant
+        return dead_letter("pricer", body, Invalid("c", "m"), NOW, line=0, place=("t", 0, 0)).tenant
 
     assert tenant(line()[:-1] + b',"what":1}') == "acme"
     assert [tenant(body) for body in (b"{", b"[" * 100_000, b"\xff", b'{"tenant":7}', b"{}")] == [""] * 5
+    assert tenant(b'{"data":{"tenant":"inside"}}') == "inside"
 
 
 def test_a_thin_window_keeps_its_sums() -> None:

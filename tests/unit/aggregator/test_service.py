@@ -6,15 +6,15 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
 
-from outlay_aggregator.domain import letters
 from outlay_aggregator.domain.crowds import Watched
-from outlay_aggregator.domain.heads import BadLine
 from outlay_aggregator.domain.statements import OTHER
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.lookout import MOST_NAMED
 from outlay_aggregator.service import Limits
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import RollupGroup, encoder, rollup_window_decoder
 from outlay_schemas.money import Usd
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
@@ -143,7 +143,9 @@ def test_p9_a_line_too_large_for_a_dead_letter_is_kept_in_the_table() -> None:
 
 def test_dead_letters_of_every_stage_go_to_their_table_and_dirty_nothing() -> None:
     rig = Rig()
-    kept = letters.dead_letter("usage.events", 3, 14, BadLine(b"{", 0, "json_malformed", "no"), NOW)
+    kept = dead_letter(
+        "pricer", b"{", Invalid("json_malformed", "no"), NOW, line=0, place=("usage.events", 3, 14)
+    )
     rig.aggregator.handle(batch(encoder.encode(kept) + b"\n\nno letter", topic=DEAD_LETTER.name))
     assert rig.log == ["append dead_letters"]
     first, second = rig.books.letters

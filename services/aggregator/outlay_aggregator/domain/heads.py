@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_aggregator.domain.windows import Window, window_of
+from outlay_schemas.errors import UNREADABLE
 from outlay_schemas.events import CostEvent, cost_event_decoder
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
@@ -22,8 +23,8 @@ class _Head(msgspec.Struct, gc=False):
 
 
 _decoder = msgspec.json.Decoder(_Head)
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""All that a decoder raises for bytes that it cannot read, and `_minutes` for heads that it cannot place."""
+_UNREADABLE = (*UNREADABLE, ValueError)
+"""Also what `_minutes` raises for heads that it cannot place."""
 
 
 @dataclass(frozen=True, slots=True)

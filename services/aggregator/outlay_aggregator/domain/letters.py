@@ -1,12 +1,12 @@
 """Dead letters, and messages that must be made smaller."""
 
-import hashlib
 from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.heads import BadLine
 from outlay_aggregator.domain.statements import DIMENSIONS, OTHER
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import (
     DeadLetter,
     RollupGroup,
@@ -18,31 +18,7 @@ from outlay_schemas.events import (
 from outlay_schemas.money import to_pico, to_usd
 
 
-class _Owner(msgspec.Struct):
-    tenant: str = ""
-
-
-def dead_letter(topic: str, partition: int, offset: int, bad: BadLine, at: datetime) -> DeadLetter:
-    """Return the dead letter of a bad line; the same place and bytes always have the same id."""
-    return DeadLetter(
-        id=_identity(
-            topic.encode(), str(partition).encode(), str(offset).encode(), str(bad.line).encode(), bad.body
-        ),
-        tenant=_tenant(bad.body),
-        stage="aggregator",
-        code=bad.code,
-        message=bad.message,
-        path=bad.path,
-        at=at,
-        body=bad.body,
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        line=bad.line,
-    )
-
-
-def read(value: bytes, topic: str, partition: int, offset: int, at: datetime) -> list[DeadLetter]:
+def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLetter]:
     """Read the dead letters of a record. What is no dead letter becomes one: nothing vanishes."""
     found = []
     for number, line in enumerate(value.split(b"\n")):
@@ -50,9 +26,9 @@ def read(value: bytes, topic: str, partition: int, offset: int, at: datetime) ->
             continue
         try:
             found.append(dead_letter_decoder.decode(line))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            bad = BadLine(line, number, "dead_letter_invalid", str(error))
-            found.append(dead_letter(topic, partition, offset, bad, at))
+        except (*UNREADABLE, ValueError) as error:
+            reason = Invalid("dead_letter_invalid", str(error))
+            found.append(dead_letter("aggregator", line, reason, at, line=number, place=place))
     return found
 
 
@@ -89,19 +65,3 @@ def bare(line: bytes) -> bytes:
 
 def _dimensions(group: RollupGroup) -> tuple[str, ...]:
     return tuple(getattr(group, name) for name in DIMENSIONS)
-
-
-def _tenant(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Owner).tenant
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return ""
-
-
-def _identity(*parts: bytes) -> str:
-    """Hash parts with their lengths, so that moving a border between two parts changes the hash."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()[:32]

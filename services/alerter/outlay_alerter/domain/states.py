@@ -8,7 +8,6 @@ People acknowledge, or say that it is expected: then it is over for them, and `e
 breach does, so that nothing fires again for it. So does `ended`: of a budget, its period is over.
 """
 
-import hashlib
 from collections.abc import Container, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Literal
 
 from outlay_alerter.domain.watches import NONE, Scope
 from outlay_schemas.alerts import EffectKind, Severity, State
+from outlay_schemas.digests import digest
 from outlay_schemas.money import Usd, to_usd
 
 __all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
@@ -23,18 +23,13 @@ __all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "o
 UNTIL = "%Y-%m-%d %H:%M UTC"
 """How the fact `until` is written: the end of an alert's period."""
 
+_WIDTH = 4
+"""What ids of alerts were made with from the start: another width would open every firing alert again."""
+
 Stored = State | Literal["pending", "expected", "ended"]
 """What the store knows beside what is told."""
 _QUIETLY = ("pending", "expected", "ended")
 """States whose end is told to nobody."""
-
-
-def _digest(parts: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode()
-        digest.update(len(raw).to_bytes(4, "big") + raw)
-    return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,12 @@ class Key:
 
     def id(self) -> str:
         """Return the stable id: a hash of every part with its length before it, so that none runs into another."""
-        return _digest(
-            [self.tenant, self.rule, str(int(self.window.timestamp())), self.level, *self._scope()]
-        )
+        window = str(int(self.window.timestamp()))
+        return digest([self.tenant, self.rule, window, self.level, *self._scope()], width=_WIDTH)
 
     def line(self) -> str:
         """Return what all alerts have in common that differ in their window only."""
-        return _digest([self.tenant, self.rule, self.level, *self._scope()])
+        return digest([self.tenant, self.rule, self.level, *self._scope()], width=_WIDTH)
 
     def _scope(self) -> list[str]:
         parts: list[str] = []

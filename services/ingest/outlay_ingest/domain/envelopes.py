@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from outlay_ingest.domain.refusals import UNREADABLE, explain
+from outlay_ingest.domain.refusals import explain
 from outlay_schemas.cloudevents import join
+from outlay_schemas.errors import UNREADABLE
 
 
 def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from outlay_ingest.domain.refusals import UNREADABLE, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import explain
+from outlay_schemas.errors import UNREADABLE, Invalid
 
 Format = Literal["json", "ndjson", "cloudevent", "cloudevents"]
 FORMATS: dict[str, Format] = {

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from outlay_ingest.domain.reading import CHUNK_BYTES, CHUNK_EVENTS, Chunk, Rules, TooManyEventsError, check
-from outlay_ingest.domain.refusals import UNREADABLE, Refusal, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import Refusal, explain
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
 

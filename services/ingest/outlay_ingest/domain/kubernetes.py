@@ -4,7 +4,6 @@ Both are asked for over and over. The identity of an allocation is its name and 
 interval in which it falls: asked twice, they count once.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import partial
@@ -15,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from outlay_ingest.domain.fields import count, first, moment, money, text
 from outlay_ingest.domain.items import Head, Item
-from outlay_ingest.domain.refusals import UNREADABLE, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import explain
+from outlay_schemas.digests import digest
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
 Json = Mapping[str, Any]
@@ -74,7 +74,7 @@ def _allocation(name: str, allocation: Json) -> UsageEvent | None:
         return None
     cluster = text(properties.get("cluster")) or "cluster"
     return UsageEvent(
-        id=_hashed(name, start or "", end or ""),
+        id=digest((name, start or "", end or "")),
         source=f"opencost/{cluster}"[:256],
         time=moment(start or allocation.get("start"), "$.window.start"),
         kind="compute",
@@ -177,13 +177,6 @@ def _exposition(body: bytes, time: str | None) -> Iterator[Sample]:
         raise explain(error, body) from None
     except (ValueError, IndexError, KeyError) as error:
         raise Invalid("exposition_malformed", f"this is not Prometheus' text format: {error}") from None
-
-
-def _hashed(*parts: str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part.encode())
-    return digest.hexdigest()[:32]
 
 
 def _mapping(value: object) -> Json:

@@ -14,8 +14,8 @@ import msgspec
 from outlay_ingest.domain.fields import count, first, moment, money, provider_name, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Item
-from outlay_ingest.domain.refusals import UNREADABLE, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import explain
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
 SOURCE = "litellm"

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from outlay_ingest.domain.formats import Format, is_array, locate, split
-from outlay_ingest.domain.refusals import UNREADABLE, Refusal, explain
+from outlay_ingest.domain.refusals import Refusal, explain
 from outlay_schemas.cloudevents import open_envelope, within
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
 

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Key, Label, Quantity, UsageEvent
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""All that a decoder raises for bytes that it cannot read."""
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)

@@ -17,8 +17,8 @@ from genai_prices.types import UsageExtractor
 from outlay_ingest.domain.fields import count, first, moment, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Head, Item
-from outlay_ingest.domain.refusals import UNREADABLE, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import explain
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
 Json = Mapping[str, Any]

@@ -1,6 +1,5 @@
 """Rows of tables as usage events, by a mapping of columns; and identities for rows that have none."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -12,6 +11,7 @@ import msgspec
 
 from outlay_ingest.domain.fields import count, moment, money, text
 from outlay_ingest.domain.items import Item
+from outlay_schemas.digests import digest
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Activity, Kind, UsageEvent
 
@@ -60,18 +60,14 @@ class Identities:
     """Ids made of content. The second and third of equal rows have ids of their own, at each try the same."""
 
     def __init__(self) -> None:
-        self._seen: Counter[bytes] = Counter()
+        self._seen: Counter[str] = Counter()
 
     def of(self, parts: Iterable[str]) -> str:
         """Return the id of a row: parts are hashed with their lengths, so that moving a border changes it."""
-        digest = hashlib.sha256()
-        for part in parts:
-            raw = part.encode()
-            digest.update(len(raw).to_bytes(8, "big") + raw)
-        found = digest.digest()[:16]
+        found = digest(parts)
         self._seen[found] += 1
         again = self._seen[found]
-        return found.hex() if again == 1 else f"{found.hex()}-{again}"
+        return found if again == 1 else f"{found}-{again}"
 
 
 def read_rows(rows: Iterable[Row], mapping: ColumnMap) -> Iterator[Item]:

@@ -10,8 +10,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from outlay_ingest.domain.otlp.spellings import TAG, WANTED
-from outlay_ingest.domain.refusals import UNREADABLE, explain
-from outlay_schemas.errors import Invalid
+from outlay_ingest.domain.refusals import explain
+from outlay_schemas.errors import UNREADABLE, Invalid
 
 Attributes = dict[str, Any]
 Wanted = Callable[[str], bool]

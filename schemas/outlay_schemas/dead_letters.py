@@ -1,0 +1,73 @@
+"""Builds the dead letters of every service."""
+
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from outlay_schemas.digests import digest
+from outlay_schemas.errors import UNREADABLE
+from outlay_schemas.events import DeadLetter
+
+
+class Reason(Protocol):
+    """Why input cannot be used: `outlay_schemas.errors.Invalid` and its likes."""
+
+    @property
+    def code(self) -> str:
+        """Stable; docs/errors.md lists them."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to do."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The place in the input."""
+        ...
+
+
+class _Owner(msgspec.Struct):
+    tenant: str = ""
+    data: object = None
+
+
+def dead_letter(
+    stage: Literal["ingest", "pricer", "aggregator"],
+    body: bytes,
+    reason: Reason,
+    at: datetime,
+    *,
+    line: int,
+    tenant: str = "",
+    place: tuple[str, int, int] | None = None,
+) -> DeadLetter:
+    """Return the dead letter of `body`.
+
+    `line` counts from 0 within the request or the record. `place` is the topic, partition and offset of the record;
+    None before the input reached Kafka. Without `tenant` the body's own is used. The id depends on the place and the
+    bytes only (before Kafka: on the tenant and the bytes), so that the same input gives the same dead letter again.
+    """
+    if place is None:
+        return DeadLetter(
+            id=digest((stage, tenant, body)), tenant=tenant, stage=stage, code=reason.code,
+            message=reason.message, path=reason.path, at=at, body=body, line=line,
+        )  # fmt: skip
+    topic, partition, offset = place
+    return DeadLetter(
+        id=digest((topic, str(partition), str(offset), str(line), body)), tenant=tenant or tenant_of(body),
+        stage=stage, code=reason.code, message=reason.message, path=reason.path, at=at, body=body,
+        topic=topic, partition=partition, offset=offset, line=line,
+    )  # fmt: skip
+
+
+def tenant_of(body: bytes) -> str:
+    """Return the tenant that an event names, at its top or in the data of a CloudEvent; "" if it names none."""
+    try:
+        found = msgspec.json.decode(body, type=_Owner)
+    except UNREADABLE:
+        return ""
+    inside = found.data.get("tenant") if isinstance(found.data, dict) else ""
+    return (found.tenant or (inside if isinstance(inside, str) else ""))[:256]
