@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.replays import Fired
-from outlay_alerter.domain.watches import Watch
+from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.replaying import Replayed, Replayer
 from outlay_kit.spans import Span, floor_to
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import question, trend
+from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.money import to_usd
 
@@ -59,7 +59,7 @@ def row_of(tenant: str, one: Fired) -> dict[str, object]:
     said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
     return {
         "at": f"{one.at:%Y-%m-%d %H:%M}", "until": f"{one.until:%Y-%m-%d %H:%M}" if one.until else "",
-        "tenant": tenant, "scope": words_of(one.scope), "level": one.level, "actual": said(one.actual),
+        "tenant": tenant, "scope": scope_text(one.scope), "level": one.level, "actual": said(one.actual),
         "expected": "" if one.expected is None else said(one.expected),
         "saved": "" if one.saved is None else dollars(one.saved),
     }  # fmt: skip

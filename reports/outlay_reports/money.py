@@ -1,58 +1,81 @@
-"""How money and shares are shown to people. What machines read is exact: `outlay_schemas.money.to_usd`."""
+"""Money and shares as people read them, everywhere. What machines read is exact: `outlay_schemas.money.to_usd`.
+
+The rule is in docs/reports.md, "How amounts are shown". static/chart.js of the console follows it in JavaScript.
+"""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
-from outlay_schemas.money import to_usd
+from outlay_schemas.money import PICO
 
-_WIDE = Context(prec=60)
-_CENT = 10**10
+UNPRICED = "unpriced"
+"""What is shown for an amount that is not known."""
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_CENT = Decimal("0.01")
+_CENTS_FROM = Decimal("0.1")
+_ROUGH_FROM = 100
 
 
 def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False) -> str:
-    """Write pico-USD for people: $1,234.56; what is less than a cent with two digits that count.
+    """Write pico-USD as `usd` writes USD."""
+    return usd(_WIDE.divide(Decimal(pico), Decimal(PICO)), lower_bound=lower_bound, sign=sign)
 
-    `lower_bound` marks an amount that some events could not be priced for; `sign` shows a plus too.
+
+def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, sign: bool = False) -> str:
+    """Write USD: in cents from 10 cents up ($1,234.56), below that with three significant digits ($0.0123).
+
+    None is unpriced. `lower_bound` marks an amount that misses unpriced events; `sign` writes a plus, too.
     """
-    mark = "≥ " if lower_bound else ""
-    before = "-" if pico < 0 else "+" if sign and pico else ""
-    size = abs(pico)
-    if size >= _CENT or not size:
-        text = f"{_half_even(size, _CENT) / Decimal(100):,.2f}"
-    else:
-        text = _significant(Decimal(to_usd(size)), 2)
-    return f"{mark}{before}${text}"
+    if amount is None:
+        return UNPRICED
+    value = decimal_of(amount, 18) if isinstance(amount, Fraction) else Decimal(amount)
+    size = value.copy_abs()
+    places = 2
+    if 0 < size < _CENTS_FROM:
+        places -= size.adjusted()
+    text = _cents(size.quantize(Decimal(1).scaleb(-places), context=_WIDE))
+    return f"{'≥ ' if lower_bound else ''}{_sign(value, sign)}${text}"
 
 
-def rate(usd: Fraction) -> str:
-    """Write USD for one unit, such as a request, for people: three digits that count, or cents if it is more."""
-    if abs(usd) >= 10 or not usd:
-        return dollars(round(usd * 10**12))
-    return f"${_significant(decimal_of(usd, 18), 3)}"
+def about(amount: Decimal | float) -> str:
+    """Write USD that nobody knows to the cent, such as a forecast: whole dollars from $100 up."""
+    value = Decimal(str(amount))
+    return usd(value) if abs(value) < _ROUGH_FROM else f"{_sign(value, False)}${abs(value):,.0f}"
 
 
-def _significant(value: Decimal, digits: int) -> str:
-    places = max(digits - 1 - value.adjusted(), 0)
-    return f"{round(value, places):.{places}f}"
+def exact(amount: Decimal | None) -> str:
+    """Write USD with every digit that is not a trailing zero, and with cents at least."""
+    return UNPRICED if amount is None else f"{_sign(amount, False)}${_cents(amount.copy_abs())}"
 
 
-def _half_even(value: int, step: int) -> Decimal:
-    return (Decimal(value) / step).quantize(Decimal(1), ROUND_HALF_EVEN, _WIDE)
+def percent(part: Fraction | Decimal | int | None, *, sign: bool = False) -> str:
+    """Write a share of one: whole percents from 10% up, tenths below. Nothing for None.
 
-
-def percent(part: Fraction | None, *, sign: bool = False) -> str:
-    """Write a share of one as a percentage with a decimal; nothing for None."""
+    What is less than the whole is never written as 100%, nor more than nothing as 0%.
+    """
     if part is None:
         return ""
-    tenths = round(part * 1000)
-    if not tenths and part:
-        return "<0.1 %" if part > 0 else ">-0.1 %"
-    return f"{tenths / Decimal(10):{'+' if sign and tenths else ''},.1f} %"
+    size = abs(Fraction(part))
+    if 0 < size * 1000 <= Fraction(1, 2):
+        return "<0.1%" if part > 0 else ">-0.1%"
+    nearly_all = Fraction(99, 100) < size < 1
+    if nearly_all or size < Fraction(1, 10):
+        number = min(Decimal(round(size * 1000)) / 10, Decimal("99.9") if nearly_all else Decimal(10))
+    else:
+        number = Decimal(round(size * 100))
+    return f"{_sign(part, sign)}{number:,}%"
 
 
-def share(part: int, whole: int) -> Fraction | None:
+def growth(now: Decimal | int, before: Decimal | int) -> str:
+    """Write by how much `now` differs from `before`, in percent; `new` after nothing, and nothing for nothing."""
+    if not before:
+        return "new" if now else ""
+    return percent(share(now - before, before), sign=True)
+
+
+def share(part: Decimal | int, whole: Decimal | int) -> Fraction | None:
     """Return what share `part` is of `whole`; None where there is nothing to share."""
-    return Fraction(part, whole) if whole else None
+    return Fraction(part) / Fraction(whole) if whole else None
 
 
 def decimal_of(value: Fraction, places: int = 12) -> Decimal:
@@ -64,3 +87,13 @@ def decimal_of(value: Fraction, places: int = 12) -> Decimal:
 def plain(value: Decimal) -> str:
     """Write a decimal without exponent and without needless zeros."""
     return f"{value.normalize(_WIDE):f}" if value else "0"
+
+
+def _cents(size: Decimal) -> str:
+    """Write an amount with thousands set off and the places that it has, two at least."""
+    whole, _, places = f"{size:,f}".partition(".")
+    return f"{whole}.{places.rstrip('0'):0<2}"
+
+
+def _sign(value: Decimal | Fraction | int, plus: bool) -> str:
+    return "-" if value < 0 else "+" if plus and value else ""

@@ -191,7 +191,7 @@ def _quality(sources: Sources, week: Question) -> Section:
         cells = sources.books.cells(replace(week, by=(name,)))
         nobody = sum(cell.sums.cost for cell in cells if not cell.keys[0])
         if any(not cell.keys[0] for cell in cells):
-            part = percent(share(nobody, whole.cost)) or "0 %"
+            part = percent(share(nobody, whole.cost)) or "0%"
             rows.append(Row((f"without {name.replace('_', ' ')}", dollars(nobody), f"{part} of the cost")))
     letters = sources.warehouse.rows(_LETTERS, _bounds(week))
     rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in letters]

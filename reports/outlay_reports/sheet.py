@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from outlay_reports.money import decimal_of, dollars, percent, plain, rate
+from outlay_reports.money import decimal_of, dollars, percent, plain, usd
 from outlay_schemas.money import to_usd
 
 Kind = Literal["text", "time", "usd", "change", "share", "growth", "count", "rate"]
@@ -76,13 +76,10 @@ def one_line(text: str) -> str:
 def shown(value: Value, column: Column) -> str:
     """Write a value for people."""
     if isinstance(value, Spent):
-        return (
-            "unpriced"
-            if value.unpriced and not value.pico
-            else dollars(value.pico, lower_bound=bool(value.unpriced))
-        )
+        nothing_priced = value.unpriced and not value.pico
+        return usd(None) if nothing_priced else dollars(value.pico, lower_bound=bool(value.unpriced))
     if isinstance(value, Fraction):
-        return rate(value) if column.kind == "rate" else percent(value, sign=column.kind == "growth")
+        return usd(value) if column.kind == "rate" else percent(value, sign=column.kind == "growth")
     if isinstance(value, int | Decimal):
         if column.kind == "change":
             return dollars(int(value), sign=True)

@@ -99,7 +99,7 @@ def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
         nobody = sum(cell.sums.cost for cell in cells if not cell.keys[n])
         events = sum(cell.sums.events for cell in cells if not cell.keys[n])
         if events:
-            part = percent(share(nobody, sums.cost)) or "0 %"
+            part = percent(share(nobody, sums.cost)) or "0%"
             found.append(f"{dollars(nobody)} ({part}), {events:,} events, have no {name.replace('_', ' ')}")
     return found
 

@@ -11,9 +11,9 @@ from tests.browser.conftest import PHONE, Console, People, Person, first_paint
 from tests.integration.console.rig import PAGES
 from tests.integration.reports.ledger import cost_event, write
 
-from outlay_console.domain.figures import usd
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
+from outlay_reports.money import usd
 from outlay_schemas.events import encoder
 from outlay_schemas.topics import COST_EVENTS
 

@@ -82,9 +82,9 @@ def _on_books(
     from outlay.local import stores
     from outlay.reports.plots import draw
     from outlay.watching import last_days, pictured, row_of, saved, tenants_of, try_rules
-    from outlay_alerter.domain.money import dollars
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
+    from outlay_reports.money import dollars
     from outlay_reports.plots import svg
     from outlay_schemas.money import to_usd
 

@@ -1,5 +1,6 @@
 """How budgets stand."""
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -23,9 +24,9 @@ def budgets(
     import msgspec
 
     from outlay.local import stores
-    from outlay_alerter.domain.money import usd
     from outlay_alerter.domain.status import Status
     from outlay_kit.warehouse import Warehouse
+    from outlay_reports.money import about, percent, usd
 
     warehouse = Warehouse(stores()[1])
     rows = warehouse.rows(
@@ -41,8 +42,8 @@ def budgets(
     shown: list[dict[str, object]] = [
         {
             "tenant": one.tenant, "budget": one.budget, "stands": one.standing, "spent": usd(one.spent),
-            "of": usd(one.amount), "%": one.percent,
-            "will be": "" if one.forecast is None else usd(one.forecast),
+            "of": usd(one.amount), "used": percent(Decimal(one.percent) / 100),
+            "will be": "" if one.forecast is None else about(Decimal(one.forecast)),
             "gone on": "" if one.gone_on is None else f"{one.gone_on:%Y-%m-%d}",
             "until": f"{one.period_end:%Y-%m-%d %H:%M}",
         }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from rich.bar import Bar
 from rich.columns import Columns
@@ -12,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from outlay_reports.money import percent, share, usd
 from outlay_schemas.alerts import Alert
 
 SPARKS = " ▁▂▃▄▅▆▇█"
@@ -87,11 +89,6 @@ def _counted(what: str, there: int, shown: int) -> str:
     return what if shown == there else f"{what}: the newest {shown} of {there}"
 
 
-def usd(amount: Decimal) -> str:
-    """Write an amount for reading; the books keep all twelve places."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
-
-
 def columns(values: Sequence[Decimal], width: int, height: int = 3) -> str:
     """Draw values as columns of blocks, the newest `width` of them; zero is blank, anything else is seen."""
     shown = values[-width:]
@@ -143,11 +140,11 @@ def _budgets(budgets: Sequence[BudgetState], width: int) -> RenderableType:
     for _ in range(4):
         table.add_column(no_wrap=True)
     for budget in budgets:
-        share = budget.spent / budget.amount
-        colour = "green" if share < Decimal("0.8") else "yellow" if share < 1 else "red"
-        bar = Bar(1.0, 0, float(min(share, Decimal(1))), width=max(10, width // 3), color=colour)
+        used = share(budget.spent, budget.amount) or Fraction(0)
+        colour = "green" if used < Fraction(4, 5) else "yellow" if used < 1 else "red"
+        bar = Bar(1.0, 0, min(float(used), 1.0), width=max(10, width // 3), color=colour)
         spent = f"{usd(budget.spent)} of {usd(budget.amount)}"
-        table.add_row(budget.name, bar, Text(f"{share:.0%}", colour), spent)
+        table.add_row(budget.name, bar, Text(percent(used), colour), spent)
     return table
 
 

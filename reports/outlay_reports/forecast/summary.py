@@ -12,6 +12,7 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import Landed, land, past
+from outlay_reports.money import percent
 from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget
@@ -147,9 +148,7 @@ def likely(probability: float, *, tested: bool) -> str:
         return "yes"
     if not tested:
         return "unknown"
-    if probability < 0.01:
-        return "< 1 %"
-    return "> 99 %" if probability > 0.99 else f"{probability:.0%}".replace("%", " %")
+    return "<1%" if probability < 0.01 else ">99%" if probability > 0.99 else percent(Fraction(probability))
 
 
 GPU_METER = "gpu_seconds"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from outlay_console.domain import figures
 from outlay_console.domain.view import DIMENSIONS
+from outlay_reports import money
 
 ROOT = Path(str(resources.files("outlay_console")))
 STATIC = ROOT / "static"
@@ -45,13 +45,12 @@ def templates() -> Environment:
         auto_reload=False,
     )
     env.filters |= {
-        "usd": figures.usd, "about": figures.about, "exact": figures.exact, "count": figures.count,
-        "quantity": figures.quantity, "dollars": dollars, "guess": guess,
-        "named": named, "noun": noun, "json": to_json, "local": local, "percent": percent,
+        "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
+        "count": count, "quantity": quantity, "named": named, "noun": noun, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
-        "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "change": figures.change,
-        "share": figures.share, "ago": figures.ago, "version": _version(),
+        "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
+        "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for (
         name
@@ -65,26 +64,31 @@ def named(value: str) -> str:
     return value or "(not attributed)"
 
 
-def dollars(text: str) -> str:
-    """Write an amount of USD that a message has as text."""
-    return figures.usd(Decimal(text))
+def count(number: int) -> str:
+    """Write a number of things."""
+    return f"{number:,}"
 
 
-def guess(amount: float) -> str:
-    """Write what is expected, USD: not to the cent where it is large, for nobody knows it to the cent."""
-    return figures.about(Decimal(str(amount)))
+def quantity(number: Decimal) -> str:
+    """Write a quantity in full, with thousands set off."""
+    text = f"{number:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Say how long ago `at` was."""
+    past = now - at
+    if past < timedelta(seconds=5):
+        return "just now"
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if past.total_seconds() >= length * (2 if unit == "d" else 1):
+            return f"{int(past.total_seconds() // length)} {unit} ago"
+    return "just now"
 
 
 def noun(text: str) -> str:
     """Write the name of a dimension inside a sentence."""
     return text.lower().replace("sku", "SKU")
-
-
-def percent(share: Decimal) -> str:
-    """Write a share in percent, without claiming 0 or 100 for what is not."""
-    if 0 < share < 1:
-        return "<1 %"
-    return ">99 %" if 99 < share < 100 else f"{share:.0f} %"
 
 
 def local(at: datetime | None, zone: ZoneInfo, form: str = "%Y-%m-%d %H:%M") -> str:

@@ -14,10 +14,10 @@ import pytest
 from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, world
 from tests.stack import Stack
 
-from outlay_console.domain.figures import exact, usd
 from outlay_console.domain.spans import latest
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.spans import midnight
+from outlay_reports.money import exact, usd
 
 pytestmark = pytest.mark.stack
 

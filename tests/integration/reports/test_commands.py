@@ -206,8 +206,8 @@ def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
     for row in rows:
         row["BilledCost"] = str(Decimal(row["BilledCost"]) * Decimal("1.05"))
     _write(bill, names, rows)
-    assert "+4.8 %" in run("reconcile", str(bill), code=1).stdout
-    assert "+4.8 %" in run("reconcile", str(bill), "--tolerance", "6").stdout
+    assert "+4.8%" in run("reconcile", str(bill), code=1).stdout
+    assert "+4.8%" in run("reconcile", str(bill), "--tolerance", "6").stdout
     assert "no channel ops" in run("reconcile", str(bill), "--notify", "ops", code=1).stderr
     with receiving() as receiver:
         monkeypatch.setenv("OUTLAY_ALERTER_SLACK_URL", receiver.url)

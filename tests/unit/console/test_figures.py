@@ -1,57 +1,11 @@
-"""Figures for people: short, and never free where something was paid."""
+"""Small texts of the console, and an event taken apart. Money has its own: tests/unit/reports/test_money.py."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import pytest
-
 from outlay_console.domain.explain import explain
-from outlay_console.domain.figures import about, ago, change, exact, quantity, usd
 from outlay_console.domain.throttle import Throttle
-from outlay_console.site import named, percent, to_json
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        ("0", "$0.00"),
-        ("1234567.891", "$1,234,567.89"),
-        ("-3.5", "\u2212$3.50"),
-        ("0.12345", "$0.1234"),
-        ("0.000000123456", "$0.0000001235"),
-        ("99999999999999999999999999.123456789012", "$99,999,999,999,999,999,999,999,999.12"),
-    ],
-)
-def test_an_amount_is_short_and_not_rounded_to_nothing(amount: str, text: str) -> None:
-    assert usd(Decimal(amount)) == text
-
-
-def test_a_forecast_does_not_claim_cents() -> None:
-    assert [about(Decimal(n)) for n in ("0.1234", "12.5", "1234.56")] == ["$0.1234", "$12.50", "$1,235"]
-
-
-def test_an_amount_in_full() -> None:
-    assert exact(Decimal("1.500000000000")) == "$1.5"
-    assert exact(Decimal("0E-12")) == "$0"
-    assert exact(None) == usd(None) == "not priced"
-
-
-def test_a_change_in_percent_where_percent_says_something() -> None:
-    assert change(Decimal(3), Decimal(2)) == "+50 %"
-    assert change(Decimal(1), Decimal(2)) == "\u221250 %"
-    assert change(Decimal(1), Decimal(0)) == "new"
-    assert change(Decimal(0), Decimal(0)) == ""
-    assert change(Decimal(500), Decimal(2)) == "250-fold"
-
-
-def test_shares_do_not_claim_all_or_nothing() -> None:
-    assert [percent(Decimal(n)) for n in ("0", "0.2", "12.4", "99.7", "100")] == [
-        "0 %",
-        "<1 %",
-        "12 %",
-        ">99 %",
-        "100 %",
-    ]
+from outlay_console.site import ago, named, quantity, to_json
 
 
 def test_small_words() -> None:

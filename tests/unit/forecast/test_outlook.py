@@ -56,7 +56,7 @@ def test_without_history_there_is_a_run_rate_and_no_certainty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "text"), [(0.003, "< 1 %"), (0.42, "42 %"), (0.999, "> 99 %"), (1.0, "yes")]
+    ("probability", "text"), [(0.003, "<1%"), (0.42, "42%"), (0.999, ">99%"), (1.0, "yes")]
 )
 def test_probabilities_are_written_as_far_as_they_are_known(probability: float, text: str) -> None:
     assert likely(probability, tested=True) == text

@@ -11,7 +11,6 @@ from tests.unit.reports.build import END, cell, question, sums
 
 from outlay_reports.compare import compare
 from outlay_reports.errors import AskError
-from outlay_reports.money import dollars, percent, rate
 from outlay_reports.question import Cell, Sums, conditions, dimensions
 from outlay_reports.sheet import Spent
 from outlay_reports.sheets import showback_sheet, top_sheet, trend_columns, trend_sheet
@@ -113,25 +112,6 @@ def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
     assert cached_share(some) == Fraction(1, 3)
     unknown = sums("0", events=4, unpriced=4)
     assert (per_event(unknown), per_thousand_tokens(unknown), per_user(unknown, 0)) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("pico", "text"),
-    [
-        (0, "$0.00"), (1234_560_000_000_000, "$1,234.56"), (12_345_000_000, "$0.01"), (4_210_000_000, "$0.0042"),
-        (1, "$0.0000000000010"), (-2_500_000_000_000, "-$2.50"), (1_005_000_000_000, "$1.00"),
-         (1_015_000_000_000, "$1.02"),
-    ],
-)  # fmt: skip
-def test_money_is_written_for_people(pico: int, text: str) -> None:
-    assert dollars(pico) == text
-
-
-def test_shares_and_rates_are_written_for_people() -> None:
-    assert percent(Fraction(1, 3)) == "33.3 %"
-    assert percent(Fraction(1, 10**6)) == "<0.1 %"
-    assert percent(Fraction(1, 2), sign=True) == "+50.0 %"
-    assert rate(Fraction(123456, 10**9)) == "$0.000123"
 
 
 def test_dimensions_are_read_with_their_everyday_names() -> None:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay_alerter.domain.forecasts import Forecast
-from outlay_alerter.domain.money import dollars
 from outlay_alerter.domain.states import UNTIL, Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_kit.spans import Span, floor_to, period_of
+from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

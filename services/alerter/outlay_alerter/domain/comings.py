@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.states import UNTIL, Finding, Key, Scope
-from outlay_alerter.domain.watches import NewSpender, PriceChange, Silence, matches
+from outlay_alerter.domain.watches import NewSpender, PriceChange, Silence, matches, scope_text
+from outlay_reports.money import dollars
 
 FRESH = timedelta(days=2)
 """For so long a spender is new."""
@@ -16,7 +16,7 @@ def newcomer(rule: NewSpender, scope: Scope, *, first: datetime, cost: int, now:
     """Return what holds of a scope whose first day of spending in the look-back is `first`."""
     if now - first >= FRESH or cost < rule.min_cost:
         return None
-    where = words_of(scope)
+    where = scope_text(scope)
     return Finding(
         key=Key(rule.tenant, rule.id, scope, first, "new"),
         rule_type="new_spender",
@@ -43,7 +43,7 @@ def silence(
     begun = open_since.get("silent")
     if not silent and begun is None:
         return None
-    where, minutes = words_of(scope), int((now - last) / timedelta(minutes=1))
+    where, minutes = scope_text(scope), int((now - last) / timedelta(minutes=1))
     title = (
         f"{rule.name}: {where} is silent for {minutes} minutes" if silent else f"{rule.name}: {where} is back"
     )

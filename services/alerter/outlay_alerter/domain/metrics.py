@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_alerter.domain.money import usd, words_of
 from outlay_alerter.domain.states import Finding, Key, Scope
-from outlay_alerter.domain.watches import Threshold
+from outlay_alerter.domain.watches import Threshold, scope_text
 from outlay_kit.spans import grain_length
+from outlay_reports.money import usd
 from outlay_schemas.money import PICO
 
 LOOK_BACK = 3
@@ -130,7 +130,7 @@ def _beyond(level: str, value: Fraction, limit: Decimal, margin: Decimal) -> boo
 
 def _finding(rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, breached: bool) -> Finding:
     unit = UNITS.get(rule.metric, rule.meter)
-    where = words_of(key.scope)
+    where = scope_text(key.scope)
     how = f"is {key.level}" if breached else f"is no longer {key.level}"
     said, wanted = _said(unit, value), _said(unit, Fraction(limit))
     return Finding(

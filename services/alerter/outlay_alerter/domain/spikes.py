@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.states import Finding, Key
-from outlay_alerter.domain.watches import SpendSpike
+from outlay_alerter.domain.watches import SpendSpike, scope_text
+from outlay_reports.money import dollars
 from outlay_schemas.events import Grain
 
 Outcome = Literal["insufficient_history", "below_minimum", "normal", "spike"]
@@ -57,7 +57,7 @@ def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict
 
 def finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int) -> Finding:
     """Say what holds of one scope in one window."""
-    where = words_of(key.scope)
+    where = scope_text(key.scope)
     expected = verdict.expected or 0
     times = f", {actual / expected:.1f} times as usual" if expected else ""
     breached = verdict.outcome == "spike"

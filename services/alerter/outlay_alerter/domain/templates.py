@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from outlay_alerter.domain.money import usd
+from outlay_reports.money import usd
 from outlay_schemas.alerts import Alert
 
 MOST = 3000

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from outlay_alerter.domain.backtest import tuning_of
 from outlay_alerter.domain.detector import Detector, Judgement
-from outlay_alerter.domain.money import dollars, words_of
 from outlay_alerter.domain.states import Finding, Key, Scope
-from outlay_alerter.domain.watches import Anomaly
+from outlay_alerter.domain.watches import Anomaly, scope_text
 from outlay_kit.spans import Span, grain_length
+from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
@@ -152,7 +152,7 @@ def _finding(
 ) -> Finding:
     expected = round((judgement.expected or 0.0) * PICO)
     upper, lower = (round((bound or 0.0) * PICO) for bound in (judgement.upper, judgement.lower))
-    where, more = words_of(watched.scope), actual >= expected
+    where, more = scope_text(watched.scope), actual >= expected
     title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
     if breached:
         title = f"{rule.name}: {where} at {dollars(actual)} a {rule.grain}, {dollars(expected)} is usual"

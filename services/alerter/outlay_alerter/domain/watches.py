@@ -39,6 +39,15 @@ def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
     return all(cell.get(dimension, "") in values for dimension, values in scope.items())
 
 
+def scope_text(scope: Scope) -> str:
+    """Write a scope for people: `team growth, sku a or b`."""
+    named = (
+        f"{name.replace('_', ' ')} {' or '.join(value or '(none)' for value in values)}"
+        for name, values in scope.items()
+    )
+    return ", ".join(named) or "all spend"
+
+
 @dataclass(frozen=True, slots=True)
 class Increase:
     """More money, in pico-USD, for the periods that overlap `begin` to `end`; None: always."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from outlay_alerter.domain.money import usd
+from outlay_alerter.domain.watches import scope_text
+from outlay_reports.money import usd
 from outlay_schemas.alerts import Alert, Severity, State
 
 SHOWN = 25
@@ -54,7 +55,7 @@ class Words:
 def words_of(alert: Alert) -> Words:
     """Say one alert."""
     return Words(
-        _STATES[alert.state], alert.title, _amounts(alert), _scope(alert) or "all spend", alert.window,
+        _STATES[alert.state], alert.title, _amounts(alert), _scope(alert), alert.window,
         alert.summary, alert.compared, tuple(_why(alert)), tuple(_who(alert)), tuple(_facts(alert)),
         tuple(_todo(alert)), alert.link, f"{alert.tenant} · {alert.rule} · {alert.id}",
     )  # fmt: skip
@@ -153,7 +154,4 @@ def _todo(alert: Alert) -> Iterator[tuple[str, str]]:
 
 
 def _scope(alert: Alert) -> str:
-    return ", ".join(
-        f"{name.replace('_', ' ')} {value if isinstance(value, str) else ' or '.join(value)}"
-        for name, value in alert.scope.items()
-    )
+    return scope_text({n: (v,) if isinstance(v, str) else tuple(v) for n, v in alert.scope.items()})

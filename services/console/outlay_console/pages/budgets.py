@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import BudgetStatus, Total
-from outlay_console.domain.figures import share
 from outlay_console.domain.queries import Part
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
 from outlay_kit.spans import Span, ceil_to, floor_to, period_of
+from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
 
 
 @dataclass(frozen=True)
 class BudgetState:
-    """One budget in its current period. Amounts in USD, shares in percent."""
+    """One budget in its current period. Amounts in USD, shares of one."""
 
     budget: Budget
     span: Span
@@ -26,23 +27,23 @@ class BudgetState:
     """With increases, and with what came over from the period before."""
     spent: Decimal
     unpriced: int
-    elapsed: Decimal
+    elapsed: Fraction
     """How much of the period is over."""
     status: BudgetStatus | None
     """What the alerter expects; None: it did not look at this period yet."""
 
     @property
-    def used(self) -> Decimal:
+    def used(self) -> Fraction:
         """How much of the amount is spent."""
-        return share(self.spent, self.amount)
+        return share(self.spent, self.amount) or Fraction(0)
 
     @property
     def level(self) -> str:
         """`over`, `warn` (80 % spent, or more than all is expected to be), or `good`."""
-        if self.used >= 100:
+        if self.used >= 1:
             return "over"
         will = self.status and self.status.forecast is not None and self.status.forecast >= self.amount
-        return "warn" if will or self.used >= 80 else "good"
+        return "warn" if will or self.used >= Fraction(4, 5) else "good"
 
 
 async def budgets(ask: Ask) -> Context:
@@ -113,7 +114,7 @@ def _plan(ask: Ask, budget: Budget, status: BudgetStatus | None) -> Plan:
     return Plan(budget, span, status)
 
 
-def _elapsed(span: Span, now: datetime) -> Decimal:
-    """Return how much of a period is over, in percent, at least 0.1."""
-    tenths = (now - span.start) * 1000 // span.length
-    return Decimal(min(1000, max(1, tenths))) / 10
+def _elapsed(span: Span, now: datetime) -> Fraction:
+    """Return how much of a period is over, at least a thousandth."""
+    thousandths = (now - span.start) * 1000 // span.length
+    return Fraction(min(1000, max(1, thousandths)), 1000)

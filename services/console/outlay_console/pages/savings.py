@@ -4,9 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from outlay_console.domain.figures import share
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
+from outlay_reports.money import share
 
 _MONTH = timedelta(days=30)
 _LEAST = Decimal("0.01")
@@ -19,7 +19,7 @@ async def opportunities(ask: Ask) -> Context:
     times = _MONTH / (saved.until - saved.since) if saved.since and saved.until else 1.0
     month = Decimal(str(times))
     rows: list[dict[str, Any]] = [
-        {**one, "monthly": one["saving"] * month, "share": share(one["saving"], one["cost"])}
+        {**one, "monthly": one["saving"] * month, "share": share(one["saving"], one["cost"]) or 0}
         for one in saved.found
     ]
     large = [row for row in rows if row["monthly"] >= _LEAST]

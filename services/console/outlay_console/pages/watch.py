@@ -5,10 +5,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from outlay_console.adapters.books import OPEN
-from outlay_console.domain.figures import share
 from outlay_console.domain.view import DIMENSIONS, View
 from outlay_console.pages.ask import Ask, MissingError
 from outlay_console.site import Context
+from outlay_reports.money import share
 
 _LOOK_BACK = timedelta(days=30)
 
@@ -67,9 +67,9 @@ async def quality(ask: Ask) -> Context:
         "conflicts": await ask.books.conflicts(),
         "crowds": await ask.books.crowds(),
         "sums": sums,
-        "unpriced_share": share(Decimal(sums["unpriced"]), Decimal(sums["events"])),
-        "no_team": share(Decimal(sums["no_team"]), cost),
-        "no_project": share(Decimal(sums["no_project"]), cost),
+        "unpriced_share": share(Decimal(sums["unpriced"]), Decimal(sums["events"])) or 0,
+        "no_team": share(Decimal(sums["no_team"]), cost) or 0,
+        "no_project": share(Decimal(sums["no_project"]), cost) or 0,
         "days": _LOOK_BACK.days,
     }
 

@@ -3,22 +3,26 @@
 const COLOURS = 8;
 const pad = 6;
 
-export function money(value) {
-  const digits = Math.abs(value) >= 1 || !value ? 2 : 4;
-  return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+function dollars(value, options) {
+  return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", roundingMode: "halfEven", ...options }).format(value);
 }
 
-function short(value) {
-  if (!value) return "$0";
-  const small = Math.abs(value) < 1;
-  return new Intl.NumberFormat("en-US", {
-    style: "currency", currency: "USD", notation: value >= 10000 ? "compact" : "standard",
-    minimumFractionDigits: 0, maximumFractionDigits: small ? 4 : 2,
-  }).format(value);
+// The rule of outlay_reports/money.py: cents from 10 cents up, three significant digits below.
+export function money(value) {
+  const size = Math.abs(value);
+  const places = size && size < 0.1 ? 2 - Math.floor(Math.log10(size)) : 2;
+  return dollars(value, { minimumFractionDigits: 2, maximumFractionDigits: places });
+}
+
+export function about(value) {
+  return Math.abs(value) < 100 ? money(value) : dollars(value, { maximumFractionDigits: 0 });
+}
+
+function axis(value) {
+  return value >= 10000 ? dollars(value, { notation: "compact", minimumFractionDigits: 0 }) : money(value).replace(/\.00$/, "");
 }
 
 function expected(band) {
-  const about = (value) => (value < 100 ? money(value) : "$" + Math.round(value).toLocaleString("en-US"));
   return `expected ${about(band.mean)} (${about(band.low80)} – ${about(band.high80)})`;
 }
 
@@ -88,7 +92,7 @@ export class Chart {
       },
       axes: [
         { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
-        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(short) },
+        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(axis) },
       ],
       series: [{}, ...order.map((n) => ({ label: names[n], fill: this.colour(n), stroke: this.colour(n), width: 0, paths: bars, points: { show: false } }))],
       hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)] },
@@ -175,7 +179,7 @@ export class Chart {
     const item = document.createElement("span");
     const swatch = document.createElement("i");
     swatch.className = "expected";
-    item.append(swatch, "expected, with 80 and 95 % bounds");
+    item.append(swatch, "expected, with 80% and 95% range");
     legend.append(item);
   }
 

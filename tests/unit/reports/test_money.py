@@ -1,0 +1,101 @@
+"""One way to write money and shares for people, in Python and in the console's charts."""
+
+import json
+import shutil
+import subprocess
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlay_reports.money import about, dollars, exact, growth, percent, share, usd
+from outlay_schemas.money import to_pico
+
+CHART = Path(__file__).parents[3] / "services/console/outlay_console/static/chart.js"
+AMOUNTS = {
+    "0": "$0.00",
+    "1234567.891": "$1,234,567.89",
+    "-3.5": "-$3.50",
+    "12.3456": "$12.35",
+    "0.1": "$0.10",
+    "0.12345": "$0.12",
+    "0.0999999": "$0.10",
+    "0.095": "$0.095",
+    "0.0950": "$0.095",
+    "0.05": "$0.05",
+    "0.0123456": "$0.0123",
+    "-0.00012": "-$0.00012",
+    "0.000000123456": "$0.000000123",
+    "0.000000000001": "$0.000000000001",
+}
+
+
+@pytest.mark.parametrize(("amount", "text"), AMOUNTS.items())
+def test_an_amount_is_short_and_never_looks_free(amount: str, text: str) -> None:
+    assert usd(Decimal(amount)) == usd(amount) == usd(Fraction(amount)) == dollars(to_pico(amount)) == text
+
+
+def test_an_amount_larger_than_any_float_keeps_its_digits() -> None:
+    assert usd("99999999999999999999999999.123456789012") == "$99,999,999,999,999,999,999,999,999.12"
+
+
+@given(st.integers(1, 10**16))
+def test_what_costs_something_is_never_written_as_nothing(pico: int) -> None:
+    assert dollars(pico) != "$0.00"
+    assert dollars(-pico) == f"-{dollars(pico)}"
+
+
+def test_signs_lower_bounds_and_unknown_amounts() -> None:
+    assert usd("3", sign=True) == "+$3.00"
+    assert usd("0", sign=True) == "$0.00"
+    assert usd("12.3", lower_bound=True) == "≥ $12.30"
+    assert usd(None) == exact(None) == "unpriced"
+
+
+def test_a_forecast_does_not_claim_cents() -> None:
+    shown = [about(Decimal(n)) for n in ("0.01234", "12.5", "99.99", "1946.4", "-1234.56")]
+    assert shown == ["$0.0123", "$12.50", "$99.99", "$1,946", "-$1,235"]
+
+
+def test_an_amount_in_full_has_every_digit_and_cents_at_least() -> None:
+    shown = [exact(Decimal(n)) for n in ("1.500000000000", "0E-12", "1234.000000000001", "-2")]
+    assert shown == ["$1.50", "$0.00", "$1,234.000000000001", "-$2.00"]
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("0", "0%"), ("0.0004", "<0.1%"), ("-0.0004", ">-0.1%"), ("0.0123", "1.2%"), ("0.05", "5%"),
+        ("0.0999", "10%"), ("0.124", "12%"), ("0.997", "99.7%"), ("0.99999", "99.9%"), ("1", "100%"),
+        ("1.18825", "119%"), ("22.69", "2,269%"), ("-0.5", "-50%"),
+    ],
+)  # fmt: skip
+def test_a_share_claims_neither_all_nor_nothing(part: str, text: str) -> None:
+    assert percent(Decimal(part)) == percent(Fraction(part)) == text
+
+
+def test_growth_and_shares_of_nothing() -> None:
+    assert [growth(3, 2), growth(1, 2), growth(1, 0), growth(0, 0), growth(2, 2)] == [
+        "+50%",
+        "-50%",
+        "new",
+        "",
+        "0%",
+    ]
+    assert share(1, 0) is None
+    assert percent(None) == ""
+    assert share(Decimal("0.5"), Decimal(2)) == Fraction(1, 4)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node runs the console's JavaScript here")
+def test_charts_in_the_browser_follow_the_same_rule() -> None:
+    amounts = [amount for amount in AMOUNTS if amount != "0.000000000001"]
+    script = (
+        f"import({json.dumps(CHART.as_uri())}).then(({{money, about}}) => console.log(JSON.stringify("
+        f"{json.dumps(amounts)}.map((n) => [money(Number(n)), about(Number(n))]))))"
+    )
+    printed = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, check=True)
+    assert json.loads(printed.stdout) == [[usd(amount), about(Decimal(amount))] for amount in amounts]
