@@ -6,8 +6,9 @@ from outlay_reports.allocation import Allocation
 from outlay_reports.money import dollars, share
 from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent
-from outlay_reports.sheets import facts, gaps, heading, name_of
+from outlay_reports.sheets import facts, gaps, heading
 from outlay_reports.showback import Node, tree, walk
+from outlay_schemas.dimensions import name_of
 
 Keys = tuple[str, ...]
 

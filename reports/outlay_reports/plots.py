@@ -10,8 +10,8 @@ from itertools import pairwise
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
 from outlay_reports.question import Question
-from outlay_reports.sheets import name_of
 from outlay_reports.trend import Series, Trend
+from outlay_schemas.dimensions import name_of
 
 COLOURS = ("#3b6fb6", "#e08a2e", "#4c9f70", "#b04a5a", "#7d6bb3", "#9a9a9a")
 _PARTS = 5

@@ -9,31 +9,16 @@ from zoneinfo import ZoneInfo
 from outlay_kit.spans import Span
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit, bounds
-
-ROLLED = ("tenant", "project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity")
-"""Dimensions that the rollups keep exactly."""
-LEDGER_ONLY = ("user", "source", "price_status", "price_ref", "id")
-"""Dimensions that only the ledger knows exactly: the rollups bound the users of a minute."""
-FREE = ("tags.", "attributes.")
-"""What begins so names a tag or an attribute of the ledger's rows."""
-SPELLINGS = {
-    "model": "sku",
-    "bu": "business_unit",
-    "usecase": "use_case",
-    "use-case": "use_case",
-    "business-unit": "business_unit",
-}
+from outlay_schemas.dimensions import ALIASES, LABELS, ROLLED, UNASSIGNED, is_free
 
 
 def dimension(name: str) -> str:
     """Return a dimension by the name that people give it. Raises AskError."""
-    plain = SPELLINGS.get(name.strip(), name.strip())
-    if plain in ROLLED or plain in LEDGER_ONLY:
-        return plain
-    if plain.startswith(FREE) and not plain.endswith("."):
+    plain = ALIASES.get(name.strip(), name.strip())
+    if plain in LABELS or is_free(plain):
         return plain
     known = ", ".join((*ROLLED, "user", "tags.NAME", "attributes.NAME"))
-    raise AskError(f"{name!r} is no dimension", f"use one of {known}")
+    raise AskError(f"{name!r} is not a dimension", f"use one of {known}")
 
 
 def dimensions(text: str | None) -> tuple[str, ...]:
@@ -45,18 +30,14 @@ def dimensions(text: str | None) -> tuple[str, ...]:
 
 
 def conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
-    """Read `team=growth` and `team=growth,platform`; an empty value means not attributed. Raises AskError."""
+    """Read `team=growth` and `team=growth,platform`; an empty value means unassigned. Raises AskError."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
         if not equals:
-            raise AskError(f"{text!r} is no condition", "give DIMENSION=VALUE, such as team=growth")
-        found[dimension(name)] = tuple("" if value == UNATTRIBUTED else value for value in values.split(","))
+            raise AskError(f"{text!r} is not a condition", "give DIMENSION=VALUE, such as team=growth")
+        found[dimension(name)] = tuple("" if value == UNASSIGNED else value for value in values.split(","))
     return found
-
-
-UNATTRIBUTED = "(unattributed)"
-"""How a value that is not there is shown."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from outlay_reports.periods import before
 from outlay_reports.plots import svg
 from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet
-from outlay_reports.sheets import compare_sheet, name_of, top_sheet
+from outlay_reports.sheets import compare_sheet, top_sheet
 from outlay_reports.trend import trend
 from outlay_schemas.catalog import Budget
+from outlay_schemas.dimensions import name_of
 
 _OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ALERTS = (

@@ -10,12 +10,13 @@ from outlay_kit.spans import Span
 from outlay_reports.compare import EFFECTS, Comparison, Difference
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import label
-from outlay_reports.question import UNATTRIBUTED, Cell, Question, Sums
+from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_reports.showback import top as top_of
 from outlay_reports.showback import tree, walk
 from outlay_reports.trend import Point, Series, Trend
 from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
+from outlay_schemas.dimensions import name_of
 
 Users = Mapping[tuple[str, ...], int]
 
@@ -44,11 +45,6 @@ _UNITS = (
     Column("usd_per_user", "$/user", "rate"),
     Column("cache_saved_usd", "cache saved", "usd"),
 )
-
-
-def name_of(value: str) -> str:
-    """Return a value of a dimension as it is shown; what is not attributed is never blank."""
-    return value or UNATTRIBUTED
 
 
 def spent(sums: Sums) -> Spent:

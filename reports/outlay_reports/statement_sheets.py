@@ -6,7 +6,7 @@ from datetime import datetime
 from outlay_reports.chargeback import OWN, Closing, Statement
 from outlay_reports.money import dollars
 from outlay_reports.sheet import Column, Row, Sheet, Spent
-from outlay_reports.sheets import name_of
+from outlay_schemas.dimensions import name_of
 
 
 def state_of(closing: Closing | None, end: datetime, now: datetime) -> str:

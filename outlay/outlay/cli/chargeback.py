@@ -144,7 +144,7 @@ def _write_pair(folder: Path, month: str, unit: str, sheet: "Sheet", now: "datet
     from outlay_reports.write import to_csv
 
     folder.mkdir(parents=True, exist_ok=True)
-    safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in unit) or "unattributed"
+    safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in unit) or "unassigned"
     for suffix, text in ((".html", _page(sheet, now)), (".csv", to_csv(sheet))):
         path = folder / f"{month}-{safe}{suffix}"
         path.write_text(text, "utf-8")

@@ -34,18 +34,6 @@ By = Annotated[str, typer.Option("--by", help="Dimensions to group by, comma-sep
 DEFAULT_BY = "team,provider,sku"
 SHOWN = 40
 """Most rows of a table or problems in an error; --json and `catalog check` have them all."""
-_DIMENSIONS = (
-    "tenant",
-    "project",
-    "team",
-    "business_unit",
-    "use_case",
-    "user",
-    "provider",
-    "sku",
-    "kind",
-    "activity",
-)
 
 
 def read_folder(folder: Path | None) -> "Catalog":
@@ -110,10 +98,13 @@ def read_moment(text: str, option: str = "--at") -> datetime:
 
 def read_dimensions(text: str) -> list[str]:
     """Read the names of dimensions to group by. Raises CommandError for one that a cost does not have."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    from outlay_schemas.dimensions import ALIASES, CELL
+
+    known = ("tenant", *CELL)
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in _DIMENSIONS:
-            raise CommandError(f"{name} is no dimension", f"use some of {', '.join(_DIMENSIONS)}")
+        if name not in known:
+            raise CommandError(f"{name} is not a dimension", f"use some of {', '.join(known)}")
     return names
 
 

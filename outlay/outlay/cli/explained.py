@@ -39,14 +39,13 @@ def _facts(event: "CostEvent") -> Iterator[str]:
     yield "used " + ", ".join(f"{quantity} {meter}" for meter, quantity in event.usage.items())
     if event.attributes:
         yield "attributes " + ", ".join(f"{name}={value}" for name, value in event.attributes.items())
-    owners = (
-        (name, getattr(event, name)) for name in ("project", "team", "business_unit", "use_case", "user")
-    )
-    for name, value in owners:
+    from outlay_schemas.dimensions import OWNERS, name_of
+
+    for name, value in ((name, getattr(event, name)) for name in OWNERS):
         if value or name in event.given:
             sent = event.given.get(name)
             origin = "" if sent is None else f" (sent: {sent or 'nothing'})"
-            yield f"{name} {value or 'nobody'}{origin}"
+            yield f"{name} {name_of(value)}{origin}"
     cost = "no price" if event.cost is None else f"{event.cost} USD"
     bound = " at least" if event.price_status == "unpriced" and event.cost is not None else ""
     yield f"{event.price_status}:{bound} {cost}, by {event.price_ref}, catalog revision {event.revision}"

@@ -104,7 +104,7 @@ def savings_sheet(
 
     from outlay_reports.money import share
     from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
-    from outlay_reports.sheets import name_of
+    from outlay_schemas.dimensions import name_of
 
     month = Fraction(timedelta(days=30) / (found.until - found.since))
     large = [one for one in found.findings if one.saving * month >= Fraction(least) * 10**12]

@@ -14,6 +14,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert
+from outlay_schemas.dimensions import name_of
 from outlay_schemas.events import RollupWindow, rollup_window_decoder
 
 ALERTS_SHOWN = 8
@@ -58,7 +59,7 @@ class Spend:
         spend: dict[str, Decimal] = {}
         for window in list(self.windows.values()):
             for group in window.groups:
-                name = getattr(group, dimension) or "(none)"
+                name = name_of(getattr(group, dimension))
                 spend[name] = spend.get(name, Decimal(0)) + Decimal(group.cost)
         return spend
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from outlay_reports.adapters.books import expression
 from outlay_reports.allocation import Allocation, Keys, apportion, conditions_of
-from outlay_reports.question import UNATTRIBUTED
 from outlay_schemas.catalog import Split
+from outlay_schemas.dimensions import UNASSIGNED, name_of
 from outlay_schemas.money import to_pico, to_usd
 
 _AMOUNTS = (
@@ -101,8 +101,8 @@ def _parts(row: dict[str, Any], split: str, sharing: Sharing) -> list[dict[str, 
         part |= {
             "AllocatedMethodId": split,
             "AllocatedMethodDetails": json.dumps({"Elements": [{"AllocatedRatio": float(ratio)}]}),
-            "AllocatedResourceId": "/".join(value or UNATTRIBUTED for value in keys),
-            "AllocatedResourceName": next((value for value in reversed(keys) if value), UNATTRIBUTED),
+            "AllocatedResourceId": "/".join(name_of(value) for value in keys),
+            "AllocatedResourceName": next((value for value in reversed(keys) if value), UNASSIGNED),
             "AllocatedTags": json.dumps(labels, ensure_ascii=False),
         }
         found.append(part)

@@ -15,7 +15,7 @@ from outlay_reports.periods import label
 from outlay_reports.plots import pattern_svg
 from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent
-from outlay_reports.sheets import name_of
+from outlay_schemas.dimensions import name_of
 
 HOURS = tuple(f"{n:02d}:00" for n in range(24))
 _BARS = 24

@@ -12,7 +12,8 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closings import Closed, Closings, closed_within
 from outlay_reports.chargeback import Closing
-from outlay_reports.question import FREE, Cell, Question, Sums
+from outlay_reports.question import Cell, Question, Sums
+from outlay_schemas.dimensions import FREE
 from outlay_schemas.money import to_pico
 
 _DAY = 86_400

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.sheet import Column, Row, Sheet, Spent
-from outlay_reports.sheets import name_of
+from outlay_schemas.dimensions import name_of
 from outlay_schemas.money import to_pico
 
 _NEWEST = (

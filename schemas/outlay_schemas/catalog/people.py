@@ -1,13 +1,19 @@
 """Who a cost belongs to: owners, defaults, aliases, tag policy, virtual tags, splits."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from outlay_schemas.catalog.base import Dated, Name, OneOrMany, Part, Positive, Text
 from outlay_schemas.catalog.terms import Match
+from outlay_schemas.dimensions import OWNERS
 
-Dimension = Literal["project", "team", "business_unit", "use_case", "user"]
+if TYPE_CHECKING:
+    Dimension = str
+    Named = str
+else:
+    Dimension = Literal[OWNERS]
+    Named = Literal[*OWNERS, "provider", "sku"]
 Labels = dict[Dimension, Name]
 
 
@@ -23,7 +29,7 @@ class Owner(Dated):
 class Alias(Part):
     """Other spellings of one name of a dimension, a provider or a sku."""
 
-    dimension: Literal["project", "team", "business_unit", "use_case", "user", "provider", "sku"]
+    dimension: Named
     name: Name
     aliases: OneOrMany
 

@@ -20,23 +20,23 @@ from outlay_schemas.catalog.base import (
     Text,
     one_or_many,
 )
+from outlay_schemas.dimensions import CELL
 
-DIMENSIONS = ("project", "team", "business_unit", "use_case", "user", "provider", "sku", "kind", "activity")
 _TAG = r"tags\.[A-Za-z0-9_.:/-]{1,128}"
 
 
 def _scope_key(value: str) -> str:
-    if value in DIMENSIONS or re.fullmatch(_TAG, value):
+    if value in CELL or re.fullmatch(_TAG, value):
         return value
-    near = get_close_matches(value, [*DIMENSIONS, f"tags.{value.removeprefix('tag.')}"], 1, 0.5)
-    mend = f"did you mean {near[0]}?" if near else f"use one of {', '.join(DIMENSIONS)}, or a tag as tags.env"
-    raise ValueError(f"{value} is no dimension; {mend}")
+    near = get_close_matches(value, [*CELL, f"tags.{value.removeprefix('tag.')}"], 1, 0.5)
+    mend = f"did you mean {near[0]}?" if near else f"use one of {', '.join(CELL)}, or a tag as tags.env"
+    raise ValueError(f"{value} is not a dimension; {mend}")
 
 
 ScopeKey = Annotated[
     str,
     AfterValidator(_scope_key),
-    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(DIMENSIONS)}|{_TAG})$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(CELL)}|{_TAG})$"}),
 ]
 """A dimension, or a tag of the producer, such as `tags.env`, whose figures are summed from the ledger."""
 Scope = dict[

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from outlay_console.domain.view import DIMENSIONS
 from outlay_reports import money
+from outlay_schemas.dimensions import name_of
 
 ROOT = Path(str(resources.files("outlay_console")))
 STATIC = ROOT / "static"
@@ -46,7 +47,7 @@ def templates() -> Environment:
     )
     env.filters |= {
         "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
-        "count": count, "quantity": quantity, "named": named, "noun": noun, "json": to_json, "local": local,
+        "count": count, "quantity": quantity, "named": name_of, "noun": noun, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
@@ -57,11 +58,6 @@ def templates() -> Environment:
     ) in env.list_templates():  # now, so that one that is wrong is told at the start, and none changes later
         env.get_template(name)
     return env
-
-
-def named(value: str) -> str:
-    """Write a value of a dimension; an empty one is said to be."""
-    return value or "(not attributed)"
 
 
 def count(number: int) -> str:

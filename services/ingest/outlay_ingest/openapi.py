@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from outlay_ingest.domain.doors import GATES, Gate
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.documents import usage_schema
 from outlay_schemas.errors import PROBLEM
 from outlay_schemas.events import UsageEvent
@@ -42,11 +43,7 @@ _PARAMETERS = {
         "source",
         "sku",
         "api",
-        "project",
-        "team",
-        "use_case",
-        "user",
-        "business_unit",
+        *OWNERS,
     ),
     "/v1/gpus": ("interval", "time", "sku", "provider"),
 }

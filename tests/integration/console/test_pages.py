@@ -65,7 +65,7 @@ async def test_a_day_of_a_zone_is_that_zones_day(rig: Rig) -> None:
 async def test_a_filter_for_nobody_is_a_filter(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/explore?range=7d&team=&by=sku")).text
     assert usd(rig.spent(NOW - timedelta(days=7), NOW, team="")) in page
-    assert "(not attributed)" in page
+    assert "(unassigned)" in page
 
 
 async def test_from_the_chart_to_an_event_and_why_it_costs_that(rig: Rig) -> None:

@@ -99,7 +99,7 @@ def test_showback_is_the_same_in_every_format(run: Run, events: list[CostEvent])
     assert sum(Decimal(row["cost_usd"]) for row in rows) == cost(events)
     assert {row["team"]: Decimal(row["cost_usd"]) for row in rows}["growth"] == cost(events, team="growth")
     table = run(*words).stdout
-    assert "(unattributed)" in table
+    assert "(unassigned)" in table
     assert f"{DAYS} events unpriced" in table
     assert "| **total** |" in run(*words, "--format", "markdown").stdout
 

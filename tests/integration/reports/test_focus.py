@@ -162,7 +162,7 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
         parts = [row for row in rows if row["AllocatedMethodId"] == split]
         assert to_pico(str(sum(Decimal(row["BilledCost"]) for row in parts))) == pool.cost
         for part in (part for part in found.received if part.split == split):
-            named = "/".join(key or "(unattributed)" for key in part.keys)
+            named = "/".join(key or "(unassigned)" for key in part.keys)
             theirs = sum(Decimal(r["BilledCost"]) for r in parts if r["AllocatedResourceId"] == named)
             # Each row is rounded by itself: within a pico-USD a row.
             assert abs(to_pico(str(theirs)) - part.cost) <= len(parts)

@@ -84,7 +84,7 @@ def every(found: dict[str, Any]) -> list[Row]:
 
 def fits(row: Row, told: Row, names: Sequence[str]) -> bool:
     """Tell whether a row of the ledger is in a row of a report."""
-    return all(name not in told or (row[name] or "(unattributed)") == told[name] for name in names)
+    return all(name not in told or (row[name] or "(unassigned)") == told[name] for name in names)
 
 
 def usd(rows: Sequence[Row]) -> Decimal:
@@ -205,7 +205,7 @@ def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row
     parts = apportion(pool, {("growth",): 2, ("platform",): 1})
     found = said(allocated_sheet(asked("team"), allocation))
     for told in found["rows"]:
-        team = told["team"].replace("(unattributed)", "")
+        team = told["team"].replace("(unassigned)", "")
         assert Decimal(told["own_usd"]) == own[team]
         assert to_pico(told["shared_usd"]) == parts.get((team,), 0) == to_pico(told["shared_usd.mini"])
         assert Decimal(told["cost_usd"]) == Decimal(told["own_usd"]) + Decimal(told["shared_usd"])
@@ -219,7 +219,7 @@ def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row
     sheet = said(chargeback_sheet("2026-10", "UTC", names, statements(lines, closing), "closed"))
     bills = {told["team"]: told for told in sheet["subtotals"]}
     for team, mine in own.items():
-        assert to_pico(bills[team or "(unattributed)"]["cost_usd"]) == to_pico(str(mine)) + parts.get(
+        assert to_pico(bills[team or "(unassigned)"]["cost_usd"]) == to_pico(str(mine)) + parts.get(
             (team,), 0
         )
     (amended,) = [told for told in sheet["rows"] if told["line"].startswith("amendment")]

@@ -135,7 +135,7 @@ def test_what_if_a_book_came_first() -> None:
         (("--as-model", "nobody/x"), "nobody/x has no price"),
         (("--as-book", "x"), "no price book is called 'x'; there are: aws-compute"),
         (("--compare",), "nothing to compare with"),
-        (("--compare", "--by", "colour", "--as-book", "aws-compute"), "colour is no dimension"),
+        (("--compare", "--by", "colour", "--as-book", "aws-compute"), "colour is not a dimension"),
     ],
 )
 def test_a_what_if_that_makes_no_sense_is_told(words: tuple[str, ...], message: str) -> None:

@@ -81,7 +81,7 @@ def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: 
         ("rules.yaml", 2, "did you mean threshold?"),
         ("rules.yaml", 9, "did you mean cost?"),
         ("rules.yaml", 10, "did you mean above?"),
-        ("rules.yaml", 14, "teem is no dimension; did you mean team?"),
+        ("rules.yaml", 14, "teem is not a dimension; did you mean team?"),
         ("rules.yaml", 15, "write a date"),
         ("rules.yaml", 16, "did you mean tags.env?"),
     ):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from outlay_console.domain.explain import explain
 from outlay_console.domain.throttle import Throttle
-from outlay_console.site import ago, named, quantity, to_json
+from outlay_console.site import ago, quantity, to_json
 
 
 def test_small_words() -> None:
@@ -19,7 +19,6 @@ def test_small_words() -> None:
         "2 d ago",
     ]
     assert quantity(Decimal("1234.500000000")) == "1,234.5"
-    assert named("") == "(not attributed)"
 
 
 def test_a_data_block_cannot_be_ended_by_what_is_in_it() -> None:

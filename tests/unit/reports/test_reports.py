@@ -36,7 +36,7 @@ def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
 def test_what_is_unpriced_or_nobodys_is_shown_and_told() -> None:
     cells = [cell("growth", usd="12.3"), cell("", usd="0", events=41, unpriced=41)]
     sheet = showback_sheet(question("team"), cells)
-    assert sheet.rows[1].values[:2] == ("(unattributed)", Spent(0, 41))
+    assert sheet.rows[1].values[:2] == ("(unassigned)", Spent(0, 41))
     assert any("≥ $12.30, 41 events unpriced" in note for note in sheet.notes)
     assert any("41 events, have no team" in note for note in sheet.notes)
 
@@ -116,7 +116,7 @@ def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
 
 def test_dimensions_are_read_with_their_everyday_names() -> None:
     assert dimensions("bu, team,model,tags.env") == ("business_unit", "team", "sku", "tags.env")
-    assert conditions(["model=a,b", "team=(unattributed)"]) == {"sku": ("a", "b"), "team": ("",)}
+    assert conditions(["model=a,b", "team=(unassigned)"]) == {"sku": ("a", "b"), "team": ("",)}
     for wrong in ("colour", "team,team", "tags."):
         with pytest.raises(AskError):
             dimensions(wrong)

@@ -28,7 +28,7 @@ def test_csv_has_only_rows_that_add_up_and_no_formulas() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(SHEET))))
     assert [row["cost_usd"] for row in rows] == ["10.000000000001", "2", "0"]
     assert rows[2]["business_unit"] == "'=cmd()"
-    assert rows[1]["team"] == "(unattributed)"
+    assert rows[1]["team"] == "(unassigned)"
 
 
 def test_json_says_what_it_is_about_and_keeps_subtotals_apart() -> None:
@@ -51,7 +51,7 @@ def test_a_narrow_terminal_still_shows_every_name_and_number() -> None:
     to_terminal(SHEET, Console(file=page, width=20))
     text = page.getvalue()
     assert "$12.00" in text
-    assert "(unattributed)" in text
+    assert "(unassigned)" in text
     assert "unpriced" in text
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from outlay_aggregator.domain.statements import DIMENSIONS, TABLES
+from outlay_aggregator.domain.statements import TABLES
+from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain, RollupGroup, RollupWindow
 
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
@@ -42,7 +43,7 @@ def _by_cell(window: RollupWindow | None) -> dict[str, RollupGroup]:
 
 
 def _name(group: RollupGroup) -> str:
-    named = ((name, getattr(group, name)) for name in (*DIMENSIONS, "user"))
+    named = ((name, getattr(group, name)) for name in CELL)
     return " ".join(f"{name}={value}" for name, value in named if value)
 
 

@@ -10,10 +10,11 @@ are compared by recomputing them, as are all that differ.
 
 # ruff: noqa: S608 (what is pasted are constants of ours)
 
-from outlay_aggregator.domain.statements import DIMENSIONS, TABLES
+from outlay_aggregator.domain.statements import TABLES
+from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 
-_CELL = f"cityHash64({', '.join((*DIMENSIONS, 'user'))})"
+_CELL = f"cityHash64({', '.join(CELL)})"
 _START: dict[Grain, str] = {
     "minute": "minute",
     "hour": "toStartOfHour(minute)",
@@ -66,7 +67,7 @@ GROUP BY tenant, minute"""
 
 def suspects(table: str, grain: Grain) -> str:
     """Return the statement that lists windows of `grain` whose sums are not those of the ledger."""
-    names = (*DIMENSIONS, "user", "cost", "events", "unpriced_events", "usage")
+    names = (*CELL, "cost", "events", "unpriced_events", "usage")
     cells = ", ".join(f"groups.{name} AS {name}" for name in names)
     sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMS)
     apart = " OR ".join(f"a.{name} != b.{name}" for name in ("version", *_SUMS))

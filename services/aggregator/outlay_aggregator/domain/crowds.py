@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from outlay_aggregator.domain.statements import DIMENSIONS, OTHER, asked_minutes
+from outlay_aggregator.domain.statements import OTHER, asked_minutes
 from outlay_aggregator.domain.windows import Window
+from outlay_schemas.dimensions import CELL
 
 
 class Crowd(msgspec.Struct, frozen=True):
@@ -55,13 +56,12 @@ class Watched:
 
 def crowds_of_minutes() -> str:
     """Return the statement that names, of each minute asked for, the producer that makes most cells."""
-    dimensions = (*DIMENSIONS, "user")
-    counted = ", ".join(f"('{name}', uniq({name}))" for name in dimensions)
+    counted = ", ".join(f"('{name}', uniq({name}))" for name in CELL)
     return f"""
 SELECT tenant, toUnixTimestamp(minute) AS minute, source, widest.1 AS dimension, widest.2 AS distinct,
     cells, events
 FROM (
-    SELECT tenant, minute, source, count() AS events, uniq({", ".join(dimensions)}) AS cells,
+    SELECT tenant, minute, source, count() AS events, uniq({", ".join(CELL)}) AS cells,
         arrayReverseSort(d -> d.2, [{counted}])[1] AS widest
     FROM ledger PREWHERE {asked_minutes()} GROUP BY tenant, minute, source
     ORDER BY cells DESC, source LIMIT 1 BY tenant, minute)"""  # noqa: S608 (constants of ours)

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.statements import DIMENSIONS, OTHER
+from outlay_aggregator.domain.statements import OTHER
 from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import (
     DeadLetter,
@@ -54,7 +55,7 @@ def bare(line: bytes) -> bytes:
     window = rollup_window_decoder.decode(line)
     everything = msgspec.structs.replace(
         window.groups[0],
-        **dict.fromkeys((*DIMENSIONS, "user"), OTHER),
+        **dict.fromkeys(CELL, OTHER),
         cost=to_usd(sum(to_pico(group.cost) for group in window.groups)),
         events=sum(group.events for group in window.groups),
         unpriced_events=sum(group.unpriced_events for group in window.groups),
@@ -64,4 +65,4 @@ def bare(line: bytes) -> bytes:
 
 
 def _dimensions(group: RollupGroup) -> tuple[str, ...]:
-    return tuple(getattr(group, name) for name in DIMENSIONS)
+    return tuple(getattr(group, name) for name in EXACT)

@@ -8,12 +8,10 @@ windows asked for, side by side), `low` and `high` (bounds of their time) and `c
 
 # ruff: noqa: S608 (what is pasted are the constants of this file)
 
+from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.events import Grain
 
 TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
-
-DIMENSIONS = ("project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity")
-"""Of every cell, besides user, which is bounded."""
 
 OTHER = "(other)"
 """The user of what lies past the bound."""
@@ -29,7 +27,7 @@ SETTINGS = {
     "date_time_output_format": "iso",
 }
 
-_DIMS = ", ".join(DIMENSIONS)
+_DIMS = ", ".join(EXACT)
 _COST = "sum(ifNull(ledger.cost, 0))"
 _UNPRICED = "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"
 _VERSION = "sum(toUInt128(row_version))"
@@ -57,7 +55,7 @@ def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
 
 def _windows(grain: Grain, cells: str) -> str:
     """Fold cells into one row per window, its cells in a fixed order."""
-    order = ", ".join(f"g.{name}" for name in (*DIMENSIONS, "user"))
+    order = ", ".join(f"g.{name}" for name in CELL)
     return f"""
 SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
     arraySort(g -> ({order}), groupArray(
@@ -69,7 +67,7 @@ ORDER BY tenant, start"""
 
 
 def _tuple_type() -> str:
-    text = ", ".join(f"{name} String" for name in (*DIMENSIONS, "user"))
+    text = ", ".join(f"{name} String" for name in CELL)
     measures = (
         "cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9))"
     )
@@ -126,7 +124,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     Each part of the cells is joined by its own name: only the parts used are read.
     """
     start = _START[grain]
-    names = (*DIMENSIONS, "user", "cost", "events", "unpriced_events", "usage")
+    names = (*CELL, "cost", "events", "unpriced_events", "usage")
     parts = ", ".join(f"groups.{name} AS {name}" for name in names)
     rows = f"""FROM (
         SELECT tenant, {start} AS start, version, nth, {", ".join(names)}

@@ -4,7 +4,8 @@
 
 from collections.abc import Iterable
 
-from outlay_alerter.domain.watches import DIMENSIONS, tag_of
+from outlay_alerter.domain.watches import tag_of
+from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 
 VIEWS: dict[Grain, str] = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
@@ -20,7 +21,7 @@ def source(grain: Grain, names: Iterable[str]) -> str:
     tags = sorted({name for name in names if tag_of(name)})
     if not tags:
         return VIEWS[grain]
-    columns = ", ".join([*DIMENSIONS, *(f"tags['{tag_of(name)}'] AS {column(name)}" for name in tags)])
+    columns = ", ".join([*CELL, *(f"tags['{tag_of(name)}'] AS {column(name)}" for name in tags)])
     return (
         f"(SELECT tenant, {_STARTS[grain]} AS time, ifNull(cost, 0) AS cost, 1 AS events,"
         f" toUInt64(unpriced) AS unpriced_events, usage, {columns} FROM costs)"

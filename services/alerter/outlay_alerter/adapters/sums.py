@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from outlay_alerter.adapters.sources import column, columns, conditions, source
-from outlay_alerter.domain.watches import DIMENSIONS, tag_of
+from outlay_alerter.domain.watches import tag_of
 from outlay_kit.spans import Piece, Span, cover, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Contributor
+from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
 
@@ -94,9 +95,9 @@ class Sums:
 
     def contributors(self, tenant: str, span: Span, scope: dict[str, list[str]]) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
-        names = [*DIMENSIONS, *(name for name in scope if tag_of(name))]
+        names = [*CELL, *(name for name in scope if tag_of(name))]
         sql, parameters = _union(tenant, span, columns(names), names)
-        pairs = ", ".join(f"('{name}', toString({name}))" for name in DIMENSIONS)
+        pairs = ", ".join(f"('{name}', toString({name}))" for name in CELL)
         wheres = conditions(scope)
         parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
         rows = self._warehouse.rows(

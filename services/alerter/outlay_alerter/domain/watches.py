@@ -9,20 +9,8 @@ from zoneinfo import ZoneInfo
 from outlay_alerter.domain.detector import Direction
 from outlay_kit.spans import PLAIN, Anchor, PeriodName
 from outlay_schemas.alerts import Severity
+from outlay_schemas.dimensions import name_of
 from outlay_schemas.events import Grain
-
-DIMENSIONS = (
-    "project",
-    "team",
-    "business_unit",
-    "use_case",
-    "provider",
-    "sku",
-    "kind",
-    "activity",
-    "user",
-)
-"""Of every rollup cell. Anything else in a scope is a tag, `tags.NAME`, which only the ledger knows."""
 
 Scope = Mapping[str, tuple[str, ...]]
 """Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
@@ -42,8 +30,7 @@ def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
 def scope_text(scope: Scope) -> str:
     """Write a scope for people: `team growth, sku a or b`."""
     named = (
-        f"{name.replace('_', ' ')} {' or '.join(value or '(none)' for value in values)}"
-        for name, values in scope.items()
+        f"{name.replace('_', ' ')} {' or '.join(map(name_of, values))}" for name, values in scope.items()
     )
     return ", ".join(named) or "all spend"
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from outlay_alerter.domain.watches import scope_text
 from outlay_reports.money import usd
 from outlay_schemas.alerts import Alert, Severity, State
+from outlay_schemas.dimensions import CELL, UNASSIGNED, name_of
 
 SHOWN = 25
 """Alerts of a group that get a line; the rest is counted."""
@@ -21,7 +22,8 @@ _EFFECTS = {
     "mix": ("a dearer mixture", "a cheaper mixture"), "new": ("not used before", "not used before"),
     "gone": ("no longer used", "no longer used"),
 }  # fmt: skip
-_WHO = ("user", "team", "use_case", "project", "sku", "business_unit", "provider", "activity", "kind")
+_FIRST = ("user", "team", "use_case", "project", "sku")
+_WHO = (*_FIRST, *(name for name in CELL if name not in _FIRST))
 """Whom to ask stands first."""
 _PLAIN = ("provider", "activity", "kind")
 """Of these a single value is no news."""
@@ -124,13 +126,11 @@ def _who(alert: Alert) -> Iterator[tuple[str, str]]:
     for c in alert.contributors:
         name = c.value if len(c.value) <= _NAME else c.value[: _NAME - 1] + "…"
         known = by_dimension.setdefault(c.dimension, [])
-        known.append(f"{name or '(none)'} {usd(c.cost)}{_part(alert, Decimal(c.cost))}")
-    for dimension in sorted(
-        by_dimension, key=lambda name: (name not in _WHO, _WHO.index(name) if name in _WHO else 0)
-    ):
+        known.append(f"{name_of(name)} {usd(c.cost)}{_part(alert, Decimal(c.cost))}")
+    for dimension in sorted(by_dimension, key=lambda n: _WHO.index(n) if n in _WHO else len(_WHO)):
         values = by_dimension[dimension]
         dull = dimension in alert.scope or (dimension in _PLAIN and len(values) == 1)
-        if any(not value.startswith("(none) ") for value in values) and not dull:
+        if any(not value.startswith(f"{UNASSIGNED} ") for value in values) and not dull:
             yield dimension.replace("_", " "), ", ".join(values)
 
 

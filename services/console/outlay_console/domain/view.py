@@ -8,18 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_console.domain.spans import RANGES, Bucket, bucket_for, latest
 from outlay_kit.spans import Span, midnight
+from outlay_schemas.dimensions import CELL, LABELS
 
-DIMENSIONS: dict[str, str] = {
-    "team": "Team",
-    "project": "Project",
-    "business_unit": "Business unit",
-    "use_case": "Use case",
-    "user": "User",
-    "provider": "Provider",
-    "sku": "Model or SKU",
-    "kind": "Kind",
-    "activity": "Activity",
-}
+DIMENSIONS = {name: LABELS[name] for name in CELL}
 """Name in addresses and tables, name for people."""
 MAX_VALUES = 50
 """Most values that one filter may name."""
@@ -90,7 +81,7 @@ def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = 
         raise ViewError(f"there is no range {name}; there are {', '.join(RANGES)}")
     by = _one(given, "by", "team")
     if by not in DIMENSIONS:
-        raise ViewError(f"there is no dimension {by}; there are {', '.join(DIMENSIONS)}")
+        raise ViewError(f"{by} is not a dimension; use one of {', '.join(DIMENSIONS)}")
     filters = {d: tuple(dict.fromkeys(given[d])) for d in DIMENSIONS if d in given}
     if any(len(values) > MAX_VALUES or max(map(len, values)) > 256 for values in filters.values()):
         raise ViewError(f"a filter takes at most {MAX_VALUES} values of at most 256 characters")

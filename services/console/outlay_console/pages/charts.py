@@ -8,9 +8,9 @@ from outlay_console.adapters.books import CHART_VALUES, Series
 from outlay_console.adapters.outlook import Ahead
 from outlay_console.domain.queries import REST
 from outlay_console.domain.spans import Bucket
-from outlay_console.site import named
 from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert
+from outlay_schemas.dimensions import name_of
 
 _FORMS: dict[Bucket, str] = {
     "minute": "%H:%M",
@@ -30,7 +30,7 @@ def chart(
         "zone": zone.key,
         "starts": starts,
         "labels": [label(start, series.bucket, zone) for start in series.starts],
-        "names": ["everything else" if name == REST else named(name) for name in series.names],
+        "names": ["everything else" if name == REST else name_of(name) for name in series.names],
         "colours": _colours(series.names),
         "costs": series.costs,
         "marks": [

@@ -56,8 +56,8 @@ export function tail(table) {
         provider.className = "muted small";
         provider.textContent = event.provider + " ";
         sku.append(provider, event.sku);
-        cell(row, event.team || "(not attributed)");
-        cell(row, event.project || "(not attributed)");
+        cell(row, event.team || table.dataset.unassigned);
+        cell(row, event.project || table.dataset.unassigned);
         cell(row, event.user);
         cell(row, event.unpriced ? "unpriced" : event.cost, "num");
       }

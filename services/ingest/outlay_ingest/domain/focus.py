@@ -15,6 +15,7 @@ import msgspec
 from outlay_ingest.domain.fields import count, first, moment, money, text
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.tables import Identities, Row
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Activity, Kind, Quantity, UsageEvent
 
@@ -32,7 +33,6 @@ _KINDS: dict[str, tuple[Kind, Activity]] = {
     "Networking": ("transfer", "other"),
     "Analytics": ("custom", "data_processing"),
 }
-_LABELS = ("project", "team", "use_case", "user", "business_unit")
 _ATTRIBUTES = {
     "region": "RegionId",
     "account": "SubAccountId",
@@ -79,7 +79,7 @@ def _event(row: Row, identities: Identities, column: Cost) -> UsageEvent | None:
     kind, activity = _KINDS.get(_text(row.get("ServiceCategory")), ("custom", "other"))
     provider = text(first(row, "ServiceProviderName", "ProviderName")) or ""
     tags = _tags(row.get("Tags"))
-    labels = {name: tags.pop(name, None) for name in _LABELS}
+    labels: dict[str, Any] = {name: tags.pop(name, None) for name in OWNERS}
     return UsageEvent(
         id=identity,
         source=f"focus/{provider}"[:256],
@@ -89,11 +89,7 @@ def _event(row: Row, identities: Identities, column: Cost) -> UsageEvent | None:
         provider=provider,
         sku=text(first(row, "SkuId", "SkuPriceId", "ResourceType", "ServiceName")) or "unknown",
         usage=usage or {"charges": 1},
-        project=labels["project"],
-        team=labels["team"],
-        use_case=labels["use_case"],
-        user=labels["user"],
-        business_unit=labels["business_unit"],
+        **labels,
         tags=dict(list(tags.items())[:64]),
         attributes={
             k: shown for k, name in _ATTRIBUTES.items() if (shown := text(row.get(name))) is not None
@@ -143,7 +139,7 @@ def _tags(value: Any) -> dict[str, str]:
 def _name(tag: str) -> str:
     """Bring the spellings of our labels (`Team`, `user:team`, `use-case`) to one; leave other tags as they are."""
     plain = tag.lower().removeprefix("user:").replace("-", "_")
-    return plain if plain in _LABELS else tag[:256]
+    return plain if plain in OWNERS else tag[:256]
 
 
 def _text(value: object) -> str:

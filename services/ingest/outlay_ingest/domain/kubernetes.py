@@ -16,6 +16,7 @@ from outlay_ingest.domain.fields import count, first, moment, money, text
 from outlay_ingest.domain.items import Head, Item
 from outlay_ingest.domain.refusals import explain
 from outlay_schemas.digests import digest
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
@@ -64,6 +65,8 @@ def _allocation(name: str, allocation: Json) -> UsageEvent | None:
             **_mapping(properties.get("labels")),
         }.items()
     }
+    owners: dict[str, Any] = {name: text(labels.get(name)) for name in OWNERS}
+    owners["project"] = owners["project"] or text(properties.get("namespace"))
     usage: dict[str, Quantity] = {}
     for field, meter, unit in _HOURS:
         value = count(allocation.get(field))
@@ -81,11 +84,7 @@ def _allocation(name: str, allocation: Json) -> UsageEvent | None:
         provider="kubernetes",
         sku="allocation",
         usage=usage or {"allocations": 1},
-        project=text(labels.get("project") or properties.get("namespace")),
-        team=text(labels.get("team")),
-        use_case=text(labels.get("use_case")),
-        business_unit=text(labels.get("business_unit")),
-        user=text(labels.get("user")),
+        **owners,
         tags=_tags(properties, name),
         reported_cost=cost,
     )

@@ -18,6 +18,7 @@ from outlay_ingest.domain.fields import count, first, moment, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Head, Item
 from outlay_ingest.domain.refusals import explain
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
@@ -42,8 +43,7 @@ PROVIDERS = {
     "fireworks": "fireworks",
 }
 """The last part of the path → the provider by genai-prices' name."""
-_LABELS = ("project", "team", "use_case", "user", "business_unit")
-_OWN = {"response", "time", "id", "source", "sku", "tags", "attributes", *_LABELS}
+_OWN = {"response", "time", "id", "source", "sku", "tags", "attributes", *OWNERS}
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -69,6 +69,7 @@ def _event(body: Json, provider: str, head: Head) -> UsageEvent:
     answer: Json = body["response"] if wrapped else body
     given = {**head.query, **(body if wrapped else {})}
     model, usage = _extract(answer, provider, given)
+    owners: dict[str, Any] = {name: text(given.get(name)) for name in OWNERS}
     return UsageEvent(
         id=_identity(answer, given),
         source=text(given.get("source")) or f"api/{provider}",
@@ -80,11 +81,7 @@ def _event(body: Json, provider: str, head: Head) -> UsageEvent:
         usage=usage,
         tags=_labels(given, "tags"),
         attributes=_attributes(answer) | _labels(given, "attributes"),
-        project=text(given.get("project")),
-        team=text(given.get("team")),
-        use_case=text(given.get("use_case")),
-        user=text(given.get("user")),
-        business_unit=text(given.get("business_unit")),
+        **owners,
     )
 
 

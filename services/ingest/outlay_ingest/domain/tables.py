@@ -12,6 +12,7 @@ import msgspec
 from outlay_ingest.domain.fields import count, moment, money, text
 from outlay_ingest.domain.items import Item
 from outlay_schemas.digests import digest
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Activity, Kind, UsageEvent
 
@@ -89,6 +90,7 @@ def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
     usage = {
         meter: quantity for meter, column in mapping.usage.items() if (quantity := count(_value(row, column)))
     }
+    owners: dict[str, Any] = {name: text(_value(row, getattr(mapping, name))) for name in OWNERS}
     whole = [f"{name}={value}" for name, value in row.items()]
     return UsageEvent(
         id=text(_value(row, mapping.id)) or identities.of(whole),
@@ -99,11 +101,7 @@ def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
         provider=text(_value(row, mapping.provider)) or "",
         sku=text(_value(row, mapping.sku)) or "",
         usage=usage,
-        project=text(_value(row, mapping.project)),
-        team=text(_value(row, mapping.team)),
-        use_case=text(_value(row, mapping.use_case)),
-        user=text(_value(row, mapping.user)),
-        business_unit=text(_value(row, mapping.business_unit)),
+        **owners,
         tags=_labels(row, mapping.tags),
         attributes=_labels(row, mapping.attributes),
         reported_cost=money(_value(row, mapping.reported_cost)),

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.pricing import plain_number, price
 from outlay_schemas.catalog import parse_price_ref
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, UsageEvent
 
@@ -19,11 +21,7 @@ _KEPT = (
     "list_cost",
     "provider",
     "sku",
-    "project",
-    "team",
-    "business_unit",
-    "use_case",
-    "user",
+    *OWNERS,
     "attributes",
 )
 """What a reader of the ledger sees of a price. A newer revision, or a newer version of a list, is no difference."""
@@ -51,9 +49,7 @@ def usage_of(cost: CostEvent) -> UsageEvent:
     """
     given = cost.given
 
-    def sent(name: str) -> str | None:
-        return given.get(name, getattr(cost, name)) or None
-
+    owners: dict[str, Any] = {name: given.get(name, getattr(cost, name)) or None for name in OWNERS}
     return UsageEvent(
         id=cost.id,
         source=cost.source,
@@ -64,11 +60,7 @@ def usage_of(cost: CostEvent) -> UsageEvent:
         activity=cost.activity,
         provider=given.get("provider", cost.provider),
         tenant=cost.tenant,
-        project=sent("project"),
-        team=sent("team"),
-        use_case=sent("use_case"),
-        user=sent("user"),
-        business_unit=sent("business_unit"),
+        **owners,
         tags=cost.tags,
         attributes={name: value for name, value in cost.attributes.items() if name != MISSING},
         reported_cost=None if cost.reported_cost is None else Decimal(cost.reported_cost),

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_pricer.domain.matching import DIMENSIONS, Test, compile_match, compile_words, facts_of
+from outlay_pricer.domain.matching import Test, compile_match, compile_words, facts_of
 from outlay_schemas.catalog import Alias, Catalog, Owner, RequiredTags, VirtualTag
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent
 
@@ -57,7 +58,7 @@ class Attribution:
 
     def attribute(self, event: UsageEvent) -> Attributed:
         """Resolve an event's dimensions. Raises Invalid where the tenant wants tags that are not there."""
-        sent = {name: getattr(event, name) or "" for name in DIMENSIONS}
+        sent = {name: getattr(event, name) or "" for name in OWNERS}
         named = {name: self.canonical(name, value) for name, value in sent.items()}
         filled = self._own(event, named)
         filled = self._own(event, {**named, **self._virtually(event, filled)})

@@ -9,10 +9,11 @@ from fractions import Fraction
 from outlay_pricer.domain.matching import Facts, Test, compile_facts, compile_words
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_schemas.catalog import BookRule, DatedPrices, FxRate, PriceBook, PriceRef
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.events import Quantity
 from outlay_schemas.validate import MAX_PLACES, MAX_QUANTITY
 
-_FACTS = {"team", "project", "business_unit", "use_case", "user", "activity", "tenant", "source"}
+_FACTS = {*OWNERS, "activity", "tenant", "source"}
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from outlay_schemas.catalog import Match
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.events import UsageEvent
 
 Facts = Mapping[str, str]
 """An event as words: `team`, `sku`, …, `tags.env`, `attributes.region`. What is not there is empty."""
 Test = Callable[[Facts], bool]
-
-DIMENSIONS = ("project", "team", "business_unit", "use_case", "user")
 
 
 def facts_of(event: UsageEvent, dimensions: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +32,7 @@ def facts_of(event: UsageEvent, dimensions: Mapping[str, str]) -> dict[str, str]
 
 def resolved_facts(event: UsageEvent) -> dict[str, str]:
     """Write an event as facts, with its dimensions as it has them."""
-    return facts_of(event, {name: getattr(event, name) or "" for name in DIMENSIONS})
+    return facts_of(event, {name: getattr(event, name) or "" for name in OWNERS})
 
 
 def compile_match(match: Match) -> Test:

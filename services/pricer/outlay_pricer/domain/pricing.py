@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from operator import attrgetter
 from zlib import crc32
 
 import msgspec
@@ -14,16 +15,18 @@ from outlay_pricer.domain.books import position_of
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
-from outlay_pricer.domain.matching import DIMENSIONS, Facts, resolved_facts
+from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.catalog import PriceRef, ReportedPolicy
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
 from outlay_schemas.money import to_pico, to_usd
 
 _START = Fraction(0)
 _text = lru_cache(maxsize=4096)(str)
+_owners = attrgetter(*OWNERS)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -50,13 +53,7 @@ def fingerprint(event: UsageEvent) -> int:
 
 def _spelt(event: UsageEvent) -> UsageEvent:
     """Return the event in its one spelling: itself, where that is so already, as it nearly always is."""
-    odd = event.reported_cost is not None or "" in (
-        event.project,
-        event.team,
-        event.use_case,
-        event.user,
-        event.business_unit,
-    )
+    odd = event.reported_cost is not None or "" in _owners(event)
     if not odd:
         for quantity in event.usage.values():
             if quantity.__class__ is not int:
@@ -68,7 +65,7 @@ def _spelt(event: UsageEvent) -> UsageEvent:
         event,
         usage={meter: plain_number(quantity) for meter, quantity in event.usage.items()},
         reported_cost=None if reported is None else reported.normalize(),
-        **{name: getattr(event, name) or None for name in DIMENSIONS},
+        **{name: value or None for name, value in zip(OWNERS, _owners(event), strict=True)},
     )
 
 
@@ -285,13 +282,9 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
-        project=event.project or "",
-        team=event.team or "",
-        use_case=event.use_case or "",
-        user=event.user or "",
-        business_unit=event.business_unit or "",
         given=given,
         tags=event.tags,
         attributes=event.attributes,
         reported_cost=None if reported is None else to_usd(to_pico(reported)),
+        **{name: value for name, value in zip(OWNERS, _owners(event), strict=True) if value},
     )

@@ -8,6 +8,7 @@ from outlay_ingest.domain.fields import count, first, from_nanoseconds, provider
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.otlp import spellings as names
 from outlay_ingest.domain.otlp.wire import Record, spans
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
@@ -85,7 +86,7 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
             "missing_field", "usage without gen_ai.request.model: it cannot be priced", "$.attributes"
         )
     both = {**resource, **attributes}
-    labels = {label: text(first(both, *spellings)) for label, spellings in names.LABELS.items()}
+    owners: dict[str, Any] = {name: text(first(both, *names.LABELS[name])) for name in OWNERS}
     return UsageEvent(
         id=identity,
         source=text(resource.get("service.name")) or _NOBODY,
@@ -95,11 +96,7 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
         provider=provider_name(first(attributes, *names.PROVIDER)) or provider,
         sku=model,
         usage=usage,
-        project=labels["project"],
-        team=labels["team"],
-        use_case=labels["use_case"],
-        user=labels["user"],
-        business_unit=labels["business_unit"],
+        **owners,
         tags=_tags(both),
         attributes=_attributes(both),
     )

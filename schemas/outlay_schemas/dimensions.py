@@ -1,0 +1,73 @@
+"""The dimensions of a cost: one ordered table. Every list of dimensions in Outlay is derived from it.
+
+To add one: add a row here and a field to the messages of `events.py`, write a migration (the rollup tuple is cast by
+name, in the order of this table), and add the field to the SDK. `tests/unit/schemas/test_dimensions.py` walks the table
+and names what is missing.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kept = Literal["window", "cell", "named", "ledger"]
+"""Where a dimension is kept: `window`, one rollup row for each value; `cell`, exactly, in every rollup cell; `named`,
+in rollup cells for the values that cost most, the rest is `(other)`; `ledger`, only on the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Something that costs are grouped and filtered by."""
+
+    name: str
+    """Its column in the ledger and its field in messages."""
+    label: str
+    """For people."""
+    kept: Kept = "cell"
+    owner: bool = False
+    """Whether it says whose a cost is: the producer sends it, and the catalog's attribution fills it."""
+    aliases: tuple[str, ...] = ()
+    """Other names that people may type."""
+
+
+DIMENSIONS = (
+    Dimension("tenant", "Tenant", "window"),
+    Dimension("project", "Project", owner=True),
+    Dimension("team", "Team", owner=True),
+    Dimension("business_unit", "Business unit", owner=True, aliases=("bu", "business-unit")),
+    Dimension("use_case", "Use case", owner=True, aliases=("usecase", "use-case")),
+    Dimension("provider", "Provider"),
+    Dimension("sku", "Model or SKU", aliases=("model",)),
+    Dimension("kind", "Kind"),
+    Dimension("activity", "Activity"),
+    Dimension("user", "User", "named", owner=True),
+    Dimension("source", "Source", "ledger"),
+    Dimension("price_status", "Price status", "ledger"),
+    Dimension("price_ref", "Price", "ledger", aliases=("price",)),
+    Dimension("id", "Event", "ledger"),
+)
+
+OWNERS = tuple(d.name for d in DIMENSIONS if d.owner)
+"""Whose a cost is."""
+EXACT = tuple(d.name for d in DIMENSIONS if d.kept == "cell")
+"""Of every rollup cell, with every value, in the order of the cell."""
+CELL = (*EXACT, *(d.name for d in DIMENSIONS if d.kept == "named"))
+"""Of every rollup cell, in the order of the cell. What a scope, a filter of a page and a rule may name."""
+ROLLED = tuple(d.name for d in DIMENSIONS if d.kept in {"window", "cell"})
+"""What the rollups answer exactly."""
+LEDGER_ONLY = tuple(d.name for d in DIMENSIONS if d.kept in {"named", "ledger"})
+"""What only the ledger answers exactly."""
+LABELS = {d.name: d.label for d in DIMENSIONS}
+ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases}
+FREE = ("tags.", "attributes.")
+"""What begins so names a tag or an attribute of the event, which the ledger keeps: `tags.env`, `attributes.region`."""
+UNASSIGNED = "(unassigned)"
+"""How a missing value is shown, everywhere."""
+
+
+def name_of(value: str) -> str:
+    """Return a value of a dimension as people see it; a missing one is never blank."""
+    return value or UNASSIGNED
+
+
+def is_free(name: str) -> bool:
+    """Tell whether a name is that of a tag or an attribute."""
+    return name.startswith(FREE) and not name.endswith(".")

@@ -1,0 +1,69 @@
+"""One table of dimensions: it is walked through everything that cannot be derived from it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from outlay.focus.columns import OWN, STANDARD
+from outlay_ingest.domain.otlp import spellings
+from outlay_ingest.domain.tables import ColumnMap
+from outlay_reports.question import dimension
+from outlay_schemas import dimensions
+from outlay_schemas.catalog import Match
+from outlay_schemas.events import CostEvent, RollupGroup, UsageEvent
+from outlay_sdk import events as sdk
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = ("outlay", "sdk", "schemas", "kit", "reports", "services", "deploy", "docs")
+
+
+@pytest.mark.parametrize("name", dimensions.OWNERS)
+def test_an_owner_can_be_sent_mapped_matched_and_labelled(name: str) -> None:
+    assert name in UsageEvent.__struct_fields__
+    assert name in ColumnMap.__struct_fields__
+    assert name in Match.model_fields
+    assert name in sdk.LABELS
+    assert f"outlay.{name}" in spellings.LABELS[name]
+
+
+def test_nothing_else_takes_owners_that_the_table_does_not_have() -> None:
+    assert set(sdk.LABELS) == set(dimensions.OWNERS)
+    assert set(spellings.LABELS) == set(dimensions.OWNERS)
+    assert set(Match.model_fields) - {"tags", "attributes"} == {*dimensions.CELL, "tenant", "source"}
+
+
+def test_the_messages_carry_every_dimension() -> None:
+    measures = [name for name in RollupGroup.__struct_fields__ if name not in dimensions.CELL]
+    assert RollupGroup.__struct_fields__ == (*dimensions.CELL, *measures)
+    assert measures[:3] == ["cost", "events", "unpriced_events"]
+    assert {d.name for d in dimensions.DIMENSIONS} <= set(CostEvent.__struct_fields__)
+
+
+def test_the_focus_export_has_a_column_for_every_dimension_but_the_user_and_the_event() -> None:
+    written = " ".join(column.sql for column in (*STANDARD, *OWN))
+    names = {d.name for d in dimensions.DIMENSIONS} - {"user", "source", "id", "price_status", "price_ref"}
+    assert {name for name in names if not re.search(rf"\b{name}\b", written)} == set()
+
+
+@pytest.mark.parametrize("alias", dimensions.ALIASES)
+def test_an_alias_names_its_dimension(alias: str) -> None:
+    assert dimension(alias) == dimensions.ALIASES[alias]
+    assert alias not in dimensions.LABELS
+
+
+def test_the_order_of_a_rollup_cell_is_that_of_the_table() -> None:
+    """Tuples are cast by place: another order would put teams under projects."""
+    assert dimensions.CELL == (
+        "project", "team", "business_unit", "use_case", "provider", "sku", "kind", "activity", "user",
+    )  # fmt: skip
+    assert dimensions.CELL[:-1] == dimensions.EXACT
+
+
+def test_a_missing_value_has_one_label_everywhere() -> None:
+    others = r"\(not attributed\)|\(unattributed\)|or \"nobody\"|or 'nobody'|or \"\(none\)\""
+    found = subprocess.run(
+        ["git", "grep", "-nE", others, "--", *SHIPPED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.stdout == ""
