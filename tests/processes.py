@@ -62,6 +62,10 @@ class Service:
     env: dict[str, str]
     health: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
+    folder: Path | None = None
+    """The working directory; None: that of the tests."""
+    prefix: tuple[str, ...] = ()
+    """A command that starts it, such as one that takes rights away."""
 
     def start(self, seconds: float = 40) -> "Service":
         """Start it and wait until it is ready."""
@@ -75,7 +79,11 @@ class Service:
         env = {**os.environ, "OUTLAY_HEALTH_PORT": str(self.health), **self.env}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module], env=env, stdout=log, stderr=subprocess.STDOUT
+                [*self.prefix, sys.executable, "-m", self.module],
+                env=env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
             )
         _started.append(self)
 

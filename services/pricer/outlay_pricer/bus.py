@@ -25,6 +25,14 @@ log = get_logger(__name__)
 _AWAY = (KafkaConnectionError, KafkaTimeoutError)
 
 
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """Create no directory: there are no tables, and the working directory of a container is read-only.
+
+        Faust would create `<id>-data` there, or end the process where it may not.
+        """
+
+
 def faust_app(settings: Settings) -> faust.App:
     """Return the Faust app, with nothing attached yet."""
     options: dict[str, Any] = {
@@ -55,7 +63,7 @@ def faust_app(settings: Settings) -> faust.App:
         "store": "memory://",
         "table_standby_replicas": 0,  # no tables: partitions are shared out by plain round robin
     }
-    return faust.App(**options)
+    return _App(**options)
 
 
 async def send(app: faust.App, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:

@@ -69,6 +69,22 @@ def letters(reading: Tail) -> list[DeadLetter]:
     return [letter for r in reading.records for letter in dead_letter_decoder.decode_lines(r.value)]
 
 
+def test_a_pricer_needs_no_directory_that_it_may_write_to(kafka: KafkaSettings, tmp_path: Path) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o555)
+    pricer = Pricer(kafka, tmp_path)
+    pricer.folder = folder
+    if os.getuid() == 0:
+        pricer.prefix = ("setpriv", "--bounding-set=-dac_override")  # else root may write anywhere
+    pricer.start()
+    with tail(kafka, COST_EVENTS.name, pricer.tenant) as costs:
+        pricer.feed([pricer.usage("e-1")])
+        costs.wait(lambda records: len(records) == 1)
+    assert not list(folder.iterdir())
+    pricer.kill()
+
+
+
 def test_every_event_is_priced_and_poison_neither_blocks_nor_vanishes(
     kafka: KafkaSettings, tmp_path: Path
 ) -> None:
