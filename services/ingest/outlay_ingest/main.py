@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from outlay_ingest.budget import Budget
+from outlay_ingest.connecting import ConnectingSink
 from outlay_ingest.http import Door
 from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
@@ -62,7 +64,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
     end_when_stalled(health)
-    sink = connect(settings, clock)
+    sink = ConnectingSink(lambda: connect(settings, clock))
     keys = KeyRing(settings.keys_file, clock)
     name = f"{socket.gethostname()}-{settings.port}"
     quotas = Quotas(settings.keys_file.with_suffix(".quotas"), name, clock)
@@ -75,10 +77,9 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_every_second(keys, quotas, writer, health))
+        refreshing = asyncio.create_task(_every_second(keys, quotas, writer, health, sink))
         health.progress()
         health.watch(lambda: True)
-        health.ready = True
         yield
         health.ready = False
         refreshing.cancel()
@@ -121,10 +122,16 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     )
 
 
-async def _every_second(keys: KeyRing, quotas: Quotas, writer: Writer, health: Health) -> None:
-    """Take up new and revoked keys. Tell the watchdog that this loop turns and Kafka's client is well."""
+async def _every_second(
+    keys: KeyRing, quotas: Quotas, writer: Writer, health: Health, sink: ConnectingSink
+) -> None:
+    """Take up new and revoked keys. Report progress while this loop turns and Kafka's client is well."""
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0 if health.ready else 0.05)
+        if sink.failure is not None:
+            log.error("cannot use Kafka", error=str(sink.failure))
+            os._exit(1)
+        health.ready = sink.connected
         if not writer.wedged():
             health.progress()
         quotas.sync()

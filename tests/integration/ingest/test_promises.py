@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.processes import Broker, Ingest, Tail, tail, until
+from tests.processes import Broker, Ingest, Tail, prepare, tail, until
 
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import dead_letter_decoder, usage_event_decoder
@@ -205,3 +205,29 @@ def test_it_waits_for_a_bus_that_is_not_there_yet(broker: Broker, tmp_path: Path
     starting.join(timeout=40)
     assert ingest.post(usage("first")).status_code == 202
     assert ingest.stop() == 0
+
+
+def test_ingest_listens_and_answers_503_until_kafka_is_there(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "kafka")
+    ingest = Ingest(broker.settings, tmp_path)
+    ingest.launch()
+
+    def answer() -> httpx.Response | None:
+        try:
+            return ingest.post(usage("e-1"))
+        except httpx.TransportError:
+            return None
+
+    until(lambda: answer() is not None, what="ingest listens")
+    refused = answer()
+    assert refused is not None
+    assert (refused.status_code, ingest.ready()) == (503, False)
+    assert int(refused.headers["retry-after"]) > 0
+    broker.start()
+    prepare(broker.settings)
+    until(ingest.ready, 40, "ingest is ready")
+    accepted = answer()
+    assert accepted is not None
+    assert accepted.status_code == 202
+    assert ingest.stop() == 0
+    broker.kill()
