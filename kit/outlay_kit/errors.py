@@ -13,3 +13,11 @@ class Retryable(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds the other side asked us to wait, if it said so."""
+
+
+class Refused(Retryable):
+    """A store refuses the user, the password or the database.
+
+    A service keeps trying, since an operator may be creating the user right now; a command ends at once.
+    The message names the settings to check.
+    """

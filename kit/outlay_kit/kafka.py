@@ -17,7 +17,7 @@ from outlay_kit.bus import (
     RecordSource,
     deliver,
 )
-from outlay_kit.errors import Retryable
+from outlay_kit.errors import Refused, Retryable
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import MAX_RECORD_BYTES, Topic
@@ -35,6 +35,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
         MessageSizeTooLargeError,
         RebalanceInProgressError,
         RecordListTooLargeError,
+        SaslAuthenticationFailedError,
         UnknownMemberIdError,
         UnsupportedCodecError,
     )
@@ -198,11 +199,13 @@ class KafkaSink:
 
 @contextmanager
 def away(what: str) -> Iterator[None]:
-    """Say Retryable for what Kafka's client raises, but for our own mistakes."""
+    """Raise Retryable for what Kafka's client raises, except for our own mistakes."""
     try:
         yield
     except _OURS:
         raise
+    except SaslAuthenticationFailedError as error:
+        raise Refused(f"{what}: {error}. Check OUTLAY_KAFKA_USERNAME and OUTLAY_KAFKA_PASSWORD") from error
     except KafkaError as error:
         raise Retryable(f"{what}: {error}") from error
 

@@ -1,6 +1,7 @@
 """Creates topics as they must be; the broker never does."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from outlay_kit.kafka import away  # first: it imports kafka-python with its warnings taken care of
@@ -17,25 +18,62 @@ from kafka.errors import (  # isort: skip
 
 log = get_logger(__name__)
 _MAX_BYTES = "max.message.bytes"
+_COPIES = 3
+"""With three copies and two in sync, a record outlives any one broker and is still written while one is away."""
 
 
-def create_topics(settings: KafkaSettings, topics: Sequence[Topic], replication: int = 1) -> None:
+@dataclass(frozen=True)
+class Durability:
+    """How many copies of each record Kafka keeps. None, and -1: the broker's own default."""
+
+    replication_factor: int = -1
+    min_insync_replicas: int | None = None
+
+
+def create_topics(
+    settings: KafkaSettings, topics: Sequence[Topic], durability: Durability = Durability()
+) -> list[str]:
     """Create the topics that do not exist yet; let those that do take records as large as ours.
 
-    Raises Retryable if the broker is away.
+    Returns a warning for each topic that a lost broker would lose events of, although the cluster could keep
+    more copies. Raises Retryable if the broker is away.
     """
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         admin: Any = KafkaAdminClient(**settings.client_options())
     try:
         with away("topics could not be created"):
             for topic in topics:
-                new = {"num_partitions": topic.partitions, "replication_factor": replication}
-                try:
-                    admin.create_topics({topic.name: {**new, "configs": topic.config}})
-                except TopicAlreadyExistsError:
-                    _widen(admin, topic)
+                _create(admin, topic, durability)
+            return _warnings(admin, topics)
     finally:
         admin.close()
+
+
+def _create(admin: Any, topic: Topic, durability: Durability) -> None:
+    new = {"num_partitions": topic.partitions, "replication_factor": durability.replication_factor}
+    config = dict(topic.config)
+    if durability.min_insync_replicas is not None:
+        config["min.insync.replicas"] = str(durability.min_insync_replicas)
+    try:
+        admin.create_topics({topic.name: {**new, "configs": config}})
+    except TopicAlreadyExistsError:
+        _widen(admin, topic)
+
+
+def _warnings(admin: Any, topics: Sequence[Topic]) -> list[str]:
+    brokers = len(admin.describe_cluster()["brokers"])
+    wanted = min(_COPIES, brokers)
+    found = {topic["name"]: topic["partitions"] for topic in admin.describe_topics([t.name for t in topics])}
+    copies = {
+        name: min((len(p["replica_nodes"]) for p in parts), default=wanted) for name, parts in found.items()
+    }
+    return [
+        f"topic {name} keeps {count} {'copy' if count == 1 else 'copies'} of each record on a cluster of {brokers}"
+        f" brokers: a lost broker may lose accepted events. Raise its replication factor to {wanted}"
+        " with kafka-reassign-partitions.sh and set min.insync.replicas to 2"
+        for name, count in sorted(copies.items())
+        if count < wanted
+    ]
 
 
 def _widen(admin: Any, topic: Topic) -> None:

@@ -9,7 +9,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
-from outlay_kit.errors import Retryable
+from outlay_kit.errors import Refused, Retryable
 from outlay_kit.settings import WarehouseSettings
 
 _NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
@@ -38,13 +38,21 @@ _RETRYABLE_CODES = {
     439,  # CANNOT_SCHEDULE_TASK
     999,  # KEEPER_EXCEPTION
 }
+_REFUSED_CODES = {
+    81,  # UNKNOWN_DATABASE
+    192,  # UNKNOWN_USER
+    193,  # WRONG_PASSWORD
+    194,  # REQUIRED_PASSWORD
+    516,  # AUTHENTICATION_FAILED
+}
 
 
 class Warehouse:
     """One connection to ClickHouse. Not for use by several threads at once.
 
-    Every method raises Retryable where the engine is away or overloaded, and lets any other error of
-    clickhouse-connect through: that is ours to mend, not to retry.
+    Every method raises Retryable where the engine is away or overloaded, and its subclass Refused where the engine
+    refuses the user, the password or the database. It lets any other error of clickhouse-connect through, as a
+    fault of ours.
     """
 
     def __init__(self, settings: WarehouseSettings, database: str | None = None) -> None:
@@ -99,12 +107,21 @@ class Warehouse:
             self.close()
             raise Retryable(f"ClickHouse does not answer: {error}") from error
         except DatabaseError as error:
+            if _code(error) in _REFUSED_CODES:
+                raise Refused(self._refused(error)) from error
             if _code(error) in _RETRYABLE_CODES or _NO_ENGINE.search(str(error)):
                 raise Retryable(f"ClickHouse cannot now: {error}") from error
             raise
         except (HTTPError, OSError) as error:
             self.close()
             raise Retryable(f"ClickHouse does not answer: {error}") from error
+
+    def _refused(self, error: DatabaseError) -> str:
+        reason = re.sub(r"\s+", " ", str(error)).split("(version", maxsplit=1)[0][:300]
+        return (
+            f"ClickHouse at {self._settings.url} refuses user {self._settings.user!r}: {reason}. Check"
+            " OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD and OUTLAY_CLICKHOUSE_DATABASE"
+        )
 
     def _connect(self) -> Any:
         url = urlsplit(self._settings.url)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from outlay_kit.clock import FakeClock
+from outlay_kit.errors import Retryable
 from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.kafka import (
     Batch,
@@ -24,7 +25,7 @@ from outlay_kit.kafka import (
     deliver,
 )
 from outlay_kit.settings import KafkaSettings
-from outlay_kit.topics import create_topics
+from outlay_kit.topics import Durability, create_topics
 from outlay_schemas.topics import Topic
 
 from kafka import KafkaProducer  # isort: skip (outlay_kit.kafka takes care of its warnings)
@@ -260,6 +261,15 @@ def test_records_without_a_key_are_all_read(bus: Bus) -> None:
 
 def test_closing_without_having_joined_is_no_error(bus: Bus) -> None:
     bus.join().close()
+
+
+def test_a_topic_has_the_brokers_own_replication_and_one_broker_is_no_reason_to_warn(
+    request: pytest.FixtureRequest,
+) -> None:
+    settings = _settings(request)
+    assert create_topics(settings, [Topic(f"contract-{uuid.uuid4().hex}", 2)]) == []
+    with pytest.raises(Retryable, match="replication factor"):
+        create_topics(settings, [Topic(f"contract-{uuid.uuid4().hex}", 1)], Durability(replication_factor=2))
 
 
 def test_a_topic_of_an_older_release_is_made_to_take_larger_records(request: pytest.FixtureRequest) -> None:

@@ -130,27 +130,44 @@ def doctor(as_json: AsJson = False) -> None:
 def setup(
     direct_tenant: Annotated[
         list[str] | None,
-        typer.Option(help="Make the topic of a tenant that publishes to Kafka itself; may be repeated."),
+        typer.Option(help="Create the topic of a tenant that publishes to Kafka itself; may be repeated."),
+    ] = None,
+    replication_factor: Annotated[
+        int, typer.Option(help="Copies of each record of a new topic; -1: the broker's default.", min=-1)
+    ] = -1,
+    min_insync_replicas: Annotated[
+        int | None,
+        typer.Option(
+            help="Copies that must have a record before ingest answers 202 [default: the broker's]."
+        ),
     ] = None,
 ) -> None:
-    """Make what the services expect in the stores that the environment names: topics, tables, a first catalog.
+    """Create topics, tables and a first catalog in the stores that the environment names.
 
-    Safe to repeat. `outlay up` does it by itself; run this where OUTLAY_KAFKA and OUTLAY_CLICKHOUSE name your own.
+    You can run it again at any time. `outlay up` does it for the local stores; run this one where OUTLAY_KAFKA and
+    OUTLAY_CLICKHOUSE name your own. A cluster of three brokers or more:
+
+        outlay setup --replication-factor 3 --min-insync-replicas 2
     """
     from outlay.local import stores
     from outlay.local.setup import prepare
     from outlay_kit.clock import SystemClock
+    from outlay_kit.topics import Durability
 
-    tenants = direct_tenant or ()
+    if replication_factor == 0:
+        raise CommandError("a topic cannot have 0 copies", "give --replication-factor 1 or more, or -1")
     kafka, warehouse = stores(write=True)
     try:
-        prepare(
+        warnings = prepare(
             kafka,
             warehouse,
             SystemClock(),
             lambda what: out.print(f"preparing {what}"),
-            direct_tenants=tenants,
+            direct_tenants=direct_tenant or (),
+            durability=Durability(replication_factor, min_insync_replicas),
         )
     except ValueError as error:
         raise CommandError(str(error), "such a tenant sends over HTTP, with a key") from None
-    out.print("topics, tables and a catalog are there")
+    for warning in warnings:
+        err.print(f"[yellow]warning[/] {warning}", soft_wrap=True)
+    out.print("topics, tables and a catalog are ready")

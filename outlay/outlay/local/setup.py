@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
 from outlay_kit.clock import Clock
-from outlay_kit.errors import Retryable
+from outlay_kit.errors import Refused, Retryable
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
-from outlay_kit.topics import create_topics
+from outlay_kit.topics import Durability, create_topics
 from outlay_schemas import topics
 
 
@@ -20,15 +20,18 @@ def prepare(
     patience: float = 60.0,
     *,
     direct_tenants: Sequence[str] = (),
-) -> None:
+    durability: Durability | None = None,
+) -> list[str]:
     """Create topics and tables, and publish the default catalog if there is none yet.
 
-    `direct_tenants` publish to Kafka themselves: each has a topic of its own.
-    Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not.
+    `direct_tenants` publish to Kafka themselves: each has a topic of its own. Returns warnings about topics.
+    Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not, and at
+    once if they refuse the user or the password.
     """
+    warnings: list[str] = []
     wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("topics", lambda: create_topics(kafka, wanted)),
+        ("topics", lambda: warnings.extend(create_topics(kafka, wanted, durability or Durability()))),
         ("tables", lambda: migrate(warehouse)),
         ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
     )
@@ -39,7 +42,10 @@ def prepare(
             try:
                 step()
                 break
+            except Refused:
+                raise
             except Retryable:
                 if clock.monotonic() > deadline:
                     raise
                 clock.sleep(1.0)
+    return warnings

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureErr
 from pydantic import SecretStr
 from tests.integration.embedded.conftest import READER, WRITER, Front
 
+from outlay_kit.errors import Refused
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
 
@@ -106,6 +107,17 @@ def test_a_bad_row_fails_the_insert(front: Front) -> None:
 def test_a_wrong_password_is_an_authentication_error(front: Front) -> None:
     with pytest.raises(DatabaseError, match="Authentication failed"):
         front.client(("outlay", "guess"))
+
+
+def test_our_own_client_says_which_settings_to_check_when_it_is_refused(front: Front) -> None:
+    settings = WarehouseSettings(url=front.url, user="outlay", password=SecretStr("guess"))
+    with pytest.raises(Refused) as caught:
+        Warehouse(settings).rows("SELECT 1")
+    message = str(caught.value)
+    assert f"ClickHouse at {front.url} refuses user 'outlay'" in message
+    assert "Check OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD" in message
+    assert "guess" not in message
+    assert len(message.splitlines()) == 1
 
 
 def test_our_own_client_reads_and_writes(front: Front) -> None:

@@ -84,7 +84,6 @@ def test_a_pricer_needs_no_directory_that_it_may_write_to(kafka: KafkaSettings, 
     pricer.kill()
 
 
-
 def test_every_event_is_priced_and_poison_neither_blocks_nor_vanishes(
     kafka: KafkaSettings, tmp_path: Path
 ) -> None:
