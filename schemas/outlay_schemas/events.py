@@ -16,7 +16,10 @@ from outlay_schemas.money import Usd
 
 Kind = Literal["llm", "compute", "storage", "transfer", "custom"]
 Activity = Literal["training", "inference", "storage", "data_processing", "other"]
-PriceStatus = Literal["priced", "reported", "free", "unpriced"]
+PriceStatus = Literal["priced", "estimated", "reported", "free", "unpriced"]
+"""Each is decided by `outlay_pricer.domain.pricing`; docs/prices.md says what they mean."""
+COMPUTED: frozenset[PriceStatus] = frozenset({"priced", "estimated"})
+"""The statuses of a cost above 0 that was worked out from prices, whole."""
 Grain = Literal["minute", "hour", "day"]
 
 Key = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -68,6 +71,7 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     cost: Usd | None
     """USD. None: nothing of it could be priced. With `price_status` `unpriced`, the part that could be."""
     price_status: PriceStatus
+    """`estimated`: every meter has a price, but it rests on a guess, which `price_ref` names after `~`."""
     price_ref: str
     """Where the price comes from: book, version and rule."""
     cost_parts: dict[str, Usd] = {}

@@ -2,6 +2,7 @@
 
 from outlay_schemas.catalog.base import Dated, Part
 from outlay_schemas.catalog.books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
+from outlay_schemas.catalog.guesses import are_guesses
 from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
 from outlay_schemas.catalog.people import (
     Alias,
@@ -53,6 +54,7 @@ __all__ = [
     "Tier",
     "UsagePolicy",
     "VirtualTag",
+    "are_guesses",
     "decode_catalog",
     "encode_catalog",
     "parse_price_ref",

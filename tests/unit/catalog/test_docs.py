@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -10,8 +11,9 @@ from tests.unit.pricer.build import event
 from outlay.catalog import check, load
 from outlay.catalog.load import PARTS
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.domain.explain import GUESSES
 from outlay_schemas import catalog as parts
+from outlay_schemas.catalog.guesses import CERTAIN, GUESSES
+from outlay_schemas.events import PriceStatus
 
 ROOT = Path(__file__).parents[3]
 CATALOG = (ROOT / "docs" / "catalog.md").read_text()
@@ -86,5 +88,5 @@ def test_every_assumption_reason_and_status_is_on_the_page() -> None:
     reasons = set(re.findall(r'reason="(\w+)"', source)) | set(re.findall(r'NotFound\("(\w+)"', source))
     reasons |= set(re.findall(r'_refuse\(\w+, "(\w+)"', source)) | {"price_data_invalid"}
     assert len(reasons) >= 7
-    words = {*GUESSES, *reasons, "priced", "free", "reported", "unpriced"}
+    words = {*CERTAIN, *GUESSES, *reasons, *get_args(PriceStatus)}
     assert {word for word in words if f"`{word}`" not in PRICES} == set()

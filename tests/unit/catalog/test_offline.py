@@ -22,7 +22,7 @@ def test_one_answer_for_each_line_in_order() -> None:
     assert [type(answer) for answer in answers] == [CostEvent, Refused, Refused, CostEvent]
     assert [answer.line for answer in answers if isinstance(answer, Refused)] == [3, 4]
     costs = [answer for answer in answers if isinstance(answer, CostEvent)]
-    assert [(cost.cost, cost.price_status) for cost in costs] == [("55.04", "priced"), (None, "unpriced")]
+    assert [(cost.cost, cost.price_status) for cost in costs] == [("55.04", "estimated"), (None, "unpriced")]
 
 
 def test_a_refusal_says_where_and_why() -> None:

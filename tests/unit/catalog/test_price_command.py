@@ -46,7 +46,7 @@ def test_ndjson_in_ndjson_out_from_a_file_and_from_stdin(tmp_path: Path) -> None
     assert from_file.stdout == from_stdin.stdout
     assert [(cost["id"], cost["cost"], cost["price_status"]) for cost in costs(from_file.stdout)] == [
         ("c1", "0.0050148", "priced"),
-        ("g1", "55.04", "priced"),
+        ("g1", "55.04", "estimated"),
     ]
     assert from_file.stderr == ""
 

@@ -2,8 +2,6 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any
 
 import pytest
 from tests.unit.pricer.build import NOW, PLAIN, book, catalog, event, model, rates, rule, source
@@ -15,8 +13,6 @@ from outlay_pricer.domain.explain import Step, explain
 from outlay_pricer.domain.freshness import stale
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.show import show
-from outlay_pricer.domain.split import build_or_buy, cost_per_mtok, idle_cost, split_cost
-from outlay_schemas.catalog import Split
 
 EGRESS = rule(
     {"gb": {"tiers": [{"up_to": 10, "price": "0.09"}, {"price": "0.05"}], "position": "used", "free": 1}},
@@ -77,12 +73,15 @@ def test_explain_names_terms_guesses_and_reasons() -> None:
     guessed = explain(event({"input_tokens": 1}, "plain-latest", attributes={"processing": "turbo"}), ready)
     assert guessed.guesses == [
         "a suffix such as -latest was left out of the name",
-        "there is no price for processing turbo: the standard price is taken",
+        "there is no price for processing turbo: the standard price is used",
     ]
     assert explain(event({"input_tokens": 1}, "zip"), ready).reason.startswith("Unable to find model")
     assert explain(event({"input_tokens": 1, "crates": 2}), ready).reason == "nothing prices crates"
     assumed = catalog(price_books=[book(rule({"gb": {"price": "1"}}, assumes={"region": "us-1"}))])
-    assert "does not say region" in explain(event({"gb": "0.3"}, "box", kind="storage"), assumed).guesses[0]
+    assert (
+        "does not state its region"
+        in explain(event({"gb": "0.3"}, "box", kind="storage"), assumed).guesses[0]
+    )
 
 
 def test_explain_of_a_fee_that_a_book_adds_and_of_amounts_that_never_end() -> None:
@@ -197,44 +196,6 @@ def test_what_if_a_book_came_first() -> None:
     assert (found.total.before, found.total.after) == ("3", "1")
     with pytest.raises(ValueError, match="no price book is called 'x'; there are: first, own"):
         only_book(base, "x")
-
-
-def _split(**more: Any) -> Split:
-    return Split.model_validate({"id": "cluster", "match": {"sku": "gpu"}, **more})
-
-
-def test_shared_cost_is_split_and_nothing_is_lost() -> None:
-    teams = [{"sets": {"team": name}, "weight": weight} for name, weight in (("a", 1), ("b", 2), ("c", 4))]
-    assert split_cost(_split(method="even", shares=teams), 100) == {"a": 34, "b": 33, "c": 33}
-    assert split_cost(_split(method="fixed", shares=teams), 100) == {"a": 14, "b": 29, "c": 57}
-    own = {"a": 30, "b": 10, "d": 60, "": 5, "e": 0}
-    assert split_cost(_split(method="proportional"), 1000, own) == {"a": 300, "b": 100, "d": 600}
-    assert split_cost(_split(method="proportional", shares=teams), 100, own) == {"a": 75, "b": 25}
-    with pytest.raises(ValueError, match="nobody to share proportional with"):
-        split_cost(_split(method="proportional"), 1000)
-    other = _split(method="even", shares=[{"sets": {"business_unit": "x", "project": "y"}}])
-    assert split_cost(other, 7) == {"business_unit=x/project=y": 7}
-
-
-@pytest.mark.parametrize("method", ["even", "fixed"])
-def test_a_split_needs_receivers(method: str) -> None:
-    with pytest.raises(ValueError, match="needs shares"):
-        _split(method=method)
-    if method == "fixed":
-        with pytest.raises(ValueError, match="needs a weight"):
-            _split(method=method, shares=[{"sets": {"team": "a"}}])
-
-
-def test_idle_cost_and_build_or_buy() -> None:
-    assert idle_cost(1000, Fraction(25), Fraction(100)) == (250, 750)
-    assert idle_cost(1000, Fraction(250), Fraction(100)) == (1000, 0)
-    with pytest.raises(ValueError, match="has a length"):
-        idle_cost(1, Fraction(1), Fraction(0))
-    assert cost_per_mtok(10**12, 1_000_000) == 1
-    assert cost_per_mtok(10**12, 0) is None
-    assert build_or_buy(4 * 10**12, 10**12, 2_000_000, 3 * 10**12) == {"allocation": 2, "usage": Fraction(1, 2),
-                                                                    "api": Fraction(3, 2)}  # fmt: skip
-    assert build_or_buy(1, 1, 1, None)["api"] is None
 
 
 def test_old_prices_are_told() -> None:

@@ -116,7 +116,7 @@ def test_a_provider_goes_by_several_names() -> None:
     ready = catalog(rates(providers=[named]))
     assert (
         price(event({"input_tokens": 5}, provider_name=" The Big Corp "), ready).price_ref
-        == "test-prices@1#big/plain"
+        == "test-prices@1#big/plain~provider-like"
     )
     unnamed = price(event({"input_tokens": 5}, provider_name=""), ready)
     assert unnamed.price_ref == "test-prices@1#big/plain~provider", (

@@ -4,15 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from outlay_schemas.catalog.guesses import sentences
 from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
 
 _MILLION = Decimal(1_000_000)
-_GUESSES = {
-    "fallback": "the provider's own price is not in the data: the price of the model's maker is taken",
-    "position": "how much was used before in the period is not known: tiers start at this event",
-    "cache_write_total": "cache_write_tokens was taken as the sum of its 5 minute and 1 hour parts",
-    "drift": "the reported cost is further from the computed one than the policy allows",
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ def explain(row: Mapping[str, object]) -> Explanation:
         ref = parse_price_ref(str(row["price_ref"]))
     except ValueError:
         ref = None
-    return Explanation(lines, included, ref, [_sentence(guess) for guess in ref.guesses] if ref else [])
+    return Explanation(lines, included, ref, sentences(ref.guesses) if ref else [])
 
 
 def _line(meter: str, quantity: Decimal, cost: Decimal | None) -> Line:
@@ -64,16 +59,3 @@ def _line(meter: str, quantity: Decimal, cost: Decimal | None) -> Line:
 
 def _decimals(value: object) -> dict[str, Decimal]:
     return {str(k): Decimal(str(v)) for k, v in value.items()} if isinstance(value, dict) else {}
-
-
-def _sentence(guess: str) -> str:
-    if guess in _GUESSES:
-        return _GUESSES[guess]
-    if guess.startswith("name-"):
-        return (
-            f"the name was read leniently: its {guess.removeprefix('name-').replace('_', ' ')} was left out"
-        )
-    key, equals, value = guess.partition("=")
-    if equals:
-        return f"there is no price for {key} {value}: the standard price is taken"
-    return f"the event does not say {key}: the published price's own is assumed"

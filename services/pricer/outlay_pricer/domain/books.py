@@ -114,7 +114,7 @@ def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:
     the producer that knows it sends it as an attribute (docs/adr/0010).
     """
     price = meter.price
-    if not (price.free or price.tiers):
+    if not meter.stepped:
         return Fraction(0), True
     if price.position is None:
         return Fraction(0), False

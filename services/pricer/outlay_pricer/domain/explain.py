@@ -12,27 +12,9 @@ from outlay_pricer.domain.list_price import ListPrice
 from outlay_pricer.domain.matching import resolved_facts
 from outlay_pricer.domain.pricing import list_price_of, price
 from outlay_schemas.catalog import parse_price_ref
+from outlay_schemas.catalog.guesses import sentences
 from outlay_schemas.events import CostEvent, UsageEvent
 from outlay_schemas.money import PICO
-
-GUESSES = {
-    "provider": "the event does not name the provider: it was read from the model's name",
-    "fallback": "the provider's own price is not in the data: the price of the model's maker is taken",
-    "name-prefix": "the first part of the name was read as the provider",
-    "name-region": "a region prefix was left out of the name",
-    "name-version": "a version suffix was left out of the name",
-    "name-vendor": "the maker's prefix was left out of the name",
-    "name-date": "a date suffix was left out of the name",
-    "name-alias": "a suffix such as -latest was left out of the name",
-    "name-route": "a routing suffix was left out of the name",
-    "name-dots": "dots and dashes in the version were taken as the same",
-    "name-arn": "the model was read from the end of an ARN",
-    "name-path": "the model was read from the end of a path",
-    "name-fine_tune": "a fine-tuned model was priced as its base model",
-    "position": "how much was used before in the period is not known: tiers and free units start at this event",
-    "cache_write_total": "cache_write_tokens was taken as the sum of its 5 minute and 1 hour parts",
-    "drift": "the reported cost is further from the computed one than the policy allows",
-}
 
 
 class Step(Struct, frozen=True, omit_defaults=True):
@@ -86,16 +68,7 @@ def explain(event: UsageEvent, catalog: CompiledCatalog) -> Explanation:
     reason = found.message
     if not reason and cost.unpriced_meters:
         reason = f"nothing prices {', '.join(cost.unpriced_meters)}"
-    return Explanation(cost, steps, _sources(found, catalog), [_sentence(guess) for guess in guesses], reason)
-
-
-def _sentence(guess: str) -> str:
-    if guess in GUESSES:
-        return GUESSES[guess]
-    key, equals, value = guess.partition("=")
-    if equals:
-        return f"there is no price for {key} {value}: the standard price is taken"
-    return f"the event does not say {key}: the published price's own is assumed"
+    return Explanation(cost, steps, _sources(found, catalog), sentences(guesses), reason)
 
 
 def _rate_steps(found: ListPrice) -> list[Step]:

@@ -12,6 +12,14 @@ _COMPACT_DATE = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
+_PROVIDER_NOTATION = re.compile(
+    r"(?:[^a-z0-9]|ai|amazon|anthropic|api|aws|azure|bedrock|beta|cerebras|chat|cloud|cohere|completions?|converse"
+    r"|copilot|embeddings|fireworks|gcp|gemini|gen|generative|github|google|groq|hf|huggingface|inference|labs"
+    r"|language|messages|mistral|moonshot|perplexity|responses|runtime|text|together|v1|vertex|voyage|xai)*"
+)
+"""What SDKs, gateways and telemetry put around a provider's name without meaning another provider."""
+
+
 @dataclass(frozen=True)
 class NotFound:
     """The library would raise LookupError with this message."""
@@ -39,6 +47,11 @@ class Provider:
         self.provider_match = _optional(data.get("provider_match"))
         self.model_match = _optional(data.get("model_match"))
         self.api_pattern = re.compile(str(data["api_pattern"]))
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether this is how producers write the provider, and not a name that only contains it."""
+        own = name.lower().strip()
+        return own == self.id or _PROVIDER_NOTATION.fullmatch(own.replace(self.id, "")) is not None
 
     @cached_property
     def models(self) -> list[Model]:

@@ -12,7 +12,7 @@ from outlay_pricer.domain.matching import Facts
 from outlay_pricer.domain.rates import RateLine
 from outlay_pricer.domain.units import REQUESTS
 from outlay_pricer.domain.usage import CONVENTION, contradiction
-from outlay_schemas.catalog import PriceRef, parse_price_ref
+from outlay_schemas.catalog import PriceRef, are_guesses, parse_price_ref
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.money import PICO
@@ -38,6 +38,11 @@ class ListPrice:
     booked: tuple[CompiledRule, Span, Fraction] | None = None
     """Which price book rule was applied, and what its currency is worth."""
 
+    @property
+    def certain(self) -> bool:
+        """Tell whether everything has a price, and none of it rests on a guess."""
+        return bool(self.amounts) and not self.uncovered and not are_guesses(self.ref.guesses)
+
 
 def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts) -> ListPrice:
     """Find and apply the list price: books that come first, LLM rates, other books."""
@@ -46,9 +51,12 @@ def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts:
     if first is not None and first.amounts:
         return first
     rated = _sound(by_rates(event, usage, catalog), usage, catalog) if event.kind == "llm" else None
-    if rated is not None and not rated.uncovered:
+    if rated is not None and rated.certain:
         return rated
     booked = _by_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
+    guessed = rated is not None and are_guesses(rated.ref.guesses)
+    if booked is not None and booked.certain and guessed:
+        return booked  # a figure that somebody wrote down for this sku is better than a guess
     if rated is None or not rated.amounts:
         return booked or first or rated or _nothing(event, usage, catalog)
     return _completed(rated, booked)

@@ -46,7 +46,12 @@ class Lookup:
             return line
         prefix, rest = parts
         behind = self._prefixed(_GATEWAY.get(prefix, prefix), rest)
-        return line if behind is None else replace(behind, guesses=("name-prefix", *behind.guesses), refs={})
+        if behind is None:
+            return line
+        named = self._rates.finder.provider_by_id(provider) if provider else None
+        stated = provider.lower() in {"", "litellm"} or (named is not None and named.id == behind.provider)
+        word = "name-prefix" if stated else "other-provider"
+        return replace(behind, guesses=(word, *behind.guesses), refs={})
 
     def _prefixed(self, provider: str, sku: str) -> RateLine | None:
         """Read `provider/model`, where the first part is a provider that the data knows."""

@@ -44,6 +44,12 @@ class CompiledMeter:
             return False
         return not any(tier.price for tier in self.price.tiers) if self.price.tiers else not self.price.price
 
+    @property
+    def stepped(self) -> bool:
+        """Tell whether the price of a unit depends on how many were used before it."""
+        rates = {tier.price for tier in self.price.tiers} or {self.price.price or Decimal(0)}
+        return len(rates) > 1 or (self.price.free > 0 and rates != {0})
+
     def amount(self, quantity: Quantity, position: Fraction) -> Fraction:
         """Return the amount in pico-USD. `position` is what was used in the period before."""
         return Fraction(*self.ratio(quantity, position))

@@ -18,7 +18,7 @@ from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
-from outlay_schemas.catalog import PriceRef, ReportedPolicy
+from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
@@ -161,18 +161,19 @@ def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Comp
         return None
     position, known = (_START, True) if meter.plain else position_of(meter, facts)
     cost = half_even(*meter.ratio(quantity, position))
-    ref = rule.ref_text(rule.assumed(facts) if known else (*rule.assumed(facts), "position"))
-    return Priced(cost, {name: cost} if cost else {}, "free" if meter.free else "priced", ref, [])
+    guesses = rule.assumed(facts) if known else (*rule.assumed(facts), "position")
+    status = _status(free=meter.free, guesses=guesses)
+    return Priced(cost, {name: cost} if cost else {}, status, rule.ref_text(guesses), [])
 
 
 def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
     """Price whole counts of an LLM call."""
     if not catalog.slow_attributes.isdisjoint(event.attributes):
         return None
-    context, guesses = _NO_CONTEXT
+    context, unknown = _NO_CONTEXT
     if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
         line = catalog.lookup.line(event.provider, event.sku, event.attributes)
-        context, guesses = catalog.context.resolve(line, event.attributes, event.time)
+        context, unknown = catalog.context.resolve(line, event.attributes, event.time)
     line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time, context)
     if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
         return None
@@ -180,8 +181,19 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
         return None
     if contradiction(usage, catalog.parts(tuple(usage))):
         return None
+    if are_guesses(unknown) or are_guesses(line.guesses):
+        return None  # a price book may know better
     parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
-    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(guesses), [])
+    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(unknown), [])
+
+
+def _status(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) -> PriceStatus:
+    """Return how sure the cost is: a part without a price outweighs a guess, and a guess outweighs a price."""
+    if uncovered:
+        return "unpriced"
+    if are_guesses(guesses):
+        return "estimated"
+    return "free" if free else "priced"
 
 
 def _price(
@@ -229,11 +241,8 @@ def _agreed(
     if agreements or derived:
         terms = (*ref.terms, *(agreement.terms.id for agreement in agreements))
         ref = replace(ref, terms=terms, guesses=(*ref.guesses, *derived))
-    status: PriceStatus = "priced"
-    if found.uncovered:
-        status = "unpriced"
-    elif found.free or (not any(amounts.values()) and any(found.amounts.values())):
-        status = "free"
+    given_away = not any(amounts.values()) and any(found.amounts.values())
+    status = _status(free=found.free or given_away, guesses=ref.guesses, uncovered=bool(found.uncovered))
     return Priced(
         cost,
         {name: part for name, part in parts.items() if part},
@@ -246,11 +255,11 @@ def _agreed(
 
 def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy) -> Priced:
     """Let the policy choose between the computed and the reported cost, and mark drift between them."""
-    complete = priced.status in {"priced", "free"}
-    if complete and priced.cost is not None and drifts(priced.cost, reported, policy):
+    sure = priced.status in {"priced", "free"}
+    if priced.status != "unpriced" and priced.cost is not None and drifts(priced.cost, reported, policy):
         priced.ref += "~drift"
     # A gateway that does not know a model reports 0 for it: that is no price, and must not hide that there is none.
-    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not complete and reported)
+    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not sure and reported)
     if not use_it:
         return priced
     list_cost = priced.cost if priced.list_cost is None else priced.list_cost

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from outlay_pricer.domain.cards import Card, compile_card
-from outlay_pricer.domain.finder import Finder, Model, NotFound, Provider
+from outlay_pricer.domain.clauses import documented
+from outlay_pricer.domain.finder import Finder, Model, NotFound, Provider, dash_dates
 from outlay_pricer.domain.shapes import Amounts, Numbers, Run, Shape
 from outlay_pricer.domain.units import Units
 from outlay_schemas.catalog import PriceRef, RateData
@@ -207,14 +208,19 @@ class RateBook:
         if isinstance(found, NotFound):
             return RateLine((self.name, self.version), provider, sku, provider, self.units, refused=found)
         line = self._make(*found)
-        if not api_url and not self._names_provider(provider, sku):
-            line.guesses = ("provider", *line.guesses)
+        if not api_url:
+            line.guesses = (*self._provider_guess(provider, sku), *line.guesses)
+        if not _is_documented(found[1], sku):
+            line.guesses = (*line.guesses, "name-like")
         return line
 
-    def _names_provider(self, provider: str, sku: str) -> bool:
-        """Tell whether the provider was said: by its id, or before the slash of a gateway's name for a model."""
+    def _provider_guess(self, provider: str, sku: str) -> tuple[str, ...]:
+        """Name the guess at the provider; none where it is named, or stands before the slash of a gateway's name."""
         said = sku.partition("/")[0] if provider.lower() == "litellm" else provider
-        return bool(said) and self.finder.provider_by_id(said) is not None
+        named = self.finder.provider_by_id(said) if said else None
+        if named is None:
+            return ("provider",)
+        return () if named.is_called(said) else ("provider-like",)
 
     def _make(self, provider: Provider, model: Model) -> RateLine:
         raw = model.data.get("prices") or {}
@@ -242,6 +248,14 @@ class RateBook:
         if len(options) == 1 and not variants:
             line.fixed = compile_card(self.units, [options[0].prices])
         return line
+
+
+def _is_documented(model: Model, sku: str) -> bool:
+    names = {sku.lower(), sku.lower().partition("/")[2]} - {""}
+    clause = model.data["match"]
+    return model.id.lower() in names or any(
+        documented(clause, form) for name in names for form in (name, dash_dates(name))
+    )
 
 
 def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:

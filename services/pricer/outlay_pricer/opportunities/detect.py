@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.events import COMPUTED, CostEvent, UsageEvent
 from outlay_schemas.money import to_pico
 
 Price = Callable[[UsageEvent], CostEvent]
@@ -129,17 +129,17 @@ class Detector:
 
     def look(self, event: CostEvent, usage: UsageEvent) -> None:
         """Look at one event. `usage`: what it was made of."""
-        if event.cost is None or event.price_status not in ("priced", "reported"):
+        if event.cost is None or event.price_status not in {*COMPUTED, "reported"}:
             return
         cost = to_pico(event.cost)
         if event.kind != "llm":
             if event.kind == "compute":
                 self._idle(event, cost)
-            if event.price_status == "priced":
+            if event.price_status in COMPUTED:
                 self._resource(event, usage, cost)
             return
         self._repeated(event, cost)
-        if event.price_status != "priced":
+        if event.price_status not in COMPUTED:
             return  # what the provider billed cannot be compared with a list price
         self._count_cached(event, usage, cost)
         self._batch(event, usage)
@@ -156,7 +156,7 @@ class Detector:
             priced = self._price(other)
         except Invalid:
             return 0
-        if priced.price_status != "priced" or priced.cost is None:
+        if priced.price_status not in COMPUTED or priced.cost is None:
             return 0
         return to_pico(event.cost or "0") - to_pico(priced.cost)
 
@@ -167,7 +167,7 @@ class Detector:
             return  # nothing is known of its use, or it is counted as idle
         for sku, way in self._others(event.provider, event.sku):
             other = self._price(msgspec.structs.replace(usage, sku=sku, reported_cost=None))
-            if other.price_status not in ("priced", "free") or other.cost is None:
+            if other.price_status not in {*COMPUTED, "free"} or other.cost is None:
                 continue
             price = to_pico(other.cost)
             if event.kind != "compute":
@@ -189,7 +189,7 @@ class Detector:
             uncached = self._price(msgspec.structs.replace(usage, usage=plain))
         except Invalid:
             return
-        if uncached.price_status == "priced" and uncached.cost is not None:
+        if uncached.price_status in COMPUTED and uncached.cost is not None:
             self.cached += to_pico(uncached.cost) - cost
 
     def _idle(self, event: CostEvent, cost: int) -> None:

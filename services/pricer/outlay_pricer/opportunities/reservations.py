@@ -14,7 +14,7 @@ from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.opportunities.commitments import HOUR, Fleet, Use, commitments
 from outlay_pricer.opportunities.detect import Finding, Where
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent
+from outlay_schemas.events import COMPUTED, CostEvent
 from outlay_schemas.money import to_pico
 
 _METER = "if(usage['compute_seconds'] > 0, usage['compute_seconds'], usage['gpu_seconds'])"
@@ -23,7 +23,7 @@ SELECT tenant, provider, sku, attributes['region'] AS region, toUnixTimestamp(to
     toString(sum({_METER})) AS seconds, toString(sum(cost)) AS spent, count() AS n,
     argMax((source, id), cost) AS most
 FROM costs
-WHERE kind = 'compute' AND price_status = 'priced' AND attributes['lease'] IN ('', 'on-demand')
+WHERE kind = 'compute' AND price_status IN ('priced', 'estimated') AND attributes['lease'] IN ('', 'on-demand')
     AND minute >= toDateTime({{since:UInt32}}, 'UTC') AND minute < toDateTime({{until:UInt32}}, 'UTC')
     AND ({{tenant:String}} = '' OR tenant = {{tenant:String}})
 GROUP BY tenant, provider, sku, region, hour ORDER BY tenant, provider, sku, region, hour
@@ -111,6 +111,6 @@ def _rate(catalog: CompiledCatalog, sample: CostEvent | None, lease: str) -> Fra
         priced = price(leased, catalog)
     except Invalid:
         return None
-    if priced.price_status != "priced" or priced.cost is None:
+    if priced.price_status not in COMPUTED or priced.cost is None:
         return None
     return Fraction(to_pico(priced.cost), seconds)
