@@ -58,11 +58,6 @@ class Question:
         """The instants that cut the span."""
         return bounds(self.span, self.unit, self.zone)
 
-    @property
-    def needs_ledger(self) -> bool:
-        """Whether only the ledger can answer; the rollups are far quicker."""
-        return any(name not in ROLLED for name in (*self.by, *self.where))
-
 
 @dataclass(slots=True)
 class Sums:

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from outlay_reports.adapters.books import expression
 from outlay_reports.allocation import Allocation, Keys, apportion, conditions_of
+from outlay_reports.range_sums import bind, column
 from outlay_schemas.catalog import Split
 from outlay_schemas.dimensions import UNASSIGNED, name_of
 from outlay_schemas.money import to_pico, to_usd
@@ -36,8 +36,8 @@ class Sharing:
 
 def sharing(splits: Sequence[Split], found: Allocation, by: tuple[str, ...]) -> Sharing:
     """Return how the costs of a span are shared: each of their rows as the whole of them is in a report."""
-    bound: dict[str, Any] = {}
-    tests = [f"{_condition(split, bound)}, {_bind(split.id, bound)}" for split in splits]
+    bound: dict[str, object] = {}
+    tests = [f"{_condition(split, bound)}, {bind(split.id, bound)}" for split in splits]
     weights: dict[str, dict[Keys, int]] = {split.id: {} for split in splits}
     for part in found.received:
         weights[part.split][part.keys] = part.cost
@@ -46,27 +46,21 @@ def sharing(splits: Sequence[Split], found: Allocation, by: tuple[str, ...]) -> 
     return Sharing(sql, bound, weights, by)
 
 
-def _bind(value: str, bound: dict[str, Any]) -> str:
-    key = f"s{len(bound)}"
-    bound[key] = value
-    return f"{{{key}:String}}"
-
-
-def _condition(split: Split, bound: dict[str, Any]) -> str:
+def _condition(split: Split, bound: dict[str, object]) -> str:
     parts = ["1"]
     for name, words in conditions_of(split.match).items():
-        text = expression(name, bound)
+        text = column(name, bound)
         tests = [_fits(text, word, bound) for word in words]
         parts.append(f"({' OR '.join(tests)})")
     return " AND ".join(parts)
 
 
-def _fits(text: str, word: str, bound: dict[str, Any]) -> str:
+def _fits(text: str, word: str, bound: dict[str, object]) -> str:
     """As the pricer and the reports compare: `*` stands for any letters, and never for a value that is not there."""
     if "*" not in word:
-        return f"{text} = {_bind(word, bound)}"
+        return f"{text} = {bind(word, bound)}"
     pattern = ".*".join(map(re.escape, word.split("*")))
-    return f"({text} != '' AND match({text}, {_bind(f'^(?s:{pattern})$', bound)}))"
+    return f"({text} != '' AND match({text}, {bind(f'^(?s:{pattern})$', bound)}))"
 
 
 def shared(table: pa.Table, splits: Any, sharing: Sharing) -> pa.Table:

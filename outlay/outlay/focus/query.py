@@ -4,7 +4,7 @@
 
 from outlay.focus.columns import Column, Version, columns
 from outlay_kit.spans import Span
-from outlay_reports.adapters.books import between
+from outlay_reports.range_sums import between
 
 SECONDS = {"hour": 3600, "day": 86_400}
 

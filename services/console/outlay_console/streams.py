@@ -14,7 +14,6 @@ from starlette.responses import Response, StreamingResponse
 from outlay_console import metrics
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.tail import Tail, TailEvent
-from outlay_console.domain.queries import Part
 from outlay_console.domain.view import View
 from outlay_console.pages.overview import spans
 from outlay_console.sessions import Session
@@ -22,6 +21,7 @@ from outlay_console.site import count
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.money import usd
+from outlay_reports.range_sums import Part
 
 _EVERY = 0.4
 """Seconds between looks at whether the books changed."""

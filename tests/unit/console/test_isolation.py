@@ -11,14 +11,14 @@ from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.queries import Part, Question
-from outlay_console.domain.spans import latest
+from outlay_console.domain.spans import latest, starts_of
 from outlay_console.domain.view import View
 from outlay_console.security import safe_path, same_origin
 from outlay_console.sessions import Sessions, read_secret
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import WarehouseSettings
+from outlay_reports.range_sums import Part, Query
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
@@ -27,10 +27,10 @@ QUESTIONS = {
     "totals": queries.totals([Part(SPAN, VIEW.filters), Part(SPAN.before)]),
     "breakdown": queries.breakdown(VIEW, SPAN, 10),
     "movers": queries.breakdown(VIEW, SPAN, 5, ("team", "sku")),
-    "series": queries.series(VIEW, SPAN, "day", ["a"]),
+    "series": queries.series(VIEW, SPAN, starts_of("day", SPAN, VIEW.zone), ["a"]),
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
-    **{name: Question(getattr(queries, name)) for name in
+    **{name: Query(getattr(queries, name)) for name in
        ("EVENT", "UNPRICED", "ALERTS", "ALERT", "WORDS", "OPPORTUNITIES", "STATUSES", "CONFLICTS", "LETTERS",
         "HEALTH", "NEWEST", "WRITTEN")},
 }  # fmt: skip
@@ -63,13 +63,13 @@ async def test_every_table_of_every_question_is_read_for_one_tenant(name: str) -
 @pytest.mark.parametrize(
     "question",
     [
-        Question("SELECT sum(cost) FROM costs_daily"),
-        Question("SELECT 1 FROM costs WHERE tenant = 'globex' AND {tenant:String} != ''"),
-        Question("SELECT 1 FROM costs WHERE tenant = {tenant:String}", {"tenant": "globex"}),
-        Question("SELECT 1 FROM costs WHERE tenant = {tenant:String} UNION ALL SELECT 2 FROM costs_daily"),
+        Query("SELECT sum(cost) FROM costs_daily"),
+        Query("SELECT 1 FROM costs WHERE tenant = 'globex' AND {tenant:String} != ''"),
+        Query("SELECT 1 FROM costs WHERE tenant = {tenant:String}", {"tenant": "globex"}),
+        Query("SELECT 1 FROM costs WHERE tenant = {tenant:String} UNION ALL SELECT 2 FROM costs_daily"),
     ],
 )
-async def test_a_question_that_leaves_the_tenant_open_is_not_asked(question: Question) -> None:
+async def test_a_question_that_leaves_the_tenant_open_is_not_asked(question: Query) -> None:
     asked = Asked()
     with pytest.raises(ValueError, match="tenant"):
         await TenantReader(asked, "acme").rows(question)

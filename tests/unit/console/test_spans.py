@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.spans import RANGES, bucket_for, latest, source_of, starts_of
+from outlay_console.domain.spans import RANGES, bucket_for, latest, starts_of
 from outlay_kit.spans import Span, cover, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
@@ -52,23 +52,6 @@ def test_a_day_in_berlin_has_25_hours_when_the_clocks_go_back() -> None:
     span = period_of(datetime(2026, 10, 25, 12, tzinfo=UTC), "day", berlin)
     assert span == Span(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
     assert span.length == timedelta(hours=25)
-
-
-@pytest.mark.parametrize(
-    ("bucket", "zone", "source"),
-    [
-        ("day", "UTC", "day"),
-        ("day", "Europe/Berlin", "hour"),
-        ("day", "Asia/Kolkata", "minute"),
-        ("hour", "Europe/Berlin", "hour"),
-        ("hour", "Asia/Kolkata", "minute"),
-        ("minute", "UTC", "minute"),
-        ("month", "America/New_York", "hour"),
-    ],
-)
-def test_the_coarsest_rollup_that_can_be_cut_at_the_zones_hours(bucket: str, zone: str, source: str) -> None:
-    tz = ZoneInfo(zone)
-    assert source_of(bucket, latest("30d", NOW, tz), tz) == source  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("period", ["hour", "day", "week", "month", "quarter", "year"])

@@ -10,10 +10,10 @@ import msgspec
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.queries import Part
 from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.spans import Span, floor_to
+from outlay_reports.range_sums import Part
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
 from outlay_schemas.events import Grain
 
@@ -125,7 +125,7 @@ class Books:
             return {}
         row = (await self._reader.rows(queries.totals(list(wanted.values()))))[0]
         return {
-            name: Total(row[f"cost_{n}"], row[f"events_{n}"], row[f"unpriced_{n}"])
+            name: Total(row[f"cost_{n}"], row[f"events_{n}"], row[f"unpriced_events_{n}"])
             for n, name in enumerate(wanted)
         }
 
@@ -147,13 +147,11 @@ class Books:
 
     async def series(self, view: View, span: Span, bucket: Bucket, top: list[str]) -> Series:
         """Return cost over time of the values in `top`, and of the rest together."""
-        rows = await self._reader.rows(queries.series(view, span, bucket, top))
         starts = starts_of(bucket, span, view.zone)
-        place = {int(start.timestamp()): n for n, start in enumerate(starts)}
+        rows = await self._reader.rows(queries.series(view, span, starts, top))
         costs = {name: [Decimal(0)] * len(starts) for name in [*top, queries.REST]}
         for r in rows:
-            if r["at"] in place:
-                costs[r["value"]][place[r["at"]]] += r["cost"]
+            costs[r["value"]][r["bucket"]] += r["cost"]
         names = [name for name in costs if name != queries.REST or any(costs[name])]
         return Series(bucket, starts, names, [costs[name] for name in names])
 

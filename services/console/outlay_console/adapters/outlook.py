@@ -12,13 +12,13 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from outlay_console.adapters.books import Books, Fresh, Total
-from outlay_console.domain.queries import Part
 from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.telemetry import get_logger
+from outlay_reports.range_sums import Part
 
 log = get_logger(__name__)
 T = TypeVar("T")

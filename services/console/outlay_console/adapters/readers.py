@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from outlay_console.domain.queries import SHARED, Question
+from outlay_console.domain.queries import SHARED
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.range_sums import Query
 
 T = TypeVar("T")
 _TENANT = "{tenant:String}"
@@ -73,9 +74,9 @@ class TenantReader:
         self._readers = readers
         self._tenant = tenant
 
-    async def rows(self, question: Question | str, **bound: object) -> list[dict[str, Any]]:
+    async def rows(self, question: Query | str, **bound: object) -> list[dict[str, Any]]:
         """Return the rows of a question. Raises Retryable; ValueError for one that leaves the tenant open."""
-        asked = Question(question, dict(bound)) if isinstance(question, str) else question
+        asked = Query(question, dict(bound)) if isinstance(question, str) else question
         if asked.sql.count("FROM costs") + asked.sql.count("FROM rollup_") > asked.sql.count(
             f"tenant = {_TENANT}"
         ):

@@ -5,7 +5,6 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span, ceil_to, midnight, next_first
-from outlay_schemas.events import Grain
 
 Bucket = Literal["minute", "hour", "day", "month"]
 """What one bar of a chart holds; days and months are the view's time zone's."""
@@ -39,18 +38,6 @@ def latest(name: str, now: datetime, zone: ZoneInfo) -> Span:
     past %= timedelta(hours=1)  # where a zone's hours begin is not where UTC's do
     end = ceil_to(now, 60) if length <= timedelta(hours=3) else ceil_to(now + past, 3600) - past
     return Span(end - length, end)
-
-
-def source_of(bucket: Bucket, span: Span, zone: ZoneInfo) -> Grain:
-    """Return the coarsest rollup that can be grouped into `bucket`s of `zone`, exactly."""
-    if bucket == "minute":
-        return "minute"
-    offsets = {(span.start + n * span.length / 12).astimezone(zone).utcoffset() for n in range(13)}
-    if any(offset and offset.total_seconds() % 3600 for offset in offsets):
-        return "minute"
-    if bucket == "hour" or offsets != {timedelta(0)}:
-        return "hour"
-    return "day"
 
 
 def starts_of(bucket: Bucket, span: Span, zone: ZoneInfo) -> list[datetime]:

@@ -8,11 +8,11 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import BudgetStatus, Total
-from outlay_console.domain.queries import Part
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
 from outlay_kit.spans import Span, ceil_to, floor_to, period_of
 from outlay_reports.money import share
+from outlay_reports.range_sums import Part
 from outlay_schemas.catalog.watch import Budget
 
 

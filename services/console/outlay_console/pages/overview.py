@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row
 from outlay_console.adapters.outlook import Ahead
-from outlay_console.domain.queries import Part
 from outlay_console.domain.view import View
 from outlay_console.pages.ask import Ask
 from outlay_console.pages.budgets import parts, planned, stated
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
 from outlay_kit.spans import Span, period_of
+from outlay_reports.range_sums import Part
 
 MOVING = ("team", "project", "sku")
 """Dimensions among which is looked for what changed most."""

@@ -1,0 +1,288 @@
+"""SQL that sums costs over ranges of time: the one way in which reports, alerts and pages read what was spent.
+
+    query = sums([Part(today, {"team": ("growth",), "tags.env": ("prod",)})], by=("sku",))
+    rows = warehouse.rows(query.sql, query.bound | {"tenant": "acme"})     # k0, cost_0, events_0, ...
+
+A range is read from as few rollup rows as add up to exactly it: days, hours at the days that it cuts, minutes at the
+hours that it cuts. What rollups do not keep (tags, attributes, source, ...) is read from the ledger. Users are read
+from the rollups, which name those that cost most and call the rest `(other)`; with `exact` they come from the ledger.
+
+Pure: it only writes text. Names and numbers of ours are pasted; whatever comes from outside (tenants, values, names of
+tags) is bound. The engine raises what `Warehouse.rows` raises.
+"""
+
+# ruff: noqa: S608 (what is pasted are names of our dimensions and tables, and numbers)
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import pairwise
+
+from outlay_kit.spans import Piece, Span, cover
+from outlay_schemas.dimensions import CELL, FREE, ROLLED
+from outlay_schemas.events import Grain
+
+Where = Mapping[str, Sequence[str]]
+"""Dimension, `tags.NAME` or `attributes.NAME` to the values that are in; an empty value is a missing one."""
+
+TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
+MEASURES = {
+    "cost": "ifNull(cost, toDecimal128(0, 12))",
+    "events": "1",
+    "unpriced_events": "toUInt64(unpriced)",
+}
+"""The measures of a rollup cell, each with what it is of an event in the view `costs`. Money is USD."""
+_START: dict[Grain, str] = {
+    "minute": "minute",
+    "hour": "toStartOfHour(minute)",
+    "day": "toStartOfDay(minute, 'UTC')",
+}
+_MANY = 8
+"""Ranges that are compared one by one; more are looked up in a sorted list."""
+
+
+@dataclass
+class Query:
+    """A statement and the values bound to it."""
+
+    sql: str
+    bound: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one sum is of: the windows that start in `span` (UTC), and the values of dimensions that are in."""
+
+    span: Span
+    where: Where = field(default_factory=dict)
+
+
+def needs_ledger(names: Iterable[str], exact: bool = False) -> bool:
+    """Tell whether only the ledger can answer for some dimensions; the rollups are far quicker."""
+    return any(name not in ROLLED and (exact or name != "user") for name in names)
+
+
+def sums(
+    parts: Sequence[Part],
+    by: Sequence[str] = (),
+    *,
+    measures: Sequence[str] = tuple(MEASURES),
+    usage: bool = False,
+    meters: Sequence[str] = (),
+    bounds: Sequence[datetime] = (),
+    tenants: Sequence[str] | None = None,
+    exact: bool = False,
+    keep: Query | None = None,
+) -> Query:
+    """Ask for the sums of some parts in one go, by combinations of `by`, and by the buckets that `bounds` cut.
+
+    Columns: `bucket` (from 0; only with `bounds`, which must tile the only part), `k0`, `k1`, ... (the values of `by`
+    as text), and for part n `cost_n`, `events_n`, ... in the order of `measures`; `usage` adds the map `usage` of all
+    meters, `meters` the quantities `used0`, `used1`, ... of some.
+
+    `tenants`: of these, none: all. None: the statement takes `{tenant:String}`, which the caller binds.
+    `keep`: only combinations of `by` that this query answers with its columns `k0`, `k1`, ....
+    """
+    names = {*by, *(name for part in parts for name in part.where)}
+    source = _Source(
+        names, needs_ledger(names, exact), {}, (*measures, *(("usage",) if usage or meters else ()))
+    )
+    keys = [f"k{n}" for n in range(len(by))]
+    inner = [f"toString({source.column(name)}) AS {key}" for key, name in zip(keys, by, strict=True)]
+    groups = (["bucket"] if bounds else []) + keys
+    if bounds:
+        inner.insert(0, f"{_bucket(source.time, bounds)} AS bucket")
+    more = ""
+    if keep is not None:
+        source.bound |= keep.bound
+        kept = ", ".join(f"toString({source.column(name)})" for name in by)
+        more = f" AND ({kept}) IN (SELECT {', '.join(keys)} FROM ({keep.sql}))"
+    selects = []
+    for grain, ranges in _pieces(parts, bounds, source.ledger).items():
+        sums_ = [
+            text
+            for n, part in enumerate(parts)
+            for text in source.sums(n, measures, part.where, ranges[n], alone=len(parts) == 1)
+        ]
+        maps = ["sumMap(usage) AS usage"] if usage else []
+        maps += [f"sum(usage[{bind(meter, source.bound)}]) AS used{n}" for n, meter in enumerate(meters)]
+        times = source.within([low_high for some in ranges for low_high in some])
+        alone = conditions(parts[0].where, source.bound) if len(parts) == 1 else ""
+        selects.append(
+            f"SELECT {', '.join([*inner, *sums_, *maps])} FROM {source.rows(grain)}"
+            f" WHERE {source.whose(tenants)} AND {times}{alone}{more}{_group(groups)}"
+        )
+    if len(selects) == 1:
+        return Query(selects[0], source.bound)
+    outer = [f"sum({m}_{n}) AS {m}_{n}" for n in range(len(parts)) for m in measures]
+    outer += ["sumMap(usage) AS usage"] if usage else []
+    outer += [f"sum(used{n}) AS used{n}" for n in range(len(meters))]
+    union = " UNION ALL ".join(f"({select})" for select in selects)
+    return Query(f"SELECT {', '.join([*groups, *outer])} FROM ({union}){_group(groups)}", source.bound)
+
+
+def windows(
+    grain: Grain,
+    span: Span,
+    by: Sequence[str] = (),
+    where: Where | None = None,
+    *,
+    measures: Sequence[str] = tuple(MEASURES),
+    exact: bool = False,
+) -> Query:
+    """Ask for the windows of one grain that start in `span`: `time`, `k0`, `k1`, ..., and the measures, unsummed.
+
+    From the ledger, where that is needed, there is a row for each event. Takes `{tenant:String}`.
+    """
+    where = where or {}
+    source = _Source({*by, *where}, needs_ledger((*by, *where), exact), {}, tuple(measures))
+    columns = [f"toString({source.column(name)}) AS k{n}" for n, name in enumerate(by)]
+    columns += [f"{source.measure(name)} AS {name}" for name in measures if source.ledger]
+    columns += [name for name in measures if not source.ledger]
+    time = _START[grain] if source.ledger else "window"
+    return Query(
+        f"SELECT {', '.join([f'{time} AS time', *columns])} FROM {source.rows(grain)}"
+        f" WHERE {source.whose(None)} AND {source.within([_seconds(span)])}{conditions(where, source.bound)}",
+        source.bound,
+    )
+
+
+def column(name: str, bound: dict[str, object]) -> str:
+    """Return the SQL of a dimension of a ledger row or a rollup cell; the name of a tag is bound."""
+    for prefix in FREE:
+        if name.startswith(prefix):
+            return f"{prefix[:-1]}[{bind(name.removeprefix(prefix), bound)}]"
+    return f"`{name}`"
+
+
+def conditions(where: Where, bound: dict[str, object]) -> str:
+    """Return the SQL of conditions on dimensions, beginning with AND where there is one; the values are bound."""
+    return "".join(
+        f" AND {column(name, bound)} IN {bind(list(values), bound)}"
+        for name, values in where.items()
+        if values
+    )
+
+
+def bind(value: str | list[str], bound: dict[str, object]) -> str:
+    """Bind a value, and return how the statement names it: by its content, so that statements can be put together."""
+    key = f"b{sha256(repr(value).encode()).hexdigest()[:16]}"
+    bound[key] = value
+    return f"{{{key}:{'String' if isinstance(value, str) else 'Array(String)'}}}"
+
+
+def between(column: str, span: Span) -> str:
+    """Return the SQL of a range of time."""
+    return _between(column, *_seconds(span))
+
+
+def _between(column: str, low: int, high: int) -> str:
+    return f"({column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC'))"
+
+
+@dataclass
+class _Source:
+    """What is read, the ledger or rollups, and what its columns are called there."""
+
+    names: set[str]
+    ledger: bool
+    bound: dict[str, object]
+    measures: tuple[str, ...]
+
+    @property
+    def time(self) -> str:
+        return "minute" if self.ledger else "window"
+
+    def rows(self, grain: Grain) -> str:
+        """What to read: of the groups of a rollup only what is asked for; its view takes half as long again."""
+        if self.ledger:
+            return "costs"
+        cells = [f"groups.{name} AS {self.column(name)}" for name in CELL if name in self.names]
+        cells += [f"groups.{name} AS {name}" for name in self.measures]
+        return f"{TABLES[grain]} FINAL ARRAY JOIN {', '.join(cells)}"
+
+    def column(self, name: str) -> str:
+        return column(name, self.bound)
+
+    def measure(self, name: str) -> str:
+        """Return the SQL of a measure of one row."""
+        return MEASURES.get(name, name) if self.ledger else name
+
+    def whose(self, tenants: Sequence[str] | None) -> str:
+        if tenants is None:
+            return "tenant = {tenant:String}"
+        return f"tenant IN {bind(list(tenants), self.bound)}" if tenants else "1"
+
+    def within(self, ranges: Sequence[tuple[int, int]]) -> str:
+        """Return that a row's window starts in one of some ranges, in Unix seconds."""
+        merged = _merged(ranges)
+        if not merged:
+            return "0"
+        each = [_between(self.time, low, high) for low, high in merged]
+        if len(each) <= _MANY:
+            return f"({' OR '.join(each)})"
+        edges = ", ".join(f"{low}, {high}" for low, high in merged)
+        at = _place(self.time, f"[{edges}]::Array(UInt32)")
+        return f"({_between(self.time, merged[0][0], merged[-1][1])} AND {at} % 2 = 1)"
+
+    def sums(
+        self, n: int, measures: Sequence[str], where: Where, ranges: Sequence[tuple[int, int]], *, alone: bool
+    ) -> list[str]:
+        if alone:
+            return [f"sum({self.measure(name)}) AS {name}_{n}" for name in measures]
+        condition = f"{self.within(ranges)}{conditions(where, self.bound)}"
+        return [f"sumIf({self.measure(name)}, {condition}) AS {name}_{n}" for name in measures]
+
+
+def _pieces(
+    parts: Sequence[Part], bounds: Sequence[datetime], ledger: bool
+) -> dict[Grain, list[list[tuple[int, int]]]]:
+    """Return by grain, and by part, the ranges that are read: no bucket is cut by a window."""
+    found: dict[Grain, list[list[tuple[int, int]]]] = {}
+    for n, part in enumerate(parts):
+        cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
+        for low, high in pairwise(cuts):
+            piece = Span(_minute(low), _minute(high))
+            for one in [Piece("minute", piece)] if ledger else cover(piece):
+                found.setdefault(one.grain, [[] for _ in parts])[n].append(_seconds(one.span))
+    return found or {"minute": [[] for _ in parts]}
+
+
+def _bucket(column: str, bounds: Sequence[datetime]) -> str:
+    """Return the SQL of which bucket a window is in, from 0."""
+    starts = [int(at.timestamp()) for at in bounds]
+    steps = {after - before for before, after in pairwise(starts)}
+    if len(steps) <= 1:
+        step = steps.pop() if steps else 1 << 31
+        return f"intDiv(toUnixTimestamp({column}) - {starts[0]}, {step})"
+    edges = ", ".join(map(str, starts))
+    return f"toUInt32({_place(column, f'[{edges}]::Array(UInt32)')} - 1)"
+
+
+def _place(column: str, edges: str) -> str:
+    """Return the SQL of the place, from 1, of the last edge that is not after a window."""
+    return f"indexOf({edges}, roundDown(toUInt32(toUnixTimestamp({column})), {edges}))"
+
+
+def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(high, merged[-1][1])
+        elif low < high:
+            merged.append((low, high))
+    return merged
+
+
+def _minute(at: datetime) -> datetime:
+    """Windows are whole minutes: the first that starts at `at` or later."""
+    return datetime.fromtimestamp(-(-int(at.timestamp()) // 60) * 60, UTC)
+
+
+def _seconds(span: Span) -> tuple[int, int]:
+    return int(span.start.timestamp()), int(span.end.timestamp())
+
+
+def _group(names: Sequence[str]) -> str:
+    return f" GROUP BY {', '.join(names)}" if names else ""
