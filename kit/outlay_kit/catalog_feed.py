@@ -6,11 +6,10 @@ from typing import Generic, TypeVar
 
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import Record, read_compacted
+from outlay_kit.offsets import Offsets
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import CATALOG
-
-from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
 
 log = get_logger(__name__)
 C = TypeVar("C")
@@ -100,11 +99,9 @@ class CatalogFeed(Generic[C]):
 
 
 def _end_of(settings: KafkaSettings) -> int:
-    """Return the offset that the next record of the topic will have. Raises KafkaError."""
-    consumer = KafkaConsumer(**settings.client_options(), enable_auto_commit=False, metrics_enabled=False)
+    """Return the offset that the next record of the topic will have. Raises Retryable."""
+    offsets = Offsets(settings)
     try:
-        partition = TopicPartition(CATALOG.name, 0)
-        end: int = consumer.end_offsets([partition], timeout_ms=10_000)[partition]
-        return end
+        return offsets.ends(CATALOG.name)[0]
     finally:
-        consumer.close(autocommit=False)
+        offsets.close()

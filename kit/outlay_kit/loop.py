@@ -8,7 +8,6 @@ it was given are durable; those after that stay uncommitted, and it is called, w
 none is open.
 """
 
-import random
 import signal
 import threading
 from collections import deque
@@ -19,9 +18,8 @@ from typing import TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from outlay_kit.backoff import Backoff
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock
-from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
 from outlay_kit.health import Health
 from outlay_kit.kafka import Batch, Committable, Partition, Record, RecordSource
@@ -32,7 +30,6 @@ T = TypeVar("T")
 
 BATCHES = Counter("outlay_batches_total", "Batches handled and committed")
 RECORDS = Counter("outlay_records_total", "Kafka records handled")
-RETRIES = Counter("outlay_retries_total", "Times the loop backed off because the world was away")
 HANDLE_SECONDS = Histogram("outlay_handle_seconds", "Seconds to make a batch durable, retries not counted")
 LAG = Gauge("outlay_lag_records", "Records of the owned partitions still to be read, when last asked")
 
@@ -188,20 +185,11 @@ class Loop:
 def persist(
     action: Callable[[], T], clock: Clock, health: Health, stop: Stop, backoff: Backoff = _BACKOFF
 ) -> T:
-    """Do `action`, backing off while the world is away. Waiting for the world is not a stall.
+    """Repeat `action` while it raises Retryable. Waiting for a dependency is not a stall.
 
     Raises Stopped if asked to end while waiting.
     """
-    attempt = 0
-    while True:
-        try:
-            return action()
-        except Retryable as error:
-            seconds = backoff.seconds(attempt, error.retry_after, random.random())  # noqa: S311 (jitter)
-            attempt += 1
-            RETRIES.inc()
-            log.warning("the world is away; trying again", error=str(error), attempt=attempt, seconds=seconds)
-            _wait(seconds, clock, health, stop)
+    return retry(action, clock, backoff, sleep=lambda seconds: _wait(seconds, clock, health, stop), log=log)
 
 
 def _wait(seconds: float, clock: Clock, health: Health, stop: Stop) -> None:

@@ -1,7 +1,7 @@
 """How far topics and groups are, and what topics hold, asked by a client that is a member of no group."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Record
@@ -9,18 +9,36 @@ from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import USAGE_EVENTS, usage_topics
 
 from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
-from kafka.errors import KafkaError  # isort: skip
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError  # isort: skip
 
 Places = Mapping[int, int]
 """An offset for each partition of a topic."""
 
 _TIMEOUT_MS = 10_000
+_POLL_MS = 500
+_PATIENCE_POLLS = 60
 _OPTIONS: dict[str, object] = {
     "enable_auto_commit": False,
     "metrics_enabled": False,
     "allow_auto_create_topics": False,
     "max_partition_fetch_bytes": 16 * 2**20,
 }
+
+
+class Positions(Protocol):
+    """Where topics end and how far groups are. Every method raises Retryable if Kafka is away."""
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of the topics that this client may see."""
+        ...
+
+    def ends(self, topic: str) -> Places:
+        """Return the offset that the next record will have."""
+        ...
+
+    def committed(self, group: str, topic: str) -> Places:
+        """Return the offset that `group` reads next: the oldest where it committed none yet."""
+        ...
 
 
 class Offsets:
@@ -57,7 +75,10 @@ class Offsets:
         return {p: max(starts[p], offset or 0) for p, offset in found.items()}
 
     def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
-        """Feed every record from `low` up to, not including, `high` to `on_record`."""
+        """Feed every record from `low` up to, not including, `high` to `on_record`.
+
+        Raises Retryable also if nothing comes for `_PATIENCE_POLLS` polls: a broker that left says nothing.
+        """
         left = {TopicPartition(topic, p): end for p, end in high.items() if low[p] < end}
         if not left:
             return
@@ -66,8 +87,13 @@ class Offsets:
             client.assign(list(left))
             for partition in left:
                 client.seek(partition, low[partition.partition])
+            silent = 0
             while left:
-                for partition, records in client.poll(timeout_ms=500).items():
+                answer = client.poll(timeout_ms=_POLL_MS)
+                silent = 0 if answer else silent + 1
+                if silent > _PATIENCE_POLLS:
+                    raise KafkaTimeoutError(f"{topic} could not be read to its end")
+                for partition, records in answer.items():
                     for r in records:
                         if partition in left and r.offset < left[partition]:
                             on_record(
@@ -89,6 +115,8 @@ class Offsets:
             partitions = [
                 TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()
             ]
+            if not partitions:
+                raise UnknownTopicOrPartitionError(f"{topic} does not exist yet")
             found = getattr(client, method)(partitions, timeout_ms=_TIMEOUT_MS)
         except KafkaError as error:
             raise self._away(group, error) from error
@@ -108,7 +136,16 @@ class Offsets:
         client = self._clients.pop(group, None)
         if client is not None:
             client.close(autocommit=False)
-        return Retryable(f"Kafka does not tell how far it is: {error}")
+        return Retryable(f"Kafka did not answer: {error}")
+
+
+def read_whole(settings: KafkaSettings, topic: str, on_record: Callable[[Record], None]) -> None:
+    """Feed every record that `topic` holds now to `on_record`. Raises Retryable, also if there is no such topic."""
+    offsets = Offsets(settings)
+    try:
+        offsets.read(topic, offsets.starts(topic), offsets.ends(topic), on_record)
+    finally:
+        offsets.close()
 
 
 def behind(at: Places, end: Places) -> int:

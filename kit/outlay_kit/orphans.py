@@ -9,14 +9,13 @@ process ends itself: its successor joins anew, and the group shares all partitio
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from prometheus_client import Gauge
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
-from outlay_kit.offsets import Places
+from outlay_kit.offsets import Positions
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -29,18 +28,6 @@ WAITED = Gauge(
     "outlay_unattended_seconds",
     "Seconds since anybody of the group took a step in the partition that waits longest",
 )
-
-
-class Positions(Protocol):
-    """Where topics end and groups are: `outlay_kit.offsets.Offsets`."""
-
-    def ends(self, topic: str) -> Places:
-        """Return the offset that the next record will have. Raises Retryable."""
-        ...
-
-    def committed(self, group: str, topic: str) -> Places:
-        """Return the offset that `group` reads next. Raises Retryable."""
-        ...
 
 
 class Orphans:

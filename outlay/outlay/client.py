@@ -8,12 +8,15 @@ from threading import Semaphore, Thread
 import httpx
 import msgspec
 
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.errors import Retryable
 
 NDJSON = "application/x-ndjson"
 BATCH_EVENTS = 500
 LINGER_SECONDS = 1.0
 """So long an event waits, at most, for others to be sent with."""
+_BACKOFF = Backoff(most=5.0)
 
 
 class SendError(Exception):
@@ -80,24 +83,22 @@ class IngestClient:
             into.refused.append(refused)
 
     def _post(self, body: bytes) -> _Answer:
-        deadline = self._clock.monotonic() + self._patience
-        pause = 0.2
-        while True:
-            try:
-                response = self._http.post("/v1/events", content=body)
-            except httpx.TransportError as error:
-                wait, problem = pause, f"no answer: {error}"
-            else:
-                if response.status_code not in (429, 500, 502, 503, 504):
-                    return _read(response)
-                wait = float(response.headers.get("Retry-After", pause))
-                problem = f"{response.status_code} {response.text[:200]}"
-            if self._clock.monotonic() + wait > deadline:
-                raise SendError(
-                    f"ingest at {self._http.base_url} stayed away ({problem}); see: outlay status"
-                )
-            self._clock.sleep(wait)
-            pause = min(pause * 2, 5.0)
+        try:
+            return retry(lambda: self._post_once(body), self._clock, _BACKOFF, patience=self._patience)
+        except Retryable as error:
+            raise SendError(
+                f"ingest at {self._http.base_url} is unavailable ({error}); see: outlay status"
+            ) from error
+
+    def _post_once(self, body: bytes) -> _Answer:
+        try:
+            response = self._http.post("/v1/events", content=body)
+        except httpx.TransportError as error:
+            raise Retryable(f"no answer: {error}") from error
+        if response.status_code in (429, 500, 502, 503, 504):
+            asked = float(response.headers.get("Retry-After", 0))
+            raise Retryable(f"{response.status_code} {response.text[:200]}", asked)
+        return _read(response)
 
 
 def _read(response: httpx.Response) -> _Answer:

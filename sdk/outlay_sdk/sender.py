@@ -128,18 +128,18 @@ class Sender:
 
     def _send(self, transport: Transport, lines: list[bytes]) -> None:
         """Send a batch, the same bytes again and again, until it is taken, refused, or there is no time left."""
-        pause = 0.2
+        attempt = 0
         while lines:
             try:
                 refused = transport.send(lines)
             except Unavailable as error:
                 self._say(f"waiting for ingest: {error}")
-                wait = max(error.retry_after, pause * random.uniform(0.5, 1.5))  # noqa: S311 (spreads the retries)
+                wait = backoff(attempt, error.retry_after, random.random())  # noqa: S311 (jitter)
                 if self._late(wait):
                     self.lost("ingest stayed away", len(lines))
                     return
                 self._pause(wait)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                attempt += 1
                 continue
             except Rejected as error:
                 self.stats.refused += len(lines)
@@ -166,3 +166,9 @@ class Sender:
         if now - self._said_at >= _SAID_EVERY or not self._said_at:
             self._said_at = now
             log.warning("outlay: %s", text)
+
+
+def backoff(attempt: int, asked: float, jitter: float) -> float:
+    """Return the seconds to wait after failed attempt `attempt`, from 0: as `outlay_kit.backoff` does."""
+    wait = min(_LONGEST_PAUSE, 0.2 * 2.0 ** min(attempt, 30))
+    return max(asked, wait * (0.5 + jitter / 2))

@@ -30,7 +30,7 @@ class Watch:
             id=pipeline.tenant, name="B", tenant=pipeline.tenant, amount=round(cost / 2, 2), period="year"
         )
         kafka = pipeline.stores.kafka
-        catalog = newest(kafka, SystemClock())
+        catalog = newest(kafka)
         assert catalog is not None
         publish(kafka, catalog.model_copy(update={"budgets": (budget,), "rules": ()}), SystemClock())
 

@@ -3,7 +3,6 @@
 from msgspec import Struct
 
 from outlay.catalog.publish import newest
-from outlay_kit.clock import SystemClock
 from outlay_kit.settings import KafkaSettings
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.again import differs, usage_of
@@ -45,4 +44,4 @@ def _catalog(revision: int, ledger: Ledger, kafka: KafkaSettings) -> Catalog:
     body = ledger.catalog(revision)
     if body is not None:
         return decode_catalog(body)
-    return newest(kafka, SystemClock()) or Catalog.model_validate({"revision": 0, "created_at": 0})
+    return newest(kafka) or Catalog.model_validate({"revision": 0, "created_at": 0})

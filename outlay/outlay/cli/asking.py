@@ -119,10 +119,9 @@ def splits_of(question: "Question") -> "list[Split]":
     """Return the splits of the catalog in force that hold at the start of a question's span. Raises Retryable."""
     from outlay.catalog.publish import newest
     from outlay.local import stores
-    from outlay_kit.clock import SystemClock
     from outlay_reports.allocation import active
 
-    catalog = newest(stores()[0], SystemClock())
+    catalog = newest(stores()[0])
     return active(catalog.splits if catalog else (), question.span.start)
 
 

@@ -221,7 +221,7 @@ def publish(
     )  # what cannot be compiled would leave the pricers with what they have
     kafka, _ = stores()
     with working("publishing"):
-        known = newest(kafka, clock)
+        known = newest(kafka)
         revision = put(kafka, content, clock)
     same = known is not None and known.revision == revision
     if as_json:

@@ -54,11 +54,10 @@ def read_published() -> "Catalog":
     """Return the catalog in force. Raises CommandError if there is none, and Retryable where Kafka is away."""
     from outlay.catalog.publish import newest
     from outlay.local import stores
-    from outlay_kit.clock import SystemClock
 
     kafka, _ = stores()
     with working("reading the catalog in force"):
-        content = newest(kafka, SystemClock())
+        content = newest(kafka)
     if content is None:
         raise CommandError("no catalog was published yet", "publish one: outlay catalog publish")
     return content

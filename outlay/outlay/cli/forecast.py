@@ -213,7 +213,6 @@ def _summary(
 ) -> None:
     from outlay.catalog.publish import newest
     from outlay.local import stores
-    from outlay_kit.clock import SystemClock
     from outlay_reports.forecast.history import land
     from outlay_reports.forecast.summary import budget_sheet, landing_sheet
     from outlay_reports.forecast.whatif import factors
@@ -227,7 +226,7 @@ def _summary(
         as_json,
         None,
     )
-    catalog = newest(stores()[0], SystemClock())
+    catalog = newest(stores()[0])
     tenants = question.tenants or tuple(books.tenants())
     budgets = () if catalog is None else catalog.budgets
     sheet = budget_sheet(books, budgets, tenants, now)

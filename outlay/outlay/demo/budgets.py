@@ -24,7 +24,7 @@ def demo_budgets() -> tuple[Budget, ...]:
 
 def publish_budgets(kafka: KafkaSettings, clock: Clock) -> Sequence[Budget]:
     """See to it that the catalog in force has them; return them. Raises Retryable."""
-    catalog = newest(kafka, clock) or load_default()
+    catalog = newest(kafka) or load_default()
     ours = demo_budgets()
     names = {budget.id for budget in ours}
     others = tuple(budget for budget in catalog.budgets if budget.id not in names)

@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock
-from outlay_kit.errors import Refused, Retryable
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import KafkaSettings, WarehouseSettings
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas import topics
+
+_BACKOFF = Backoff(most=1.0)
 
 
 def prepare(
@@ -38,14 +40,5 @@ def prepare(
     deadline = clock.monotonic() + patience
     for name, step in steps:
         told(name)
-        while True:
-            try:
-                step()
-                break
-            except Refused:
-                raise
-            except Retryable:
-                if clock.monotonic() > deadline:
-                    raise
-                clock.sleep(1.0)
+        retry(step, clock, _BACKOFF, patience=deadline - clock.monotonic())
     return warnings

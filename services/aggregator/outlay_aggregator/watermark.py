@@ -9,33 +9,16 @@ Found from offsets alone, so that it holds whatever the services are made of, an
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.offsets import Places, behind
+from outlay_kit.offsets import Places, Positions, behind
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
 log = get_logger(__name__)
-
-
-class Positions(Protocol):
-    """Where topics end and groups are: `outlay_kit.offsets.Offsets`."""
-
-    def topics(self) -> Sequence[str]:
-        """Return the names of all topics. Raises Retryable."""
-        ...
-
-    def ends(self, topic: str) -> Places:
-        """Return the offset that the next record will have. Raises Retryable."""
-        ...
-
-    def committed(self, group: str, topic: str) -> Places:
-        """Return the offset that `group` reads next. Raises Retryable."""
-        ...
 
 
 class Watermark:

@@ -18,9 +18,9 @@ from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.bus import RecordSink
 from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
@@ -34,26 +34,24 @@ log = get_logger(__name__)
 
 def connect(settings: Settings, clock: Clock) -> RecordSink:
     """Return a producer that knows where the topics are, so that no request waits for that."""
-    while True:
-        try:
-            deliver_ms = int(settings.deliver_seconds * 1000)
-            sink = KafkaSink(
-                settings.kafka,
-                delivery_timeout_ms=deliver_ms,
-                request_timeout_ms=deliver_ms // 2,
-                # kafka-python 3.0.12 with idempotence never settles anything again once a batch has expired;
-                # an event that is there twice counts once.
-                enable_idempotence=False,
-                linger_ms=0,  # the writer lingers
-                reconnect_backoff_max_ms=1000,
-                max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
-            )
-            sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
-        except Retryable as error:
-            log.warning("waiting for Kafka", error=str(error))
-            clock.sleep(1.0)
-        else:
-            return sink
+    deliver_ms = int(settings.deliver_seconds * 1000)
+
+    def attempt() -> RecordSink:
+        sink = KafkaSink(
+            settings.kafka,
+            delivery_timeout_ms=deliver_ms,
+            request_timeout_ms=deliver_ms // 2,
+            # kafka-python 3.0.12 with idempotence never settles anything again once a batch has expired;
+            # an event that is there twice counts once.
+            enable_idempotence=False,
+            linger_ms=0,  # the writer lingers
+            reconnect_backoff_max_ms=1000,
+            max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
+        )
+        sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
+        return sink
+
+    return retry(attempt, clock, Backoff(most=1.0), log=log)
 
 
 def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:

@@ -1,6 +1,7 @@
 """How Faust is set up, and how a value is made durable through its producer."""
 
 import asyncio
+import random
 import ssl
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from aiokafka.errors import (  # type: ignore[import-untyped]
 )
 from faust.exceptions import ProducerSendError
 
+from outlay_kit.backoff import Backoff
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
@@ -22,6 +24,7 @@ from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
 
 log = get_logger(__name__)
 
+_BACKOFF = Backoff(most=5.0)
 _AWAY = (KafkaConnectionError, KafkaTimeoutError)
 
 
@@ -79,10 +82,11 @@ async def send(app: faust.App, topic: str, value: bytes, headers: Sequence[tuple
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
             if not is_temporary(cause):
                 raise
+            seconds = _BACKOFF.seconds(attempt, None, random.random())  # noqa: S311 (jitter)
             attempt += 1
             metrics.RETRIES.inc()
             log.warning("Kafka does not take results now; trying again", error=repr(cause), attempt=attempt)
-            await asyncio.sleep(min(5.0, 0.1 * 2 ** min(attempt, 10)))
+            await asyncio.sleep(seconds)
         else:
             return
 

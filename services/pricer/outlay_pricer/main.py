@@ -10,9 +10,9 @@ from functools import partial
 
 import faust
 
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.offsets import Offsets
@@ -23,7 +23,6 @@ from outlay_kit.tracing import start
 from outlay_pricer import bus, metrics, shell
 from outlay_pricer.deliveries import Output
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.progress import GroupProgress
 from outlay_pricer.records import Place, Tenancy, price_record
 from outlay_pricer.settings import Settings
 from outlay_pricer.traced import traced
@@ -31,9 +30,10 @@ from outlay_pricer.watchdog import Watchdog
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.cloudevents import Headers
 from outlay_schemas.events import encoder
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS, usage_topics
 
 log = get_logger(__name__)
+_BACKOFF = Backoff(most=1.0)
 _STOP_SECONDS = 10.0
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
-    Watchdog(GroupProgress(settings.kafka, settings.group, list(topics)), topics, health, shell.end).start()
+    Watchdog(Offsets(settings.kafka), settings.group, topics, health, shell.end).start()
     _look_for_orphans(settings, list(topics), clock, health)
     end_when_stalled(health)
     app = bus.faust_app(settings)
@@ -75,15 +75,11 @@ def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
 
 def _topics(settings: Settings, clock: Clock) -> dict[str, str]:
     """Return the topics to read, each with the one tenant whose it is ("": all tenants')."""
-    progress = GroupProgress(settings.kafka, settings.group, [])
-    while True:
-        try:
-            return progress.topics()
-        except Retryable as error:
-            log.warning("waiting for Kafka", error=str(error))
-            clock.sleep(1.0)
-        finally:
-            progress.close()
+    offsets = Offsets(settings.kafka)
+    try:
+        return retry(lambda: usage_topics(offsets.topics()), clock, _BACKOFF, log=log)
+    finally:
+        offsets.close()
 
 
 def _tenancy(settings: Settings, tenant: str) -> Tenancy:
@@ -121,18 +117,15 @@ def _tell(catalog: CompiledCatalog) -> None:
 
 def _wait_for_kafka(settings: Settings, clock: Clock) -> None:
     """Return when Kafka answers and the topics are there, so that Faust never meets their absence."""
-    while True:
+
+    def connect() -> None:
+        sink = KafkaSink(settings.kafka)
         try:
-            sink = KafkaSink(settings.kafka)
-            try:
-                sink.require([USAGE_EVENTS.name, COST_EVENTS.name, DEAD_LETTER.name])
-            finally:
-                sink.close()
-        except Retryable as error:
-            log.warning("waiting for Kafka", error=str(error))
-            clock.sleep(1.0)
-        else:
-            return
+            sink.require([USAGE_EVENTS.name, COST_EVENTS.name, DEAD_LETTER.name])
+        finally:
+            sink.close()
+
+    retry(connect, clock, _BACKOFF, log=log)
 
 
 def _follow_readiness(app: faust.App, health: Health) -> None:

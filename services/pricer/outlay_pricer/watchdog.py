@@ -4,31 +4,20 @@ A thread asks Kafka, by a client of its own, how far the group has committed and
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
+from outlay_kit.offsets import Positions, behind
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
+from outlay_schemas.topics import usage_topics
 
 log = get_logger(__name__)
 
 
 class TopicsAppearedError(Exception):
     """There is a topic that is not read: only a new process takes it up."""
-
-
-class Progress(Protocol):
-    """How far a group is."""
-
-    def ask(self) -> tuple[int, int]:
-        """Return the sum of the committed offsets, and the records not committed. Raises Retryable."""
-        ...
-
-    def topics(self) -> Mapping[str, str]:
-        """Return the topics of usage that there are. Raises Retryable."""
-        ...
 
 
 class Watchdog:
@@ -40,14 +29,15 @@ class Watchdog:
 
     def __init__(
         self,
-        progress: Progress,
+        positions: Positions,
+        group: str,
         topics: Iterable[str],
         health: Health,
         end: Callable[[BaseException], object],
     ) -> None:
         """`topics`: those that are read. `end`: ends the process."""
-        self._progress = progress
-        self._topics = set(topics)
+        self._positions, self._group = positions, group
+        self._topics = sorted(topics)
         self._end = end
         self._health = health
         self._committed = -1
@@ -57,8 +47,8 @@ class Watchdog:
     def look(self) -> None:
         """Look once. Kafka being away is no stall."""
         try:
-            committed, self._lag = self._progress.ask()
-            fresh = set(self._progress.topics()) - self._topics
+            committed = self._ask()
+            fresh = set(usage_topics(self._positions.topics())) - set(self._topics)
         except Retryable as error:
             log.warning("the watchdog cannot ask Kafka now", error=str(error))
             self._health.progress()
@@ -69,6 +59,12 @@ class Watchdog:
         if committed != self._committed or not self._lag:
             self._committed = committed
             self._health.progress()
+
+    def _ask(self) -> int:
+        """Set the lag of the group and return the sum of its committed offsets. Raises Retryable."""
+        committed = {topic: self._positions.committed(self._group, topic) for topic in self._topics}
+        self._lag = sum(behind(at, self._positions.ends(topic)) for topic, at in committed.items())
+        return sum(sum(at.values()) for at in committed.values())
 
     def start(self, every: float = 5.0) -> None:
         """Look every few seconds, in a daemon thread."""

@@ -41,7 +41,7 @@ class AlerterProcess(Service):
         self.kafka, self.warehouse = kafka, Warehouse(house)
         self.tenant = f"a-{uuid.uuid4().hex[:8]}"
         self.version = 0
-        catalog = newest(kafka, SystemClock())
+        catalog = newest(kafka)
         assert catalog is not None
         budget = Budget(id=self.tenant, name="B", tenant=self.tenant, amount=Decimal(10))
         publish(kafka, catalog.model_copy(update={"budgets": (budget,), "rules": ()}), SystemClock())
@@ -137,7 +137,7 @@ def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
         alerter.spend("4")  # of 10
         alerter.start()
-        catalog = newest(kafka, SystemClock())
+        catalog = newest(kafka)
         assert catalog is not None
         smaller = Budget(
             id=f"{alerter.tenant}-2",

@@ -16,9 +16,9 @@ import pytest
 from tests.processes import until
 
 from outlay_kit.kafka import KafkaSink, deliver
+from outlay_kit.offsets import Offsets
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.topics import create_topics
-from outlay_pricer.progress import GroupProgress
 from outlay_schemas.topics import Topic
 
 pytestmark = pytest.mark.stack
@@ -34,7 +34,7 @@ class Run:
         sink = KafkaSink(kafka)
         deliver(sink, name, [b"first", b"second"])
         sink.close()
-        self._progress = GroupProgress(kafka, name, [name])
+        self._name, self._offsets = name, Offsets(kafka)
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, str(WORKER), behaviour, name, name],
@@ -44,10 +44,10 @@ class Run:
             )
 
     def committed(self) -> int:
-        return self._progress.ask()[0]
+        return sum(self._offsets.committed(self._name, self._name).values())
 
     def close(self) -> None:
-        self._progress.close()
+        self._offsets.close()
         self.process.kill()
         self.process.wait(timeout=10)
 

@@ -15,8 +15,8 @@ from outlay.catalog.publish import newest, publish
 from outlay_kit.catalog_feed import KEY
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
+from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
-from outlay_pricer.progress import GroupProgress
 from outlay_schemas.catalog import encode_catalog
 from outlay_schemas.events import CostEvent, DeadLetter, cost_event_decoder, dead_letter_decoder
 from outlay_schemas.topics import CATALOG, COST_EVENTS, DEAD_LETTER, MAX_RECORD_BYTES, USAGE_EVENTS
@@ -53,11 +53,7 @@ class Pricer(Service):
         sink.close()
 
     def lag(self) -> int:
-        progress = GroupProgress(self.kafka, self.group, [USAGE_EVENTS.name])
-        try:
-            return progress.ask()[1]
-        finally:
-            progress.close()
+        return committed_lag(self.kafka, self.group, [USAGE_EVENTS.name])
 
 
 def costs(reading: Tail, tenant: str) -> list[CostEvent]:
@@ -160,7 +156,7 @@ def test_a_new_catalog_is_taken_up_while_running_and_an_old_one_never(
 ) -> None:
     pricer = Pricer(kafka, tmp_path)
     pricer.start()
-    before = newest(kafka, SystemClock())
+    before = newest(kafka)
     assert before is not None
 
     def revision_of(event_id: str) -> int:

@@ -190,7 +190,7 @@ def _explained(world: World, outlay: Any, second: int, third: int) -> None:
 
 def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
     in_force = world.publish("2")
-    known = newest(world.kafka, CLOCK)
+    known = newest(world.kafka)
     assert known is not None
     (folder / "books").mkdir(parents=True)
     (folder / "books" / "own.yaml").write_text(

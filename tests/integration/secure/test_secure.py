@@ -154,7 +154,7 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
 ) -> None:
     system = System(secure, over_tls, tmp_path)
     tenant = system.ingest.tenant
-    catalog = newest(secure.plain, SystemClock())
+    catalog = newest(secure.plain)
     assert catalog is not None
     budget = Budget(id="b", name="B", tenant=tenant, amount=Decimal("0.0001"))
     publish(secure.plain, catalog.model_copy(update={"budgets": (budget,), "rules": ()}), SystemClock())

@@ -16,6 +16,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.kafka import Record
+from outlay_kit.offsets import Places
 from outlay_kit.settings import KafkaSettings
 from outlay_pricer.bus import faust_app, is_temporary
 from outlay_pricer.settings import Settings
@@ -26,15 +27,18 @@ class Told:
     """Says how far the group is, as the test has it."""
 
     def __init__(self) -> None:
-        self.committed, self.lag, self.away = 0, 0, False
-        self.known = {"usage.events": ""}
+        self.at, self.lag, self.away = 0, 0, False
+        self.known = ["usage.events"]
 
-    def ask(self) -> tuple[int, int]:
+    def committed(self, group: str, topic: str) -> Places:
         if self.away:
             raise Retryable("away")
-        return self.committed, self.lag
+        return {0: self.at}
 
-    def topics(self) -> dict[str, str]:
+    def ends(self, topic: str) -> Places:
+        return {0: self.at + self.lag}
+
+    def topics(self) -> list[str]:
         return self.known
 
 
@@ -44,7 +48,7 @@ class Desk:
         self.health = Health(self.clock, 60)
         self.told = Told()
         self.ended: list[BaseException] = []
-        self.watchdog = Watchdog(self.told, dict(self.told.known), self.health, self.ended.append)
+        self.watchdog = Watchdog(self.told, "pricer", self.told.known.copy(), self.health, self.ended.append)
 
     def stalled_after(self, seconds: int) -> bool:
         for _ in range(seconds // 5):
@@ -65,7 +69,7 @@ def test_progress_is_no_stall_however_large_the_lag() -> None:
     desk = Desk()
     desk.told.lag = 10**6
     for _ in range(10):
-        desk.told.committed += 1
+        desk.told.at += 1
         assert not desk.stalled_after(55)
 
 
@@ -85,7 +89,7 @@ def test_a_topic_that_is_new_ends_the_process_so_that_its_successor_reads_it() -
     desk = Desk()
     desk.watchdog.look()
     assert not desk.ended
-    desk.told.known["usage.events.acme"] = "acme"
+    desk.told.known.append("usage.events.acme")
     desk.watchdog.look()
     assert "usage.events.acme" in str(desk.ended[0])
 
