@@ -21,6 +21,7 @@ from outlay_console.domain.throttle import Throttle
 from outlay_console.sessions import Session
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
+from outlay_kit.problems import presented_key
 from outlay_reports import answers
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocated import allocated_sheet
@@ -149,7 +150,7 @@ class Api:
         return counted
 
     async def _report(self, request: Request) -> Response:
-        session = self._authenticate(_bearer(request))
+        session = self._authenticate(presented_key(request.headers))
         if session is None:
             return self._refused(request)
         report = REPORTS.get(request.path_params["report"])
@@ -174,11 +175,6 @@ class Api:
             return _problem(429, "too many tries", "wait a little", {"Retry-After": str(int(wait) + 1)})
         hint = "give Authorization: Bearer KEY, a key made by: outlay keys create --scope read"
         return _problem(401, "this key may not read", hint, {"WWW-Authenticate": "Bearer"})
-
-
-def _bearer(request: Request) -> str:
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if kind.lower() == "bearer" else ""
 
 
 def _known(params: QueryParams, report: Report) -> None:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from outlay_ingest.budget import Budget
-from outlay_ingest.problems import Problem
+from outlay_kit.problems import Problem
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -1,7 +1,7 @@
 """The HTTP door: who asks, what they send, and what is answered."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from outlay_ingest.domain.rates import Meters, Standing
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
 from outlay_ingest.journal import HEADER, Journal, Names, names
 from outlay_ingest.otlp import failure, success
-from outlay_ingest.problems import Kept, Problem, bug, http_error, outcome
+from outlay_ingest.problems import Kept, bug, http_error, outcome
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
@@ -32,6 +32,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.keys import ApiKey, KeyRing
+from outlay_kit.problems import Problem, require_key
 from outlay_kit.tracing import Header
 from outlay_schemas.errors import Invalid
 from outlay_schemas.topics import USAGE_EVENTS
@@ -109,7 +110,7 @@ class Door:
 
     async def _take(self, arrival: Arrival) -> Response:
         gate, media = arrival.gate, arrival.media
-        key = self._key(arrival.headers)
+        key = require_key(self._keys, arrival.headers, ["ingest"], "send events", close=True)
         self._admit(key)
         if self._tracing is not None:  # not before: who has no key begins no trace
             arrival.span = _span(self._tracing, arrival, key)
@@ -192,21 +193,6 @@ class Door:
         else:
             await asyncio.gather(*work)
         return kept
-
-    def _key(self, headers: Mapping[str, str]) -> ApiKey:
-        presented = headers.get("x-api-key", "")
-        if not presented:
-            scheme, _, presented = headers.get("authorization", "").partition(" ")
-            presented = presented.strip() if scheme.lower() == "bearer" else ""
-        key = self._keys.authenticate(presented)
-        if key is None:
-            code, what = ("key_unknown", "is not known") if presented else ("key_missing", "is missing")
-            detail = f"the key {what}; send Authorization: Bearer out_live_…; make one: outlay keys create"
-            raise Problem(HTTPStatus.UNAUTHORIZED, code, detail, close=True)
-        if "ingest" not in key.scopes:
-            detail = f"key {key.id} may not send events: its scopes lack ingest"
-            raise Problem(HTTPStatus.FORBIDDEN, "scope", detail, close=True)
-        return key
 
     def _refusal(self, arrival: Arrival, problem: Problem) -> Response:
         self._journal.request(arrival, problem.status, problem.code)

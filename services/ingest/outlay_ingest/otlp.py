@@ -7,7 +7,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.responses import Response
 
-from outlay_ingest.problems import Kept, Problem
+from outlay_ingest.problems import Kept
+from outlay_kit.problems import Problem
 
 PROTOBUF = "application/x-protobuf"
 Signal = Literal["spans", "logs"]

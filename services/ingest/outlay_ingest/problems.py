@@ -1,62 +1,20 @@
-"""What is answered: RFC 9457 problems for whole requests, and what became of each event."""
+"""What is answered: what became of each event, and problems of whole requests."""
 
-import math
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from outlay_ingest.domain.reading import Chunk
 from outlay_ingest.domain.refusals import Refusal
+from outlay_kit.problems import Problem, from_router, internal
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 ERRORS_TOLD = 1000
 """Most refusals told in one answer; all of them are dead letters."""
-_BUG = HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-class Problem(Exception):
-    """A request that is refused as a whole."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        code: str,
-        detail: str,
-        *,
-        retry_after: float | None = None,
-        close: bool = False,
-    ) -> None:
-        """`close`: the body was not read to its end, so that the connection cannot be used again."""
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers: dict[str, str] = {}
-        if retry_after:
-            self.headers["Retry-After"] = str(math.ceil(retry_after))
-        if close:
-            self.headers["Connection"] = "close"
-        if status == HTTPStatus.UNAUTHORIZED:
-            self.headers["WWW-Authenticate"] = "Bearer"
-
-    def response(self, **more: object) -> Response:
-        """Return the answer, with `more` members."""
-        body: dict[str, object] = {
-            "type": f"urn:outlay:problem:{self.code}",
-            "title": self.status.phrase,
-            "status": self.status.value,
-            "code": self.code,
-            "detail": self.detail,
-            **more,
-        }
-        return Response(
-            msgspec.json.encode(body), self.status.value, self.headers, media_type="application/problem+json"
-        )
 
 
 @dataclass
@@ -93,18 +51,10 @@ def outcome(kept: Kept) -> Response:
 
 async def http_error(_: Request, error: Exception) -> Response:
     """Answer for what the router refuses: no such path, no such method."""
-    status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else _BUG
-    problem = Problem(
-        status,
-        status.phrase.lower().replace(" ", "_"),
-        "events go to POST /v1/events; the other doors are in /openapi.json",
-    )
-    if isinstance(error, HTTPException):
-        problem.headers.update(error.headers or {})
-    return problem.response()
+    return from_router(error, "events go to POST /v1/events; the other paths are in /openapi.json").response()
 
 
 async def bug(_: Request | None, error: Exception, **names: str) -> Response:
     """Answer for what should not have happened. The log has the reason, the sender does not."""
     log.error("a request failed", exc_info=error, **names)
-    return Problem(_BUG, "internal", "this is our fault; send the same events again").response()
+    return internal("send the same events again").response()

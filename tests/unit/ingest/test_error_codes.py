@@ -12,7 +12,7 @@ PLACES = {"Invalid": 0, "Problem": 1, "BadLine": 2}
 FROM_VARIABLES = {
     "gzip", "zstd", "key_missing", "key_unknown", "rate_limited", "quota_exceeded", "price_data_invalid",
 }  # fmt: skip
-"""Codes that are no literal where they are raised: body.py, http.py, list_price.py."""
+"""Codes that are variables where they are raised: body.py, http.py, kit/problems.py, list_price.py."""
 ROUTER = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 

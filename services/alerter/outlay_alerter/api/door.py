@@ -15,7 +15,8 @@ from starlette.routing import Route
 from outlay_alerter.api import openapi
 from outlay_alerter.api.desk import Answer, Desk, Fail, UnknownBudgetError
 from outlay_kit.clock import Clock
-from outlay_kit.keys import ApiKey, KeyRing
+from outlay_kit.keys import KeyRing
+from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -25,25 +26,6 @@ SECONDS = Histogram(
 )  # fmt: skip
 _MAX_AGE = 10.0
 _MOST_AGE = 3600.0
-
-
-class Problem(Exception):
-    """A request that cannot be answered."""
-
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
-
-    def response(self) -> Response:
-        """Return the answer of RFC 9457."""
-        body = {
-            "type": f"urn:outlay:problem:{self.code}", "title": self.status.phrase, "status": self.status.value,
-            "code": self.code, "detail": self.detail,
-        }  # fmt: skip
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else None
-        return Response(
-            msgspec.json.encode(body), self.status.value, headers, media_type="application/problem+json"
-        )
 
 
 class Door:
@@ -65,7 +47,8 @@ class Door:
 
     async def _status(self, request: Request) -> Response:
         started = self._clock.monotonic()
-        key, name = self._key(request), request.path_params["id"]
+        key = require_key(self._keys, request.headers, ["ingest", "read"], "ask for budgets")
+        name = request.path_params["id"]
         mode, max_age, fail = _wanted(request)
         try:
             answer = await self._desk.ask(key.tenant, name, max_age, fail)
@@ -75,21 +58,6 @@ class Door:
         body = msgspec.json.encode(_told(answer, mode, name))
         SECONDS.labels(mode).observe(self._clock.monotonic() - started)
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
-
-    def _key(self, request: Request) -> ApiKey:
-        presented = request.headers.get("x-api-key", "")
-        if not presented:
-            scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-            presented = presented.strip() if scheme.lower() == "bearer" else ""
-        key = self._keys.authenticate(presented)
-        if key is None:
-            code, what = ("key_unknown", "is not known") if presented else ("key_missing", "is missing")
-            detail = f"the key {what}; send Authorization: Bearer out_live_…; make one: outlay keys create"
-            raise Problem(HTTPStatus.UNAUTHORIZED, code, detail)
-        if not {"ingest", "read"} & set(key.scopes):
-            detail = f"key {key.id} may not ask: its scopes lack ingest and read"
-            raise Problem(HTTPStatus.FORBIDDEN, "scope", detail)
-        return key
 
 
 def _wanted(request: Request) -> tuple[str, float, Fail | None]:
@@ -128,11 +96,9 @@ async def _problem(_: Request, error: Exception) -> Response:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    detail = "there is GET /v1/budgets/{id}/status; see /openapi.json"
-    return Problem(status, status.phrase.lower().replace(" ", "_"), detail).response()
+    return from_router(error, "there is GET /v1/budgets/{id}/status; see /openapi.json").response()
 
 
 async def _bug(_: Request, error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "this is our fault; ask again").response()
+    return internal("ask again").response()
