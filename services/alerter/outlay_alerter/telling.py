@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from outlay_alerter.adapters.sources import VIEWS
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.domain.effects import split
 from outlay_alerter.domain.states import Stored, Transition
@@ -81,7 +80,7 @@ def _before(span: Span) -> tuple[Span, str]:
 def _query(tenant: str, span: Span, scope: dict[str, list[str]]) -> str:
     wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
     wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
-    view = "costs" if any(map(tag_of, scope)) else VIEWS["minute"]
+    view = "costs" if any(map(tag_of, scope)) else "costs_minutely"
     columns = {name: f"tags[{_quoted(tag_of(name))}]" if tag_of(name) else name for name in scope}
     wheres += [f"{columns[name]} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
     return f"SELECT * FROM {view} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)

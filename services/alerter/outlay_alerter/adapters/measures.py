@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_alerter.adapters.sources import column, columns, conditions, source
+from outlay_alerter.adapters.sums import span_of, windows_to
 from outlay_alerter.domain.comings import Announced
 from outlay_alerter.domain.metrics import Measure
-from outlay_kit.spans import Span, grain_length
+from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.range_sums import Part, sums, windows
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
 _HOLDS = timedelta(days=2)
 """How long a reckoning of price changes holds: it is made anew every few hours."""
 Values = tuple[str, ...]
-Bound = dict[str, object]
+_FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
+"""After the last time that the ledger takes."""
 
 
 class Measures:
@@ -41,36 +43,26 @@ class Measures:
 
         Without `by` there is always one series, so that nothing at all can be too little.
         """
-        seconds = int(grain_length(grain).total_seconds())
-        low = int(newest.timestamp()) - (count - 1) * seconds
-        where, bound = _where(tenant, scope, low)
-        bound |= {f"m{n}": meter for n, meter in enumerate(meters)}
-        used = "".join(f", toString(sum(usage[{{m{n}:String}}])) AS used{n}" for n in range(len(meters)))
-        read = source(grain, (*by, *scope))
-        rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent, sum(events) AS n,"
-            f" sum(unpriced_events) AS u{used}{columns(by)} FROM {read} WHERE {where}"
-            f" GROUP BY at{columns(by)}",
-            bound,
-        )
+        starts = windows_to(grain, newest, count)
+        query = sums([Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters)
         found: dict[Values, list[Measure]] = {} if by else {(): [Measure()] * count}
-        for row in rows:
-            place = (row["at"] - low) // seconds
-            if place < count:
-                used_meters = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
-                measure = Measure(to_pico(row["spent"]), int(row["n"]), int(row["u"]), used_meters)
-                found.setdefault(_values(row, by), [Measure()] * count)[place] = measure
+        for row in self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant}):
+            used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
+            measure = Measure(
+                to_pico(row["cost_0"]), int(row["events_0"]), int(row["unpriced_events_0"]), used
+            )
+            found.setdefault(_values(row, by), [Measure()] * count)[row["bucket"]] = measure
         return found
 
     def firsts(
         self, tenant: str, begin: datetime, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
         """Return the first day and the cost since `begin` of each combination, and the first day of anybody."""
-        where, bound = _where(tenant, scope, int(begin.timestamp()))
+        query = windows("day", Span(begin, _FOREVER), by, scope, measures=("cost",))
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(min(time)) AS first, toString(sum(cost)) AS spent{columns(by)}"
-            f" FROM {source('day', (*by, *scope))} WHERE {where} AND cost > 0 GROUP BY {', '.join(map(column, by))}",
-            bound,
+            f"SELECT toUnixTimestamp(min(time)) AS first, sum(cost) AS spent{_keys(by)} FROM ({query.sql})"
+            f" WHERE cost > 0 GROUP BY {_keys(by)[2:]}",
+            {**query.bound, "tenant": tenant},
         )
         found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
         return found, min((first for first, _ in found.values()), default=None)
@@ -79,14 +71,11 @@ class Measures:
         self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]], most: int
     ) -> dict[Values, list[datetime]]:
         """Return the minutes with events of each combination, of those that have the most events."""
-        where, bound = _where(tenant, scope, int(span.start.timestamp()))
-        bound |= {"high": int(span.end.timestamp()), "most": most}
+        query = windows("minute", span, by, scope, measures=("events",))
         rows = self._warehouse.rows(
-            f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{columns(by)}"
-            f" FROM {source('minute', (*by, *scope))} WHERE {where} AND events > 0"
-            f" AND time < toDateTime({{high:UInt32}}, 'UTC'){' GROUP BY ' + ', '.join(map(column, by)) if by else ''}"
-            " ORDER BY sum(events) DESC LIMIT {most:UInt32}",
-            bound,
+            f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{_keys(by)} FROM ({query.sql})"
+            f" WHERE events > 0{_group(by)} ORDER BY sum(events) DESC LIMIT {{most:UInt32}}",
+            {**query.bound, "tenant": tenant, "most": most},
         )
         return {_values(r, by): [datetime.fromtimestamp(at, UTC) for at in r["times"]] for r in rows}
 
@@ -110,22 +99,22 @@ class Measures:
         self, tenant: str, begin: datetime, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> dict[Values, datetime]:
         """Return the last minute with events since `begin` of each combination."""
-        where, bound = _where(tenant, scope, int(begin.timestamp()))
-        names = columns(by)
+        query = windows("minute", Span(begin, _FOREVER), by, scope, measures=("events",))
         rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{names} FROM {source('minute', (*by, *scope))}"
-            f" WHERE {where} AND events > 0{' GROUP BY ' + ', '.join(map(column, by)) if by else ''}",
-            bound,
+            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{_keys(by)} FROM ({query.sql})"
+            f" WHERE events > 0{_group(by)}",
+            {**query.bound, "tenant": tenant},
         )
         return {_values(r, by): datetime.fromtimestamp(r["last"], UTC) for r in rows if r["n"]}
 
 
-def _where(tenant: str, scope: Mapping[str, Sequence[str]], low: int) -> tuple[str, Bound]:
-    parts = ["tenant = {tenant:String}", "time >= toDateTime({low:UInt32}, 'UTC')"]
-    parts += conditions(scope)
-    bound: Bound = {"tenant": tenant, "low": low}
-    return " AND ".join(parts), bound | {f"s{n}": list(values) for n, values in enumerate(scope.values())}
+def _keys(by: Sequence[str]) -> str:
+    return "".join(f", k{n}" for n in range(len(by)))
+
+
+def _group(by: Sequence[str]) -> str:
+    return f" GROUP BY {_keys(by)[2:]}" if by else ""
 
 
 def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:
-    return tuple(str(row[name]) for name in by)
+    return tuple(str(row[f"k{n}"]) for n in range(len(by)))

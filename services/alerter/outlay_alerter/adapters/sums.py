@@ -5,10 +5,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from outlay_alerter.adapters.sources import column, columns, conditions, source
-from outlay_alerter.domain.watches import tag_of
-from outlay_kit.spans import Piece, Span, cover, grain_length
+from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.range_sums import Part, Query, sums
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
@@ -35,13 +34,9 @@ class Sums:
 
     def cells(self, tenant: str, span: Span, dimensions: Sequence[str]) -> list[tuple[dict[str, str], int]]:
         """Return the cost in pico-USD of each combination of `dimensions` in `span`."""
-        names = columns(dimensions)
-        sql, parameters = _union(tenant, span, names, dimensions)
-        group = f" GROUP BY {', '.join(map(column, dimensions))}" if dimensions else ""
-        rows = self._warehouse.rows(
-            f"SELECT toString(sum(cost)) AS spent{names} FROM ({sql}){group}", parameters
-        )
-        return [({name: row[name] for name in dimensions}, to_pico(row["spent"])) for row in rows]
+        query = sums([Part(span)], dimensions, measures=("cost",))
+        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
+        return [(_cell(row, dimensions), to_pico(row["cost_0"])) for row in rows]
 
     def series(
         self,
@@ -57,30 +52,19 @@ class Sums:
 
         `of_late`: only cells that cost at least so many pico-USD in one of the last so many windows.
         """
-        seconds = int(grain_length(grain).total_seconds())
-        low = int(newest.timestamp()) - (count - 1) * seconds
-        names = columns(dimensions)
-        read, of_them = source(grain, dimensions), ""
-        bound: dict[str, object] = {"tenant": tenant, "low": low, "high": int(newest.timestamp())}
-        least, windows = of_late
+        keep = None
+        least, some = of_late
         if least > 0 and dimensions:
-            cells = ", ".join(map(column, dimensions))
-            of_them = (
-                f" AND ({cells}) IN (SELECT {cells} FROM {read} WHERE tenant = {{tenant:String}}"
-                " AND time >= toDateTime({late:UInt32}, 'UTC') AND time <= toDateTime({high:UInt32}, 'UTC')"
-                f" GROUP BY time, {cells} HAVING sum(cost) >= toDecimal128({{least:String}}, 12))"
+            late = windows_to(grain, newest, some)
+            spent = sums([Part(span_of(late, grain))], dimensions, measures=("cost",), bounds=late)
+            keep = Query(
+                f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
+                {**spent.bound, "least": str(to_usd(least))},
             )
-            bound |= {"late": int(newest.timestamp()) - (windows - 1) * seconds, "least": str(to_usd(least))}
-        rows = self._warehouse.rows(
-            f"SELECT toUnixTimestamp(time) AS at, toString(sum(cost)) AS spent{names} FROM {read}"
-            " WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"
-            f" AND time <= toDateTime({{high:UInt32}}, 'UTC'){of_them} GROUP BY at{names}",
-            bound,
-        )
-        return [
-            ((r["at"] - low) // seconds, {name: r[name] for name in dimensions}, to_pico(r["spent"]))
-            for r in rows
-        ]
+        starts = windows_to(grain, newest, count)
+        query = sums([Part(span_of(starts, grain))], dimensions, measures=("cost",), bounds=starts, keep=keep)
+        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
+        return [(r["bucket"], _cell(r, dimensions), to_pico(r["cost_0"])) for r in rows]
 
     def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
         """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""
@@ -93,58 +77,46 @@ class Sums:
         )
         return min(count, (row["at"] - low) // seconds) if row["n"] else count
 
-    def contributors(self, tenant: str, span: Span, scope: dict[str, list[str]]) -> list[Contributor]:
+    def contributors(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
-        names = [*CELL, *(name for name in scope if tag_of(name))]
-        sql, parameters = _union(tenant, span, columns(names), names)
-        pairs = ", ".join(f"('{name}', toString({name}))" for name in CELL)
-        wheres = conditions(scope)
-        parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
+        query = sums([Part(span, scope)], CELL, measures=("cost",))
+        pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
         rows = self._warehouse.rows(
-            f"SELECT d.1 AS dimension, d.2 AS value, sum(cost) AS c, toString(c) AS spent FROM ({sql})"
-            f" ARRAY JOIN [{pairs}] AS d{' WHERE ' if wheres else ''}{' AND '.join(wheres)}"
-            " GROUP BY dimension, value HAVING c > 0 ORDER BY dimension, c DESC, value LIMIT 3 BY dimension",
-            parameters,
+            f"SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS spent FROM ({query.sql})"
+            f" ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value HAVING spent > 0"
+            " ORDER BY dimension, spent DESC, value LIMIT 3 BY dimension",
+            {**query.bound, "tenant": tenant},
         )
         return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
 
     def uses(
-        self, tenant: str, before: Span, after: Span, scope: Mapping[str, list[str]]
+        self, tenant: str, before: Span, after: Span, scope: Mapping[str, Sequence[str]]
     ) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[tuple[str, str], tuple[int, int]]]:
         """Return the cost in pico-USD and the events of each provider and SKU within a scope, in two spans."""
-        names = sorted({*scope, "provider", "sku"})
-        parts, parameters = [], dict[str, object]()
-        for n, span in enumerate((before, after)):
-            sql, bound = _union(tenant, span, f", {n} AS part, events" + columns(names), names, f"p{n}")
-            parts.append(sql)
-            parameters |= bound
-        wheres = conditions(scope)
-        parameters |= {f"s{n}": values for n, values in enumerate(scope.values())}
-        rows = self._warehouse.rows(
-            "SELECT part, provider, sku, toString(sum(cost)) AS spent, sum(events) AS n"
-            f" FROM ({' UNION ALL '.join(parts)}){' WHERE ' if wheres else ''}{' AND '.join(wheres)}"
-            " GROUP BY part, provider, sku",
-            parameters,
+        query = sums(
+            [Part(before, scope), Part(after, scope)], ("provider", "sku"), measures=("cost", "events")
         )
-        found: tuple[dict[tuple[str, str], tuple[int, int]], ...] = ({}, {})
-        for r in rows:
-            found[r["part"]][r["provider"], r["sku"]] = to_pico(r["spent"]), int(r["n"])
-        return found[0], found[1]
+        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
+        first, second = (
+            {
+                (r["k0"], r["k1"]): (to_pico(r[f"cost_{n}"]), int(r[f"events_{n}"]))
+                for r in rows
+                if r[f"events_{n}"]
+            }
+            for n in range(2)
+        )
+        return first, second
 
 
-def _union(
-    tenant: str, span: Span, names: str, dimensions: Sequence[str], mark: str = ""
-) -> tuple[str, dict[str, object]]:
-    """Return SQL for the rows of a span, and its parameters; `mark`: what their names begin with."""
-    parts = []
-    bound: dict[str, object] = {"tenant": tenant}
-    pieces = [Piece("minute", span)] if any(map(tag_of, dimensions)) else cover(span)
-    for n, piece in enumerate(pieces):
-        parts.append(
-            f"SELECT cost{names} FROM {source(piece.grain, dimensions)} WHERE tenant = {{tenant:String}}"
-            f" AND time >= toDateTime({{{mark}l{n}:UInt32}}, 'UTC')"
-            f" AND time < toDateTime({{{mark}h{n}:UInt32}}, 'UTC')"
-        )
-        limits = {"l": piece.span.start, "h": piece.span.end}
-        bound |= {f"{mark}{name}{n}": int(at.timestamp()) for name, at in limits.items()}
-    return " UNION ALL ".join(parts), bound
+def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
+    """Return the starts of the `count` windows that end with `newest`."""
+    return [newest - n * grain_length(grain) for n in range(count - 1, -1, -1)]
+
+
+def span_of(starts: Sequence[datetime], grain: Grain) -> Span:
+    """Return the span that windows fill."""
+    return Span(starts[0], starts[-1] + grain_length(grain))
+
+
+def _cell(row: Mapping[str, str], dimensions: Sequence[str]) -> dict[str, str]:
+    return {name: row[f"k{n}"] for n, name in enumerate(dimensions)}
