@@ -52,6 +52,13 @@ class UsageEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=Fals
     """What the producer was billed, in USD, if it knows."""
 
 
+class AcceptedUsage(UsageEvent, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A usage event that is priced again: it keeps the stamp that it got when it was accepted (`acceptance.py`)."""
+
+    accepted_ms: int = 0
+    accepted_seq: int = 0
+
+
 class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A usage event with its price and its owner. A pure function of (usage event, catalog revision)."""
 
@@ -67,7 +74,7 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     revision: int
     """The catalog revision that priced it; a newer one wins."""
     fingerprint: int
-    """20 bits of the usage event's content: decides between two bodies under one identity, in any order."""
+    """20 bits of the usage event's content: two bodies under one identity differ in it."""
     cost: Usd | None
     """USD. None: nothing of it could be priced. With `price_status` `unpriced`, the part that could be."""
     price_status: PriceStatus
@@ -88,6 +95,10 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     tags: dict[str, str] = {}
     attributes: dict[str, str] = {}
     reported_cost: Usd | None = None
+    accepted_ms: int = 0
+    """When the usage event was accepted, milliseconds since 1970; of two bodies the later counts. 0: not known."""
+    accepted_seq: int = 0
+    """Its place among the events accepted in that millisecond."""
 
 
 class DeadLetter(Struct, omit_defaults=True):
@@ -139,6 +150,7 @@ class RollupWindow(Struct, omit_defaults=True):
     groups: list[RollupGroup]
 
 
+accepted_usage_decoder = msgspec.json.Decoder(AcceptedUsage)
 usage_event_decoder = msgspec.json.Decoder(UsageEvent)
 cost_event_decoder = msgspec.json.Decoder(CostEvent)
 dead_letter_decoder = msgspec.json.Decoder(DeadLetter)

@@ -22,7 +22,8 @@ class Topic:
 _KEEP_WEEK = {"retention.ms": str(7 * 86_400_000), "max.message.bytes": str(MAX_RECORD_BYTES)}
 _COMPACT = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
-USAGE_EVENTS = Topic("usage.events", 4, _KEEP_WEEK)
+USAGE_EVENTS = Topic("usage.events", 4, {**_KEEP_WEEK, "message.timestamp.type": "LogAppendTime"})
+"""The broker's time, not a producer's, says when an event was accepted that was produced to Kafka directly."""
 DEAD_LETTER = Topic(
     "usage.dead-letter",
     1,

@@ -14,7 +14,7 @@ from outlay_pricer.domain.again import Again, again
 from outlay_pricer.domain.compare import Plan, difference
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.repricing.resend import resend
-from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
 
 PIECE = 10_000
@@ -55,7 +55,7 @@ class Repricing:
         self._sink = sink
         self._refused = 0
         self._sent = 0
-        self._waiting: list[UsageEvent] = []
+        self._waiting: list[AcceptedUsage] = []
         self._closed = ClosedMonths(ledger.closed_months())
 
     def run(self, wanted: Selection, by: Sequence[str]) -> Repriced:
@@ -71,10 +71,10 @@ class Repricing:
                 self._refused += 1
             elif item.differs:
                 self._closed.note(item.old, item.new)
-                self._send(item.usage)
+                self._send(item.resent)
             yield item.old, item.new or item.old
 
-    def _send(self, usage: UsageEvent) -> None:
+    def _send(self, usage: AcceptedUsage) -> None:
         if self._sink is not None:
             self._waiting.append(usage)
             if len(self._waiting) >= PIECE:

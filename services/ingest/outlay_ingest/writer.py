@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,9 +10,11 @@ from outlay_ingest import metrics
 from outlay_ingest.budget import Budget
 from outlay_ingest.domain.reading import CHUNK_EVENTS
 from outlay_ingest.domain.refusals import Refusal
+from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
 from outlay_kit.tracing import MOST_IN_RECORD, Header
+from outlay_schemas.acceptance import Stamp, Stamper
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.events import encoder
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
@@ -49,13 +51,13 @@ class _Pending:
 class Writer:
     """Writes to the bus, from one event loop. What waits for Kafka counts against the budget."""
 
-    def __init__(
-        self, sink: RecordSink, budget: Budget, limits: Limits, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, sink: RecordSink, budget: Budget, limits: Limits, clock: Clock) -> None:
         self._sink = sink
         self._budget = budget
         self._limits = limits
-        self._monotonic = monotonic
+        self._clock = clock
+        self._monotonic = clock.monotonic
+        self._stamper = Stamper()
         self._pending: dict[str, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = itertools.count()
@@ -121,7 +123,8 @@ class Writer:
         pending = self._pending.pop(tenant)
         if pending.timer is not None:
             pending.timer.cancel()
-        self._spawn(self._send(pending))
+        stamp = self._stamper.take(int(self._clock.now().timestamp() * 1000), pending.events)
+        self._spawn(self._send(pending, stamp))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         """Start what goes on to its end even if nobody waits for it any more."""
@@ -130,13 +133,13 @@ class Writer:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _send(self, pending: _Pending) -> None:
+    async def _send(self, pending: _Pending, stamp: Stamp) -> None:
         value = pending.lines[0] if len(pending.lines) == 1 else b"\n".join(pending.lines)
         self._budget.force(len(value) - pending.size)
         pending.lines.clear()
         failure: Exception | None = None
         try:
-            await self._deliver(USAGE_EVENTS.name, value, pending.traces)
+            await self._deliver(USAGE_EVENTS.name, value, [stamp.header(), *pending.traces])
         except Exception as error:  # noqa: BLE001 (each waiter is told, whatever it was)
             failure = error
         for waiter in pending.waiters:

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_pricer.domain import CompiledCatalog, price
+from outlay_schemas.acceptance import Stamp, stamp_of
 from outlay_schemas.cloudevents import Headers, from_record, open_envelope, within
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import UNREADABLE, Invalid
-from outlay_schemas.events import CostEvent, DeadLetter, UsageEvent, encoder
+from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
 from outlay_schemas.validate import check_usage_event
 
 RECORD_BYTES = 4 * 2**20
@@ -23,7 +24,7 @@ _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 _NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can keep."""
 
-_decoder = msgspec.json.Decoder(UsageEvent)
+_decoder = msgspec.json.Decoder(AcceptedUsage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Place:
     topic: str
     partition: int
     offset: int
+    timestamp_ms: int = 0
+    """The record's own timestamp, milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,17 @@ def price_record(
 ) -> Priced:
     """Price every event of a record. What cannot be priced becomes a dead letter with its own bytes.
 
-    `now` only dates the dead letters; the cost events depend on the bytes and the catalog alone.
+    `now` only dates the dead letters; the cost events depend on the record and the catalog alone.
     """
     alone = from_record(value, headers)
+    stamp = stamp_of(headers, place.timestamp_ms, place.offset)
     if alone is not None:
-        return _apart([alone], place, catalog, now, tenancy)
+        return _apart([alone], _Work(place, stamp, catalog, now, tenancy))
     try:
         events = _decoder.decode_lines(value)
-        costs = [_price(event, catalog, tenancy) for event in events]
+        costs = [_price(event, catalog, tenancy, stamp.after(line)) for line, event in enumerate(events)]
     except (*UNREADABLE, Invalid):
-        return _apart(value.split(b"\n"), place, catalog, now, tenancy)
+        return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy))
     return Priced(_values(costs), len(costs), [], _unpriced(costs))
 
 
@@ -84,8 +88,8 @@ def _unpriced(costs: list[CostEvent]) -> int:
     return sum(cost.price_status == "unpriced" for cost in costs)
 
 
-def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy) -> CostEvent:
-    """Check and price one event. Raises Invalid."""
+def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
+    """Check and price one event. One that is priced again brings the stamp of its acceptance. Raises Invalid."""
     admit(event)
     if tenancy.only:
         if event.tenant and event.tenant != tenancy.only:
@@ -100,7 +104,12 @@ def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy) -> Cos
                 "$.tenant",
             )
         event.tenant = tenancy.default
-    return price(event, catalog)
+    if isinstance(event, AcceptedUsage) and event.accepted_ms:
+        stamp = Stamp(event.accepted_ms, event.accepted_seq)
+        event.accepted_ms = event.accepted_seq = 0  # no part of its content
+    cost = price(event, catalog)
+    cost.accepted_ms, cost.accepted_seq = stamp
+    return cost
 
 
 def admit(event: UsageEvent) -> None:
@@ -112,36 +121,46 @@ def admit(event: UsageEvent) -> None:
         event.time = event.time.astimezone(UTC)
 
 
-def _apart(
-    lines: Sequence[bytes], place: Place, catalog: CompiledCatalog, now: datetime, tenancy: Tenancy
-) -> Priced:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A record's place and stamp, and what it is priced by."""
+
+    place: Place
+    stamp: Stamp
+    catalog: CompiledCatalog
+    now: datetime
+    tenancy: Tenancy
+
+
+def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
     costs: list[CostEvent] = []
     letters: list[DeadLetter] = []
+    stamp, tenancy = work.stamp, work.tenancy
+    where = (work.place.topic, work.place.partition, work.place.offset)
     for number, line in enumerate(lines):
         if not line.strip():
             continue
         try:
-            costs.append(_price_line(line, catalog, tenancy))
+            costs.append(_price_line(line, work.catalog, tenancy, stamp))
         except (*UNREADABLE, Invalid) as error:
-            where = (place.topic, place.partition, place.offset)
+            reason = _reason(error)
             letters.append(
-                dead_letter(
-                    "pricer", line, _reason(error), now, line=number, tenant=tenancy.only, place=where
-                )
+                dead_letter("pricer", line, reason, work.now, line=number, tenant=tenancy.only, place=where)
             )
+        stamp = stamp.after(1)  # as where the whole record is right
     return Priced(_values(costs), len(costs), letters, _unpriced(costs))
 
 
-def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy) -> CostEvent:
+def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
     """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
     try:
-        return _price(_decoder.decode(line), catalog, tenancy)
+        return _price(_decoder.decode(line), catalog, tenancy, stamp)
     except msgspec.ValidationError:
         if b'"specversion"' not in line:
             raise
     event = open_envelope(line)
     try:
-        return _price(event, catalog, tenancy)
+        return _price(event, catalog, tenancy, stamp)
     except Invalid as why:
         raise within(why) from None
 

@@ -40,7 +40,8 @@ def attach(
         try:
             async for event in stream.noack().events():
                 message = event.message
-                place = Place(message.topic, message.partition, message.offset)
+                timestamp = round(message.timestamp * 1000) if message.timestamp else 0
+                place = Place(message.topic, message.partition, message.offset, timestamp)
                 await deliveries.put(event, work(message.value or b"", place, message.headers))
         except Exception as error:  # noqa: BLE001 (whatever it is, this process ends)
             end(error)

@@ -47,6 +47,7 @@ def cost_event(
     user: str = "u-1",
     tokens: int = 10,
     sku: str = "gpt-5",
+    accepted: int = 0,
 ) -> CostEvent:
     status: PriceStatus = "unpriced" if cost is None else "priced"
     return CostEvent(
@@ -54,6 +55,7 @@ def cost_event(
         activity="inference", provider="openai", tenant=tenant, revision=revision,
         fingerprint=fingerprint(id, time, tokens, sku), cost=None if cost is None else Usd(cost),
         price_status=status, price_ref=f"book/{revision}", team=team, user=user, project="p",
+        accepted_ms=accepted, accepted_seq=accepted * 7 % 5,
     )  # fmt: skip
 
 
@@ -62,12 +64,12 @@ def lines(events: Iterable[CostEvent]) -> bytes:
 
 
 def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
-    """The oracle: a Decimal sum over the winner of each identity; knows nothing of SQL."""
+    """The oracle: a Decimal sum over the last accepted body of each identity; knows nothing of SQL."""
     winners: dict[Cell, CostEvent] = {}
     for event in events:
         key = (event.tenant, event.source, event.id, event.time.replace(microsecond=0))
         known = winners.get(key)
-        if known is None or (event.revision, event.fingerprint) > (known.revision, known.fingerprint):
+        if known is None or _order(event) > _order(known):
             winners[key] = event
     cells: dict[Cell, Measures] = {}
     for e in winners.values():
@@ -82,6 +84,16 @@ def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
             usage,
         )
     return cells
+
+
+def _order(event: CostEvent) -> tuple[int, ...]:
+    """The body accepted last counts, by its newest price; what has no stamp goes by price, then by content."""
+    stamp = (event.accepted_ms, event.accepted_seq)
+    return (
+        (*stamp, event.fingerprint, event.revision)
+        if stamp[0]
+        else (*stamp, event.revision, event.fingerprint)
+    )
 
 
 def stored(warehouse: Warehouse, tenant: str, grain: Grain) -> dict[Cell, Measures]:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from tests.integration.aggregator.books_fixtures import (
     GROUP,
     START,
     TRUNCATE,
+    VIEWS,
     CrashError,
     CrashingBooks,
     DrainingSource,
@@ -38,24 +40,26 @@ _TIMES = [START + timedelta(seconds=s) for s in (0, 1, 59, 61, 3600, 86_400)]
 
 @st.composite
 def _events(draw: st.DrawFn) -> list[CostEvent]:
-    """Events with clashes: the same identity priced again, owned by others, or with another body."""
-    count = draw(st.integers(1, 12))
+    """Bodies of a few identities, corrected and with other times, some without a stamp; each priced once or again."""
+    body = st.tuples(
+        st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(_TIMES), st.integers(0, 3), st.integers(0, 6)
+    )
+    bodies = draw(st.lists(body, min_size=1, max_size=8))
+    priced = draw(st.lists(st.tuples(st.sampled_from(bodies), st.integers(1, 3)), min_size=1, max_size=12))
     return [
         cost_event(
             "T",
-            draw(st.sampled_from(["a", "b", "c", "d"])),
-            draw(st.sampled_from(_TIMES)),
-            cost,
+            name,
+            time,
+            None if (revision + tokens) % 4 == 0 else f"{revision}.{tokens:012d}",
             revision=revision,
             # price and owner are functions of the body and the revision, as the pricer's are
             team=f"team-{revision % 2}",
             user=f"u-{tokens % 2}",
             tokens=tokens,
+            accepted=accepted,
         )
-        for revision, tokens in draw(
-            st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), min_size=count, max_size=count)
-        )
-        for cost in [None if (revision + tokens) % 4 == 0 else f"{revision}.{tokens:012d}"]
+        for (name, time, tokens, accepted), revision in priced
     ]
 
 
@@ -213,3 +217,23 @@ def test_windows_start_where_the_clock_says() -> None:
     for grain in GRAINS:
         start = START.replace(**TRUNCATE[grain])  # type: ignore[arg-type]
         assert window_of("t", START, grain) == Window(int(start.timestamp()), "t")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(world: World, seed: int) -> None:
+    """A content hash chose the winner: of 20 events corrected from 1,000 to 2,000 tokens, 10 took effect."""
+    tenant = next(_tenants)
+    first = [cost_event(tenant, str(n), cost="0.00125", tokens=1000, accepted=5) for n in range(20)]
+    right = [cost_event(tenant, str(n), cost="0.0025", tokens=2000, accepted=9) for n in range(20)]
+    again = [cost_event(tenant, str(n), cost="9", tokens=1000, accepted=5, revision=7) for n in range(20)]
+    sent = [*first, *right, *again, *first]
+    Random(seed).shuffle(sent)  # noqa: S311 (an order, no secret)
+    for body in _chunks(sent, 9):
+        world.send(body)
+    world.run_through([])
+    for grain in GRAINS:
+        [(cost, events, _, usage)] = stored(world.warehouse, tenant, grain).values()
+        assert (cost, events, usage["input_tokens"]) == (Decimal("0.05"), 20, Decimal(40_000))
+        view = world.warehouse.rows(f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'")  # noqa: S608
+        table = world.warehouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608
+        assert view == table, "the view cuts the version"

@@ -121,7 +121,7 @@ class Rig:
         limits = Limits(
             self.settings.linger_ms / 1000, self.settings.deliver_seconds, self.settings.stuck_seconds
         )
-        self.writer = Writer(self.sink, self.budget, limits, self.clock.monotonic)
+        self.writer = Writer(self.sink, self.budget, limits, self.clock)
         self.health = Health(self.clock, 60)
         self.health.ready = True
         self.quotas = Quotas(folder / "quotas", "a", self.clock)

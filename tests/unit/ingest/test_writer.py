@@ -23,7 +23,7 @@ class Desk:
         self.sink = HeldSink()
         self.budget = Budget(limit)
         self.clock = FakeClock(NOW)
-        self.writer = Writer(self.sink, self.budget, Limits(linger, 0.1, 2.0), self.clock.monotonic)
+        self.writer = Writer(self.sink, self.budget, Limits(linger, 0.1, 2.0), self.clock)
 
 
 async def test_small_requests_of_a_tenant_share_a_record() -> None:

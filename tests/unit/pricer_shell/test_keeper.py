@@ -11,7 +11,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_pricer.repricing import keeper as module
 from outlay_pricer.repricing.keeper import Keeper
 from outlay_pricer.repricing.resend import RECORD_EVENTS, resend
-from outlay_schemas.events import UsageEvent, usage_event_decoder
+from outlay_schemas.events import AcceptedUsage, accepted_usage_decoder
 from outlay_schemas.topics import USAGE_EVENTS
 
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
@@ -30,12 +30,21 @@ def test_old_prices_are_told_by_a_metric() -> None:
 def test_events_are_sent_again_in_records_of_many_and_each_once() -> None:
     broker = FakeBroker()
     events = [
-        UsageEvent(id=str(n), source="s", time=NOW, kind="custom", sku="x", usage={"u": n}, tenant="t")
+        AcceptedUsage(
+            id=str(n),
+            source="s",
+            time=NOW,
+            kind="custom",
+            sku="x",
+            usage={"u": n},
+            tenant="t",
+            accepted_ms=n + 1,
+        )
         for n in range(2 * RECORD_EVENTS + 1)
     ]
     assert resend(FakeSink(broker), events) == len(events)
     values = [record.value for record in broker.records(USAGE_EVENTS.name)]
     assert len(values) == 3
-    found = [event for value in values for event in usage_event_decoder.decode_lines(value)]
+    found = [event for value in values for event in accepted_usage_decoder.decode_lines(value)]
     assert sorted(found, key=lambda event: int(event.id)) == events
     assert resend(FakeSink(broker), []) == 0

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.again import again
 from outlay_pricer.records import RECORD_BYTES, Place, Priced, Tenancy, price_record
+from outlay_schemas.acceptance import UNSTAMPED_MS, Stamp
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, cost_event_decoder, encoder
 
@@ -133,11 +135,39 @@ def test_times_are_told_in_utc() -> None:
 def test_the_same_bytes_and_catalog_give_the_same_bytes_whenever() -> None:
     """P11."""
     value = lines(*(usage(str(n), usage={"gb": n, "unknown": 1}) for n in range(20)))
-    assert price_record(value, PLACE, CATALOG, NOW).values == (
-        price_record(value, Place("usage.events", 0, 0), CATALOG, NOW + timedelta(days=9)).values
+    later = NOW + timedelta(days=9)
+    assert (
+        price_record(value, PLACE, CATALOG, NOW).values == price_record(value, PLACE, CATALOG, later).values
     )
     mixed = price_record(lines(value, b"poison"), PLACE, CATALOG, NOW)
     assert mixed.values == price_record(value, PLACE, CATALOG, NOW).values
+
+
+def test_line_order_record_order_and_ingest_decide_which_body_was_accepted_last() -> None:
+    """P18. A record's own time and offset say when its lines were accepted, unless ingest says so in a header."""
+    value = lines(usage("a"), b"", b"poison", usage("b"))
+    place = Place("usage.events", 3, 42, 1000)
+    apart = costs(price_record(value, place, CATALOG, NOW))
+    assert [(e.accepted_ms, e.accepted_seq) for e in apart] == [(1000, 42 << 20), (1000, (42 << 20) + 2)]
+    whole = costs(price_record(lines(usage("a"), usage("b"), usage("c")), place, CATALOG, NOW))
+    assert [e.accepted_seq - (42 << 20) for e in whole] == [0, 1, 2]
+    stamped = costs(
+        price_record(lines(usage("a"), usage("b")), place, CATALOG, NOW, headers=[Stamp(7, 8).header()])
+    )
+    assert [(e.accepted_ms, e.accepted_seq) for e in stamped] == [(7, 8), (7, 9)]
+
+
+def test_an_event_that_is_priced_again_keeps_its_stamp_and_its_content() -> None:
+    """P18: pricing an older body again does not make it the newest."""
+    (first,) = costs(price_record(lines(usage("a")), Place("usage.events", 3, 42, 1000), CATALOG, NOW))
+    (item,) = again([first], CATALOG)
+    later = Place("usage.events", 0, 99, 999_999)
+    (second,) = costs(price_record(encoder.encode(item.resent), later, CATALOG, NOW))
+    assert second == first
+    unstamped = msgspec.structs.replace(first, accepted_ms=0, accepted_seq=0)
+    (item,) = again([unstamped], CATALOG)
+    (second,) = costs(price_record(encoder.encode(item.resent), later, CATALOG, NOW))
+    assert (second.accepted_ms, second.accepted_seq) == (UNSTAMPED_MS, 0)
 
 
 def test_a_result_too_large_for_a_record_is_cut_between_lines() -> None:

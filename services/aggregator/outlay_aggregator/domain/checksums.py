@@ -47,7 +47,7 @@ def scratch(table: str) -> str:
     sums = ", ".join(f"{name} UInt64" for name in _SUMS)
     return (
         f"CREATE TABLE IF NOT EXISTS {table} (tenant LowCardinality(String), minute DateTime('UTC'),"
-        f" version UInt128, {sums}) ENGINE = MergeTree ORDER BY (tenant, minute)"
+        f" version UInt256, {sums}) ENGINE = MergeTree ORDER BY (tenant, minute)"
         " COMMENT 'Scratch of an audit that is under way; drop it if none is'"
     )
 
@@ -56,7 +56,7 @@ def fill(table: str) -> str:
     """Return the statement that sums the ledger from `low` up to `high`, of `tenants` (none: all)."""
     return f"""
 INSERT INTO {table}
-SELECT tenant, minute, sum(toUInt128(row_version)) AS version,
+SELECT tenant, minute, sum(row_version) AS version,
     sum(cell * {_units("ifNull(cost, 0)")}) AS costs, sum(cell) AS counts,
     sumIf(cell, price_status = 'unpriced' OR cost IS NULL) AS unpriced, {_QUANTITIES}
 FROM (

@@ -30,7 +30,7 @@ SETTINGS = {
 _DIMS = ", ".join(EXACT)
 _COST = "sum(ifNull(ledger.cost, 0))"
 _UNPRICED = "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"
-_VERSION = "sum(toUInt128(row_version))"
+_VERSION = "sum(row_version)"
 _CELL = f"cityHash64({_DIMS})"
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ASKED = (
@@ -221,7 +221,7 @@ def removal(grain: Grain) -> str:
     """Return the statement that removes a window of at most a version."""
     return (
         f"ALTER TABLE {TABLES[grain]} DELETE WHERE tenant = {{tenant:String}}"
-        " AND window = toDateTime({start:UInt32}, 'UTC') AND version <= {version:UInt128}"
+        " AND window = toDateTime({start:UInt32}, 'UTC') AND version <= {version:UInt256}"
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.pricing import plain_number, price
+from outlay_schemas.acceptance import UNSTAMPED_MS
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.events import AcceptedUsage, CostEvent, UsageEvent
 
 _KEPT = (
     "cost",
@@ -40,6 +41,13 @@ class Again:
     def differs(self) -> bool:
         """Tell whether the ledger would say something else."""
         return self.new is not None and differs(self.old, self.new)
+
+    @property
+    def resent(self) -> AcceptedUsage:
+        """Return the event to price again. It keeps its stamp, so that it does not beat a body accepted since."""
+        fields = {name: getattr(self.usage, name) for name in UsageEvent.__struct_fields__}
+        ms, seq = self.old.accepted_ms or UNSTAMPED_MS, self.old.accepted_seq
+        return AcceptedUsage(**fields, accepted_ms=ms, accepted_seq=seq)
 
 
 def usage_of(cost: CostEvent) -> UsageEvent:

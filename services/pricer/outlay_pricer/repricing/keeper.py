@@ -15,7 +15,7 @@ from outlay_pricer.domain.again import again
 from outlay_pricer.domain.freshness import stale
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.repricing.resend import resend
-from outlay_schemas.events import UsageEvent
+from outlay_schemas.events import AcceptedUsage
 from outlay_schemas.retention import first_kept
 
 log = get_logger(__name__)
@@ -92,11 +92,11 @@ class Keeper:
                 log.warning("prices are old", source=item.name, checked=item.checked, days=item.days)
         self._told = {item.name for item in old}
 
-    def _better(self, catalog: CompiledCatalog) -> Iterator[UsageEvent]:
+    def _better(self, catalog: CompiledCatalog) -> Iterator[AcceptedUsage]:
         since = first_kept(self._clock.now())  # older ones the ledger would refuse
         wanted = Selection(since=since, unpriced=True, before_revision=catalog.revision)
         for item in again(self._ledger.events(wanted), catalog):
             LOOKED.inc()
             self._progress()
             if item.differs:
-                yield item.usage
+                yield item.resent

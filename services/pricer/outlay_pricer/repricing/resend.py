@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from outlay_kit.kafka import RecordSink, deliver
-from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.events import AcceptedUsage, encoder
 from outlay_schemas.topics import USAGE_EVENTS
 
 RECORD_EVENTS = 500
@@ -13,7 +13,7 @@ RECORDS = 20
 """Records under way at once."""
 
 
-def resend(sink: RecordSink, usages: Iterable[UsageEvent]) -> int:
+def resend(sink: RecordSink, usages: Iterable[AcceptedUsage]) -> int:
     """Return how many events were sent, when all are durable. Raises Retryable; to send some twice does no harm."""
     sent = 0
     rest = iter(usages)
@@ -23,6 +23,6 @@ def resend(sink: RecordSink, usages: Iterable[UsageEvent]) -> int:
     return sent
 
 
-def _records(usages: list[UsageEvent]) -> Iterator[bytes]:
+def _records(usages: list[AcceptedUsage]) -> Iterator[bytes]:
     for first in range(0, len(usages), RECORD_EVENTS):
         yield encoder.encode_lines(usages[first : first + RECORD_EVENTS])
