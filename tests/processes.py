@@ -188,8 +188,8 @@ def tail(kafka: KafkaSettings, topic: str, about: str) -> Iterator[Tail]:
 class Broker:
     """A Kafka of the test's own, to be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
-        self._broker = KafkaBroker(folder, free_port(), free_port())
+    def __init__(self, folder: Path, broker: KafkaBroker | None = None) -> None:
+        self._broker = broker or KafkaBroker(folder, free_port(), free_port())
         self._argv = self._broker.prepare(Silent())
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -199,10 +199,26 @@ class Broker:
         return KafkaSettings(bootstrap=self._broker.bootstrap)
 
     def start(self) -> "Broker":
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+        self.launch()
         until(self._broker.answers, 60, "Kafka")
         return self
+
+    def launch(self) -> None:
+        """Start it without waiting: a member of a cluster answers once most of them are there."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+
+    def answers(self) -> bool:
+        return self._broker.answers()
+
+    def freeze(self) -> None:
+        """Stop it without ending it, as a machine does that swaps."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a power cut does."""

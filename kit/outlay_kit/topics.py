@@ -1,6 +1,7 @@
 """Creates topics as they must be; the broker never does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +39,22 @@ def create_topics(
     Returns a warning for each topic that a lost broker would lose events of, although the cluster could keep
     more copies. Raises Retryable if the broker is away.
     """
+    with admin(settings) as client:
+        for topic in topics:
+            _create(client, topic, durability)
+        return _warnings(client, topics)
+
+
+@contextmanager
+def admin(settings: KafkaSettings) -> Iterator[Any]:
+    """Connect Kafka's admin client for a while. Raises Retryable if the broker is away."""
     with away(f"Kafka does not answer at {settings.bootstrap}"):
-        admin: Any = KafkaAdminClient(**settings.client_options())
+        client: Any = KafkaAdminClient(**settings.client_options())
     try:
-        with away("topics could not be created"):
-            for topic in topics:
-                _create(admin, topic, durability)
-            return _warnings(admin, topics)
+        with away("Kafka does not do what its admin client asks"):
+            yield client
     finally:
-        admin.close()
+        client.close()
 
 
 def _create(admin: Any, topic: Topic, durability: Durability) -> None:

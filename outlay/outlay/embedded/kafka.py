@@ -3,7 +3,8 @@
 import socket
 import struct
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from outlay.embedded.errors import ChildDiedError
@@ -27,6 +28,8 @@ class KafkaBroker:
     folder: Path
     port: int
     controller_port: int
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """Broker settings that differ, such as those that make it a member of a cluster."""
 
     @property
     def bootstrap(self) -> str:
@@ -75,7 +78,7 @@ class KafkaBroker:
         return len(answer) == 10 and answer[4:] == _NO_ERROR
 
     def _properties(self) -> str:
-        settings = {
+        settings: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
@@ -104,7 +107,7 @@ class KafkaBroker:
             "log.cleaner.dedupe.buffer.size": 16 * 2**20,
             "num.recovery.threads.per.data.dir": 2,
         }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
+        return "".join(f"{name}={value}\n" for name, value in {**settings, **self.overrides}.items())
 
 
 _LOG4J2 = """
