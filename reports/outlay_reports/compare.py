@@ -47,14 +47,19 @@ class Comparison:
     parts: tuple[Difference, ...]
 
 
-def compare(earlier: Sequence[Cell], later: Sequence[Cell], depth: int) -> Comparison:
-    """Compare two periods. The cells' keys are the `depth` dimensions asked for, then `THING`."""
-    things = _things(earlier, later)
+def compare(
+    earlier: Sequence[Cell], later: Sequence[Cell], depth: int, scale: Fraction = Fraction(1)
+) -> Comparison:
+    """Compare two periods. The cells' keys are the `depth` dimensions asked for, then `THING`.
+
+    `scale` times the earlier costs and quantities are compared: 1/120 of two hours is an average minute.
+    """
+    things = _things(earlier, later, scale)
     measures: dict[str, list[Difference]] = defaultdict(list)
     for thing in things:
         measures[_measure(thing)].append(thing)
     for measure, group in measures.items():
-        _explain(measure, [t for t in group if t.earlier.events and t.later.events])
+        _explain(measure, [t for t in group if t.earlier.events and t.later.events], scale)
     whole = Difference(())
     parts: dict[tuple[str, ...], Difference] = {}
     for thing in things:
@@ -67,13 +72,14 @@ def compare(earlier: Sequence[Cell], later: Sequence[Cell], depth: int) -> Compa
     return Comparison(whole, tuple(order) if depth else ())
 
 
-def _things(earlier: Sequence[Cell], later: Sequence[Cell]) -> list[Difference]:
+def _things(earlier: Sequence[Cell], later: Sequence[Cell], scale: Fraction) -> list[Difference]:
     found: dict[tuple[str, ...], Difference] = {}
     for cell in earlier:
         found.setdefault(cell.keys, Difference(cell.keys)).earlier.add(cell.sums)
     for cell in later:
         found.setdefault(cell.keys, Difference(cell.keys)).later.add(cell.sums)
     for thing in found.values():
+        thing.earlier.cost = round(thing.earlier.cost * scale)
         if not thing.earlier.events:
             thing.effects["new"] = thing.later.cost
         elif not thing.later.events:
@@ -95,15 +101,15 @@ def _quantity(sums: Sums, measure: str) -> Fraction:
     return Fraction(sums.events) if measure == "events" else Fraction(sums.usage.get(measure, Decimal(0)))
 
 
-def _explain(measure: str, group: Sequence[Difference]) -> None:
+def _explain(measure: str, group: Sequence[Difference], scale: Fraction) -> None:
     """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest."""
     if not group:
         return
     growth = sum(_quantity(thing.later, measure) for thing in group) / sum(
-        _quantity(thing.earlier, measure) for thing in group
+        _quantity(thing.earlier, measure) * scale for thing in group
     )
     for thing in group:
-        q0, q1 = _quantity(thing.earlier, measure), _quantity(thing.later, measure)
+        q0, q1 = _quantity(thing.earlier, measure) * scale, _quantity(thing.later, measure)
         at_old_price = thing.earlier.cost * q1 / q0
         volume = round(thing.earlier.cost * (growth - 1))
         mix = round(at_old_price - thing.earlier.cost * growth)

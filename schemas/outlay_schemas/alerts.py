@@ -56,7 +56,7 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     actual: Usd
     """USD in the window when this was written."""
     contributors: list[Contributor]
-    """The greatest values of each dimension, greatest first."""
+    """The greatest values of each dimension: models and users first, then the dimension that explains most."""
     at: datetime
     """When this was decided."""
     query: str
@@ -68,13 +68,19 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     impact_per_hour: Usd | None = None
     """USD above what is expected each hour, if it goes on so."""
     effects: list[Effect] = []
-    """Why it costs more than in the window it is compared with; adds up to the difference exactly."""
+    """Why it costs more than in the time it is compared with; adds up to the difference exactly."""
     compared: str = ""
-    """What `effects` compare with: `the hour before`."""
+    """What `effects` compare with: `the average minute of the 2 hours before`."""
     facts: dict[str, str] = {}
     """More that is known, by name, such as `gone_on`: docs/alerts.md lists them."""
     link: str = ""
     """Where to look in the console; empty: nowhere is set."""
+    window_end: datetime | None = None
+    """End of the time that `actual` sums, UTC, exclusive. None: written by a release that did not know."""
+    started_at: datetime | None = None
+    """When it began, UTC: the same until it resolves. None: written by a release that did not know."""
+    rate_per_hour: Usd | None = None
+    """USD an hour, as in the last 10 minutes. None: it was not summed."""
 
 
 Say = Literal["acknowledged", "snoozed", "expected"]

@@ -46,7 +46,12 @@ class Budgets:
             spent = Spent(self._total(budget, span), self._before(budget, span))
             found += [(finding, span) for finding in budgets.findings(budget, span, spent)]
         spent = self._spent(budget, current, now)
-        found += [(finding, current) for finding in budgets.findings(budget, current, spent)]
+        end = min(floor_to(now, "minute") + _MINUTE, current.end)
+        burns = {budgets.burn_level(burn): _last(end, burn.length) for burn in budget.burns}
+        found += [
+            (finding, burns.get(finding.key.level, current))
+            for finding in budgets.findings(budget, current, spent)
+        ]
         return found, status(budget, current, spent, now)
 
     def standing(self, budget: Budget) -> Status:

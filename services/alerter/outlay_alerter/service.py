@@ -9,12 +9,13 @@ from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Decided, Routed, Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.alert_builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard
 from outlay_alerter.domain.states import Again, Transition, transitions
+from outlay_alerter.domain.watches import Watch
 from outlay_alerter.domain.words import expectations, snoozes
 from outlay_alerter.finding import Finder
 from outlay_alerter.heeding import FOR_MACHINES, Heeder
-from outlay_alerter.telling import MOST_EXPLAINED, Teller
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
@@ -61,7 +62,7 @@ class Alerter:
         """
         self._sums, self._store, self._clock = sums, store, clock
         self._finder = Finder(sums, measures, clock, most_scopes)
-        self._teller, self._renotify = Teller(sums, clock, console), renotify
+        self._builder, self._renotify = AlertBuilder(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed = routed
         self._heeder = Heeder(store, clock, self._channels, decided, routed)
@@ -126,18 +127,20 @@ class Alerter:
         hushed = quiet(findings, changes, known, reasons)
         changes = [c for c in changes if not (c.repeats and c.id in hushed)]
         changes += unheard(findings, changes, known, hushed)
-        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed)
+        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed, watches)
         self._store.stand(standing)
 
     def _write_down(
-        self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str]
-    ) -> None:
+        self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str],
+        watches: Mapping[str, Watch],
+    ) -> None:  # fmt: skip
         changes.sort(key=lambda c: (c.id in hushed, _RANK[c.finding.severity], -c.finding.actual, c.id))
         told, whispered, noted = list[Decided](), list[Decided](), list[Decided]()
         for n, change in enumerate(changes):
-            alert = self._teller.alert(
-                change, spans[change.id], explained=n < MOST_EXPLAINED, quiet=hushed.get(change.id, "")
-            )
+            alert = self._builder.alert(
+                change, spans[change.id], watches.get(change.finding.key.rule),
+                explained=n < MOST_EXPLAINED, quiet=hushed.get(change.id, ""),
+            )  # fmt: skip
             decided = Decided(
                 alert, change.seq, change.message_id, state=change.state, heard=change.heard(hushed)
             )

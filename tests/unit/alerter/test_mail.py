@@ -106,7 +106,7 @@ def test_a_mail_arrives_encrypted_with_text_html_and_the_picture_inside() -> Non
     assert mail["references"] == "<alert.a1@outlay.invalid>"
     assert mail["subject"].startswith("[Firing] Spend spike: project assistant")
     text, html = body(mail, "plain"), body(mail, "html")
-    assert "$42.10, expected $4.48; $37.62 too much so far, $2,257.20 an hour if it goes on" in text
+    assert "$42.10, expected $4.48; $37.62 too much so far" in text
     assert "cid:picture" in html
     assert "u-17 &lt;!channel&gt; &amp; co" in html
     (picture,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]

@@ -73,9 +73,11 @@ SUMS = st.builds(
 CELLS = st.lists(st.builds(Cell, st.just(0), KEYS, SUMS), max_size=8)
 
 
-@given(CELLS, CELLS)
-def test_effects_add_up_to_the_difference_exactly(earlier: list[Cell], later: list[Cell]) -> None:
-    found = compare(earlier, later, 1)
+@given(CELLS, CELLS, st.sampled_from([Fraction(1), Fraction(1, 120), Fraction(7, 3)]))
+def test_effects_add_up_to_the_difference_exactly(
+    earlier: list[Cell], later: list[Cell], scale: Fraction
+) -> None:
+    found = compare(earlier, later, 1, scale)
     for part in (found.all, *found.parts):
         assert sum(part.effects.values()) == part.change
     assert sum(part.change for part in found.parts) == found.all.change
@@ -102,6 +104,14 @@ def test_effects_name_the_cause() -> None:
 
 def _dollars(earlier: list[Cell], later: list[Cell]) -> dict[str, Fraction]:
     return {name: Fraction(pico, 10**12) for name, pico in compare(earlier, later, 1).all.effects.items()}
+
+
+def test_an_average_window_is_compared_in_costs_and_quantities() -> None:
+    """120 minutes of $1 and 10 tokens, and one of $2 and 20: the volume doubled at the same price."""
+    earlier = [cell("t", "llm", "p", "m", usd="120", events=120, input_tokens=1200)]
+    later = [cell("t", "llm", "p", "m", usd="2", input_tokens=20)]
+    effects = compare(earlier, later, 1, Fraction(1, 120)).all.effects
+    assert effects == {"price": 0, "volume": 10**12, "mix": 0, "new": 0, "gone": 0}
 
 
 def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:

@@ -54,6 +54,7 @@ class _Body(msgspec.Struct):
     scope: dict[str, str | list[str]]
     level: str
     facts: dict[str, str] = {}
+    started_at: datetime | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -240,7 +241,7 @@ def _known(tenant: str, row: Mapping[str, Any]) -> Known:
         row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
         row["heard"], Key(tenant, row["rule"], scope, window, body.level).line(), scope,
         until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,
-        expected=bool(row["meant"]),
+        expected=bool(row["meant"]), started_at=body.started_at,
     )  # fmt: skip
 
 

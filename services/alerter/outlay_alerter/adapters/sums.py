@@ -4,9 +4,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.compare import THING
+from outlay_reports.question import Cell, Question
 from outlay_reports.range_sums import Part, Query, sums
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
@@ -18,7 +22,7 @@ class Sums:
     """Reads what was spent."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+        self._warehouse, self._costs = warehouse, Books(warehouse)
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""
@@ -89,23 +93,10 @@ class Sums:
         )
         return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
 
-    def uses(
-        self, tenant: str, before: Span, after: Span, scope: Mapping[str, Sequence[str]]
-    ) -> tuple[dict[tuple[str, str], tuple[int, int]], dict[tuple[str, str], tuple[int, int]]]:
-        """Return the cost in pico-USD and the events of each provider and SKU within a scope, in two spans."""
-        query = sums(
-            [Part(before, scope), Part(after, scope)], ("provider", "sku"), measures=("cost", "events")
-        )
-        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        first, second = (
-            {
-                (r["k0"], r["k1"]): (to_pico(r[f"cost_{n}"]), int(r[f"events_{n}"]))
-                for r in rows
-                if r[f"events_{n}"]
-            }
-            for n in range(2)
-        )
-        return first, second
+    def things(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
+        """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
+        where = {name: tuple(values) for name, values in scope.items()}
+        return self._costs.cells(Question(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
 
 def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:

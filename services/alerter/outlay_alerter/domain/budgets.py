@@ -14,7 +14,7 @@ from outlay_schemas.alerts import Severity
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The window of a rolling budget, which has no beginning: it is one and the same alert that comes and goes."""
 BURN_PART = 12
-"""The last so-manieth part of a burn window must burn as fast as the whole."""
+"""The most recent 1/12 of a burn window must also exceed the rate, so that the alert resolves quickly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,10 @@ def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int,
         for cost, length in zip(spent, lengths, strict=True)
     )
     rate = burn_rate(budget, span, amount, spent[0], burn.length)
-    hours = level_of(Decimal(int(burn.length.total_seconds())) / 3600)
+    hours = _hours(burn)
     how = "burns" if breached else "no longer burns"
     return Finding(
-        key=key_of(budget, span, f"burn-{hours}h"),
+        key=key_of(budget, span, burn_level(burn)),
         rule_type="budget_burn",
         breached=breached,
         severity=burn.severity,
@@ -184,10 +184,24 @@ def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int,
         actual=spent[0],
         expected=allowed(budget, span, amount, burn.length),
         facts={**_until(budget, span), "burn_rate": str(rate)},
-        shown=span.start,
         hold=budget.hold,
         calm=budget.calm,
     )
+
+
+def burn_level(burn: Burn) -> str:
+    """Return the level of a burn rate's alerts: `burn-6h`."""
+    return f"burn-{_hours(burn)}h"
+
+
+def burn_limit(budget: Budget, finding: Finding) -> int:
+    """Return from how many pico-USD on in its window a burn rate fires, given what it found."""
+    rate = next(burn.rate for burn in budget.burns if burn_level(burn) == finding.key.level)
+    return share_of(finding.expected or 0, rate * 100)
+
+
+def _hours(burn: Burn) -> str:
+    return level_of(Decimal(int(burn.length.total_seconds())) / 3600)
 
 
 def _said(total: int, amount: int) -> str:

@@ -16,7 +16,6 @@ from typing import Literal
 from outlay_alerter.domain.watches import NONE, Scope
 from outlay_schemas.alerts import EffectKind, Severity, State
 from outlay_schemas.digests import digest
-from outlay_schemas.money import Usd, to_usd
 
 __all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
 
@@ -89,10 +88,6 @@ class Finding:
         """Whether it is about USD that were spent."""
         return self.unit == "USD"
 
-    def said(self, amount: int) -> Usd:
-        """Write an amount of its unit as a plain decimal number."""
-        return to_usd(amount)
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -114,6 +109,8 @@ class Known:
     """When its period is over; None: it has none."""
     expected: bool = False
     """Whether somebody said that it is as it should be."""
+    started_at: datetime | None = None
+    """When its episode began; None: written by a release that did not know."""
 
     @property
     def active(self) -> bool:

@@ -8,25 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from outlay_alerter.domain.contributors import says_something
 from outlay_alerter.domain.watches import scope_text
-from outlay_reports.money import usd
-from outlay_schemas.alerts import Alert, Severity, State
-from outlay_schemas.dimensions import CELL, UNASSIGNED, name_of
+from outlay_reports.money import percent, share, usd
+from outlay_schemas.alerts import Alert, Contributor, Severity, State
+from outlay_schemas.dimensions import name_of
 
 SHOWN = 25
 """Alerts of a group that get a line; the rest is counted."""
 _RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 _STATES: dict[State, str] = {"firing": "Firing", "acknowledged": "In hand", "resolved": "Over"}
 _EFFECTS = {
-    "volume": ("more events", "fewer events"), "price": ("dearer events", "cheaper events"),
-    "mix": ("a dearer mixture", "a cheaper mixture"), "new": ("not used before", "not used before"),
-    "gone": ("no longer used", "no longer used"),
+    "volume": ("more usage", "less usage"), "price": ("higher unit cost", "lower unit cost"),
+    "mix": ("more expensive mix", "cheaper mix"), "new": ("new usage", "new usage"),
+    "gone": ("usage that ended", "usage that ended"),
 }  # fmt: skip
-_FIRST = ("user", "team", "use_case", "project", "sku")
-_WHO = (*_FIRST, *(name for name in CELL if name not in _FIRST))
-"""Whom to ask stands first."""
-_PLAIN = ("provider", "activity", "kind")
-"""Of these a single value is no news."""
 _NAME = 60
 """Characters of a value's name that are shown."""
 
@@ -109,8 +105,8 @@ def _amounts(alert: Alert) -> str:
         text += f", expected {said(alert, alert.expected)}"
     if alert.impact is not None and Decimal(alert.impact) > 0:
         text += f"; {usd(alert.impact)} too much so far"
-        if alert.impact_per_hour is not None and alert.state != "resolved":
-            text += f", {usd(alert.impact_per_hour)} an hour if it goes on"
+    if alert.rate_per_hour is not None and alert.state != "resolved":
+        text += f"; spending {usd(alert.rate_per_hour)} an hour right now"
     return text
 
 
@@ -122,21 +118,23 @@ def _why(alert: Alert) -> Iterator[tuple[str, str]]:
 
 
 def _who(alert: Alert) -> Iterator[tuple[str, str]]:
-    by_dimension: dict[str, list[str]] = {}
+    groups: dict[str, list[Contributor]] = {}
     for c in alert.contributors:
-        name = c.value if len(c.value) <= _NAME else c.value[: _NAME - 1] + "…"
-        known = by_dimension.setdefault(c.dimension, [])
-        known.append(f"{name_of(name)} {usd(c.cost)}{_part(alert, Decimal(c.cost))}")
-    for dimension in sorted(by_dimension, key=lambda n: _WHO.index(n) if n in _WHO else len(_WHO)):
-        values = by_dimension[dimension]
-        dull = dimension in alert.scope or (dimension in _PLAIN and len(values) == 1)
-        if any(not value.startswith(f"{UNASSIGNED} ") for value in values) and not dull:
+        groups.setdefault(c.dimension, []).append(c)
+    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in alert.scope.items()}
+    for dimension, group in groups.items():
+        if says_something(dimension, group, scope):
+            values = (f"{_short(c.value)} {usd(c.cost)}{_part(alert, Decimal(c.cost))}" for c in group)
             yield dimension.replace("_", " "), ", ".join(values)
+
+
+def _short(value: str) -> str:
+    return name_of(value if len(value) <= _NAME else value[: _NAME - 1] + "…")
 
 
 def _part(alert: Alert, cost: Decimal) -> str:
     whole = Decimal(alert.actual)
-    return f" ({cost / whole * 100:.0f} %)" if alert.unit == "USD" and 0 < cost <= whole else ""
+    return f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
 
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
