@@ -84,7 +84,7 @@ class Outlay:
         """
         try:
             event: Event = {
-                "id": short(event_id) if event_id else f"{self._prefix}-{next(self._number)}",
+                "id": short(event_id) if event_id else self._new_id(),
                 "source": short(source) if source else self._source,
                 "time": at or self._clock(),
                 "kind": kind,
@@ -106,47 +106,67 @@ class Outlay:
         except Exception:  # noqa: BLE001 (a program must not fail because its usage cannot be told)
             self._sender.lost("could not be read", 1)
 
-    def record(self, response: object, *, provider: str = "", **labels: Any) -> None:
-        """Track what an answer of OpenAI's, Anthropic's or LiteLLM's client says that it used."""
+    def record(self, response: object, *, provider: str = "", model: str = "", **labels: Any) -> None:
+        """Track what a provider's response says that it used: any client's object, or JSON that was decoded.
+
+        Its content stays here; ingest reads the numbers. `provider` and `model` are for what the response leaves out.
+        """
         try:
-            found = responses.read(response, provider)
+            found = responses.strip(response)
+            provider = provider or responses.maker(response)
+            self.report(
+                streams.Found(found) if found else None, type(response).__name__, provider, model, labels
+            )
         except Exception:  # noqa: BLE001 (as in `track`)
             self._sender.lost("could not be read", 1)
-            return
-        self.report(found, labels)
 
-    def report(self, found: responses.Found | None, labels: Mapping[str, Any]) -> None:
-        """Track what was read of an answer or a stream; None: nothing."""
+    def report(
+        self, found: streams.Found | None, kind: str, provider: str, model: str, labels: Mapping[str, Any]
+    ) -> None:
+        """Send what was seen of a response or a stream; None: it said nothing, which is counted by its `kind`."""
         if found is None:
+            self._sender.unread(kind)
             return
-        more = dict(labels)
-        attributes = {**(more.pop("attributes", None) or {}), **found.attributes}
-        self.track(
-            sku=found.model, usage=found.usage, event_id=found.id,
-            provider="" if "api_url" in attributes else found.provider,  # an unknown address: price by that
-            attributes=attributes, **more,
-        )  # fmt: skip
+        more = {name: value for name, value in labels.items() if value is not None}
+        attributes = {**more.pop("attributes", {}), **found.attributes}
+        event: Event = {
+            "id": short(more.pop("event_id", None) or responses.identity(found.response) or self._new_id()),
+            "source": short(more.pop("source", None) or self._source),
+            "time": more.pop("at", None) or self._clock(),
+            "response": found.response,
+            "headers": more.pop("headers", {}),
+            **self._labels,
+        }
+        known = {"provider": provider, "sku": "" if responses.model(found.response) else model, "usage": found.usage,
+                 "attributes": short_all(attributes), "activity": more.pop("activity", "")}  # fmt: skip
+        event.update({name: value for name, value in known.items() if value})
+        _merge(event, _inside.get() or {})
+        _merge(event, _clean(more))
+        self._sender.put(event)
 
     def stream(self, stream: R, *, provider: str = "", model: str = "", **labels: Any) -> R:
         """Pass a stream of an answer through; track what it used when it ends, fails or is given up."""
 
         def ended(seen: streams.Seen) -> None:
-            self.report(seen.result(provider, model), labels)
+            self.report(seen.result(model), "a stream", provider, model, labels)
 
         return streams.through(stream, ended)
 
-    def wrap(self, client: R, *, include_usage: bool = True, **labels: Any) -> R:
-        """Track every call of an OpenAI or Anthropic client, sync or async, streams too. Returns the same client.
+    def wrap(self, client: R, *, provider: str = "", include_usage: bool = True, **labels: Any) -> R:
+        """Track every call of a provider's client, sync or async, streams too. Returns the same client.
 
-        `include_usage`: ask OpenAI to tell the usage of streams, and keep the additional chunk from the caller.
+        `provider`: who answers behind a gateway; without it, the gateway's own headers, its names for models and the
+        client's address say it. `include_usage`: ask OpenAI for the usage of streams, and keep the additional chunk
+        from the caller.
         """
-        wrap.wrap(self, client, include_usage, labels)
+        wrap.wrap(self, client, provider, include_usage, labels)
         return client
 
     def litellm(self, kwargs: Mapping[str, Any], response: object, *_: object) -> None:
         """Track a call of LiteLLM: `litellm.success_callback = [outlay.litellm]`."""
         if not kwargs.get("cache_hit"):
-            self.record(response, provider=str(kwargs.get("custom_llm_provider") or ""))
+            provider, model = (str(kwargs.get(name) or "") for name in ("custom_llm_provider", "model"))
+            self.record(response, provider=provider, model=model)
 
     @contextmanager
     def context(self, **labels: Any) -> Iterator[None]:
@@ -192,6 +212,9 @@ class Outlay:
     def close(self, timeout: float = 5.0) -> bool:
         """Flush and stop. What is tracked afterwards is dropped."""
         return self._sender.close(timeout)
+
+    def _new_id(self) -> str:
+        return f"{self._prefix}-{next(self._number)}"
 
     def _new_ids(self) -> None:
         self._prefix = uuid.uuid4().hex

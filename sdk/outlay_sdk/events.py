@@ -30,9 +30,10 @@ def short_all(labels: Mapping[str, object]) -> dict[str, str]:
 def encode(event: Event) -> bytes:
     """Write an event as JSON. `time` is nanoseconds since 1970. Raises TypeError, ValueError: it cannot be written."""
     time = _EPOCH + timedelta(microseconds=event["time"] // 1000)
-    usage = {name: _quantity(value) for name, value in event["usage"].items()}
     cost = event.get("reported_cost")
-    whole = {**event, "time": time.isoformat().replace("+00:00", "Z"), "usage": usage}
+    whole = {**event, "time": time.isoformat().replace("+00:00", "Z")}
+    if "usage" in event:
+        whole["usage"] = {name: _quantity(value) for name, value in event["usage"].items()}
     if cost is not None:
         whole["reported_cost"] = str(cost)
     return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()

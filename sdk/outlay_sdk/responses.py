@@ -1,121 +1,141 @@
-"""What an answer says that it used: objects and mappings of OpenAI, Anthropic, Gemini, Bedrock and LiteLLM."""
+"""The part of a provider's response that says what it used, without its content. Ingest reads the numbers.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+Prompts, answers, arguments of tools and vectors never leave the program: of a response only the fields named here are
+sent, whoever made it and whether it is a client's object, JSON that was decoded, or an event of a stream.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-Usage = dict[str, Any]
-_OPENAI = (
-    (("prompt_tokens_details", "input_tokens_details"), "cached_tokens", "cache_read_tokens"),
-    (("prompt_tokens_details", "input_tokens_details"), "cache_creation_tokens", "cache_write_tokens"),
-    (("prompt_tokens_details", "input_tokens_details"), "audio_tokens", "input_audio_tokens"),
-    (("completion_tokens_details", "output_tokens_details"), "reasoning_tokens", "output_reasoning_tokens"),
-    (("completion_tokens_details", "output_tokens_details"), "audio_tokens", "output_audio_tokens"),
-)
-_GEMINI = {
-    "prompt_token_count": "input_tokens",
-    "cached_content_token_count": "cache_read_tokens",
-    "thoughts_token_count": "output_reasoning_tokens",
+Response = dict[str, Any]
+USAGE = (
+    "usage", "usage_metadata", "usageMetadata", "usage_info", "tool_usage", "amazon-bedrock-invocationMetrics",
+    "prompt_eval_count", "eval_count",
+)  # fmt: skip
+"""Fields that hold usage; they are sent whole."""
+_ABOUT = (
+    "id", "responseId", "response_id", "generation_id", "model", "modelVersion", "model_version", "object", "type",
+    "status", "created", "created_at", "createTime", "create_time", "service_tier", "serviceTier", "performanceConfig",
+    "provider", "stop_reason", "stopReason", "custom_id", "recordId", "key", "status_code", "request_id",
+)  # fmt: skip
+"""Fields that say whose and which it is."""
+_ENVELOPES = ("response", "message", "result", "body", "modelOutput", "x_groq", "delta", "metadata")
+"""Fields that may hold a response, or a part of one with usage in it."""
+_DEEPEST = 8
+_MAKERS = {
+    "mistralai": "mistral",
+    "cohere": "cohere",
+    "groq": "groq",
+    "google": "google",
+    "vertexai": "google",
 }
 
 
-@dataclass
-class Found:
-    """A call of a model and what it used. `id` is the provider's; None if it gave none."""
-
-    model: str
-    usage: Usage
-    provider: str
-    id: str | None = None
-    attributes: dict[str, object] = field(default_factory=dict)
+def strip(response: object) -> Response | None:
+    """Return what a response says of its usage; None if it says nothing."""
+    found = _strip(_fields(response), 0)
+    return found if found is not None and _tells(found) else None
 
 
-def get(value: object, name: str) -> Any:
-    """Return a field of an object or of a mapping, None if there is none."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+def maker(value: object) -> str:
+    """Return the provider whose own client an object is of; empty for clients that talk to many."""
+    return _MAKERS.get(type(value).__module__.partition(".")[0], "")
 
 
-def read(response: object, provider: str = "") -> Found | None:
-    """Return what an answer used, None if it does not say."""
-    usage, maker = usage_of(response)
-    model = get(response, "model") or get(response, "model_version") or get(response, "modelVersion")
-    if not usage or not isinstance(model, str):
+def identity(response: Response) -> str | None:
+    """Return the provider's own id of a response."""
+    said = next((response[name] for name in _ABOUT[:4] if response.get(name)), None)
+    said = said or response.get("ResponseMetadata", {}).get("RequestId")
+    return said if isinstance(said, str) else None
+
+
+def model(response: Response) -> str | None:
+    """Return the model that a response names."""
+    return next((response[name] for name in _ABOUT[4:7] if response.get(name)), None)
+
+
+def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
+    if fields is None or depth > _DEEPEST:
         return None
-    hidden = get(response, "_hidden_params")
-    behind = get(hidden, "custom_llm_provider") if hidden else None
-    identity = get(response, "id") or get(response, "response_id")
-    found = Found(model, usage, provider or behind or maker, identity if isinstance(identity, str) else None)
-    tier = get(response, "service_tier") or get(get(response, "usage"), "service_tier")
-    if isinstance(tier, str):
-        found.attributes["service_tier"] = tier
+    kept: Response = {name: plain(fields[name]) for name in (*USAGE, *_ABOUT) if fields.get(name) is not None}
+    for name in _ENVELOPES:
+        inner = _strip(_fields(fields.get(name)), depth + 1)
+        if inner is not None and _tells(inner):
+            kept[name] = inner
+    if isinstance(billed := plain(_get(fields.get("meta"), "billed_units")), dict):  # Cohere
+        kept["meta"] = {"billed_units": billed}
+    hidden = {
+        name: _get(fields.get("_hidden_params"), name) for name in ("custom_llm_provider", "response_cost")
+    }
+    if any(value is not None for value in hidden.values()):  # LiteLLM
+        kept["_hidden_params"] = {name: plain(value) for name, value in hidden.items()}
+    if isinstance(amazon := fields.get("ResponseMetadata"), Mapping):
+        date = (amazon.get("HTTPHeaders") or {}).get("date")
+        kept["ResponseMetadata"] = {"RequestId": amazon.get("RequestId"), "HTTPHeaders": {"date": date}}
+    return kept | _tools(fields)
+
+
+def _tools(fields: Mapping[str, Any]) -> Response:
+    """Return which tools ran, by their kind, and how many searches a response is grounded on."""
+    found: Response = {}
+    calls = [
+        {"type": kind, "action": {"type": _get(_get(item, "action"), "type")}}
+        for item in _items(fields.get("output"))
+        if isinstance(kind := _get(item, "type"), str) and kind.endswith("_call")
+    ]
+    if calls:
+        found["output"] = calls
+    grounded = []
+    for candidate in _items(fields.get("candidates")):
+        about = _get(candidate, "groundingMetadata") or _get(candidate, "grounding_metadata")
+        queries = _get(about, "webSearchQueries") or _get(about, "web_search_queries")
+        grounded.append({"groundingMetadata": {"webSearchQueries": [""] * len(_items(queries))}})
+    if grounded:
+        found["candidates"] = grounded
     return found
 
 
-def usage_of(response: object) -> tuple[Usage, str]:
-    """Return the counts by Outlay's names, and whose way of counting it is."""
-    if (counts := get(response, "usage_metadata")) is not None:
-        return _gemini(counts), "google"
-    counts = get(response, "usage")
-    if counts is None:
-        return {}, ""
-    if (tokens := get(counts, "inputTokens")) is not None:
-        return _bedrock(counts, tokens), "aws"
-    if get(counts, "prompt_tokens") is None and _is_anthropic(response, counts):
-        return anthropic(counts), "anthropic"
-    return _openai(counts), "openai"
+def _tells(found: Response) -> bool:
+    return any(name in found for name in (*USAGE, *_ENVELOPES, "meta"))
 
 
-def _is_anthropic(response: object, counts: object) -> bool:
-    return get(response, "type") == "message" or get(counts, "cache_read_input_tokens") is not None
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a value as JSON can hold it: what is neither data nor an object with fields is left out."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, list | tuple):
+        return [plain(item, depth + 1) for item in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    fields = _fields(value)
+    if fields is None:
+        return None
+    return {str(name): plain(inner, depth + 1) for name, inner in fields.items() if inner is not None}
 
 
-def anthropic(counts: object) -> Usage:
-    """Count as Outlay does: Anthropic's input_tokens are without those read from or written to a cache."""
-    read, written = (
-        get(counts, "cache_read_input_tokens") or 0,
-        get(counts, "cache_creation_input_tokens") or 0,
-    )
-    ttl = get(counts, "cache_creation")
-    return _present({
-        "input_tokens": (get(counts, "input_tokens") or 0) + read + written,
-        "cache_read_tokens": read,
-        "cache_write_tokens": written,
-        "cache_write_5m_tokens": get(ttl, "ephemeral_5m_input_tokens"),
-        "cache_write_1h_tokens": get(ttl, "ephemeral_1h_input_tokens"),
-        "output_tokens": get(counts, "output_tokens"),
-        "web_searches": get(get(counts, "server_tool_use"), "web_search_requests"),
-    })  # fmt: skip
+def _fields(value: Any) -> Mapping[str, Any] | None:
+    """Return the fields of a mapping or of a client's object; None if it has none."""
+    if isinstance(value, Mapping):
+        return value
+    if value is None or isinstance(value, str | bytes | int | float | list | tuple | type):
+        return None
+    own = getattr(value, "__dict__", None)
+    if own is None or "_pb" in own or "_raw_response" in own:  # protocol buffers, Vertex AI's client
+        convert = getattr(type(value), "to_dict", None)
+        return convert(value) if callable(convert) else None
+    return {**own, **(getattr(value, "__pydantic_extra__", None) or {}), **_private(value)}
 
 
-def _openai(counts: object) -> Usage:
-    usage: Usage = {
-        "input_tokens": get(counts, "prompt_tokens") or get(counts, "input_tokens"),
-        "output_tokens": get(counts, "completion_tokens") or get(counts, "output_tokens"),
-    }
-    for groups, name, meter in _OPENAI:
-        for group in groups:
-            usage[meter] = usage.get(meter) or get(get(counts, group), name)
-    usage["cache_read_tokens"] = usage["cache_read_tokens"] or get(counts, "cache_read_input_tokens")
-    usage["cache_write_tokens"] = usage["cache_write_tokens"] or get(counts, "cache_creation_input_tokens")
-    return _present(usage)
+def _private(value: Any) -> dict[str, Any]:
+    hidden = getattr(value, "_hidden_params", None)  # LiteLLM keeps it where pydantic keeps what is private
+    return {"_hidden_params": hidden} if isinstance(hidden, Mapping) else {}
 
 
-def _bedrock(counts: object, tokens: int) -> Usage:
-    read, written = get(counts, "cacheReadInputTokens") or 0, get(counts, "cacheWriteInputTokens") or 0
-    return _present({
-        "input_tokens": tokens + read + written,
-        "cache_read_tokens": read,
-        "cache_write_tokens": written,
-        "output_tokens": get(counts, "outputTokens"),
-    })  # fmt: skip
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _gemini(counts: object) -> Usage:
-    usage: Usage = {meter: get(counts, name) for name, meter in _GEMINI.items()}
-    thoughts = usage["output_reasoning_tokens"] or 0
-    usage["output_tokens"] = (get(counts, "candidates_token_count") or 0) + thoughts
-    return _present(usage)
-
-
-def _present(usage: Usage) -> Usage:
-    return {name: value for name, value in usage.items() if isinstance(value, int) and value > 0}
+def _items(value: Any) -> "list[Any]":
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) else []

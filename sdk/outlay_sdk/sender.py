@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from outlay_sdk.events import Event, encode
-from outlay_sdk.transport import Rejected, Transport, Unavailable
+from outlay_sdk.transport import EVENTS, RESPONSES, Rejected, Transport, Unavailable
 
 log = logging.getLogger("outlay_sdk")
 _SAID_EVERY = 60.0
@@ -18,12 +18,16 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass
 class Stats:
-    """What became of events. `dropped`: there was no room, no address, or no time left at the end."""
+    """What became of events. `dropped`: there was no room, no address, or no time left at the end.
+
+    `unread`: responses in which no usage was found; the log names each kind once.
+    """
 
     tracked: int = 0
     sent: int = 0
     refused: int = 0
     dropped: int = 0
+    unread: int = 0
 
 
 class Sender:
@@ -35,6 +39,7 @@ class Sender:
         self._batch = batch
         self._linger = linger
         self._said_at = 0.0
+        self._unread: set[str] = set()
         self.restart()
 
     def restart(self) -> None:
@@ -71,6 +76,13 @@ class Sender:
         self.stats.dropped += count
         self._say(f"{count} event(s) are dropped: {why}")
 
+    def unread(self, kind: str) -> None:
+        """Count a response that does not say what it used, and say so once for its kind."""
+        self.stats.unread += 1
+        if kind not in self._unread:
+            self._unread.add(kind)
+            log.warning("outlay: no usage is found in %s: its calls are not counted (stats.unread)", kind)
+
     def flush(self, timeout: float) -> bool:
         """Wait until nothing waits."""
         if self._thread is None:
@@ -105,7 +117,8 @@ class Sender:
             self._wake.wait(self._linger)
             self._wake.clear()
             while self._queue:
-                self._send(transport, self._take())
+                for path, lines in self._take().items():
+                    self._send(transport, path, lines)
                 if self._late():
                     break
             if not self._queue:
@@ -116,22 +129,25 @@ class Sender:
                 transport.close()
                 return
 
-    def _take(self) -> list[bytes]:
-        lines: list[bytes] = []
-        while self._queue and len(lines) < self._batch:
+    def _take(self) -> dict[str, list[bytes]]:
+        """Take a batch from the queue, by the path that it goes to."""
+        taken: dict[str, list[bytes]] = {}
+        for _ in range(min(self._batch, len(self._queue))):
             event = self._queue.popleft()
             try:
-                lines.append(encode(event))
+                line = encode(event)
             except (TypeError, ValueError, ArithmeticError, KeyError) as error:
                 self.lost(f"it cannot be written as JSON: {error}", 1)
-        return lines
+            else:
+                taken.setdefault(RESPONSES if "response" in event else EVENTS, []).append(line)
+        return taken
 
-    def _send(self, transport: Transport, lines: list[bytes]) -> None:
+    def _send(self, transport: Transport, path: str, lines: list[bytes]) -> None:
         """Send a batch, the same bytes again and again, until it is taken, refused, or there is no time left."""
         attempt = 0
         while lines:
             try:
-                refused = transport.send(lines)
+                refused = transport.send(path, lines)
             except Unavailable as error:
                 self._say(f"waiting for ingest: {error}")
                 wait = backoff(attempt, error.retry_after, random.random())  # noqa: S311 (jitter)

@@ -1,99 +1,117 @@
-"""Streams of answers: passed through piece by piece, and counted when they end, fail, or are given up."""
+"""Streams of responses: passed through piece by piece, and counted when they end, fail, or are given up."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from outlay_sdk.responses import Found, Usage, anthropic, get, read, usage_of
+from outlay_sdk.responses import USAGE, Response, strip
+from outlay_sdk.responses import model as model_of
 
 S = TypeVar("S")
 UNREPORTED = "unreported_calls"
 """A meter without a price: it marks an event as unpriced, for a part of what was used is not known."""
 
 
+@dataclass
+class Found:
+    """What a stream said. `usage` is not empty where the response does not say it: what is known without it."""
+
+    response: Response
+    usage: dict[str, int] = field(default_factory=dict)
+    attributes: dict[str, object] = field(default_factory=dict)
+
+
 class Seen:
     """What the pieces of a stream have said so far."""
 
     def __init__(self) -> None:
-        self._whole: object = None
-        self._usage: Usage = {}
-        self._maker = ""
-        self._model: str | None = None
-        self._id: str | None = None
+        self._response: Response = {}
         self._pieces = 0
-        self._complete = False
         self._began = False
+        self._complete = False
 
     def look(self, piece: object) -> None:
         """Take in one piece."""
         self._began = True
         kind = get(piece, "type")
-        if kind == "message_start":
-            self._begin(get(piece, "message"), "anthropic")
-            self._usage = anthropic(get(get(piece, "message"), "usage"))
-        elif kind == "message_delta":
-            self._anthropic_delta(get(piece, "usage"))
-        elif isinstance(kind, str) and kind.startswith("response."):
-            self._responses(kind, get(piece, "response"))
-        elif kind == "content_block_delta":
+        if _is_content(piece, kind):
             self._pieces += 1
-        elif kind is None:
-            self._chunk(piece)
+        found = strip(piece)
+        while found is not None and not any(name in found for name in USAGE):
+            found = _inside(found, self._response)
+        if found is None:
+            self._name(piece)
+            return
+        for name, value in found.items():
+            self._response[name] = _later(self._response.get(name), value)
+        self._complete = kind != "message_start" and ("candidates" not in found or _finished(piece))
 
-    def result(self, provider: str = "", model: str = "") -> Found | None:
+    def result(self, model: str = "") -> Found | None:
         """Return what was used. Where the stream was cut off, what is not known is marked, not guessed as 0."""
-        if self._whole is not None and (found := read(self._whole, provider)) is not None:
-            return found
-        name = self._model or model
-        if not self._began or not name:
+        response = self._response
+        if model and not model_of(response):
+            response["model"] = model
+        if not self._began or not model_of(response):
             return None
-        found = Found(name, dict(self._usage), provider or self._maker or "openai", self._id)
         if self._complete:
-            return found
-        output = max(self._pieces, found.usage.get("output_tokens", 0))
-        if output:
-            found.usage["output_tokens"] = output
-        if "input_tokens" not in found.usage:
-            found.usage[UNREPORTED] = 1
-        found.attributes = {"aborted": "true", "usage_estimated": "output_tokens"}
-        return found
+            return Found(response)
+        about: dict[str, object] = {"aborted": "true", "usage_estimated": "output_tokens"}
+        usage = response.get("usage")
+        if isinstance(usage, dict) and usage.get("input_tokens"):
+            usage["output_tokens"] = max(self._pieces, usage.get("output_tokens") or 0)
+            return Found(response, attributes=about)
+        if any(name in response for name in USAGE):
+            return Found(response, attributes={"aborted": "true"})
+        counted = {"output_tokens": self._pieces} if self._pieces else {}
+        return Found(response, {**counted, UNREPORTED: 1}, about)
 
-    def _begin(self, source: object, maker: str) -> None:
-        self._model = self._model or get(source, "model")
-        self._id = self._id or get(source, "id")
-        self._maker = self._maker or maker
-
-    def _anthropic_delta(self, counts: object) -> None:
-        """Output is told as a running total; input only where it changed."""
-        told = anthropic(counts)
-        if told.get("input_tokens", 0) < self._usage.get("input_tokens", 0):
-            told.pop("input_tokens", None)
-        self._usage.update(told)
-        self._complete = "output_tokens" in told
-
-    def _responses(self, kind: str, response: object) -> None:
-        if response is not None:
-            self._begin(response, "openai")
-            if get(response, "usage") is not None:
-                self._whole = response
-        elif kind.endswith(".delta"):
-            self._pieces += 1
-
-    def _chunk(self, piece: object) -> None:
-        """A chunk of OpenAI's chat, LiteLLM's, or Gemini's."""
-        self._begin(piece, "")
-        self._model = self._model or get(piece, "model_version")
-        self._id = self._id or get(piece, "response_id")
-        usage, maker = usage_of(piece)
-        if usage:
-            self._usage, self._maker = usage, self._maker or maker
-            self._complete = get(piece, "usage") is not None or _finished(get(piece, "candidates"))
-        choices = get(piece, "choices") or ()
-        if choices and get(get(choices[0], "delta"), "content"):
-            self._pieces += 1
+    def _name(self, piece: object) -> None:
+        for source in (piece, get(piece, "response"), get(piece, "message")):
+            for name in ("id", "model"):
+                if name not in self._response and isinstance(value := get(source, name), str):
+                    self._response[name] = value
 
 
-def _finished(candidates: Any) -> bool:
-    return any(get(candidate, "finish_reason") for candidate in candidates or ())
+def get(value: object, name: str) -> Any:
+    """Return a field of an object or of a mapping, None if there is none."""
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _inside(found: Response, about: Response) -> Response | None:
+    """Go one envelope further in, and keep what it says of itself."""
+    inner = next(
+        (value for value in found.values() if isinstance(value, dict) and "HTTPHeaders" not in value), None
+    )
+    for name in ("id", "model"):
+        if isinstance(value := found.get(name), str):
+            about.setdefault(name, value)
+    return inner
+
+
+def _later(before: Any, now: Any) -> Any:
+    """Join what two pieces say: counts only grow, and a later piece may leave some out or set them to 0."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return {**before, **{name: _later(before.get(name), value) for name, value in now.items()}}
+    if isinstance(before, int) and isinstance(now, int):
+        return max(before, now)
+    if isinstance(before, list) and isinstance(now, list):
+        return now if len(str(now)) >= len(str(before)) else before
+    return before if now is None or (isinstance(before, str) and before) else now
+
+
+def _is_content(piece: object, kind: object) -> bool:
+    if isinstance(kind, str):
+        return kind in ("content_block_delta", "content-delta") or kind.endswith(".delta")
+    choices = get(piece, "choices") or ()
+    return (
+        bool(choices and get(get(choices[0], "delta"), "content"))
+        or get(piece, "contentBlockDelta") is not None
+    )
+
+
+def _finished(piece: Any) -> bool:
+    candidates = get(piece, "candidates") or ()
+    return any(get(one, "finish_reason") or get(one, "finishReason") for one in candidates)
 
 
 def is_only_usage(piece: object) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+EVENTS, RESPONSES = "/v1/events", "/v1/usage/auto"
+"""Where ingest takes events, and responses that it reads the usage of."""
 _PACK_FROM = 16 * 1024
 """Bodies from this size are packed: below, it is not worth the time."""
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -27,8 +29,11 @@ class Rejected(Exception):
 class Transport(Protocol):
     """Sends encoded events. Called from one thread only."""
 
-    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
-        """Return why single events were refused, once all others are durable. Raises Unavailable, Rejected."""
+    def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
+        """Send to a path of ingest. Return why single lines were refused, once all others are durable.
+
+        Raises Unavailable, Rejected.
+        """
         ...
 
     def close(self) -> None:
@@ -46,7 +51,7 @@ class HttpTransport:
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
         self._port = parts.port
-        self._path = parts.path.rstrip("/") + "/v1/events"
+        self._prefix = parts.path.rstrip("/")
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/x-ndjson",
@@ -55,7 +60,7 @@ class HttpTransport:
         self._timeout = timeout
         self._connection: http.client.HTTPConnection | None = None
 
-    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
+    def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
         """Post a batch. Raises Unavailable, Rejected."""
         body = b"\n".join(lines)
         headers = self._headers
@@ -64,7 +69,7 @@ class HttpTransport:
             headers = {**headers, "Content-Encoding": "gzip"}
         try:
             connection = self._connect()
-            connection.request("POST", self._path, body, headers)
+            connection.request("POST", self._prefix + path, body, headers)
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -114,9 +119,10 @@ def _object(content: bytes) -> dict[str, Any]:
 class KafkaTransport:
     """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
 
-    There is no key to take the tenant from: the broker's own access rules must say who may write. A tenant that
-    has a topic of its own writes to `usage.events.<tenant>`. `options` are those of kafka-python's KafkaProducer,
-    TLS and SASL among them.
+    Ingest is what reads the usage of providers' responses, so what `record`, `wrap` and `stream` see is refused here
+    and said in the log; `track` works. There is no key to take the tenant from: the broker's own access rules must say
+    who may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`. `options` are those of
+    kafka-python's KafkaProducer, TLS and SASL among them.
     """
 
     def __init__(
@@ -131,9 +137,14 @@ class KafkaTransport:
             request_timeout_ms=int(timeout * 500), enable_idempotence=False, **options,
         )  # fmt: skip
 
-    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
-        """Write a batch as one record; return when all in-sync replicas have it. Raises Unavailable."""
+    def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
+        """Write a batch as one record; return when all in-sync replicas have it. Raises Unavailable, Rejected."""
         from kafka.errors import KafkaError
+
+        if path != EVENTS:
+            raise Rejected(
+                "responses need ingest, which reads their usage: set OUTLAY_URL, or send counts with track"
+            )
 
         try:
             self._producer.send(self._topic, b"\n".join(lines)).get(self._timeout + 1)

@@ -1,12 +1,13 @@
-"""Clients of OpenAI and Anthropic whose calls are tracked: their own methods, called as before."""
+"""Clients of providers whose calls are tracked: their own methods, called as before."""
 
+import contextvars
 import functools
 import inspect
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
+from outlay_sdk.responses import maker
 from outlay_sdk.streams import through
 
 if TYPE_CHECKING:
@@ -14,24 +15,52 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-log = logging.getLogger("outlay_sdk")
-_METHODS = ("chat.completions.create", "responses.create", "embeddings.create", "messages.create")
-_OWN = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
+_METHODS = (
+    "chat.completions.create", "chat.completions.parse", "completions.create", "responses.create", "responses.parse",
+    "embeddings.create", "images.generate", "images.edit", "audio.transcriptions.create",  # OpenAI and its like
+    "messages.create", "beta.messages.create",  # Anthropic
+    "models.generate_content", "models.generate_content_stream", "models.embed_content",  # Google
+    "aio.models.generate_content", "aio.models.generate_content_stream", "aio.models.embed_content",
+    "chat.complete", "chat.complete_async", "chat.stream", "chat.stream_async",  # Mistral
+    "converse", "converse_stream",  # Amazon Bedrock
+)  # fmt: skip
+_ASK = (
+    "api.openai.com",
+    ".openai.azure.com",
+    ".cognitiveservices.azure.com",
+    "openrouter.ai",
+    "api.groq.com",
+)
+"""Whose streams tell their usage if they are asked. Others may refuse a request that asks."""
+_HINTS = (
+    "x-portkey-", "x-litellm-", "x-bifrost-", "x-ai-eg-", "x-ms-", "apim-", "azureml-", "llm_provider", "x-groq-",
+    "x-amzn-bedrock-", "anthropic-organization-id",
+)  # fmt: skip
+"""Headers of a response that may say who is behind a gateway."""
 _MARK = "_outlay_tracked"
+_headers: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar(
+    "outlay_headers", default=None
+)
 
 
-def wrap(outlay: "Outlay", client: object, include_usage: bool, labels: Mapping[str, Any]) -> None:
+def wrap(
+    outlay: "Outlay", client: object, provider: str, include_usage: bool, labels: Mapping[str, Any]
+) -> None:
     """Put tracking around the methods that `client` has."""
-    provider, attributes = _provider(client)
-    more = {**labels, "attributes": {**attributes, **(labels.get("attributes") or {})}}
-    ask = include_usage and (provider in ("openai", "azure"))
+    url = str(getattr(client, "base_url", "") or "")
+    provider = provider or maker(client)
+    about = {"api_url": url} if url and not provider else {}
+    more = {**labels, "attributes": {**about, **(labels.get("attributes") or {})}}
+    host = urlsplit(url).hostname or ""
+    ask = include_usage and (provider in ("openai", "azure") or host.endswith(_ASK))
+    _listen(getattr(client, "_client", None))
     for path in _METHODS:
         *way, name = path.split(".")
         try:
             resource = functools.reduce(getattr, way, client)
             original = getattr(resource, name)
             if not getattr(original, _MARK, False):
-                asks = ask and path.startswith("chat")
+                asks = ask and path == "chat.completions.create"
                 setattr(resource, name, _tracking(outlay, original, provider, more, asks))
         except AttributeError:
             continue
@@ -40,18 +69,24 @@ def wrap(outlay: "Outlay", client: object, include_usage: bool, labels: Mapping[
 def tracked(
     outlay: "Outlay", function: Callable[P, R], provider: str, labels: Mapping[str, Any]
 ) -> Callable[P, R]:
-    """Put tracking around a function that returns an answer or a stream of one."""
+    """Put tracking around a function that returns a response or a stream of one."""
     return cast("Callable[P, R]", _tracking(outlay, function, provider, labels, ask=False))
 
 
 def _tracking(
     outlay: "Outlay", original: Callable[..., Any], provider: str, labels: Mapping[str, Any], ask: bool
 ) -> Callable[..., Any]:
-    def after(answer: Any, kwargs: Mapping[str, Any], hide: bool) -> Any:
+    def after(answer: Any, kwargs: Mapping[str, Any], hide: bool, headers: dict[str, str]) -> Any:
+        model = str(kwargs.get("model") or kwargs.get("modelId") or "")
+        if isinstance(answer, dict) and "stream" in answer:  # Bedrock
+            return {**answer, "stream": after(answer["stream"], {**kwargs, "stream": True}, hide, headers)}
+        said = {**labels, "headers": headers} if headers else labels
         if kwargs.get("stream") or _streams(answer):
-            model = str(kwargs.get("model") or "")
-            return through(answer, lambda seen: outlay.report(seen.result(provider, model), labels), hide)
-        outlay.record(answer, provider=provider, **labels)
+            kind = f"a stream of {type(answer).__name__}"
+            return through(
+                answer, lambda seen: outlay.report(seen.result(model), kind, provider, model, said), hide
+            )
+        outlay.record(answer, provider=provider, model=model, **said)
         return answer
 
     def prepare(kwargs: dict[str, Any]) -> bool:
@@ -64,14 +99,20 @@ def _tracking(
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         hide = prepare(kwargs)
-        answer = original(*args, **kwargs)
-        if inspect.isawaitable(answer):
+        headers: dict[str, str] = {}
+        token = _headers.set(headers)
+        try:
+            answer = original(*args, **kwargs)
+        finally:
+            _headers.reset(token)
+        if not inspect.isawaitable(answer):
+            return after(answer, kwargs, hide, headers)
 
-            async def wait() -> Any:
-                return after(await answer, kwargs, hide)
+        async def wait() -> Any:
+            _headers.set(headers)
+            return after(await answer, kwargs, hide, headers)
 
-            return wait()
-        return after(answer, kwargs, hide)
+        return wait()
 
     setattr(call, _MARK, True)
     return call
@@ -81,12 +122,21 @@ def _streams(answer: object) -> bool:
     return hasattr(answer, "__next__") or hasattr(answer, "__anext__")
 
 
-def _provider(client: object) -> tuple[str, dict[str, object]]:
-    """Say who answers by the client's address; of an unknown one the address itself goes along, to be priced by."""
-    url = str(getattr(client, "base_url", "") or "")
-    host = urlsplit(url).hostname or ""
-    if host in _OWN:
-        return _OWN[host], {}
-    if host.endswith((".openai.azure.com", ".cognitiveservices.azure.com")):
-        return "azure", {"azure_resource": host.partition(".")[0]}
-    return "", {"api_url": url} if url else {}
+def _listen(http: Any) -> None:
+    """Note the headers of every response that a client's httpx gets within a tracked call."""
+    hooks = getattr(http, "event_hooks", None)
+    if not isinstance(hooks, dict) or any(getattr(hook, _MARK, False) for hook in hooks.get("response", ())):
+        return
+
+    def note(response: Any) -> None:
+        if (headers := _headers.get()) is not None:
+            headers.update(
+                {name: value[:256] for name, value in response.headers.items() if name.startswith(_HINTS)}
+            )
+
+    async def note_later(response: Any) -> None:
+        note(response)
+
+    hook = note_later if inspect.iscoroutinefunction(http.send) else note
+    setattr(hook, _MARK, True)
+    http.event_hooks = {**hooks, "response": [*hooks.get("response", ()), hook]}

@@ -19,8 +19,8 @@ _ABOUT = {
     ),
     "/v1/litellm": ("Send what LiteLLM logs", "StandardLoggingPayloads of its generic API callback."),
     "/v1/usage/{provider}": (
-        "Send answers of a provider's API",
-        "As they came; query parameters say what they do not.",
+        "Send responses of a provider's API",
+        "As they came or in an envelope (batch, stream, gateway). The provider `auto` is read from the response.",
     ),
     "/v1/opencost": ("Send allocations of a cluster", "An answer of OpenCost's or Kubecost's /allocation."),
     "/v1/gpus": (

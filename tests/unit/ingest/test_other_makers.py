@@ -43,12 +43,13 @@ async def test_litellm_is_read_as_its_own_callback_sends_it(late: Rig, catalog: 
     assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "rejected": 0, "ignored": 1})
     plain, stream, anthropic = late.sink.events()
     assert plain.usage == {"input_tokens": 10, "output_tokens": 20}
-    assert stream.usage == {"input_tokens": 10, "output_tokens": 8}
+    assert stream.usage == {"input_tokens": 10, "output_tokens": 8, "output_reasoning_tokens": 0}
     assert anthropic.usage == {
         "input_tokens": 4408,
         "output_tokens": 6,
         "cache_read_tokens": 4096,
         "cache_write_tokens": 300,
+        "output_reasoning_tokens": 0,
     }
     for event, payload in zip((plain, stream, anthropic), (LITELLM[0], LITELLM[1], LITELLM[3]), strict=True):
         assert (event.id, event.source, event.tenant) == (payload["id"], "litellm", "acme")
@@ -90,20 +91,23 @@ async def test_litellm_payloads_that_are_none_are_told_one_by_one(late: Rig) -> 
     ("provider", "name", "query", "sku", "usage", "usd"),
     [
         ("openai", "openai-chat", "", "gpt-4.1-2025-04-14",
-         {"input_tokens": 2006, "cache_read_tokens": 1920, "output_tokens": 300}, "0.003532"),
+         {"input_tokens": 2006, "cache_read_tokens": 1920, "input_audio_tokens": 0, "output_audio_tokens": 0,
+          "output_reasoning_tokens": 0, "output_tokens": 300}, "0.003532"),
         ("openai", "openai-responses", "", "gpt-4.1-2025-04-14",
-         {"input_tokens": 36, "output_tokens": 87, "output_reasoning_tokens": 64}, "0.000768"),
+         {"input_tokens": 36, "cache_read_tokens": 0, "output_tokens": 87, "output_reasoning_tokens": 64},
+         "0.000768"),
         ("openai", "openai-embeddings", "time=2026-11-24T00:00:00Z", "text-embedding-3-small",
          {"input_tokens": 8}, "0.00000016"),
         ("anthropic", "anthropic-messages", "time=2026-11-24T00:00:00Z", "claude-sonnet-4-5-20250929",
          {"input_tokens": 4408, "cache_read_tokens": 4096, "cache_write_tokens": 300, "output_tokens": 503,
           "cache_write_5m_tokens": 200, "cache_write_1h_tokens": 100, "web_searches": 2}, "0.0301598"),
         ("gemini", "gemini-generate", "time=1795600000.5", "gemini-2.5-flash",
-         {"input_tokens": 10, "output_tokens": 520, "input_text_tokens": 10, "output_reasoning_tokens": 500},
+         {"input_tokens": 10, "cache_read_tokens": 0, "output_tokens": 520, "input_text_tokens": 10,
+          "output_reasoning_tokens": 500},
          "0.001303"),
         ("bedrock", "bedrock-converse", "sku=us.anthropic.claude-sonnet-4-5-20250929-v1:0",
          "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-         {"input_tokens": 1149, "output_tokens": 60, "cache_read_tokens": 1024}, None),
+         {"input_tokens": 1149, "output_tokens": 60, "cache_read_tokens": 1024, "cache_write_tokens": 0}, None),
     ],
 )  # fmt: skip
 async def test_answers_of_providers(

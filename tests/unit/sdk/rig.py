@@ -5,6 +5,10 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from outlay_ingest.domain.items import Head
+from outlay_ingest.domain.responses import read_responses
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import UsageEvent, usage_event_decoder
 from outlay_sdk import Outlay, Rejected, Unavailable
 
 NOW_NS = 1_795_600_000_123_456_789
@@ -22,7 +26,7 @@ class Held:
         self.open.set()
         self.closed = False
 
-    def send(self, lines: Sequence[bytes]) -> Sequence[str]:
+    def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
         self.open.wait(10)
         self.attempts.append(list(lines))
         if self.failures:
@@ -35,6 +39,21 @@ class Held:
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for batch in self.batches for line in batch]
+
+    def usage(self) -> list[UsageEvent]:
+        """What ingest makes of everything that was sent."""
+        events: list[UsageEvent] = []
+        for batch in self.batches:
+            for line in batch:
+                if b'"response":' not in line:
+                    events.append(usage_event_decoder.decode(line))
+                    continue
+                for item in read_responses(line, Head("application/json", provider="auto")):
+                    assert item is not None
+                    if isinstance(item.event, Invalid):
+                        raise item.event
+                    events.append(item.event)
+        return events
 
 
 AWAY = Unavailable("nobody there", 0.01)

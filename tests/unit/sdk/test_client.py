@@ -187,7 +187,7 @@ def test_a_program_that_ends_sends_what_waits() -> None:
 import sys
 from outlay_sdk import Outlay
 class Out:
-    def send(self, lines): sys.stdout.buffer.write(b"".join(line + b"\\n" for line in lines)); return ()
+    def send(self, path, lines): sys.stdout.buffer.write(b"".join(line + b"\\n" for line in lines)); return ()
     def close(self): sys.stdout.flush()
 Outlay(transport=Out(), linger=60).track(sku="m", usage={"input_tokens": 1})
 """
@@ -201,7 +201,7 @@ def test_a_forked_child_has_ids_of_its_own_and_sends_for_itself() -> None:
 import os
 from outlay_sdk import Outlay
 class Out:
-    def send(self, lines): os.write(1, b"".join(line + b"\\n" for line in lines)); return ()
+    def send(self, path, lines): os.write(1, b"".join(line + b"\\n" for line in lines)); return ()
     def close(self): pass
 outlay = Outlay(transport=Out(), linger=60, flush_at_exit=0)
 outlay.track(sku="parent", usage={"n": 1})

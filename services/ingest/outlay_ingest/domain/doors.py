@@ -11,6 +11,7 @@ from outlay_ingest.domain.items import Head, Reader, keep
 from outlay_ingest.domain.kubernetes import read_gpus, read_opencost
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import read
+from outlay_ingest.domain.responses import read_responses
 
 _LINES = ("application/json", "application/x-ndjson", "application/ndjson", "application/jsonl")
 
@@ -38,8 +39,6 @@ def _litellm(_: Head) -> Reader:
 
 
 def _responses(head: Head) -> Reader:
-    from outlay_ingest.domain.responses import read_responses  # the price data take a moment to load
-
     return lambda body, rules: keep(read_responses(body, head), rules)
 
 

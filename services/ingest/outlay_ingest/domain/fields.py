@@ -16,20 +16,6 @@ _CENT = Decimal("1e-12")
 _FINEST = Decimal("1e-9")
 _BEYOND = Decimal(10**30)
 
-_PROVIDERS = {
-    "x_ai": "x-ai",
-    "gcp.gen_ai": "google",
-    "azure.ai.inference": "azure",
-    "azure_ai": "azure",
-    "fireworks_ai": "fireworks",
-}
-
-
-def provider_name(value: object) -> str:
-    """Return a provider as price lists call it, where they do not know the name of conventions and gateways."""
-    name = text(value) or ""
-    return _PROVIDERS.get(name.lower(), name)
-
 
 def text(value: object) -> str | None:
     """Return a value as a label: None for nothing, a number or boolean as it is written."""

@@ -11,28 +11,18 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.fields import count, first, moment, money, provider_name, text
+from outlay_ingest.domain.extract import extract
+from outlay_ingest.domain.fields import first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.refusals import explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
+from outlay_schemas.providers import provider_name
 
 SOURCE = "litellm"
 Json = Mapping[str, Any]
 _decoder = msgspec.json.Decoder(dict[str, Any])
-_DETAILS = (
-    ("prompt_tokens_details", "cached_tokens", "cache_read_tokens"),
-    ("prompt_tokens_details", "cache_creation_tokens", "cache_write_tokens"),
-    ("prompt_tokens_details", "audio_tokens", "input_audio_tokens"),
-    ("completion_tokens_details", "reasoning_tokens", "output_reasoning_tokens"),
-    ("completion_tokens_details", "audio_tokens", "output_audio_tokens"),
-    ("server_tool_use", "web_search_requests", "web_searches"),
-)
-_FLAT = (
-    ("cache_read_input_tokens", "cache_read_tokens"),
-    ("cache_creation_input_tokens", "cache_write_tokens"),
-)
 
 
 def read_litellm(body: bytes) -> Iterator[Item | None]:
@@ -72,7 +62,8 @@ def _payload(row: Json) -> Json:
 
 def _event(payload: Json) -> UsageEvent | None:
     """Return the usage of a payload, None if nothing was spent. Raises Invalid."""
-    usage = _usage(payload)
+    provider = provider_name(text(payload.get("custom_llm_provider")) or "")
+    usage, context = _usage(payload, provider)
     if payload.get("cache_hit") is True or (payload.get("status") == "failure" and not any(usage.values())):
         return None
     identity = text(first(payload, "id", "litellm_call_id"))
@@ -88,7 +79,7 @@ def _event(payload: Json) -> UsageEvent | None:
         time=_time(payload),
         kind="llm",
         activity="inference",
-        provider=provider_name(payload.get("custom_llm_provider")),
+        provider=provider,
         sku=model,
         usage=usage or {"requests": 1},
         project=text(first(meta, "user_api_key_project_alias", "user_api_key_project_id")),
@@ -97,7 +88,7 @@ def _event(payload: Json) -> UsageEvent | None:
         use_case=text(_mapping(meta.get("requester_metadata")).get("use_case")),
         user=text(first(meta, "user_api_key_user_id", "user_api_key_end_user_id") or payload.get("end_user")),
         tags=_tags(payload, meta),
-        attributes=_attributes(payload, meta),
+        attributes=_attributes(payload, meta) | context,
         reported_cost=cost or None,  # 0 is how LiteLLM says that it knows no price
     )
 
@@ -106,23 +97,14 @@ def _time(payload: Json) -> datetime:
     return moment(first(payload, "endTime", "startTime"), "$.endTime")
 
 
-def _usage(payload: Json) -> dict[str, Quantity]:
-    """Read the counts: the whole ones beside, the parts in `metadata.usage_object`."""
-    usage: dict[str, Quantity] = {}
+def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
+    """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
     given = _mapping(_mapping(payload.get("metadata")).get("usage_object"))
-    for name, meter in (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")):
-        value = count(payload.get(name))
-        value = value or count(given.get(name))
-        if value:
-            usage[meter] = value
-    for name, meter in _FLAT:
-        if value := count(given.get(name)):
-            usage[meter] = value
-    for group, name, meter in _DETAILS:
-        value = count(_mapping(given.get(group)).get(name))
-        if value and meter not in usage:
-            usage[meter] = value
-    return usage
+    whole = {name: payload[name] for name in ("prompt_tokens", "completion_tokens") if payload.get(name)}
+    if not whole and not any(given.values()):
+        return {}, {}
+    found = extract({"usage": {**given, **whole}}, provider)[0]
+    return found.usage, found.context
 
 
 def _tags(payload: Json, meta: Json) -> dict[str, str]:
@@ -147,8 +129,6 @@ def _attributes(payload: Json, meta: Json) -> dict[str, str]:
         "trace_id": payload.get("trace_id"),
         "model_group": payload.get("model_group"),
         "key_alias": meta.get("user_api_key_alias"),
-        "service_tier": _mapping(meta.get("usage_object")).get("service_tier"),
-        "inference_geo": _mapping(meta.get("usage_object")).get("inference_geo"),
         "status": payload.get("status") if payload.get("status") != "success" else None,
     }
     return {name: shown for name, value in found.items() if (shown := text(value)) is not None}

@@ -1,127 +1,153 @@
-"""Raw answers of providers' APIs, read by genai-prices' extractors: OpenAI, Anthropic, Gemini, Bedrock and others.
+"""Responses of providers' APIs, as they came or as our SDK sends them: without their content.
 
-An answer is sent as it came (one, an array, or one a line), or wrapped with what only the caller knows:
-`{"response": {…}, "time": …, "id": …, "team": …, "tags": {…}}`. Query parameters of the same names are the defaults.
+A body holds one response, an array of them, or one a line; each may be in the envelope of a batch, a stream or a
+gateway (unwrap.py), and in our own with what only the caller knows:
+`{"response": {…}, "time": …, "provider": …, "team": …, "tags": {…}}`. Query parameters of the same names are the
+defaults. How usage is read: extract.py.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
-from genai_prices import data_snapshot
-from genai_prices.types import UsageExtractor
 
-from outlay_ingest.domain.fields import count, first, moment, text
+from outlay_ingest.domain.extract import UNREAD, Extracted, extract
+from outlay_ingest.domain.fields import count, first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
+from outlay_ingest.domain.gateways import URL, azure_resource, model_of, provider_of, without_prefix
 from outlay_ingest.domain.items import Head, Item
 from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.reported import reported_cost
+from outlay_ingest.domain.tools import tool_calls
+from outlay_ingest.domain.unwrap import unwrap
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import UNREADABLE, Invalid
-from outlay_schemas.events import Quantity, UsageEvent
+from outlay_schemas.events import Activity, UsageEvent
+from outlay_schemas.providers import known_provider, provider_name
 
 Json = Mapping[str, Any]
-PROVIDERS = {
-    "openai": "openai",
-    "azure": "azure",
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "google": "google",
-    "vertex": "google",
-    "bedrock": "aws",
-    "aws": "aws",
-    "mistral": "mistral",
-    "groq": "groq",
-    "cohere": "cohere",
-    "deepseek": "deepseek",
-    "openrouter": "openrouter",
-    "x-ai": "x-ai",
-    "perplexity": "perplexity",
-    "together": "together",
-    "fireworks": "fireworks",
-}
-"""The last part of the path → the provider by genai-prices' name."""
-_OWN = {"response", "time", "id", "source", "sku", "tags", "attributes", *OWNERS}
+AUTO = "auto"
+"""The provider of a path that leaves it to the response, or to `provider` beside it, to say who answered."""
+_OWN = {
+    "response", "time", "id", "source", "provider", "sku", "usage", "activity", "tags", "attributes", "headers",
+    "reported_cost", *OWNERS,
+}  # fmt: skip
+_MODEL = ("model", "modelVersion", "model_version")
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def read_responses(body: bytes, head: Head) -> Iterator[Item]:
-    """Read answers of `head.provider`. Raises Invalid: no such provider, or no JSON."""
-    provider = PROVIDERS.get(head.provider)
-    if provider is None:
-        known = ", ".join(PROVIDERS)
-        raise Invalid("provider_unknown", f"{head.provider[:60]} is not one of {known}; send POST /v1/events")
+def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
+    """Read responses of `head.provider`. Requests of a batch that failed are passed over.
+
+    Raises Invalid: no such provider, or no JSON.
+    """
+    provider = known_provider(head.provider)
+    if not provider and head.provider != AUTO:
+        raise Invalid(
+            "provider_unknown",
+            f"there is no provider {head.provider[:60]!r}; send POST /v1/usage/auto with provider beside the response",
+        )
     lines = "ndjson" in head.media or "jsonl" in head.media
     parts, places = split(body, "ndjson" if lines else "json")
     for index, raw in enumerate(parts):
         place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
+        kept = partial(bytes, raw)
         try:
-            found: UsageEvent | Invalid = _event(_decoder.decode(raw), provider, head)
+            read = _read(_decoder.decode(raw), provider, head)
+            events = () if read is None else read.events()
         except (*UNREADABLE, Invalid) as error:
-            found = explain(error, raw)
-        yield Item(found, partial(bytes, raw), place)
-
-
-def _event(body: Json, provider: str, head: Head) -> UsageEvent:
-    wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
-    answer: Json = body["response"] if wrapped else body
-    given = {**head.query, **(body if wrapped else {})}
-    model, usage = _extract(answer, provider, given)
-    owners: dict[str, Any] = {name: text(given.get(name)) for name in OWNERS}
-    return UsageEvent(
-        id=_identity(answer, given),
-        source=text(given.get("source")) or f"api/{provider}",
-        time=moment(_time(answer, given), "$.time"),
-        kind="llm",
-        activity="inference",
-        provider=provider,
-        sku=model,
-        usage=usage,
-        tags=_labels(given, "tags"),
-        attributes=_attributes(answer) | _labels(given, "attributes"),
-        **owners,
-    )
-
-
-def _extract(answer: Json, provider: str, given: Json) -> tuple[str, dict[str, Quantity]]:
-    """Return model and usage by the first flavour of the provider's extractors that fits. Raises Invalid."""
-    asked = given.get("api")
-    why = "no extractor fits"
-    for extractor in _extractors(provider, answer, asked if isinstance(asked, str) else None):
-        try:
-            named, usage = extractor.extract(answer)
-        except (ValueError, LookupError) as error:
-            why = str(error)
+            yield Item(explain(error, raw), kept, place)
             continue
-        counts = {name: value for name, raw in usage.__dict__.items() if (value := count(raw))}
-        model = text(given.get("sku")) or text(named) or text(answer.get("model"))
-        if model is None:
-            raise Invalid("missing_field", "the answer names no model; give it as sku", "$.sku")
-        return model, counts or {"requests": 1}
-    raise Invalid("usage_not_found", f"no usage as {provider} reports it: {why[:200]}", "$.usage")
+        if not events:
+            yield None
+        for event in events:
+            yield Item(event, kept, place)
 
 
-@cache
-def _by_provider() -> dict[str, list[UsageExtractor]]:
-    return {p.id: p.extractors or [] for p in data_snapshot.get_snapshot().providers}
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A response out of its envelope, and what stands beside it."""
+
+    response: Json
+    given: Json
+    """What the caller says of it, and query parameters."""
+    headers: Json
+    """Headers of the response, names in lower case."""
+    envelope: dict[str, str]
+    """Attributes that the envelope stands for."""
+    provider: str
+
+    def events(self) -> list[UsageEvent]:
+        """Return what is billed: one event for each model that worked on the response. Raises Invalid."""
+        own, *others = [self._event(part, number) for number, part in enumerate(self._parts())]
+        calls, unread = tool_calls(self.response, own.sku)
+        own.usage |= {meter: max(calls[meter], own.usage.get(meter, 0)) for meter in calls}
+        if unread:
+            own.attributes[UNREAD] = ",".join(filter(None, (own.attributes.get(UNREAD), *unread)))[:256]
+        stated = reported_cost(self.response, self.headers)
+        own.reported_cost = money(self.given.get("reported_cost")) if stated is None else stated
+        return [own, *others]
+
+    def _parts(self) -> list[Extracted]:
+        """Return what was used by each model: as stated beside the response, else as the response says it."""
+        if stated := _mapping(self.given.get("usage")):
+            usage = {name: value for name, raw in stated.items() if (value := count(raw)) is not None}
+            return [Extracted(text(first(self.response, *_MODEL)) or "", usage)]
+        api = self.given.get("api")
+        return extract(self.response, self.provider, api if isinstance(api, str) else None)
+
+    def _event(self, part: Extracted, number: int) -> UsageEvent:
+        given = self.given
+        better = text(given.get("sku")) or model_of(self.headers)
+        model = (better if number == 0 else None) or part.model
+        if not model:
+            raise Invalid("missing_field", "the response does not name its model; give it as sku", "$.sku")
+        identity = _identity(self.response, given)
+        said = _about(self.response) | self.envelope | _labels(given, "attributes")
+        said |= azure_resource(said.get(URL, ""))
+        if self.provider:
+            said.pop(URL, None)  # it was for finding the provider
+        owners: dict[str, Any] = {name: text(given.get(name)) for name in OWNERS}
+        return UsageEvent(
+            id=f"{identity[:240]}/{number}" if number else identity,
+            source=text(given.get("source")) or f"api/{self.provider or AUTO}",
+            time=moment(_time(self.response, given, self.headers), "$.time"),
+            kind="llm",
+            activity=msgspec.convert(given.get("activity", "inference"), Activity),
+            provider=self.provider,
+            sku=without_prefix(model, self.provider),
+            usage=part.usage,
+            tags=_labels(given, "tags"),
+            attributes=said | part.context,
+            **owners,
+        )
 
 
-def _extractors(provider: str, answer: Json, asked: str | None) -> list[UsageExtractor]:
-    """Return the provider's extractors, those first that the shape of the answer suggests."""
-    known = _by_provider().get(provider) or _by_provider()["openai"]
-    if asked is not None:
-        return [extractor for extractor in known if extractor.api_flavor == asked]
-    first_ones = ["images"] if "data" in answer and "output" not in answer else ["responses", "chat"]
-    return sorted(known, key=lambda extractor: extractor.api_flavor not in first_ones)
+def _read(body: Json, provider: str, head: Head) -> _Read | None:
+    """Take a response out of its envelopes, and find out who answered. None: it failed, and is not billed."""
+    wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
+    given = {**head.query, **(body if wrapped else {})}
+    response, envelope = unwrap(body["response"] if wrapped else body)
+    if response is None:
+        return None
+    headers = {str(name).lower(): value for name, value in _mapping(given.get("headers")).items()}
+    if not provider:
+        named, url = text(given.get("provider")), text(_mapping(given.get("attributes")).get(URL))
+        model = text(given.get("sku")) or text(first(response, *_MODEL)) or ""
+        provider = provider_name(named) if named else provider_of(response, headers, url or "", model)
+    return _Read(response, given, headers, envelope, provider)
 
 
-def _time(answer: Json, given: Json) -> object:
-    """Return when the answer was made, as the caller says, else as the answer says."""
-    said = given.get("time") or first(answer, "created_at", "created", "createTime")
+def _time(response: Json, given: Json, headers: Json) -> object:
+    """Return when the response was made, as the caller says, else as the response or its headers say."""
+    said = given.get("time") or first(response, "created_at", "created", "createTime")
     if said is None:
-        date = _lower(_mapping(_mapping(answer.get("ResponseMetadata")).get("HTTPHeaders"))).get("date")
+        amazon = _mapping(_mapping(response.get("ResponseMetadata")).get("HTTPHeaders"))
+        date = headers.get("date") or amazon.get("date")
         if isinstance(date, str):
             try:
                 return parsedate_to_datetime(date).isoformat()
@@ -130,36 +156,28 @@ def _time(answer: Json, given: Json) -> object:
     return said
 
 
-def _identity(answer: Json, given: Json) -> str:
-    """Return the id: the caller's, the answer's, or one made of the answer and its time, the same at each try."""
-    said = given.get("id") or first(answer, "id", "responseId", "generation_id")
-    said = said or _mapping(answer.get("ResponseMetadata")).get("RequestId")
+def _identity(response: Json, given: Json) -> str:
+    """Return the id: the caller's, the response's, or one made of the response and its time, the same at each try."""
+    said = given.get("id") or first(response, "id", "responseId", "response_id", "generation_id")
+    said = said or _mapping(response.get("ResponseMetadata")).get("RequestId")
     if (shown := text(said)) is not None:
         return shown
-    content = msgspec.json.encode([answer, given.get("time")], order="deterministic")
+    content = msgspec.json.encode([response, given.get("time")], order="deterministic")
     return "sha256-" + hashlib.sha256(content).hexdigest()
 
 
-def _attributes(answer: Json) -> dict[str, str]:
-    usage = _mapping(answer.get("usage"))
+def _about(response: Json) -> dict[str, str]:
+    tier = first(response, "service_tier", "serviceTier")
     found = {
-        "service_tier": first(answer, "service_tier") or usage.get("service_tier"),
-        "inference_geo": usage.get("inference_geo"),
-        "stop_reason": first(answer, "stop_reason", "stopReason"),
-        "traffic_type": _mapping(answer.get("usageMetadata")).get("trafficType"),
+        "service_tier": tier.get("type") if isinstance(tier, Mapping) else tier,
+        "latency": _mapping(response.get("performanceConfig")).get("latency"),
+        "stop_reason": first(response, "stop_reason", "stopReason"),
     }
     return {name: shown for name, value in found.items() if (shown := text(value)) is not None}
 
 
 def _labels(given: Json, name: str) -> dict[str, str]:
-    found = given.get(name)
-    if not isinstance(found, Mapping):
-        return {}
-    return {key[:256]: text(value) or "" for key, value in found.items() if key}
-
-
-def _lower(headers: Json) -> Json:
-    return {name.lower(): value for name, value in headers.items()}
+    return {key[:256]: text(value) or "" for key, value in _mapping(given.get(name)).items() if key}
 
 
 def _mapping(value: object) -> Json:

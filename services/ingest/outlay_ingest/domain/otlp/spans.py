@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from outlay_ingest.domain.fields import count, first, from_nanoseconds, provider_name, text
+from outlay_ingest.domain.fields import count, first, from_nanoseconds, text
+from outlay_ingest.domain.gateways import azure_resource
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.otlp import spellings as names
 from outlay_ingest.domain.otlp.wire import Record, spans
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
+from outlay_schemas.providers import provider_name
 
 Json = Mapping[str, Any]
 _NOBODY = "unknown_service"
@@ -93,7 +95,7 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
         time=from_nanoseconds(record.end or record.start, "$.endTimeUnixNano"),
         kind="llm",
         activity="inference",
-        provider=provider_name(first(attributes, *names.PROVIDER)) or provider,
+        provider=provider_name(text(first(attributes, *names.PROVIDER)) or provider),
         sku=model,
         usage=usage,
         **owners,
@@ -122,7 +124,5 @@ def _attributes(both: Json) -> dict[str, str]:
     address = text(first(both, *names.ADDRESS))
     if address is not None:
         host = address.partition("://")[2].partition("/")[0] or address
-        if host.endswith(names.AZURE):
-            found["azure_resource"] = host.removesuffix(names.AZURE)
-        found["server_address"] = host
+        found |= {**azure_resource(host), "server_address": host}
     return found

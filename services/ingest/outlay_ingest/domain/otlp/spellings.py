@@ -75,7 +75,6 @@ KEPT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Our attributes, and where they come from."""
 ADDRESS = ("server.address", "gen_ai.openai.api_base")
-AZURE = ".openai.azure.com"
 
 WANTED = frozenset(
     name

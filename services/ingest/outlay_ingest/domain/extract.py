@@ -1,0 +1,251 @@
+"""What a provider's response says was used: the one reader of usage, for whoever sends it and however it came.
+
+The extractors of genai-prices read the fields they know; `usage_fields` says what other fields mean. Of several
+extractors that fit, the one that reads most wins. A field that may decide a price and that nothing reads is named in
+`unread`: the event is marked, never silently cheaper.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from outlay_ingest.domain.fields import count, text
+from outlay_ingest.domain.usage_fields import CONTEXT, HOLDERS, METERS, PART_OF_OTHERS, RENAMED
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import Quantity
+
+if TYPE_CHECKING:
+    from genai_prices.types import Provider, UsageExtractor
+
+Json = Mapping[str, Any]
+UNREAD = "unread_usage"
+"""Attribute of an event that names the fields of its usage that nothing read."""
+_WRAPPERS = ("response", "result")
+"""Where some extractors look for what others find at the top."""
+_LABELS = ("modality", "ttl")
+"""What the items of a list are about."""
+_SHARED = ("openai", "anthropic", "google", "aws", "cohere", "x-ai")
+"""Whose extractors are tried where the provider's own do not fit: between them, every shape in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What one model did for one response. `model` is empty where the response does not name it."""
+
+    model: str
+    usage: dict[str, Quantity]
+    context: dict[str, str] = field(default_factory=dict)
+    """Attributes that decide at which price the counts are billed, and `unread_usage`."""
+
+
+def extract(response: Json, provider: str, api: str | None = None) -> list[Extracted]:
+    """Read a response that was taken out of its envelope: one result for each model that it was billed for.
+
+    `provider` is its name in the price data, empty if nobody knows. `api` asks for one of its extractors by name.
+    Raises Invalid if the response does not say what it used.
+    """
+    plain = _spelt(response)
+    usage = plain.get("usage")
+    iterations = usage.get("iterations") if isinstance(usage, Mapping) else None
+    if not isinstance(usage, Mapping) or not isinstance(iterations, list) or not iterations:
+        return [_read(plain, provider, api)]
+    rest = {key: value for key, value in usage.items() if key != "iterations" and not _counted(key)}
+    parts = _by_model(rest, iterations, text(plain.get("model")) or "")
+    return [_read({**plain, "model": model, "usage": part}, provider, api) for model, part in parts.items()]
+
+
+def _by_model(rest: Json, iterations: Sequence[Any], model: str) -> dict[str, dict[str, Any]]:
+    """Add up what each model did. Anthropic bills every iteration; the counts beside them leave some out."""
+    parts: dict[str, dict[str, Any]] = {}
+    for iteration in iterations:
+        if isinstance(iteration, Mapping):
+            name = text(iteration.get("model")) or model
+            own = {key: value for key, value in iteration.items() if key not in ("type", "model")}
+            parts[name] = _added(parts.get(name, {}), own)
+    main = model if model in parts or not parts else next(iter(parts))
+    parts[main] = {**rest, **parts.get(main, {})}
+    return parts
+
+
+def _counted(key: str) -> bool:
+    return key.endswith("_tokens") or key == "cache_creation"
+
+
+def _added(total: Json, more: Json) -> dict[str, Any]:
+    result = dict(total)
+    for key, value in more.items():
+        before = result.get(key)
+        if isinstance(value, Mapping):
+            result[key] = _added(before if isinstance(before, Mapping) else {}, value)
+        else:
+            both = (count(before), count(value))
+            result[key] = value if both[0] is None or both[1] is None else both[0] + both[1]
+    return result
+
+
+def _read(response: Json, provider: str, api: str | None) -> Extracted:
+    best: tuple[int, str | None, dict[str, Quantity], frozenset[str]] | None = None
+    every = dict(_leaves(response))
+    telling = {path for path in every if path not in PART_OF_OTHERS and path not in CONTEXT}
+    why = "no extractor fits"
+    for extractor in _extractors(provider, api):
+        watched = _Watched(response, read := set[str]())
+        try:
+            named, found = extractor.extract(watched)
+        except (ValueError, LookupError, TypeError) as error:
+            why = str(error)
+            continue
+        seen = sum(1 for path in telling & read if every[path])  # zeros say nothing of who counts how
+        if best is None or seen > best[0]:
+            counts = {
+                name: value for name, raw in found.__dict__.items() if (value := count(raw)) is not None
+            }
+            best = seen, named, counts, frozenset(read)
+    known = best or (0, None, {}, frozenset())
+    usage, unread = _completed(known[2], {path: every[path] for path in telling - known[3]})
+    if not usage and (total := count(every.get("total_tokens"))) is not None:
+        usage = {"input_tokens": total}  # embeddings of Voyage and others count nothing else
+    if not usage and best is None:
+        raise Invalid(
+            "usage_not_found", f"no usage as {provider or 'any provider'} reports it: {why[:200]}", "$.usage"
+        )
+    return Extracted(
+        text(known[1]) or text(response.get("model")) or "", usage or {"requests": 1}, _context(every, unread)
+    )
+
+
+def _completed(counts: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]:
+    """Add what no extractor read and the table knows; return what is left too."""
+    usage: dict[str, Quantity] = dict(counts)
+    unread: list[str] = []
+    for path, value in sorted(rest.items()):
+        meter = METERS.get(path)
+        quantity = count(value)
+        if meter is None or quantity is None:
+            unread.append(path) if value else None
+        elif meter not in usage:
+            usage[meter] = quantity
+        elif usage[meter] != quantity and quantity:
+            unread.append(path)
+    return usage, unread
+
+
+def _context(every: Json, unread: Sequence[str]) -> dict[str, str]:
+    found = {name: shown for path, name in CONTEXT.items() if (shown := text(every.get(path))) is not None}
+    if unread:
+        found[UNREAD] = ",".join(unread)[:256]
+    return found
+
+
+@cache
+def price_data() -> "dict[str, Provider]":
+    """Return the providers of the price data, by name. Loading them takes a moment, and only some formats need them."""
+    from genai_prices import data_snapshot
+
+    return {provider.id: provider for provider in data_snapshot.get_snapshot().providers}
+
+
+@cache
+def _extractors(provider: str, api: str | None) -> "Sequence[UsageExtractor]":
+    """Return the extractors to try: the provider's own, then those of the shapes that others took over."""
+    known = {name: known.extractors or () for name, known in price_data().items()}
+    own = list(known.get(provider, ()))
+    if api is not None:
+        return [extractor for extractor in own if extractor.api_flavor == api]
+    return own + [one for name in _SHARED if name != provider for one in known[name] if one not in own]
+
+
+def _leaves(response: Json) -> Iterator[tuple[str, Any]]:
+    """Yield every field of the usage by its path from the object that holds it."""
+    for holder in HOLDERS:
+        if isinstance(held := response.get(holder), Mapping):
+            yield from _below(held, "")
+
+
+def _below(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in _LABELS:
+                yield from _below(inner, _joined(path, key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _below(inner, _place(path, inner))
+    elif value is not None:
+        yield path, value
+
+
+def _joined(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _place(path: str, item: Any) -> str:
+    """Name an item of a list by what it is about: `promptTokensDetails[AUDIO]`."""
+    label = (
+        next((item[name] for name in _LABELS if name in item), None) if isinstance(item, Mapping) else None
+    )
+    return f"{path}[{label}]" if label is not None else path
+
+
+class _Watched(Mapping[str, Any]):
+    """A mapping that notes which fields of the usage were read."""
+
+    def __init__(self, value: Json, read: set[str], path: str | None = None) -> None:
+        self._value, self._noted, self._path = value, read, path
+
+    def __getitem__(self, key: str) -> Any:
+        if self._path is None:
+            if key in _WRAPPERS:
+                return self
+            return self._inner(self._value[key], "" if key in HOLDERS else None)
+        return self._inner(self._value[key], _joined(self._path, key))
+
+    def _inner(self, value: Any, path: str | None) -> Any:
+        if isinstance(value, Mapping):
+            return value if path is None else _Watched(value, self._noted, path)
+        if isinstance(value, list) and path is not None:
+            return [self._inner(item, _place(path, item)) for item in value]
+        if path is not None and not isinstance(value, list):
+            self._noted.add(path)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._value)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+
+def _spelt(response: Json) -> Json:
+    """Write names as the extractors know them: Gemini's Python client and Bedrock's metrics spell them otherwise."""
+    held = {name: response[name] for name in HOLDERS if name in response}
+    if "billed_units" not in (held.get("meta") or ()):
+        held.pop("meta", None)  # other providers use the name for other things than Cohere
+    if isinstance(snake := response.get("usage_metadata"), Mapping):
+        held["usageMetadata"] = _camel(snake)
+    if isinstance(version := response.get("model_version"), str):
+        held["modelVersion"] = version
+    if "eval_count" in response:
+        held["usage"] = {key: response[key] for key in ("prompt_eval_count", "eval_count") if key in response}
+    rest = {name: value for name, value in response.items() if name not in HOLDERS}
+    return rest | {name: _renamed(value) for name, value in held.items()}
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_camel_name(str(key)): _camel(inner) for key, inner in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, list) else value
+
+
+def _camel_name(name: str) -> str:
+    first, *more = name.split("_")
+    return first + "".join(word.capitalize() for word in more)
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {RENAMED.get(key, key): _renamed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item) for item in value]
+    number = count(value) if isinstance(value, str) and value[:1].isdigit() else None
+    return value if number is None else number

@@ -1,0 +1,85 @@
+"""Envelopes around a provider's response: result lines of batch APIs, last events of streams, gateways' wrappers."""
+
+from collections.abc import Mapping
+from typing import Any, overload
+
+from outlay_schemas.errors import Invalid
+
+Json = Mapping[str, Any]
+BATCH = {"processing": "batch"}
+"""The attribute by which batch prices apply."""
+_MOST = 4
+"""Envelopes inside envelopes."""
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.done"})
+
+
+def unwrap(body: Json) -> tuple[Json | None, dict[str, str]]:
+    """Return the response itself, and attributes that its envelope stands for.
+
+    None: a line of a batch whose request failed, which is not billed. Raises Invalid if the envelope holds a part of
+    what was used only.
+    """
+    attributes: dict[str, str] = {}
+    found: Json | None = body
+    for _ in range(_MOST):
+        if found is None or (inner := _inside(found)) is found:
+            break
+        if _is_batch(found):
+            attributes |= BATCH
+        found = inner
+    if found is not None and found.get("object") == "batch":
+        attributes |= BATCH
+    return found, attributes
+
+
+def _is_batch(body: Json) -> bool:
+    return bool(body.keys() & {"custom_id", "recordId", "modelOutput", "key", "processed_time"})
+
+
+def _inside(body: Json) -> Json | None:
+    """Return what an envelope holds; the body itself if it is none, None if the request in it failed."""
+    kind = body.get("type")
+    if kind == "message_start":
+        raise Invalid(
+            "usage_not_found",
+            "message_start is the begin of a stream and leaves out most of the output; "
+            "send the usage of its last message_delta with the model, or let the SDK read the stream",
+            "$.type",
+        )
+    if kind in _ENDS or ("response" in body and "usage" not in body and kind is None):
+        return _of_response(body)
+    if "usage" in body or "usageMetadata" in body:
+        return body
+    if "custom_id" in body or "recordId" in body:
+        return _mapping(_mapping(body.get("result"), {}).get("message") or body.get("modelOutput"))
+    return _of_stream(body)
+
+
+def _of_stream(body: Json) -> Json:
+    """Return what the last event of a stream holds: Cohere's, Bedrock's, Groq's."""
+    delta, metadata, groq = (_mapping(body.get(name), {}) for name in ("delta", "metadata", "x_groq"))
+    if body.get("type") == "message-end":
+        return {"id": body.get("id"), **delta}
+    if "usage" in metadata:
+        return metadata
+    if isinstance(metrics := body.get("amazon-bedrock-invocationMetrics"), Mapping):
+        return {"usage": metrics}
+    return {**body, "usage": groq["usage"]} if "usage" in groq else body
+
+
+def _of_response(body: Json) -> Json | None:
+    """Open `response`: OpenAI's, Gemini's and Mistral's batch lines, Cloud Code's answers, events of Responses."""
+    response = _mapping(body.get("response"))
+    if response is None or "body" not in response:
+        when = body.get("processed_time")
+        return response if response is None or when is None else {"createTime": when, **response}
+    status = response.get("status_code")
+    return _mapping(response["body"]) if status is None or status == 200 else None
+
+
+@overload
+def _mapping(value: object) -> Json | None: ...
+@overload
+def _mapping(value: object, other: Json) -> Json: ...
+def _mapping(value: object, other: Json | None = None) -> Json | None:
+    return value if isinstance(value, Mapping) else other
