@@ -18,7 +18,7 @@ from tests.stack import Stack
 
 from outlay.focus.allocated import Sharing, sharing
 from outlay.focus.columns import Version, columns
-from outlay.focus.validate import validate
+from tests.support.focus_rules import validate
 from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse

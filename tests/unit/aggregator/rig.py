@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain.crowds import Crowd
 from outlay_aggregator.domain.heads import read
-from outlay_aggregator.domain.windows import Window, as_time
+from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
@@ -44,7 +44,7 @@ def group(user: str = "u", **changes: object) -> RollupGroup:
 
 
 def window(groups: Sequence[RollupGroup], tenant: str = "acme", start: int = 0) -> RollupWindow:
-    return RollupWindow(tenant, "minute", as_time(Window(start, tenant)), 1, list(groups))
+    return RollupWindow(tenant, "minute", datetime.fromtimestamp(start, UTC), 1, list(groups))
 
 
 class MemoryBooks:

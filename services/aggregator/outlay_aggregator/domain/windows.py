@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from outlay_schemas.events import Grain
 
@@ -38,11 +38,6 @@ def length(grain: Grain) -> int:
 def end_of(window: Window, grain: Grain) -> int:
     """Return the first second after `window`."""
     return window.start + _SECONDS[grain]
-
-
-def as_time(window: Window) -> datetime:
-    """Return the start of `window`, aware, UTC."""
-    return datetime.fromtimestamp(window.start, UTC)
 
 
 def is_span(windows: Sequence[Window], grain: Grain) -> bool:

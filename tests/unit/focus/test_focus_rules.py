@@ -1,9 +1,9 @@
 """The rules of FOCUS find what is wrong, and nothing in what is right."""
 
 import pytest
+from tests.support.focus_rules import validate
 
 from outlay.focus.columns import Version, columns
-from outlay.focus.validate import validate
 
 GOOD = {
     "BilledCost": "1.25", "BillingAccountId": "acme", "BillingAccountName": "acme", "BillingCurrency": "USD",

@@ -1,6 +1,6 @@
 """Checks rows against the rules of FOCUS 1.2, 1.3 and 1.4, as far as they can be told from the rows themselves.
 
-Ours, since the specification's own focus-validator (1.0.0 on PyPI) knows versions up to 1.0 only and pins numpy 1.
+Ours, since the FinOps Foundation's focus-validator (2.2.1) has rules for 1.2 only; test_focus_validator.py runs it.
 Source of the rules: the column and attribute pages of the specification, focus.finops.org.
 """
 
