@@ -246,10 +246,16 @@ def _full(
     *,
     as_json: bool,
 ) -> None:
-    from outlay_reports.forecast.summary import GPU_METER, full_sheet
+    from outlay.catalog.publish import newest
+    from outlay.local import stores
+    from outlay_reports.forecast.capacity import GPU_METER
+    from outlay_reports.forecast.summary import full_sheet
 
     if gpus is not None:
         meter, amount = meter or GPU_METER, gpus * 86_400.0
     if not meter or amount is None:
         raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
-    give(full_sheet(books, question, now, meter, amount, gpus=gpus), Format.table, as_json, None)
+    catalog = newest(stores()[0]) if meter == GPU_METER else None
+    price_books = () if catalog is None else catalog.price_books
+    sheet = full_sheet(books, question, now, meter, amount, gpus=gpus, price_books=price_books)
+    give(sheet, Format.table, as_json, None)

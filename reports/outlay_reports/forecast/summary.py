@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from outlay_kit.spans import Anchor, Span, ceil_to, period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.errors import AskError
+from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import Landed, land, past
 from outlay_reports.money import percent
 from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
-from outlay_schemas.catalog import Budget
+from outlay_schemas.catalog import Budget, PriceBook
 
 _UNTESTED = (
     "too little history to test a forecast on: this is the run rate, and how far it is off is not known"
@@ -151,17 +152,26 @@ def likely(probability: float, *, tested: bool) -> str:
     return "<1%" if probability < 0.01 else ">99%" if probability > 0.99 else percent(Fraction(probability))
 
 
-GPU_METER = "gpu_seconds"
-
-
 def full_sheet(
-    books: Books, question: Question, now: datetime, meter: str, amount: float, *, gpus: int | None = None
+    books: Books,
+    question: Question,
+    now: datetime,
+    meter: str,
+    amount: float,
+    *,
+    gpus: int | None = None,
+    price_books: Sequence[PriceBook] = (),
 ) -> Sheet:
     """Return when the daily use of a meter reaches `amount`, by the growth of the past months.
 
-    `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs.
+    `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs. Of `gpu_seconds` also machines
+    count whose number of GPUs the price books give.
     """
-    known = past(books, replace(question, by=(), unit="day"), now, meter)
+    machines: list[str] = []
+    if meter == GPU_METER:
+        known, machines = gpu_seconds(books, question, now, price_books)
+    else:
+        known = past(books, replace(question, by=(), unit="day"), now, meter)
     if not known.values.any():
         raise AskError(
             f"there is no whole day of {meter} yet", "see what is metered: outlay report top --json"
@@ -194,4 +204,5 @@ def full_sheet(
     )
     columns = (Column("name", "", wide=True), Column("what", ""), Column("value", "value"))
     title = f"When {whole} is full" if gpus else f"When {meter} reaches {whole}"
-    return Sheet("full", title, columns, rows, notes=(said, sure))
+    counted = (f"counted with it: seconds of {', '.join(machines)}",) if machines else ()
+    return Sheet("full", title, columns, rows, notes=(said, sure, *counted))

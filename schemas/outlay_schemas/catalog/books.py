@@ -88,6 +88,8 @@ class BookRule(Part):
     sku: OneOrMany
     """Exact names, or patterns with `*`."""
     kind: OneOrMany = ()
+    gpus: Positive | None = None
+    """GPUs of one such machine: its `compute_seconds` count that many times as `gpu_seconds` in capacity planning."""
     where: dict[Name, OneOrMany] = Field(default_factory=dict)
     """Attributes (or `team`, `project`, …) and the values that fit; `*` is any value that is there."""
     assumes: dict[Name, OneOrMany] = Field(default_factory=dict)

@@ -44,13 +44,26 @@ async def test_allocations_of_opencost(rig: Rig) -> None:
     assert len({event.id for event in rig.sink.events()}) == 2
 
 
+async def test_the_idle_part_of_a_cluster_says_so(rig: Rig) -> None:
+    body = json.loads(OPENCOST)
+    allocation = next(iter(body["data"][0].values()))
+    body["data"] = [{"one/__idle__": allocation, "__idle__": allocation, "idle": allocation}]
+    await post(rig, "/v1/opencost", json.dumps(body).encode())
+    found = {event.tags["allocation"]: event.attributes for event in rig.sink.events()}
+    assert found == {
+        "one/__idle__": {"allocation": "idle"},
+        "__idle__": {"allocation": "idle"},
+        "idle": {},
+    }
+
+
 async def test_samples_that_an_exporter_gave(rig: Rig) -> None:
     recorded = (GOLDEN / "dcgm-exporter-recorded.txt").read_bytes()
     answer = await post(rig, GPUS, recorded, "text/plain; version=0.0.4")
     assert answer.json() == {"accepted": 1, "rejected": 0, "ignored": 3}
     (idle,) = rig.sink.events()
     assert (idle.usage, idle.sku, idle.project) == ({"gpu_seconds": 60}, "Tesla T4", None)
-    assert idle.attributes["utilisation"] == "0"
+    assert idle.attributes == {"allocation": "idle", "utilization": "0"}
 
 
 async def test_samples_of_gpus_in_prometheus_text(rig: Rig) -> None:
@@ -59,8 +72,8 @@ async def test_samples_of_gpus_in_prometheus_text(rig: Rig) -> None:
     busy, idle = rig.sink.events()
     assert (busy.usage, busy.sku, busy.project) == ({"gpu_seconds": 60}, "NVIDIA H100 80GB HBM3", "training")
     assert busy.tags["pod"] == "llm-7b-0"
-    assert busy.attributes["utilisation"] == "97"
-    assert (idle.project, idle.tags["allocation"]) == (None, "idle")
+    assert busy.attributes == {"utilization": "0.97"}
+    assert (idle.project, idle.attributes) == (None, {"allocation": "idle", "utilization": "0"})
     await post(rig, GPUS.replace(":30Z", ":50Z"), DCGM, "text/plain")
     assert rig.sink.events()[2].id == busy.id  # the same minute of the same GPU
     await post(rig, GPUS.replace(":00:30Z", ":01:10Z"), DCGM, "text/plain")

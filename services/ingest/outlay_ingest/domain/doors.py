@@ -7,8 +7,9 @@ from typing import Literal
 from outlay_ingest.domain import litellm
 from outlay_ingest.domain.envelopes import from_headers
 from outlay_ingest.domain.formats import FORMATS
+from outlay_ingest.domain.gpus import read_gpus
 from outlay_ingest.domain.items import Head, Reader, keep
-from outlay_ingest.domain.kubernetes import read_gpus, read_opencost
+from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import read
 from outlay_ingest.domain.responses import read_responses

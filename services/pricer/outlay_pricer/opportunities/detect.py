@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from outlay_schemas import attributes as names
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import COMPUTED, CostEvent, UsageEvent
 from outlay_schemas.money import to_pico
@@ -72,11 +73,11 @@ class Finding:
 
     def query(self, since: datetime, until: datetime) -> str:
         """Return the SQL that shows the events of the place in the ledger, the dearest first: the evidence."""
-        names = ("tenant", "team", "project", "provider", "sku")
+        columns = ("tenant", "team", "project", "provider", "sku")
         # A commitment is about all teams and projects together.
         parts = [
             f"{name} = {_quoted(value)}"
-            for name, value in zip(names, self.where, strict=True)
+            for name, value in zip(columns, self.where, strict=True)
             if value or self.way.kind != "commitment"
         ]
         low, high = (f"toDateTime({int(at.timestamp())}, 'UTC')" for at in (since, until))
@@ -163,7 +164,9 @@ class Detector:
     def _resource(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
         """Price a machine, stored or transferred gigabytes as their neighbours in the price book."""
         used = _used(event)
-        if event.kind == "compute" and (used is None or used < _IDLE or event.attributes.get("allocation")):
+        if event.kind == "compute" and (
+            used is None or used < _IDLE or event.attributes.get(names.ALLOCATION)
+        ):
             return  # nothing is known of its use, or it is counted as idle
         for sku, way in self._others(event.provider, event.sku):
             other = self._price(msgspec.structs.replace(usage, sku=sku, reported_cost=None))
@@ -194,7 +197,7 @@ class Detector:
 
     def _idle(self, event: CostEvent, cost: int) -> None:
         used = _used(event)
-        if event.attributes.get("allocation") == "idle":
+        if event.attributes.get(names.ALLOCATION) == names.IDLE:
             self._add(IDLE, event, cost)
         elif used is not None and used < _IDLE:
             self._add(LITTLE_USED, event, cost)
@@ -258,7 +261,7 @@ def _quoted(text: str) -> str:
 
 def _used(event: CostEvent) -> float | None:
     attributes = event.attributes
-    return _share(attributes.get("gpu_utilization") or attributes.get("utilization") or "")
+    return _share(attributes.get(names.GPU_UTILIZATION) or attributes.get(names.UTILIZATION) or "")
 
 
 def _share(text: str) -> float | None:

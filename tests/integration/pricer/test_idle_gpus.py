@@ -1,0 +1,76 @@
+"""An idle GPU, from what dcgm-exporter wrote to the money that releasing it saves, and to the split that shares it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.integration.reports.ledger import write
+from tests.stack import Stack
+from tests.unit.ingest.rig import Rig
+
+from outlay.catalog import load_default
+from outlay_kit.migrator import migrate
+from outlay_kit.spans import Span
+from outlay_kit.warehouse import Warehouse
+from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.ledger import Selection
+from outlay_pricer.opportunities.run import find
+from outlay_reports.adapters.books import Books
+from outlay_reports.billing import share_out
+from outlay_reports.question import Question
+from outlay_schemas.catalog import Catalog, PriceBook, Split
+
+pytestmark = pytest.mark.stack
+
+RECORDED = (Path(__file__).parents[2] / "golden" / "dcgm-exporter-recorded.txt").read_bytes()
+START = datetime(2026, 11, 24, 9, tzinfo=UTC)
+HOUR = Span(START, START + timedelta(hours=1))
+BOOK = PriceBook.model_validate({
+    "name": "gpus", "version": "1",
+    "rules": [{"id": "t4", "sku": "Tesla T4", "prices": [{"meters": {"gpu_seconds": {"price": "0.36", "per": 3600}}}]}],
+})  # fmt: skip
+SPLIT = Split.model_validate({
+    "id": "idle", "match": {"attributes": {"allocation": "idle"}}, "method": "fixed",
+    "shares": [{"sets": {"team": "a"}, "weight": 3}, {"sets": {"team": "b"}, "weight": 1}],
+})  # fmt: skip
+
+
+@pytest.fixture
+async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[Warehouse]:
+    """An hour of one idle T4, sampled every half minute, by the door of DCGM."""
+    rig = Rig(tmp_path)
+    headers = {"Content-Type": "text/plain", "Authorization": f"Bearer {rig.key}"}
+    for step in range(120):
+        at = START + timedelta(seconds=30 * step)
+        where = f"/v1/gpus?interval=60&provider=own&time={at:%Y-%m-%dT%H:%M:%SZ}"
+        answer = await rig.client.post(where, content=RECORDED, headers=headers)
+        assert answer.json()["accepted"] == 1
+    catalog = CompiledCatalog.from_catalog(_catalog())
+    settings = stack.warehouse.model_copy(update={"database": "idle_gpus"})
+    migrate(settings)
+    write(settings, [price(event, catalog) for event in rig.sink.events()])
+    warehouse = Warehouse(settings)
+    yield warehouse
+    warehouse.close()
+
+
+def _catalog() -> Catalog:
+    return load_default().model_copy(update={"price_books": (BOOK,)})
+
+
+async def test_an_idle_gpu_is_found_and_shared(ledger: Warehouse) -> None:
+    wanted = Selection(since=HOUR.start, until=HOUR.end, tenant="acme")
+    (finding,) = find(ledger, _catalog(), wanted, most=1000).findings
+    assert (finding.way.what, finding.where[3:]) == ("release what nothing runs on", ("own", "Tesla T4"))
+    assert (Decimal(finding.saving) / 10**12, finding.events) == (Decimal("0.36"), 60)
+
+    question = Question(HOUR, ZoneInfo("UTC"), ("team",), {}, ("acme",))
+    shared = share_out(Books(ledger), question, [SPLIT])
+    assert {part.keys: Decimal(part.cost) / 10**12 for part in shared.received} == {
+        ("a",): Decimal("0.27"),
+        ("b",): Decimal("0.09"),
+    }
+    assert [cell.sums.cost for cell in shared.own if cell.sums.cost] == []
