@@ -5,6 +5,9 @@ BIN := .venv/bin
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 CODE := outlay sdk schemas kit reports services tests benchmarks
 
+# uv trusts the certificates that the system trusts, as pip does: a company's proxy has an authority of its own.
+export UV_SYSTEM_CERTS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test browser check fmt unit bench chaos clean schemas docs fuzz audit
 
@@ -16,9 +19,9 @@ setup: .venv/.synced ## make the environment in .venv, exactly as locked
 .venv/.synced: uv.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Outlay needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "No virtual environment could be made. On Debian or Ubuntu: apt install python3-venv"; rm -rf .venv; exit 1; }
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { echo "pip could not fetch uv: is PyPI reachable (network, proxy, PIP_INDEX_URL)?"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { echo "pip could not install uv; the error above says why. Common causes: no network, a proxy that is not named (HTTPS_PROXY), a package index of your own (PIP_INDEX_URL)."; exit 1; }
 	@echo "Installing what uv.lock names (about 1.2 GB on disk, once) ..."
-	@$(BIN)/uv sync --frozen --all-packages --quiet || { echo "Packages could not be installed: is PyPI reachable, and is there 2 GB free on this disk?"; exit 1; }
+	@$(BIN)/uv sync --frozen --all-packages --quiet || { echo "Packages could not be installed; the error above says why. Common causes: no network, a proxy that is not named (HTTPS_PROXY), a package index of your own (UV_DEFAULT_INDEX), a certificate authority that the system does not trust, less than 2 GB free on this disk."; exit 1; }
 	@touch $@
 
 demo: setup ## bring the system up, stream a real trace through it, show it live

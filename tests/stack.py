@@ -86,7 +86,7 @@ def _containers() -> Iterator[Stack]:
     from outlay.embedded.ports import free_port
 
     port = free_port()
-    kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(port, port)
+    kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(port, ("127.0.0.1", port))  # type: ignore[arg-type]
     for name, value in _kafka_variables(port).items():
         kafka = kafka.with_env(name, value)
     kafka = kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started"))

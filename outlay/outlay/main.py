@@ -1,7 +1,8 @@
 """The command line: `outlay --help`. Wires the commands; each is in outlay/cli."""
 
 from collections.abc import Callable
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +39,23 @@ app = typer.Typer(
     help="Outlay: what your AI costs, while the money is being spent.",
     epilog="Start with: outlay demo",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"outlay {version('outlay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None: ...
+
+
 reports.app.command()(chargeback.chargeback)
 reports.app.command()(patterns.patterns)
 

@@ -1,6 +1,7 @@
 """Every command says what it does and shows how."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -38,3 +39,8 @@ def test_a_tenant_whose_name_no_topic_may_have_is_told(monkeypatch: pytest.Monke
     told = CliRunner().invoke(app, ["setup", "--direct-tenant", "a b"])
     assert told.exit_code == 1
     assert "'a b'" in told.stderr
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    answer = CliRunner().invoke(app, ["--version"])
+    assert (answer.exit_code, answer.output) == (0, f"outlay {version('outlay')}\n")
