@@ -80,7 +80,7 @@ def test_every_setting_of_a_service_can_be_given_in_a_file_of_its_own(name: str)
 
 def test_generated_passwords_are_kept_and_never_committed_or_copied_into_an_image(tmp_path: Path) -> None:
     (tmp_path / "deploy").mkdir()
-    script = shutil.copy(ROOT / "deploy/compose-init", tmp_path / "deploy")
+    script = Path(shutil.copy(ROOT / "deploy/compose-init", tmp_path / "deploy"))
     (tmp_path / ".env").write_text("OUTLAY_READER_PASSWORD=mine\nOUTLAY_GRAFANA_PASSWORD=\n")
     first = _generated(script)
     assert first["OUTLAY_READER_PASSWORD"] == "mine"
@@ -95,9 +95,9 @@ def test_generated_passwords_are_kept_and_never_committed_or_copied_into_an_imag
         assert "*.env" in lines, ignored
 
 
-def _generated(script: str) -> dict[str, str]:
+def _generated(script: Path) -> dict[str, str]:
     subprocess.run([script], check=True, capture_output=True)
-    lines = (Path(script).parents[1] / ".env").read_text().splitlines()
+    lines = (script.parents[1] / ".env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
