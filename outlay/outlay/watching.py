@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.domain.replays import Fired
+from outlay_alerter.backtest import Backtest, NotPossibleError
+from outlay_alerter.backtest import Tried as Found
 from outlay_alerter.domain.watches import Watch, scope_text
-from outlay_alerter.replaying import Replayed, Replayer
+from outlay_alerter.recorder import Fired
 from outlay_kit.spans import Span, floor_to
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import question, trend
@@ -27,7 +28,7 @@ class Tried:
 
     tenant: str
     watch: Watch
-    found: Replayed
+    found: Found
 
 
 def last_days(now: datetime, days: int) -> Span:
@@ -44,10 +45,13 @@ def tenants_of(warehouse: Warehouse) -> list[str]:
 def try_rules(
     warehouse: Warehouse, catalog: Catalog, names: Iterable[str], tenants: Iterable[str], span: Span
 ) -> list[Tried]:
-    """Try the named budgets and rules on the past of tenants, as far as they are theirs. Raises Retryable."""
-    wanted, replayer = set(names), Replayer(Sums(warehouse), Measures(warehouse))
+    """Try the named budgets and rules on the past of tenants, as far as they are theirs.
+
+    Raises NotPossibleError and Retryable.
+    """
+    wanted, backtest = set(names), Backtest(Sums(warehouse), Measures(warehouse))
     return [
-        Tried(tenant, watch, replayer.replay(watch, span))
+        Tried(tenant, watch, backtest.run(watch, span))
         for tenant in tenants
         for name, watch in Watchlist(catalog).watches(tenant).items()
         if name in wanted
@@ -107,21 +111,22 @@ def planned(warehouse: Warehouse, old: Catalog, new: Catalog, span: Span) -> lis
         name for name in {**before, **after} if before.get(name) != after.get(name)
     ]  # in their order, those that go at last
     tenants = tenants_of(warehouse) if changed else []
+
+    def fired(catalog: Catalog, name: str) -> tuple[list[Fired], str]:
+        try:
+            tried = try_rules(warehouse, catalog, [name], tenants, span)
+        except NotPossibleError as error:
+            return [], str(error)
+        return [one for each in tried for one in each.found.fired], ""
+
     rows: list[dict[str, object]] = []
     for name in changed:
-        fired = [
-            [
-                fired
-                for one in try_rules(warehouse, catalog, [name], tenants, span)
-                for fired in one.found.fired
-            ]
-            for catalog in (old, new)
-        ]
+        (was, _), (will, why) = fired(old, name), fired(new, name)
         rows.append(
             {
-                "rule": name, "fired": len(fired[0]) if name in before else None,
-                "would_fire": len(fired[1]) if name in after else None,
-                "saved": dollars(saved(fired[1])), "newest": fired[1][-1].title if fired[1] else "",
+                "rule": name, "fired": len(was) if name in before and not why else None,
+                "would_fire": len(will) if name in after and not why else None,
+                "saved": "" if why else dollars(saved(will)), "newest": why or (will[-1].title if will else ""),
             }
         )  # fmt: skip
     return rows

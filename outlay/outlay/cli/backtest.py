@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.choices import read_published
+from outlay.cli.choices import read_folder, read_published
 from outlay.cli.common import AsJson, CommandError, err, out, print_json, show, told, working
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def backtest(
     series: Annotated[
         Path | None,
         typer.Option(
-            help="CSV with the columns timestamp and value. Default: what was spent, from the ledger's books."
+            help="CSV with the columns timestamp and value. Default: what was spent, from the ledger."
         ),
     ] = None,
     *,
@@ -43,11 +43,11 @@ def backtest(
     picture: Annotated[Path | None, typer.Option(help="Also draw it into this file, .svg.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell when a rule would have fired: on a series, or on what was spent, and what stopping then would have saved.
+    """Show when a rule would have fired: on a series, or on what was spent, and what stopping then would have saved.
 
     With --series: NDJSON, one line a row, with timestamp, value, expected, lower, upper, score (0 to 1; 0.5 is the
-    limit), fired and status. The step of the series is its own; empty values are missing ones. Without: a table and
-    a plot of the last days.
+    limit), fired (an alert begins here) and status. The step of the series is its own; empty values are missing ones.
+    Without: a table and a plot of the last days. Both ways run the rule as it runs live.
 
     Examples:
 
@@ -56,46 +56,53 @@ def backtest(
       outlay alerts backtest --rule spend-anomaly --days 30 --picture fired.svg
     """
     if series is None:
-        _on_books(rule, catalog, days, tenant, picture, as_json=as_json)
+        _on_ledger(rule, catalog, days, tenant, picture, as_json=as_json)
         return
-    from outlay_alerter.domain.backtest import backtest as judged
+    from outlay_alerter.backtest import NotPossibleError, on_series
 
-    wanted = _rule(rule, catalog)
-    rows = list(_rows(series))
-    texts = {at: text for text, at, _ in rows}
+    wanted, texts, rows = _rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
+    for text, at, value in _rows(series):
+        texts[at], rows[at] = text, value
     try:
-        for point in judged([(at, value) for _, at, value in rows], wanted):
+        for point in on_series(wanted, rows.items()):
+            judged = point.judged
             line = {
-                "timestamp": texts[point.at], "value": point.value, "expected": point.expected,
-                "lower": point.lower, "upper": point.upper, "score": round(point.score, 6),
-                "fired": point.fired, "status": point.status,
+                "timestamp": texts[judged.at], "value": judged.value, "expected": judged.expected,
+                "lower": judged.lower, "upper": judged.upper, "score": round(judged.score, 6),
+                "fired": point.fired, "status": judged.status,
             }  # fmt: skip
             typer.echo(json.dumps(line))
+    except NotPossibleError as error:
+        raise CommandError(str(error), "try it on the ledger: leave --series out") from None
     except ValueError as error:
         raise CommandError(str(error), "one row is one window; give them all") from None
 
 
-def _on_books(
+def _on_ledger(
     rule: str, folder: Path | None, days: int, tenant: str, picture: Path | None, *, as_json: bool
 ) -> None:
-    from outlay.catalog import load
     from outlay.local import stores
     from outlay.reports.plots import draw
     from outlay.watching import last_days, pictured, row_of, saved, tenants_of, try_rules
+    from outlay_alerter.backtest import NotPossibleError
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.money import dollars
     from outlay_reports.plots import svg
     from outlay_schemas.money import to_usd
 
-    catalog = load(folder) if folder else read_published()
+    catalog = read_folder(folder) if folder else read_published()
     if rule not in {item.id for item in (*catalog.budgets, *catalog.rules)}:
         known = ", ".join(item.id for item in (*catalog.budgets, *catalog.rules))
-        raise CommandError(f"{rule} is no rule and no budget of the catalog", f"take one of: {known}")
+        raise CommandError(f"the catalog has no rule or budget {rule}", f"take one of: {known}")
     span, warehouse = last_days(SystemClock().now(), days), Warehouse(stores()[1])
-    with working(f"trying {rule} on the last {days} days"):
-        tried = try_rules(warehouse, catalog, [rule], [tenant] if tenant else tenants_of(warehouse), span)
-    warehouse.close()
+    try:
+        with working(f"trying {rule} on the last {days} days"):
+            tried = try_rules(warehouse, catalog, [rule], [tenant] if tenant else tenants_of(warehouse), span)
+    except NotPossibleError as error:
+        raise CommandError(str(error), "its alerts so far are in: outlay alerts list --all") from None
+    finally:
+        warehouse.close()
     rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
     whole = sum(saved(one.found.fired) for one in tried)
     question, found = pictured(tried, span)
@@ -116,12 +123,10 @@ def _on_books(
 
 
 def _rule(name: str, folder: Path | None) -> "Watch":
-    from outlay.catalog import load, load_default
     from outlay_alerter.adapters.watchlist import Watchlist
-    from outlay_alerter.domain.watches import Anomaly, Budget, SpendSpike, Threshold
     from outlay_schemas.catalog import watch
 
-    catalog = load(folder) if folder else load_default()
+    catalog = read_folder(folder)
     known = {item.id for item in (*catalog.budgets, *catalog.rules)}
     defaults: dict[str, AlertRule] = {
         "anomaly": watch.Anomaly(id="anomaly", name="Anomaly", min_usd=Decimal(0)),
@@ -131,12 +136,12 @@ def _rule(name: str, folder: Path | None) -> "Watch":
         catalog = catalog.model_copy(update={"rules": (defaults[name],)})
     tenants = [b.tenant for b in (*catalog.budgets, *catalog.rules) if b.id == name and b.tenant != "*"]
     found = Watchlist(catalog).watches(tenants[0] if tenants else "").get(name)
-    if isinstance(found, Anomaly | SpendSpike | Threshold | Budget):
-        return found
-    raise CommandError(
-        f"{name} is not a rule that can be tried on a series",
-        f"take one of: {', '.join(sorted(known))}, anomaly, spend_spike",
-    )
+    if found is None:
+        raise CommandError(
+            f"the catalog has no rule or budget {name}",
+            f"take one of: {', '.join(sorted(known))}, anomaly, spend_spike",
+        )
+    return found
 
 
 def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
@@ -148,21 +153,24 @@ def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
                 raise CommandError(
                     f"{file} has no columns timestamp and value", "its first line names the columns"
                 )
-            before: datetime | None = None
+            seen, newest, odd = set[datetime](), datetime.min.replace(tzinfo=UTC), 0
             for row in reader:
                 text = (row[names["timestamp"]] or "").strip()
                 try:
                     at, value = _instant(text), _number(row[names["value"]] or "")
-                    if before is not None and at <= before:
-                        raise ValueError(f"{text} {'is there twice' if at == before else 'is out of order'}")
                 except ValueError as error:
                     raise CommandError(
                         f"{file}, line {reader.line_num}: {error}",
-                        "timestamps are ISO 8601 or Unix seconds, each later than the one before;"
-                        " values finite numbers; empty is missing",
+                        "timestamps are ISO 8601 or Unix seconds; values finite numbers; empty is missing",
                     ) from None
-                before = at
+                odd += at in seen or at < newest
+                seen.add(at)
+                newest = max(newest, at)
                 yield text, at, value
+            if odd:
+                err.print(
+                    f"{odd:,} rows repeat a timestamp or are out of order: sorted, the last of each time kept"
+                )
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", "give a CSV file") from None
     except (UnicodeDecodeError, csv.Error):

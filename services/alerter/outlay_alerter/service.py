@@ -83,8 +83,8 @@ class Alerter:
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
         for tenant in self._sums.tenants():
-            newest = self._sums.newest(tenant)
-            self.evaluate(tenant, {self._clock.now(), newest or self._clock.now()})
+            now = self._clock.now()
+            self.evaluate(tenant, {now, self._sums.newest(tenant, now) or now})
 
     def asked(self) -> bool:
         """Tell, by a look into the store every two seconds, whether people said something new of alerts."""

@@ -37,9 +37,9 @@ def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
     house.insert_json_lines("rollup_day", msgspec.json.encode({**minute, "window": NOW.replace(hour=0)}))
 
 
-def alerter(warehouse: Warehouse) -> Alerter:
+def alerter(warehouse: Warehouse, clock: FakeClock) -> Alerter:
     return Alerter(
-        Sums(warehouse), Store(warehouse), FakeClock(NOW),
+        Sums(warehouse), Store(warehouse), clock,
         measures=Measures(warehouse), watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
 
@@ -53,17 +53,20 @@ def told(warehouse: Warehouse) -> list[tuple[str, str, str]]:
 def test_an_anomaly_is_told_once_through_restarts_and_resolves(warehouse: Warehouse) -> None:
     usual = [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(-240, 0)]
     write(warehouse, *usual, newest=0)
-    watch = alerter(warehouse)
+    clock = FakeClock(NOW + timedelta(minutes=40))
+    watch = alerter(warehouse, clock)
     watch.evaluate_all()
     assert told(warehouse) == []
     write(warehouse, hour(0, 400), newest=0)  # the hour is not over, and costs too much already
     watch.evaluate("acme", {NOW})
     assert told(warehouse) == [("firing", "growth", "400")]
     write(warehouse, hour(1, 410), newest=2)
-    for again in (watch, alerter(warehouse), watch):
+    clock.advance(7200)
+    for again in (watch, alerter(warehouse, clock), watch):
         again.evaluate("acme", {NOW})
     assert len(told(warehouse)) == 1
     write(warehouse, hour(2, 52), hour(3, 52), hour(4, 52), newest=5)
-    for again in (alerter(warehouse), watch, alerter(warehouse)):
+    clock.advance(3 * 3600)
+    for again in (alerter(warehouse, clock), watch, alerter(warehouse, clock)):
         again.evaluate("acme", {NOW})
     assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]

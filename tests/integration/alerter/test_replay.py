@@ -10,11 +10,18 @@ from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
 from outlay.watching import last_days, planned
-from outlay_kit.clock import SystemClock
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.backtest import on_series
+from outlay_alerter.service import Alerter
+from outlay_kit.clock import FakeClock, SystemClock
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
+from outlay_schemas.alerts import alert_decoder
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import Budget, Threshold
+from outlay_schemas.catalog.watch import Budget, PriceChange, Threshold
 
 pytestmark = pytest.mark.stack
 
@@ -74,7 +81,10 @@ def test_rules_are_tried_on_what_was_spent(
     assert odd["at"] == dear["at"]
     assert "it fires" in picture.read_text()
     assert [row["at"] for row in fired("spike")] == [odd["at"]]
-    assert [len(fired(rule)) for rule in ("new", "mute", "ahead")] == [0, 0, 0]
+    assert [len(fired(rule)) for rule in ("new", "mute")] == [0, 0]
+    ahead = CliRunner().invoke(app, ["backtest", "--rule", "ahead", "--catalog", str(tmp_path)])
+    assert ahead.exit_code == 1
+    assert "ahead cannot be tried on the past" in " ".join(ahead.output.split())
     (growth,) = fired("growth")
     assert (growth["level"], growth["expected"]) == ("10", "$2,400.00")
     shown = CliRunner().invoke(
@@ -103,3 +113,47 @@ def test_a_plan_shows_what_changed_rules_would_have_told(warehouse: Warehouse) -
     assert (rows["gone"]["would_fire"], rows["gone"]["saved"]) == (None, "$0.00")
     assert int(str(rows["gone"]["fired"])) >= 4
     assert planned(warehouse, new, new, span) == []
+    ahead = PriceChange(id="ahead", name="A")
+    (row,) = planned(warehouse, new, new.model_copy(update={"rules": (*new.rules, ahead)}), span)
+    assert row["would_fire"] is None
+    assert "ahead cannot be tried on the past" in str(row["newest"])
+
+
+HOLD = {
+    "id": "dear", "name": "D", "metric": "cost", "above": 10, "by": ["team"], "for_minutes": 120, "margin": 5,
+}  # fmt: skip
+LINE = [1, 20, 30, 9, 12, 8, 4, 1, 15, 1, 40, 41, 42, 9, 9, 1, 11, 1, 11, 12, 1, 1]
+
+
+def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and_plan(
+    warehouse: Warehouse,
+) -> None:
+    rule = Threshold.model_validate(HOLD)
+    old = Catalog(revision=1, created_at=NOW)
+    new = Catalog(revision=2, created_at=NOW, rules=(rule,))
+    begin = NOW - timedelta(hours=len(LINE))
+    clock = FakeClock(begin)
+    live = Alerter(
+        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(new), channels=["bus"],
+    )  # fmt: skip
+    for n, cost in enumerate(LINE):
+        for part in (3, 6):  # an hour that fills, seen every half hour
+            group = {"team": "growth", "sku": "m", "cost": str(cost * part / 6), "events": 1}
+            for grain, window in (("minute", begin), ("hour", begin), ("day", begin)):
+                at = window + timedelta(hours=n)
+                at = at.replace(hour=0) if grain == "day" else at
+                row = {"tenant": "acme", "window": at, "version": 10 * n + part, "groups": [group]}
+                warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+            clock.advance(1800)
+            live.evaluate("acme", {clock.now()})
+    clock.advance(600)
+    live.tick()
+    rows = warehouse.rows("SELECT body FROM alert_messages FINAL")
+    fired = [a for row in rows if (a := alert_decoder.decode(row["body"])).state == "firing"]
+    assert len(fired) == 3
+    (plan,) = planned(warehouse, old, new, last_days(SystemClock().now(), 2))
+    assert plan["would_fire"] == 3
+    series = [(begin + timedelta(hours=n), float(value)) for n, value in enumerate(LINE)]
+    compiled = Watchlist(new).watches("acme")["dear"]
+    assert sum(point.fired for point in on_series(compiled, series)) == 3

@@ -112,20 +112,24 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
         return [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(*hours)]
 
     write(warehouse, *usual(-240, 0), hour(0, 400), newest=0)
-    watch = anomalies(warehouse)
+    clock = FakeClock(NOW + timedelta(minutes=40))
+    watch = anomalies(warehouse, clock)
     watch.evaluate_all()
     assert told(warehouse) == [("firing", "growth", "400")]
     (row,) = warehouse.rows("SELECT id FROM alerts FINAL")
     warehouse.insert_json_lines("alert_words", encoder.encode(Word("acme", row["id"], "expected", NOW)))
     write(warehouse, hour(0, 400), *usual(1, 24), newest=23)
+    clock.advance(23 * 3600)
     watch.evaluate("acme", {NOW})
     assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]
     write(warehouse, hour(24, 420), *usual(25, 48), newest=47)
-    for again in (watch, anomalies(warehouse)):
+    clock.advance(24 * 3600)
+    for again in (watch, anomalies(warehouse, clock)):
         again.evaluate("acme", {NOW})
     assert len(told(warehouse)) == 2  # a day later, at the same hour
     write(warehouse, hour(48, 900), newest=48)
-    for again in (watch, anomalies(warehouse)):
+    clock.advance(3600)
+    for again in (watch, anomalies(warehouse, clock)):
         again.evaluate("acme", {NOW})
     assert told(warehouse)[2:] == [("firing", "growth", "900")]
 

@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
-from outlay_alerter.adapters.watchlist import anomaly_of, spike_of
-from outlay_alerter.domain.backtest import backtest
+from outlay_alerter.backtest import on_series
+from outlay_alerter.rules import anomaly, spend_spike
 from outlay_schemas.catalog.watch import Anomaly, SpendSpike
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 VALUES = [10 + (n % 24) / 10 for n in range(24 * 14)]
-ANOMALY = anomaly_of(Anomaly(id="a", name="A", min_usd=Decimal(0)), "acme")
-SPIKE = spike_of(SpendSpike(id="s", name="S", min_usd=Decimal(0)), "acme")
+ANOMALY = anomaly.compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(0)), "acme")
+SPIKE = spend_spike.compile_rule(SpendSpike(id="s", name="S", min_usd=Decimal(0)), "acme")
 
 
 def rows(
@@ -27,25 +27,25 @@ def rows(
 
 @pytest.mark.parametrize("rule", [ANOMALY, SPIKE])
 def test_a_rule_fires_where_it_would_have(rule: object) -> None:
-    points = list(backtest(rows([*VALUES, 90.0, None, 11.0]), rule))  # type: ignore[arg-type]
+    points = list(on_series(rule, rows([*VALUES, 90.0, None, 11.0])))  # type: ignore[arg-type]
     assert [n for n, point in enumerate(points) if point.fired] == [len(VALUES)]
-    hit = points[len(VALUES)]
+    hit = points[len(VALUES)].judged
     assert hit.value == 90
     assert hit.score > 0.5
     assert hit.upper is not None
     assert hit.upper < 90
-    assert points[-2].status == "missing"
-    assert points[0].status == "insufficient_history"
+    assert points[-2].judged.status == "missing"
+    assert points[0].judged.status == "insufficient_history"
 
 
 def test_rows_in_any_order_are_judged_in_the_order_of_time() -> None:
-    forward = list(backtest(rows([*VALUES, 90.0]), ANOMALY))
-    assert list(backtest(reversed(rows([*VALUES, 90.0])), ANOMALY)) == forward
+    forward = list(on_series(ANOMALY, rows([*VALUES, 90.0])))
+    assert list(on_series(ANOMALY, reversed(rows([*VALUES, 90.0])))) == forward
 
 
 def test_one_timestamp_is_no_series() -> None:
     with pytest.raises(ValueError, match="two different timestamps"):
-        list(backtest(rows([1.0]), ANOMALY))
+        list(on_series(ANOMALY, rows([1.0])))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -106,3 +106,35 @@ def test_a_rule_that_does_not_exist_is_said_with_those_that_do(tmp_path: Path) -
     code, _, output = call("--rule", "nope", "--series", str(write(tmp_path, "timestamp,value\n")))
     assert code == 1
     assert "spend-anomaly" in output
+
+
+def test_rows_twice_and_out_of_order_are_sorted_and_the_last_of_a_time_counts(tmp_path: Path) -> None:
+    text = "timestamp,value\n2026-03-02T01:00,1\n2026-03-02T00:00,5\n2026-03-02T02:00,3\n2026-03-02T01:00,2\n"
+    result = CliRunner().invoke(
+        app, ["backtest", "--rule", "anomaly", "--series", str(write(tmp_path, text))]
+    )
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["timestamp"][11:], line["value"]) for line in lines] == [
+        ("00:00", 5.0), ("01:00", 2.0), ("02:00", 3.0),
+    ]  # fmt: skip
+    assert "2 rows repeat a timestamp or are out of order" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("kind", ["price_change", "new_spender", "silence"])
+def test_a_kind_that_cannot_be_tried_on_a_series_says_so(tmp_path: Path, kind: str) -> None:
+    by = ", by: [team]" if kind == "new_spender" else ""
+    (tmp_path / "rules.yaml").write_text(f"- {{type: {kind}, id: r, name: R{by}}}\n")
+    file = write(tmp_path, "timestamp,value\n2026-03-02,2\n2026-03-03,2\n")
+    code, _, output = call("--rule", "r", "--series", str(file), "--catalog", str(tmp_path))
+    assert code == 1
+    assert "r cannot be tried on a series" in " ".join(output.split())
+
+
+def test_an_invalid_catalog_is_an_error_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("- {type: threshold, id: r, name: R, metric: cost, above: ten}\n")
+    file = write(tmp_path, "timestamp,value\n2026-03-02,2\n2026-03-03,2\n")
+    for series in (["--series", str(file)], []):
+        code, _, output = call("--rule", "r", "--catalog", str(tmp_path), *series)
+        assert code == 1
+        assert "rules.yaml:1" in output

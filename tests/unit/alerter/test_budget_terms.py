@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from outlay_alerter.adapters.watchlist import budget_of
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.forecasts import Forecast, forecast, grain_for
 from outlay_alerter.domain.status import status
 from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules.budget import compile_rule
 from outlay_kit.spans import Anchor, PeriodName, Span, period_of
 from outlay_schemas.catalog import watch as schema
 
@@ -23,7 +23,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 def budget(**terms: object) -> Budget:
-    return budget_of(
+    return compile_rule(
         schema.Budget.model_validate({"id": "b", "name": "B", "amount": 100, "thresholds": [100], **terms}),
         "acme",
     )

@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.domain import budgets, episodes, spikes
+from outlay_alerter.domain import budgets
 from outlay_alerter.domain.states import Known, open_of, transitions
-from outlay_alerter.domain.watches import Budget, SpendSpike
+from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules import spend_spike
+from outlay_alerter.rules.base import Measure, Windows
+from outlay_alerter.rules.spend_spike import SpendSpike
 from outlay_kit.spans import PeriodName, cover, grain_length, period_of
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
@@ -91,10 +94,10 @@ RULE = SpendSpike(
 
 
 def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
-    assert spikes.verdict_of(RULE, [DOLLAR] * 3, 99 * DOLLAR).outcome == "insufficient_history"
-    assert spikes.verdict_of(RULE, [DOLLAR] * 30, 99 * DOLLAR).outcome == "spike"
-    assert spikes.verdict_of(RULE, [10 * DOLLAR] * 30, 12 * DOLLAR).outcome == "normal"
-    assert spikes.verdict_of(RULE, [0] * 30, DOLLAR - 1).outcome == "below_minimum"
+    assert spend_spike.verdict_of(RULE, [DOLLAR] * 3, 99 * DOLLAR).outcome == "insufficient_history"
+    assert spend_spike.verdict_of(RULE, [DOLLAR] * 30, 99 * DOLLAR).outcome == "spike"
+    assert spend_spike.verdict_of(RULE, [10 * DOLLAR] * 30, 12 * DOLLAR).outcome == "normal"
+    assert spend_spike.verdict_of(RULE, [0] * 30, DOLLAR - 1).outcome == "below_minimum"
 
 
 def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
@@ -105,8 +108,12 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
     scope = RULE.scope_of(("growth",))
     for minute, cost in enumerate([50, 60, 55, 1, 1, 1]):
         series.append(cost * DOLLAR)
-        begun = open_of("s", known).since("acme", "s", scope, episodes.LEVEL)
-        found = episodes.findings(RULE, scope, series, start + timedelta(minutes=minute), begun)
+        starts = [start + timedelta(minutes=minute - n) for n in range(len(series) - 1, -1, -1)]
+        windows = Windows(starts, timedelta(minutes=1), {})
+        found, _ = spend_spike.judge(
+            RULE, scope, windows, [Measure(cost) for cost in series],
+            first=0, opened=open_of("s", known), over=starts[-1], look_back=3,
+        )  # fmt: skip
         for change in transitions(found, known):
             told.append((change.id, change.state))
             key = change.finding.key

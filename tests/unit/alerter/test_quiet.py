@@ -6,13 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.unit.alerter.test_budget_terms import budget
 
-from outlay_alerter.adapters.watchlist import mute_of, threshold_of
+from outlay_alerter.adapters.watchlist import mute_of
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard, within
 from outlay_alerter.domain.states import Finding, Key, Known, transitions
 from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules.threshold import compile_rule
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -138,7 +139,7 @@ def test_budgets_of_other_periods_and_lesser_alerts_hush_nothing() -> None:
 
 def test_a_rule_may_name_what_it_depends_on() -> None:
     terms = {"id": "t", "name": "T", "metric": "cost", "above": 1, "depends_on": "whole", "by": ["team"]}
-    rule = threshold_of(schema.Threshold.model_validate(terms), "acme")
+    rule = compile_rule(schema.Threshold.model_validate(terms), "acme")
     key = Key("acme", "t", {"team": ("growth",)}, NOW, "above")
     found = Finding(key, "threshold", True, "warning", "", "", 1)
     watches = {"whole": WHOLE, "t": rule}

@@ -7,11 +7,11 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from outlay_alerter.adapters.watchlist import change_of, newcomer_of, silence_of, threshold_of
-from outlay_alerter.domain import comings, metrics
-from outlay_alerter.domain.metrics import Measure
-from outlay_alerter.domain.states import Again, Finding, Known, transitions
-from outlay_alerter.domain.watches import Threshold
+from outlay_alerter.domain.states import Again, Finding, Key, Known, Open, transitions
+from outlay_alerter.rules import new_spender, price_change, silence
+from outlay_alerter.rules import threshold as thresholds
+from outlay_alerter.rules.base import Measure, Windows
+from outlay_alerter.rules.threshold import Threshold
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -22,13 +22,17 @@ SCOPE = {"team": ("growth",)}
 
 def threshold(**terms: object) -> Threshold:
     named = {"id": "t", "name": "T", "metric": "cost", "above": 10, **terms}
-    return threshold_of(schema.Threshold.model_validate(named), "acme")
+    return thresholds.compile_rule(schema.Threshold.model_validate(named), "acme")
 
 
 def judge(rule: Threshold, *series: Measure, since: dict[str, datetime] | None = None) -> list[Finding]:
-    return metrics.findings(
-        rule, SCOPE, series, newest=HOUR, final_before=NOW - timedelta(minutes=2), open_since=since or {}
+    starts = [HOUR - timedelta(hours=n) for n in range(len(series) - 1, -1, -1)]
+    windows = Windows(starts, timedelta(hours=1), {})
+    opened = Open(
+        frozenset(Key("acme", "t", SCOPE, at, level).id() for level, at in (since or {}).items()),
+        tuple((since or {}).values()),
     )
+    return thresholds.judge(rule, SCOPE, windows, series, over=NOW - timedelta(minutes=2), opened=opened)
 
 
 def cost(dollars: float) -> Measure:
@@ -51,15 +55,15 @@ def cost(dollars: float) -> Measure:
 )
 def test_a_metric_is_exact(terms: dict[str, object], value: Fraction | None) -> None:
     meters = {"input_tokens": Decimal(1000), "cache_read_tokens": Decimal(400), "output_tokens": Decimal(7)}
-    assert metrics.value_of(threshold(**terms), Measure(5 * DOLLAR // 2, 4, 1, meters)) == value
+    assert thresholds.value_of(threshold(**terms), Measure(5 * DOLLAR // 2, 4, 1, meters)) == value
 
 
 def test_a_ratio_of_nothing_says_nothing() -> None:
     for metric in ("unpriced_share", "cost_per_event", "cache_hit_rate"):
-        assert metrics.value_of(threshold(metric=metric), Measure()) is None
-    assert metrics.value_of(threshold(metric="cache_hit_rate"), Measure(0, 3)) is None
-    assert metrics.meters_of(threshold(metric="cache_hit_rate")) == ("cache_read_tokens", "input_tokens")
-    assert metrics.meters_of(threshold()) == ()
+        assert thresholds.value_of(threshold(metric=metric), Measure()) is None
+    assert thresholds.value_of(threshold(metric="cache_hit_rate"), Measure(0, 3)) is None
+    assert thresholds.meters_of(threshold(metric="cache_hit_rate")) == ("cache_read_tokens", "input_tokens")
+    assert thresholds.meters_of(threshold()) == ()
 
 
 def test_too_much_is_told_while_the_window_fills_and_resolves_when_one_is_over() -> None:
@@ -101,38 +105,40 @@ def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:
 
 
 def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
-    rule = newcomer_of(schema.NewSpender(id="n", name="N", by=("sku",)), "acme")
+    rule = new_spender.compile_rule(schema.NewSpender(id="n", name="N", by=("sku",)), "acme")
     day = NOW.replace(hour=0, minute=0)
-    found = comings.newcomer(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
+    found = new_spender.judge(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
     assert found is not None
     assert found.title == "N: sku gpt-6 spends for the first time, $3.00 so far"
     assert found.key.window == day
-    assert comings.newcomer(rule, SCOPE, first=day, cost=DOLLAR - 1, now=NOW) is None
-    assert comings.newcomer(rule, SCOPE, first=day - timedelta(days=2), cost=DOLLAR, now=NOW) is None
+    assert new_spender.judge(rule, SCOPE, first=day, cost=DOLLAR - 1, now=NOW) is None
+    assert new_spender.judge(rule, SCOPE, first=day - timedelta(days=2), cost=DOLLAR, now=NOW) is None
 
 
 def test_who_falls_silent_is_missed_until_it_is_back() -> None:
-    rule = silence_of(schema.Silence(id="s", name="S", minutes=30), "acme")
+    rule = silence.compile_rule(schema.Silence(id="s", name="S", minutes=30), "acme")
     last = NOW - timedelta(minutes=30)
-    found = comings.silence(rule, SCOPE, last=last, now=NOW, open_since={})
+    found = silence.judge(rule, SCOPE, last=last, now=NOW, begun=None)
     assert found is not None
     assert (found.breached, found.key.window) == (True, last)
-    assert comings.silence(rule, SCOPE, last=last + timedelta(minutes=1), now=NOW, open_since={}) is None
-    back = comings.silence(rule, SCOPE, last=NOW, now=NOW, open_since={"silent": last})
+    assert silence.judge(rule, SCOPE, last=last + timedelta(minutes=1), now=NOW, begun=None) is None
+    back = silence.judge(rule, SCOPE, last=NOW, now=NOW, begun=last)
     assert back is not None
     assert (back.breached, back.key.id()) == (False, found.key.id())
-    still = comings.silence(rule, SCOPE, last=last, now=NOW + timedelta(hours=1), open_since={"silent": last})
+    still = silence.judge(rule, SCOPE, last=last, now=NOW + timedelta(hours=1), begun=last)
     assert still is not None
     assert still.key.id() == found.key.id()
 
 
 def test_a_price_change_is_told_once_before_it_comes() -> None:
-    rule = change_of(schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme")
+    rule = price_change.compile_rule(
+        schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme"
+    )
     at = datetime(2026, 12, 1, tzinfo=UTC)
 
     def found(extra: int, now: datetime, *, whole: bool = True) -> Finding | None:
-        one = comings.Announced("openai", "gpt-6", at, 10 * DOLLAR, (10 + extra) * DOLLAR, whole)
-        return comings.ahead(rule, one, now)
+        one = price_change.Announced("openai", "gpt-6", at, 10 * DOLLAR, (10 + extra) * DOLLAR, whole)
+        return price_change.judge(rule, one, now)
 
     assert found(5, NOW - timedelta(days=4)) is None  # too early
     assert found(5, at) is None  # it is there
@@ -150,8 +156,8 @@ def test_a_price_change_is_told_once_before_it_comes() -> None:
 
 
 def test_a_price_change_out_of_scope_is_not_told() -> None:
-    rule = change_of(
+    rule = price_change.compile_rule(
         schema.PriceChange.model_validate({"id": "p", "name": "P", "scope": {"sku": "x"}}), "acme"
     )
-    one = comings.Announced("openai", "gpt-6", NOW + timedelta(days=1), DOLLAR, 9 * DOLLAR, whole=True)
-    assert comings.ahead(rule, one, NOW) is None
+    one = price_change.Announced("openai", "gpt-6", NOW + timedelta(days=1), DOLLAR, 9 * DOLLAR, whole=True)
+    assert price_change.judge(rule, one, NOW) is None

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_alerter.adapters.sums import span_of, windows_to
-from outlay_alerter.domain.comings import Announced
-from outlay_alerter.domain.metrics import Measure
+from outlay_alerter.adapters.sums import span_of
+from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.price_change import Announced
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.range_sums import Part, sums, windows
+from outlay_reports.range_sums import Part, Query, sums, windows
 from outlay_schemas.events import Grain
-from outlay_schemas.money import to_pico
+from outlay_schemas.money import to_pico, to_usd
 
 _HOLDS = timedelta(days=2)
 """How long a reckoning of price changes holds: it is made anew every few hours."""
-Values = tuple[str, ...]
 _FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 """After the last time that the ledger takes."""
 
@@ -31,27 +30,36 @@ class Measures:
     def windows(
         self,
         tenant: str,
+        starts: Sequence[datetime],
         grain: Grain,
-        newest: datetime,
-        count: int,
         *,
         by: Sequence[str],
         scope: Mapping[str, Sequence[str]],
-        meters: Sequence[str],
-    ) -> dict[Values, list[Measure]]:
-        """Return the last `count` windows of each combination of `by`; windows without events are empty.
+        meters: Sequence[str] = (),
+        least: int = 0,
+        look_back: int = 1,
+    ) -> dict[Values, dict[datetime, Measure]]:
+        """Return the windows with events of each combination of `by`; they start at `starts`, without gaps.
 
-        Without `by` there is always one series, so that nothing at all can be too little.
+        `least`: only combinations that cost at least so many pico-USD in one of the last `look_back` windows.
+        Without `by` there is always one line, so that nothing at all can be too little.
         """
-        starts = windows_to(grain, newest, count)
-        query = sums([Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters)
-        found: dict[Values, list[Measure]] = {} if by else {(): [Measure()] * count}
+        keep = None
+        if least > 0 and by:
+            late = starts[-look_back:]
+            spent = sums([Part(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
+            keep = Query(
+                f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
+                {**spent.bound, "least": str(to_usd(least))},
+            )
+        query = sums([Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep)
+        found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
         for row in self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant}):
             used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
             measure = Measure(
                 to_pico(row["cost_0"]), int(row["events_0"]), int(row["unpriced_events_0"]), used
             )
-            found.setdefault(_values(row, by), [Measure()] * count)[row["bucket"]] = measure
+            found.setdefault(_values(row, by), {})[starts[row["bucket"]]] = measure
         return found
 
     def firsts(

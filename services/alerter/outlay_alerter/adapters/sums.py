@@ -11,7 +11,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING
 from outlay_reports.question import Cell, Question
-from outlay_reports.range_sums import Part, Query, sums
+from outlay_reports.range_sums import Part, sums
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
@@ -28,11 +28,12 @@ class Sums:
         """Return every tenant that has rollups."""
         return [row["tenant"] for row in self._warehouse.rows("SELECT DISTINCT tenant FROM rollup_day")]
 
-    def newest(self, tenant: str) -> datetime | None:
-        """Return the newest minute of a tenant."""
+    def newest(self, tenant: str, now: datetime) -> datetime | None:
+        """Return the newest minute of a tenant, not after `now`: a producer's clock may be ahead."""
         found = self._warehouse.rows(
-            "SELECT toUnixTimestamp(max(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}",
-            {"t": tenant},
+            "SELECT toUnixTimestamp(max(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
+            " AND window <= toDateTime({now:UInt32}, 'UTC')",
+            {"t": tenant, "now": int(now.timestamp())},
         )
         return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
@@ -49,24 +50,10 @@ class Sums:
         newest: datetime,
         count: int,
         dimensions: Sequence[str],
-        *,
-        of_late: tuple[int, int] = (0, 0),
     ) -> list[tuple[int, dict[str, str], int]]:
-        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest.
-
-        `of_late`: only cells that cost at least so many pico-USD in one of the last so many windows.
-        """
-        keep = None
-        least, some = of_late
-        if least > 0 and dimensions:
-            late = windows_to(grain, newest, some)
-            spent = sums([Part(span_of(late, grain))], dimensions, measures=("cost",), bounds=late)
-            keep = Query(
-                f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
-                {**spent.bound, "least": str(to_usd(least))},
-            )
+        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
         starts = windows_to(grain, newest, count)
-        query = sums([Part(span_of(starts, grain))], dimensions, measures=("cost",), bounds=starts, keep=keep)
+        query = sums([Part(span_of(starts, grain))], dimensions, measures=("cost",), bounds=starts)
         rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(r["bucket"], _cell(r, dimensions), to_pico(r["cost_0"])) for r in rows]
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from fractions import Fraction
 
 from outlay_alerter.domain import budgets
-from outlay_alerter.domain.spikes import HISTORY
 from outlay_alerter.domain.watches import Budget, Watch
+from outlay_alerter.rules.spend_spike import HISTORY
 from outlay_kit.spans import Span, grain_length
 from outlay_schemas.events import Grain
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from outlay_alerter.domain.watches import NONE, Scope
+from outlay_kit.spans import Span
 from outlay_schemas.alerts import EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
@@ -72,6 +73,8 @@ class Finding:
     facts: Mapping[str, str] = field(default_factory=dict)
     unit: str = "USD"
     """What `actual` and `expected` count, in 1e-12 of it."""
+    judged: Span | None = None
+    """The newest window that was judged; None: it is about now. `hold` and `calm` count whole windows."""
     shown: datetime | None = None
     """The window to be shown, if the key's is not one."""
     hold: timedelta = NONE
@@ -82,6 +85,17 @@ class Finding:
     """Whether it is news, which is not told again though it goes on being true."""
     parts: tuple[tuple[EffectKind, int], ...] = ()
     """Why it is more than expected, in pico-USD, where the finding itself knows."""
+
+    def held(self, since: datetime, now: datetime) -> bool:
+        """Return whether it has lasted for as long as it must, when it was pending since `since`.
+
+        Whole windows count, so that the answer does not depend on how often somebody looks; one that still fills
+        counts when it was pending for that long.
+        """
+        waited = now - since >= self.hold
+        if self.judged is None:
+            return waited
+        return self.judged.end - self.key.window >= self.hold and (waited or self.judged.end <= now)
 
     @property
     def money(self) -> bool:
@@ -189,10 +203,11 @@ class Again:
                 return True
         return False
 
-    def rested(self, alert: str, calm: timedelta) -> bool:
-        """Tell whether what is not breached now has been so for as long as it must be."""
-        since = self.calm.setdefault(alert, self.now) if calm else self.now
-        return self.now - since >= calm
+    def rested(self, alert: str, finding: Finding) -> bool:
+        """Return whether what is not breached now has been so for as long as it must be."""
+        begin, now = (finding.judged.start, finding.judged.end) if finding.judged else (self.now, self.now)
+        since = self.calm.setdefault(alert, begin) if finding.calm else begin
+        return now - since >= finding.calm
 
 
 def transitions(
@@ -215,17 +230,18 @@ def _next(alert: str, finding: Finding, before: Known | None, again: Again) -> S
     """Return the state that an alert comes into; None: it stays as it is."""
     state: Stored = before.state if before else "resolved"
     if not finding.breached:
-        over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding.calm))
+        over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding))
         return "resolved" if over else None
     again.calm.pop(alert, None)
     if state in ("resolved", "expected"):
         if again.expects(finding.key):
             return None
-        return "pending" if finding.hold and state == "resolved" else "firing"
+        waits = state == "resolved" and finding.hold and not finding.held(again.now, again.now)
+        return "pending" if waits else "firing"
     if before is None or state in ("acknowledged", "ended"):
         return None
     if state == "pending":
-        return "firing" if again.now - before.told_at >= finding.hold else None
+        return "firing" if finding.held(before.told_at, again.now) else None
     return "firing" if again.due(before) and not finding.once else None
 
 

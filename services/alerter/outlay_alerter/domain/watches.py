@@ -1,16 +1,15 @@
-"""What is watched: the catalog's budgets and rules, in the form that decisions need."""
+"""What every budget and rule has, budgets, and mute windows. Rules are in `outlay_alerter.rules`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.detector import Direction
 from outlay_kit.spans import PLAIN, Anchor, PeriodName
 from outlay_schemas.alerts import Severity
 from outlay_schemas.dimensions import name_of
-from outlay_schemas.events import Grain
 
 Scope = Mapping[str, tuple[str, ...]]
 """Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
@@ -57,6 +56,8 @@ class Burn:
 class Watch:
     """What every budget and rule has."""
 
+    type: ClassVar[str]
+    """Its kind, under which `outlay_alerter.rules` registers how it is evaluated."""
     id: str
     name: str
     tenant: str
@@ -84,6 +85,7 @@ class Watch:
 class Budget(Watch):
     """So much for so long. `amount` is pico-USD, thresholds are percentages of it."""
 
+    type: ClassVar = "budget"
     amount: int
     period: PeriodName
     zone: ZoneInfo
@@ -98,73 +100,6 @@ class Budget(Watch):
     """Percent of the amount that may come over from the period before."""
     closed: bool = False
     """Whether callers are told to stop when nobody can say how it stands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendSpike(Watch):
-    """A window that costs far more than those before it. `min_cost` is pico-USD."""
-
-    grain: Grain
-    min_cost: int
-    sensitivity: float
-    """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anomaly(Watch):
-    """Windows that are not what the time of the day and of the week make likely. `min_cost` is pico-USD."""
-
-    grain: Grain
-    min_cost: int
-    sensitivity: float
-    zone: ZoneInfo
-    direction: Direction = "both"
-    holidays: frozenset[date] = frozenset()
-    settle: timedelta = NONE
-    """How long late events are waited for before a window is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold(Watch):
-    """A measure of a window that is above or below a number, in the metric's own unit."""
-
-    metric: str
-    meter: str
-    grain: Grain
-    above: Decimal | None
-    below: Decimal | None
-    margin: Decimal = Decimal(0)
-    """How far back inside its limit it must be before it is over, in the metric's own unit."""
-    min_events: int
-    severity: Severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSpender(Watch):
-    """Values of dimensions that spend for the first time in `days`. `min_cost` is pico-USD."""
-
-    days: int
-    min_cost: int
-    severity: Severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silence(Watch):
-    """Values of dimensions that sent events, and have sent none for `length`."""
-
-    length: timedelta
-    forget: timedelta
-    """What has been silent for longer than this is not missed."""
-    severity: Severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceChange(Watch):
-    """Prices that change within `ahead`. `min_cost` is pico-USD of 30 days."""
-
-    ahead: timedelta
-    min_cost: int
-    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

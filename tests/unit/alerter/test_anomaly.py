@@ -7,28 +7,30 @@ from decimal import Decimal
 
 import pytest
 
-from outlay_alerter.adapters.watchlist import anomaly_of
-from outlay_alerter.domain import unusual
 from outlay_alerter.domain.detector import Detector, Tuning
+from outlay_alerter.rules.anomaly import compile_rule
+from outlay_alerter.rules.anomaly_scope import feed, watch
 from outlay_kit.spans import Span
 from outlay_schemas.catalog.watch import Anomaly
 from outlay_schemas.money import PICO
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def test_spending_after_nothing_is_told_as_such() -> None:
-    rule = anomaly_of(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
-    watched = unusual.watch(rule, {}, START, None)
+    rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
+    watched = watch(rule, {}, START, HOUR)
     at = START + timedelta(hours=500)
-    (finding,) = unusual.feed(rule, watched, {at: 5000 * PICO}, at + timedelta(hours=1), at)
+    costs = [(START + timedelta(hours=n), 0) for n in range(500)]
+    (finding,) = feed(rule, watched, [*costs, (at, 5000 * PICO)], at)
     assert finding.breached
     assert finding.severity == "critical"
     assert "nothing was spent before, and from $5.00 on" in finding.summary
 
 
 def test_what_somebody_expected_is_learnt_and_what_is_like_it_is_not_told() -> None:
-    rule = anomaly_of(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
+    rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
     hours = [START + timedelta(hours=n) for n in range(20 * 24)]
     costs = {at: (50 + 20 * (at.hour > 8) + n % 3) * PICO for n, at in enumerate(hours)}
     batch = START + timedelta(days=10, hours=2)
@@ -36,9 +38,9 @@ def test_what_somebody_expected_is_learnt_and_what_is_like_it_is_not_told() -> N
     costs |= {batch: 400 * PICO, later: 430 * PICO}
 
     def fired(expected: Sequence[Span], **more: int) -> list[datetime]:
-        watched = unusual.watch(rule, {}, START, None, expected)
+        watched = watch(rule, {}, START, HOUR, expected=expected)
         changed = costs | {START + timedelta(hours=int(name[1:])): v * PICO for name, v in more.items()}
-        found = unusual.feed(rule, watched, changed, hours[-1], START)
+        found = feed(rule, watched, changed.items(), START)
         return sorted({f.key.window for f in found if f.breached})
 
     meant = [Span(batch, batch + timedelta(hours=3))]
@@ -52,24 +54,15 @@ def test_what_somebody_expected_is_learnt_and_what_is_like_it_is_not_told() -> N
 
 
 def test_what_was_expected_is_forgotten_when_the_rule_looks_back_no_further() -> None:
-    rule = anomaly_of(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
+    rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
     hours = [START + timedelta(hours=n) for n in range(60 * 24)]
     costs = {at: (50 + 20 * (at.hour > 8) + n % 3) * PICO for n, at in enumerate(hours)}
     batch = START + timedelta(days=10, hours=2)
     again = batch + timedelta(days=36)
     costs |= {batch: 400 * PICO, again: 400 * PICO}
-    watched = unusual.watch(rule, {}, START, None, [Span(batch, batch + timedelta(hours=3))])
-    found = unusual.feed(rule, watched, costs, hours[-1], START)
+    watched = watch(rule, {}, START, HOUR, expected=[Span(batch, batch + timedelta(hours=3))])
+    found = feed(rule, watched, costs.items(), START)
     assert again in {f.key.window for f in found if f.breached}
-
-
-def test_a_window_is_over_when_late_events_were_waited_for() -> None:
-    rule = anomaly_of(Anomaly(id="a", name="A", settle_minutes=10), "acme")
-    at = START + timedelta(hours=5)
-    assert unusual.final_before(rule, at + timedelta(minutes=9)) == at - timedelta(hours=1)
-    assert unusual.final_before(rule, at + timedelta(minutes=10)) == at
-    daily = anomaly_of(Anomaly(id="a", name="A", grain="day", settle_minutes=0), "acme")
-    assert unusual.final_before(daily, at) == START
 
 
 def held(thing: object, seen: set[int]) -> int:

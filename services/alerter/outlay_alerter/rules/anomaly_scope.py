@@ -1,14 +1,16 @@
-"""Anomalies of spending, scope by scope: detectors fed with windows, and what they find."""
+"""One scope of an anomaly rule: its detector, the windows that it was fed, and its alert that is not over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.backtest import tuning_of
-from outlay_alerter.domain.detector import Detector, Judgement
+from outlay_alerter.domain.detector import Detector, Direction, Judgement, Tuning
 from outlay_alerter.domain.states import Finding, Key, Scope
-from outlay_alerter.domain.watches import Anomaly, scope_text
-from outlay_kit.spans import Span, grain_length
+from outlay_alerter.domain.watches import NONE, Watch, scope_text
+from outlay_alerter.rules.base import Judged
+from outlay_kit.spans import Span
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
@@ -19,10 +21,26 @@ HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
 CALM = 2
 """So many normal windows in a row end an anomaly."""
 LEVEL = "anomaly"
+_NEXT = timedelta(microseconds=1)
 _ALIKE = 5, 4
 """What differs by at most so much (a quarter more) as somebody expected is like it."""
 _NEAR = timedelta(hours=1)
 """And is at the same time of the day, give or take so much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly(Watch):
+    """Windows that are not what the time of the day and of the week make likely. `min_cost` is pico-USD."""
+
+    type: ClassVar = "anomaly"
+    grain: Grain
+    min_cost: int
+    sensitivity: float
+    zone: ZoneInfo
+    direction: Direction = "both"
+    holidays: frozenset[date] = frozenset()
+    settle: timedelta = NONE
+    """How long late events are awaited before a window is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,64 +57,80 @@ class Watched:
 
     scope: Scope
     detector: Detector
+    length: timedelta
+    """Of a window."""
     next: datetime
+    """No window that starts before this is fed."""
     begun: datetime | None = None
     calm: int = 0
-    extra: int = 0
-    """Pico-USD above (or below) what was likely since it began."""
     expected: Sequence[Span] = ()
-    """Times that somebody said are as they should be."""
+    """Times that somebody marked as expected."""
     bumps: list[Bump] = field(default_factory=list)
+    judged: Judged | None = None
+    """What was said of the newest window that was fed."""
 
 
 def watch(
     rule: Anomaly,
     scope: Scope,
     begin: datetime,
-    open_since: datetime | None,
+    length: timedelta,
+    *,
+    open_since: datetime | None = None,
     expected: Sequence[Span] = (),
 ) -> Watched:
-    """Begin to watch a scope with the window at `begin`; `open_since`: the anomaly that the store knows of.
+    """Begin to watch a scope with the window at `begin`; `open_since`: the alert that is not over.
 
-    `expected`: times that somebody said are as they should be.
+    `expected`: times that somebody marked as expected.
     """
-    step = int(grain_length(rule.grain).total_seconds())
-    return Watched(scope, Detector(tuning_of(rule, step)), begin, open_since, expected=expected)
+    tuning = Tuning(
+        int(length.total_seconds()),
+        rule.sensitivity,
+        rule.min_cost / PICO,
+        rule.direction,
+        rule.zone,
+        rule.holidays,
+    )
+    return Watched(scope, Detector(tuning), length, begin, begun=open_since, expected=expected)
 
 
 def feed(
-    rule: Anomaly, watched: Watched, costs: Mapping[datetime, int], end: datetime, speak_from: datetime
+    rule: Anomaly, watched: Watched, costs: Iterable[tuple[datetime, int | None]], speak_from: datetime
 ) -> list[Finding]:
-    """Feed the windows from the next one up to `end` (exclusive), which are over; those missing cost nothing.
+    """Feed windows that are over, in order, each once; a cost of None is missing.
 
-    Only windows from `speak_from` on are spoken of: what is older is history.
+    Only windows from `speak_from` on make alerts: what is older is history.
     """
-    length, found = grain_length(rule.grain), list[Finding]()
-    while watched.next < end:
-        at = watched.next
-        actual = costs.get(at, 0)
+    found: list[Finding] = []
+    for at, actual in costs:
+        if at < watched.next:
+            continue
         judgement = _judged(rule, watched, at, actual)
-        watched.next = at + length
-        if at >= (speak_from if watched.begun is None else watched.begun):
+        watched.next = at + _NEXT
+        watched.judged = Judged(
+            at, None if actual is None else actual / PICO, judgement.status, judgement.expected,
+            judgement.lower, judgement.upper, judgement.score,
+        )  # fmt: skip
+        if actual is not None and at >= (speak_from if watched.begun is None else watched.begun):
             found += _spoken(rule, watched, at, actual, judgement)
     return found
 
 
 def peek(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> list[Finding]:
     """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
-    if watched.next != at or watched.begun is not None:
+    if at < watched.next or watched.begun is not None:
         return []
     judgement = watched.detector.judge(at, actual / PICO)
     extra = _extra(actual, judgement)
     if not judgement.fired or extra <= 0 or _alike(rule, watched, at, extra):
         return []
-    return [_finding(rule, watched, at, actual, judgement, breached=True)]
+    return [_finding(rule, watched, (at, at), actual, judgement, breached=True)]
 
 
-def _judged(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> Judgement:
+def _judged(rule: Anomaly, watched: Watched, at: datetime, actual: int | None) -> Judgement:
     """Judge a window that is over, and learn from it: what somebody expected, and what is like it, as it is."""
-    value = actual / PICO
-    if not watched.expected:
+    value = None if actual is None else actual / PICO
+    if actual is None or not watched.expected:
         return watched.detector.update(at, value)
     judgement = watched.detector.judge(at, value)
     extra = _extra(actual, judgement)
@@ -114,7 +148,7 @@ def _extra(actual: int, judgement: Judgement) -> int:
 
 def _alike(rule: Anomaly, watched: Watched, at: datetime, extra: int) -> bool:
     """Tell whether a window is like one that somebody expected, as long as the rule looks back."""
-    length = grain_length(rule.grain)
+    length = watched.length
     over, under = _ALIKE
     for bump in watched.bumps:
         same = (extra > 0) == (bump.extra > 0) and abs(extra) * under <= abs(bump.extra) * over
@@ -136,20 +170,23 @@ def _spoken(
     if judgement.fired:
         watched.begun = watched.begun or at
         watched.calm = 0
-        return [_finding(rule, watched, watched.begun, actual, judgement, breached=True)]
+        return [_finding(rule, watched, (watched.begun, at), actual, judgement, breached=True)]
     if watched.begun is None:
         return []
     watched.calm += 1
     if watched.calm < CALM:
         return []
-    finding = _finding(rule, watched, watched.begun, actual, judgement, breached=False)
+    finding = _finding(rule, watched, (watched.begun, at), actual, judgement, breached=False)
     watched.begun, watched.calm = None, 0
     return [finding]
 
 
 def _finding(
-    rule: Anomaly, watched: Watched, begun: datetime, actual: int, judgement: Judgement, *, breached: bool
-) -> Finding:
+    rule: Anomaly, watched: Watched, when: tuple[datetime, datetime], actual: int, judgement: Judgement, *,
+    breached: bool,
+) -> Finding:  # fmt: skip
+    """Return what holds of a scope; `when`: the windows in which the anomaly began, and that was judged."""
+    begun, at = when
     expected = round((judgement.expected or 0.0) * PICO)
     upper, lower = (round((bound or 0.0) * PICO) for bound in (judgement.upper, judgement.lower))
     where, more = scope_text(watched.scope), actual >= expected
@@ -175,6 +212,7 @@ def _finding(
         actual=actual,
         expected=expected,
         facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
+        judged=Span(at, at + watched.length),
         hold=rule.hold,
         calm=rule.calm,
     )
@@ -184,17 +222,3 @@ def _severity(judgement: Judgement, more: bool) -> Severity:
     if not more:
         return "info"
     return "critical" if judgement.score >= 0.75 else "warning"
-
-
-def final_before(rule: Anomaly, newest: datetime) -> datetime:
-    """Return the end of the last window that is over, when `newest` is the newest minute that was seen."""
-    length = grain_length(rule.grain)
-    settled = newest - rule.settle
-    return settled - timedelta(seconds=settled.timestamp() % length.total_seconds())
-
-
-def largest(series: Mapping[tuple[str, ...], Mapping[datetime, int]], most: int) -> Sequence[tuple[str, ...]]:
-    """Return the scopes to be watched: all, or the `most` that cost most."""
-    if len(series) <= most:
-        return list(series)
-    return sorted(series, key=lambda values: (-sum(series[values].values()), values))[:most]

@@ -1,0 +1,91 @@
+"""The present as evaluators see it: read from the rollups, of tags from the ledger."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.budgeting import Budgets
+from outlay_alerter.domain.states import Finding
+from outlay_alerter.domain.status import Status
+from outlay_alerter.domain.watches import NONE, Budget, Watch
+from outlay_alerter.past import dense
+from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
+from outlay_alerter.rules.price_change import Announced
+from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_schemas.events import Grain
+
+
+class Live:
+    """A view of one tenant as of now. Every method raises Retryable."""
+
+    look_back = LOOK_BACK
+
+    def __init__(
+        self,
+        readers: tuple[Sums, Measures, Budgets],
+        tenant: str,
+        now: datetime,
+        changed: Collection[datetime],
+    ) -> None:
+        """`changed`: minutes that changed since the evaluation before."""
+        self._sums, self._measures, self._budgets = readers
+        self._tenant = tenant
+        self.now, self.changed = now, changed
+        self._newest: list[datetime | None] = []
+
+    def newest(self) -> datetime | None:
+        """Return the newest minute with events, not after now. It is read once."""
+        if not self._newest:
+            self._newest = [self._sums.newest(self._tenant, self.now)]
+        return self._newest[0]
+
+    def over(self, settle: timedelta = NONE) -> datetime:
+        """Return the moment by which a window must have ended, by the clock, to be over."""
+        return self.now - settle
+
+    def seen(self, settle: timedelta = NONE) -> datetime:
+        """Return the same by the newest event."""
+        return (self.newest() or self.now) - settle
+
+    def window(self, at: datetime, grain: Grain) -> Span:
+        """Return the window of `grain` that holds `at`, UTC."""
+        at = floor_to(at, grain)
+        return Span(at, at + grain_length(grain))
+
+    def windows(
+        self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
+        meters: Sequence[str] = (), least: int = 0,
+    ) -> Windows:  # fmt: skip
+        """Return the windows of each scope of a rule."""
+        first, last, length = floor_to(since, grain), floor_to(to, grain), grain_length(grain)
+        starts = [first + length * n for n in range((last - first) // length + 1)]
+        if not starts:
+            return Windows([], length, {})
+        lines = self._measures.windows(
+            self._tenant, starts, grain, by=rule.by, scope=rule.scope, meters=meters, least=least,
+            look_back=self.look_back,
+        )  # fmt: skip
+        return Windows(starts, length, dense(lines, starts))
+
+    def begun(self, grain: Grain, windows: Windows) -> int:
+        """Return the index of the first window in which the tenant has anything."""
+        return self._sums.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
+
+    def firsts(
+        self, rule: Watch, since: datetime
+    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
+        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
+        return self._measures.firsts(self._tenant, since, by=rule.by, scope=rule.scope)
+
+    def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
+        """Return the start of the last minute with events of each scope."""
+        return self._measures.lasts(self._tenant, since, by=rule.by, scope=rule.scope)
+
+    def announced(self) -> list[Announced]:
+        """Return the price changes to come."""
+        return self._measures.announced(self._tenant, self.now)
+
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+        """Evaluate a budget."""
+        return self._budgets.find(budget, sorted(self.changed))

@@ -1,0 +1,162 @@
+"""When a rule would have fired: the live evaluators and the live state machine, moment by moment on the past.
+
+A moment is the end of a window. A window that fires live while it still fills counts here when it is over.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from math import isfinite
+
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.domain.watches import Watch, matches
+from outlay_alerter.past import Loaded, Past, Spending, dense, step_of
+from outlay_alerter.recorder import Fired, Recorder
+from outlay_alerter.rules import KINDS
+from outlay_alerter.rules.base import Judged, Measure, Needs, largest
+from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_schemas.events import Grain
+from outlay_schemas.money import PICO
+
+MOST_SCOPES = 100
+"""Scopes of one rule that are tried on the ledger, those that cost most."""
+Row = tuple[datetime, float | None]
+"""Start of a window, and its value; None: it is missing."""
+
+
+class NotPossibleError(ValueError):
+    """A rule of this kind cannot be tried on the past, or not on a series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """When a rule would have fired, and in how many scopes it was tried."""
+
+    fired: list[Fired]
+    scopes: int
+    tried: int
+    daily: list[tuple[datetime, int]]
+    """What its whole scope cost each day, in pico-USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a rule says of one row of a series."""
+
+    judged: Judged
+    fired: bool
+    """Whether an alert begins to fire with it."""
+
+
+class Backtest:
+    """Tries rules on a tenant's ledger."""
+
+    def __init__(self, sums: Sums, measures: Measures) -> None:
+        self._sums, self._measures = sums, measures
+
+    def run(self, rule: Watch, span: Span) -> Tried:
+        """Try a rule on a time range of whole minutes. Raises NotPossibleError and Retryable."""
+        kind = KINDS[rule.type]
+        if kind.no_backtest:
+            raise NotPossibleError(f"{rule.id} cannot be tried on the past: {kind.no_backtest}")
+        daily, needs = self._costs(rule, "day", span), kind.evaluator(rule, MOST_SCOPES).needs(span.start)
+        loaded, scopes = self._load(rule, needs, span)
+        found = on_past(rule, loaded, moments(needs, span))
+        fired = sorted((one for one in found if span.start < one.at <= span.end), key=lambda one: one.at)
+        tried = len(loaded.lines if loaded.minutes is None else loaded.minutes)
+        return Tried(fired, scopes, tried, sorted(daily.items()))
+
+    def _load(self, rule: Watch, needs: Needs, span: Span) -> tuple[Loaded, int]:
+        """Return what a rule needs, and how many scopes it has."""
+        length = grain_length(needs.grain)
+        if needs.reads == "spending":
+            cut = floor_to(span.start, "hour")
+            costs = self._costs(rule, "hour", Span(floor_to(needs.since, "hour"), cut))
+            costs |= self._costs(rule, "minute", Span(cut, span.end))
+            return Loaded([], length, {(): ()}, spending=Spending.of(costs)), 1
+        if needs.reads == "minutes":
+            minutes = self._measures.minutes(
+                rule.tenant, Span(needs.since, span.end), by=rule.by, scope=rule.scope, most=MOST_SCOPES
+            )
+            return Loaded([], length, {}, minutes=minutes), len(minutes)
+        starts = _starts(needs.grain, Span(needs.since, span.end))
+        lines = self._measures.windows(
+            rule.tenant, starts, needs.grain, by=rule.by, scope=rule.scope, meters=needs.meters
+        )
+        chosen = largest({values: line.values() for values, line in lines.items()}, MOST_SCOPES)
+        alive = self._sums.series(rule.tenant, needs.grain, starts[-1], len(starts), ())
+        return Loaded(
+            starts, length, dense({values: lines[values] for values in chosen}, starts),
+            alive=sorted(starts[place] for place, _, _ in alive),
+        ), len(lines)  # fmt: skip
+
+    def _costs(self, rule: Watch, grain: Grain, span: Span) -> dict[datetime, int]:
+        starts, names = _starts(grain, span), sorted(rule.scope)
+        found: dict[datetime, int] = {}
+        if starts:
+            for place, cell, cost in self._sums.series(rule.tenant, grain, starts[-1], len(starts), names):
+                if matches(rule.scope, cell):
+                    found[starts[place]] = found.get(starts[place], 0) + cost
+        return found
+
+
+def on_past(rule: Watch, loaded: Loaded, at: Iterable[datetime]) -> list[Fired]:
+    """Return what a rule would have fired at these moments, which grow."""
+    evaluator, past = KINDS[rule.type].evaluator(rule, MOST_SCOPES), Past(loaded)
+    recorder = Recorder()
+    for moment in at:
+        past.to(moment)
+        recorder.turn(moment, [finding for finding, _ in evaluator.evaluate(past, recorder.known).findings])
+    return recorder.fired
+
+
+def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
+    """Judge each window of a series by those before it, as a rule would have. The step is the series' own.
+
+    For a threshold the values are its metric, for all others USD. Of several rows at one time the last counts.
+    Raises NotPossibleError, and ValueError if there are not two different timestamps.
+    """
+    kind = KINDS[rule.type]
+    if kind.no_series:
+        raise NotPossibleError(f"{rule.id} cannot be tried on a series: {kind.no_series}")
+    values = dict(rows)
+    starts = sorted(values)
+    length = step_of(starts)
+    line = [_measure(values[at]) for at in starts]
+    spending = Spending.of({at: m.cost for at, m in zip(starts, line, strict=True) if m})
+    past = Past(Loaded(starts, length, {(): line}, starts, spending=spending))
+    evaluator, recorder = kind.evaluator(kind.on_step(replace(rule, by=(), scope={}), length), 1), Recorder()
+    for at in starts:
+        past.to(at + length)
+        result = evaluator.evaluate(past, recorder.known)
+        began = recorder.turn(at + length, [finding for finding, _ in result.findings])
+        judged = (
+            replace(result.judged[0], at=at, value=values[at])
+            if result.judged
+            else Judged(at, None, "missing")
+        )
+        yield Point(judged, bool(began))
+
+
+def _measure(value: float | None) -> Measure | None:
+    if value is None or not isfinite(value):
+        return None
+    return Measure(round(value * PICO), 1, metric=Fraction(value))
+
+
+def moments(needs: Needs, span: Span) -> Iterator[datetime]:
+    """Return when a rule is evaluated in a time range: at the end of each window, or step by step."""
+    step = needs.step or grain_length(needs.grain)
+    at = (span.start if needs.step else floor_to(span.start, needs.grain)) + step
+    while at <= span.end:
+        yield at
+        at += step
+
+
+def _starts(grain: Grain, span: Span) -> list[datetime]:
+    """Return the starts of the windows that overlap a time range."""
+    length, first = grain_length(grain), floor_to(span.start, grain)
+    count = max(0, -((first - span.end) // length)) if span.end > span.start else 0
+    return [first + length * n for n in range(count)]

@@ -1,0 +1,194 @@
+"""The past as evaluators see it: what was spent, as of one moment after the other.
+
+A window is part of the past when it is over. Everything is loaded once, for the whole time range.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
+
+from outlay_alerter.domain import budgets, forecasts
+from outlay_alerter.domain.budgets import BURN_PART, Spent
+from outlay_alerter.domain.states import Finding
+from outlay_alerter.domain.status import Status, status
+from outlay_alerter.domain.watches import NONE, Budget, Watch
+from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
+from outlay_alerter.rules.price_change import Announced
+from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_schemas.events import Grain
+
+_MINUTE, _INSTANT = timedelta(minutes=1), timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a scope cost, window after window: `starts` grow, and `sums[n]` is the cost of the first n."""
+
+    starts: Sequence[datetime]
+    sums: Sequence[int]
+
+    @classmethod
+    def of(cls, windows: Mapping[datetime, int]) -> "Spending":
+        """Return it for costs by the start of their window, in pico-USD."""
+        starts = sorted(windows)
+        return cls(starts, [0, *accumulate(windows[at] for at in starts)])
+
+    def between(self, begin: datetime, end: datetime) -> int:
+        """Return the cost of the windows that begin in between."""
+        return self.sums[bisect_left(self.starts, end)] - self.sums[bisect_left(self.starts, begin)]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was loaded of a tenant, as far as one rule needs it."""
+
+    starts: Sequence[datetime]
+    length: timedelta
+    lines: Mapping[Values, Sequence[Measure | None]]
+    alive: Sequence[datetime] = ()
+    """The windows in which the tenant had anything, ordered."""
+    minutes: Mapping[Values, Sequence[datetime]] | None = None
+    """The minutes with events of each scope, ordered; of rules that look for them."""
+    spending: Spending | None = None
+    """Of budgets."""
+
+
+class Past:
+    """A view of what was loaded. `to()` moves it to the next moment; moments must grow."""
+
+    look_back = 1
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._moment = datetime.fromtimestamp(0, UTC)
+        self._hot: tuple[int, dict[datetime, list[Values]]] | None = None
+
+    def to(self, moment: datetime) -> None:
+        """Move to a moment: what began before it and is over by then has happened."""
+        self._moment = moment
+
+    @property
+    def now(self) -> datetime:
+        """The last instant before the moment, which belongs to the windows and periods that end with it."""
+        return self._moment - _INSTANT
+
+    @property
+    def changed(self) -> Collection[datetime]:
+        """Minutes that changed: those of now."""
+        return [self.now]
+
+    def newest(self) -> datetime | None:
+        """Return the start of the newest window."""
+        place = bisect_left(self._loaded.starts, self._moment)
+        return self._loaded.starts[place - 1] if place else None
+
+    def over(self, settle: timedelta = NONE) -> datetime:
+        """Return the moment: in the past nothing is late."""
+        return self._moment
+
+    seen = over
+
+    def window(self, at: datetime, grain: Grain) -> Span:
+        """Return the newest window that began by then."""
+        at = self._loaded.starts[max(0, bisect_right(self._loaded.starts, at) - 1)]
+        return Span(at, at + self._loaded.length)
+
+    def windows(
+        self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
+        meters: Sequence[str] = (), least: int = 0,
+    ) -> Windows:  # fmt: skip
+        """Return windows of each scope; `least`: only scopes whose newest one cost as much."""
+        starts, lines = self._loaded.starts, self._loaded.lines
+        low, high = bisect_right(starts, since) - 1, bisect_right(starts, to)
+        low = max(0, low)
+        names: Iterable[Values] = self._at_least(least).get(starts[high - 1], ()) if least and high else lines
+        return Windows(starts[low:high], self._loaded.length, {v: lines[v][low:high] for v in names})
+
+    def _at_least(self, least: int) -> dict[datetime, list[Values]]:
+        if self._hot is None or self._hot[0] != least:
+            hot: dict[datetime, list[Values]] = {}
+            for values, line in self._loaded.lines.items():
+                for at, measure in zip(self._loaded.starts, line, strict=True):
+                    if measure is not None and measure.cost >= least:
+                        hot.setdefault(at, []).append(values)
+            self._hot = least, hot
+        return self._hot[1]
+
+    def begun(self, grain: Grain, windows: Windows) -> int:
+        """Return the index of the first window in which the tenant has anything."""
+        alive = self._loaded.alive
+        place = bisect_left(alive, windows.starts[0])
+        return bisect_left(windows.starts, alive[place]) if place < len(alive) else len(windows.starts)
+
+    def firsts(
+        self, rule: Watch, since: datetime
+    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
+        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
+        windows = self.windows(rule, "day", since, self.now)
+        found: dict[Values, tuple[datetime, int]] = {}
+        for values, line in windows.lines.items():
+            spent = [(at, m.cost) for at, m in zip(windows.starts, line, strict=True) if m and m.cost > 0]
+            if spent:
+                found[values] = spent[0][0], sum(cost for _, cost in spent)
+        return found, min((first for first, _ in found.values()), default=None)
+
+    def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
+        """Return the last minute with events of each scope."""
+        found: dict[Values, datetime] = {}
+        for values, minutes in (self._loaded.minutes or {}).items():
+            place = bisect_left(minutes, self._moment)
+            if place and minutes[place - 1] >= since:
+                found[values] = minutes[place - 1]
+        return found
+
+    def announced(self) -> list[Announced]:
+        """Return nothing: what was announced when is not known."""
+        return []
+
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+        """Evaluate a budget as of now."""
+        now, spending = self.now, self._loaded.spending or Spending.of({})
+        period = budgets.span_of(budget, now)
+        spent = _spent(budget, spending, period, self._moment)
+        found = budgets.findings(budget, period, spent)
+        return [(finding, period) for finding in found], status(budget, period, spent, now)
+
+
+def _spent(rule: Budget, spending: Spending, period: Span, now: datetime) -> Spent:
+    total = spending.between(period.start, now)
+    before = 0
+    if rule.rollover:
+        earlier = budgets.span_before(rule, period)
+        before = spending.between(earlier.start, earlier.end)
+    burns = tuple(
+        (spending.between(now - b.length, now), spending.between(now - b.length / BURN_PART, now))
+        for b in rule.burns
+    )
+    forecast = None
+    if rule.forecasts and rule.rolling is None:
+        grain = forecasts.grain_for(period)
+        length, newest = grain_length(grain), floor_to(now, grain)
+        begins = [newest - length * n for n in range(forecasts.HISTORY[grain], 0, -1)]
+        history = [spending.between(at, at + length) for at in begins]
+        first = next((n for n, cost in enumerate(history) if cost), len(history))
+        amount = budgets.amount_of(rule, period, before)
+        forecast = forecasts.forecast(period, total, amount, history=history[first:], now=now, grain=grain)
+    return Spent(total, before, burns, forecast)
+
+
+def step_of(times: Iterable[datetime]) -> timedelta:
+    """Return the time from one window to the next: the median. Raises ValueError if there are not two times."""
+    ordered = sorted(set(times))
+    if len(ordered) < 2:
+        raise ValueError("a series needs at least two different timestamps")
+    gaps = sorted(b - a for a, b in pairwise(ordered))
+    return max(timedelta(seconds=1), gaps[len(gaps) // 2])
+
+
+def dense(
+    lines: Mapping[Values, Mapping[datetime, Measure]], starts: Sequence[datetime]
+) -> dict[Values, list[Measure | None]]:
+    """Return a line for each scope, with an empty measure where it had nothing."""
+    return {values: [line.get(at, EMPTY) for at in starts] for values, line in lines.items()}

@@ -1,0 +1,250 @@
+"""What every kind of rule has in common: what it reads, what it answers, and how it is registered.
+
+An evaluator sees a tenant's spending through a `View` as of one moment. The live view reads ClickHouse, the view
+of a backtest reads what was loaded before; the evaluator is the same.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
+
+from outlay_alerter.domain.states import Finding, Known
+from outlay_alerter.domain.status import Status
+from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
+from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_schemas.catalog.watch import Watched
+from outlay_schemas.events import Grain
+
+if TYPE_CHECKING:
+    from outlay_alerter.rules.price_change import Announced
+
+Values = tuple[str, ...]
+"""One combination of the dimensions in `by`."""
+LOOK_BACK = 3
+"""How many of the newest windows are judged live: older ones are history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one scope used in one window. `cost` is pico-USD."""
+
+    cost: int = 0
+    events: int = 0
+    unpriced: int = 0
+    meters: Mapping[str, Decimal] = field(default_factory=dict)
+    metric: Fraction | None = None
+    """The value of the rule's own metric, where a series gives nothing else."""
+
+
+EMPTY = Measure()
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Consecutive windows, the oldest first. A window of a line is None where the series has no value."""
+
+    starts: Sequence[datetime]
+    length: timedelta
+    lines: Mapping[Values, Sequence[Measure | None]]
+
+
+class View(Protocol):
+    """What the ledger shows of one tenant as of `now`. Every method raises Retryable where ClickHouse is away."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the evaluation."""
+        ...
+
+    @property
+    def look_back(self) -> int:
+        """How many of the newest windows are judged."""
+        ...
+
+    @property
+    def changed(self) -> Collection[datetime]:
+        """Minutes that changed since the evaluation before."""
+        ...
+
+    def newest(self) -> datetime | None:
+        """Return the start of the newest minute (of a series: window) with events, not after `now`."""
+        ...
+
+    def over(self, settle: timedelta = NONE) -> datetime:
+        """Return the moment by which a window must have ended, by the clock, to be over.
+
+        Late events are awaited for `settle`.
+        """
+        ...
+
+    def seen(self, settle: timedelta = NONE) -> datetime:
+        """Return the same by the newest event: a pipeline that lags behind the clock makes no window look empty."""
+        ...
+
+    def window(self, at: datetime, grain: Grain) -> Span:
+        """Return the window of `grain` that holds `at`."""
+        ...
+
+    def windows(
+        self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
+        meters: Sequence[str] = (), least: int = 0,
+    ) -> Windows:  # fmt: skip
+        """Return the windows of each scope of a rule from the one that holds `since` to the one that holds `to`.
+
+        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
+        """
+        ...
+
+    def begun(self, grain: Grain, windows: Windows) -> int:
+        """Return the index of the first window in which the tenant has anything."""
+        ...
+
+    def firsts(
+        self, rule: Watch, since: datetime
+    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
+        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
+        ...
+
+    def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
+        """Return the start of the last minute with events of each scope."""
+        ...
+
+    def announced(self) -> "list[Announced]":
+        """Return the price changes to come."""
+        ...
+
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+        """Evaluate a budget; return what holds, and how it stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a rule says of one window of one scope, in the metric's own unit. None: nothing can be said."""
+
+    at: datetime
+    value: float | None
+    status: str
+    """`normal`, `anomaly`, `insufficient_history`, `missing`, `below_minimum`, `expected`."""
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    score: float = 0.0
+    """0 is as expected, 0.5 at the limit, 1 infinitely far."""
+
+
+def judged(
+    at: datetime, value: float, share: float, *, fired: bool, status: str = "",
+    expected: float | None = None, lower: float | None = None, upper: float | None = None,
+) -> Judged:  # fmt: skip
+    """Return what is said of a window whose distance from `expected` is `share` of what is allowed."""
+    score = share / (1 + share)
+    score = max(score, 0.5) if fired else min(score, 0.5)
+    return Judged(at, value, status or ("anomaly" if fired else "normal"), expected, lower, upper, score)
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What holds of a rule as of one moment, breached or not, each with the time that its figures are of."""
+
+    findings: list[tuple[Finding, Span]] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    """Of the newest window of each scope, where the rule judges windows."""
+    standing: list[Status] = field(default_factory=list)
+    """How a budget stands."""
+    left_out: int = 0
+    """New scopes that are not watched, for there are too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a backtest must load to evaluate a rule from one moment on, and how often it evaluates."""
+
+    grain: Grain
+    since: datetime
+    """From when on."""
+    reads: Literal["windows", "minutes", "spending"] = "windows"
+    """Windows of each scope, the minutes with events of each scope, or the cost of any time range."""
+    meters: Sequence[str] = ()
+    step: timedelta | None = None
+    """From one evaluation to the next; None: as long as a window."""
+
+
+class Evaluator(Protocol):
+    """Evaluates one rule. It may keep state, which it can always build again from the view."""
+
+    def needs(self, start: datetime) -> Needs:
+        """Return what it reads when it evaluates from `start` on."""
+        ...
+
+    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+        """Return what holds as of `view.now`; `known`: the alerts that are not over. Raises Retryable."""
+        ...
+
+
+S = TypeVar("S", bound=Watched)
+W = TypeVar("W", bound=Watch)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[S, W]):
+    """A kind of rule. `rules/__init__.py` registers each under the `type` that the catalog gives it."""
+
+    rule: type[W]
+    schema: type[S]
+    """What it is in the catalog."""
+    compile: Callable[[S, str], W]
+    """Turns a rule of the catalog into what its evaluator needs, for one tenant."""
+    evaluator: Callable[[W, int], Evaluator]
+    """Makes the evaluator of a rule that watches at most so many scopes, those that cost most."""
+    on_step: Callable[[W, timedelta], W] = lambda rule, _: rule
+    """Makes it a rule on the windows of a series, which are as long as the series' own step."""
+    no_backtest: str = ""
+    """Why it cannot be tried on the past; empty: it can."""
+    no_series: str = ""
+    """Why it cannot be tried on a series of values; empty: it can."""
+
+
+AnyKind = Kind[Any, Any]
+
+
+class Common(TypedDict):
+    """The fields that all rules and budgets share."""
+
+    id: str
+    name: str
+    tenant: str
+    scope: Scope
+    hold: timedelta
+    calm: timedelta
+    depends_on: tuple[str, ...] | None
+
+
+def common(of: Watched, tenant: str) -> Common:
+    """Return the fields that all rules and budgets share, for one tenant."""
+    return {
+        "id": of.id, "name": of.name, "tenant": tenant, "scope": {str(k): v for k, v in of.scope.items()},
+        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.calm_minutes),
+        "depends_on": of.depends_on,
+    }  # fmt: skip
+
+
+def grain_of(step: timedelta) -> Grain:
+    """Return the grain whose windows are about as long as the step of a series."""
+    return "day" if step >= timedelta(days=1) else "hour" if step >= timedelta(hours=1) else "minute"
+
+
+def back(start: datetime, grain: Grain, windows: int) -> datetime:
+    """Return the start of the window that is so many before the one that holds `start`."""
+    return floor_to(start, grain) - grain_length(grain) * windows
+
+
+def largest(lines: Mapping[Values, Iterable[Measure | None]], most: int) -> Sequence[Values]:
+    """Return the scopes to be watched: all, or the `most` that cost most."""
+    if len(lines) <= most:
+        return list(lines)
+    costs = {values: sum(m.cost for m in line if m) for values, line in lines.items()}
+    return sorted(costs, key=lambda values: (-costs[values], values))[: max(0, most)]

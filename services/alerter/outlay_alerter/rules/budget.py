@@ -1,0 +1,70 @@
+"""Budgets: so much for so long."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from outlay_alerter.domain import forecasts
+from outlay_alerter.domain.budgets import crossed, share_of, span_before, span_of
+from outlay_alerter.domain.states import Known
+from outlay_alerter.domain.status import Status
+from outlay_alerter.domain.watches import Budget, Burn, Increase
+from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
+from outlay_kit.spans import Anchor, grain_length
+from outlay_schemas.catalog import watch as schema
+from outlay_schemas.money import PICO, to_pico
+
+STEP = timedelta(minutes=15)
+"""How often a backtest looks at a budget."""
+
+
+def compile_rule(b: schema.Budget, tenant: str) -> Budget:
+    """Return a budget of the catalog as the evaluator needs it."""
+    return Budget(
+        **common(b, tenant), amount=to_pico(Decimal(b.amount)), period=b.period, zone=ZoneInfo(b.timezone),
+        thresholds=tuple(b.thresholds), anchor=Anchor(b.anchor_day, b.anchor_month),
+        rolling=timedelta(days=b.rolling_days) if b.rolling_days else None,
+        forecasts=tuple(b.forecast_thresholds),
+        burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
+        increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in b.increases),
+        rollover=b.rollover_percent, closed=b.fail == "closed",
+    )  # fmt: skip
+
+
+class Evaluator:
+    """Asks the view how a budget stands."""
+
+    def __init__(self, rule: Budget, most_scopes: int = 0) -> None:
+        """`most_scopes` does not matter: a budget has one scope."""
+        self._rule = rule
+        self._before: Status | None = None
+
+    def needs(self, start: datetime) -> Needs:
+        """Return what it reads when it evaluates from `start` on."""
+        rule, period = self._rule, span_of(self._rule, start)
+        since = span_before(rule, period).start if rule.rollover else period.start
+        since = min([since, *(start - burn.length for burn in rule.burns)])
+        if rule.forecasts:
+            grain = forecasts.grain_for(period)
+            since = min(since, start - grain_length(grain) * forecasts.HISTORY[grain])
+        return Needs("minute", since, "spending", step=STEP)
+
+    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+        """Return what holds of the periods that changed and of the current one. Raises Retryable."""
+        found, status = view.budget(self._rule)
+        before, self._before = self._before, status
+        spent = to_pico(before.spent) if before and before.period_start == status.period_start else 0
+        return Evaluation(found, [_point(self._rule, view.now, spent, status)], [status])
+
+
+KIND = Kind(Budget, schema.Budget, compile_rule, Evaluator)
+
+
+def _point(rule: Budget, at: datetime, before: int, status: Status) -> Judged:
+    """Return how much was left until the next level before the newest spending, and whether that crossed it."""
+    after, amount = to_pico(status.spent), to_pico(status.amount)
+    left = [share_of(amount, t) - before for t in sorted(rule.thresholds) if not crossed(before, amount, t)]
+    fired = any(crossed(after, amount, t) and not crossed(before, amount, t) for t in rule.thresholds)
+    room, share = (left[0] / PICO if left else None), max(0.0, after / amount)
+    return judged(at, (after - before) / PICO, share, fired=fired, expected=room, upper=room)

@@ -1,0 +1,198 @@
+"""Spend spikes: a window against the median of those before it, in units of their usual spread.
+
+A spike that lasts is one alert: it keeps the window in which it began.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from statistics import median
+from typing import ClassVar, Literal
+
+from outlay_alerter.domain.states import Finding, Key, Known, Open, Scope, open_of
+from outlay_alerter.domain.watches import Watch, scope_text
+from outlay_alerter.rules.base import (
+    Evaluation,
+    Judged,
+    Kind,
+    Measure,
+    Needs,
+    View,
+    Windows,
+    back,
+    common,
+    grain_of,
+    judged,
+)
+from outlay_kit.spans import Span
+from outlay_reports.money import dollars
+from outlay_schemas.catalog import watch as schema
+from outlay_schemas.events import Grain
+from outlay_schemas.money import PICO, to_pico
+
+Outcome = Literal["insufficient_history", "below_minimum", "normal", "spike"]
+
+LEVEL = "spike"
+HISTORY: dict[Grain, int] = {"minute": 120, "hour": 168, "day": 56}
+"""How many earlier windows a window is compared with, at most."""
+MIN_HISTORY: dict[Grain, int] = {"minute": 15, "hour": 24, "day": 7}
+"""With fewer, nothing is said."""
+
+_SPREADS = 6.0
+"""How many usual spreads above the median are a spike, at sensitivity 1."""
+_SIGMA = 1.4826
+"""Turns a median absolute deviation into a standard deviation of the normal distribution."""
+_FLOOR = 0.1
+"""The spread is at least this share of the median: a flat series is not infinitely sure of itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendSpike(Watch):
+    """A window that costs far more than those before it. `min_cost` is pico-USD."""
+
+    type: ClassVar = "spend_spike"
+    grain: Grain
+    min_cost: int
+    sensitivity: float
+    """2 fires at half the distance from what is usual, 0.5 at twice."""
+
+
+def compile_rule(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
+    """Return a spend spike rule of the catalog as the evaluator needs it."""
+    return SpendSpike(
+        **common(rule, tenant), by=tuple(rule.by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
+        sensitivity=float(rule.sensitivity),
+    )  # fmt: skip
+
+
+class Evaluator:
+    """Judges the newest windows of each scope by those before them. Keeps no state."""
+
+    def __init__(self, rule: SpendSpike, most_scopes: int = 0) -> None:
+        """`most_scopes` does not matter: all are judged."""
+        self._rule = rule
+
+    def needs(self, start: datetime) -> Needs:
+        """Return what it reads when it evaluates from `start` on."""
+        grain = self._rule.grain
+        return Needs(grain, back(start, grain, HISTORY[grain]))
+
+    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+        """Return what holds of the newest windows. Raises Retryable."""
+        rule, result = self._rule, Evaluation()
+        newest_minute = view.newest()
+        if newest_minute is None:
+            return result
+        newest, opened = view.window(newest_minute, rule.grain), open_of(rule.id, known)
+        since = newest.start - newest.length * (HISTORY[rule.grain] + view.look_back - 1)
+        least = 0 if opened.alerts else rule.min_cost  # what costs less can end a spike, but not be one
+        windows = view.windows(rule, rule.grain, since, newest.start, least=least)
+        if not windows.lines:
+            return result
+        first, over = view.begun(rule.grain, windows), view.seen()
+        for values, line in windows.lines.items():
+            found, point = judge(
+                rule, rule.scope_of(values), windows, line,
+                first=first, opened=opened, over=over, look_back=view.look_back,
+            )  # fmt: skip
+            result.findings += [(one, one.judged or newest) for one in found]
+            result.judged.append(point)
+        return result
+
+
+KIND = Kind(
+    SpendSpike,
+    schema.SpendSpike,
+    compile_rule,
+    Evaluator,
+    on_step=lambda rule, step: replace(rule, grain=grain_of(step)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a window is. Figures are pico-USD; `limit` is what it had to exceed."""
+
+    outcome: Outcome
+    expected: int | None = None
+    limit: int | None = None
+    windows: int = 0
+    """How many earlier windows it was compared with."""
+
+
+def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict:
+    """Judge a window by the costs of the windows before it, oldest first, gaps as zeros."""
+    recent = history[-HISTORY[rule.grain] :]
+    if len(recent) < MIN_HISTORY[rule.grain]:
+        return Verdict("insufficient_history", windows=len(recent))
+    middle = int(median(recent))
+    spread = median([abs(value - middle) for value in recent]) * _SIGMA
+    spread = max(spread, middle * _FLOOR)
+    limit = middle + int(_SPREADS * spread / rule.sensitivity)
+    if actual - middle < rule.min_cost:
+        return Verdict("below_minimum", middle, limit, len(recent))
+    return Verdict("spike" if actual > limit else "normal", middle, limit, len(recent))
+
+
+def judge(
+    rule: SpendSpike, scope: Scope, windows: Windows, line: Sequence[Measure | None], *,
+    first: int, opened: Open, over: datetime, look_back: int,
+) -> tuple[list[Finding], Judged]:  # fmt: skip
+    """Judge the last windows of one scope; a window that ends after `over` can fire, but not resolve."""
+    begun, found = opened.since(rule.tenant, rule.id, scope, LEVEL), dict[datetime, Finding]()
+    point = Judged(windows.starts[-1], None, "missing")
+    for place in range(max(0, len(line) - look_back), len(line)):
+        measure, at = line[place], windows.starts[place]
+        if measure is None:
+            continue
+        window, actual = Span(at, at + windows.length), measure.cost
+        verdict = verdict_of(rule, [m.cost for m in line[first:place] if m is not None], actual)
+        if verdict.outcome == "spike":
+            begun = begun or at
+        elif begun is None or begun > at or window.end > over:
+            point = _point(at, actual, verdict)
+            continue
+        key = Key(rule.tenant, rule.id, scope, begun, LEVEL)
+        found[begun] = _finding(rule, key, verdict, actual, window)
+        if verdict.outcome != "spike" and not rule.calm:
+            begun = None  # otherwise what comes back before it was calm for long enough is the same alert
+        point = _point(at, actual, verdict)
+    return list(found.values()), point
+
+
+def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:
+    value = actual / PICO
+    if verdict.expected is None or verdict.limit is None:
+        return Judged(at, value, verdict.outcome)
+    expected, upper = verdict.expected / PICO, verdict.limit / PICO
+    share = max(0.0, value - expected) / max(upper - expected, 1e-12)
+    fired = verdict.outcome == "spike"
+    status = "anomaly" if fired else verdict.outcome
+    return judged(at, value, share, fired=fired, status=status, expected=expected, upper=upper)
+
+
+def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: Span) -> Finding:
+    where = scope_text(key.scope)
+    expected = verdict.expected or 0
+    times = f", {actual / expected:.1f} times as usual" if expected else ""
+    breached = verdict.outcome == "spike"
+    title = f"{rule.name}: {where} at {dollars(actual)} a {rule.grain}{times}"
+    if not breached:
+        title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
+    return Finding(
+        key=key,
+        rule_type="spend_spike",
+        breached=breached,
+        severity="critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning",
+        title=title,
+        summary=(
+            f"{dollars(actual)} in a {rule.grain}; the median of the {verdict.windows} before it is"
+            f" {dollars(expected)}, and more than {dollars(verdict.limit or 0)} is a spike."
+        ),
+        actual=actual,
+        expected=expected,
+        judged=window,
+        hold=rule.hold,
+        calm=rule.calm,
+    )

@@ -1,0 +1,81 @@
+"""Every kind of rule that the catalog accepts is evaluated, has an answer to a backtest, and is documented."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from outlay_alerter.backtest import NotPossibleError, moments, on_past, on_series
+from outlay_alerter.past import Loaded, Spending, dense
+from outlay_alerter.recorder import Fired
+from outlay_alerter.rules import KINDS
+from outlay_alerter.rules.base import Measure, Values
+from outlay_kit.spans import Span, grain_length
+from outlay_schemas.catalog import watch as schema
+
+DOCS = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
+START = datetime(2026, 11, 2, tzinfo=UTC)
+DOLLAR = 10**12
+EXAMPLES: dict[str, dict[str, object]] = {
+    "budget": {"amount": 100, "period": "day"},
+    "spend_spike": {},
+    "anomaly": {},
+    "threshold": {"metric": "cost", "above": 100},
+    "new_spender": {"by": ["sku"]},
+    "silence": {"minutes": 120},
+    "price_change": {},
+}
+SCHEMAS = [schema.Budget, *get_args(get_args(schema.AlertRule)[0])]
+
+
+def test_every_kind_of_the_catalog_is_registered_under_its_type() -> None:
+    assert {kind.schema for kind in KINDS.values()} == set(SCHEMAS)
+    for name, kind in KINDS.items():
+        if kind.schema is not schema.Budget:
+            assert get_args(kind.schema.model_fields["type"].annotation) == (name,)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in DOCS.partition("## Tried on the past")[2].partition("\n## ")[0]
+    assert name == "budget" or f"- type: {name}\n" in DOCS
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_has_an_answer_to_a_backtest(name: str) -> None:
+    kind = KINDS[name]
+    rule = kind.compile(kind.schema.model_validate({"id": "r", "name": "R", **EXAMPLES[name]}), "acme")
+    if kind.no_series:
+        with pytest.raises(NotPossibleError, match=kind.no_series):
+            list(on_series(rule, [(START, 1.0)]))
+    else:
+        rows = [(START + timedelta(hours=n), 400.0 if n == 400 else 1.0 + n % 3 / 9) for n in range(420)]
+        fired = [n for n, point in enumerate(on_series(rule, rows)) if point.fired]
+        assert fired == [400]
+    if not kind.no_backtest:
+        assert _on_past(name)
+
+
+def _on_past(name: str) -> list[Fired]:
+    """Run a rule on three weeks in which one hour cost 400 times as much, and nothing came for half a day after it."""
+    kind = KINDS[name]
+    rule = kind.compile(kind.schema.model_validate({"id": "r", "name": "R", **EXAMPLES[name]}), "acme")
+    span = Span(START + timedelta(days=14), START + timedelta(days=21))
+    needs = kind.evaluator(rule, 100).needs(span.start)
+    length = grain_length(needs.grain)
+    costs = {
+        START + timedelta(hours=n): (400 if n == 400 else 1) * DOLLAR for n in range(504) if not 400 < n < 412
+    }
+    if needs.reads == "spending":
+        loaded = Loaded([], length, {}, spending=Spending.of(costs))
+    elif needs.reads == "minutes":
+        loaded = Loaded([], length, {}, minutes={(): sorted(costs)})
+    else:
+        starts = [START + length * n for n in range((span.end - START) // length)]
+        usual = {at: Measure(costs.get(at, 0), 1) for at in starts}
+        lines: dict[Values, dict[datetime, Measure]] = {("m",) if rule.by else (): usual}
+        if rule.by:
+            lines[("new",)] = {at: Measure(9 * DOLLAR, 1) for at in starts if at > span.start}
+        loaded = Loaded(starts, length, dense(lines, starts), starts)
+    return on_past(rule, loaded, moments(needs, span))
