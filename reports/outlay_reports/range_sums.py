@@ -31,8 +31,13 @@ MEASURES = {
     "cost": "ifNull(cost, toDecimal128(0, 12))",
     "events": "1",
     "unpriced_events": "toUInt64(unpriced)",
+    "estimated_events": "toUInt64(estimated)",
+    "estimated_cost": "if(estimated, ifNull(cost, toDecimal128(0, 12)), toDecimal128(0, 12))",
+    "charged": "ifNull(charged, toDecimal128(0, 12))",
 }
-"""The measures of a rollup cell, each with what it is of an event in the view `costs`. Money is USD."""
+"""What can be summed, each with what it is of an event in the view `costs`. Money is USD."""
+_CELL_MEASURES = {"charged": "cost + markup"}
+"""What is not kept in a rollup cell as such."""
 _START: dict[Grain, str] = {
     "minute": "minute",
     "hour": "toStartOfHour(minute)",
@@ -138,8 +143,7 @@ def windows(
     where = where or {}
     source = _Source({*by, *where}, needs_ledger((*by, *where), exact), {}, tuple(measures))
     columns = [f"toString({source.column(name)}) AS k{n}" for n, name in enumerate(by)]
-    columns += [f"{source.measure(name)} AS {name}" for name in measures if source.ledger]
-    columns += [name for name in measures if not source.ledger]
+    columns += [f"{source.measure(name)} AS {name}" for name in measures]
     time = _START[grain] if source.ledger else "window"
     return Query(
         f"SELECT {', '.join([f'{time} AS time', *columns])} FROM {source.rows(grain)}"
@@ -199,7 +203,8 @@ class _Source:
         if self.ledger:
             return "costs"
         cells = [f"groups.{name} AS {self.column(name)}" for name in CELL if name in self.names]
-        cells += [f"groups.{name} AS {name}" for name in self.measures]
+        kept = dict.fromkeys(n for name in self.measures for n in self.measure(name).split(" + "))
+        cells += [f"groups.{name} AS {name}" for name in kept]
         return f"{TABLES[grain]} FINAL ARRAY JOIN {', '.join(cells)}"
 
     def column(self, name: str) -> str:
@@ -207,7 +212,7 @@ class _Source:
 
     def measure(self, name: str) -> str:
         """Return the SQL of a measure of one row."""
-        return MEASURES.get(name, name) if self.ledger else name
+        return (MEASURES if self.ledger else _CELL_MEASURES).get(name, name)
 
     def whose(self, tenants: Sequence[str] | None) -> str:
         if tenants is None:

@@ -76,7 +76,7 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     fingerprint: int
     """20 bits of the usage event's content: two bodies under one identity differ in it."""
     cost: Usd | None
-    """USD. None: nothing of it could be priced. With `price_status` `unpriced`, the part that could be."""
+    """USD that the provider charges. None: nothing could be priced. With status `unpriced`: the part that could."""
     price_status: PriceStatus
     """`estimated`: every meter has a price, but it rests on a guess, which `price_ref` names after `~`."""
     price_ref: str
@@ -85,6 +85,8 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     unpriced_meters: list[str] = []
     list_cost: Usd | None = None
     """What list prices would have cost, where negotiated prices apply; None means the same as `cost`."""
+    charged: Usd | None = None
+    """USD that the internal customer pays, where a markup applies; None means the same as `cost`."""
     project: str = ""
     team: str = ""
     use_case: str = ""
@@ -137,6 +139,12 @@ class RollupGroup(Struct, omit_defaults=True):
     events: int
     unpriced_events: int
     usage: dict[str, Decimal] = {}
+    estimated_events: int = 0
+    """Events whose price rests on a guess."""
+    estimated_cost: Usd = Usd("0")
+    """USD of those; part of `cost`."""
+    markup: Usd = Usd("0")
+    """USD that internal customers pay beside the cost, by the markups that were agreed."""
 
 
 class RollupWindow(Struct, omit_defaults=True):

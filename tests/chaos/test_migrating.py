@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 from tests.chaos.rig import Pipeline, Sender, make
 from tests.chaos.stores import Stores
+from tests.first_release import write_as_then
 from tests.processes import end_all, until
 from tests.promises import Tally
 
-from outlay_aggregator.adapters.books import Books
-from outlay_aggregator.domain.windows import GRAINS, Window
 from outlay_kit.migrator import migrate, migrations
-from outlay_kit.settings import WarehouseSettings
 from outlay_kit.warehouse import Warehouse
 
 pytestmark = pytest.mark.stack
@@ -28,7 +26,9 @@ def test_p16_the_tables_of_the_first_release_are_migrated_under_load(
     pipeline.ingest.start()
     pipeline.pricer.start()
     Sender(pipeline.ingest, before, rate=10_000).join()
-    _write_as_then(old)
+    warehouse = Warehouse(old)
+    write_as_then(warehouse, "first", 1_793_491_230, ["0.25"])
+    warehouse.close()
     sender = Sender(pipeline.ingest, after := make(3000, seed=17, source="after"), rate=500)
     pipeline.aggregator.launch()
     assert set(migrate(old)) <= {name for _, name, _ in migrations()}  # at the same time
@@ -38,21 +38,7 @@ def test_p16_the_tables_of_the_first_release_are_migrated_under_load(
     tally("P16", "tables of the first release migrated while events come in", 3600, 0, wrong)
     assert wrong == 0
     assert migrate(old) == []
-    rows = pipeline.warehouse.rows("SELECT cost FROM costs_daily WHERE tenant = 'first'")
-    assert [str(row["cost"]) for row in rows] == ["0.250000000000"]
+    rows = pipeline.warehouse.rows("SELECT cost, charged FROM costs_daily WHERE tenant = 'first'")
+    assert [(str(row["cost"]), str(row["charged"])) for row in rows] == [("0.250000000000", "0.250000000000")]
     pipeline.stop()
     end_all()
-
-
-def _write_as_then(old: WarehouseSettings) -> None:
-    """Write a ledger row and its windows before any later version of the tables: they must be read after."""
-    warehouse = Warehouse(old)
-    warehouse.command(
-        "INSERT INTO ledger (tenant, source, id, time, kind, provider, sku, cost, price_status, revision)"
-        " VALUES ('first', 'release', '1', '2026-11-01 00:00:30', 'llm', 'openai', 'gpt-5', 0.25, 'priced', 1)"
-    )
-    minute = 1_793_491_200
-    books = Books(warehouse, 1000)
-    for grain in GRAINS:
-        books.store(grain, books.compute(grain, [Window(minute, "first")]))
-    warehouse.close()

@@ -49,6 +49,8 @@ def _facts(event: "CostEvent") -> Iterator[str]:
     cost = "no price" if event.cost is None else f"{event.cost} USD"
     bound = " at least" if event.price_status == "unpriced" and event.cost is not None else ""
     yield f"{event.price_status}:{bound} {cost}, by {event.price_ref}, catalog revision {event.revision}"
+    if event.charged is not None:
+        yield f"charged internally {event.charged} USD"
     if event.list_cost is not None:
         yield f"at list prices {event.list_cost} USD"
     if event.reported_cost is not None:

@@ -27,12 +27,17 @@ class Match(Part):
 
 
 class Negotiated(Dated):
-    """A price agreed with a provider: all that match apply in order, an override first. The list cost is kept."""
+    """A price agreed with a provider, or a markup for internal customers: all that match apply, in order.
+
+    Overrides come first, then discounts; both change `cost`, and the list cost is kept. A markup leaves `cost` as it is
+    and makes `charged`, what the internal customer pays: the cost with every markup that matches, one on the other.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     match: Match = Match()
     discount_percent: Annotated[Number, Field(ge=0, le=100)] | None = None
     markup_percent: NonNegative | None = None
+    """Percent of the cost that internal customers pay beside it."""
     override: dict[Name, NonNegative] = Field(default_factory=dict)
     """Meter to price for each `per` units, in place of the list price."""
     per: Positive = Field(default=Decimal(1_000_000))

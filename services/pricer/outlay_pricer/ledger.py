@@ -15,7 +15,7 @@ PIECE = 20_000
 """Rows read at once; a single second may have more."""
 _TEXT = {
     "time": "formatDateTime(l.time, '%Y-%m-%dT%H:%i:%s.%fZ', 'UTC')",
-    **{name: f"toString(l.{name})" for name in ("cost", "list_cost", "reported_cost")},
+    **{name: f"toString(l.{name})" for name in ("cost", "list_cost", "charged", "reported_cost")},
     **{name: f"mapApply((k, v) -> (k, toString(v)), l.{name})" for name in ("usage", "cost_parts")},
 }
 """Money and quantities as text. A user who can only read may not ask for it by a setting."""

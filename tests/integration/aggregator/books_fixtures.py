@@ -29,7 +29,8 @@ TRUNCATE: dict[Grain, dict[str, int]] = {
 }
 
 Cell = tuple[Any, ...]
-Measures = tuple[Decimal, int, int, dict[str, Decimal]]
+Measures = tuple[Decimal, int, int, dict[str, Decimal], int, Decimal, Decimal]
+"""Cost, events, unpriced events, usage, estimated events, their cost, charged."""
 
 
 def fingerprint(*parts: object) -> int:
@@ -49,11 +50,14 @@ def cost_event(
     sku: str = "gpt-5",
     accepted: int = 0,
 ) -> CostEvent:
-    status: PriceStatus = "unpriced" if cost is None else "priced"
+    mark = fingerprint(id, time, tokens, sku)
+    guessed: PriceStatus = "priced" if mark % 3 else "estimated"
+    status: PriceStatus = "unpriced" if cost is None else guessed
+    marked_up = None if cost is None or mark % 2 else Usd(str(Decimal(cost) + Decimal("0.5")))
     return CostEvent(
         id=id, source="test", time=time, kind="llm", sku=sku, usage={"input_tokens": tokens},
         activity="inference", provider="openai", tenant=tenant, revision=revision,
-        fingerprint=fingerprint(id, time, tokens, sku), cost=None if cost is None else Usd(cost),
+        fingerprint=mark, charged=marked_up, cost=None if cost is None else Usd(cost),
         price_status=status, price_ref=f"book/{revision}", team=team, user=user, project="p",
         accepted_ms=accepted, accepted_seq=accepted * 7 % 5,
     )  # fmt: skip
@@ -61,6 +65,9 @@ def cost_event(
 
 def lines(events: Iterable[CostEvent]) -> bytes:
     return b"\n".join(encoder.encode(event) for event in events)
+
+
+_NOTHING: Measures = (Decimal(0), 0, 0, {}, 0, Decimal(0), Decimal(0))
 
 
 def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
@@ -74,14 +81,19 @@ def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
     cells: dict[Cell, Measures] = {}
     for e in winners.values():
         cell = (e.time.replace(**TRUNCATE[grain]), e.project, e.team, e.provider, e.sku, e.user)  # type: ignore[arg-type]
-        cost, events_, unpriced, usage = cells.get(cell, (Decimal(0), 0, 0, {}))
+        cost, events_, unpriced, usage, guessed, guessed_cost, charged = cells.get(cell, _NOTHING)
+        mine = Decimal(e.cost or 0)
+        estimated = e.price_status == "estimated"
         for meter, quantity in e.usage.items():
             usage = {**usage, meter: usage.get(meter, Decimal(0)) + quantity}
         cells[cell] = (
-            cost + Decimal(e.cost or 0),
+            cost + mine,
             events_ + 1,
             unpriced + (e.price_status == "unpriced"),
             usage,
+            guessed + estimated,
+            guessed_cost + mine * estimated,
+            charged + (mine if e.charged is None else Decimal(e.charged)),
         )
     return cells
 
@@ -107,7 +119,10 @@ def stored(warehouse: Warehouse, tenant: str, grain: Grain) -> dict[Cell, Measur
         time = r["time"].replace(tzinfo=UTC)
         cell = (time, r["project"], r["team"], r["provider"], r["sku"], r["user"])
         assert cell not in found, "a cell is shown twice"
-        found[cell] = (r["cost"], r["events"], r["unpriced_events"], dict(r["usage"]))
+        found[cell] = (
+            r["cost"], r["events"], r["unpriced_events"], dict(r["usage"]), r["estimated_events"],
+            r["estimated_cost"], r["charged"],
+        )  # fmt: skip
     return found
 
 

@@ -45,11 +45,18 @@ def fill(world: World, tenant: str, minutes: int = 90) -> None:
     world.run_through([])
 
 
-def spoil(warehouse: Warehouse, table: str, tenant: str, version: str, window: str) -> None:
+def spoil(
+    warehouse: Warehouse, table: str, tenant: str, version: str, window: str, measure: int = 10
+) -> None:
+    """Add 1 to a measure of the first window; measures are elements 10 (cost) to 16 of a cell."""
+    before, after = (
+        ", ".join(f"g.{n}" for n in some) for some in (range(1, measure), range(measure + 1, 17))
+    )
+    changed = f"tupleConcat(tuple({before}), tuple(g.{measure} + 1))"
+    cell = f"tupleConcat({changed}, tuple({after}))" if after else changed
     warehouse.command(
         f"INSERT INTO {table} (tenant, window, version, groups) SELECT tenant, {window}, {version}, arrayMap(g ->"  # noqa: S608
-        " tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9), tuple(g.10 + 1)),"
-        f" tuple(g.11, g.12, g.13)), groups) FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window LIMIT 1",
+        f" {cell}, groups) FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window LIMIT 1",
         {"t": tenant},
     )
 
@@ -96,6 +103,14 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
         assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal(45)
     again = rebuild.run(asked, audit.spans(asked), published.append)
     assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
+
+
+@pytest.mark.parametrize("measure", [11, 12, 14, 15, 16])
+def test_every_measure_is_audited_not_only_the_cost(audit: Audit, world: World, measure: int) -> None:
+    tenant = f"wrong-measure-{measure}"
+    fill(world, tenant)
+    spoil(world.warehouse, "rollup_minute", tenant, "version + 1", "window", measure)
+    assert audit.differences(Range(tenants=[tenant]))[0] >= 1
 
 
 def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world: World) -> None:

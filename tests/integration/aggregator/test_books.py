@@ -134,7 +134,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
     warehouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1,"
         " arrayMap(g -> tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9),"
-        " tuple(g.10 + 1)), tuple(g.11, g.12, g.13)), groups)"
+        " tuple(g.10 + 1)), tuple(g.11, g.12, g.13, g.14, g.15, g.16)), groups)"
         " FROM rollup_minute FINAL WHERE tenant = 'different' AND window = toDateTime({w:UInt32}, 'UTC')",
         {"w": MINUTE + 60},
     )

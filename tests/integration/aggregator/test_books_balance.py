@@ -232,7 +232,7 @@ def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(wor
         world.send(body)
     world.run_through([])
     for grain in GRAINS:
-        [(cost, events, _, usage)] = stored(world.warehouse, tenant, grain).values()
+        [(cost, events, _, usage, *_)] = stored(world.warehouse, tenant, grain).values()
         assert (cost, events, usage["input_tokens"]) == (Decimal("0.05"), 20, Decimal(40_000))
         view = world.warehouse.rows(f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'")  # noqa: S608
         table = world.warehouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608

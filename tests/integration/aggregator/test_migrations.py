@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from tests.first_release import write_as_then
 from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
 
 from outlay_aggregator.adapters.books import Books
-from outlay_aggregator.domain.windows import GRAINS, window_of
+from outlay_aggregator.domain.windows import GRAINS
 from outlay_kit.fakes import FakeBroker
 from outlay_kit.migrator import migrate, migrations
 from outlay_kit.settings import WarehouseSettings
@@ -33,17 +34,21 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     first = migrate(empty, through=1)
     assert first == ["0001_ledger.sql"]
     warehouse = Warehouse(empty)
-    books = Books(warehouse, 1000)
-    rows = [cost_event("acme", str(n), cost="0.000000000001") for n in range(3)]
-    books.append("ledger", lines(rows))
-    minute = window_of("acme", START, "minute")
-    books.store("minute", books.compute("minute", [minute]))
+    write_as_then(warehouse, "acme", int(START.timestamp()), ["0.000000000001"] * 3)
     before = warehouse.raw("SELECT * FROM ledger ORDER BY id")
     for number, name, _ in migrations()[1:]:
         assert migrate(empty, through=number) == [name]
     assert warehouse.raw("SELECT * FROM ledger ORDER BY id").startswith(before[:50])
     cells = stored(warehouse, "acme", "minute")
     assert [measures[:2] for measures in cells.values()] == [(Decimal("0.000000000003"), 3)]
+    at = int(START.timestamp()) // 86_400 * 86_400
+    books = Books(warehouse, 1000)
+    for grain in GRAINS:  # what is new in a window of then is what recomputing it says
+        assert books.differences_between(grain, at, at + 86_400) == []
+    day = "SELECT cost, charged, estimated_events, estimated_cost FROM costs_daily"
+    assert [tuple(row.values()) for row in warehouse.rows(day)] == [
+        (Decimal("0.000000000003"), Decimal("0.000000000003"), 0, 0)
+    ]
     World(warehouse, broker := FakeBroker())
     world = World(warehouse, broker)
     world.send(lines([cost_event("acme", "after", cost="1")]))

@@ -66,9 +66,10 @@ def test_explain_names_terms_guesses_and_reasons() -> None:
     notes = [step.note for step in told.steps if not step.price]
     assert notes == [
         "a: input_tokens at 2 per 1000000",
-        "b: 10 % discount",
-        "c: 5 % markup",
+        "b: 10% discount",
+        "c: 5% markup on the cost, charged internally",
         "after negotiated terms",
+        "charged to the internal customer",
     ]
     guessed = explain(event({"input_tokens": 1}, "plain-latest", attributes={"processing": "turbo"}), ready)
     assert guessed.guesses == [

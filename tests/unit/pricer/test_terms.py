@@ -29,7 +29,6 @@ def test_list_price_alone_has_no_second_figure() -> None:
     ("terms", "expected"),
     [
         ({"discount_percent": "12.5"}, "2.9925"),
-        ({"markup_percent": 10}, "3.762"),
         ({"override": {"input_tokens": "2"}}, "2.82"),
         ({"override": {"input_tokens": "0.002"}, "per": 1000}, "2.82"),
         ({"override": {"web_searches": "1"}}, "3.42"),
@@ -47,8 +46,33 @@ def test_overrides_come_first_then_the_rest_in_order() -> None:
         {"id": "flat", "override": {"output_tokens": "10", "input_tokens": "2"}},
         {"id": "fee", "markup_percent": 5},
     )
-    assert cost.cost == "2.1924", "(1.2 + 0.12 + 1.0) with 10 % off and 5 % on"
+    assert cost.cost == "2.088", "(1.2 + 0.12 + 1.0) with 10% off"
+    assert cost.charged == "2.1924", "and 5% more for the internal customer"
     assert cost.price_ref.endswith("+flat+ten-off+fee")
+
+
+def test_a_markup_is_charged_and_does_not_change_the_cost() -> None:
+    cost = _agreed({"id": "fee", "markup_percent": 10}, {"id": "tax", "markup_percent": 5})
+    assert (cost.cost, cost.list_cost, cost.charged) == ("3.42", None, "3.9501")
+    assert sum(map(Decimal, cost.cost_parts.values())) == Decimal("3.42")
+    assert cost.price_ref == "test-prices@1#acme/plain+fee+tax"
+
+
+def test_a_markup_is_rounded_once_half_to_even() -> None:
+    # 3.42 * 1.0000000000000125 is the cost again; 3.42 * 1.00000000000125 = 3.420000000004275
+    assert _agreed({"id": "fee", "markup_percent": "0.00000000000125"}).charged is None
+    assert _agreed({"id": "fee", "markup_percent": "0.000000000125"}).charged == "3.420000000004"
+    assert _agreed({"id": "none", "markup_percent": 0}).charged is None
+
+
+def test_what_the_producer_reports_is_marked_up_too() -> None:
+    reported = _agreed({"id": "fee", "markup_percent": 10}, sku="unknown-1", reported_cost=Decimal(2))
+    assert (reported.cost, reported.charged, reported.price_status) == ("2", "2.2", "reported")
+
+
+def test_what_has_no_price_is_not_charged_either() -> None:
+    cost = price(event({"gb": 1}, "zip"), catalog(negotiated=[{"id": "t", "markup_percent": 50}]))
+    assert (cost.cost, cost.charged) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Sums of the ledger and of the rollups that are equal if, cell by cell, they say the same. Pure.
 
 To recompute every window as it was computed costs as much as it did then. Instead each cell has a weight, the
-hash of its dimensions, and a window has the sums over its cells of weight times measure, modulo 2^64: of cost,
-events, unpriced events, and of each meter. Such a sum is linear, so that it can be taken over the rows of the ledger
+hash of its dimensions, and a window has the sums over its cells of weight times measure, modulo 2^64: of every
+measure, and of each meter. Such a sum is linear, so that it can be taken over the rows of the ledger
 as they are, without finding the cells first. Two windows that differ in any cell have the same sums by a
 chance of about one in 10^19. Windows whose users are partly `(other)` have other sums than their events, and
 are compared by recomputing them, as are all that differ.
@@ -20,7 +20,6 @@ _START: dict[Grain, str] = {
     "hour": "toStartOfHour(minute)",
     "day": "toStartOfDay(minute)",
 }
-_SUMS = ("costs", "counts", "unpriced", "quantities")
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 
 
@@ -34,6 +33,26 @@ def _between(column: str) -> str:
 def _units(money: str) -> str:
     """The smallest units of a decimal, modulo 2^64."""
     return f"toUInt64(reinterpretAsUInt128({money}))"
+
+
+_MEASURES = {
+    "costs": ("ifNull(cost, 0)", "cost"),
+    "markups": ("ifNull(charged - cost, 0)", "markup"),
+    "estimates": ("if(price_status = 'estimated', ifNull(cost, 0), 0)", "estimated_cost"),
+    "counts": ("1", "events"),
+    "unpriced": ("price_status = 'unpriced' OR cost IS NULL", "unpriced_events"),
+    "estimated": ("price_status = 'estimated'", "estimated_events"),
+}
+"""What each sum weighs: of a row of the ledger, and of a cell of a rollup."""
+_MONEY = ("costs", "markups", "estimates")
+_SUMS = (*_MEASURES, "quantities")
+
+
+def _weighed(side: int) -> str:
+    return ", ".join(
+        f"sum(cell * {_units(sqls[side]) if name in _MONEY else f'toUInt64({sqls[side]})'}) AS {name}"
+        for name, sqls in _MEASURES.items()
+    )
 
 
 _QUANTITIES = (
@@ -57,17 +76,16 @@ def fill(table: str) -> str:
     return f"""
 INSERT INTO {table}
 SELECT tenant, minute, sum(row_version) AS version,
-    sum(cell * {_units("ifNull(cost, 0)")}) AS costs, sum(cell) AS counts,
-    sumIf(cell, price_status = 'unpriced' OR cost IS NULL) AS unpriced, {_QUANTITIES}
+    {_weighed(0)}, {_QUANTITIES}
 FROM (
-    SELECT tenant, minute, row_version, cost, price_status, usage, {_CELL} AS cell
+    SELECT tenant, minute, row_version, cost, charged, price_status, usage, {_CELL} AS cell
     FROM ledger FINAL WHERE {_between("minute")})
 GROUP BY tenant, minute"""
 
 
 def suspects(table: str, grain: Grain) -> str:
     """Return the statement that lists windows of `grain` whose sums are not those of the ledger."""
-    names = (*CELL, "cost", "events", "unpriced_events", "usage")
+    names = (*CELL, *(measure for _, measure in _MEASURES.values()), "usage")
     cells = ", ".join(f"groups.{name} AS {name}" for name in names)
     sums = ", ".join(f"sum({name}) AS {name}" for name in _SUMS)
     apart = " OR ".join(f"a.{name} != b.{name}" for name in ("version", *_SUMS))
@@ -79,10 +97,9 @@ FROM (
     FROM {table} WHERE {_between("minute")} GROUP BY tenant, start) AS a
 FULL OUTER JOIN (
     SELECT toString(tenant) AS tenant, window AS start, any(stored) AS version,
-        sum(cell * {_units("cost")}) AS costs, sum(cell * events) AS counts,
-        sum(cell * unpriced_events) AS unpriced, {_QUANTITIES}
+        {_weighed(1)}, {_QUANTITIES}
     FROM (
-        SELECT tenant, window, version AS stored, cost, events, unpriced_events, usage, {_CELL} AS cell
+        SELECT tenant, window, version AS stored, {", ".join(names[len(CELL) :])}, {_CELL} AS cell
         FROM {TABLES[grain]} FINAL LEFT ARRAY JOIN {cells} WHERE {_between("window")})
     GROUP BY tenant, start) AS b ON a.tenant = b.tenant AND a.start = b.start
 WHERE {apart}

@@ -43,9 +43,7 @@ def thin(line: bytes) -> bytes:
         if known is None:
             cells[key] = msgspec.structs.replace(group, user=OTHER, usage={})
         else:
-            known.cost = to_usd(to_pico(known.cost) + to_pico(group.cost))
-            known.events += group.events
-            known.unpriced_events += group.unpriced_events
+            _add(known, group)
     thinned: RollupWindow = msgspec.structs.replace(window, groups=list(cells.values()))
     return encoder.encode(thinned)
 
@@ -53,15 +51,18 @@ def thin(line: bytes) -> bytes:
 def bare(line: bytes) -> bytes:
     """Return a window as one cell with its totals, for when even the thin one is too large for a record."""
     window = rollup_window_decoder.decode(line)
-    everything = msgspec.structs.replace(
-        window.groups[0],
-        **dict.fromkeys(CELL, OTHER),
-        cost=to_usd(sum(to_pico(group.cost) for group in window.groups)),
-        events=sum(group.events for group in window.groups),
-        unpriced_events=sum(group.unpriced_events for group in window.groups),
-        usage={},
-    )
+    everything = msgspec.structs.replace(window.groups[0], **dict.fromkeys(CELL, OTHER), usage={})
+    for group in window.groups[1:]:
+        _add(everything, group)
     return encoder.encode(msgspec.structs.replace(window, groups=[everything]))
+
+
+def _add(known: RollupGroup, group: RollupGroup) -> None:
+    """Add the measures of one cell to another's; not the usage."""
+    for name in ("cost", "estimated_cost", "markup"):
+        setattr(known, name, to_usd(to_pico(getattr(known, name)) + to_pico(getattr(group, name))))
+    for name in ("events", "unpriced_events", "estimated_events"):
+        setattr(known, name, getattr(known, name) + getattr(group, name))
 
 
 def _dimensions(group: RollupGroup) -> tuple[str, ...]:

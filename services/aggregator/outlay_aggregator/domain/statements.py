@@ -29,7 +29,16 @@ SETTINGS = {
 
 _DIMS = ", ".join(EXACT)
 _COST = "sum(ifNull(ledger.cost, 0))"
-_UNPRICED = "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"
+_MEASURES = {
+    "cost": ("Decimal(38, 12)", _COST),
+    "events": ("UInt64", "count()"),
+    "unpriced_events": ("UInt64", "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"),
+    "usage": ("Map(String, Decimal(38, 9))", "sumMap(ledger.usage)"),
+    "estimated_events": ("UInt64", "countIf(price_status = 'estimated')"),
+    "estimated_cost": ("Decimal(38, 12)", "sumIf(ifNull(ledger.cost, 0), price_status = 'estimated')"),
+    "markup": ("Decimal(38, 12)", "sum(ifNull(ledger.charged - ledger.cost, 0))"),
+}
+"""The measures of a cell in their order: type, and what each is of the rows of the ledger. NULL costs add nothing."""
 _VERSION = "sum(row_version)"
 _CELL = f"cityHash64({_DIMS})"
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
@@ -59,7 +68,7 @@ def _windows(grain: Grain, cells: str) -> str:
     return f"""
 SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
     arraySort(g -> ({order}), groupArray(
-        tuple({_DIMS}, kept, cells_cost, cells_events, cells_unpriced, cells_usage)
+        tuple({_DIMS}, kept, {", ".join(f"cells_{name}" for name in _MEASURES)})
         ::Tuple({_tuple_type()}))) AS groups
 FROM ({cells})
 GROUP BY tenant, start
@@ -68,10 +77,20 @@ ORDER BY tenant, start"""
 
 def _tuple_type() -> str:
     text = ", ".join(f"{name} String" for name in CELL)
-    measures = (
-        "cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9))"
+    return f"{text}, {', '.join(f'{name} {kind}' for name, (kind, _) in _MEASURES.items())}"
+
+
+def _of_ledger(mark: str) -> str:
+    """Return the measures of ledger rows, named with a mark."""
+    return ", ".join(f"{sql} AS {mark}{name}" for name, (_, sql) in _MEASURES.items())
+
+
+def _added(mark: str) -> str:
+    """Return the measures of cells as sums of finer ones, which are named with a mark."""
+    return ", ".join(
+        f"{'sumMap' if kind.startswith('Map') else 'sum'}({mark}{name}) AS cells_{name}"
+        for name, (kind, _) in _MEASURES.items()
     )
-    return f"{text}, {measures}"
 
 
 def _minute_cells(span: bool) -> str:
@@ -86,8 +105,7 @@ def _minute_cells(span: bool) -> str:
     return f"""
     SELECT tenant, minute AS start, {_DIMS},
         {_named(f"(tenant, minute, user) IN ({kept})")} AS kept,
-        {_COST} AS cells_cost, count() AS cells_events, {_UNPRICED} AS cells_unpriced,
-        sumMap(usage) AS cells_usage, {_VERSION} AS versions
+        {_of_ledger("cells_")}, {_VERSION} AS versions
     {rows}
     GROUP BY tenant, start, {_DIMS}, kept"""
 
@@ -100,8 +118,7 @@ def _named(within: str) -> str:
 def _narrow_minute_cells(span: bool) -> str:
     """The same cells as `_minute_cells`: those of each user first, which are then folded past the bound."""
     return f"""
-    SELECT tenant, start, {_DIMS}, kept, sum(cost) AS cells_cost, sum(events) AS cells_events,
-        sum(unpriced) AS cells_unpriced, sumMap(usages) AS cells_usage, sum(version) AS versions
+    SELECT tenant, start, {_DIMS}, kept, {_added("own_")}, sum(version) AS versions
     FROM (
         SELECT *, {_named("so_far <= {cells:UInt32}")} AS kept
         FROM (
@@ -109,10 +126,10 @@ def _narrow_minute_cells(span: bool) -> str:
                 PARTITION BY tenant, start ORDER BY user_cost DESC, user
                 RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
             FROM (
-                SELECT *, sum(cost) OVER (PARTITION BY tenant, start, user) AS user_cost
+                SELECT *, sum(own_cost) OVER (PARTITION BY tenant, start, user) AS user_cost
                 FROM (
-                    SELECT tenant, minute AS start, {_DIMS}, user, {_COST} AS cost, count() AS events,
-                        {_UNPRICED} AS unpriced, sumMap(ledger.usage) AS usages, {_VERSION} AS version
+                    SELECT tenant, minute AS start, {_DIMS}, user,
+                        {_of_ledger("own_")}, {_VERSION} AS version
                     FROM ledger FINAL PREWHERE {_asked("minute", "minute", span)}
                     GROUP BY tenant, start, {_DIMS}, user))))
     GROUP BY tenant, start, {_DIMS}, kept"""
@@ -124,7 +141,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     Each part of the cells is joined by its own name: only the parts used are read.
     """
     start = _START[grain]
-    names = (*CELL, "cost", "events", "unpriced_events", "usage")
+    names = (*CELL, *_MEASURES)
     parts = ", ".join(f"groups.{name} AS {name}" for name in names)
     rows = f"""FROM (
         SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
@@ -137,8 +154,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     )
     return f"""
     SELECT tenant, start, {_DIMS}, kept,
-        sum(cost) AS cells_cost, sum(events) AS cells_events, sum(unpriced_events) AS cells_unpriced,
-        sumMap(usage) AS cells_usage, sum(if(nth = 1, version, 0)) AS versions
+        {_added("")}, sum(if(nth = 1, version, 0)) AS versions
     FROM (
         SELECT *, if(user IN ('', '{OTHER}') OR (tenant, start, user) IN ({kept}), user, '{OTHER}') AS kept
         {rows})

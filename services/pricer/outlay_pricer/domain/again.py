@@ -20,6 +20,7 @@ _KEPT = (
     "price_status",
     "unpriced_meters",
     "list_cost",
+    "charged",
     "provider",
     "sku",
     *OWNERS,

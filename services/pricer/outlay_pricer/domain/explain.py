@@ -133,9 +133,9 @@ def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
     steps: list[Step] = []
     for item in applied:
         if item.discount_percent is not None:
-            note = f"{item.id}: {item.discount_percent} % discount"
+            note = f"{item.id}: {item.discount_percent}% discount"
         elif item.markup_percent is not None:
-            note = f"{item.id}: {item.markup_percent} % markup"
+            note = f"{item.id}: {item.markup_percent}% markup on the cost, charged internally"
         else:
             agreed = ", ".join(f"{meter} at {value} per {item.per}" for meter, value in item.override.items())
             note = f"{item.id}: {agreed}"
@@ -144,6 +144,8 @@ def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
         steps += [
             Step(meter, amount, note="after negotiated terms") for meter, amount in cost.cost_parts.items()
         ]
+    if cost.charged is not None:
+        steps.append(Step("", cost.charged, note="charged to the internal customer"))
     return steps
 
 

@@ -1,10 +1,11 @@
 """`price`: what a usage event costs and whose it is. A pure function of the event and the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 from operator import attrgetter
 from zlib import crc32
 
@@ -16,9 +17,9 @@ from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import half_even, settle
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
-from outlay_pricer.domain.terms import drifts
+from outlay_pricer.domain.terms import Agreement, drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
-from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses
+from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
@@ -40,6 +41,8 @@ class Priced:
     ref: str
     unpriced: list[str]
     list_cost: int | None = None
+    charged: int | None = None
+    """What the internal customer pays, where that is not the cost."""
 
 
 def fingerprint(event: UsageEvent) -> int:
@@ -201,10 +204,24 @@ def _price(
 ) -> Priced:
     facts = resolved_facts(event)
     found = _list_price(event, usage, catalog, derived, facts)
-    priced = _agreed(event, found, catalog, facts, derived)
-    if event.reported_cost is None:
+    agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
+    priced = _agreed(found, [one for one in agreements if not one.markup], derived)
+    if event.reported_cost is not None:
+        priced = _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(facts))
+    return _charged(priced, [one for one in agreements if one.markup])
+
+
+def _charged(priced: Priced, markups: Sequence[Agreement]) -> Priced:
+    """Add the markups, one on the other, to what the provider charges: the cost itself stays as it is."""
+    if priced.cost is None or not markups:
         return priced
-    return _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(facts))
+    charged = prod((one.markup for one in markups), start=Fraction(priced.cost))
+    amount = half_even(charged.numerator, charged.denominator)
+    terms = tuple(one.terms.id for one in markups)
+    ref = parse_price_ref(priced.ref)
+    priced.ref = _text(replace(ref, terms=(*ref.terms, *terms)))
+    priced.charged = None if amount == priced.cost else amount
+    return priced
 
 
 def _list_price(
@@ -223,15 +240,12 @@ def _list_price(
     )
 
 
-def _agreed(
-    event: UsageEvent, found: ListPrice, catalog: CompiledCatalog, facts: Facts, derived: tuple[str, ...]
-) -> Priced:
-    """Apply negotiated prices and round."""
+def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[str, ...]) -> Priced:
+    """Apply the prices agreed with the provider and round."""
     if not found.amounts:
         return Priced(None, {}, "unpriced", str(found.ref), list(found.uncovered))
     list_cost, parts = settle(found.amounts)
     cost = list_cost
-    agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
     amounts: Mapping[str, Fraction] = found.amounts
     for agreement in agreements:
         amounts = agreement.apply(amounts, found.quantities)
@@ -291,6 +305,7 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
+        charged=None if priced.charged is None else to_usd(priced.charged),
         given=given,
         tags=event.tags,
         attributes=event.attributes,

@@ -16,13 +16,19 @@ Amounts = Mapping[str, Fraction]
 
 @dataclass(frozen=True)
 class Agreement:
-    """A negotiated price, ready to be asked."""
+    """A negotiated price or an internal markup, ready to be asked."""
 
     terms: Negotiated
     about: Test
 
+    @property
+    def markup(self) -> Fraction:
+        """How many times the cost the internal customer pays; 0: it changes what the provider charges instead."""
+        percent = self.terms.markup_percent
+        return Fraction(0) if percent is None else 1 + Fraction(percent) / 100
+
     def apply(self, amounts: Amounts, quantities: Mapping[str, Quantity]) -> dict[str, Fraction]:
-        """Return the amounts under this agreement. `quantities` are those that the list price was paid for."""
+        """Return what the provider charges under this agreement. `quantities`: what the list price was paid for."""
         terms = self.terms
         if terms.override:
             return {
@@ -34,7 +40,7 @@ class Agreement:
                 else amount
                 for meter, amount in amounts.items()
             }
-        percent = 100 - Fraction(terms.discount_percent or 0) + Fraction(terms.markup_percent or 0)
+        percent = 100 - Fraction(terms.discount_percent or 0)
         return {meter: amount * percent / 100 for meter, amount in amounts.items()}
 
 
