@@ -11,7 +11,7 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-from outlay_schemas.catalog import ContextAlias, Minimum, RateData
+from outlay_schemas.catalog import ContextAlias, Minimum, Models, RateData
 
 _LEFT_OUT = {
     "extractors",
@@ -32,6 +32,25 @@ MINIMUMS = (
         meters=("audio_seconds", "input_audio_seconds"),
         at_least=Decimal(10),
     ),
+)
+GENERAL_PRICES = (
+    # ai.google.dev/gemini-api/docs/pricing: where no price for audio is listed, the input price is for all modalities.
+    Models(provider="google", models=("gemini-*",), meters=("input_audio_tokens",)),
+    # Speech and image models: their one output price is that of what they make.
+    Models(provider="google", models=("gemini-*-tts", "gemini-*-tts-*"), meters=("output_audio_tokens",)),
+    Models(provider="openai", models=("gpt-4o-mini-tts",), meters=("output_audio_tokens",)),
+    Models(
+        provider="openai",
+        models=("gpt-image-1", "gpt-image-1-mini", "gpt-image-2", "gpt-image-2.5-*"),
+        meters=("output_image_tokens",),
+    ),
+)
+FREE = (
+    # The data has no price for them, and its comments or the provider's own name for them say that they are free.
+    Models(provider="*", models=("*:free",)),
+    Models(provider="openai", models=("moderation",)),
+    Models(provider="google", models=("gemma-3", "gemma-3n", "gemma-4-26b-a4b-it", "gemma-4-31b-it")),
+    Models(provider="github-copilot", models=("gpt-3.5-turbo", "gpt-4.1", "gpt-4o", "gpt-4o-mini")),
 )
 CONTEXT_ALIASES = (
     # Design §3 and most producers write the batch tier as service_tier; the price data calls it processing.
@@ -57,6 +76,8 @@ def from_library(today: date) -> RateData:
         units=unit_data,
         providers=plain,
         minimums=MINIMUMS,
+        general_prices=GENERAL_PRICES,
+        free=FREE,
         context_aliases=CONTEXT_ALIASES,
         neutral_contexts=NEUTRAL,
     )

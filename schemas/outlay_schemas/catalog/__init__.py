@@ -16,7 +16,7 @@ from outlay_schemas.catalog.people import (
     VirtualTag,
 )
 from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
-from outlay_schemas.catalog.rates import ContextAlias, Minimum, RateData
+from outlay_schemas.catalog.rates import ContextAlias, Minimum, Models, RateData
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
 from outlay_schemas.catalog.watch import AlertRule, Budget, Mute, Scope, SpendSpike
 
@@ -37,6 +37,7 @@ __all__ = [
     "Match",
     "MeterPrice",
     "Minimum",
+    "Models",
     "Mute",
     "Negotiated",
     "Owner",

@@ -26,6 +26,8 @@ GUESSES = {
     "name-alias": "a suffix such as -latest was left out of the name",
     "name-route": "a routing suffix was left out of the name",
     "name-fine_tune": "a fine-tuned model was priced as its base model",
+    "modality-split": "how many cached tokens are audio is not stated: the fewest possible, at the highest cost, count",
+    "modality-rest": "the tokens by modality do not add up to their total: the rest is priced as text",
     "position": "earlier use in the period is not known: tiers and free units start at this event",
 }
 """Guesses: the provider may charge another price, so a cost that rests on one is `estimated`.

@@ -27,6 +27,15 @@ class ContextAlias(Part):
     means: Name
 
 
+class Models(Part):
+    """Models of a provider, by name or pattern, of which something holds that the price data does not say."""
+
+    provider: Name
+    """Or `*`: any."""
+    models: tuple[str, ...]
+    meters: tuple[Name, ...] = ()
+
+
 class RateData(Part):
     """Providers, models and units of genai-prices in its own field names, as plain JSON."""
 
@@ -39,5 +48,9 @@ class RateData(Part):
     providers: list[dict[str, Any]]
     minimums: tuple[Minimum, ...] = ()
     context_aliases: tuple[ContextAlias, ...] = ()
+    general_prices: tuple[Models, ...] = ()
+    """The general price of these models is for these meters too, which providers mostly bill apart (audio)."""
+    free: tuple[Models, ...] = ()
+    """Models without prices in the data that their provider publishes as free."""
     neutral_contexts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Context values that mean the standard price: `service_tier: [default, standard]`."""

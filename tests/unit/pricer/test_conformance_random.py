@@ -48,7 +48,7 @@ def _quantity(draw: random.Random, name: str) -> Quantity:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_usages_cost_what_the_library_says(seed: int, catalog: CompiledCatalog) -> None:
     draw = random.Random(seed)  # noqa: S311 - the same cases in every run
-    refused = 0
+    refused, found = 0, set[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         for _ in range(1500):
@@ -58,6 +58,10 @@ def test_random_usages_cost_what_the_library_says(seed: int, catalog: CompiledCa
             context = draw.choice(list(grid._contexts(model)))
             theirs = grid._theirs(usage, model, provider, at, context)
             ours = grid._ours(usage, model, provider, at, context, catalog)
-            assert grid._agree(theirs, ours), (provider.id, model.id, usage, at, context, theirs, ours)
+            if not grid._agree(theirs, ours):
+                why = grid.difference(theirs, usage, ours)
+                assert why, (provider.id, model.id, usage, at, context, theirs, ours)
+                found.add(why)
             refused += isinstance(theirs, str)
     assert refused > 50  # refusals are compared too
+    assert next(iter(grid.DIFFERENCES)) in found

@@ -15,7 +15,7 @@ from math import gcd, lcm
 from typing import Any
 
 from outlay_pricer.domain.shapes import Shape, build_shape
-from outlay_pricer.domain.units import Unit, Units
+from outlay_pricer.domain.units import Modality, Unit, Units
 from outlay_schemas.money import PICO
 
 INPUT = "input_tokens"
@@ -52,6 +52,8 @@ class Card:
     """When the standard prices came into force; None: always."""
     used: frozenset[tuple[str, str]] = frozenset()
     """The pairs of the price context that these prices are for."""
+    general: frozenset[Modality] = frozenset()
+    """Modalities that are billed apart elsewhere, and that the general price of this model is for too."""
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     @property
@@ -63,7 +65,9 @@ class Card:
         """Return the arithmetic for events that report exactly these meters, in this order."""
         known = self.shapes.get(meters)
         if known is None:
-            known = build_shape(self.units, [rate.unit for rate in self.rates], meters, self.bands)
+            known = build_shape(
+                self.units, [rate.unit for rate in self.rates], meters, self.bands, self.general
+            )
             if len(self.shapes) >= MAX_SHAPES:  # producers that shuffle their keys must not fill the memory
                 self.shapes.clear()
             self.shapes[meters] = known
@@ -87,7 +91,9 @@ def _pico_rate(rate: Rate, input_tokens: int) -> tuple[int, int]:
     return top // common, bottom // common
 
 
-def compile_card(units: Units, prices: Sequence[Mapping[str, Any]]) -> Card:
+def compile_card(
+    units: Units, prices: Sequence[Mapping[str, Any]], general: frozenset[Modality] = frozenset()
+) -> Card:
     """Make a card from price mappings of the data; a later mapping overrides an earlier one key by key.
 
     Price keys that no unit has are left out, as the library does with a warning.
@@ -104,7 +110,7 @@ def compile_card(units: Units, prices: Sequence[Mapping[str, Any]]) -> Card:
         if rate is None:
             return Card(units, (), _INVALID.format(key=key))
         rates.append(rate)
-    return Card(units, tuple(rates), units.coverage_error(rate.unit for rate in rates))
+    return Card(units, tuple(rates), units.coverage_error(rate.unit for rate in rates), general=general)
 
 
 _INVALID = "Invalid price value for {key}: expected a finite non-negative Decimal or valid tiered prices"

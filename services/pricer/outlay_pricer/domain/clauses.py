@@ -37,10 +37,10 @@ def compile_clause(clause: dict[str, Any]) -> Predicate:
 _BEFORE = re.compile(
     r"(?:arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(?:foundation-model|inference-profile)/)?"
     r"(?:projects/[^/]+/locations/[^/]+/)?(?:[a-z0-9_.-]+/)*"
-    r"(?:(?:us-gov|us|eu|apac|ap|jp|au|ca|in|sa|me|af|global)\.)?(?:[a-z0-9]+\.)?"
+    r"(?:(?:us-gov|us|eu|apac|ap|jp|au|ca|in|sa|me|af|global)\.)?(?:[a-z0-9]+\.)?(?:omni-|text-)?"
 )
 _AFTER = re.compile(
-    r"\d*(?:-(?:latest|preview|exp|\d{8}|\d{2,4}(?:-\d{2}){1,2}|\d{3,4}|\d{2}-\d{4})"
+    r"(?:e?\d+b(?:-it)?|\d*)(?:-(?:latest|preview|exp|\d{8}|\d{2,4}(?:-\d{2}){1,2}|\d{3,4}|\d{2}-\d{4})"
     r"|-?v\d+(?::\d+)?|:\d+|@(?:\d{3,8}|latest|default))*"
 )
 """What providers write around a model's name without making it another model: paths, regions, dates, versions."""

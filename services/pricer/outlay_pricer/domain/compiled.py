@@ -6,8 +6,9 @@ from datetime import datetime
 
 from outlay_pricer.domain.attribution import Attribution
 from outlay_pricer.domain.books import Books, CompiledRule
+from outlay_pricer.domain.lines import RateLine
 from outlay_pricer.domain.lookup import API_URL, AZURE_RESOURCE, Lookup
-from outlay_pricer.domain.rates import RateBook, RateLine
+from outlay_pricer.domain.rates import RateBook
 from outlay_pricer.domain.terms import Agreements, Reported
 from outlay_pricer.domain.usage import ALIASES, TOTAL
 from outlay_schemas.catalog import Catalog, RateData

@@ -7,9 +7,10 @@ from fractions import Fraction
 from outlay_pricer.domain.books import CompiledRule, Span, price_meters
 from outlay_pricer.domain.cards import Card
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.exact import Contradiction, Line, price_lines
+from outlay_pricer.domain.counts import Contradiction
+from outlay_pricer.domain.exact import Line, price_lines
+from outlay_pricer.domain.lines import RateLine
 from outlay_pricer.domain.matching import Facts
-from outlay_pricer.domain.rates import RateLine
 from outlay_pricer.domain.units import REQUESTS
 from outlay_pricer.domain.usage import CONVENTION, contradiction
 from outlay_schemas.catalog import PriceRef, are_guesses, parse_price_ref
@@ -95,30 +96,45 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
     if line.refused is not None:
         ref = parse_price_ref(line.ref(reason=line.refused.code))
         return ListPrice(replace(ref, guesses=()), uncovered=_used(usage), message=line.refused.message)
+    if line.free:
+        return _free(line, line.card(event.time), usage)
     context, guesses = catalog.context.resolve(line, event.attributes, event.time)
     card = line.card(event.time, context)
     try:
-        lines = price_lines(card, at_least(line, usage))
+        lines, counts = price_lines(card, at_least(line, usage))
     except Contradiction as error:
         code = "price_data_invalid" if card.error else "usage_contradictory"
         if catalog.dead_letter_contradictions and not card.error:
             raise Invalid(code, str(error), "$.usage") from None
         ref = parse_price_ref(line.ref(guesses, code))
         return ListPrice(ref, uncovered=_used(usage), message=str(error))
-    covered = [rate.unit for rate in card.rates]
-    units = catalog.rates.units.by_usage
-    uncovered = tuple(
-        name
-        for name in _used(usage)
-        if name not in units or not any(unit.contains(units[name]) for unit in covered)
-    )
+    guesses = (*guesses, *counts.guesses)
     return ListPrice(
         parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown")),
         amounts={item.meter: item.amount * PICO for item in lines},
         quantities={item.meter: item.quantity for item in lines},
-        uncovered=uncovered,
+        uncovered=tuple(name for name in counts.unpriced if name != REQUESTS),
         free=bool(lines) and not any(item.price for item in lines),
         rated=(line, card, tuple(lines)),
+        message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
+    )
+
+
+def _free(line: RateLine, card: Card, usage: Usage) -> ListPrice:
+    """Price the tokens of a model that is free. A fee for a tool is not."""
+    lines = tuple(
+        Line(rate.unit.usage_key, usage[rate.unit.usage_key], rate.base, rate.unit.per, Fraction(0))
+        for rate in card.rates
+        if rate.unit.usage_key in usage
+    )
+    amounts = {item.meter: item.amount for item in lines}
+    return ListPrice(
+        parse_price_ref(line.ref() if lines else line.ref((), "meter_unknown")),
+        amounts=amounts,
+        quantities={item.meter: item.quantity for item in lines},
+        uncovered=tuple(name for name in _used(usage) if name not in amounts),
+        free=bool(lines),
+        rated=(line, card, lines),
         message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
     )
 

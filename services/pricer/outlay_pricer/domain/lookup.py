@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from outlay_pricer.domain.lines import RateLine
 from outlay_pricer.domain.names import candidates, split_prefix
-from outlay_pricer.domain.rates import RateBook, RateLine
+from outlay_pricer.domain.rates import RateBook
 from outlay_schemas.catalog import AzureDeployment
 
 AZURE_RESOURCE = "azure_resource"

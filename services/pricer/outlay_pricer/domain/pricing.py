@@ -182,7 +182,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
         return None
     if shape.uncovered and any(usage[name] for name in shape.uncovered):
         return None
-    if contradiction(usage, catalog.parts(tuple(usage))):
+    if contradiction(usage, catalog.parts(tuple(usage))) or not catalog.rates.units.text.isdisjoint(usage):
         return None
     if are_guesses(unknown) or are_guesses(line.guesses):
         return None  # a price book may know better

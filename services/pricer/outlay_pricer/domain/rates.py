@@ -1,134 +1,23 @@
 """LLM prices: which card a call is priced by, found once for each name and remembered."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from outlay_pricer.domain.cards import Card, compile_card
+from outlay_pricer.domain.cards import Card, Rate, compile_card
 from outlay_pricer.domain.clauses import documented
 from outlay_pricer.domain.finder import Finder, Model, NotFound, Provider, dash_dates
+from outlay_pricer.domain.lines import NO_CONTEXT, Constraint, Context, Option, RateLine, read_option
+from outlay_pricer.domain.matching import compile_words
 from outlay_pricer.domain.shapes import Amounts, Numbers, Run, Shape
-from outlay_pricer.domain.units import Units
-from outlay_schemas.catalog import PriceRef, RateData
+from outlay_pricer.domain.units import Modality, Units
+from outlay_schemas.catalog import Models, RateData
 from outlay_schemas.events import Quantity
 
 MAX_LINES = 16_384
 """Names remembered. Past it the oldest is forgotten: a flood of made-up names costs time, not memory."""
-MAX_CARDS = 256
 MAX_HOT = 65_536
 """Names with a set of meters that are remembered."""
-
-_EVER = datetime.min.replace(tzinfo=UTC)
-Context = Mapping[str, str]
-_NO_CONTEXT: Context = {}
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """When a price holds: from a date on, or in a part of the day, in UTC."""
-
-    starts: datetime | None = None
-    day: tuple[time, time] | None = None
-
-    def active(self, at: datetime) -> bool:
-        """Tell whether it holds at `at`, as the library does."""
-        if self.starts is not None:
-            return at >= self.starts
-        if self.day is None:
-            return True
-        now, (first, last) = at.astimezone(UTC).time(), self.day
-        return (now >= first or now < last) if last < first else first <= now < last
-
-
-@dataclass(frozen=True)
-class Option:
-    """Prices with their condition."""
-
-    constraint: Constraint
-    prices: Mapping[str, Any]
-    when: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class RateLine:
-    """What one provider charges for one model. `refused` is set where there is no such thing."""
-
-    book: tuple[str, str]
-    """Name and version of the price data."""
-    provider: str
-    model: str
-    owner: str
-    """The provider whose data has the model: another one where models are offered on."""
-    units: Units
-    fixed: Card | None = None
-    """The card, where neither time nor context makes a difference."""
-    refused: NotFound | None = None
-    guesses: tuple[str, ...] = ()
-    minimum: tuple[tuple[str, ...], Decimal] | None = None
-    options: Sequence[Option] = ()
-    variants: Sequence[Option] = ()
-    dates: Sequence[datetime] = ()
-    times: Sequence[time] = ()
-    wanted: frozenset[tuple[str, str]] = frozenset()
-    cards: dict[tuple[Any, ...], Card] = field(default_factory=dict)
-    refs: dict[tuple[str, ...], str] = field(default_factory=dict)
-
-    def ref(self, guesses: tuple[str, ...] = (), reason: str = "") -> str:
-        """Return the price reference, with what was guessed beyond the name."""
-        key = (reason, *guesses)
-        known = self.refs.get(key)
-        if known is None:
-            own = self.owner == self.provider
-            rule = f"{self.provider}/{self.model}" if own else f"{self.provider}:{self.owner}/{self.model}"
-            known = str(PriceRef(*self.book, rule, reason, guesses=(*self.guesses, *guesses)))
-            if len(self.refs) < MAX_CARDS:
-                self.refs[key] = known
-        return known
-
-    def card(self, at: datetime, context: Context = _NO_CONTEXT) -> Card:
-        """Return the card in force at `at` for this context."""
-        if self.fixed is not None:
-            return self.fixed
-        known = tuple([pair for pair in context.items() if pair in self.wanted]) if context else ()
-        times = bisect_right(self.times, at.astimezone(UTC).time()) if self.times else 0
-        cell = (bisect_right(self.dates, at), times, known)
-        card = self.cards.get(cell)
-        if card is None:
-            options = self.in_force(at, dict(known))
-            card = compile_card(self.units, [option.prices for option in options])
-            card.since = options[0].constraint.starts
-            card.used = frozenset(pair for option in options for pair in option.when)
-            if len(self.cards) >= MAX_CARDS:
-                self.cards.clear()
-            self.cards[cell] = card
-        return card
-
-    def span(self, at: datetime) -> tuple[datetime | None, datetime | None]:
-        """Return from when until when the card of `at` is in force; None: no bound."""
-        if not self.dates and not self.times:
-            return None, None
-        switches = [*self.dates, *_moments(self.times, at)]
-        switches.sort()
-        place = bisect_right(switches, at)
-        begin = switches[place - 1] if place else _EVER
-        return begin, switches[place] if place < len(switches) else None
-
-    def in_force(self, at: datetime, context: Context) -> list[Option]:
-        """Return the standard prices in force, and then what overrides them, weakest first."""
-        standard = self.options[0]
-        for option in self.options:
-            if option.constraint.active(at):
-                standard = option
-        matching = [
-            variant
-            for variant in self.variants
-            if variant.constraint.active(at) and all(context.get(key) == value for key, value in variant.when)
-        ]
-        return [standard, *reversed(matching)]
-
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
 Hot = tuple[Run, Numbers, RateLine, Shape, datetime | None, datetime | None]
@@ -161,7 +50,7 @@ class RateBook:
         sku: str,
         usage: Mapping[str, Quantity],
         at: datetime,
-        context: Context = _NO_CONTEXT,
+        context: Context = NO_CONTEXT,
     ) -> Quote:
         """Price a call: the line, the shape and the amounts (total first, pico-USD / shape.denominator).
 
@@ -225,11 +114,11 @@ class RateBook:
     def _make(self, provider: Provider, model: Model) -> RateLine:
         raw = model.data.get("prices") or {}
         options = (
-            [_option(option) for option in raw] if isinstance(raw, list) else [Option(Constraint(), raw)]
+            [read_option(option) for option in raw] if isinstance(raw, list) else [Option(Constraint(), raw)]
         )
         # Context prices belong to the provider that has the model: the library leaves them out on fallbacks.
         own = model.provider == provider.id
-        variants = [_option(variant) for variant in model.data.get("price_variants") or ()] if own else []
+        variants = [read_option(variant) for variant in model.data.get("price_variants") or ()] if own else []
         constraints = [option.constraint for option in (*options, *variants)]
         line = RateLine(
             book=(self.name, self.version),
@@ -244,10 +133,25 @@ class RateBook:
             dates=sorted({c.starts for c in constraints if c.starts is not None}),
             times=sorted({moment for c in constraints if c.day is not None for moment in c.day}),
             wanted=frozenset(pair for variant in variants for pair in variant.when),
+            general=self._general(model),
+            free=not raw and any(_is_about(models, model) for models in self.data.free),
         )
-        if len(options) == 1 and not variants:
-            line.fixed = compile_card(self.units, [options[0].prices])
+        if line.free:
+            line.fixed = Card(self.units, tuple(Rate(unit, Decimal(0)) for unit in self.units.tokens))
+        elif len(options) == 1 and not variants:
+            line.fixed = compile_card(self.units, [options[0].prices], line.general)
         return line
+
+    def _general(self, model: Model) -> frozenset[Modality]:
+        """Return the modalities that the general price of a model is for, though they are mostly billed apart."""
+        meters = {
+            meter
+            for models in self.data.general_prices
+            if _is_about(models, model)
+            for meter in models.meters
+        }
+        found = {self.units.by_usage[meter].modality for meter in meters if meter in self.units.by_usage}
+        return frozenset(modality for modality in found if modality is not None)
 
 
 def _is_documented(model: Model, sku: str) -> bool:
@@ -258,32 +162,10 @@ def _is_documented(model: Model, sku: str) -> bool:
     )
 
 
+def _is_about(models: Models, model: Model) -> bool:
+    ours = models.provider in {"*", model.provider}
+    return ours and compile_words(models.models)(model.id)
+
+
 def _hot(line: RateLine, shape: Shape, at: datetime) -> Hot:
     return shape.run, shape.numbers, line, shape, *line.span(at)
-
-
-def _moments(times: Sequence[time], at: datetime) -> list[datetime]:
-    """Return when the times of day come on the UTC day of `at`, the day before and the day after."""
-    noon = at.astimezone(UTC).replace(hour=12)
-    days = [(noon + timedelta(days=shift)).date() for shift in (-1, 0, 1)]
-    return [datetime.combine(day, moment, UTC) for day in days for moment in times]
-
-
-def _option(raw: Mapping[str, Any]) -> Option:
-    when = tuple(sorted((str(key), str(value)) for key, value in (raw.get("when") or {}).items()))
-    return Option(_constraint(raw.get("constraint")), raw["prices"], when)
-
-
-def _constraint(raw: Mapping[str, str] | None) -> Constraint:
-    if raw is None:
-        return Constraint()
-    if "start_date" in raw:
-        return Constraint(starts=datetime.combine(date.fromisoformat(raw["start_date"]), time(), UTC))
-    return Constraint(day=(_utc_time(raw["start_time"]), _utc_time(raw["end_time"])))
-
-
-def _utc_time(text: str) -> time:
-    value = time.fromisoformat(text)
-    if value.tzinfo is None:
-        return value
-    return datetime.combine(date(1970, 1, 1), value).astimezone(UTC).time()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from outlay_pricer.domain.units import REQUESTS, Unit, Units
+from outlay_pricer.domain.units import REQUESTS, Modality, Unit, Units, is_priced
 from outlay_schemas.events import Quantity
 
 Amounts = tuple[int, ...]
@@ -72,15 +72,21 @@ class Plan:
     uncovered: tuple[str, ...]
 
 
-def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands) -> Shape:
+def build_shape(
+    units: Units,
+    priced: list[Unit],
+    meters: tuple[str, ...],
+    bands: Bands,
+    general: frozenset[Modality] = frozenset(),
+) -> Shape:
     """Work out the arithmetic for events that report `meters`."""
     starts, rates, denominator = bands
-    key = (tuple([unit.order for unit in priced]), meters, len(starts))
+    key = (tuple([unit.order for unit in priced]), meters, len(starts), general)
     plan = units.plans.get(key)
     if plan is None:
         if len(units.plans) >= MAX_PLANS:
             units.plans.clear()
-        plan = units.plans[key] = _plan(units, priced, meters, len(starts))
+        plan = units.plans[key] = _plan(units, priced, meters, len(starts), general)
     chosen = [band[column] for band in rates[: plan.tiers + 1] for column in plan.columns]
     return Shape(
         run=plan.run,
@@ -92,7 +98,9 @@ def build_shape(units: Units, priced: list[Unit], meters: tuple[str, ...], bands
     )
 
 
-def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int) -> Plan:
+def _plan(
+    units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int, general: frozenset[Modality]
+) -> Plan:
     places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
     reported = [units.by_usage[meter] for meter in places]
     needed = priced + ([units.by_usage[_INPUT]] if tiers and _INPUT in units.by_usage else [])
@@ -114,7 +122,7 @@ def _plan(units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int)
         meter
         for meter in meters
         if meter != REQUESTS
-        and (meter not in places or not any(u.contains(units.by_usage[meter]) for u in priced))
+        and (meter not in places or not is_priced(units.by_usage[meter], priced, general))
     )
     return Plan(
         run=_factory(structure)(meters),

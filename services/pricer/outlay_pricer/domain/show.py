@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from outlay_pricer.domain.books import CompiledRule
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.rates import RateLine
+from outlay_pricer.domain.lines import RateLine
 from outlay_schemas.catalog import DatedPrices, MeterPrice
 
 

@@ -14,6 +14,11 @@ REQUESTS = "requests"
 """Priced once for each call, whatever the event says; all other units are counted by the producer."""
 
 
+Modality = tuple[str, str]
+"""A direction and a modality: `("input", "audio")`."""
+BILLED_APART = frozenset({("input", "audio"), ("output", "audio"), ("output", "image"), ("output", "video")})
+
+
 @dataclass(frozen=True)
 class Unit:
     """A meter and the price key that prices `per` of it."""
@@ -25,6 +30,17 @@ class Unit:
     order: int
     """Place in the data; reported usage is walked in this order."""
 
+    @cached_property
+    def modality(self) -> Modality | None:
+        """Return the direction and the modality of tokens that providers bill apart from text, if these are such.
+
+        Images and video that a model reads have the price of text, unless a price of their own is published. Audio,
+        and all that a model writes, never has.
+        """
+        kind = dict(self.dimensions)
+        pair = (kind.get("direction", ""), kind.get("modality", ""))
+        return pair if kind.get("family") == "tokens" and pair in BILLED_APART else None
+
     def contains(self, other: "Unit") -> bool:
         """Tell whether every count of `other` is also a count of this unit."""
         return self.dimensions <= other.dimensions
@@ -35,8 +51,8 @@ class Unit:
         return all(mine.get(key, value) == value for key, value in other.dimensions)
 
 
-PlanKey = tuple[tuple[int, ...], tuple[str, ...], int]
-"""Priced units, reported meters, and how many tiers there are."""
+PlanKey = tuple[tuple[int, ...], tuple[str, ...], int, frozenset[Modality]]
+"""Priced units, reported meters, how many tiers there are, and the modalities that the general price is for too."""
 
 
 class Units:
@@ -55,10 +71,18 @@ class Units:
         self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
         self.plans: dict[PlanKey, Any] = {}
         """Remembered by `shapes.build_shape`."""
+        self.text = frozenset(
+            key for key, unit in self.by_usage.items() if ("modality", "text") in unit.dimensions
+        )
+        """Meters of events that count their tokens by modality: these may not add up to the total."""
+        self.tokens = tuple(
+            unit for unit in self.by_usage.values() if ("family", "tokens") in unit.dimensions
+        )
         self.reported = frozenset(key for key in self.by_usage if key != REQUESTS)
 
     @cached_property
-    def _by_dimensions(self) -> dict[frozenset[tuple[str, str]], Unit]:
+    def by_dimensions(self) -> dict[frozenset[tuple[str, str]], Unit]:
+        """Return the units by their place among the dimensions."""
         return {unit.dimensions: unit for unit in self.by_usage.values()}
 
     @cached_property
@@ -68,6 +92,10 @@ class Units:
             unit.usage_key: frozenset(o.usage_key for o in units if o is not unit and o.contains(unit))
             for unit in units
         }
+
+    def join(self, first: Unit, second: Unit) -> Unit | None:
+        """Return the unit of what both count: cached tokens and audio tokens, cached audio tokens."""
+        return self.by_dimensions.get(first.dimensions | second.dimensions)
 
     def coverage_error(self, priced: Iterable[Unit]) -> str | None:
         """Say, in the library's words, why this set of priced units cannot price a call; None if it can.
@@ -91,9 +119,18 @@ class Units:
     def _join_error(self, first: Unit, second: Unit, priced: set[str]) -> str | None:
         if not first.overlaps(second):
             return None
-        join = self._by_dimensions.get(first.dimensions | second.dimensions)
+        join = self.join(first, second)
         if join is None:
             return f"Missing registered join unit for priced units {first.usage_key} and {second.usage_key}"
         if join.usage_key not in priced:
             return f"Missing join price for {first.usage_key} and {second.usage_key}: {join.usage_key}"
         return None
+
+
+def is_priced(unit: Unit, priced: Iterable[Unit], general: frozenset[Modality]) -> bool:
+    """Tell whether a price is for a unit: its own, or that of a unit which contains it.
+
+    A modality that is billed apart needs a price of its own modality, unless the `general` one is for it too.
+    """
+    apart = unit.modality not in general and unit.modality is not None
+    return any(other.contains(unit) and (not apart or other.modality == unit.modality) for other in priced)
