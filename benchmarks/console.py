@@ -131,7 +131,7 @@ def main() -> None:
             catalog=lambda: None,
             tail=Tail(stack.kafka, clock),
             lags=Lags(stack.kafka, clock),
-            outlook=Outlook(clock),
+            outlook=Outlook(readers),
             history=History(readers),
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=clock,

@@ -25,10 +25,10 @@ from outlay_kit.spans import period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import answers
 from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
-from outlay_reports.forecast.history import land
 from outlay_reports.forecast.summary import landing_sheet
 from outlay_reports.periods import zone_of
 from outlay_reports.question import Question
@@ -63,7 +63,7 @@ def reports(books: Books, now: datetime) -> dict[str, Made]:
     def landing() -> Sheet:
         zone = zone_of("UTC")
         month = Question(period_of(now, "month", zone), zone)
-        return landing_sheet(month, land(books, month, now), 1.0, ())
+        return landing_sheet(month, *Outlook().land(books, month, now), 1.0, ())
 
     return {
         "showback business_unit,team,model": lambda: answers.showback(books, asked("business_unit,team,model")),

@@ -52,11 +52,13 @@ class Question:
     """None: all that the reader may see."""
     unit: Unit | None = None
     """Cut the span into these; None: one sum for all of it."""
+    cuts: tuple[datetime, ...] = ()
+    """The instants that cut the span, its start and end included, instead of `unit`."""
 
     @property
     def bounds(self) -> list[datetime]:
         """The instants that cut the span."""
-        return bounds(self.span, self.unit, self.zone)
+        return list(self.cuts) or bounds(self.span, self.unit, self.zone)
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.compare import THING, Comparison, compare
-from outlay_reports.forecast.history import land
-from outlay_reports.forecast.summary import budget_sheet, landing_sheet
+from outlay_reports.forecast.summary import budget_sheet, landing_sheet, plans_of
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
 from outlay_reports.plots import svg
@@ -66,7 +66,8 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
     new = books.cells(replace(week, by=deep))
     found = compare(books.cells(replace(earlier, by=deep)), new, 2)
     month = replace(week, span=period_of(now, "month", week.zone))
-    landed = land(books, month, now)
+    outlook = Outlook()
+    spent, landing = outlook.land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [
         Section("In short", _short(found, word_of(week))),
@@ -77,9 +78,10 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
         Section(
             "Who", sheet=top_sheet(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
         ),
-        Section("Where the month lands", sheet=landing_sheet(month, landed, 1.0, ())),
+        Section("Where the month lands", sheet=landing_sheet(month, spent, landing, 1.0, ())),
     ]
-    budgets = budget_sheet(books, sources.budgets, tenants, now)
+    plans = plans_of(sources.budgets, tenants)
+    budgets = budget_sheet(plans, outlook.states(books, plans, now))
     if budgets.rows:
         sections.append(Section("Budgets", sheet=budgets))
     sections.append(_alerts(sources.warehouse, week))

@@ -1,11 +1,15 @@
 """How budgets stand."""
 
-from decimal import Decimal
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, print_json, show, told
+from outlay.cli.asking import Format, give, reading
+from outlay.cli.common import AsJson, out, print_json, told
+
+if TYPE_CHECKING:
+    from outlay_reports.budgets import Plan
 
 
 @told
@@ -13,9 +17,10 @@ def budgets(
     tenant: Annotated[str, typer.Option(help="Whose; default: of all.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show how each budget stands: what is spent and left, what will have been spent, and when it is gone.
+    """Show how each budget stands: what is spent, what will have been spent, and when it is used up.
 
-    As the alerter reckoned it last, within seconds. Programs that want to stop ask it over HTTP: see docs/alerts.md.
+    Computed now, from the same spending and forecast as the console and the alerts. Programs that want to stop
+    ask over HTTP: see docs/alerts.md.
 
     Example:
 
@@ -23,30 +28,26 @@ def budgets(
     """
     import msgspec
 
-    from outlay.local import stores
-    from outlay_alerter.domain.status import Status
-    from outlay_kit.warehouse import Warehouse
-    from outlay_reports.money import about, percent, usd
+    from outlay_kit.clock import SystemClock
+    from outlay_reports.adapters.outlook import Outlook
+    from outlay_reports.forecast.summary import budget_sheet
 
-    warehouse = Warehouse(stores()[1])
-    rows = warehouse.rows(
-        "SELECT body FROM budget_status FINAL WHERE ({tenant:String} = '' OR tenant = {tenant:String})"
-        " ORDER BY tenant, budget",
-        {"tenant": tenant},
-    )
-    warehouse.close()
-    found = [msgspec.json.decode(row["body"], type=Status) for row in rows]
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    shown: list[dict[str, object]] = [
-        {
-            "tenant": one.tenant, "budget": one.budget, "stands": one.standing, "spent": usd(one.spent),
-            "of": usd(one.amount), "used": percent(Decimal(one.percent) / 100),
-            "will be": "" if one.forecast is None else about(Decimal(one.forecast)),
-            "gone on": "" if one.gone_on is None else f"{one.gone_on:%Y-%m-%d}",
-            "until": f"{one.period_end:%Y-%m-%d %H:%M}",
-        }
-        for one in found
-    ]  # fmt: skip
-    show(False, shown, "Budgets (UTC)", "there is no budget; write one in budgets.yaml of the catalog")
+    with reading() as books:
+        plans = planned((tenant,) if tenant else tuple(books.tenants()))
+        states = Outlook().states(books, plans, SystemClock().now())
+        if as_json:
+            print_json(msgspec.to_builtins(states))
+        elif plans:
+            give(budget_sheet(plans, states), Format.table, False, None)
+        else:
+            out.print("there is no budget; write one in budgets.yaml of the catalog")
+
+
+def planned(tenants: Sequence[str]) -> "list[Plan]":
+    """Return the budgets of the catalog in force, as these tenants have them."""
+    from outlay.catalog.publish import newest
+    from outlay.local import stores
+    from outlay_reports.forecast.summary import plans_of
+
+    catalog = newest(stores()[0])
+    return [] if catalog is None else plans_of(catalog.budgets, tenants)

@@ -179,7 +179,8 @@ def _of_books(
     totals: bool,
 ) -> "Iterable[dict[str, str | float]]":
     from outlay_reports.forecast.books import book_lines
-    from outlay_reports.forecast.history import PERIODS, SECONDS, as_series, past
+    from outlay_reports.forecast.course import SEASONS
+    from outlay_reports.forecast.history import SECONDS, as_series, past
     from outlay_reports.forecast.whatif import factors
 
     unit = question.unit or "day"
@@ -192,7 +193,7 @@ def _of_books(
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
     scale = factors(changes, _models(books, question, now), days) if changes else [1.0] * steps
     return book_lines(
-        as_series(found, question), found.keys, question.by, PERIODS[unit], scale, totals=totals
+        as_series(found, question), found.keys, question.by, SEASONS[unit], scale, totals=totals
     )
 
 
@@ -211,29 +212,22 @@ def _models(books: "Books", question: "Question", now: "datetime") -> dict[str, 
 def _summary(
     books: "Books", question: "Question", changes: "list[Change]", now: "datetime", *, as_json: bool
 ) -> None:
-    from outlay.catalog.publish import newest
-    from outlay.local import stores
-    from outlay_reports.forecast.history import land
+    from outlay.cli.budgets import planned
+    from outlay_reports.adapters.outlook import Outlook
     from outlay_reports.forecast.summary import budget_sheet, landing_sheet
     from outlay_reports.forecast.whatif import factors
 
-    found = land(books, question, now)
+    outlook = Outlook()
+    spent, landing = outlook.land(books, question, now)
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
     factor = factors(changes, _models(books, question, now), [middle])[0] if changes else 1.0
-    give(
-        landing_sheet(question, found, factor, [str(change) for change in changes]),
-        Format.table,
-        as_json,
-        None,
-    )
-    catalog = newest(stores()[0])
-    tenants = question.tenants or tuple(books.tenants())
-    budgets = () if catalog is None else catalog.budgets
-    sheet = budget_sheet(books, budgets, tenants, now)
-    if sheet.rows:
+    assumed = [str(change) for change in changes]
+    give(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
+    plans = planned(question.tenants or tuple(books.tenants()))
+    if plans:
         if not as_json:
             out.print()
-        give(sheet, Format.table, as_json, None)
+        give(budget_sheet(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
 
 
 def _full(

@@ -13,7 +13,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closings import Closed, Closings, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.question import Cell, Question, Sums
-from outlay_reports.range_sums import Part, between, column, conditions, sums
+from outlay_reports.range_sums import Part, between, column, conditions, needs_ledger, sums
 from outlay_schemas.money import to_pico
 
 
@@ -51,6 +51,54 @@ class Books:
             query.bound,
         )
         return [_cell(row, keys) for row in rows]
+
+    def totals(self, questions: Sequence[Question]) -> list[Sums]:
+        """Return the sums of the whole span of each question, without meters, in one query if it can be."""
+        alike: dict[object, list[int]] = defaultdict(list)
+        for place, question in enumerate(questions):
+            alike[question.tenants, needs_ledger(question.where, exact=True)].append(place)
+        found = [Sums() for _ in questions]
+        for places in alike.values():
+            parts = [Part(questions[place].span, questions[place].where) for place in places]
+            query = sums(
+                parts, measures=("cost", "events", "unpriced_events"),
+                tenants=questions[places[0]].tenants, exact=True,
+            )  # fmt: skip
+            row = self._warehouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
+            for n, place in enumerate(places):
+                found[place] = Sums(
+                    to_pico(row[f"cost_{n}"]), row[f"events_{n}"], row[f"unpriced_events_{n}"]
+                )
+        return found
+
+    def series(self, questions: Sequence[Question]) -> list[list[int]]:
+        """Return the pico-USD of each piece of each question's span.
+
+        Questions that differ only in the values of their conditions share a query.
+        """
+        alike: dict[object, list[int]] = defaultdict(list)
+        for place, question in enumerate(questions):
+            names = sorted(question.where)
+            key = (question.span, question.zone.key, question.unit, question.cuts, question.tenants, *names)
+            alike[key].append(place)
+        found = [[0] * (len(question.bounds) - 1) for question in questions]
+        for places in alike.values():
+            first = questions[places[0]]
+            names = sorted(first.where) if len(places) > 1 else []
+            where = {
+                name: tuple({value for place in places for value in questions[place].where[name]})
+                for name in first.where
+            }
+            query = sums(
+                [Part(first.span, where)], names, measures=("cost",), bounds=first.bounds[:-1],
+                tenants=first.tenants, exact=True,
+            )  # fmt: skip
+            for row in self._warehouse.rows(query.sql, query.bound):
+                cost, cell = to_pico(row["cost_0"]), {name: row[f"k{n}"] for n, name in enumerate(names)}
+                for place in places:
+                    if all(cell[name] in questions[place].where[name] for name in names):
+                        found[place][row["bucket"]] += cost
+        return found
 
     def users(self, question: Question) -> dict[tuple[str, ...], int]:
         """Return how many users each combination of values has, for the whole span; exact, from the ledger."""

@@ -1,4 +1,4 @@
-"""Costs of the past as even series, and the budgets that they are held against."""
+"""Costs of the past as even series."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,14 +7,12 @@ import numpy as np
 
 from outlay_kit.spans import Span, period_of
 from outlay_reports.adapters.books import Books
-from outlay_reports.forecast.landing import Landing, landing
 from outlay_reports.forecast.series import Frequency, Series
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
-from outlay_reports.question import Question, Sums, total
+from outlay_reports.question import Question
 
 SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
-PERIODS: dict[Unit, tuple[int, ...]] = {"hour": (24, 168), "day": (7,), "week": (52,), "month": (12,)}
 FREQUENCIES: dict[Unit, Frequency] = {
     "hour": Frequency(timedelta(hours=1)),
     "day": Frequency(timedelta(days=1)),
@@ -75,41 +73,3 @@ def as_series(found: Past, question: Question) -> list[Series]:
         Series(" / ".join(keys), times, values, frequency, 0)
         for keys, values in zip(found.keys, found.values, strict=True)
     ]
-
-
-@dataclass(frozen=True)
-class Landed:
-    """Where a span lands, what was spent in it so far, and of which length the pieces of the landing are."""
-
-    landing: Landing
-    spent: Sums
-    unit: Unit
-    begun: datetime
-    """When the first piece that is left began."""
-
-    def crossing(self, amount: float) -> datetime | None:
-        """Return by when the expected cost has passed `amount`; None: it does not."""
-        place = self.landing.crossed(amount)
-        return None if place is None else self.begun + timedelta(seconds=SECONDS[self.unit] * (place + 1))
-
-
-def land(books: Books, question: Question, now: datetime) -> Landed:
-    """Return where the question's span lands: by days where there are three weeks of them, else by hours."""
-    unit: Unit = "day"
-    known = past(books, replace(question, by=(), unit=unit), now)
-    if len(known.starts) < 21:
-        unit = "hour"
-        known = past(books, replace(question, by=(), unit=unit), now)
-    begun_at = period_of(now, unit, question.zone).start
-    spent = _since(books, question, question.span.start, now)
-    begun = _since(books, question, max(begun_at, question.span.start), now)
-    history = known.values[0] if known.keys else np.zeros(len(known.starts))  # pieces without a cost
-    left = round((question.span.end - begun_at).total_seconds() / SECONDS[unit])
-    found = landing(history, PERIODS[unit], spent.cost / 1e12, left, begun.cost / 1e12)
-    return Landed(found, spent, unit, begun_at)
-
-
-def _since(books: Books, question: Question, start: datetime, now: datetime) -> Sums:
-    """Return what was spent from `start` until now."""
-    end = max(now.replace(second=0, microsecond=0), start) + timedelta(minutes=1)
-    return total(books.cells(replace(question, span=Span(start, end), unit=None, by=())))

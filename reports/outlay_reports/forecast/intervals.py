@@ -15,7 +15,7 @@ from outlay_reports.forecast.smoothing import Array
 LEVELS = (80, 95)
 _FEW = {80: 1.2, 95: 2.2}
 """By how much quantiles of few folds fall short, over the number of folds: as Student's are wider than normal ones."""
-_UNSEEN = 1.6
+UNSEEN = 1.6
 """How much wider intervals are where a usual season was not seen: what a weekend is, one week does not tell."""
 
 
@@ -37,7 +37,7 @@ def bands(found: Forecast, values: Array) -> Bands:
     count = found.errors.shape[1]
     ratios = found.errors / scale[:count]
     # Each fold is one draw: its steps are not independent.
-    seen = _UNSEEN if found.unseen else 1.0
+    seen = UNSEEN if found.unseen else 1.0
     lower, upper = {}, {}
     for level in LEVELS:
         low, high = _quantiles(ratios, level)

@@ -1,65 +1,79 @@
-"""Where a period lands, and how likely it breaks a budget."""
+"""Where a period lands: what is spent is spent, and only the rest of it is forecast."""
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
-from outlay_reports.forecast.engine import forecast
+from outlay_kit.spans import floor_to
 from outlay_reports.forecast.smoothing import Array
 
-_Z = {80: 1.2816, 95: 1.9600}
+_Z = {80: 1.356, 95: 2.179}
+"""Standard deviations on each side, of Student's distribution with 12 degrees of freedom: as many as back-tests."""
+_MICRO = 10**6
+"""Pico-USD in the last digit that an estimate has."""
 
 
 @dataclass(frozen=True)
 class Landing:
-    """What a period will have cost at its end, USD. `tested`: whether a back-test says how wrong that may be."""
+    """What a period will have cost at its end. `spent`: so far, pico-USD.
 
-    spent: float
-    expected: float
-    sd: float
-    tested: bool
-    days: Array
-    """The expected cost of each of the pieces that are left."""
-
-    def bounds(self, level: int) -> tuple[float, float]:
-        """Return the interval of 80 or 95 percent; never less than what is spent."""
-        half = _Z[level] * self.sd
-        return max(self.expected - half, self.spent), max(self.expected + half, self.spent)
-
-    def over(self, amount: float) -> float:
-        """Return the probability that the period costs more than `amount`: 0 to 1."""
-        if self.spent > amount:
-            return 1.0
-        if self.sd <= 0:
-            return float(self.expected > amount)
-        return 0.5 * math.erfc((amount - self.expected) / (self.sd * math.sqrt(2)))
-
-    def crossed(self, amount: float) -> int | None:
-        """Return in which of the pieces left the expected cost passes `amount`, from 0; None: it does not."""
-        past = np.nonzero(self.spent + np.cumsum(self.days) > amount)[0]
-        return int(past[0]) if len(past) else None
-
-
-def landing(history: Array, periods: tuple[int, ...], spent: float, left: int, begun: float = 0.0) -> Landing:
-    """Forecast what a period lands at.
-
-    `history`: costs of whole pieces of time, the last just before the first piece that is left. `spent`: what the
-    period cost so far, all of it. `left`: pieces to its end, the first of which may have begun with `begun` in it.
+    `rest` and `spread` are the expected cost from now to the end of each piece that is left, and its standard
+    deviation, USD; `edges` are the bounds of those pieces. Not `tested`: too little history, so show no forecast.
     """
-    if left <= 0 or not len(history):
-        return Landing(spent, spent, 0.0, left <= 0, np.zeros(0))
-    values = history[None, :]
-    found = forecast(values, periods, left)
-    days = found.mean[:, 0].copy()
-    days[0] = max(days[0] - begun, 0.0)
-    expected = spent + float(np.sum(days))
-    if not found.tested:
-        return Landing(spent, expected, float(np.sum(days)) * 0.5, False, days)
-    tested = found.errors.shape[1]
-    sums = np.sum(found.errors[:, :, 0], axis=1)
-    # Errors of a period add up: past what was tested they grow between its root and itself.
-    reach = max(left / tested, 1.0) ** 0.75
-    stretch = 1.0 + 1.2 / len(sums)
-    sd = float(np.sqrt(np.mean(sums**2))) * reach * stretch
-    return Landing(spent, expected, sd, True, days)
+
+    spent: int
+    edges: tuple[datetime, ...]
+    rest: Array
+    spread: Array
+    tested: bool
+
+    @property
+    def expected(self) -> int:
+        """What the period will most likely have cost, pico-USD."""
+        return self._pico(self._last(self.rest))
+
+    def bounds(self, level: int) -> tuple[int, int]:
+        """Return the interval of 80 or 95 percent, pico-USD; never below what is spent."""
+        rest, half = self._last(self.rest), _Z[level] * self._last(self.spread)
+        return self._pico(max(rest - half, 0.0)), self._pico(rest + half)
+
+    def over(self, amount: int) -> float:
+        """Return the probability that the period costs more than `amount` pico-USD: 0 to 1."""
+        left, sd, rest = (amount - self.spent) / 1e12, self._last(self.spread), self._last(self.rest)
+        if left < 0:
+            return 1.0
+        return float(rest > left) if sd <= 0 else 0.5 * math.erfc((left - rest) / (sd * math.sqrt(2)))
+
+    def used_up(self, amount: int, spreads: float = 0.0) -> datetime | None:
+        """Return when the spending reaches `amount` pico-USD within the period; None: it does not.
+
+        `spreads`: standard deviations above the expected course; 1.2816 gives the early end of 80 percent.
+        """
+        need = (amount - self.spent) / 1e12
+        course = np.maximum(self.rest + spreads * self.spread, 0.0)
+        past = np.nonzero(course >= need)[0]
+        if need <= 0 or not len(past):
+            return None
+        place = int(past[0])
+        before = float(course[place - 1]) if place else 0.0
+        part = min(max((need - before) / max(float(course[place]) - before, 1e-12), 0.0), 1.0)
+        begin, end = self.edges[place : place + 2]
+        return floor_to(begin + (end - begin) * part, "minute")
+
+    def used_up_between(self, amount: int) -> tuple[datetime | None, datetime | None]:
+        """Return the earliest and the latest time (80 percent) of `used_up`; None: not within the period."""
+        return self.used_up(amount, _Z[80]), self.used_up(amount, -_Z[80])
+
+    def _pico(self, usd: float) -> int:
+        return self.spent + round(usd * 1e12 / _MICRO) * _MICRO
+
+    @staticmethod
+    def _last(values: Array) -> float:
+        return float(values[-1]) if len(values) else 0.0
+
+
+def tested(landing: Landing) -> Landing | None:
+    """Return a landing that was tested on the past; None: it was not, and is not shown."""
+    return landing if landing.tested else None

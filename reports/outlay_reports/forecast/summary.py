@@ -5,150 +5,88 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import Anchor, Span, ceil_to, period_of
 from outlay_reports.adapters.books import Books
+from outlay_reports.budgets import Plan, Status, plan_of
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
 from outlay_reports.forecast.growth import growth
-from outlay_reports.forecast.history import Landed, land, past
+from outlay_reports.forecast.history import past
+from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import percent
-from outlay_reports.question import Question, total
+from outlay_reports.question import Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget, PriceBook
+from outlay_schemas.money import Usd, to_pico
 
-_UNTESTED = (
-    "too little history to test a forecast on: this is the run rate, and how far it is off is not known"
-)
+_UNTESTED = "no forecast yet: it needs two whole days of history"
 
 
-def landing_sheet(question: Question, found: Landed, factor: float, assumed: Sequence[str]) -> Sheet:
+def landing_sheet(
+    question: Question, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
+) -> Sheet:
     """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
-    low80, high80 = (_assume(found, bound, factor) for bound in found.landing.bounds(80))
-    low95, high95 = (_assume(found, bound, factor) for bound in found.landing.bounds(95))
-    expected = _assume(found, found.landing.expected, factor)
-    known = found.landing.tested
-    rows = [
-        Row(("spent so far", Spent(found.spent.cost, found.spent.unpriced))),
-        Row(("expected at the end", _spent(expected, found))),
-    ]
-    if known:
-        rows += [
-            Row(("80 % of the time from", _spent(low80, found))), Row(("to", _spent(high80, found))),
-            Row(("95 % of the time from", _spent(low95, found))), Row(("to", _spent(high95, found))),
-        ]  # fmt: skip
-    notes = [f"assumed: {text}" for text in assumed] + ([] if known else [_UNTESTED])
-    if found.spent.unpriced:
-        notes.append(f"{found.spent.unpriced:,} events unpriced: the forecast is one of lower bounds")
+
+    def cell(pico: int) -> Spent:
+        return Spent(spent.cost + round((pico - spent.cost) * factor), spent.unpriced)
+
+    rows = [Row(("spent so far", Spent(spent.cost, spent.unpriced)))]
+    if landing is not None:
+        rows.append(Row(("expected at the end", cell(landing.expected))))
+        for level in (80, 95):
+            low, high = landing.bounds(level)
+            rows += [Row((f"{level}% of the time from", cell(low))), Row(("to", cell(high)))]
+    notes = [f"assumed: {text}" for text in assumed] + ([] if landing else [_UNTESTED])
+    if spent.unpriced:
+        notes.append(f"{spent.unpriced:,} events unpriced: the forecast is one of lower bounds")
     end = question.span.end.astimezone(question.zone)
     columns = (Column("what", ""), Column("usd", "USD", "usd"))
-    return Sheet(
-        "landing",
-        f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}",
-        columns,
-        tuple(rows),
-        notes=tuple(notes),
-    )
+    title = f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}"
+    return Sheet("landing", title, columns, tuple(rows), notes=tuple(notes))
 
 
-def _assume(found: Landed, usd: float, factor: float) -> float:
-    return found.landing.spent + (usd - found.landing.spent) * factor
-
-
-def _spent(usd: float, found: Landed) -> Spent:
-    return Spent(round(usd * 10**12), found.spent.unpriced)
-
-
-def budget_sheet(books: Books, budgets: Sequence[Budget], tenants: Sequence[str], now: datetime) -> Sheet:
-    """Return every budget with its landing and the probability that it is broken."""
-    rows = [
-        _budget_row(books, budget, tenant, now) for budget in budgets for tenant in _whose(budget, tenants)
-    ]
+def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> Sheet:
+    """Return every budget with its landing, the probability that it is exceeded, and when it is used up."""
+    rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
         Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
-        Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"),
-        Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80 % from", "usd"),
-        Column("upper80_usd", "to", "usd"), Column("breaks", "breaks it"), Column("when", "around"),
+        Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used"),
+        Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80% from", "usd"),
+        Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
         Column("probability", "probability", "share", wide=True),
     )  # fmt: skip
     return Sheet("budgets", "Budgets", columns, tuple(rows))
 
 
-def _whose(budget: Budget, tenants: Sequence[str]) -> Sequence[str]:
-    return tenants if budget.tenant == "*" else [tenant for tenant in tenants if tenant == budget.tenant]
+def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[Plan]:
+    """Return the budgets of some tenants, as each of them has them."""
+    return [
+        plan_of(budget, tenant) for budget in budgets for tenant in tenants if budget.tenant in ("*", tenant)
+    ]
 
 
-def budget_span(budget: Budget, now: datetime) -> Span:
-    """Return the budget's period that holds `now`, from its own first day on; of a rolling one, the days until now."""
-    zone = ZoneInfo(budget.timezone)
-    if budget.rolling_days is not None:
-        end = ceil_to(now, 60)
-        return Span(end - timedelta(days=budget.rolling_days), end)
-    return period_of(now, budget.period, zone, Anchor(budget.anchor_day, budget.anchor_month))
+def _budget_row(plan: Plan, state: Status) -> Row:
+    def cell(usd: Usd | None) -> Spent | None:
+        return None if usd is None else Spent(to_pico(usd), state.unpriced)
 
-
-def budget_amount(budget: Budget, span: Span, before: int) -> int:
-    """Return the pico-USD of a period: the budget's own, what was added for it, and what came over from before."""
-    own = _pico(budget.amount)
-    added = sum(
-        _pico(more.amount)
-        for more in budget.increases
-        if (more.starts is None or more.starts < span.end) and (more.ends is None or more.ends > span.start)
-    )
-    return own + added + min(_pico(budget.amount * budget.rollover_percent / 100), max(own - before, 0))
-
-
-def _pico(usd: Decimal) -> int:
-    return int((usd * 10**12).to_integral_value())
-
-
-def _spent_before(books: Books, budget: Budget, question: Question) -> int:
-    """Return what the period before cost, where some of it may come over."""
-    if not budget.rollover_percent:
-        return 0
-    zone, start = question.zone, question.span.start
-    anchor = Anchor(budget.anchor_day, budget.anchor_month)
-    earlier = period_of(start - timedelta(minutes=1), budget.period, zone, anchor)
-    return total(books.cells(replace(question, span=earlier))).cost
-
-
-def _budget_row(books: Books, budget: Budget, tenant: str, now: datetime) -> Row:
-    zone = ZoneInfo(budget.timezone)
-    where: dict[str, tuple[str, ...]] = {name: tuple(values) for name, values in budget.scope.items()}
-    question = Question(budget_span(budget, now), zone, (), where, (tenant,))
-    amount = budget_amount(budget, question.span, _spent_before(books, budget, question))
-    if budget.rolling_days is not None:
-        spent = total(books.cells(question))
-        over = spent.cost > amount
-        days = f"last {budget.rolling_days} days"
-        told: tuple[Value, ...] = (
-            budget.name, tenant, days, Spent(amount), Spent(spent.cost, spent.unpriced), None, None, None,
-            "yes" if over else "not now", "already" if over else "", None,
-        )  # fmt: skip
-        return Row(told)
-    found = land(books, question, now)
-    usd = amount / 10**12
-    tested = found.landing.tested
-    low, high = (_spent(bound, found) for bound in found.landing.bounds(80)) if tested else (None, None)
-    crossing = found.crossing(usd)
-    when = "" if crossing is None else f"{crossing.astimezone(zone):%Y-%m-%d}"
-    over_at_end = found.landing.over(usd)
+    over, chance = state.standing == "over", state.chance
+    if plan.rolling is not None:
+        period, exceeds = f"last {plan.rolling.days} days", "yes" if over else "not now"
+    else:
+        period, exceeds = plan.period, "yes" if over else "unknown" if chance is None else likely(chance)
     values: tuple[Value, ...] = (
-        budget.name, tenant, budget.period, Spent(amount), Spent(found.spent.cost, found.spent.unpriced),
-        _spent(found.landing.expected, found), low, high, likely(over_at_end, tested=tested),
-        "already" if found.spent.cost > amount else when,
-        Fraction(round(over_at_end, 4)).limit_denominator(10_000) if tested else None,
+        plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), f"{Decimal(state.percent):.1f}%",
+        cell(state.forecast), cell(state.forecast_low), cell(state.forecast_high), exceeds,
+        "" if state.gone_on is None else f"{state.gone_on.astimezone(plan.zone):%Y-%m-%d %H:%M}",
+        None if chance is None else Fraction(chance).limit_denominator(10_000),
     )  # fmt: skip
     return Row(values)
 
 
-def likely(probability: float, *, tested: bool) -> str:
+def likely(probability: float) -> str:
     """Write a probability as far as it can be known."""
     if probability >= 1:
         return "yes"
-    if not tested:
-        return "unknown"
     return "<1%" if probability < 0.01 else ">99%" if probability > 0.99 else percent(Fraction(probability))
 
 

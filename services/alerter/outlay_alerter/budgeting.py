@@ -4,34 +4,39 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.domain import budgets, forecasts
+from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import BURN_PART, Spent
-from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.states import Finding
-from outlay_alerter.domain.status import Status, status
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.spans import Span, floor_to
+from outlay_reports.adapters.outlook import Outlook, reached_at
+from outlay_reports.budgets import Status, amount_of, span_before, span_of
+from outlay_reports.forecast.landing import tested
+from outlay_reports.question import Question
 
-_FORECAST_SECONDS = 60.0
-"""A forecast is made anew after so long: it is dear, and moves slowly."""
 _MINUTE = timedelta(minutes=1)
 
 
 class Budgets:
     """Findings and standing of budgets."""
 
-    def __init__(self, sums: Sums, clock: Clock) -> None:
-        self._sums, self._clock = sums, clock
+    def __init__(self, sums: Sums, outlook: Outlook, clock: Clock) -> None:
+        """`outlook`: several of these may share one, so that each forecast is made once."""
+        self._sums, self._outlook, self._clock = sums, outlook, clock
         self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
         """What was read in this evaluation, by tenant, span and dimensions."""
-        self._series: dict[tuple[object, ...], list[tuple[int, dict[str, str], int]]] = {}
-        self._history: dict[tuple[str, str, datetime], tuple[float, list[int]]] = {}
+        self._reached: dict[tuple[str, str, Span, int], tuple[datetime, datetime | None]] = {}
 
-    def begin(self) -> None:
-        """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for."""
+    def begin(self, wanted: Sequence[Budget] = ()) -> None:
+        """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for.
+
+        The forecasts of the `wanted` are made side by side. Raises Retryable.
+        """
         self._read.clear()
-        self._series.clear()
+        now = self._clock.now()
+        periods = [_question(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
+        self._outlook.courses(self._sums.books, periods, now)
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[tuple[Finding, Span]], Status]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
@@ -39,9 +44,9 @@ class Budgets:
         Raises Retryable.
         """
         now = self._clock.now()
-        current = budgets.span_of(budget, now)
+        current = span_of(budget, now)
         found: list[tuple[Finding, Span]] = []
-        spans = {budgets.span_of(budget, at) for at in times} if budget.rolling is None else {current}
+        spans = {span_of(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
             spent = Spent(self._total(budget, span), self._before(budget, span))
             found += [(finding, span) for finding in budgets.findings(budget, span, spent)]
@@ -52,14 +57,14 @@ class Budgets:
             (finding, burns.get(finding.key.level, current))
             for finding in budgets.findings(budget, current, spent)
         ]
-        return found, status(budget, current, spent, now)
+        return found, budgets.status(budget, current, spent, now)
 
     def standing(self, budget: Budget) -> Status:
         """Return how a budget stands now. Raises Retryable."""
         self.begin()
         now = self._clock.now()
-        current = budgets.span_of(budget, now)
-        return status(budget, current, self._spent(budget, current, now), now)
+        current = span_of(budget, now)
+        return budgets.status(budget, current, self._spent(budget, current, now), now)
 
     def _spent(self, budget: Budget, span: Span, now: datetime) -> Spent:
         total, before = self._total(budget, span), self._before(budget, span)
@@ -71,49 +76,35 @@ class Budgets:
             )
             for burn in budget.burns
         )
-        forecast = None
-        if budget.rolling is None:
-            forecast = self._forecast(budget, span, total, budgets.amount_of(budget, span, before), now)
-        return Spent(total, before, burns, forecast)
+        if budget.rolling is not None:
+            return Spent(total, before, burns)
+        (course,) = self._outlook.courses(self._sums.books, [_question(budget, span)], now)
+        amount = amount_of(budget, span, before)
+        reached = self._when(budget, span, amount, now) if total >= amount else None
+        return Spent(total, before, burns, tested(course.at(now, total)), reached)
 
-    def _forecast(
-        self, budget: Budget, span: Span, total: int, amount: int, now: datetime
-    ) -> Forecast | None:
-        grain = forecasts.grain_for(span)
-        key, at = (budget.tenant, budget.id, span.start), self._clock.monotonic()
-        made, history = self._history.get(key, (at - 2 * _FORECAST_SECONDS, []))
-        if at - made >= _FORECAST_SECONDS:
-            history = self._windows(budget, now)
-            self._history = {k: v for k, v in self._history.items() if k[:2] != key[:2]} | {
-                key: (at, history)
-            }
-        return forecasts.forecast(span, total, amount, history=history, now=now, grain=grain)
-
-    def _windows(self, budget: Budget, now: datetime) -> list[int]:
-        """Return what the windows before the one that holds `now` cost, from the first that cost anything."""
-        grain = forecasts.grain_for(budgets.span_of(budget, now))
-        last = floor_to(now, grain) - grain_length(grain)
-        count = forecasts.HISTORY[grain]
-        line = [0] * count
-        names = sorted(budget.scope)
-        key = (budget.tenant, grain, last, *names)
-        if key not in self._series:
-            self._series[key] = self._sums.series(budget.tenant, grain, last, count, names)
-        for place, cell, cost in self._series[key]:
-            if matches(budget.scope, cell):
-                line[place] += cost
-        first = next((n for n, cost in enumerate(line) if cost), count)
-        return line[first:]
+    def _when(self, budget: Budget, span: Span, amount: int, now: datetime) -> datetime | None:
+        """Return when the amount was used up; read again when it was not asked for in this minute."""
+        key, minute = (budget.tenant, budget.id, span, amount), floor_to(now, "minute")
+        known = self._reached.get(key)
+        if known is None or known[0] != minute:
+            self._reached = {k: v for k, v in self._reached.items() if k[:2] != key[:2]}
+            self._reached[key] = minute, reached_at(self._sums.books, _question(budget, span), amount)
+        return self._reached[key][1]
 
     def _before(self, budget: Budget, span: Span) -> int:
-        return self._total(budget, budgets.span_before(budget, span)) if budget.rollover else 0
+        return self._total(budget, span_before(budget, span)) if budget.rollover else 0
 
     def _total(self, budget: Budget, span: Span) -> int:
         key = (budget.tenant, span, *sorted(budget.scope))
         if key not in self._read:
-            self._read[key] = self._sums.cells(budget.tenant, span, sorted(budget.scope))
+            self._read[key] = self._sums.cells(budget.tenant, span, sorted(budget.scope), exact=True)
         cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
+
+
+def _question(budget: Budget, span: Span) -> Question:
+    return Question(span, budget.zone, (), budget.scope, (budget.tenant,))
 
 
 def _last(end: datetime, length: timedelta) -> Span:

@@ -9,7 +9,6 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain.states import Finding, Known
-from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import Watch
 from outlay_alerter.pacing import Pace
 from outlay_alerter.rules import KINDS
@@ -17,6 +16,7 @@ from outlay_alerter.rules.base import Evaluation, Evaluator
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span
 from outlay_kit.telemetry import get_logger
+from outlay_reports.budgets import Status
 
 log = get_logger(__name__)
 
@@ -26,9 +26,11 @@ Found = list[tuple[Finding, Span]]
 class Finder:
     """Evaluates; what asks for tags no more often than the ledger can bear."""
 
-    def __init__(self, sums: Sums, measures: Measures, clock: Clock, most_scopes: int) -> None:
+    def __init__(
+        self, sums: Sums, measures: Measures, budgets: Budgets, clock: Clock, most_scopes: int
+    ) -> None:
         self._clock, self._most = clock, most_scopes
-        self._readers = sums, measures, Budgets(sums, clock)
+        self._readers = sums, measures, budgets
         self._pace = Pace(clock)
         self._evaluators: dict[tuple[str, str], tuple[Watch, Evaluator]] = {}
         self._waiting: dict[tuple[str, str], set[datetime]] = {}
@@ -45,7 +47,7 @@ class Finder:
         found: Found = []
         standing: list[Status] = []
         now, times = self._clock.now(), set(times)
-        self._readers[2].begin()
+        self._readers[2].begin(watchlist.budgets(tenant))
         live = Live(self._readers, tenant, now, times)
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)

@@ -28,6 +28,7 @@ from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.outlook import Outlook
 from outlay_schemas.topics import ROLLUPS
 
 log = get_logger(__name__)
@@ -55,15 +56,15 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
-        warehouse = Warehouse(settings.warehouse)
+        warehouse, outlook = Warehouse(settings.warehouse), Outlook()
         alerter = Alerter(
             Sums(warehouse), Store(warehouse), clock,
             measures=Measures(warehouse), watchlist=feed.current, channels=board.names, routed=board.routed,
             decided=board.call, renotify=settings.renotify, console=settings.console_url,
-            most_scopes=settings.most_scopes,
+            most_scopes=settings.most_scopes, outlook=outlook,
         )  # fmt: skip
         if settings.keys_file is not None:
-            lane = partial(_reckons, settings, clock)
+            lane = partial(_reckons, settings, outlook, clock)
             desk = Desk(lane, feed.current, clock, settings.status_seconds)
             serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
         persist(alerter.evaluate_all, clock, health, stop)
@@ -89,8 +90,8 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     sink.close()
 
 
-def _reckons(settings: Settings, clock: Clock) -> Budgets:
-    return Budgets(Sums(Warehouse(settings.warehouse)), clock)
+def _reckons(settings: Settings, outlook: Outlook, clock: Clock) -> Budgets:
+    return Budgets(Sums(Warehouse(settings.warehouse)), outlook, clock)
 
 
 class _Following:

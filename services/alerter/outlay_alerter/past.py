@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
-from outlay_alerter.domain import budgets, forecasts
+import numpy as np
+
+from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import BURN_PART, Spent
 from outlay_alerter.domain.states import Finding
-from outlay_alerter.domain.status import Status, status
 from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
 from outlay_alerter.rules.price_change import Announced
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.spans import Span, floor_to
+from outlay_reports.budgets import Status, span_before, span_of
+from outlay_reports.forecast.course import Course, courses, past_of, wanted_of
+from outlay_reports.forecast.landing import tested
+from outlay_reports.forecast.smoothing import Array
+from outlay_reports.periods import Unit, bounds
 from outlay_schemas.events import Grain
 
+_UNITS: tuple[Unit, ...] = ("day", "hour")
 _MINUTE, _INSTANT = timedelta(minutes=1), timedelta(microseconds=1)
 
 
@@ -64,6 +71,8 @@ class Past:
         self._loaded = loaded
         self._moment = datetime.fromtimestamp(0, UTC)
         self._hot: tuple[int, dict[datetime, list[Values]]] | None = None
+        self._course: tuple[tuple[Span, datetime], Course] | None = None
+        """The forecast of a budget's period, for the hour that it was made in."""
 
     def to(self, moment: datetime) -> None:
         """Move to a moment: what began before it and is over by then has happened."""
@@ -150,32 +159,35 @@ class Past:
     def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
         """Evaluate a budget as of now."""
         now, spending = self.now, self._loaded.spending or Spending.of({})
-        period = budgets.span_of(budget, now)
-        spent = _spent(budget, spending, period, self._moment)
+        period = span_of(budget, now)
+        spent = self._spent(budget, spending, period)
         found = budgets.findings(budget, period, spent)
-        return [(finding, period) for finding in found], status(budget, period, spent, now)
+        return [(finding, period) for finding in found], budgets.status(budget, period, spent, now)
+
+    def _spent(self, rule: Budget, spending: Spending, period: Span) -> Spent:
+        now, before = self._moment, 0
+        total = spending.between(period.start, now)
+        if rule.rollover:
+            earlier = span_before(rule, period)
+            before = spending.between(earlier.start, earlier.end)
+        burns = tuple(
+            (spending.between(now - b.length, now), spending.between(now - b.length / BURN_PART, now))
+            for b in rule.burns
+        )
+        if not rule.forecasts or rule.rolling is not None:
+            return Spent(total, before, burns)
+        key = (period, floor_to(self.now, "hour"))
+        if self._course is None or self._course[0] != key:
+            days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
+            (course,) = courses([wanted_of(days, hours, period, rule.zone, self.now)])
+            self._course = key, course
+        return Spent(total, before, burns, tested(self._course[1].at(self.now, total)))
 
 
-def _spent(rule: Budget, spending: Spending, period: Span, now: datetime) -> Spent:
-    total = spending.between(period.start, now)
-    before = 0
-    if rule.rollover:
-        earlier = budgets.span_before(rule, period)
-        before = spending.between(earlier.start, earlier.end)
-    burns = tuple(
-        (spending.between(now - b.length, now), spending.between(now - b.length / BURN_PART, now))
-        for b in rule.burns
-    )
-    forecast = None
-    if rule.forecasts and rule.rolling is None:
-        grain = forecasts.grain_for(period)
-        length, newest = grain_length(grain), floor_to(now, grain)
-        begins = [newest - length * n for n in range(forecasts.HISTORY[grain], 0, -1)]
-        history = [spending.between(at, at + length) for at in begins]
-        first = next((n for n, cost in enumerate(history) if cost), len(history))
-        amount = budgets.amount_of(rule, period, before)
-        forecast = forecasts.forecast(period, total, amount, history=history[first:], now=now, grain=grain)
-    return Spent(total, before, burns, forecast)
+def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:
+    """Return the USD of each whole piece of time before `now`."""
+    edges = bounds(past_of(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
+    return np.array([spending.between(low, high) / 1e12 for low, high in pairwise(edges)])
 
 
 def step_of(times: Iterable[datetime]) -> timedelta:

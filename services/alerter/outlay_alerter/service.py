@@ -10,6 +10,7 @@ from outlay_alerter.adapters.store import Decided, Routed, Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alert_builder import MOST_EXPLAINED, AlertBuilder
+from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard
 from outlay_alerter.domain.states import Again, Transition, transitions
 from outlay_alerter.domain.watches import Watch
@@ -20,6 +21,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.spans import Span
+from outlay_reports.adapters.outlook import Outlook
 from outlay_schemas.events import Grain
 
 
@@ -53,6 +55,7 @@ class Alerter:
         renotify: timedelta | None = None,
         console: str = "",
         most_scopes: int = 2000,
+        outlook: Outlook | None = None,
     ) -> None:
         """`channels` are told every change, others what `routed` says; `decided()` is called when there is
         something to tell.
@@ -61,7 +64,8 @@ class Alerter:
         `most_scopes`: scopes of one anomaly rule of one tenant that are watched, those that cost most.
         """
         self._sums, self._store, self._clock = sums, store, clock
-        self._finder = Finder(sums, measures, clock, most_scopes)
+        budgets = Budgets(sums, outlook or Outlook(), clock)
+        self._finder = Finder(sums, measures, budgets, clock, most_scopes)
         self._builder, self._renotify = AlertBuilder(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed = routed

@@ -48,7 +48,7 @@ def main() -> None:
         catalog=lambda: _current(feed),
         tail=Tail(settings.kafka, clock),
         lags=Lags(settings.kafka, clock),
-        outlook=Outlook(clock),
+        outlook=Outlook(readers),
         history=History(readers),
         actions=Actions(Words(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
         clock=clock,

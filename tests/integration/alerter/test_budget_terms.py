@@ -56,7 +56,7 @@ def test_a_budget_is_forecast_burns_and_cools_down(warehouse: Warehouse) -> None
     watch.evaluate_all()
     assert states(warehouse) == {"forecast-100": "firing"}  # 23 days of 11 and 6.5 to come
     status = standing(warehouse)
-    assert (status["standing"], status["spent"], status["gone_on"][:10]) == ("warning", "253", "2026-11-29")
+    assert (status["standing"], status["spent"], status["gone_on"][:10]) == ("warning", "253", "2026-11-28")
     spend(warehouse, "14", at=NOW)  # an even hour has 0.42
     clock.advance(50)
     watch.evaluate("acme", {NOW})

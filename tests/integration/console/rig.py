@@ -122,7 +122,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
         lags=Lags(stack.kafka, clock),
-        outlook=Outlook(clock, patience=20),
+        outlook=Outlook(readers, patience=20),
         history=History(readers),
         actions=Actions(Words(writer), AuditLog(folder / "audit.ndjson")),
         clock=clock,
@@ -155,18 +155,6 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
         "at": now,
     }
     warehouse.insert_json_lines("alert_words", encoder.encode(snooze))
-    begun = (now - timedelta(days=10)).replace(minute=59, second=7)  # as a rolling one begins: at any second
-    status = {"budget": "growth", "period_start": begun, "period_end": now + timedelta(days=10),
-              "amount": "600", "spent": "1", "forecast": "77000", "forecast_low": "76000", "forecast_high": "78000",
-              "gone_on": now + timedelta(days=1), "percent": "1"}  # fmt: skip
-    row = {
-        "tenant": tenant,
-        "budget": "growth",
-        "standing": "over",
-        "at": now,
-        "body": encoder.encode(status).decode(),
-    }
-    warehouse.insert_json_lines("budget_status", encoder.encode(row))
     twice = {
         "tenant": tenant,
         "source": name,

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,11 @@ from pydantic import ValidationError
 
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.forecasts import Forecast, forecast, grain_for
-from outlay_alerter.domain.status import status
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules.budget import compile_rule
 from outlay_kit.spans import Anchor, PeriodName, Span, period_of
+from outlay_reports.budgets import amount_of, span_before, span_of
+from outlay_reports.forecast.landing import Landing
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -63,9 +64,9 @@ def test_a_fiscal_year_begins_in_its_month() -> None:
 
 def test_a_rolling_budget_is_of_the_last_days_and_one_alert() -> None:
     rolling = budget(rolling_days=7)
-    span = budgets.span_of(rolling, NOW + timedelta(seconds=30))
+    span = span_of(rolling, NOW + timedelta(seconds=30))
     assert span == Span(NOW + timedelta(minutes=1) - timedelta(days=7), NOW + timedelta(minutes=1))
-    later = budgets.span_of(rolling, NOW + timedelta(days=1))
+    later = span_of(rolling, NOW + timedelta(days=1))
     (first,) = budgets.findings(rolling, span, Spent(100 * DOLLAR))
     (second,) = budgets.findings(rolling, later, Spent(50 * DOLLAR))
     assert first.key.id() == second.key.id()
@@ -76,26 +77,26 @@ def test_a_rolling_budget_is_of_the_last_days_and_one_alert() -> None:
 def test_a_temporary_increase_holds_for_the_periods_that_it_overlaps() -> None:
     plan = budget(increases=[{"amount": 50, "from": "2026-11-30", "to": "2026-12-05"}])
     months = [datetime(2026, month, 3, tzinfo=UTC) for month in (10, 11, 12)]
-    amounts = [budgets.amount_of(plan, budgets.span_of(plan, at)) // DOLLAR for at in months]
+    amounts = [amount_of(plan, span_of(plan, at)) // DOLLAR for at in months]
     assert amounts == [100, 150, 150]
     always = budget(increases=[{"amount": 5}])
-    assert budgets.amount_of(always, budgets.span_of(always, NOW)) == 105 * DOLLAR
+    assert amount_of(always, span_of(always, NOW)) == 105 * DOLLAR
     ended = budget(increases=[{"amount": 5, "to": "2026-11-01"}])
-    assert budgets.amount_of(ended, budgets.span_of(ended, NOW)) == 100 * DOLLAR
+    assert amount_of(ended, span_of(ended, NOW)) == 100 * DOLLAR
 
 
 @pytest.mark.parametrize(("before", "amount"), [(100, 100), (70, 120), (90, 110), (0, 120), (130, 100)])
 def test_what_was_not_spent_comes_over_up_to_its_share(before: int, amount: int) -> None:
     plan = budget(rollover_percent=20)
-    span = budgets.span_of(plan, NOW)
-    assert budgets.span_before(plan, span).end == span.start
-    assert budgets.amount_of(plan, span, before * DOLLAR) == amount * DOLLAR
-    assert budgets.amount_of(budget(), span, before * DOLLAR) == 100 * DOLLAR
+    span = span_of(plan, NOW)
+    assert span_before(plan, span).end == span.start
+    assert amount_of(plan, span, before * DOLLAR) == amount * DOLLAR
+    assert amount_of(budget(), span, before * DOLLAR) == 100 * DOLLAR
 
 
 def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
     plan = budget(amount=720, burn=[{"hours": 6, "rate": 3}])  # November: a dollar an hour
-    span = budgets.span_of(plan, NOW)
+    span = span_of(plan, NOW)
 
     def breached(whole: float, last: float) -> bool:
         pair = (int(whole * DOLLAR), int(last * DOLLAR))
@@ -112,87 +113,47 @@ def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
 
 def test_fast_and_slow_burns_have_levels_of_their_own() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 14.4}, {"hours": 0.5, "rate": 20, "severity": "critical"}])
-    found = budgets.findings(plan, budgets.span_of(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
+    found = budgets.findings(plan, span_of(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
     assert [f.key.level for f in found] == ["100", "burn-1h", "burn-0.5h"]
     assert not any(f.breached for f in found)
 
 
-def test_a_forecast_of_even_spending_is_even() -> None:
-    span = Span(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-    made = forecast(span, 235 * DOLLAR, 250 * DOLLAR, history=[10 * DOLLAR] * 28, now=NOW, grain="day")
-    assert made is not None
-    assert made.likely == 300 * DOLLAR  # 23.5 days are over; 6.5 days of 10 are to come
-    assert made.low <= made.likely <= made.high
-    assert made.gone_on == datetime(2026, 11, 26, tzinfo=UTC)
-
-
-def test_a_forecast_knows_weekends_and_growth() -> None:
-    span = Span(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-    now = datetime(2026, 11, 24, tzinfo=UTC)  # a Tuesday
-    days = [now - timedelta(days=56 - n) for n in range(56)]
-    usual = [(1 if day.weekday() > 4 else 10) * DOLLAR for day in days]
-    made = forecast(span, 0, 1000 * DOLLAR, history=usual, now=now, grain="day")
-    assert made is not None
-    assert made.likely == 52 * DOLLAR  # Tuesday to Friday, a weekend, Monday
-    grown = [*usual[:-7], *(2 * cost for cost in usual[-7:])]
-    more = forecast(span, 0, 1000 * DOLLAR, history=grown, now=now, grain="day")
-    assert more is not None
-    assert more.likely == 104 * DOLLAR
-
-
-def test_too_little_history_is_no_forecast_and_nothing_to_come_is_what_was() -> None:
-    span = Span(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-    assert forecast(span, 5, 10, history=[DOLLAR] * 6, now=NOW, grain="day") is None
-    quiet = forecast(span, 7 * DOLLAR, 10 * DOLLAR, history=[0] * 30, now=NOW, grain="day")
-    assert quiet == Forecast(7 * DOLLAR, 7 * DOLLAR, 7 * DOLLAR)
-
-
-@given(
-    st.lists(st.integers(0, 10**16), min_size=7, max_size=80), st.integers(0, 10**16), st.integers(1, 10**16)
-)
-def test_a_forecast_is_never_less_than_what_was_spent(history: list[int], spent: int, amount: int) -> None:
-    span = budgets.span_of(budget(), NOW)
-    made = forecast(span, spent, amount, history=history, now=NOW, grain="day")
-    assert made is not None
-    assert spent <= made.low + 2**20
-    assert made.low <= made.likely + 2**20
-    assert made.likely <= made.high + 2**20
-
-
-@pytest.mark.parametrize(("hours", "grain"), [(1, "minute"), (24, "hour"), (168, "hour"), (720, "day")])
-def test_a_short_period_is_forecast_from_short_windows(hours: int, grain: str) -> None:
-    assert grain_for(Span(NOW, NOW + timedelta(hours=hours))) == grain
+def landing(spent: int, rest: float, spread: float = 0.0, days: float = 6.5) -> Landing:
+    """Return the landing of a period that costs `rest` USD more, evenly, in as many days."""
+    edges = (NOW, NOW + timedelta(days=days))
+    return Landing(spent * DOLLAR, edges, np.array([rest]), np.array([spread]), tested=True)
 
 
 def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
     plan = budget(forecast_thresholds=[80, 100])
-    span = budgets.span_of(plan, NOW)
-    likely = Forecast(
-        95 * DOLLAR, 85 * DOLLAR, 112 * DOLLAR, NOW + timedelta(days=8), NOW + timedelta(days=5), None
-    )
-    found = budgets.findings(plan, span, Spent(60 * DOLLAR, forecast=likely))
+    span = span_of(plan, NOW)
+    found = budgets.findings(plan, span, Spent(60 * DOLLAR, landing=landing(60, 35, 10)))
     assert [(f.key.level, f.breached) for f in found] == [
         ("100", False),
         ("forecast-80", True),
         ("forecast-100", False),
     ]
-    assert found[1].facts["gone_on"] == "2026-12-02, between 2026-11-29 and later"
-    assert "between $85.00 and $112.00" in found[1].summary
+    assert "gone_on" not in found[1].facts  # it lasts until the end of the period
+    assert "between $81.44 and $108.56" in found[1].summary
+    soon = budgets.findings(plan, span, Spent(60 * DOLLAR, landing=landing(60, 65, 10)))
+    assert soon[1].facts["gone_on"] == "2026-11-28, between 2026-11-27 and 2026-11-29"
+    over = budgets.findings(plan, span, Spent(160 * DOLLAR, landing=landing(160, 65), reached=NOW))
+    assert over[0].facts["gone_on"] == "2026-11-24 12:00 UTC"
     assert "will reach 80 %" in found[1].title
     assert found[1].actual == 95 * DOLLAR
 
 
 def test_how_a_budget_stands() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 10}])
-    span = budgets.span_of(plan, NOW)
+    span = span_of(plan, NOW)
 
     def standing(spent: int, likely: int | None = None) -> str:
-        made = Forecast(likely * DOLLAR, 0, 0) if likely is not None else None
-        return status(plan, span, Spent(spent * DOLLAR, forecast=made), NOW).standing
+        made = landing(spent, likely - spent) if likely is not None else None
+        return budgets.status(plan, span, Spent(spent * DOLLAR, landing=made), NOW).standing
 
     assert [standing(79), standing(80), standing(100)] == ["ok", "warning", "over"]
     assert [standing(10, 99), standing(10, 100)] == ["ok", "warning"]
-    whole = status(plan, span, Spent(120 * DOLLAR, burns=((DOLLAR, 0),)), NOW)
+    whole = budgets.status(plan, span, Spent(120 * DOLLAR, burns=((DOLLAR, 0),)), NOW)
     assert (whole.spent, whole.remaining, whole.percent, whole.burn_rate) == ("120", "-20", "120.00", "7.20")
     assert whole.forecast is None
 
@@ -234,7 +195,7 @@ def test_two_events_are_of_one_period_where_the_calendar_of_the_zone_says_so(
     day = (day - 1) % 7 + 1 if period == "week" else day
     plan = budget(period=period, timezone=name, anchor_day=day, anchor_month=month)
     zone, other = ZoneInfo(name), at + apart
-    same = budgets.span_of(plan, at) == budgets.span_of(plan, other)
+    same = span_of(plan, at) == span_of(plan, other)
     assert same == (calendar(at, period, zone, day, month) == calendar(other, period, zone, day, month))
 
 
@@ -243,11 +204,11 @@ def test_the_last_moment_of_a_month_is_of_its_period_and_the_next_of_the_next(
     at: datetime, period: str, skipped: int
 ) -> None:
     plan = budget(period=period, timezone="America/New_York")
-    span = budgets.span_of(plan, at)
+    span = span_of(plan, at)
     for _ in range(skipped):
-        span = budgets.span_of(plan, span.end)
+        span = span_of(plan, span.end)
     last = span.end - timedelta(microseconds=1)
-    assert budgets.span_of(plan, last) == span
-    assert budgets.span_of(plan, span.end).start == span.end
+    assert span_of(plan, last) == span
+    assert span_of(plan, span.end).start == span.end
     local = span.end.astimezone(plan.zone)
     assert (local.day, local.hour, local.minute) == (1, 0, 0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.watches import Budget
+from outlay_reports.budgets import crossed, share_of, span_of
 
 DOLLAR = 10**12
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -31,21 +32,21 @@ def budget(*thresholds: str, amount: int = 100 * DOLLAR, zone: str = "UTC") -> B
 )
 def test_a_threshold_is_crossed_exactly(total: int, amount: int, threshold: Decimal) -> None:
     expected = total > 0 and Fraction(total) >= Fraction(amount) * Fraction(threshold) / 100
-    assert budgets.crossed(total, amount, threshold) == expected
-    share = budgets.share_of(amount, threshold)
-    assert budgets.crossed(share, amount, threshold) or share == 0
-    assert not budgets.crossed(share - 1, amount, threshold)
+    assert crossed(total, amount, threshold) == expected
+    share = share_of(amount, threshold)
+    assert crossed(share, amount, threshold) or share == 0
+    assert not crossed(share - 1, amount, threshold)
 
 
 def test_the_last_pico_dollar_decides() -> None:
-    assert not budgets.crossed(80 * DOLLAR - 1, 100 * DOLLAR, Decimal(80))
-    assert budgets.crossed(80 * DOLLAR, 100 * DOLLAR, Decimal(80))
+    assert not crossed(80 * DOLLAR - 1, 100 * DOLLAR, Decimal(80))
+    assert crossed(80 * DOLLAR, 100 * DOLLAR, Decimal(80))
 
 
 def test_a_refund_or_nothing_crosses_nothing_not_even_a_budget_of_zero() -> None:
-    assert not budgets.crossed(0, 0, Decimal(50))
-    assert not budgets.crossed(-5, 0, Decimal(50))
-    assert budgets.crossed(1, 0, Decimal(50))
+    assert not crossed(0, 0, Decimal(50))
+    assert not crossed(-5, 0, Decimal(50))
+    assert crossed(1, 0, Decimal(50))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_threshold_has_one_name(text: str, name: str) -> None:
 
 def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
     plan = budget("100", "50", "50.0", zone="Europe/Berlin")
-    span = budgets.span_of(plan, AT)
+    span = span_of(plan, AT)
     low, high = budgets.findings(plan, span, Spent(60 * DOLLAR))
     assert (low.breached, low.key.level, low.expected, low.actual) == (True, "50", 50 * DOLLAR, 60 * DOLLAR)
     assert low.title == "Budget B reached 50 %: $60.00 of $100.00 (60.0 %)"
@@ -83,6 +84,6 @@ def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
 
 def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
     plan = budget("100", amount=0)
-    (found,) = budgets.findings(plan, budgets.span_of(plan, AT), Spent(1))
+    (found,) = budgets.findings(plan, span_of(plan, AT), Spent(1))
     assert found.breached
     assert "more than all" in found.title

@@ -17,11 +17,11 @@ from outlay_alerter.api.desk import Answer, Desk, UnknownBudgetError
 from outlay_alerter.api.door import Door
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.status import Status, status
 from outlay_alerter.domain.watches import Budget
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import KeyFile, KeyRing
+from outlay_reports.budgets import Status, span_of
 from outlay_schemas.catalog import Budget as Written
 from outlay_schemas.catalog import Catalog
 
@@ -51,7 +51,7 @@ class Books:
         self.asked.append(budget.tenant)
         if self.away:
             raise Retryable("away")
-        return status(budget, budgets.span_of(budget, NOW), Spent(self.spent * DOLLAR), NOW)
+        return budgets.status(budget, span_of(budget, NOW), Spent(self.spent * DOLLAR), NOW)
 
 
 def ask(desk: Desk, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.unit.alerter.test_budget_terms import budget
+from tests.unit.alerter.test_budget_terms import budget, landing
 
 from outlay_alerter.adapters.watchlist import mute_of
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard, within
 from outlay_alerter.domain.states import Finding, Key, Known, transitions
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules.threshold import compile_rule
+from outlay_reports.budgets import span_of
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -22,7 +22,7 @@ REASONS = Reasons(NOW)
 
 
 def crossed(plan: Budget, dollars: int) -> list[Finding]:
-    return budgets.findings(plan, budgets.span_of(plan, NOW), Spent(dollars * DOLLAR))
+    return budgets.findings(plan, span_of(plan, NOW), Spent(dollars * DOLLAR))
 
 
 def hushed(found: list[Finding], reasons: Reasons, known: dict[str, Known] | None = None) -> list[str]:
@@ -33,8 +33,8 @@ def hushed(found: list[Finding], reasons: Reasons, known: dict[str, Known] | Non
 
 def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> None:
     plan = budget(thresholds=[50, 80, 100, 200], forecast_thresholds=[80, 100])
-    spent = Spent(120 * DOLLAR, forecast=Forecast(130 * DOLLAR, 0, 0))
-    found = budgets.findings(plan, budgets.span_of(plan, NOW), spent)
+    spent = Spent(120 * DOLLAR, landing=landing(120, 10))
+    found = budgets.findings(plan, span_of(plan, NOW), spent)
     assert hushed(found, REASONS) == ["b 50", "b 80", "b forecast-80"]
     assert len(transitions(found, {})) == 5
 
@@ -42,7 +42,7 @@ def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> No
 def test_a_burn_is_not_hushed_by_a_threshold() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 2}])
     spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
-    assert hushed(budgets.findings(plan, budgets.span_of(plan, NOW), spent), REASONS) == []
+    assert hushed(budgets.findings(plan, span_of(plan, NOW), spent), REASONS) == []
 
 
 def test_what_was_snoozed_is_decided_and_not_told() -> None:

@@ -8,6 +8,7 @@ from tests.unit.alerter.test_budget_terms import budget
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.states import Again, Known, transitions
+from outlay_reports.budgets import span_of
 
 DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -15,7 +16,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None:
     plan = budget()
-    found = budgets.findings(plan, budgets.span_of(plan, NOW), Spent(100 * DOLLAR))
+    found = budgets.findings(plan, span_of(plan, NOW), Spent(100 * DOLLAR))
     key = found[0].key
     day, told = timedelta(hours=24), NOW - timedelta(hours=25)
 
@@ -34,7 +35,7 @@ def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None
 
 def test_what_somebody_has_in_hand_resolves_and_fires_anew() -> None:
     plan = budget()
-    span = budgets.span_of(plan, NOW)
+    span = span_of(plan, NOW)
     low = budgets.findings(plan, span, Spent(1))
     known = Known(low[0].key.id(), "b", "acknowledged", 2, span.start)
     (over,) = transitions(low, {known.id: known})

@@ -1,20 +1,20 @@
 """A budget is forecast in its own period and with all of its money, as the alerts hold it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from outlay_kit.spans import Span
-from outlay_reports.forecast.summary import budget_amount, budget_span
-from outlay_schemas.catalog.watch import Budget
+from outlay_reports.budgets import Plan, amount_of, plan_of, span_of
+from outlay_schemas.catalog.watch import Budget as Written
 
 NOW = datetime(2026, 11, 10, 9, 30, tzinfo=UTC)
 PICO = 10**12
 
 
-def budget(**more: object) -> Budget:
-    return Budget.model_validate({"id": "b", "name": "b", "amount": 100, **more})
+def budget(**more: object) -> Plan:
+    return plan_of(Written.model_validate({"id": "b", "name": "b", "amount": 100, **more}), "acme")
 
 
 @pytest.mark.parametrize(
@@ -30,20 +30,20 @@ def test_its_period_begins_where_it_says(
     more: dict[str, object], start: tuple[int, int, int], end: tuple[int, int, int]
 ) -> None:
     expected = Span(datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC))
-    assert budget_span(budget(**more), NOW) == expected
+    assert span_of(budget(**more), NOW) == expected
 
 
 def test_a_rolling_one_has_the_last_days() -> None:
-    span = budget_span(budget(rolling_days=7), NOW)
-    assert (span.length.days, span.end) == (7, NOW)
+    span = span_of(budget(rolling_days=7), NOW)
+    assert (span.length.days, span.end) == (7, NOW + timedelta(minutes=1))
 
 
 def test_increases_and_what_comes_over_are_part_of_the_money() -> None:
-    span = budget_span(budget(), NOW)
+    span = span_of(budget(), NOW)
     more = [{"amount": 20, "from": "2026-11-20", "to": "2026-11-25"}, {"amount": 7, "from": "2026-12-01"}]
-    assert budget_amount(budget(increases=more), span, 0) == 120 * PICO
+    assert amount_of(budget(increases=more), span, 0) == 120 * PICO
     rolls = budget(rollover_percent=30)
-    assert budget_amount(rolls, span, 50 * PICO) == 130 * PICO
-    assert budget_amount(rolls, span, 90 * PICO) == 110 * PICO
-    assert budget_amount(rolls, span, 200 * PICO) == 100 * PICO
-    assert budget_amount(budget(amount=Decimal("0.000000000001")), span, 0) == 1
+    assert amount_of(rolls, span, 50 * PICO) == 130 * PICO
+    assert amount_of(rolls, span, 90 * PICO) == 110 * PICO
+    assert amount_of(rolls, span, 200 * PICO) == 100 * PICO
+    assert amount_of(budget(amount=Decimal("0.000000000001")), span, 0) == 1

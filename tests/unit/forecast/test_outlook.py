@@ -1,65 +1,20 @@
-"""Landing, budgets, growth and assumptions."""
+"""Probabilities, growth and assumptions."""
 
 import numpy as np
 import pytest
-from tests.unit.forecast.generated import hours
 from tests.unit.reports.build import sums
 
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
-from outlay_reports.forecast.landing import landing
-from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, read_change
-
-
-def days(count: int, seed: int = 3) -> Array:
-    found: Array = hours("busy", 1, count * 24, seed)[0].reshape(count, 24).sum(axis=1)
-    return found
-
-
-def test_a_month_lands_at_what_is_spent_and_what_is_to_come() -> None:
-    every = days(150)
-    hits = 0
-    for start in range(60, 130, 5):
-        past, rest = every[:start], every[start : start + 15]
-        found = landing(past, (7,), 100.0, 15)
-        low, high = found.bounds(80)
-        hits += low <= 100 + rest.sum() <= high
-        assert found.expected == pytest.approx(100 + rest.sum(), rel=0.1)
-        assert found.bounds(95)[0] <= low <= found.expected <= high
-    assert 9 <= hits <= 14
-
-
-def test_the_probability_of_breaking_a_budget_is_between_the_certain_ends() -> None:
-    found = landing(days(100), (7,), 100.0, 15)
-    assert found.over(99) == 1.0
-    assert found.over(found.expected) == pytest.approx(0.5)
-    assert found.over(found.expected * 3) < 0.001
-    place = found.crossed(found.expected * 0.999)
-    assert place == 14
-    assert found.crossed(found.expected * 2) is None
-
-
-def test_what_today_has_already_cost_is_not_counted_twice() -> None:
-    past = np.full(60, 10.0)
-    assert landing(past, (7,), 4.0, 1, begun=4.0).expected == pytest.approx(10.0)
-    assert landing(past, (7,), 30.0, 1, begun=30.0).expected == pytest.approx(30.0)
-
-
-def test_without_history_there_is_a_run_rate_and_no_certainty() -> None:
-    found = landing(np.array([10.0, 10.0]), (7,), 5.0, 10)
-    assert not found.tested
-    assert found.expected == pytest.approx(105)
-    assert likely(found.over(200), tested=False) == "unknown"
-    assert landing(np.zeros(0), (7,), 5.0, 10).expected == 5.0
 
 
 @pytest.mark.parametrize(
     ("probability", "text"), [(0.003, "<1%"), (0.42, "42%"), (0.999, ">99%"), (1.0, "yes")]
 )
 def test_probabilities_are_written_as_far_as_they_are_known(probability: float, text: str) -> None:
-    assert likely(probability, tested=True) == text
+    assert likely(probability) == text
 
 
 def test_growth_is_robust_and_says_when_something_is_full() -> None:

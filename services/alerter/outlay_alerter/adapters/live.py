@@ -7,12 +7,12 @@ from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain.states import Finding
-from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.past import dense
 from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
 from outlay_alerter.rules.price_change import Announced
 from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
 
 

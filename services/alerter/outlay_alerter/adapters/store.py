@@ -11,8 +11,8 @@ import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_alerter.domain.states import UNTIL, Key, Known
-from outlay_alerter.domain.status import Status
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.budgets import Status
 from outlay_schemas.alerts import Alert, Word, alert_decoder
 from outlay_schemas.events import encoder
 

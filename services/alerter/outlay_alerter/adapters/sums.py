@@ -22,7 +22,7 @@ class Sums:
     """Reads what was spent."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse, self._costs = warehouse, Books(warehouse)
+        self._warehouse, self.books = warehouse, Books(warehouse)
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""
@@ -37,9 +37,14 @@ class Sums:
         )
         return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
-    def cells(self, tenant: str, span: Span, dimensions: Sequence[str]) -> list[tuple[dict[str, str], int]]:
-        """Return the cost in pico-USD of each combination of `dimensions` in `span`."""
-        query = sums([Part(span)], dimensions, measures=("cost",))
+    def cells(
+        self, tenant: str, span: Span, dimensions: Sequence[str], *, exact: bool = False
+    ) -> list[tuple[dict[str, str], int]]:
+        """Return the cost in pico-USD of each combination of `dimensions` in `span`.
+
+        `exact`: users from the ledger, not those that the rollups name.
+        """
+        query = sums([Part(span)], dimensions, measures=("cost",), exact=exact)
         rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(_cell(row, dimensions), to_pico(row["cost_0"])) for row in rows]
 
@@ -83,7 +88,7 @@ class Sums:
     def things(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
         where = {name: tuple(values) for name, values in scope.items()}
-        return self._costs.cells(Question(span, ZoneInfo("UTC"), THING, where, (tenant,)))
+        return self.books.cells(Question(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
 
 def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import Budget
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
+from outlay_reports.budgets import Status
 
 Fail = Literal["open", "closed"]
 FRESH_SECONDS = 2.0

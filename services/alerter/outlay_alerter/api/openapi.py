@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_alerter.domain.status import Status
+from outlay_reports.budgets import Status
 from outlay_schemas.errors import PROBLEM
 
 Document = dict[str, Any]

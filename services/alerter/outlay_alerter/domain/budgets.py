@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_alerter.domain.forecasts import Forecast
 from outlay_alerter.domain.states import UNTIL, Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
-from outlay_kit.spans import Span, floor_to, period_of
+from outlay_kit.spans import Span
+from outlay_reports.budgets import Status, Used, amount_of, crossed, share_of
+from outlay_reports.budgets import status as status_of
+from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 
@@ -27,19 +29,12 @@ class Spent:
     """In the period before it; asked for if money rolls over."""
     burns: tuple[tuple[int, int], ...] = ()
     """For each burn window: in the whole of it, and in its last part."""
-    forecast: Forecast | None = None
-
-
-def crossed(total: int, amount: int, threshold: Decimal) -> bool:
-    """Tell whether `total` reaches `threshold` percent of `amount`, exactly. Spending nothing crosses nothing."""
-    over, under = threshold.as_integer_ratio()
-    return total > 0 and total * 100 * under >= amount * over
-
-
-def share_of(amount: int, threshold: Decimal) -> int:
-    """Return `threshold` percent of `amount`, rounded up to a pico-USD."""
-    over, under = threshold.as_integer_ratio()
-    return -(-amount * over // (100 * under))
+    landing: Landing | None = None
+    """Where the period lands; None: there is too little history, or the budget is rolling."""
+    reached: datetime | None = None
+    """The minute at which the amount was used up, if it is."""
+    unpriced: int = 0
+    """Events of the period that have no price."""
 
 
 def severity_of(threshold: Decimal) -> Severity:
@@ -55,30 +50,6 @@ def level_of(threshold: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def span_of(budget: Budget, at: datetime) -> Span:
-    """Return the period of `budget` that holds `at`; of a rolling one, the time up to the end of that minute."""
-    if budget.rolling is None:
-        return period_of(at, budget.period, budget.zone, budget.anchor)
-    end = floor_to(at, "minute") + timedelta(minutes=1)
-    return Span(end - budget.rolling, end)
-
-
-def span_before(budget: Budget, span: Span) -> Span:
-    """Return the period before `span`."""
-    return span_of(budget, span.start - timedelta(microseconds=1))
-
-
-def amount_of(budget: Budget, span: Span, before: int = 0) -> int:
-    """Return the money of a period: the budget's own, what was added for it, and what came over, in pico-USD."""
-    amount = budget.amount + sum(
-        i.amount
-        for i in budget.increases
-        if (i.begin is None or i.begin < span.end) and (i.end is None or i.end > span.start)
-    )
-    over = min(share_of(budget.amount, budget.rollover), max(0, budget.amount - before))
-    return amount + (over if budget.rollover else 0)
-
-
 def allowed(budget: Budget, span: Span, amount: int, length: timedelta) -> int:
     """Return what an even spending of the amount would spend in `length`, in pico-USD."""
     whole = span.end - span.start
@@ -91,13 +62,23 @@ def burn_rate(budget: Budget, span: Span, amount: int, spent: int, length: timed
     return (Decimal(spent) / even).quantize(Decimal("0.01")) if even else Decimal(0)
 
 
+def status(budget: Budget, span: Span, spent: Spent, at: datetime) -> Status:
+    """Return how a budget stands, given what was spent."""
+    rate = None
+    if budget.burns and spent.burns:
+        amount = amount_of(budget, span, spent.before)
+        rate = str(burn_rate(budget, span, amount, spent.burns[0][0], budget.burns[0].length))
+    used = Used(spent.total, spent.before, spent.unpriced, spent.landing, spent.reached)
+    return status_of(budget, span, used, at, rate)
+
+
 def findings(budget: Budget, span: Span, spent: Spent) -> list[Finding]:
     """Return what holds of every threshold of one period, crossed or not."""
     amount = amount_of(budget, span, spent.before)
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
-    if spent.forecast is not None:
+    if spent.landing is not None:
         found += [
-            _forecast(budget, span, amount, total=spent.total, forecast=spent.forecast, threshold=t)
+            _forecast(budget, span, amount, landing=spent.landing, threshold=t)
             for t in sorted(set(budget.forecasts))
         ]
     for burn, pair in zip(budget.burns, spent.burns, strict=False):
@@ -124,20 +105,19 @@ def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: De
         summary=f"{said} in {_period(budget, span)}. The level of {level} % is {dollars(share_of(amount, threshold))}.",
         actual=spent.total,
         expected=share_of(amount, threshold),
-        facts={**_until(budget, span), **_gone(spent.forecast)},
+        facts={**_until(budget, span), **_gone(spent.landing, amount, spent.reached)},
         shown=span.start,
         hold=budget.hold,
         calm=budget.calm,
     )
 
 
-def _forecast(
-    budget: Budget, span: Span, amount: int, *, total: int, forecast: Forecast, threshold: Decimal
-) -> Finding:
-    level = level_of(threshold)
-    breached = crossed(forecast.likely, amount, threshold)
+def _forecast(budget: Budget, span: Span, amount: int, *, landing: Landing, threshold: Decimal) -> Finding:
+    level, expected = level_of(threshold), landing.expected
+    low, high = landing.bounds(80)
+    breached = crossed(expected, amount, threshold)
     how = "will reach" if breached else "is no longer likely to reach"
-    said = f"{dollars(forecast.likely)} of {dollars(amount)} likely"
+    said = f"{dollars(expected)} of {dollars(amount)} likely"
     return Finding(
         key=key_of(budget, span, f"forecast-{level}"),
         rule_type="budget_forecast",
@@ -145,13 +125,13 @@ def _forecast(
         severity="warning" if threshold >= 100 else "info",
         title=f"Budget {budget.name} {how} {level} %: {said}",
         summary=(
-            f"{_said(total, amount)} in {_period(budget, span)}. If it goes on as is usual, it will be"
-            f" {dollars(forecast.likely)} at the end, between {dollars(forecast.low)} and {dollars(forecast.high)}"
+            f"{_said(landing.spent, amount)} in {_period(budget, span)}. If it goes on as is usual, it will be"
+            f" {dollars(expected)} at the end, between {dollars(low)} and {dollars(high)}"
             " in 8 of 10 cases."
         ),
-        actual=forecast.likely,
+        actual=expected,
         expected=share_of(amount, threshold),
-        facts={**_until(budget, span), **_gone(forecast)},
+        facts={**_until(budget, span), **_gone(landing, amount)},
         shown=span.start,
         hold=budget.hold,
         calm=budget.calm,
@@ -219,9 +199,12 @@ def _until(budget: Budget, span: Span) -> dict[str, str]:
     return {} if budget.rolling is not None else {"until": span.end.strftime(UNTIL)}
 
 
-def _gone(forecast: Forecast | None) -> dict[str, str]:
-    if forecast is None or forecast.gone_on is None:
+def _gone(landing: Landing | None, amount: int, reached: datetime | None = None) -> dict[str, str]:
+    if reached is not None:
+        return {"gone_on": f"{reached:%Y-%m-%d %H:%M} UTC"}
+    gone = landing.used_up(amount) if landing else None
+    if landing is None or gone is None:
         return {}
-    early = forecast.gone_early or forecast.gone_on
-    late = f"{forecast.gone_late:%Y-%m-%d}" if forecast.gone_late else "later"
-    return {"gone_on": f"{forecast.gone_on:%Y-%m-%d}, between {early:%Y-%m-%d} and {late}"}
+    early, late = landing.used_up_between(amount)
+    until = f"{late:%Y-%m-%d}" if late else "later"
+    return {"gone_on": f"{gone:%Y-%m-%d}, between {early or gone:%Y-%m-%d} and {until}"}

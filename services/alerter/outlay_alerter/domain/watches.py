@@ -8,6 +8,8 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import PLAIN, Anchor, PeriodName
+from outlay_reports.budgets import Increase
+from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
 from outlay_schemas.dimensions import name_of
 
@@ -32,15 +34,6 @@ def scope_text(scope: Scope) -> str:
         f"{name.replace('_', ' ')} {' or '.join(map(name_of, values))}" for name, values in scope.items()
     )
     return ", ".join(named) or "all spend"
-
-
-@dataclass(frozen=True, slots=True)
-class Increase:
-    """More money, in pico-USD, for the periods that overlap `begin` to `end`; None: always."""
-
-    amount: int
-    begin: datetime | None
-    end: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +93,11 @@ class Budget(Watch):
     """Percent of the amount that may come over from the period before."""
     closed: bool = False
     """Whether callers are told to stop when nobody can say how it stands."""
+
+    @property
+    def tagged(self) -> bool:
+        """Whether only the ledger knows its figures: money that is limited is counted exactly, of users too."""
+        return needs_ledger(self.scope, exact=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
 from outlay_alerter.domain.states import Finding, Known
-from outlay_alerter.domain.status import Status
 from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
 from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_reports.budgets import Status
 from outlay_schemas.catalog.watch import Watched
 from outlay_schemas.events import Grain
 

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain import forecasts
-from outlay_alerter.domain.budgets import crossed, share_of, span_before, span_of
 from outlay_alerter.domain.states import Known
-from outlay_alerter.domain.status import Status
-from outlay_alerter.domain.watches import Budget, Burn, Increase
+from outlay_alerter.domain.watches import Budget, Burn
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
-from outlay_kit.spans import Anchor, grain_length
+from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of
+from outlay_reports.forecast.course import past_of
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.money import PICO, to_pico
 
@@ -21,14 +17,13 @@ STEP = timedelta(minutes=15)
 
 def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the evaluator needs it."""
+    plan = plan_of(b, tenant)
     return Budget(
-        **common(b, tenant), amount=to_pico(Decimal(b.amount)), period=b.period, zone=ZoneInfo(b.timezone),
-        thresholds=tuple(b.thresholds), anchor=Anchor(b.anchor_day, b.anchor_month),
-        rolling=timedelta(days=b.rolling_days) if b.rolling_days else None,
+        **common(b, tenant), amount=plan.amount, period=plan.period, zone=plan.zone,
+        thresholds=tuple(b.thresholds), anchor=plan.anchor, rolling=plan.rolling,
         forecasts=tuple(b.forecast_thresholds),
         burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
-        increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in b.increases),
-        rollover=b.rollover_percent, closed=b.fail == "closed",
+        increases=plan.increases, rollover=plan.rollover, closed=b.fail == "closed",
     )  # fmt: skip
 
 
@@ -46,8 +41,7 @@ class Evaluator:
         since = span_before(rule, period).start if rule.rollover else period.start
         since = min([since, *(start - burn.length for burn in rule.burns)])
         if rule.forecasts:
-            grain = forecasts.grain_for(period)
-            since = min(since, start - grain_length(grain) * forecasts.HISTORY[grain])
+            since = min(since, past_of(rule.zone, "day", start, ledger=rule.tagged).start)
         return Needs("minute", since, "spending", step=STEP)
 
     def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:

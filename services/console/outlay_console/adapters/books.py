@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
 from outlay_console.domain.spans import Bucket, starts_of
@@ -95,22 +93,6 @@ class Savings:
     cached: Decimal = Decimal(0)
     """USD that prompt caching has saved already."""
     found: list[dict[str, Any]] = field(default_factory=list)
-
-
-class BudgetStatus(msgspec.Struct, frozen=True):
-    """What the alerter says of a budget: its period, its amount with all that was added to it, what it expects. USD."""
-
-    budget: str
-    period_start: datetime
-    period_end: datetime
-    amount: Decimal
-    forecast: Decimal | None = None
-    forecast_low: Decimal | None = None
-    forecast_high: Decimal | None = None
-    gone_on: datetime | None = None
-
-
-_status = msgspec.json.Decoder(BudgetStatus)
 
 
 class Books:
@@ -223,12 +205,6 @@ class Books:
         since, until, looked = (datetime.fromtimestamp(whole[k], UTC) for k in ("low", "high", "looked"))
         found = [row for row in rows if row["id"]]
         return Savings(since, until, looked, whole["events"], whole["saving"], found)
-
-    async def statuses(self) -> dict[str, BudgetStatus]:
-        """Return how each budget stood when the alerter last looked."""
-        rows = await self._reader.rows(queries.STATUSES)
-        found = [_status.decode(r["body"]) for r in rows]
-        return {status.budget: status for status in found}
 
     async def conflicts(self) -> list[dict[str, Any]]:
         """Return identities under which events were sent that differ, the newest first."""

@@ -1,44 +1,34 @@
-"""What comes next, by the forecast that the command line shows too: where the month lands, and the next bars.
+"""What comes next, by the forecast that every surface shows: where the month lands, the next bars, how budgets stand.
 
-A forecast takes longer than a page may: pages show the newest that is there, and the next one is made meanwhile.
+A forecast may take longer than a page waits for it: then the page says so, and shows it when it is asked for again.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-from outlay_console.adapters.books import Books, Fresh, Total
-from outlay_console.domain.spans import Bucket, starts_of
-from outlay_console.domain.view import View
-from outlay_kit.clock import Clock
+from outlay_console.adapters.readers import Readers
+from outlay_console.domain.spans import Bucket
 from outlay_kit.errors import Retryable
-from outlay_kit.spans import Span, midnight, period_of
+from outlay_kit.spans import floor_to, period_of
 from outlay_kit.telemetry import get_logger
-from outlay_reports.range_sums import Part
+from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.outlook import Outlook as Engine
+from outlay_reports.budgets import Plan, Status
+from outlay_reports.forecast import bands, forecast
+from outlay_reports.forecast.course import SEASONS, Course
+from outlay_reports.forecast.history import past
+from outlay_reports.question import Question
 
 log = get_logger(__name__)
 T = TypeVar("T")
-_KEEP_SECONDS = 60.0
 _MOST = 500
 """Forecasts that are kept; the one that was not asked for longest is dropped."""
-_REACH: dict[Bucket, timedelta] = {"day": timedelta(days=200), "hour": timedelta(days=28)}
-_SEASONS: dict[Bucket, tuple[int, ...]] = {"day": (7,), "hour": (24, 168)}
-_STEP: dict[Bucket, timedelta] = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
-_DAYS = 21
-"""With fewer whole days than these, hours are forecast."""
-
-
-@dataclass(frozen=True)
-class Landing:
-    """What the month is expected to cost at its end, and between what in four of five cases; USD, rounded."""
-
-    expected: Decimal
-    low: Decimal
-    high: Decimal
+Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -52,145 +42,74 @@ class Ahead:
     upper: dict[int, Sequence[float]]
 
 
-@dataclass
-class _Kept(Generic[T]):
-    value: T | None = None
-    until: float = float("-inf")
-    task: "asyncio.Task[None] | None" = None
-    made: bool = False
-
-
 class Outlook:
     """Forecasts for pages. What could not be tested on the past is not shown."""
 
-    def __init__(self, clock: Clock, patience: float = 0.1) -> None:
-        """`patience`: seconds that a page waits for a forecast that was never made."""
-        self._clock = clock
-        self._patience = patience
-        self._kept: OrderedDict[tuple[str, ...], _Kept[Landing] | _Kept[Ahead]] = OrderedDict()
+    def __init__(self, readers: Readers, patience: float = 0.3) -> None:
+        """`patience`: seconds that a page waits for a forecast."""
+        self._readers, self._patience = readers, patience
+        self._engine = Engine()
+        self._made: OrderedDict[Key, object] = OrderedDict()
+        self._running: dict[Key, asyncio.Task[object]] = {}
 
-    async def month(self, tenant: str, books: Books, view: View, now: datetime) -> Landing | None:
-        """Return where the month of `view`'s zone lands; None if there is too little history, or not yet."""
-        kept: _Kept[Landing] = self._of(tenant, view.zone.key)
-        return await self._newest(kept, lambda: _month(books, view, now))
+    async def states(self, plans: Sequence[Plan], now: datetime) -> list[Status]:
+        """Return how budgets of a tenant stand now, in their order. Raises Retryable."""
+        if not plans:
+            return []
+        return await self._readers.call(lambda warehouse: self._engine.states(Books(warehouse), plans, now))
+
+    async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Course | None:
+        """Return the course of the month; None: it is not there yet."""
+        month = Question(period_of(now, "month", zone), zone, (), {}, (tenant,))
+        key = (tenant, zone.key, floor_to(now, "minute"))
+        return await self._soon(key, lambda books: self._engine.courses(books, [month], now)[0])
 
     async def ahead(
-        self, tenant: str, books: Books, view: View, now: datetime, *, bucket: Bucket, steps: int
+        self, tenant: str, zone: ZoneInfo, now: datetime, *, bucket: Bucket, steps: int
     ) -> Ahead | None:
         """Return the next `steps` buckets of everything, from the one of `now` on; None as above."""
-        if bucket not in _STEP:
+        if bucket not in ("hour", "day"):
             return None
-        kept: _Kept[Ahead] = self._of(tenant, view.zone.key, bucket, str(steps))
-        return await self._newest(kept, lambda: _ahead(books, view, now, bucket, steps))
+        asked = Question(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket)
+        key = (tenant, zone.key, floor_to(now, "minute"), bucket, steps)
+        return await self._soon(key, lambda books: _ahead(books, asked, now, steps))
 
-    def waiting(self, tenant: str, view: View) -> bool:
-        """Tell whether a forecast is made for the first time now: a page shows it when it is asked for again."""
-        return any(
-            key[:2] == (tenant, view.zone.key) and not kept.made and kept.task is not None
-            for key, kept in self._kept.items()
-        )
+    def waiting(self, tenant: str, zone: ZoneInfo) -> bool:
+        """Tell whether a forecast is being made: a page shows it when it is asked for again."""
+        return any(key[:2] == (tenant, zone.key) for key in self._running)
 
-    def _of(self, *key: str) -> "_Kept[T]":
-        kept = self._kept.pop(key, None) or _Kept()
-        self._kept[key] = kept
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
-        return kept  # type: ignore[return-value]  # (a key is of one kind of forecast)
+    async def _soon(self, key: Key, make: Callable[[Books], T]) -> T | None:
+        """Return what was or is made in time; what takes longer goes on, and the next page has it."""
+        if key not in self._made:
+            task = self._running.get(key)
+            if task is None:
+                task = asyncio.create_task(self._make(key, make))
+                self._running[key] = task
+            await asyncio.wait({task}, timeout=self._patience)
+        return self._made.get(key)  # type: ignore[return-value]  # (a key is of one kind of forecast)
 
-    async def _newest(self, kept: "_Kept[T]", make: Callable[[], Awaitable[T | None]]) -> T | None:
-        if self._clock.monotonic() >= kept.until and kept.task is None:
-            kept.task = asyncio.create_task(self._make(kept, make))
-        if not kept.made and kept.task is not None:
-            await asyncio.wait({kept.task}, timeout=self._patience)
-        return kept.value
-
-    async def _make(self, kept: "_Kept[T]", make: Callable[[], Awaitable[T | None]]) -> None:
+    async def _make(self, key: Key, make: Callable[[Books], object]) -> object:
         try:
-            kept.value = await make()
-            kept.made = True
-            kept.until = self._clock.monotonic() + _KEEP_SECONDS
+            self._made[key] = await self._readers.call(lambda warehouse: make(Books(warehouse)))
+            while len(self._made) > _MOST:
+                self._made.popitem(last=False)
         except Retryable as error:
             log.warning("no forecast now", error=str(error))
         finally:
-            kept.task = None
-
-
-async def _month(books: Books, view: View, now: datetime) -> Landing | None:
-    fresh = await books.fresh()
-    if fresh.oldest is None:
+            del self._running[key]
         return None
-    today, month = period_of(now, "day", view.zone), period_of(now, "month", view.zone)
-    start = _first(fresh, now, view, "day")
-    bucket: Bucket = "day" if today.start - start >= timedelta(days=_DAYS) else "hour"
-    end = today.start if bucket == "day" else now.replace(minute=0, second=0, microsecond=0)
-    left = round((month.end - end) / _STEP[bucket])
-    history, totals = await asyncio.gather(
-        _history(books, view, Span(start, end), bucket),
-        books.totals({"spent": Part(month), "begun": Part(Span(end, end + timedelta(days=1)))}),
-    )
-    if not history or left <= 0:
+
+
+def _ahead(books: Books, asked: Question, now: datetime, steps: int) -> Ahead | None:
+    known = past(books, asked, now)
+    if not known.keys:
         return None
-    return await asyncio.to_thread(
-        _land, history, _SEASONS[bucket], totals["spent"], left, float(totals["begun"].cost)
-    )
-
-
-async def _ahead(books: Books, view: View, now: datetime, bucket: Bucket, steps: int) -> Ahead | None:
-    fresh = await books.fresh()
-    if fresh.oldest is None:
-        return None
-    past = now.astimezone(view.zone).utcoffset() or timedelta()
-    past %= timedelta(hours=1)  # where a zone's hours begin is not where UTC's do
-    hour = (now + past).replace(minute=0, second=0, microsecond=0) - past
-    end = period_of(now, "day", view.zone).start if bucket == "day" else hour
-    start = _first(fresh, now, view, bucket)
-    if bucket == "hour":
-        start = end - (end - start) // _STEP["hour"] * _STEP["hour"]
-    history = await _history(books, view, Span(start, end), bucket)
-    if not history:
-        return None
-    starts = starts_of(bucket, Span(end, end + (steps + 1) * _STEP[bucket]), view.zone)[:steps]
-    return await asyncio.to_thread(_bands, history, _SEASONS[bucket], starts)
-
-
-def _first(fresh: Fresh, now: datetime, view: View, bucket: Bucket) -> datetime:
-    """Return the first midnight of the history that is looked at."""
-    first = max(fresh.oldest or now, now - _REACH[bucket]).astimezone(view.zone).date() + timedelta(days=1)
-    return midnight(first, view.zone)
-
-
-async def _history(books: Books, view: View, span: Span, bucket: Bucket) -> list[float]:
-    """Return the cost of each whole bucket; nothing where there is less than a day."""
-    if span.length < timedelta(days=1):
-        return []
-    series = await books.series(View(zone=view.zone), span, bucket, [])
-    return [float(cost) for cost in series.costs[0]] if series.costs else []
-
-
-def _land(
-    history: list[float], seasons: tuple[int, ...], spent: Total, left: int, begun: float
-) -> Landing | None:
-    import numpy as np  # half of the console's start-up, and not needed for it
-
-    from outlay_reports.forecast.landing import landing
-
-    found = landing(np.array(history), seasons, float(spent.cost), left, begun)
+    found = forecast(known.values, SEASONS[asked.unit or "day"], steps)
     if not found.tested:
         return None
-    low, high = found.bounds(80)
-    return Landing(*(Decimal(round(amount * 100)) / 100 for amount in (found.expected, low, high)))
-
-
-def _bands(history: list[float], seasons: tuple[int, ...], starts: Sequence[datetime]) -> Ahead | None:
-    import numpy as np
-
-    from outlay_reports.forecast import bands, forecast
-
-    values = np.array(history)[None, :]
-    found = forecast(values, seasons, len(starts))
-    if not found.tested:
-        return None
-    bounds = bands(found, values)
+    starts, bounds = [asked.span.start], bands(found, known.values)
+    while len(starts) < steps:
+        starts.append(period_of(starts[-1], asked.unit or "day", asked.zone).end)
     lower = {level: bounds.lower[level][:, 0].tolist() for level in (80, 95)}
     upper = {level: bounds.upper[level][:, 0].tolist() for level in (80, 95)}
     return Ahead(starts, found.mean[:, 0].tolist(), lower, upper)

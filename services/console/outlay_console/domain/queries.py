@@ -122,9 +122,6 @@ FROM catalogs WHERE revision > {after:UInt64} ORDER BY revision DESC LIMIT 1 BY 
 SHARED = frozenset({CATALOGS})
 """Questions about the installation, not about a tenant's costs: where prices come from is no secret of one."""
 
-STATUSES = """
-SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String}"""
-
 CONFLICTS = """
 SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
 FROM conflicts FINAL WHERE tenant = {tenant:String}

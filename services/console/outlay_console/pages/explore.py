@@ -45,7 +45,7 @@ async def explore(ask: Ask) -> Context:
         "unpriced": one.spent.unpriced,
         "top": top,
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.outlook.waiting(ask.tenant, view),
+        "later": ask.outlook.waiting(ask.tenant, view.zone),
     }
 
 

@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row
+from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row, Total
 from outlay_console.adapters.outlook import Ahead
 from outlay_console.domain.view import View
 from outlay_console.pages.ask import Ask
-from outlay_console.pages.budgets import parts, planned, stated
+from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
 from outlay_kit.spans import Span, period_of
+from outlay_reports.forecast.course import Course
 from outlay_reports.range_sums import Part
+from outlay_schemas.money import PICO, to_pico
 
 MOVING = ("team", "project", "sku")
 """Dimensions among which is looked for what changed most."""
@@ -26,16 +29,16 @@ async def overview(ask: Ask) -> Context:
     fresh = await ask.books.fresh()
     view = ask.view if ask.says_range else replace(ask.view, range=usual_range(fresh, ask.now))
     span = view.span(ask.now)
-    plans, found, alerts = await asyncio.gather(
-        planned(ask), ask.books.breakdown(view, span, MOVING), ask.books.alerts()
+    budgets, found, alerts = await asyncio.gather(
+        states(ask), ask.books.breakdown(view, span, MOVING), ask.books.alerts()
     )
     wanted = {name: Part(part) for name, part in spans(view, ask.now).items()}
     one = found[view.by]
     top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
-    totals, series, landing, ahead = await asyncio.gather(
-        ask.books.totals({**wanted, **parts(plans)}),
+    totals, series, month, ahead = await asyncio.gather(
+        ask.books.totals(wanted),
         ask.books.series(view, span, view.bucket(ask.now), top),
-        ask.outlook.month(ask.tenant, ask.books, view, ask.now),
+        ask.outlook.month(ask.tenant, view.zone, ask.now),
         coming(ask, view),
     )
     return {
@@ -43,15 +46,32 @@ async def overview(ask: Ask) -> Context:
         "ingest": ask.ingest_url,
         "fresh": fresh,
         "figures": totals,
-        "landing": landing,
+        "landing": landed(month, totals["month"], ask.now),
         "rows": [row for row in one.rows if row.now][:8],
         "spent": one.spent.cost,
         "movers": movers(found),
         "alerts": [alert for alert, stands in alerts if stands in OPEN][:5],
-        "budgets": stated(ask, plans, totals)[:6],
+        "budgets": budgets[:6],
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.outlook.waiting(ask.tenant, view),
+        "later": ask.outlook.waiting(ask.tenant, view.zone),
     }
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """Where the month lands, and between what in four of five cases; USD."""
+
+    expected: Decimal
+    low: Decimal
+    high: Decimal
+
+
+def landed(course: Course | None, spent: Total, now: datetime) -> MonthEnd | None:
+    """Return where the month lands; None: it is not known, or not yet."""
+    landing = course.at(now, to_pico(spent.cost)) if course else None
+    if landing is None or not landing.tested:
+        return None
+    return MonthEnd(*(Decimal(pico) / PICO for pico in (landing.expected, *landing.bounds(80))))
 
 
 async def coming(ask: Ask, view: View) -> Ahead | None:
@@ -60,7 +80,7 @@ async def coming(ask: Ask, view: View) -> Ahead | None:
     if view.filters or steps is None:
         return None
     bucket = view.bucket(ask.now)
-    return await ask.outlook.ahead(ask.tenant, ask.books, view, ask.now, bucket=bucket, steps=steps)
+    return await ask.outlook.ahead(ask.tenant, view.zone, ask.now, bucket=bucket, steps=steps)
 
 
 def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[Row]:

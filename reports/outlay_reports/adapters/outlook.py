@@ -1,0 +1,148 @@
+"""Forecasts of periods and the state of budgets, from what was spent: the one place where both are made.
+
+Every surface calls this. Two callers that ask within the same minute, of the same spending, get the same figures.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from outlay_kit.spans import Span, floor_to
+from outlay_reports import budgets
+from outlay_reports.adapters.books import Books
+from outlay_reports.budgets import Plan, Status, Used
+from outlay_reports.forecast.course import Course, Wanted, courses, past_of, wanted_of
+from outlay_reports.forecast.landing import Landing, tested
+from outlay_reports.periods import Unit
+from outlay_reports.question import Question, Sums
+from outlay_reports.range_sums import needs_ledger
+
+_UNITS: tuple[Unit, ...] = ("day", "hour")
+_KEPT = 5000
+
+
+@dataclass(frozen=True)
+class _Known:
+    minute: datetime
+    wanted: Wanted
+    course: Course
+
+
+class Outlook:
+    """Remembers forecasts for as long as the spending they are made from is the same. Threads may share one."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def courses(self, books: Books, periods: Sequence[Question], now: datetime) -> list[Course]:
+        """Return the course of each question's span, which holds `now`. Raises Retryable.
+
+        History is read once a minute, and forecast again only if it changed.
+        """
+        minute = floor_to(now, "minute")
+        keys = [_key(period) for period in periods]
+        with self._lock:
+            known = {key: self._known[key] for key in keys if key in self._known}
+        due = [n for n, key in enumerate(keys) if key not in known or known[key].minute != minute]
+        wanted = _wanted(books, [periods[n] for n in due], minute) if due else []
+        changed = [n for n, one in zip(due, wanted, strict=True) if not _same(known.get(keys[n]), one)]
+        made = dict(zip(changed, courses([wanted[due.index(n)] for n in changed]), strict=True))
+        for n, one in zip(due, wanted, strict=True):
+            course = made[n] if n in made else known[keys[n]].course
+            known[keys[n]] = _Known(minute, one, course)
+        with self._lock:
+            for n in due:
+                self._known.pop(keys[n], None)
+                self._known[keys[n]] = known[keys[n]]
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return [known[key].course for key in keys]
+
+    def land(self, books: Books, period: Question, now: datetime) -> tuple[Sums, Landing | None]:
+        """Return what a question's span cost so far, and where it lands; None: too little history."""
+        (spent,) = books.totals([period])
+        (course,) = self.courses(books, [period], now)
+        return spent, tested(course.at(now, spent.cost))
+
+    def states(self, books: Books, plans: Sequence[Plan], now: datetime) -> list[Status]:
+        """Return how budgets stand now, in their order. Raises Retryable."""
+        periods = [question_of(plan, budgets.span_of(plan, now)) for plan in plans]
+        before = [
+            replace(period, span=budgets.span_before(plan, period.span) if plan.rollover else period.span)
+            for plan, period in zip(plans, periods, strict=True)
+        ]
+        totals = books.totals([*periods, *before])
+        lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
+        made = self.courses(books, [periods[n] for n in lasting], now)
+        landings = {
+            n: tested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
+        }
+        found = []
+        for n, (plan, period) in enumerate(zip(plans, periods, strict=True)):
+            earlier = totals[len(plans) + n].cost if plan.rollover else 0
+            reached = None
+            amount = budgets.amount_of(plan, period.span, earlier)
+            if plan.rolling is None and totals[n].cost >= amount:
+                reached = reached_at(books, period, amount)
+            used = Used(totals[n].cost, earlier, totals[n].unpriced, landings.get(n), reached)
+            found.append(budgets.status(plan, period.span, used, now))
+        return found
+
+
+def question_of(plan: Plan, span: Span) -> Question:
+    """Return the question that a budget asks of a span."""
+    return Question(span, plan.zone, (), plan.scope, (plan.tenant,))
+
+
+def reached_at(books: Books, period: Question, amount: int) -> datetime | None:
+    """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
+
+    Days, then the hours of the day, then the minutes of the hour are summed.
+    """
+    span, before = period.span, 0
+    for step in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
+        count = -(-span.length // step)
+        edges = (*(span.start + step * n for n in range(count)), span.end)
+        (costs,) = books.series([replace(period, span=span, by=(), unit=None, cuts=edges)])
+        for place, cost in enumerate(costs):
+            if cost and before + cost >= amount:
+                span = Span(edges[place], edges[place + 1])
+                break
+            before += cost
+        else:
+            return None
+    return span.start
+
+
+def _key(period: Question) -> tuple[object, ...]:
+    scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
+    return period.tenants, scope, period.zone.key, period.span
+
+
+def _same(known: _Known | None, wanted: Wanted) -> bool:
+    return known is not None and (
+        known.wanted.edges == wanted.edges
+        and np.array_equal(known.wanted.history, wanted.history)
+        and np.array_equal(known.wanted.left, wanted.left)
+    )
+
+
+def _wanted(books: Books, periods: Sequence[Question], now: datetime) -> list[Wanted]:
+    """Read the history of each question."""
+    asked = [
+        replace(
+            p, by=(), unit=unit, span=past_of(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True))
+        )
+        for unit in _UNITS
+        for p in periods
+    ]
+    read = [np.array(costs) / 1e12 for costs in books.series(asked)]
+    return [
+        wanted_of(read[n], read[len(periods) + n], period.span, period.zone, now)
+        for n, period in enumerate(periods)
+    ]

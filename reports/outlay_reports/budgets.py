@@ -1,0 +1,230 @@
+"""What a budget is and how it stands: one definition for alerts, the API, the console and the command line.
+
+Spending counts in the period's own time zone. All amounts are pico-USD but in `Status`, whose amounts are USD.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from outlay_kit.spans import Anchor, PeriodName, Span, floor_to, period_of
+from outlay_reports.forecast.landing import Landing
+from outlay_schemas import catalog
+from outlay_schemas.money import Usd, to_pico, to_usd
+
+Standing = Literal["ok", "warning", "over"]
+Scope = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Increase:
+    """More money, in pico-USD, for the periods that overlap `begin` to `end`; None: always."""
+
+    amount: int
+    begin: datetime | None
+    end: datetime | None
+
+
+class Terms(Protocol):
+    """What a budget's period and amount follow from."""
+
+    @property
+    def amount(self) -> int:
+        """Its own money for a period, pico-USD."""
+        ...
+
+    @property
+    def period(self) -> PeriodName:
+        """How long a period is."""
+        ...
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where its periods begin at local midnight."""
+        ...
+
+    @property
+    def anchor(self) -> Anchor:
+        """The day on which its periods begin."""
+        ...
+
+    @property
+    def rolling(self) -> timedelta | None:
+        """The last so much time, instead of a period that begins anew."""
+        ...
+
+    @property
+    def increases(self) -> tuple[Increase, ...]:
+        """More money for a time."""
+        ...
+
+    @property
+    def rollover(self) -> Decimal:
+        """Percent of the amount that may come over from the period before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A budget of the catalog for one tenant, without its alert levels."""
+
+    id: str
+    name: str
+    tenant: str
+    scope: Scope
+    amount: int
+    period: PeriodName
+    zone: ZoneInfo
+    anchor: Anchor
+    rolling: timedelta | None
+    increases: tuple[Increase, ...]
+    rollover: Decimal
+
+
+def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
+    """Return a budget of the catalog as it holds for a tenant."""
+    return Plan(
+        id=budget.id, name=budget.name, tenant=tenant,
+        scope={str(name): values for name, values in budget.scope.items()}, amount=to_pico(budget.amount),
+        period=budget.period, zone=ZoneInfo(budget.timezone),
+        anchor=Anchor(budget.anchor_day, budget.anchor_month),
+        rolling=timedelta(days=budget.rolling_days) if budget.rolling_days else None,
+        increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in budget.increases),
+        rollover=budget.rollover_percent,
+    )  # fmt: skip
+
+
+def span_of(terms: Terms, at: datetime) -> Span:
+    """Return the period that holds `at`; of a rolling budget, the time up to the end of that minute."""
+    if terms.rolling is None:
+        return period_of(at, terms.period, terms.zone, terms.anchor)
+    end = floor_to(at, "minute") + timedelta(minutes=1)
+    return Span(end - terms.rolling, end)
+
+
+def span_before(terms: Terms, span: Span) -> Span:
+    """Return the period before `span`."""
+    return span_of(terms, span.start - timedelta(microseconds=1))
+
+
+def amount_of(terms: Terms, span: Span, before: int = 0) -> int:
+    """Return the money of a period: the budget's own, what was added, and what came over.
+
+    `before`: what the period before cost.
+    """
+    amount = terms.amount + sum(
+        i.amount
+        for i in terms.increases
+        if (i.begin is None or i.begin < span.end) and (i.end is None or i.end > span.start)
+    )
+    over = min(share_of(terms.amount, terms.rollover), max(0, terms.amount - before))
+    return amount + (over if terms.rollover else 0)
+
+
+def share_of(amount: int, threshold: Decimal) -> int:
+    """Return `threshold` percent of `amount`, rounded up to a pico-USD."""
+    over, under = threshold.as_integer_ratio()
+    return -(-amount * over // (100 * under))
+
+
+def crossed(total: int, amount: int, threshold: Decimal) -> bool:
+    """Tell whether `total` reaches `threshold` percent of `amount`, exactly. Spending nothing crosses nothing."""
+    over, under = threshold.as_integer_ratio()
+    return total > 0 and total * 100 * under >= amount * over
+
+
+class Status(Struct, omit_defaults=True, frozen=True):
+    """How a budget stood at `at`. Amounts are USD."""
+
+    budget: str
+    tenant: str
+    name: str
+    standing: Standing
+    """over: all of it is spent; warning: 80% is spent, or all of it will be by the end of the period."""
+    period_start: datetime
+    period_end: datetime
+    amount: Usd
+    """With increases, and with what came over from the period before."""
+    spent: Usd
+    remaining: Usd
+    """Less than 0 if it is overspent."""
+    percent: str
+    at: datetime
+    forecast: Usd | None = None
+    """What the period will most likely have cost at its end; absent with less than two days of history."""
+    forecast_low: Usd | None = None
+    """With `forecast_high` the interval that holds 80% of the time."""
+    forecast_high: Usd | None = None
+    gone_on: datetime | None = None
+    """When it is used up: in the past if it is, else when the forecast reaches the amount within the period."""
+    gone_early: datetime | None = None
+    """The earliest time at which it is used up, at the upper end of the interval."""
+    gone_late: datetime | None = None
+    burn_rate: str | None = None
+    """Over the first burn window: 1 uses the budget up exactly at its end."""
+    unpriced: int = 0
+    """Events of the period without a price: the true spending is higher."""
+    chance: float | None = None
+    """The probability, 0 to 1, that the period costs more than the amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was found for a budget: `spent` and `before` (the period before) in pico-USD."""
+
+    spent: int
+    before: int = 0
+    unpriced: int = 0
+    landing: Landing | None = None
+    """None: it is rolling, or there is too little history."""
+    reached: datetime | None = None
+    """The minute at which the amount was used up, if it is."""
+
+
+class Named(Terms, Protocol):
+    """A budget with its names."""
+
+    @property
+    def id(self) -> str:
+        """Its id in the catalog."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Whose spending it limits."""
+        ...
+
+
+def status(budget: Named, span: Span, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
+    """Return how a budget stands, given what was spent."""
+    amount, ahead = amount_of(budget, span, used.before), used.landing
+    low, high = ahead.bounds(80) if ahead else (0, 0)
+    gone, early, late = used.reached, None, None
+    if ahead and used.spent < amount:
+        gone, (early, late) = ahead.used_up(amount), ahead.used_up_between(amount)
+    return Status(
+        budget=budget.id, tenant=budget.tenant, name=budget.name,
+        standing=_standing(used.spent, amount, ahead), period_start=span.start, period_end=span.end,
+        amount=to_usd(amount), spent=to_usd(used.spent), remaining=to_usd(amount - used.spent),
+        percent=f"{Decimal(used.spent) * 100 / amount:.2f}", at=at,
+        forecast=to_usd(ahead.expected) if ahead else None, forecast_low=to_usd(low) if ahead else None,
+        forecast_high=to_usd(high) if ahead else None, gone_on=gone, gone_early=early, gone_late=late,
+        burn_rate=burn_rate, unpriced=used.unpriced, chance=round(ahead.over(amount), 4) if ahead else None,
+    )  # fmt: skip
+
+
+def _standing(spent: int, amount: int, landing: Landing | None) -> Standing:
+    if crossed(spent, amount, Decimal(100)):
+        return "over"
+    will = landing is not None and crossed(landing.expected, amount, Decimal(100))
+    return "warning" if will or crossed(spent, amount, Decimal(80)) else "ok"

@@ -1,0 +1,188 @@
+"""The course of a period: the forecast of its pieces of time (hours or days) from the current one to its end.
+
+A course is made from whole pieces only, so it stays the same until the current piece is over. Read at a minute it
+gives the landing: of the current piece only the part after that minute counts, however much the part before it cost.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from outlay_kit.spans import Span, floor_to, period_of
+from outlay_reports.forecast.engine import Forecast, forecast
+from outlay_reports.forecast.intervals import UNSEEN
+from outlay_reports.forecast.landing import Landing
+from outlay_reports.forecast.smoothing import Array
+from outlay_reports.periods import Unit, bounds
+
+LEAST_HOURS = 48
+"""Whole hours of history, at least; with less no forecast is shown anywhere."""
+SEASONS: dict[Unit, tuple[int, ...]] = {"hour": (24, 168), "day": (7,), "week": (52,), "month": (12,)}
+"""The seasons that costs of each piece of time may have."""
+_LOOK_BACK: dict[Unit, int] = {"day": 200, "hour": 28}
+"""Days of history."""
+_LEDGER_DAYS = 63
+"""The same in days for what only the ledger knows, such as tags."""
+_LEAST_DAYS = 21
+"""With fewer whole days, or for a shorter period, hours are forecast."""
+_SHORT = timedelta(days=8)
+_FEW_DAYS = 7
+"""With fewer days that cost anything, a day is taken as even."""
+_UNUSUAL = 1.5
+_EVEN = np.array([1.0, 0.0])
+_AT_ONCE = 48
+_LONGEST = 168
+"""Pieces that are forecast one by one; a longer period repeats the last week (or day) of them."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """The expected cost of each piece of time up to the end of a period, USD.
+
+    `errors` (folds x pieces) are the errors of the back-test, actual minus forecast. `left` is the usual share of
+    the first piece that is still to come after each of its equal parts, from 1 down to 0.
+    """
+
+    edges: tuple[datetime, ...]
+    mean: Array
+    errors: Array
+    left: Array
+
+    def at(self, now: datetime, spent: int) -> "Landing":
+        """Return the landing at the minute of `now`, with `spent` pico-USD so far in the period."""
+        minute, end = floor_to(now, "minute"), self.edges[-1]
+        if minute >= end:
+            return Landing(spent, (end,), np.zeros(0), np.zeros(0), tested=True)
+        place = max(sum(edge <= minute for edge in self.edges) - 1, 0)
+        begin, after = self.edges[place : place + 2]
+        part = min(max((minute - begin) / (after - begin), 0.0), 1.0)
+        shares = self.left if place == 0 else np.array([1.0, 0.0])
+        share = float(np.interp(part, np.linspace(0.0, 1.0, len(shares)), shares))
+        rest = self.mean[place:].copy()
+        rest[0] *= share
+        edges = (max(minute, begin), *self.edges[place + 1 :])
+        return Landing(spent, edges, np.cumsum(rest), self._spread(place, share), tested=len(self.errors) > 0)
+
+    def _spread(self, place: int, share: float) -> Array:
+        """Return the standard deviation of the sum of the pieces up to each one that is left."""
+        pieces = len(self.mean) - place
+        if not len(self.errors):
+            return np.zeros(pieces)
+        tested = min(self.errors.shape[1], pieces)
+        errors = self.errors[:, :tested].copy()
+        # The part of a piece errs with the root of its share, as a sum of independent minutes does.
+        errors[:, 0] *= math.sqrt(share)
+        known = np.sqrt(np.mean(np.cumsum(errors, axis=1) ** 2, axis=0)) * (1.0 + 0.6 / len(errors))
+        # Past what was tested, a wrong level stays wrong: errors of a sum grow with its length.
+        ahead = np.arange(tested + 1, pieces + 1) / tested
+        return np.concatenate([known, known[-1] * ahead])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a course is made from: the costs (USD) of the whole pieces before `edges[0]`, and their seasons."""
+
+    history: Array
+    seasons: tuple[int, ...]
+    edges: tuple[datetime, ...]
+    left: Array
+
+    @property
+    def steps(self) -> int:
+        """How many pieces there are up to the end of the period."""
+        return len(self.edges) - 1
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is enough history to forecast at all."""
+        length = self.edges[1] - self.edges[0]
+        return len(self.history) * length >= timedelta(hours=LEAST_HOURS)
+
+
+def courses(wanted: Sequence[Wanted]) -> list[Course]:
+    """Forecast many periods; series of one shape are forecast side by side."""
+    found: dict[int, Course] = {}
+    alike: dict[tuple[int, tuple[int, ...], int], list[int]] = {}
+    for place, one in enumerate(wanted):
+        if not one.steps or not one.enough:
+            found[place] = Course(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left)
+            continue
+        alike.setdefault((len(one.history), one.seasons, min(one.steps, _LONGEST)), []).append(place)
+    for (_, seasons, steps), places in alike.items():
+        for first in range(0, len(places), _AT_ONCE):
+            some = places[first : first + _AT_ONCE]
+            ahead = forecast(np.stack([wanted[place].history for place in some]), seasons, steps)
+            found |= {place: _course(wanted[place], ahead, n) for n, place in enumerate(some)}
+    return [found[place] for place in range(len(wanted))]
+
+
+def _course(one: Wanted, ahead: Forecast, column: int) -> Course:
+    mean = ahead.mean[:, column]
+    if one.steps > len(mean):
+        again = max((season for season in one.seasons if season <= len(one.history)), default=1)
+        cycle = mean[-min(again, len(mean)) :]
+        mean = np.concatenate([mean, np.resize(cycle, one.steps - len(mean))])
+    wider = UNSEEN if ahead.unseen else 1.0
+    errors = ahead.errors[:, :, column] * wider if ahead.tested else np.zeros((0, 1))
+    return Course(one.edges, mean, errors, one.left)
+
+
+def past_of(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> Span:
+    """Return the whole pieces of history before the one that holds `now`; `ledger`: only the ledger has them."""
+    end = period_of(now, unit, zone).start
+    days = min(_LOOK_BACK[unit], _LEDGER_DAYS) if ledger else _LOOK_BACK[unit]
+    return Span(period_of(end - timedelta(days=days), unit, zone).start, end)
+
+
+def wanted_of(daily: Array, hourly: Array, span: Span, zone: ZoneInfo, now: datetime) -> Wanted:
+    """Return what the course of `span` is made from: days if there are three weeks of them, else hours.
+
+    `daily`, `hourly`: USD of each piece of `past_of`.
+    """
+    daily, hourly = _begun(daily), _begun(hourly)
+    unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
+    today = period_of(now, unit, zone).start
+    edges = tuple(bounds(Span(today, span.end), unit, zone)) if today < span.end else (today,)
+    if unit == "hour":
+        return Wanted(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
+    return Wanted(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))
+
+
+def _calm(values: Array, season: int, recent: int) -> Array:
+    """Return values without what was out of the ordinary lately: what an incident cost is spent, and does not go on.
+
+    Of the last two days, what is half as much again as nearly all that was before is replaced by the median of the
+    same time in the seasons before. What lasts longer than two days is learned.
+    """
+    before = values[: -min(recent, len(values) // 2)] if len(values) > 1 else values[:0]
+    if len(before) < season:
+        return values
+    calm, limit = values.copy(), _UNUSUAL * float(np.quantile(before, 0.98))
+    for place in range(len(before), len(values)):
+        if values[place] > limit:
+            calm[place] = np.median(calm[place % season : place : season][-8:])
+    return calm
+
+
+def _begun(values: Array) -> Array:
+    """Return the whole pieces from the first that cost anything."""
+    first = np.nonzero(values)[0]
+    # Spending began within its first piece, unless that is as far as we look back.
+    return values[first[0] + (first[0] > 0) :] if len(first) else values[:0]
+
+
+def _left(hourly: Array, gone: timedelta) -> Array:
+    """Return the share of a day that usually comes after each of its hours: the median of the days before today."""
+    whole = hourly[: len(hourly) - gone // timedelta(hours=1)]
+    table = whole[len(whole) % 24 :].reshape(-1, 24)
+    sums = table.sum(axis=1)
+    table, sums = table[sums > 0], sums[sums > 0]
+    if len(sums) < _FEW_DAYS:
+        return _EVEN
+    after = 1.0 - np.cumsum(table, axis=1) / sums[:, None]
+    found: Array = np.clip(np.concatenate([[1.0], np.median(after, axis=0)[:-1], [0.0]]), 0.0, 1.0)
+    return found
