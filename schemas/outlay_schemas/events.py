@@ -38,7 +38,8 @@ class UsageEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=Fals
     kind: Kind
     sku: Key
     usage: dict[Key, Quantity]
-    activity: Activity = "other"
+    activity: Activity | None = None
+    """None: the producer does not state it, and the pricer infers it."""
     provider: Label = ""
     tenant: Label = ""
     project: Label | None = None

@@ -70,7 +70,7 @@ class Outlay:
         usage: Mapping[str, Any],
         provider: str = "",
         kind: str = "llm",
-        activity: str = "inference",
+        activity: str = "",
         event_id: str | None = None,
         source: str | None = None,
         at: int | None = None,
@@ -88,7 +88,6 @@ class Outlay:
                 "source": short(source) if source else self._source,
                 "time": at or self._clock(),
                 "kind": kind,
-                "activity": activity,
                 "provider": provider,
                 "sku": short(sku),
                 "usage": dict(usage),
@@ -98,6 +97,8 @@ class Outlay:
                 _merge(event, inside)
             if labels:
                 _merge(event, _clean(labels))
+            if activity:
+                event["activity"] = activity
             if attributes:
                 event["attributes"] = short_all(attributes)
             if reported_cost is not None:

@@ -28,6 +28,8 @@ GUESSES = {
     "name-fine_tune": "a fine-tuned model was priced as its base model",
     "modality-split": "how many cached tokens are audio is not stated: the fewest possible, at the highest cost, count",
     "modality-rest": "the tokens by modality do not add up to their total: the rest is priced as text",
+    "unread_usage": "the response counts something that is not read: its attribute unread_usage names it",
+    "usage_estimated": "the producer estimated a part of the usage: its attribute usage_estimated names it",
     "position": "earlier use in the period is not known: tiers and free units start at this event",
 }
 """Guesses: the provider may charge another price, so a cost that rests on one is `estimated`.
@@ -35,6 +37,10 @@ GUESSES = {
 Every word that is in neither table is a guess too: `region` (the price is for one, and the event states none), or
 `service_tier=scale` (a value that has no price of its own).
 """
+
+
+MARKS = frozenset({"unread_usage", "usage_estimated"})
+"""Attributes of an event by which whoever read the usage says that it is not sure. Their names are guesses."""
 
 
 @lru_cache(maxsize=4096)

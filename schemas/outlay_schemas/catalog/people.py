@@ -1,20 +1,33 @@
 """Who a cost belongs to: owners, defaults, aliases, tag policy, virtual tags, splits."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from outlay_schemas.catalog.base import Dated, Name, OneOrMany, Part, Positive, Text
 from outlay_schemas.catalog.terms import Match
 from outlay_schemas.dimensions import OWNERS
+from outlay_schemas.events import Activity
 
 if TYPE_CHECKING:
     Dimension = str
     Named = str
+    Settable = str
 else:
     Dimension = Literal[OWNERS]
     Named = Literal[*OWNERS, "provider", "sku"]
+    Settable = Literal[*OWNERS, "provider", "activity"]
 Labels = dict[Dimension, Name]
+
+
+def _known_activity(sets: dict[Settable, str]) -> dict[Settable, str]:
+    if sets.get("activity", "other") not in get_args(Activity):
+        raise ValueError(f"activity must be one of {', '.join(get_args(Activity))}")
+    return sets
+
+
+Sets = Annotated[dict[Settable, Name], Field(min_length=1), AfterValidator(_known_activity)]
+"""What a rule may set: whose a cost is, what it was for, and who is behind a gateway."""
 
 
 class Owner(Dated):
@@ -38,7 +51,7 @@ class Default(Part):
     """What a dimension is when nothing else says."""
 
     match: Match = Match()
-    sets: Annotated[Labels, Field(min_length=1)]
+    sets: Sets
 
 
 class VirtualTag(Dated):
@@ -46,7 +59,7 @@ class VirtualTag(Dated):
 
     id: Name
     match: Match
-    sets: Annotated[Labels, Field(min_length=1)]
+    sets: Sets
     replace: bool = True
     """False: only where the dimension is empty."""
 

@@ -28,7 +28,7 @@ def _cost(parts: dict[str, Any], **more: Any) -> CostEvent:
 def test_owners_follow_from_user_to_team_to_business_unit() -> None:
     cost = _cost({"owners": OWNERS}, user="u-1", attributes={"api_key": "k-7"})
     assert (cost.team, cost.business_unit, cost.project) == ("search", "core", "bot")
-    assert cost.given == {"team": "", "business_unit": "", "project": ""}, (
+    assert cost.given == {"team": "", "business_unit": "", "project": "", "activity": ""}, (
         "nothing was sent, and that is kept"
     )
     assert _cost({"owners": OWNERS}, user="u-2").team == ""
@@ -60,8 +60,8 @@ def test_aliases_make_one_name_of_many_and_keep_the_original() -> None:
     ]
     cost = _cost({"aliases": aliases}, team="grwth", provider_name="ACME Inc", sku="house-model")
     assert (cost.team, cost.provider, cost.sku, cost.cost) == ("growth", "acme", "plain", "0.000003")
-    assert cost.given == {"team": "grwth", "provider": "ACME Inc", "sku": "house-model"}
-    assert _cost({"aliases": aliases}, team="growth").given == {}
+    assert cost.given == {"team": "grwth", "provider": "ACME Inc", "sku": "house-model", "activity": ""}
+    assert _cost({"aliases": aliases}, team="growth", activity="inference").given == {}
 
 
 def test_defaults_fill_what_is_left_empty() -> None:
@@ -85,7 +85,7 @@ def test_virtual_tags_set_dimensions_from_others_each_seeing_the_one_before() ->
     parts = {"virtual_tags": virtual, "owners": owners}
     cost = _cost(parts, tags={"app": "bot-9"}, team="web")
     assert (cost.team, cost.use_case, cost.business_unit, cost.project) == ("cx", "support", "service", "")
-    assert cost.given == {"team": "web", "use_case": "", "business_unit": ""}
+    assert cost.given == {"team": "web", "use_case": "", "business_unit": "", "activity": ""}
     assert _cost(parts, tags={"app": "bot-9"}, business_unit="x").business_unit == "x"
     assert _cost(parts, team="ml").business_unit == "research"
 

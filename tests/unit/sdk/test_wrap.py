@@ -239,3 +239,50 @@ def test_functions_may_be_tracked_and_streams_passed_through(made: tuple[Outlay,
         ("google", "gemini-2.5-flash", {"input_tokens": 10, "output_tokens": 25, "output_reasoning_tokens": 5}),
     ]  # fmt: skip
     assert held.events()[0]["use_case"] == "summary"
+
+
+def behind(request: httpx2.Request) -> httpx2.Response:
+    response = answer(request)
+    response.headers["x-portkey-provider"] = "azure-openai"
+    response.headers["x-secret"] = "no hint"
+    return response
+
+
+async def test_a_gateway_says_who_is_behind_it(made: tuple[Outlay, Held]) -> None:
+    outlay, held = made
+    where: Any = {"api_key": "x", "base_url": "https://llm.example.com/v1"}
+    with httpx2.Client(transport=httpx2.MockTransport(behind)) as http:
+        client = outlay.wrap(openai.OpenAI(http_client=http, **where))
+        client.chat.completions.create(model="m", messages=ASK)
+        for _ in client.chat.completions.create(
+            model="m", messages=ASK, stream=True, stream_options={"include_usage": True}
+        ):
+            pass
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(behind)) as later:
+        waiting = outlay.wrap(openai.AsyncOpenAI(http_client=later, **where))
+        await waiting.chat.completions.create(model="m", messages=ASK)
+    assert [provider for provider, *_ in tell(outlay, held)] == ["azure"] * 3
+    assert {name for event in held.events() for name in event["headers"]} == {"x-portkey-provider"}
+
+
+def test_wrap_takes_the_provider(made: tuple[Outlay, Held]) -> None:
+    outlay, held = made
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as http:
+        client = openai.OpenAI(api_key="x", base_url="https://llm.example.com/v1", http_client=http)
+        outlay.wrap(client, provider="azure").chat.completions.create(model="m", messages=ASK)
+    ((provider, _, _),) = tell(outlay, held)
+    assert provider == "azure"
+    assert "api_url" not in held.usage()[0].attributes
+
+
+def test_what_says_nothing_of_its_usage_is_counted_and_said_once(
+    made: tuple[Outlay, Held], caplog: pytest.LogCaptureFixture
+) -> None:
+    outlay, held = made
+    for _ in range(3):
+        outlay.record({"choices": [{"message": {"content": "a secret"}}]})
+    assert (outlay.stats.unread, outlay.stats.tracked) == (3, 0)
+    assert [record.message for record in caplog.records if "no usage" in record.message] == [
+        "outlay: no usage is found in dict: its calls are not counted (stats.unread)"
+    ]
+    assert tell(outlay, held) == []

@@ -125,7 +125,6 @@ def _event(use: _Use, pod: Pod, device: Device, at: datetime, head: Head) -> Usa
         source=f"dcgm/{host}"[:256],
         time=at,
         kind="compute",
-        activity="other",
         provider=head.query.get("provider", "")[:256],
         sku=text(head.query.get("sku")) or text(labels.get("modelName")) or "gpu",
         usage={},

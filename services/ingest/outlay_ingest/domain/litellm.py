@@ -78,7 +78,6 @@ def _event(payload: Json) -> UsageEvent | None:
         source=SOURCE,
         time=_time(payload),
         kind="llm",
-        activity="inference",
         provider=provider,
         sku=model,
         usage=usage or {"requests": 1},

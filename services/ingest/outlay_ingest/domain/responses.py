@@ -117,7 +117,7 @@ class _Read:
             source=text(given.get("source")) or f"api/{self.provider or AUTO}",
             time=moment(_time(self.response, given, self.headers), "$.time"),
             kind="llm",
-            activity=msgspec.convert(given.get("activity", "inference"), Activity),
+            activity=msgspec.convert(given.get("activity"), Activity | None),
             provider=self.provider,
             sku=without_prefix(model, self.provider),
             usage=part.usage,

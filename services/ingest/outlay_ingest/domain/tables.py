@@ -31,7 +31,7 @@ class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
     id: str | None = None
     """Without it, an id is made of the whole row: the same row again counts once, and twice if it is there twice."""
     kind: str = "=custom"
-    activity: str = "=other"
+    activity: str | None = None
     provider: str | None = None
     project: str | None = None
     team: str | None = None
@@ -85,7 +85,7 @@ def read_rows(rows: Iterable[Row], mapping: ColumnMap) -> Iterator[Item]:
 def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
     kind, activity = (
         _one_of(row, mapping.kind, _KINDS, "kind"),
-        _one_of(row, mapping.activity, _ACTIVITIES, "activity"),
+        _one_of(row, mapping.activity, _ACTIVITIES, "activity") if mapping.activity else None,
     )
     usage = {
         meter: quantity for meter, column in mapping.usage.items() if (quantity := count(_value(row, column)))
@@ -97,7 +97,7 @@ def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
         source=text(_value(row, mapping.source)) or "import",
         time=_time(row, mapping),
         kind=cast("Kind", kind),
-        activity=cast("Activity", activity),
+        activity=cast("Activity | None", activity),
         provider=text(_value(row, mapping.provider)) or "",
         sku=text(_value(row, mapping.sku)) or "",
         usage=usage,

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.pricing import plain_number, price
+from outlay_pricer.domain.fingerprint import plain_number
+from outlay_pricer.domain.pricing import price
 from outlay_schemas.acceptance import UNSTAMPED_MS
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import AcceptedUsage, CostEvent, UsageEvent
+from outlay_schemas.events import AcceptedUsage, Activity, CostEvent, UsageEvent
 
 _KEPT = (
     "cost",
@@ -66,7 +67,7 @@ def usage_of(cost: CostEvent) -> UsageEvent:
         kind=cost.kind,
         sku=given.get("sku", cost.sku),
         usage={meter: plain_number(quantity) for meter, quantity in cost.usage.items()},
-        activity=cost.activity,
+        activity=cast("Activity | None", given.get("activity", cost.activity) or None),
         provider=given.get("provider", cost.provider),
         tenant=cost.tenant,
         **owners,

@@ -13,6 +13,7 @@ from outlay_schemas.events import UsageEvent
 MISSING = "outlay.missing"
 """Attribute of a cost event that names the required tags it does not have."""
 
+_SETTABLE = (*OWNERS, "provider", "activity")
 Dimensions = dict[str, str]
 
 
@@ -58,7 +59,7 @@ class Attribution:
 
     def attribute(self, event: UsageEvent) -> Attributed:
         """Resolve an event's dimensions. Raises Invalid where the tenant wants tags that are not there."""
-        sent = {name: getattr(event, name) or "" for name in OWNERS}
+        sent = {name: getattr(event, name) or "" for name in _SETTABLE}
         named = {name: self.canonical(name, value) for name, value in sent.items()}
         filled = self._own(event, named)
         filled = self._own(event, {**named, **self._virtually(event, filled)})

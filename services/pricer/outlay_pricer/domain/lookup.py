@@ -7,11 +7,10 @@ from outlay_pricer.domain.lines import RateLine
 from outlay_pricer.domain.names import candidates, split_prefix
 from outlay_pricer.domain.rates import RateBook
 from outlay_schemas.catalog import AzureDeployment
+from outlay_schemas.providers import known_provider
 
 AZURE_RESOURCE = "azure_resource"
 API_URL = "api_url"
-_GATEWAY = {"vertex_ai": "google", "vertex_ai_beta": "google", "gemini": "google", "bedrock_converse": "aws"}
-"""LiteLLM's names of providers whose own matching rule does not know them."""
 
 
 class Lookup:
@@ -36,9 +35,13 @@ class Lookup:
         """Find a line by the catalog's map, the data's rules, a guess at the name, a prefix."""
         if provider.lower().startswith("azure"):
             sku = self._deployments.get(("", sku.lower()), sku)
+        if provider and provider.lower() not in self._rates.finder.by_id:
+            provider = known_provider(provider) or provider
         line = self._rates.find(provider, sku, url)
         if line.refused is None:
             return line
+        if url and line.refused.code == "provider_unknown":
+            return self.find(provider, sku)  # a gateway: whoever is behind it, the model's name says more
         guessed = self._guess(provider, sku, url)
         if guessed is not None:
             return guessed
@@ -46,7 +49,7 @@ class Lookup:
         if parts is None:
             return line
         prefix, rest = parts
-        behind = self._prefixed(_GATEWAY.get(prefix, prefix), rest)
+        behind = self._prefixed(known_provider(prefix) or prefix, rest)
         if behind is None:
             return line
         named = self._rates.finder.provider_by_id(provider) if provider else None

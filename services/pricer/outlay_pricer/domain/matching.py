@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from outlay_pricer.domain.activity import activity_of
 from outlay_schemas.catalog import Match
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.events import UsageEvent
@@ -20,9 +21,9 @@ def facts_of(event: UsageEvent, dimensions: Mapping[str, str]) -> dict[str, str]
         "sku": event.sku,
         "source": event.source,
         "tenant": event.tenant,
-        "activity": event.activity,
         **dimensions,
     }
+    facts["activity"] = dimensions.get("activity") or activity_of(event)
     for name, value in event.tags.items():
         facts[f"tags.{name}"] = value
     for name, value in event.attributes.items():

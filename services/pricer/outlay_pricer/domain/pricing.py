@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
-from operator import attrgetter
-from zlib import crc32
+from typing import Any
 
 import msgspec
 
+from outlay_pricer.domain.activity import activity_of
 from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.books import position_of
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.exact import half_even, settle
+from outlay_pricer.domain.fingerprint import fingerprint, owners
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import Agreement, drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref
+from outlay_schemas.catalog.guesses import MARKS
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
@@ -27,8 +28,6 @@ from outlay_schemas.money import to_pico, to_usd
 
 _START = Fraction(0)
 _text = lru_cache(maxsize=4096)(str)
-_owners = attrgetter(*OWNERS)
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(slots=True)
@@ -45,42 +44,6 @@ class Priced:
     """What the internal customer pays, where that is not the cost."""
 
 
-def fingerprint(event: UsageEvent) -> int:
-    """Return 20 bits of an event's content: CRC-32 of its encoding with sorted keys. Decides between two bodies.
-
-    Two spellings of one number (0.50 and 0.5), and an empty dimension and none, are one content: an event that comes
-    back from the ledger to be priced again is the same event, not a conflict.
-    """
-    return crc32(_canonical.encode(_spelt(event))) & 0xFFFFF
-
-
-def _spelt(event: UsageEvent) -> UsageEvent:
-    """Return the event in its one spelling: itself, where that is so already, as it nearly always is."""
-    odd = event.reported_cost is not None or "" in _owners(event)
-    if not odd:
-        for quantity in event.usage.values():
-            if quantity.__class__ is not int:
-                break
-        else:
-            return event
-    reported = event.reported_cost
-    return msgspec.structs.replace(
-        event,
-        usage={meter: plain_number(quantity) for meter, quantity in event.usage.items()},
-        reported_cost=None if reported is None else reported.normalize(),
-        **{name: value or None for name, value in zip(OWNERS, _owners(event), strict=True)},
-    )
-
-
-def plain_number(quantity: Quantity) -> Quantity:
-    """Return a quantity in its one spelling: whole numbers as int, others without zeros at their end."""
-    if quantity.__class__ is int:
-        return quantity
-    number = Decimal(quantity)
-    whole = int(number)
-    return whole if whole == number else number.normalize()
-
-
 def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     """Price and attribute an event as of its own time.
 
@@ -95,6 +58,8 @@ def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     if priced is None:
         priced = _price(renamed, usage, catalog, derived)
     given = {} if attributed is None else attributed.given
+    if event.activity is None:
+        given["activity"] = ""
     if attributed is not None and attributed.missing:
         renamed.attributes = {**event.attributes, MISSING: ",".join(attributed.missing)}
     return _cost_event(renamed, priced, catalog.revision, mark, given)
@@ -110,13 +75,11 @@ def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEve
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
     """Return a copy of the event with its resolved names and dimensions."""
-    provider = catalog.attribution.canonical("provider", event.provider)
     sku = catalog.attribution.canonical("sku", event.sku)
-    if provider != event.provider:
-        attributed.given["provider"] = event.provider
     if sku != event.sku:
         attributed.given["sku"] = event.sku
-    return msgspec.structs.replace(event, provider=provider, sku=sku, **attributed.dimensions)
+    known: dict[str, Any] = {**attributed.dimensions, "activity": attributed.dimensions["activity"] or None}
+    return msgspec.structs.replace(event, sku=sku, **known)
 
 
 def _normalised(
@@ -124,6 +87,10 @@ def _normalised(
 ) -> tuple[Mapping[str, Quantity], tuple[str, ...]]:
     """Return the usage to price. Whole counts in the standard spelling, nearly all, pass untouched."""
     usage = event.usage
+    if event.attributes and not MARKS.isdisjoint(event.attributes):
+        unmarked = {name: value for name, value in event.attributes.items() if name not in MARKS}
+        counts, derived = _normalised(msgspec.structs.replace(event, attributes=unmarked), catalog)
+        return counts, (*derived, *(name for name in event.attributes if name in MARKS))
     convention = event.attributes.get(CONVENTION, "") if event.attributes else ""
     if not convention and catalog.odd_meters.isdisjoint(usage):
         for quantity in usage.values():
@@ -294,7 +261,7 @@ def _cost_event(
         kind=event.kind,
         sku=event.sku,
         usage=event.usage,
-        activity=event.activity,
+        activity=activity_of(event),
         provider=event.provider,
         tenant=event.tenant,
         revision=revision,
@@ -310,5 +277,5 @@ def _cost_event(
         tags=event.tags,
         attributes=event.attributes,
         reported_cost=None if reported is None else to_usd(to_pico(reported)),
-        **{name: value for name, value in zip(OWNERS, _owners(event), strict=True) if value},
+        **{name: value for name, value in zip(OWNERS, owners(event), strict=True) if value},
     )

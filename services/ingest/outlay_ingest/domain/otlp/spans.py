@@ -94,7 +94,6 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
         source=text(resource.get("service.name")) or _NOBODY,
         time=from_nanoseconds(record.end or record.start, "$.endTimeUnixNano"),
         kind="llm",
-        activity="inference",
         provider=provider_name(text(first(attributes, *names.PROVIDER)) or provider),
         sku=model,
         usage=usage,
