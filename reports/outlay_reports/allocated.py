@@ -6,7 +6,7 @@ from outlay_reports.allocation import Allocation
 from outlay_reports.money import dollars, share
 from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent
-from outlay_reports.sheets import facts, gaps, heading
+from outlay_reports.sheets import AMOUNTS, facts, gaps, heading
 from outlay_reports.showback import Node, tree, walk
 from outlay_schemas.dimensions import name_of
 
@@ -50,7 +50,7 @@ def allocated_sheet(question: Question, found: Allocation) -> Sheet:
 
     columns = (
         *(Column(name, name.replace("_", " ")) for name in question.by),
-        Column("own_usd", "own", "usd"), Column("shared_usd", "shared", "usd"), Column("cost_usd", "cost", "usd"),
+        Column("own_usd", "own", "usd"), Column("shared_usd", "shared", "usd"), AMOUNTS[question.amount],
         Column("share", "share", "share"), Column("events", "events", "count"),
         *(Column(f"shared_usd.{name}", f"of {name}", "usd", wide=len(names) < 2) for name in names),
     )  # fmt: skip

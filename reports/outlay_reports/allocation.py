@@ -20,6 +20,8 @@ class Allocated:
     split: str
     keys: Keys
     cost: int
+    beside: int
+    """The other amount, as `Sums.beside`."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ def allocate(cells: Sequence[Cell], names: Sequence[str], depth: int, splits: Se
             pools[split.id].add(cell.sums)
     received = []
     for split in splits:
-        parts = apportion(pools[split.id].cost, _weights(split, own, names, depth))
-        received += [Allocated(split.id, keys, cost) for keys, cost in sorted(parts.items()) if cost]
+        pool, weights = pools[split.id], _weights(split, own, names, depth)
+        parts, others = apportion(pool.cost, weights), apportion(pool.beside, weights)
+        received += [
+            Allocated(split.id, keys, cost, others[keys]) for keys, cost in sorted(parts.items()) if cost
+        ]
     return Allocation(_folded(own, depth), tuple(received), pools)
 
 

@@ -8,7 +8,7 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
 from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, before, read_span, zone_of
-from outlay_reports.question import Question, conditions, dimensions
+from outlay_reports.question import Question, amount_of, conditions, dimensions
 from outlay_reports.sheet import Sheet
 from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
 from outlay_reports.trend import trend
@@ -28,6 +28,7 @@ class Words:
     where: Sequence[str] = ()
     tenants: Sequence[str] = ()
     unit: Unit | None = None
+    amount: str = "cost"
 
 
 def read_question(words: Words, now: datetime) -> Question:
@@ -35,7 +36,7 @@ def read_question(words: Words, now: datetime) -> Question:
     zone = zone_of(words.tz)
     span = read_span(words.start, words.end, zone, now)
     by, where = dimensions(words.by), conditions(list(words.where))
-    return Question(span, zone, by, where, tuple(words.tenants), words.unit)
+    return Question(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
 
 
 def showback(books: Books, question: Question, *, units: bool = False) -> Sheet:

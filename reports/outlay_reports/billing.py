@@ -61,7 +61,7 @@ def read_bill_question(bill: Bill, tenant: str, now: datetime) -> Question:
         span = read_span(bill.month, bill.month, zone, now)
     else:
         raise AskError(f"{bill.month!r} is no month", "give it as 2026-11")
-    return Question(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,))
+    return Question(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged")
 
 
 def read_month(books: Books, question: Question, splits: Sequence[Split]) -> Month:

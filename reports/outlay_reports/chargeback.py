@@ -12,16 +12,24 @@ OWN = "own"
 SHARED = "shared"
 
 
-class Line(msgspec.Struct, frozen=True, order=True):
-    """A line of a statement: the unit that pays, own or shared use, and of what. Cost in pico-USD."""
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of a statement: the unit that pays, own or shared use, and of what. Amounts in pico-USD."""
 
     unit: str
     what: str
     keys: tuple[str, ...]
     """Own use: the dimensions of the lines. Shared use: the id of the split."""
     cost: int
+    """What the unit is charged."""
     events: int = 0
     unpriced: int = 0
+    provider_cost: int | None = None
+    """What the provider charges; None: the same, as in every month that 0.1.0 closed."""
+
+    @property
+    def of_provider(self) -> int:
+        """Pico-USD that the provider charges."""
+        return self.cost if self.provider_cost is None else self.provider_cost
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -48,6 +56,8 @@ class Amendment(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
     closed: int
     now: int
+    provider_change: int = 0
+    """What the provider charges more or less."""
 
     @property
     def change(self) -> int:
@@ -78,33 +88,52 @@ class Statement(msgspec.Struct, frozen=True):
         """Pico-USD of the lines and the amendments together."""
         return self.cost + sum(item.change for item in self.amendments)
 
+    @property
+    def of_provider(self) -> int:
+        """The same of what the provider charges."""
+        lines = sum(line.of_provider for line in self.lines)
+        return lines + sum(item.provider_change for item in self.amendments)
+
 
 def lines_of(allocation: Allocation) -> tuple[Line, ...]:
     """Return the lines of all units; the first dimension is the unit, the others say what it used."""
     own = [
-        Line(cell.keys[0], OWN, cell.keys[1:], cell.sums.cost, cell.sums.events, cell.sums.unpriced)
+        Line(
+            cell.keys[0], OWN, cell.keys[1:], cell.sums.cost, cell.sums.events, cell.sums.unpriced,
+            _unless_same(cell.sums.beside, cell.sums.cost),
+        )
         for cell in allocation.own
-    ]
-    shared: dict[tuple[str, str], int] = defaultdict(int)
+    ]  # fmt: skip
+    shared: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for part in allocation.received:
-        shared[part.keys[0], part.split] += part.cost
-    received = [Line(unit, SHARED, (split,), cost) for (unit, split), cost in shared.items()]
-    return tuple(sorted(own + received))
+        amounts = shared[part.keys[0], part.split]
+        amounts[0] += part.cost
+        amounts[1] += part.beside
+    received = [
+        Line(unit, SHARED, (split,), cost, provider_cost=_unless_same(beside, cost))
+        for (unit, split), (cost, beside) in shared.items()
+    ]
+    return tuple(sorted(own + received, key=lambda line: (line.unit, line.what, line.keys)))
+
+
+def _unless_same(provider_cost: int, cost: int) -> int | None:
+    return None if provider_cost == cost else provider_cost
 
 
 def amendments(closed: Iterable[Line], now: Iterable[Line]) -> tuple[Amendment, ...]:
-    """Return every line whose cost is not what it was when the month was closed."""
-    before = {(line.unit, line.what, line.keys): line.cost for line in closed}
-    after = {(line.unit, line.what, line.keys): line.cost for line in now}
-    return tuple(
-        Amendment(*key, before.get(key, 0), after.get(key, 0))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key, 0) != after.get(key, 0)
-    )
+    """Return every line that is charged another amount than when the month was closed."""
+    before = {(line.unit, line.what, line.keys): (line.cost, line.of_provider) for line in closed}
+    after = {(line.unit, line.what, line.keys): (line.cost, line.of_provider) for line in now}
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        (was, provider_was), (cost, provider) = before.get(key, (0, 0)), after.get(key, (0, 0))
+        if was != cost:
+            found.append(Amendment(*key, was, cost, provider - provider_was))
+    return tuple(found)
 
 
 def statements(now: Sequence[Line], closing: Closing | None) -> tuple[Statement, ...]:
-    """Return a statement for each unit, the dearest first: as closed with its amendments, else as it stands."""
+    """Return a statement for each unit, the most expensive first: as closed with its amendments, else as it stands."""
     lines = now if closing is None else closing.lines
     changed = () if closing is None else amendments(closing.lines, now)
     units = {line.unit for line in lines} | {item.unit for item in changed}

@@ -37,6 +37,20 @@ def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, s
     return f"{'≥ ' if lower_bound else ''}{_sign(value, sign)}${text}"
 
 
+def completeness(unpriced: int, estimated: int, guessed: int) -> str:
+    """Say what a total rests on: `41 events unpriced, $3.10 estimated (2 events)`; empty: nothing is in doubt.
+
+    `unpriced` and `estimated` are numbers of events, `guessed` the pico-USD of the estimated ones.
+    """
+    doubts = [f"{_events(unpriced)} unpriced"] if unpriced else []
+    doubts += [f"{dollars(guessed)} estimated ({_events(estimated)})"] if estimated else []
+    return ", ".join(doubts)
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event{'' if count == 1 else 's'}"
+
+
 def about(amount: Decimal | float) -> str:
     """Write USD that nobody knows to the cent, such as a forecast: whole dollars from $100 up."""
     value = Decimal(str(amount))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span
@@ -40,6 +41,18 @@ def conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+Amount = Literal["cost", "charged"]
+"""What the provider charges, or what the internal customer pays: the cost with the markups of the catalog."""
+
+
+def amount_of(text: str) -> Amount:
+    """Read which amount a report is about. Raises AskError."""
+    for one in get_args(Amount):
+        if text == one:
+            return cast("Amount", one)
+    raise AskError(f"{text!r} is not an amount", f"use one of {', '.join(get_args(Amount))}")
+
+
 @dataclass(frozen=True)
 class Question:
     """What to sum: a span, the time zone whose days cut it, dimensions, and conditions on dimensions."""
@@ -54,6 +67,8 @@ class Question:
     """Cut the span into these; None: one sum for all of it."""
     cuts: tuple[datetime, ...] = ()
     """The instants that cut the span, its start and end included, instead of `unit`."""
+    amount: Amount = "cost"
+    """Which amount `Sums.cost` is."""
 
     @property
     def bounds(self) -> list[datetime]:
@@ -63,18 +78,29 @@ class Question:
 
 @dataclass(slots=True)
 class Sums:
-    """Measures of some events: cost in pico-USD, which is a lower bound if `unpriced` is not 0."""
+    """Measures of some events. Amounts are pico-USD, and lower bounds if `unpriced` is not 0."""
 
     cost: int = 0
+    """The amount that the question is about."""
     events: int = 0
     unpriced: int = 0
+    """Events without a price, wholly or in part."""
     usage: dict[str, Decimal] = field(default_factory=dict)
+    beside: int = 0
+    """The other amount: charged, of a question about cost, and the other way round."""
+    estimated: int = 0
+    """Events whose price rests on a guess."""
+    guessed: int = 0
+    """What the provider charges for those; part of the cost."""
 
     def add(self, other: "Sums") -> None:
         """Add other events to these."""
         self.cost += other.cost
         self.events += other.events
         self.unpriced += other.unpriced
+        self.beside += other.beside
+        self.estimated += other.estimated
+        self.guessed += other.guessed
         for meter, quantity in other.usage.items():
             self.usage[meter] = self.usage.get(meter, Decimal(0)) + quantity
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span
 from outlay_reports.compare import EFFECTS, Comparison, Difference
-from outlay_reports.money import dollars, percent, share
+from outlay_reports.money import completeness, dollars, percent, share
 from outlay_reports.periods import label
-from outlay_reports.question import Cell, Question, Sums
+from outlay_reports.question import Amount, Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_reports.showback import top as top_of
 from outlay_reports.showback import tree, walk
@@ -34,9 +34,13 @@ class Units:
 
 
 _SHARE = Column("share", "share", "share")
-_COST = Column("cost_usd", "cost", "usd")
+AMOUNTS: dict[Amount, Column] = {
+    "cost": Column("cost_usd", "cost", "usd"),
+    "charged": Column("charged_usd", "charged", "usd"),
+}
 _EVENTS = Column("events", "events", "count")
 _UNPRICED = Column("unpriced_events", "unpriced", "count")
+_ESTIMATED = Column("estimated_usd", "estimated", "usd")
 _UNITS = (
     Column("usd_per_event", "$/event", "rate"),
     Column("usd_per_1k_tokens", "$/1k tokens", "rate"),
@@ -52,6 +56,16 @@ def spent(sums: Sums) -> Spent:
     return Spent(sums.cost, sums.unpriced)
 
 
+def beside(amount: Amount, sums: Sums) -> Column:
+    """Return the column of the other amount; people see it only where the two differ."""
+    other = AMOUNTS["charged" if amount == "cost" else "cost"]
+    return replace(other, wide=sums.beside == sums.cost)
+
+
+def _estimated(sums: Sums) -> Column:
+    return replace(_ESTIMATED, wide=not sums.estimated)
+
+
 def _keys(by: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(name, name.replace("_", " ")) for name in by)
 
@@ -65,6 +79,7 @@ def facts(question: Question, **more: object) -> dict[str, object]:
         "by": list(question.by),
         "where": {name: list(values) for name, values in question.where.items()},
         "tenants": list(question.tenants),
+        "amount": question.amount,
         **more,
     }
 
@@ -75,6 +90,7 @@ def heading(what: str, span: Span, question: Question) -> str:
     where = "".join(
         f", {name} {' or '.join(map(name_of, values))}" for name, values in question.where.items()
     )
+    what += "" if question.amount == "cost" else " of charged amounts"
     return f"{what}, {_moment(span.start, zone)} to {_moment(span.end, zone)} {zone.key}{where}"
 
 
@@ -86,10 +102,13 @@ def _moment(at: datetime, zone: ZoneInfo) -> str:
 def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
     """Return what a reader must know of these costs: what is not priced and what is nobody's."""
     found = []
-    if sums.unpriced:
+    doubts = completeness(sums.unpriced, sums.estimated, sums.guessed)
+    if doubts:
+        status = "unpriced" if sums.unpriced else "estimated"
+        bound = ": the totals are lower bounds" if sums.unpriced else ""
         found.append(
-            f"{dollars(sums.cost, lower_bound=True)}, {sums.unpriced:,} events unpriced: the totals are lower bounds;"
-            " see which: --where price_status=unpriced"
+            f"{dollars(sums.cost, lower_bound=bool(sums.unpriced))}, {doubts}{bound};"
+            f" see which: --where price_status={status}"
         )
     for n, name in enumerate(by):
         nobody = sum(cell.sums.cost for cell in cells if not cell.keys[n])
@@ -116,10 +135,17 @@ def showback_sheet(question: Question, cells: Sequence[Cell], units: Units | Non
         more: tuple[Value, ...] = ()
         if units is not None:
             more = _units(sums, units.users[len(keys)].get(keys, 0), units.saved_by(keys))
-        values: tuple[Value, ...] = (*names, spent(sums), part, sums.events, sums.unpriced, *more)
+        values: tuple[Value, ...] = (
+            *names, spent(sums), Spent(sums.beside, sums.unpriced), part, sums.events, sums.unpriced,
+            Spent(sums.guessed), *more,
+        )  # fmt: skip
         return Row(values, len(keys) - 1, len(keys) == depth)
 
-    columns = (*_keys(question.by), _COST, _SHARE, _EVENTS, _UNPRICED)
+    amount = question.amount
+    columns = (
+        *_keys(question.by), AMOUNTS[amount], beside(amount, root.sums), _SHARE, _EVENTS, _UNPRICED,
+        _estimated(root.sums),
+    )  # fmt: skip
     return Sheet(
         "showback",
         heading("Showback", question.span, question),
@@ -139,13 +165,16 @@ def top_sheet(question: Question, cells: Sequence[Cell], limit: int) -> Sheet:
 
     def row(names: tuple[Value, ...], sums: Sums, running: Fraction | None) -> Row:
         part = share(sums.cost, found.whole.cost)
-        return Row((*names, spent(sums), part, running, sums.events, sums.unpriced))
+        other = Spent(sums.beside, sums.unpriced)
+        doubt = (sums.unpriced, Spent(sums.guessed))
+        return Row((*names, spent(sums), other, part, running, sums.events, *doubt))
 
     rows = [row(tuple(map(name_of, rank.keys)), rank.sums, rank.running) for rank in found.ranks]
     if found.others:
         rows.append(row((f"({found.others:,} others)", *[""] * (depth - 1)), found.rest, None))
     columns = (
-        *_keys(question.by), _COST, _SHARE, Column("running_share", "running", "share"), _EVENTS, _UNPRICED,
+        *_keys(question.by), AMOUNTS[question.amount], beside(question.amount, found.whole), _SHARE,
+        Column("running_share", "running", "share"), _EVENTS, _UNPRICED, _estimated(found.whole),
     )  # fmt: skip
     notes = tuple(gaps(found.whole, cells, question.by))
     title = heading(f"Top {len(found.ranks)}", question.span, question)
@@ -165,8 +194,8 @@ def trend_sheet(question: Question, found: Trend, cells: Sequence[Cell]) -> Shee
         return Row((when, partial, *names, spent(sums), point.growth, sums.events, sums.unpriced))
 
     columns = (
-        Column("period", question.unit or "period", "time"), Column("partial", ""), *_keys(question.by), _COST,
-        Column("growth", "growth", "growth"), _EVENTS, _UNPRICED,
+        Column("period", question.unit or "period", "time"), Column("partial", ""), *_keys(question.by),
+        AMOUNTS[question.amount], Column("growth", "growth", "growth"), _EVENTS, _UNPRICED,
     )  # fmt: skip
     shown = found.parts if depth else (found.all,)
     rows = [row(series, series.points[n]) for n in range(len(found.all.points)) for series in shown]
@@ -187,7 +216,7 @@ def trend_columns(question: Question, found: Trend, sheet: Sheet, most: int = 5)
     )
     columns = [
         Column("period", question.unit or "period", "time"), Column("partial", ""),
-        *(Column(name, name, "usd") for name in names), _COST, Column("growth", "growth", "growth"),
+        *(Column(name, name, "usd") for name in names), AMOUNTS[question.amount], Column("growth", "growth", "growth"),
     ]  # fmt: skip
     rows = []
     for n, point in enumerate(found.all.points):

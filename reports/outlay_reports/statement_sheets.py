@@ -5,7 +5,9 @@ from datetime import datetime
 
 from outlay_reports.chargeback import OWN, Closing, Statement
 from outlay_reports.money import dollars
+from outlay_reports.question import Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.sheets import AMOUNTS, beside
 from outlay_schemas.dimensions import name_of
 
 
@@ -40,14 +42,15 @@ def chargeback_sheet(
         told.append(f"{dollars(changed, sign=True)} of amendments since the month was closed")
     if unpriced:
         told.append(f"{unpriced:,} events unpriced: the totals are lower bounds")
+    provider = sum(statement.of_provider for statement in found)
     columns = (
         Column(by[0], by[0].replace("_", " ")), Column("line", "line"),
         *(Column(name, name.replace("_", " ")) for name in by[1:]),
-        Column("cost_usd", "cost", "usd"), Column("events", "events", "count"),
+        AMOUNTS["charged"], beside("charged", Sums(total, beside=provider)), Column("events", "events", "count"),
     )  # fmt: skip
     return Sheet(
         "chargeback", f"Chargeback, {month}, {zone}", columns, tuple(rows),
-        Row((None, None, *[None] * depth, Spent(total, unpriced), None)), tuple(told),
+        Row((None, None, *[None] * depth, Spent(total, unpriced), Spent(provider, unpriced), None)), tuple(told),
         {"month": month, "tz": zone, "by": list(by), "state": state},
     )  # fmt: skip
 
@@ -56,13 +59,16 @@ def _rows(statement: Statement, depth: int) -> list[Row]:
     """Return the row of a unit, and one for each of its lines and amendments."""
     unit = name_of(statement.unit)
     whole = Spent(statement.amended, statement.unpriced)
-    rows = [Row((unit, None, *[None] * depth, whole, None), 0, leaf=False)]
+    provider = Spent(statement.of_provider, statement.unpriced)
+    rows = [Row((unit, None, *[None] * depth, whole, provider, None), 0, leaf=False)]
     for line in statement.lines:
         keys = _keys(line.what, line.keys, depth)
-        rows.append(Row((unit, line.what, *keys, Spent(line.cost, line.unpriced), line.events or None), 1))
+        amounts = Spent(line.cost, line.unpriced), Spent(line.of_provider, line.unpriced)
+        rows.append(Row((unit, line.what, *keys, *amounts, line.events or None), 1))
     for item in statement.amendments:
         keys = _keys(item.what, item.keys, depth)
-        rows.append(Row((unit, f"amendment ({item.what})", *keys, Spent(item.change), None), 1))
+        changes = Spent(item.change), Spent(item.provider_change)
+        rows.append(Row((unit, f"amendment ({item.what})", *keys, *changes, None), 1))
     return rows
 
 

@@ -30,6 +30,13 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
+class AmountName(StrEnum):
+    """Which amount a report is about."""
+
+    cost = "cost"
+    charged = "charged"
+
+
 class TimeUnit(StrEnum):
     """Into which pieces time is cut."""
 
@@ -70,6 +77,12 @@ Where = Annotated[
 Tenant = Annotated[
     list[str] | None, typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Whose costs. Default: of all.")
 ]
+AmountOption = Annotated[
+    AmountName,
+    typer.Option(
+        "--amount", help="What providers charge, or what internal customers are charged, with markups."
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="What to write.")]
 AsJsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 OutFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")]
@@ -106,12 +119,13 @@ def ask(
     where: list[str] | None,
     tenants: list[str] | None,
     unit: "Unit | None" = None,
+    amount: str = "cost",
 ) -> "Question":
     """Put the options of a command together as a question. Raises AskError."""
     from outlay_kit.clock import SystemClock
     from outlay_reports.answers import Words, read_question
 
-    words = Words(by, start, end, tz, where or (), tenants or (), unit)
+    words = Words(by, start, end, tz, where or (), tenants or (), unit, amount)
     return read_question(words, SystemClock().now())
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from outlay.cli.asking import (
+    AmountName,
+    AmountOption,
     AsJsonOption,
     By,
     Format,
@@ -42,6 +44,7 @@ def showback(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
+    amount: AmountOption = AmountName.cost,
     units: Annotated[
         bool, typer.Option(help="Also $ per event, user and 1,000 tokens, and what prompt caching saved.")
     ] = False,
@@ -68,7 +71,7 @@ def showback(
     from outlay_reports.answers import showback as answer
 
     with reading() as books:
-        question = ask(by, start, end, tz, where, tenant)
+        question = ask(by, start, end, tz, where, tenant, amount=amount.value)
         if allocate:
             give(allocated_sheet(question, allocation(books, question)), form, as_json, file)
             return
@@ -84,12 +87,13 @@ def top(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
+    amount: AmountOption = AmountName.cost,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 10,
     form: FormatOption = Format.table,
     as_json: AsJsonOption = False,
     file: OutFile = None,
 ) -> None:
-    """Show the dearest: models, users, tags, or any combination; the rest is summed in a last row.
+    """Show the most expensive models, users, tags, or any combination, with everything else as one row.
 
     Examples:
 
@@ -100,7 +104,12 @@ def top(
     from outlay_reports.answers import top as answer
 
     with reading() as books:
-        give(answer(books, ask(by, start, end, tz, where, tenant), limit), form, as_json, file)
+        give(
+            answer(books, ask(by, start, end, tz, where, tenant, amount=amount.value), limit),
+            form,
+            as_json,
+            file,
+        )
 
 
 @app.command()
@@ -112,6 +121,7 @@ def trend(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenant = None,
+    amount: AmountOption = AmountName.cost,
     unit: Annotated[TimeUnit, typer.Option(help="Into which pieces time is cut.")] = TimeUnit.day,
     plot: Annotated[bool, typer.Option(help="Draw it, where a person looks.")] = True,
     picture: Annotated[Path | None, typer.Option(help="Also draw it into this file, .svg.")] = None,
@@ -134,7 +144,7 @@ def trend(
     from outlay_reports.trend import trend as trend_of
 
     with reading() as books:
-        question = ask(by, start, end, tz, where, tenant, unit.value)
+        question = ask(by, start, end, tz, where, tenant, unit.value, amount.value)
         cells = books.cells(question)
         found = trend_of(question, cells, SystemClock().now())
         sheet = trend_sheet(question, found, cells)
@@ -159,6 +169,7 @@ def compare(
     ] = None,
     where: Where = None,
     tenant: Tenant = None,
+    amount: AmountOption = AmountName.cost,
     form: FormatOption = Format.table,
     as_json: AsJsonOption = False,
     file: OutFile = None,
@@ -175,5 +186,5 @@ def compare(
     from outlay_reports.answers import comparison
 
     with reading() as books:
-        later = ask(by, start, end, tz, where, tenant)
+        later = ask(by, start, end, tz, where, tenant, amount=amount.value)
         give(comparison(books, later, against, SystemClock().now()), form, as_json, file)

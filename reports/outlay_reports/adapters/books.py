@@ -12,7 +12,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closings import Closed, Closings, closed_within
 from outlay_reports.chargeback import Closing
-from outlay_reports.question import Cell, Question, Sums
+from outlay_reports.question import Amount, Cell, Question, Sums
 from outlay_reports.range_sums import Part, between, column, conditions, needs_ledger, sums
 from outlay_schemas.money import to_pico
 
@@ -50,24 +50,24 @@ class Books:
             f"SELECT * FROM ({query.sql}) WHERE events_0 > 0 ORDER BY {', '.join(['bucket', *keys])}",
             query.bound,
         )
-        return [_cell(row, keys) for row in rows]
+        return [_cell(row, keys, question.amount) for row in rows]
 
     def totals(self, questions: Sequence[Question]) -> list[Sums]:
         """Return the sums of the whole span of each question, without meters, in one query if it can be."""
         alike: dict[object, list[int]] = defaultdict(list)
         for place, question in enumerate(questions):
-            alike[question.tenants, needs_ledger(question.where, exact=True)].append(place)
+            key = (question.tenants, question.amount, needs_ledger(question.where, exact=True))
+            alike[key].append(place)
         found = [Sums() for _ in questions]
         for places in alike.values():
             parts = [Part(questions[place].span, questions[place].where) for place in places]
-            query = sums(
-                parts, measures=("cost", "events", "unpriced_events"),
-                tenants=questions[places[0]].tenants, exact=True,
-            )  # fmt: skip
+            first = questions[places[0]]
+            measures = (first.amount, "events", "unpriced_events")
+            query = sums(parts, measures=measures, tenants=first.tenants, exact=True)
             row = self._warehouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
             for n, place in enumerate(places):
                 found[place] = Sums(
-                    to_pico(row[f"cost_{n}"]), row[f"events_{n}"], row[f"unpriced_events_{n}"]
+                    to_pico(row[f"{first.amount}_{n}"]), row[f"events_{n}"], row[f"unpriced_events_{n}"]
                 )
         return found
 
@@ -79,7 +79,8 @@ class Books:
         alike: dict[object, list[int]] = defaultdict(list)
         for place, question in enumerate(questions):
             names = sorted(question.where)
-            key = (question.span, question.zone.key, question.unit, question.cuts, question.tenants, *names)
+            key = (question.span, question.zone.key, question.unit, question.cuts, question.tenants,
+                   question.amount, *names)  # fmt: skip
             alike[key].append(place)
         found = [[0] * (len(question.bounds) - 1) for question in questions]
         for places in alike.values():
@@ -90,11 +91,14 @@ class Books:
                 for name in first.where
             }
             query = sums(
-                [Part(first.span, where)], names, measures=("cost",), bounds=first.bounds[:-1],
+                [Part(first.span, where)], names, measures=(first.amount,), bounds=first.bounds[:-1],
                 tenants=first.tenants, exact=True,
             )  # fmt: skip
             for row in self._warehouse.rows(query.sql, query.bound):
-                cost, cell = to_pico(row["cost_0"]), {name: row[f"k{n}"] for n, name in enumerate(names)}
+                cost, cell = (
+                    to_pico(row[f"{first.amount}_0"]),
+                    {name: row[f"k{n}"] for n, name in enumerate(names)},
+                )
                 for place in places:
                     if all(cell[name] in questions[place].where[name] for name in names):
                         found[place][row["bucket"]] += cost
@@ -170,9 +174,13 @@ def saved_by_caching(rows: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> 
     return {keys: round(saved) for keys, saved in found.items()}
 
 
-def _cell(row: dict[str, Any], keys: Sequence[str]) -> Cell:
+def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
     usage = {meter: quantity.normalize() for meter, quantity in sorted(row["usage"].items())}
-    measured = Sums(to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], usage)
+    asked, beside = ("cost", "charged") if amount == "cost" else ("charged", "cost")
+    measured = Sums(
+        to_pico(row[f"{asked}_0"]), row["events_0"], row["unpriced_events_0"], usage, to_pico(row[f"{beside}_0"]),
+        row["estimated_events_0"], to_pico(row["estimated_cost_0"]),
+    )  # fmt: skip
     return Cell(row["bucket"], tuple(row[key] for key in keys), measured)
 
 

@@ -56,6 +56,7 @@ class Wanted:
         words = answers.Words(
             by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),
             where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
+            amount=self.params.get("amount", "cost"),
         )  # fmt: skip
         return answers.read_question(words, self.now)
 
@@ -105,7 +106,7 @@ class Report:
     words: frozenset[str]
 
 
-_COMMON = frozenset({"by", "from", "to", "tz", "where", "format"})
+_COMMON = frozenset({"by", "from", "to", "tz", "where", "amount", "format"})
 REPORTS = {
     "showback": Report(_showback, _COMMON | {"units", "allocate"}),
     "top": Report(_top, _COMMON | {"limit"}),

@@ -31,12 +31,15 @@ def cost_event(
     provider: str = "openai",
     tokens: int = 10,
     tags: dict[str, str] | None = None,
+    guessed: bool = False,
+    charged: str | None = None,
 ) -> CostEvent:
     return CostEvent(
         id=f"e-{number}", source="test", time=time, kind="llm", sku=sku, provider=provider, tenant=tenant,
         usage={"input_tokens": tokens, "output_tokens": 1}, activity="inference", revision=1,
         fingerprint=int.from_bytes(sha256(str(number).encode()).digest()[:2], "big"),
-        cost=None if cost is None else Usd(cost), price_status="unpriced" if cost is None else "priced",
+        cost=None if cost is None else Usd(cost), charged=None if charged is None else Usd(charged),
+        price_status="unpriced" if cost is None else "estimated" if guessed else "priced",
         price_ref="book@1#rule", team=team, user=user, business_unit=unit, project="p", tags=tags or {},
         cost_parts={} if cost is None else {"input_tokens": Usd(cost)},
     )  # fmt: skip
@@ -49,13 +52,16 @@ def random_events(tenant: str, span: Span, count: int, seed: int) -> list[CostEv
     found = []
     for number in range(count):
         at = span.start + timedelta(minutes=draw.randrange(minutes), seconds=draw.randrange(60))
-        cost = None if draw.random() < 0.1 else to_usd(draw.randrange(10**14))
+        pico = None if draw.random() < 0.1 else draw.randrange(10**14)
+        cost = None if pico is None else to_usd(pico)
+        charged = None if pico is None or draw.random() < 0.5 else to_usd(pico + draw.randrange(10**13))
         found.append(
             cost_event(
                 tenant, number, at, cost, team=draw.choice(["growth", "platform", ""]),
                 unit=draw.choice(["consumer", ""]), user=f"u-{draw.randrange(5)}",
                 sku=draw.choice(["gpt-5", "gpt-5-mini"]),
                 tokens=draw.randrange(1000), tags={"env": "prod"} if draw.random() < 0.5 else {},
+                guessed=draw.random() < 0.2, charged=charged,
             )
         )  # fmt: skip
     return found
@@ -83,21 +89,26 @@ def value_of(event: CostEvent, name: str) -> str:
     return event.tags.get(name[5:], "") if name.startswith("tags.") else str(getattr(event, name))
 
 
+Measures = tuple[int, int, int, Decimal, int, int, int]
+"""Pico-USD, events, unpriced events, input tokens, pico-USD charged, estimated events, their pico-USD."""
+
+
 def expected(
     events: Iterable[CostEvent], bounds: Sequence[datetime], by: Sequence[str]
-) -> dict[tuple[int, tuple[str, ...]], tuple[int, int, int, Decimal]]:
-    """Return pico-USD, events, unpriced events and input tokens of each piece and combination of values."""
-    found: dict[tuple[int, tuple[str, ...]], tuple[int, int, int, Decimal]] = defaultdict(
-        lambda: (0, 0, 0, Decimal(0))
-    )
+) -> dict[tuple[int, tuple[str, ...]], Measures]:
+    """Return the measures of each piece and combination of values."""
+    found: dict[tuple[int, tuple[str, ...]], Measures] = defaultdict(lambda: (0, 0, 0, Decimal(0), 0, 0, 0))
     for event in events:
         if not bounds[0] <= event.time < bounds[-1]:
             continue
         bucket = max(n for n, at in enumerate(bounds) if at <= event.time)
         key = (bucket, tuple(value_of(event, name) for name in by))
-        cost, count, unpriced, tokens = found[key]
+        cost, count, unpriced, tokens, charged, estimated, guessed = found[key]
+        mine = to_pico(event.cost or "0")
+        guess = event.price_status == "estimated"
         found[key] = (
-            cost + to_pico(event.cost or "0"), count + 1, unpriced + (event.cost is None),
-            tokens + Decimal(event.usage["input_tokens"]),
+            cost + mine, count + 1, unpriced + (event.cost is None), tokens + Decimal(event.usage["input_tokens"]),
+            charged + (mine if event.charged is None else to_pico(event.charged)), estimated + guess,
+            guessed + mine * guess,
         )  # fmt: skip
     return dict(found)

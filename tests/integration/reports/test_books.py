@@ -36,9 +36,12 @@ def books(books_stack: Stack) -> Iterator[Books]:
 def check(books: Books, question: Question, events: list[CostEvent]) -> None:
     cells = books.cells(question)
     found = {
-        (c.bucket, c.keys): (c.sums.cost, c.sums.events, c.sums.unpriced, c.sums.usage["input_tokens"])
+        (c.bucket, c.keys): (
+            c.sums.cost, c.sums.events, c.sums.unpriced, c.sums.usage["input_tokens"], c.sums.beside,
+            c.sums.estimated, c.sums.guessed,
+        )
         for c in cells
-    }
+    }  # fmt: skip
     assert len(found) == len(cells)
     assert found == expected(events, question.bounds, question.by)
 
@@ -58,6 +61,15 @@ def test_sums_are_those_of_the_ledger_in_any_zone(books: Books, zone: str, unit:
 @pytest.mark.parametrize("by", [("user",), ("tags.env", "sku"), ("price_status",), ()])
 def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: Books, by: tuple[str, ...]) -> None:
     check(books, Question(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
+
+
+@pytest.mark.parametrize("by", [("team",), ("tags.env",)])
+def test_a_report_may_be_about_what_is_charged(books: Books, by: tuple[str, ...]) -> None:
+    question = Question(SPAN, ZoneInfo("Asia/Kolkata"), by, {}, (TENANT,), "day", amount="charged")
+    right = expected(EVENTS, question.bounds, by)
+    found = {(c.bucket, c.keys): (c.sums.cost, c.sums.beside) for c in books.cells(question)}
+    assert found == {key: (charged, cost) for key, (cost, _, _, _, charged, _, _) in right.items()}
+    assert sum(charged for charged, _ in found.values()) > sum(cost for _, cost in found.values()) > 0
 
 
 def test_conditions_choose_rows_also_those_of_nobody(books: Books) -> None:

@@ -219,15 +219,15 @@ def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row
     sheet = said(chargeback_sheet("2026-10", "UTC", names, statements(lines, closing), "closed"))
     bills = {told["team"]: told for told in sheet["subtotals"]}
     for team, mine in own.items():
-        assert to_pico(bills[team or "(unassigned)"]["cost_usd"]) == to_pico(str(mine)) + parts.get(
+        assert to_pico(bills[team or "(unassigned)"]["charged_usd"]) == to_pico(str(mine)) + parts.get(
             (team,), 0
         )
     (amended,) = [told for told in sheet["rows"] if told["line"].startswith("amendment")]
-    assert (amended["team"], amended["cost_usd"]) == ("growth", to_usd(7))
+    assert (amended["team"], amended["charged_usd"]) == ("growth", to_usd(7))
     assert (
-        sum(Decimal(told["cost_usd"]) for told in sheet["rows"])
+        sum(Decimal(told["charged_usd"]) for told in sheet["rows"])
         == usd(rows)
-        == Decimal(sheet["total"]["cost_usd"])
+        == Decimal(sheet["total"]["charged_usd"])
     )
 
 

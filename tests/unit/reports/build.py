@@ -14,7 +14,8 @@ END = datetime(2026, 12, 1, tzinfo=UTC)
 
 def sums(usd: str, events: int = 1, unpriced: int = 0, **usage: int) -> Sums:
     pico = int(Decimal(usd) * 10**12)
-    return Sums(pico, events, unpriced, {meter: Decimal(quantity) for meter, quantity in usage.items()})
+    used = {meter: Decimal(quantity) for meter, quantity in usage.items()}
+    return Sums(pico, events, unpriced, used, beside=pico)
 
 
 def cell(
