@@ -86,6 +86,8 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
     unpriced_meters: list[str] = []
     list_cost: Usd | None = None
     """What list prices would have cost, where negotiated prices apply; None means the same as `cost`."""
+    list_parts: dict[str, Usd] = {}
+    """`list_cost` by meter, to which it adds up; empty: the same as `cost_parts`."""
     charged: Usd | None = None
     """USD that the internal customer pays, where a markup applies; None means the same as `cost`."""
     project: str = ""

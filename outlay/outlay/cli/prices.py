@@ -152,7 +152,7 @@ def reprice(
     sku: Annotated[str, typer.Option(help="Only this sku; with * a pattern.")] = "",
     provider: Annotated[str, typer.Option(help="Only this provider.")] = "",
     tenant: Annotated[str, typer.Option(help="Only this tenant.")] = "",
-    unpriced: Annotated[bool, typer.Option("--unpriced", help="Only what has no price.")] = False,
+    unpriced: Annotated[bool, typer.Option("--unpriced", help="Only what is unpriced or estimated.")] = False,
     by: By = DEFAULT_BY,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the ledger.")] = 120.0,
@@ -176,7 +176,7 @@ def reprice(
     end = None if until is None else read_moment(until, "--until")
     begin = read_moment(since, "--since")
     require_kept(begin, "--since", "an event from before would be refused with its new price")
-    wanted = Selection(begin, end, tenant, provider, sku, unpriced=unpriced)
+    wanted = Selection(begin, end, tenant, provider, sku, unsure=unpriced)
     groups = read_dimensions(by)
     result, missing = _reprice(wanted, groups, dry_run, patience)
     if as_json:

@@ -14,18 +14,19 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
     c.tags AS tags, c.attributes['region'] AS region, c.attributes['service_tier'] AS tier,
     c.price_status AS status, c.price_ref AS price,
     ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
-    arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), c.unpriced_meters))) AS known,
+    arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), mapKeys(c.list_parts), c.unpriced_meters))) AS known,
     if(empty(known) OR parted != whole, arrayConcat(known, ['']), known) AS meters,
     arrayJoin(meters) AS meter, meter = '' AND notEmpty(known) AS adjusts, {split} AS split,
     if(meter = '', whole - parted, c.cost_parts[meter]) AS part,
-    part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)) AS list_part,
+    multiIf(empty(c.list_parts), part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)),
+        meter = '', ifNull(c.list_cost, whole) - arraySum(mapValues(c.list_parts)), c.list_parts[meter]) AS list_part,
     multiIf(meter = '', toDecimal128(1, 9),
         c.kind = 'llm' AND meter IN ('input_tokens', 'output_tokens'), greatest(c.usage[meter] - arraySum(mapValues(
             mapFilter((k, v) -> (meter = 'input_tokens' AND k IN ('cache_read_tokens', 'cache_write_tokens'))
                 OR (k != meter AND startsWith(k, substring(meter, 1, position(meter, '_'))) AND endsWith(k, '_tokens')
                     AND has(known, k)), c.usage))), toDecimal128(0, 9)),
         c.usage[meter]) AS amount
-FROM costs AS c WHERE {span}{tenants}"""
+FROM (SELECT *, minute FROM ledger FINAL WHERE {span}{tenants}) AS c"""
 _GROUPS = (
     "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
     " status, price, meter, adjusts, split"
@@ -40,7 +41,7 @@ def statement(span: Span, version: Version, grain: str, *, text: bool, tenants: 
     """
     start = f"toStartOf{grain.capitalize()}(c.minute)"
     start = f"toDateTime({start}, 'UTC')"
-    where = " AND c.tenant IN {tenants:Array(String)}" if tenants else ""
+    where = " AND tenant IN {tenants:Array(String)}" if tenants else ""
     meters = _METERS.format(start=start, span=between("minute", span), tenants=where, split=split or "''")
     named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
     return (

@@ -16,7 +16,10 @@ PIECE = 20_000
 _TEXT = {
     "time": "formatDateTime(l.time, '%Y-%m-%dT%H:%i:%s.%fZ', 'UTC')",
     **{name: f"toString(l.{name})" for name in ("cost", "list_cost", "charged", "reported_cost")},
-    **{name: f"mapApply((k, v) -> (k, toString(v)), l.{name})" for name in ("usage", "cost_parts")},
+    **{
+        name: f"mapApply((k, v) -> (k, toString(v)), l.{name})"
+        for name in ("usage", "cost_parts", "list_parts")
+    },
 }
 """Money and quantities as text. A user who can only read may not ask for it by a setting."""
 _COLUMNS = ", ".join(f"{_TEXT.get(name, f'l.`{name}`')} AS `{name}`" for name in CostEvent.__struct_fields__)
@@ -40,7 +43,8 @@ class Selection:
     """`*` stands for anything."""
     source: str = ""
     id: str = ""
-    unpriced: bool = False
+    unsure: bool = False
+    """Only what is unpriced or estimated: a catalog may bring a price."""
     before_revision: int = 0
     """Only what an older revision priced; 0: all."""
 
@@ -113,9 +117,10 @@ class Ledger:
         where, bound = _conditions(wanted)
         limits = {**bound, "from": low, "to": high}
         hours = ""
-        if wanted.unpriced:  # the rollups know where to look: a small table instead of a large one
+        if wanted.unsure:  # the rollups know where to look: a small table instead of a large one
             hours = (
-                " AND toStartOfHour(minute) IN (SELECT time FROM costs_hourly WHERE unpriced_events > 0"
+                " AND toStartOfHour(minute) IN (SELECT time FROM costs_hourly"
+                " WHERE unpriced_events + estimated_events > 0"
                 " AND time >= toStartOfHour({from:DateTime64(6, 'UTC')}) AND time < {to:DateTime64(6, 'UTC')})"
             )
         found = self._warehouse.rows(
@@ -152,8 +157,8 @@ def _conditions(wanted: Selection) -> tuple[str, dict[str, object]]:
         bound["sku"] = (
             wanted.sku.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
         )
-    if wanted.unpriced:
-        parts.append("price_status = 'unpriced'")
+    if wanted.unsure:
+        parts.append("price_status IN ('unpriced', 'estimated')")
     if wanted.before_revision:
         parts.append("revision < {revision:UInt64}")
         bound["revision"] = wanted.before_revision

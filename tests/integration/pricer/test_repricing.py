@@ -96,7 +96,7 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
     assert {cost.price_status for cost in world.rows(sku=sku).values()} == {"unpriced"}
 
     second = world.publish("1.5")
-    until(lambda: not world.rows(unpriced=True), 60, "what had no price has one")
+    until(lambda: not world.rows(unsure=True), 60, "what had no price has one")
     rows = world.rows()
     assert {cost.cost for name, cost in rows.items() if name not in {"call", "old"}} == {"3"}
     assert {cost.revision for name, cost in rows.items() if name != "call"} == {second}

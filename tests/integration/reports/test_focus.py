@@ -35,6 +35,11 @@ SPAN = Span(datetime(2026, 9, 29, 22, 30, tzinfo=UTC), datetime(2026, 10, 2, 4, 
 TENANT = "focus-acme"
 
 
+def _by_meter(*amounts: str) -> dict[str, Usd]:
+    meters = ("input_tokens", "cache_read_tokens", "output_tokens")
+    return dict(zip(meters, map(Usd, amounts), strict=False))
+
+
 def special() -> list[CostEvent]:
     """Return what is not plain: cached input, an unknown meter, a reported cost, a list price, awkward tags."""
     at = SPAN.start + timedelta(hours=1)
@@ -53,9 +58,19 @@ def special() -> list[CostEvent]:
     reported.price_status, reported.cost_parts, reported.reported_cost = "reported", {}, Usd("7.000000000001")
     agreed = cost_event(TENANT, 10_004, at, "2")
     agreed.list_cost = Usd("5")
+    premium = cost_event(
+        TENANT, 10_006, at, "3.1", sku="gpt-5-premium"
+    )  # 3 % more than the list price, but for output
+    premium.usage = {"input_tokens": 1000, "cache_read_tokens": 400, "output_tokens": 5}
+    premium.cost_parts = _by_meter("2.06", "0.0309", "1.0091")  # 3% more than the list price, but for output
+    premium.list_cost, premium.list_parts = Usd("3.0291"), _by_meter("2", "0.03", "0.9991")
+    given_away = cost_event(TENANT, 10_007, at, "1", sku="gpt-5-premium")
+    given_away.usage = {"input_tokens": 1000, "cache_read_tokens": 400}
+    given_away.cost_parts = {"input_tokens": Usd("1")}
+    given_away.list_cost, given_away.list_parts = Usd("1.5"), _by_meter("1.1", "0.4")
     less = cost_event(TENANT, 10_005, at, "1.5", sku="gpt-5-nano")  # billed less than its parts come to
     less.price_status, less.cost_parts = "reported", {"input_tokens": Usd("1"), "output_tokens": Usd("0.75")}
-    return [cached, partly, reported, agreed, less]
+    return [cached, partly, reported, agreed, premium, given_away, less]
 
 
 EVENTS = [*random_events(TENANT, SPAN, 400, seed=3), *special()]
@@ -89,7 +104,23 @@ def test_it_breaks_no_rule_and_adds_up(warehouse: Warehouse, version: Version, g
     whole = sum((Decimal(event.cost or 0) for event in EVENTS), Decimal(0))
     for column in ("BilledCost", "EffectiveCost", "ContractedCost"):
         assert sum(Decimal(row[column]) for row in rows) == whole
-    assert sum(Decimal(row["ListCost"]) for row in rows) == whole + 3
+    listed = sum((Decimal(event.list_cost or event.cost or 0) for event in EVENTS), Decimal(0))
+    assert sum(Decimal(row["ListCost"]) for row in rows) == listed
+
+
+def test_each_meter_has_its_own_list_price_under_negotiated_terms(warehouse: Warehouse) -> None:
+    _, rows = exported(warehouse, "1.2", "day")
+    listed: Counter[str] = Counter()
+    for row in rows:
+        if row["SkuId"] == "gpt-5-premium":
+            listed[row["SkuMeter"]] += Decimal(row["ListCost"])  # type: ignore[assignment]
+            assert Decimal(row["ListCost"]) >= 0
+            assert Decimal(row["ListUnitPrice"]) >= 0
+    assert listed == {
+        "input_tokens": Decimal("3.1"),
+        "cache_read_tokens": Decimal("0.43"),
+        "output_tokens": Decimal("0.9991"),
+    }
 
 
 def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(warehouse: Warehouse) -> None:
@@ -98,7 +129,7 @@ def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(warehouse:
     for row in rows:
         sums[row["SkuMeter"]] += Decimal(row["ConsumedQuantity"] or 0)  # type: ignore[assignment]
     priced = [event for event in EVENTS if event.cost_parts]
-    cached = Decimal(400)
+    cached = Decimal(1200)
     assert sums["cache_read_tokens"] == cached
     assert sums["input_tokens"] == sum(Decimal(e.usage["input_tokens"]) for e in priced) - cached
     assert sums["tool_calls"] == 2
@@ -129,7 +160,7 @@ def test_what_was_billed_less_than_its_parts_is_a_negative_adjustment(warehouse:
 
 def test_a_unit_price_is_that_of_one_token(warehouse: Warehouse) -> None:
     _, rows = exported(warehouse, "1.2")
-    (read,) = [row for row in rows if row["SkuMeter"] == "cache_read_tokens"]
+    (read,) = [row for row in rows if row["SkuMeter"] == "cache_read_tokens" and row["SkuId"] == "gpt-5"]
     assert Decimal(read["ContractedUnitPrice"]) == Decimal("0.5") / 400
 
 

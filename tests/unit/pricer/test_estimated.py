@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import PLAIN, book, catalog, event, model, provider, rates, rule, source
 
+from outlay.catalog import load_default
 from outlay.catalog.library import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import are_guesses, parse_price_ref
 from outlay_schemas.catalog.guesses import CERTAIN, GUESSES, sentences
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import CostEvent
 
 USAGE = {"input_tokens": 1_000_000}
 
@@ -166,3 +169,42 @@ def test_the_same_provider_by_its_prefix_is_no_other_provider() -> None:
     ready = catalog(rates(providers=[provider("big", [model("grand", {"input_mtok": "1"})])]))
     assert price(event(USAGE, "big/grand", "big"), ready).price_status == "priced"
     assert price(event(USAGE, "big/grand", "acme"), ready).price_status == "estimated"
+
+
+def test_the_starter_book_has_the_rates_of_fine_tuned_models() -> None:
+    shipped = CompiledCatalog.from_catalog(load_default())
+    usage = {"input_tokens": 1_000_000, "cache_read_tokens": 400_000, "output_tokens": 1_000_000}
+
+    def tuned(sku: str, **attributes: str) -> CostEvent:
+        return price(event(usage, sku, "openai", attributes=attributes), shipped)
+
+    standard = tuned("ft:gpt-4.1-2025-04-14:acme::abc123")
+    assert (standard.cost, standard.price_status) == ("14.1", "priced")  # 1.8 + 0.3 + 12
+    assert standard.cost_parts == {"input_tokens": "1.8", "cache_read_tokens": "0.3", "output_tokens": "12"}
+    for batch in ({"service_tier": "batch"}, {"processing": "batch"}):
+        assert tuned("ft:gpt-4.1-2025-04-14:acme::abc123", **batch).cost == "7.1"  # 0.9 + 0.2 + 6
+    assert tuned("ft:gpt-4.1-mini-2025-04-14:acme::x").cost == "3.76"
+    assert tuned("ft:gpt-4o-2024-08-06:acme::x").cost == "18"
+    assert tuned("ft:o4-mini-2025-04-16:acme::x").cost == "18.8"
+    tier = tuned("ft:gpt-4.1-2025-04-14:acme::x", service_tier="priority")
+    assert (tier.cost, tier.price_status) == ("14.1", "estimated"), "no price is known for this tier"
+    assert tier.price_ref.endswith("#ft-gpt-4.1~service_tier=priority")
+    unknown = tuned("ft:gpt-5:acme::x")
+    assert (unknown.price_status, unknown.price_ref.partition("~")[2]) == ("estimated", "name-fine_tune")
+    training = event({"training_tokens": 2_000_000}, "gpt-4.1-2025-04-14", "openai", activity="training")
+    assert (price(training, shipped).cost, price(training, shipped).price_status) == ("50", "priced")
+
+
+def test_a_price_book_counts_tokens_as_the_model_prices_do() -> None:
+    per = {"per": 1_000_000}
+    meters = {"input_tokens": {"price": "2", **per}, "cache_read_tokens": {"price": "1", **per}}
+    ready = catalog(price_books=[book(rule(meters, "own-model"))])
+    cost = price(event({"input_tokens": 1_000_000, "cache_read_tokens": 400_000}, "own-model"), ready)
+    assert cost.cost_parts == {"input_tokens": "1.2", "cache_read_tokens": "0.4"}, "no token is paid twice"
+    talk = price(event({"input_tokens": 1_000_000, "input_audio_tokens": 400_000}, "own-model"), ready)
+    assert (talk.cost_parts, talk.unpriced_meters) == ({"input_tokens": "1.2"}, ["input_audio_tokens"])
+    with pytest.raises(Invalid, match=r"cache_read_tokens \(9\) cannot exceed input_tokens \(5\)"):
+        price(event({"input_tokens": 5, "cache_read_tokens": 9}, "own-model"), ready)
+    lenient = catalog(price_books=[book(rule(meters, "own-model"))], usage={"contradictions": "unpriced"})
+    refused = price(event({"input_tokens": 5, "cache_read_tokens": 9}, "own-model"), lenient)
+    assert (refused.cost, refused.price_ref) == (None, "own@1#!usage_contradictory")

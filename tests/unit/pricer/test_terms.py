@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.unit.pricer.build import book, catalog, event, rule
 
@@ -14,6 +16,8 @@ from outlay_schemas.events import CostEvent
 
 USAGE = {"input_tokens": 1_000_000, "cache_read_tokens": 400_000, "output_tokens": 100_000}
 """List: 600,000 at 3, 400,000 at 0.3, 100,000 at 15 = 1.8 + 0.12 + 1.5 = 3.42 USD."""
+
+LIST = {"input_tokens": "1.8", "cache_read_tokens": "0.12", "output_tokens": "1.5"}
 
 
 def _agreed(*terms: dict[str, Any], **more: Any) -> CostEvent:
@@ -38,6 +42,35 @@ def test_one_agreement(terms: dict[str, Any], expected: str) -> None:
     cost = _agreed({"id": "t", **terms})
     assert (cost.cost, cost.list_cost, cost.price_ref) == (expected, "3.42", "test-prices@1#acme/plain+t")
     assert sum(map(Decimal, cost.cost_parts.values())) == Decimal(expected)
+    same = Decimal(expected) == Decimal("3.42")
+    assert cost.list_parts == ({} if same else LIST)
+
+
+def test_each_meter_keeps_its_list_price_whatever_was_agreed() -> None:
+    """A sum for the whole event said nothing of its meters: FOCUS showed cached tokens at a negative list cost."""
+    dearer = _agreed({"id": "premium", "override": {"input_tokens": "3.09", "cache_read_tokens": "0.309"}})
+    assert (dearer.list_cost, dearer.list_parts) == ("3.42", LIST)
+    assert dearer.cost_parts == {
+        "input_tokens": "1.854",
+        "cache_read_tokens": "0.1236",
+        "output_tokens": "1.5",
+    }
+    given_away = _agreed({"id": "gift", "override": {"cache_read_tokens": "0"}})
+    assert "cache_read_tokens" not in given_away.cost_parts
+    assert given_away.list_parts == LIST
+    marked_up = _agreed({"id": "fee", "markup_percent": 3})
+    assert (marked_up.cost, marked_up.list_cost, marked_up.list_parts) == ("3.42", None, {})
+
+
+@given(st.integers(0, 100), st.lists(st.integers(0, 10**9), min_size=3, max_size=3))
+def test_p12_list_parts_add_up_to_the_list_cost(percent: int, counts: list[int]) -> None:
+    cached, fresh, out = counts
+    usage = {"input_tokens": fresh + cached, "cache_read_tokens": cached, "output_tokens": out}
+    cost = price(event(usage), catalog(negotiated=[{"id": "t", "discount_percent": percent}]))
+    assert cost.list_cost is not None
+    parts = cost.list_parts or cost.cost_parts
+    assert sum(map(Decimal, parts.values())) == Decimal(cost.list_cost)
+    assert all(Decimal(part) > 0 for part in parts.values())
 
 
 def test_overrides_come_first_then_the_rest_in_order() -> None:

@@ -21,6 +21,7 @@ _KEPT = (
     "price_status",
     "unpriced_meters",
     "list_cost",
+    "list_parts",
     "charged",
     "provider",
     "sku",

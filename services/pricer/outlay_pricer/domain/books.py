@@ -18,10 +18,9 @@ _FACTS = {*OWNERS, "activity", "tenant", "source"}
 
 @dataclass(frozen=True)
 class BookPrice:
-    """What a rule makes of an event: pico-USD by meter, exact, and the meters that it prices or includes."""
+    """What a rule makes of an event: pico-USD by meter, exact."""
 
     amounts: dict[str, Fraction]
-    covered: frozenset[str]
     free: bool
     guesses: tuple[str, ...]
 
@@ -103,8 +102,7 @@ def price_meters(span: Span, usage: Mapping[str, Quantity], facts: Facts, usd: F
         free = free and meter.free
         if not known:
             guesses["position"] = None
-    covered = frozenset(name for name in usage if name in span.meters)
-    return BookPrice(amounts, covered, free and bool(amounts), tuple(guesses))
+    return BookPrice(amounts, free and bool(amounts), tuple(guesses))
 
 
 def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:

@@ -36,16 +36,27 @@ class ContextRules:
     aliases: Mapping[tuple[str, str], tuple[str, str]]
     neutral: frozenset[tuple[str, str]]
 
+    def stated(self, attributes: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return what an event states of the terms of a call, but for what means the standard ones."""
+        said = [(key, attributes[key]) for key in sorted(self.keys) if attributes.get(key)]
+        return [pair for pair in said if pair not in self.neutral]
+
+    def in_other_words(self, facts: Mapping[str, str]) -> Mapping[str, str]:
+        """Add to an event's facts the names that the price data has for them: `processing: batch`."""
+        more = {
+            f"attributes.{key}": means
+            for (attribute, value), (key, means) in self.aliases.items()
+            if facts.get(f"attributes.{attribute}") == value
+        }
+        return {**more, **facts} if more else facts
+
     def resolve(
         self, line: RateLine, attributes: Mapping[str, str], at: datetime
     ) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the context for a line, and what of it has no price at `at`: there the standard price is a guess."""
         context: dict[str, str] = {}
         said: dict[tuple[str, str], str] = {}
-        for key in self.keys:
-            value = attributes.get(key)
-            if not value or (key, value) in self.neutral:
-                continue
+        for key, value in self.stated(attributes):
             pair = (key, value)
             if pair not in line.wanted:
                 pair = self.aliases.get(pair, pair)
@@ -76,7 +87,9 @@ class CompiledCatalog:
     slow_attributes: frozenset[str]
     """Attributes that change which model is meant."""
     plain: bool
-    """Nothing can come before the LLM rates, or change what they say."""
+    """Nothing changes what the list prices say."""
+    books_first: bool
+    """Some price books come before the LLM rates."""
     _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
     _parts: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
@@ -101,7 +114,8 @@ class CompiledCatalog:
             odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
             dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
             slow_attributes=frozenset({API_URL, AZURE_RESOURCE}),
-            plain=not catalog.negotiated and not any(book.before_rates for book in catalog.price_books),
+            plain=not catalog.negotiated,
+            books_first=any(book.before_rates for book in catalog.price_books),
         )
 
     def parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

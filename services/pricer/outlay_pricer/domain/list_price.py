@@ -7,7 +7,7 @@ from fractions import Fraction
 from outlay_pricer.domain.books import CompiledRule, Span, price_meters
 from outlay_pricer.domain.cards import Card
 from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.counts import Contradiction
+from outlay_pricer.domain.counts import Contradiction, count
 from outlay_pricer.domain.exact import Line, price_lines
 from outlay_pricer.domain.lines import RateLine
 from outlay_pricer.domain.matching import Facts
@@ -191,20 +191,54 @@ def _by_books(
     usd = catalog.books.usd(currency, event.time)
     if usd is None:
         return _refuse(ref, "fx_missing", usage, f"no FX rate for {currency} at {event.time.isoformat()}")
-    priced = price_meters(span, usage, facts, usd)
+    try:
+        own, unpriced = _counted(span, event, usage, catalog)
+    except Contradiction as error:
+        if catalog.dead_letter_contradictions:
+            raise Invalid("usage_contradictory", str(error), "$.usage") from None
+        return _refuse(ref, "usage_contradictory", usage, str(error))
+    priced = price_meters(span, own, facts, usd)
     if not priced.amounts:
         return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
-    guesses = (*rule.assumed(facts), *priced.guesses)
+    guesses = (*rule.assumed(facts), *priced.guesses, *_unheard(rule, event, catalog))
     if guesses or currency != "USD":
         terms = () if currency == "USD" else (f"fx-{currency}",)
         ref = PriceRef(ref.book, ref.version, ref.rule, terms=terms, guesses=guesses)
     return ListPrice(
         ref,
         amounts=priced.amounts,
-        quantities={name: usage[name] for name in priced.amounts},
-        uncovered=tuple(name for name in _used(usage) if name not in priced.covered),
+        quantities={name: own[name] for name in priced.amounts},
+        uncovered=unpriced,
         free=priced.free,
         booked=(rule, span, usd),
+    )
+
+
+def _counted(
+    span: Span, event: UsageEvent, usage: Usage, catalog: CompiledCatalog
+) -> tuple[Usage, tuple[str, ...]]:
+    """Return what is paid at each meter's own price, and the meters that nothing prices.
+
+    The tokens of a model are counted as by the model prices: the total less the parts with prices of their own.
+    """
+    units = catalog.rates.units
+    priced = [units.by_usage[name] for name in span.meters if name in units.by_usage]
+    if event.kind != "llm" or not priced:
+        return usage, tuple(name for name in _used(usage) if name not in span.meters)
+    counts = count(units, priced, usage)
+    own = {**usage, **{name: value for name, value in counts.own.items() if name in usage or value}}
+    return own, tuple(name for name in counts.unpriced if name not in span.meters and name != REQUESTS)
+
+
+def _unheard(rule: CompiledRule, event: UsageEvent, catalog: CompiledCatalog) -> tuple[str, ...]:
+    """Name what a call states of its terms (a tier, a mode) and the rule does not ask about: a guess at its price."""
+    if event.kind != "llm":
+        return ()
+    asked = {*rule.rule.where, *rule.rule.assumes}
+    return tuple(
+        f"{key}={value}"
+        for key, value in catalog.context.stated(event.attributes)
+        if not asked & {key, catalog.context.aliases.get((key, value), (key, ""))[0]}
     )
 
 

@@ -40,6 +40,8 @@ class Priced:
     ref: str
     unpriced: list[str]
     list_cost: int | None = None
+    list_parts: Mapping[str, int] | None = None
+    """By meter; None: the same as `parts`."""
     charged: int | None = None
     """What the internal customer pays, where that is not the cost."""
 
@@ -70,7 +72,8 @@ def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEve
     attribution = catalog.attribution
     renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
     usage, derived = _normalised(renamed, catalog)
-    return renamed, _list_price(renamed, usage, catalog, derived, resolved_facts(renamed))
+    facts = catalog.context.in_other_words(resolved_facts(renamed))
+    return renamed, _list_price(renamed, usage, catalog, derived, facts)
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
@@ -113,6 +116,8 @@ _REFUSED = "!usage_contradictory"
 def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
     """Price the plain cases, list price, nothing reported. None: take the long way, which gives the same answer."""
     if event.reported_cost is not None or not catalog.plain:
+        return None
+    if catalog.books_first and catalog.candidates(event.kind, event.provider, event.sku).before:
         return None
     if event.kind == "llm":
         return _quick_call(event, usage, catalog)
@@ -169,7 +174,7 @@ def _status(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) ->
 def _price(
     event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog, derived: tuple[str, ...]
 ) -> Priced:
-    facts = resolved_facts(event)
+    facts = catalog.context.in_other_words(resolved_facts(event))
     found = _list_price(event, usage, catalog, derived, facts)
     agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
     priced = _agreed(found, [one for one in agreements if not one.markup], derived)
@@ -211,8 +216,8 @@ def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[st
     """Apply the prices agreed with the provider and round."""
     if not found.amounts:
         return Priced(None, {}, "unpriced", str(found.ref), list(found.uncovered))
-    list_cost, parts = settle(found.amounts)
-    cost = list_cost
+    list_cost, list_parts = settle(found.amounts)
+    cost, parts = list_cost, list_parts
     amounts: Mapping[str, Fraction] = found.amounts
     for agreement in agreements:
         amounts = agreement.apply(amounts, found.quantities)
@@ -231,6 +236,7 @@ def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[st
         _text(ref),
         list(found.uncovered),
         list_cost if agreements else None,
+        list_parts={name: part for name, part in list_parts.items() if part} if list_parts != parts else None,
     )
 
 
@@ -272,6 +278,7 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
+        list_parts={name: to_usd(part) for name, part in (priced.list_parts or {}).items()},
         charged=None if priced.charged is None else to_usd(priced.charged),
         given=given,
         tags=event.tags,

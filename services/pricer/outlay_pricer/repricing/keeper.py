@@ -20,7 +20,9 @@ from outlay_schemas.retention import first_kept
 
 log = get_logger(__name__)
 
-LOOKED = Counter("outlay_repricing_looked_total", "Unpriced events of the ledger that were priced again")
+LOOKED = Counter(
+    "outlay_repricing_looked_total", "Unpriced and estimated events of the ledger that were priced again"
+)
 SENT = Counter(
     "outlay_repricing_sent_total", "Of them, those that came out differently and were put on the bus"
 )
@@ -50,7 +52,7 @@ class Keeper:
         settle_seconds: float = 600.0,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """`settle_seconds`: how long pricers that do not have a new catalog yet may add unpriced events."""
+        """`settle_seconds`: how long pricers that do not have a new catalog yet may still price by an old one."""
         self._warehouse = warehouse
         self._ledger = Ledger(warehouse)
         self._sink = sink
@@ -66,7 +68,7 @@ class Keeper:
         self._warehouse.insert_json_lines("catalogs", msgspec.json.encode(catalog))
 
     def look(self, catalog: CompiledCatalog) -> int:
-        """Price unpriced events by a catalog that is new; return how many were sent on. Raises Retryable.
+        """Price unpriced and estimated events by a catalog that is new; return how many were sent on. Raises Retryable.
 
         It looks again for a while: what an older revision prices in the meantime is still to come into the ledger.
         """
@@ -77,7 +79,9 @@ class Keeper:
         SENT.inc(sent)
         if sent:
             log.info(
-                "events without a price are priced by a new catalog", events=sent, revision=catalog.revision
+                "unpriced and estimated events are priced by a new catalog",
+                events=sent,
+                revision=catalog.revision,
             )
         if catalog.revision != self._revision:
             self._revision, self._until = catalog.revision, now + self._settle
@@ -94,7 +98,7 @@ class Keeper:
 
     def _better(self, catalog: CompiledCatalog) -> Iterator[AcceptedUsage]:
         since = first_kept(self._clock.now())  # older ones the ledger would refuse
-        wanted = Selection(since=since, unpriced=True, before_revision=catalog.revision)
+        wanted = Selection(since=since, unsure=True, before_revision=catalog.revision)
         for item in again(self._ledger.events(wanted), catalog):
             LOOKED.inc()
             self._progress()
