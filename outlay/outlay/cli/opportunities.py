@@ -24,7 +24,10 @@ def opportunities(
     tz: Tz = "UTC",
     tenant: Annotated[str, typer.Option(envvar="OUTLAY_TENANT", help="Whose costs. Default: of all.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Show so many at most.")] = 15,
-    least: Annotated[float, typer.Option(min=0, help="Leave out what saves less USD a month.")] = 1.0,
+    least: Annotated[
+        float,
+        typer.Option(min=0, help="Leave out what saves less USD a month."),
+    ] = 1.0,
     most: Annotated[int, typer.Option("--events", min=1, help="Look at so many events at most.")] = 500_000,
     dismiss: Annotated[str | None, typer.Option(metavar="ID", help="Do not show this one any more.")] = None,
     restore: Annotated[str | None, typer.Option(metavar="ID", help="Show this one again.")] = None,
@@ -98,22 +101,29 @@ def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
 def savings_sheet(
     found: "Opportunities", limit: int, least: float, dismissed: "Mapping[str, str]"
 ) -> "Sheet":
-    """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed."""
-    from datetime import timedelta
-    from fractions import Fraction
+    """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed.
 
+    With less than three days of events there is no monthly figure: `least` is then of what was observed.
+    """
     from outlay_reports.money import share
+    from outlay_reports.savings import monthly
     from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
     from outlay_schemas.dimensions import name_of
 
-    month = Fraction(timedelta(days=30) / (found.until - found.since))
-    large = [one for one in found.findings if one.saving * month >= Fraction(least) * 10**12]
+    months = {one.id: monthly(one.saving, found.since, found.until) for one in found.findings}
+    least_pico = round(least * 10**12)
+    large = [
+        one
+        for one in found.findings
+        if (one.saving if (month := months[one.id]) is None else month) >= least_pico
+    ]
     shown = [one for one in large if one.id not in dismissed]
     rows = []
     for one in shown[:limit]:
         _, team, project, _, sku = one.where
         examples = [f"{source}#{name}" for source, name in one.examples]
-        spent = Spent(one.saving), Spent(round(one.saving * month))
+        month = months[one.id]
+        spent = Spent(one.saving), None if month is None else Spent(month)
         values: tuple[Value, ...] = (
             one.id, one.way.kind, name_of(team), project, sku, one.way.what, *spent,
             share(one.saving, one.cost), one.events, one.way.check, examples[0], " ".join(examples),
@@ -141,8 +151,9 @@ def savings_sheet(
 
 def _notes(found: "Opportunities", limit: int, shown: int, hidden: int) -> list[str]:
     from outlay_reports.money import dollars
+    from outlay_reports.savings import basis
 
-    notes = ["savings overlap: do not add them up"]
+    notes = [basis(found.since, found.until), "savings overlap: do not add them up"]
     if found.cached:
         notes.append(f"prompt caching has already saved {dollars(found.cached)} in this time")
     if hidden:

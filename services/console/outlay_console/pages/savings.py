@@ -1,31 +1,38 @@
 """What could be saved, as the repricer found it when it looked last."""
 
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
 from outlay_reports.money import share
+from outlay_reports.savings import basis, monthly
+from outlay_schemas.money import PICO, to_pico, to_usd
 
-_MONTH = timedelta(days=30)
-_LEAST = Decimal("0.01")
-"""USD a month below which nobody changes anything."""
+_LEAST = PICO // 100
+"""Pico-USD below which nobody changes anything."""
 
 
 async def opportunities(ask: Ask) -> Context:
     """Return what could be saved, the most first, and what somebody did not want."""
     saved = await ask.books.opportunities()
-    times = _MONTH / (saved.until - saved.since) if saved.since and saved.until else 1.0
-    month = Decimal(str(times))
-    rows: list[dict[str, Any]] = [
-        {**one, "monthly": one["saving"] * month, "share": share(one["saving"], one["cost"]) or 0}
-        for one in saved.found
-    ]
-    large = [row for row in rows if row["monthly"] >= _LEAST]
+    rows: list[dict[str, Any]] = []
+    if saved.since and saved.until:
+        rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
     return {
         "saved": saved,
-        "rows": [row for row in large if not row["dismissed"]],
-        "dismissed": [row for row in large if row["dismissed"]],
+        "basis": basis(saved.since, saved.until) if saved.since and saved.until else "",
+        "rows": [row for row in rows if not row["dismissed"]],
+        "dismissed": [row for row in rows if row["dismissed"]],
         "may": ask.may,
     }
+
+
+def _row(one: dict[str, Any], since: datetime, until: datetime) -> dict[str, Any] | None:
+    """Return a saving with what it comes to in a month, if that is known; None: it is too small."""
+    saving = to_pico(one["saving"])
+    month = monthly(saving, since, until)
+    if (saving if month is None else month) < _LEAST:
+        return None
+    shown = share(one["saving"], one["cost"]) or 0
+    return {**one, "monthly": None if month is None else to_usd(month), "share": shown}

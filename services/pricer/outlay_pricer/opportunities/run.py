@@ -34,6 +34,7 @@ class Opportunities:
     whole: bool
     since: datetime
     until: datetime
+    """From the minute of the first event that was looked at, up to the end: what monthly figures are made from."""
     cached: int
     """Pico-USD that prompt caching has already saved in these events."""
 
@@ -55,19 +56,21 @@ def find(
     compiled = CompiledCatalog.from_catalog(catalog)
     detector = Detector(lambda event: price(event, compiled), _prompts(warehouse, wanted), stand_ins(catalog))
     seen = 0
-    until = wanted.until
+    since, until = wanted.since, wanted.until
     whole = True
     for event in Ledger(warehouse).events(wanted):
         if seen >= most:
             whole, until = False, event.time.replace(second=0, microsecond=0) + timedelta(minutes=1)
             break
+        if not seen:
+            since = max(since, event.time.replace(second=0, microsecond=0))
         detector.look(event, usage_of(event))
         seen += 1
         if seen % 1000 == 0:
             told(seen)
     reserved = reservations(warehouse, compiled, replace(wanted, until=until))
     findings = sorted([*detector.findings(), *reserved], key=lambda one: (-one.saving, one.id))
-    return Opportunities(findings, seen, whole, wanted.since, until, detector.cached)
+    return Opportunities(findings, seen, whole, since, until, detector.cached)
 
 
 def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:

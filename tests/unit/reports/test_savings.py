@@ -1,0 +1,48 @@
+"""What a saving comes to in a month: the same in the console and on the command line, and nothing from too little."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from outlay.cli.opportunities import savings_sheet
+from outlay_console.pages.savings import _row
+from outlay_pricer.opportunities.detect import CACHE, Finding
+from outlay_pricer.opportunities.run import Opportunities
+from outlay_reports.money import dollars
+from outlay_reports.savings import basis, monthly
+from outlay_reports.sheet import Spent
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DOLLAR = 10**12
+
+
+def shown(length: timedelta, saving: int) -> tuple[Decimal | None, int | None, str]:
+    """Return the monthly figure of the console (USD) and of the command line (pico-USD), and its note."""
+    since = NOW - length
+    row = _row({"saving": Decimal(saving) / DOLLAR, "cost": Decimal(1000), "dismissed": False}, since, NOW)
+    assert row is not None
+    finding = Finding(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
+    found = Opportunities([finding], 5, whole=True, since=since, until=NOW, cached=0)
+    sheet = savings_sheet(found, 10, 1.0, {})
+    cell = sheet.rows[0].values[[column.name for column in sheet.columns].index("monthly_usd")]
+    assert cell is None or isinstance(cell, Spent)
+    usd = None if row["monthly"] is None else Decimal(row["monthly"])
+    return usd, None if cell is None else cell.pico, sheet.notes[0]
+
+
+def test_both_show_one_figure_with_its_basis() -> None:
+    usd, pico, note = shown(timedelta(days=7), 7 * DOLLAR)
+    assert (usd, pico) == (Decimal(30), 30 * DOLLAR)
+    assert (
+        note
+        == basis(NOW - timedelta(days=7), NOW)
+        == "a month is what 7.0 days of events show, taken to 30 days"
+    )
+
+
+def test_an_hour_of_events_is_not_taken_to_a_month() -> None:
+    usd, pico, note = shown(timedelta(hours=1), 40 * DOLLAR)
+    assert (usd, pico) == (None, None)
+    assert note == "observed in 1.0 hours; a monthly figure needs at least three days of events"
+    assert monthly(DOLLAR, NOW - timedelta(days=3), NOW) == 10 * DOLLAR
+    assert monthly(DOLLAR, NOW - timedelta(days=3) + timedelta(seconds=1), NOW) is None
+    assert dollars(10 * DOLLAR) == "$10.00"
