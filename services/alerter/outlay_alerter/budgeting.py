@@ -61,10 +61,17 @@ class Budgets:
 
     def standing(self, budget: Budget) -> Status:
         """Return how a budget stands now. Raises Retryable."""
-        self.begin()
+        return self.standings([budget])[0]
+
+    def standings(self, wanted: Sequence[Budget]) -> list[Status]:
+        """Return how budgets stand now, in their order. Raises Retryable."""
+        self.begin(wanted)
         now = self._clock.now()
-        current = span_of(budget, now)
-        return budgets.status(budget, current, self._spent(budget, current, now), now)
+        spans = [span_of(budget, now) for budget in wanted]
+        return [
+            budgets.status(budget, span, self._spent(budget, span, now), now)
+            for budget, span in zip(wanted, spans, strict=True)
+        ]
 
     def _spent(self, budget: Budget, span: Span, now: datetime) -> Spent:
         total, before = self._total(budget, span), self._before(budget, span)

@@ -57,16 +57,20 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         warehouse, outlook = Warehouse(settings.warehouse), Outlook()
+        sums, store = Sums(warehouse), Store(warehouse)
+        lane = partial(_reckons, settings, outlook, clock)
+        desk = Desk(lane, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
-            Sums(warehouse), Store(warehouse), clock,
+            sums, store, clock,
             measures=Measures(warehouse), watchlist=feed.current, channels=board.names, routed=board.routed,
             decided=board.call, renotify=settings.renotify, console=settings.console_url,
-            most_scopes=settings.most_scopes, outlook=outlook,
+            most_scopes=settings.most_scopes, outlook=outlook, stood=desk.learn,
         )  # fmt: skip
         if settings.keys_file is not None:
-            lane = partial(_reckons, settings, outlook, clock)
-            desk = Desk(lane, feed.current, clock, settings.status_seconds)
+            # How budgets stood before the restart, then how they stand now: before anything slower is done.
+            persist(lambda: desk.learn(store.standing()), clock, health, stop)
             serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
+            persist(lambda: _learn(desk, lane(), sums, feed.current()), clock, health, stop)
         persist(alerter.evaluate_all, clock, health, stop)
         source = persist(
             lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]), clock, health, stop
@@ -92,6 +96,11 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
 
 def _reckons(settings: Settings, outlook: Outlook, clock: Clock) -> Budgets:
     return Budgets(Sums(Warehouse(settings.warehouse)), outlook, clock)
+
+
+def _learn(desk: Desk, budgets: Budgets, sums: Sums, watchlist: Watchlist) -> None:
+    for tenant in sums.tenants():
+        desk.learn(budgets.standings(watchlist.budgets(tenant)))
 
 
 class _Following:

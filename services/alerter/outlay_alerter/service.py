@@ -22,6 +22,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.spans import Span
 from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
 
 
@@ -56,6 +57,7 @@ class Alerter:
         console: str = "",
         most_scopes: int = 2000,
         outlook: Outlook | None = None,
+        stood: Callable[[Sequence[Status]], None] = lambda _: None,
     ) -> None:
         """`channels` are told every change, others what `routed` says; `decided()` is called when there is
         something to tell.
@@ -68,7 +70,7 @@ class Alerter:
         self._finder = Finder(sums, measures, budgets, clock, most_scopes)
         self._builder, self._renotify = AlertBuilder(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
-        self._routed = routed
+        self._routed, self._stood = routed, stood
         self._heeder = Heeder(store, clock, self._channels, decided, routed)
         self._calm: dict[str, datetime] = {}
         self._looked, self._heard = clock.monotonic(), 0
@@ -89,6 +91,9 @@ class Alerter:
         for tenant in self._sums.tenants():
             now = self._clock.now()
             self.evaluate(tenant, {now, self._sums.newest(tenant, now) or now})
+        watchlist = self._watchlist()
+        gone = [s for s in self._store.standing() if watchlist.budget(s.tenant, s.budget) is None]
+        self._store.remove(gone, self._clock.now())
 
     def asked(self) -> bool:
         """Tell, by a look into the store every two seconds, whether people said something new of alerts."""
@@ -132,6 +137,7 @@ class Alerter:
         changes = [c for c in changes if not (c.repeats and c.id in hushed)]
         changes += unheard(findings, changes, known, hushed)
         self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed, watches)
+        self._stood(standing)
         self._store.stand(standing)
 
     def _write_down(

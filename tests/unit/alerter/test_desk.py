@@ -18,6 +18,7 @@ from outlay_alerter.api.door import Door
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules.budget import compile_rule as budget_of
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import KeyFile, KeyRing
@@ -98,6 +99,30 @@ def test_when_nobody_can_say_it_is_open_or_closed_as_asked_for_or_as_the_budget_
     assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10), fail="closed")] == [False, False]
     assert [a.allowed for a in ask(desk, ("b", 0), ("c", 0), fail="open")] == [True, True]
     assert {a.known for a in ask(desk, ("b", 10))} == {False}
+
+
+def test_what_was_used_up_before_a_restart_stays_used_up_until_the_period_ends() -> None:
+    books, clock = Books(spent=12), FakeClock(NOW)
+    before = books.standing(budget_of(CATALOG.budgets[0], "acme"))
+    clock.advance(3600)
+    books.away = True
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk.learn([before])
+    (answer,) = ask(desk, ("b", 10))
+    assert (answer.allowed, answer.known, answer.age) == (False, False, 3600.0)
+    assert not ask(desk, ("b", 10), fail="open")[0].allowed
+    clock.advance(10 * 86_400)  # the next month
+    assert ask(desk, ("b", 10))[0].allowed
+    assert not ask(desk, ("b", 10), fail="closed")[0].allowed
+
+
+def test_what_an_evaluation_finds_is_answered_without_asking_again() -> None:
+    books, clock = Books(spent=12), FakeClock(NOW)
+    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk.learn([books.standing(budget_of(CATALOG.budgets[0], "acme"))])
+    books.away = True
+    (answer,) = ask(desk, ("b", 10))
+    assert (answer.allowed, answer.known) == (False, True)
 
 
 def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.unit.alerter.receiver import receiving
 
-from outlay_sdk import Rejected, budget_status
+from outlay_sdk import BudgetStatus, Rejected, budget_status
 
 
 def test_what_is_answered_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,4 +32,27 @@ def test_a_refusal_is_raised_and_a_failure_is_open_or_closed() -> None:
     nobody = budget_status("b", url=url, fail="closed")
     assert (nobody.allowed, nobody.known) == (False, False)
     with pytest.raises(ValueError, match="OUTLAY_BUDGETS_URL"):
-        budget_status("b", url="")
+        budget_status("b", url="ftp://budgets")
+
+
+def test_without_an_address_the_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OUTLAY_BUDGETS_URL", raising=False)
+    assert budget_status("b") == BudgetStatus(allowed=True, known=False)
+    assert not budget_status("b", fail="closed").allowed
+    monkeypatch.setenv("OUTLAY_BUDGETS_FAIL", "closed")
+    assert not budget_status("b").allowed
+    assert budget_status("b", fail="open").allowed
+    monkeypatch.setenv("OUTLAY_BUDGETS_FAIL", "shut")
+    with pytest.raises(ValueError, match="OUTLAY_BUDGETS_FAIL"):
+        budget_status("b")
+
+
+def test_when_nobody_answers_the_policy_is_what_the_budget_said_last() -> None:
+    with receiving() as receiver:
+        closed = json.dumps({"allowed": True, "known": True, "fail": "closed"}).encode()
+        receiver.script = [(200, {}, closed)]
+        assert budget_status("b", url=receiver.url).allowed
+        url = receiver.url
+    assert not budget_status("b", url=url).allowed
+    assert budget_status("b", url=url, fail="open").allowed
+    assert budget_status("other", url=url).allowed

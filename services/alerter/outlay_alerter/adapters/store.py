@@ -58,6 +58,7 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
+_status = msgspec.json.Decoder(Status)
 
 
 class Store:
@@ -155,6 +156,21 @@ class Store:
         """Return when the newest word was said, in milliseconds; 0: none was."""
         (row,) = self._warehouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
         return int(row["at"])
+
+    def standing(self) -> list[Status]:
+        """Return how budgets stood when they were last written, those that were removed left out."""
+        rows = self._warehouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
+        return [_status.decode(row["body"]) for row in rows]
+
+    def remove(self, gone: Sequence[Status], at: datetime) -> None:
+        """Write that budgets are no longer in the catalog."""
+        rows = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": "removed", "at": at, "body": "{}"}
+            for s in gone
+        ]
+        self._insert("budget_status", list[dict[str, object]](rows))
+        for s in gone:
+            self._standing.pop((s.tenant, s.budget), None)
 
     def stand(self, standing: Sequence[Status]) -> None:
         """Write how budgets stand, those that changed."""

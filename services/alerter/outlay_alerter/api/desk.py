@@ -1,7 +1,7 @@
 """How a budget stands, from memory or reckoned now; and what is said when nobody can say."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -38,13 +38,18 @@ class Answer:
     known: bool
     """Whether it is as new as was asked for."""
     fail: Fail
+    still_over: bool = False
+    """Whether it was used up when it was last read, in a period that is not over yet."""
 
     @property
     def allowed(self) -> bool:
-        """Whether to spend: money is left, or nobody knows and that is no reason to stop."""
+        """Whether to spend: money is left; or it cannot be known, and the policy is to go on.
+
+        What was used up in this period stays used up, however long ago that was read.
+        """
         if self.known and self.status is not None:
             return self.status.standing != "over"
-        return self.fail == "open"
+        return self.fail == "open" and not self.still_over
 
 
 @dataclass(slots=True)
@@ -72,7 +77,7 @@ class Desk:
         self._known: dict[tuple[str, str], _Known] = {}
         self._running: dict[tuple[str, str], asyncio.Task[Status]] = {}
         self._catalog: Watchlist | None = None
-        self._budgets: dict[tuple[str, str], Budget | None] = {}
+        self._budgets: dict[tuple[str, str], Budget] = {}
 
     async def ask(self, tenant: str, name: str, max_age: float, fail: Fail | None) -> Answer:
         """Return how a budget stands, at most `max_age` seconds old; 0: reckoned after this call came.
@@ -91,16 +96,31 @@ class Desk:
         try:
             status = await asyncio.wait_for(asyncio.shield(task), self._patience)
         except (Retryable, TimeoutError):
-            age = now - known.at if known else 0.0
-            return Answer(known.status if known else None, age, known=False, fail=fail)
+            if known is None:
+                return Answer(None, 0.0, known=False, fail=fail)
+            over = known.status.standing == "over" and self._clock.now() < known.status.period_end
+            return Answer(known.status, now - known.at, known=False, fail=fail, still_over=over)
         return Answer(status, 0.0, known=True, fail=fail)
 
-    def _budget(self, tenant: str, name: str) -> Budget:
+    def learn(self, statuses: Iterable[Status]) -> None:
+        """Remember how budgets stood at their times. Any thread may call it."""
+        self._follow()
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        self._known |= {
+            (one.tenant, one.budget): _Known(one, monotonic - (now - one.at).total_seconds())
+            for one in statuses
+        }
+
+    def _follow(self) -> Watchlist:
         watchlist = self._watchlist()
         if watchlist is not self._catalog:
             self._catalog = watchlist
             self._budgets.clear()
             self._known.clear()
+        return watchlist
+
+    def _budget(self, tenant: str, name: str) -> Budget:
+        watchlist = self._follow()
         found = self._budgets.get((tenant, name))
         if found is None:
             found = watchlist.budget(tenant, name)

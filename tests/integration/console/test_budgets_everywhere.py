@@ -1,0 +1,282 @@
+"""One budget, one minute: every surface shows the same figures, for every scope that the catalog accepts."""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import msgspec
+import pytest
+from starlette.testclient import TestClient
+from tests.integration.console.rig import BASE, NOW, Rig, make
+from tests.integration.reports.ledger import cost_event, write
+from tests.stack import Stack
+from typer.testing import CliRunner
+
+from outlay.cli import budgets as command
+from outlay.main import app
+from outlay_alerter.adapters.measures import Measures
+from outlay_alerter.adapters.store import Store
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.api.desk import Desk
+from outlay_alerter.api.door import Door
+from outlay_alerter.budgeting import Budgets
+from outlay_alerter.service import Alerter
+from outlay_console.adapters.catalog import Shown
+from outlay_console.app import Console
+from outlay_kit.clock import FakeClock
+from outlay_kit.keys import KeyRing
+from outlay_kit.spans import Span
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.budgets import Status, plan_of
+from outlay_reports.forecast.summary import budget_sheet
+from outlay_reports.money import about, usd
+from outlay_reports.question import Question
+from outlay_reports.review import Sources, last_week, review
+from outlay_reports.sheet import Spent
+from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.dimensions import CELL
+from outlay_schemas.events import CostEvent
+from outlay_schemas.money import to_pico
+
+pytestmark = pytest.mark.stack
+DAYS = 12
+SCOPES: dict[str, dict[str, object]] = {
+    "all": {},
+    "team": {"team": "growth"},
+    "teams": {"team": ["growth", "platform"]},
+    "nobody": {"team": ""},
+    "project": {"project": "p"},
+    "unit": {"business_unit": "consumer"},
+    "use": {"use_case": ""},
+    "provider": {"provider": "openai"},
+    "model": {"sku": "gpt-5"},
+    "kind": {"kind": "llm"},
+    "activity": {"activity": "inference"},
+    "user": {"user": ["u-1", "u-2"]},
+    "tag": {"tags.env": "prod"},
+    "tags": {"tags.env": ["prod", "dev"], "team": "growth"},
+    "untagged": {"tags.env": ""},
+}
+TERMS: dict[str, dict[str, object]] = {
+    "week": {"period": "week", "anchor_day": 3, "timezone": "Asia/Kolkata"},
+    "day": {"period": "day", "timezone": "America/New_York"},
+    "fiscal": {"anchor_day": 15, "timezone": "Europe/Berlin", "rollover_percent": 50},
+    "rolling": {"rolling_days": 7},
+    "small": {"amount": 50},
+}
+
+
+def budget(name: str, **terms: object) -> Budget:
+    return Budget.model_validate(
+        {"id": name, "name": f"Budget {name}", "amount": 4000, "thresholds": [0.001],
+         "forecast_thresholds": [0.001], **terms}
+    )  # fmt: skip
+
+
+BUDGETS = tuple(budget(name, scope=scope) for name, scope in SCOPES.items()) + tuple(
+    budget(name, scope={"team": "growth"}, **terms) for name, terms in TERMS.items()
+)
+
+
+def spending() -> list[CostEvent]:
+    """Return twelve days of hourly costs of three teams, and an incident of today."""
+    found = []
+    for hour in range(24 * DAYS):
+        at = (NOW - timedelta(days=DAYS)).replace(minute=5, second=0) + timedelta(hours=hour)
+        for n, (team, tags) in enumerate(
+            (("growth", {"env": "prod"}), ("platform", {"env": "dev"}), ("", {}))
+        ):
+            found.append(
+                cost_event(
+                    "acme", 10 * hour + n, at, f"{n + 1}.{hour % 24:02}", team=team, tags=tags, user=f"u-{n}",
+                    sku=("gpt-5", "gpt-5-mini")[n % 2],
+                )
+            )  # fmt: skip
+    tags = {"env": "prod"}
+    return [*found, cost_event("acme", 99_999, NOW - timedelta(hours=1), "39.38", team="growth", tags=tags)]
+
+
+@dataclass
+class Surfaces:
+    rig: Rig
+    warehouse: Warehouse
+    catalog: Catalog
+    events: list[CostEvent]
+
+    @property
+    def clock(self) -> FakeClock:
+        return FakeClock(NOW)
+
+    def states(self) -> dict[str, Status]:
+        """Return how budgets stand by the function that reports and the command line call."""
+        plans = [plan_of(one, "acme") for one in BUDGETS]
+        found = Outlook().states(Books(self.warehouse), plans, NOW)
+        return {one.budget: one for one in found}
+
+
+@pytest.fixture(scope="module")
+def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surfaces]:
+    folder = tmp_path_factory.mktemp("everywhere")
+    rig = make(stack, folder, database="everywhere")
+    writer = stack.warehouse.model_copy(update={"database": "everywhere"})
+    warehouse = Warehouse(writer)
+    for table in ("ledger", "rollup_minute", "rollup_hour", "rollup_day"):
+        warehouse.command(f"TRUNCATE TABLE {table}")
+    events = spending()
+    write(writer, events)
+    shown = Shown(1, NOW, "", None, (), BUDGETS)
+    world = replace(rig.world, catalog=lambda: shown)
+    yield Surfaces(
+        replace(rig, world=world), warehouse, Catalog(revision=1, created_at=NOW, budgets=BUDGETS), events
+    )
+    warehouse.close()
+
+
+def oracle(events: list[CostEvent], scope: Mapping[str, object], since: str) -> Decimal:
+    """Return what a scope cost since an instant, by the events alone."""
+    found = Decimal(0)
+    for event in events:
+        values = {
+            name: event.tags.get(name[5:], "") if name.startswith("tags.") else getattr(event, name)
+            for name in scope
+        }
+        wanted = {name: value if isinstance(value, list) else [value] for name, value in scope.items()}
+        if f"{event.time:%Y-%m-%dT%H:%M}" >= since and all(values[name] in wanted[name] for name in scope):
+            found += Decimal(event.cost or 0)
+    return found
+
+
+def test_every_kind_of_scope_is_in_the_list() -> None:
+    assert {name for scope in SCOPES.values() for name in scope if "." not in name} == set(CELL)
+
+
+def test_what_is_used_is_what_the_events_say(surfaces: Surfaces) -> None:
+    states = surfaces.states()
+    for name, scope in SCOPES.items():
+        assert Decimal(states[name].spent) == oracle(surfaces.events, scope, "2026-11-01T00:00"), name
+        assert states[name].forecast is not None, name
+    growth = {"team": "growth"}
+    for name, since in (
+        ("week", "2026-11-24T18:30"), ("day", "2026-11-25T05:00"), ("fiscal", "2026-11-14T23:00"),
+        ("rolling", "2026-11-18T14:43"), ("small", "2026-11-01T00:00"),
+    ):  # fmt: skip
+        assert Decimal(states[name].spent) == oracle(surfaces.events, growth, since), name
+    assert states["small"].gone_on is not None
+    assert states["small"].gone_on < NOW
+    assert oracle(surfaces.events, growth, "2026-11-01") > 50
+
+
+async def test_the_console_shows_it(surfaces: Surfaces) -> None:
+    transport = httpx.ASGITransport(app=Console(surfaces.rig.world).app(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url=BASE, headers={"sec-fetch-site": "same-origin"}
+    ) as client:
+        await client.post("/login", data={"key": surfaces.rig.keys["acme"]})
+        page, first = await client.get("/budgets"), await client.get("/")
+    assert (page.status_code, first.status_code) == (200, 200)
+    text = html.unescape(page.text)
+    sections = {
+        m[1]: m[0] for m in re.finditer(r"<h2 id=\"b\d+\">Budget (\w+)</h2>.*?</section>", text, re.DOTALL)
+    }
+    states = surfaces.states()
+    assert set(sections) == set(states)
+    for name, state in states.items():
+        assert f"{usd(state.spent)} <span" in sections[name], name
+        if state.forecast and state.forecast_low and state.forecast_high:
+            low, high = about(Decimal(state.forecast_low)), about(Decimal(state.forecast_high))
+            expected = (
+                f'{about(Decimal(state.forecast))} by the end <span class="muted">({low} \u2013 {high})'
+            )
+            assert expected in sections[name], name
+    # The month of the overview is the budget over everything.
+    landing = states["all"].forecast
+    assert landing is not None
+    assert f"lands at <b>{about(Decimal(landing))}</b>" in first.text
+
+
+def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
+    ring = KeyRing(surfaces.rig.keys_file, surfaces.clock)
+    lane = Budgets(Sums(surfaces.warehouse), Outlook(), surfaces.clock)
+    desk = Desk(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
+    headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
+    with TestClient(Door(desk, ring, surfaces.clock).app()) as client:
+        for name, state in surfaces.states().items():
+            answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
+            assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name
+            assert answer.get("forecast_low") == state.forecast_low, name
+            assert answer.get("forecast_high") == state.forecast_high, name
+            assert answer["allowed"] == (state.standing != "over")
+
+
+def test_alerts_say_it(surfaces: Surfaces) -> None:
+    Alerter(
+        Sums(surfaces.warehouse), Store(surfaces.warehouse), surfaces.clock, measures=Measures(surfaces.warehouse),
+        watchlist=lambda: Watchlist(surfaces.catalog), channels=["bus"],
+    ).evaluate("acme", {NOW})  # fmt: skip
+    rows = surfaces.warehouse.rows("SELECT body FROM alerts FINAL WHERE tenant = 'acme'")
+    found: dict[tuple[str, str], Alert] = {}
+    for alert in (alert_decoder.decode(row["body"]) for row in rows):
+        found[alert.rule, alert.level] = alert
+    for name, state in surfaces.states().items():
+        assert found[name, "0.001"].actual == state.spent, name
+        if state.forecast is not None:
+            forecast = found[name, "forecast-0.001"]
+            assert forecast.actual == state.forecast, name
+            assert f"between {usd(state.forecast_low)} and {usd(state.forecast_high)}" in forecast.summary, (
+                name
+            )
+    rows = surfaces.warehouse.rows("SELECT body FROM budget_status FINAL WHERE tenant = 'acme'")
+    written = {one.budget: one for one in (msgspec.json.decode(row["body"], type=Status) for row in rows)}
+    assert {name: one.forecast for name, one in written.items()} == {
+        name: state.forecast for name, state in surfaces.states().items()
+    }
+
+
+def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surfaces) -> None:
+    store = Store(surfaces.warehouse)
+    store.stand(list(surfaces.states().values()))
+    less = surfaces.catalog.model_copy(update={"budgets": BUDGETS[:2]})
+    Alerter(
+        Sums(surfaces.warehouse), store, surfaces.clock, measures=Measures(surfaces.warehouse),
+        watchlist=lambda: Watchlist(less), channels=["bus"],
+    ).evaluate_all()  # fmt: skip
+    assert {one.budget for one in store.standing() if one.tenant == "acme"} == {"all", "team"}
+
+
+def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = surfaces.rig.world.readers._settings
+    monkeypatch.setattr("outlay.local.stores", lambda **_: (None, settings))
+    monkeypatch.setattr(command, "planned", lambda _: [plan_of(one, "acme") for one in BUDGETS])
+    monkeypatch.setattr("outlay_kit.clock.SystemClock", lambda: surfaces.clock)
+    result = CliRunner().invoke(app, ["budgets", "--json"], catch_exceptions=False)
+    states = surfaces.states()
+    shown = {one["budget"]: one for one in json.loads(result.stdout)}
+    assert {name: one.get("forecast") for name, one in shown.items()} == {
+        n: s.forecast for n, s in states.items()
+    }
+    sheet = budget_sheet([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
+    columns = [column.name for column in sheet.columns]
+    week = Question(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
+    week = replace(week, span=last_week(NOW, week))
+    sections = review(Sources(Books(surfaces.warehouse), surfaces.warehouse, BUDGETS), week, NOW, None)
+    (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
+    assert reviewed is not None
+    assert [row.values for row in reviewed.rows] == [row.values for row in sheet.rows]
+    landing = columns.index("landing_usd")
+    for state, row in zip(states.values(), reviewed.rows, strict=True):
+        cell = row.values[landing]
+        assert (None if cell is None else isinstance(cell, Spent) and cell.pico) == (
+            None if state.forecast is None else to_pico(state.forecast)
+        )
