@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One file, one image per role: docker build --build-arg PACKAGE=outlay-ingest -t outlay-ingest:0.1.0 .
 # PACKAGE is a member of the workspace: outlay-ingest, outlay-pricer, outlay-aggregator, outlay-alerter,
 # outlay-console, or outlay (the command line, for `outlay setup` and `outlay keys`).
