@@ -31,7 +31,7 @@ RUN groupadd --system --gid 10001 outlay && useradd --system --uid 10001 --gid 1
 COPY --from=build /app/.venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OUTLAY_HEALTH_HOST=0.0.0.0 OUTLAY_HEALTH_PORT=9400
-WORKDIR /state
+WORKDIR /app
 USER 10001:10001
 EXPOSE 9400
 # Ready, not only alive: a service that waits for Kafka, or restarts again and again, is not healthy.
