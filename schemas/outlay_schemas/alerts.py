@@ -81,6 +81,8 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """When it began, UTC: the same until it resolves. None: written by a release that did not know."""
     rate_per_hour: Usd | None = None
     """USD an hour, as in the last 10 minutes. None: it was not summed."""
+    backfill: bool = False
+    """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
 
 
 Say = Literal["acknowledged", "snoozed", "expected"]

@@ -39,13 +39,12 @@ def list_(
         )
     now = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
     alerts = [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
-    alerts = [
-        (a, stands) for a, stands in alerts if everything or a.facts.get("until", now) >= now
-    ]  # not of a period that is over
+    if not everything:  # of a period that is over only as such
+        alerts = [(a, stands) for a, stands in alerts if a.facts.get("until", now) >= now]
     shown: list[dict[str, object]] = [
         {
             "since": f"{a.at:%Y-%m-%d %H:%M:%S}",
-            "state": stands,
+            "state": f"{stands} (backfill)" if a.backfill else stands,
             "severity": a.severity,
             "title": a.title,
             "id": a.id,

@@ -54,7 +54,7 @@ class AlertBuilder:
             unit=finding.unit, started_at=self._began(change, span, watch), impact=over,
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
-            link=f"{self._console}/alerts/{change.id}" if self._console else "",
+            link=f"{self._console}/alerts/{change.id}" if self._console else "", backfill=finding.backfill,
         )  # fmt: skip
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]

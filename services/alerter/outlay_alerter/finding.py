@@ -12,7 +12,7 @@ from outlay_alerter.domain.states import Finding, Known
 from outlay_alerter.domain.watches import Watch
 from outlay_alerter.pacing import Pace
 from outlay_alerter.rules import KINDS
-from outlay_alerter.rules.base import Evaluation, Evaluator
+from outlay_alerter.rules.base import Evaluation, Evaluator, marked
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span
 from outlay_kit.telemetry import get_logger
@@ -52,7 +52,7 @@ class Finder:
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)
             if result is not None:
-                found += result.findings
+                found += [(marked(finding, span, now), span) for finding, span in result.findings]
                 standing += result.standing
         return found, standing
 

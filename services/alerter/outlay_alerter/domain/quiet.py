@@ -45,6 +45,7 @@ def quiet(
     hushed = {
         i: why for i, f in breached.items() if (why := reasons.alone(i, f.key.rule, f.key.scope))
     }  # fmt: skip
+    hushed |= {i: "backfill" for i, f in breached.items() if f.backfill}
     hushed |= {c.id: why for c in changes if (why := _end(c, reasons))}
     loud = {i: breached[i] for i in standing if i not in hushed and states.get(i) != "pending"}
     hushed |= _lower(breached, hushed)

@@ -83,6 +83,8 @@ class Finding:
     """How long it must be over before it resolves."""
     once: bool = False
     """Whether it is news, which is not told again though it goes on being true."""
+    backfill: bool = False
+    """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
     parts: tuple[tuple[EffectKind, int], ...] = ()
     """Why it is more than expected, in pico-USD, where the finding itself knows."""
 

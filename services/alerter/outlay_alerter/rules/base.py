@@ -5,13 +5,13 @@ of a backtest reads what was loaded before; the evaluator is the same.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
-from outlay_alerter.domain.states import Finding, Known
+from outlay_alerter.domain.states import UNTIL, Finding, Known
 from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
 from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_reports.budgets import Status
@@ -183,6 +183,22 @@ class Evaluator(Protocol):
     def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
         """Return what holds as of `view.now`; `known`: the alerts that are not over. Raises Retryable."""
         ...
+
+
+def marked(finding: Finding, span: Span, now: datetime) -> Finding:
+    """Mark a finding about a window or period that ended before the look-back: it was imported, or came late.
+
+    Its alert ends by itself: nobody waits for windows that may never come.
+    """
+    if finding.judged is not None:
+        look_back = max(finding.judged.length * LOOK_BACK, timedelta(hours=1))
+    elif finding.shown is not None:  # a budget's period
+        look_back = timedelta(days=1)
+    else:
+        return finding
+    if span.end + look_back >= now:
+        return finding
+    return replace(finding, backfill=True, facts={**finding.facts, "until": span.end.strftime(UNTIL)})
 
 
 S = TypeVar("S", bound=Watched)
