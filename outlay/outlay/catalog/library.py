@@ -55,9 +55,16 @@ FREE = (
 CONTEXT_ALIASES = (
     # Design §3 and most producers write the batch tier as service_tier; the price data calls it processing.
     ContextAlias(attribute="service_tier", value="batch", key="processing", means="batch"),
+    # Vertex AI says in a response which traffic it was.
+    ContextAlias(attribute="traffic_type", value="ON_DEMAND_PRIORITY", key="service_tier", means="priority"),
+    ContextAlias(attribute="traffic_type", value="ON_DEMAND_FLEX", key="service_tier", means="flex"),
 )
 NEUTRAL = {
-    "service_tier": ("default", "standard", "standard_only", "on_demand", "on-demand"),
+    "service_tier": ("default", "standard", "standard_only", "on_demand", "on-demand", "auto", "unspecified"),
+    "traffic_type": ("ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"),
+    "latency": ("standard",),
+    "inference_geo": ("global", "not_available"),
+    "search_context_size": ("high",),  # the price data has the price of the largest
     "processing": ("default", "standard", "online", "realtime"),
     "speed": ("default", "standard", "normal"),
 }

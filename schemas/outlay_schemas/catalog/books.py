@@ -58,10 +58,19 @@ class MeterPrice(Part):
 class DatedPrices(Dated):
     """Prices of a rule in one span of time, with where they come from."""
 
-    meters: Annotated[dict[Name, MeterPrice], Field(min_length=1)]
+    meters: dict[Name, MeterPrice] = Field(default_factory=dict)
+    factor: NonNegative | None = None
+    """In place of meters: this many times the price of the LLM price data, for what `where` names and that data has no
+    price for (`service_tier: priority`, `processing: batch`)."""
     source: Text = ""
     checked: Instant | None = None
     """When somebody last compared it with the source."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "DatedPrices":
+        if bool(self.meters) == (self.factor is not None):
+            raise ValueError("give either meters or factor")
+        return self
 
 
 def _spans(prices: tuple[DatedPrices, ...]) -> tuple[DatedPrices, ...]:

@@ -9,7 +9,7 @@ from outlay_schemas.catalog.books import PriceBook
 from outlay_schemas.catalog.channels import Channel, Review, Route
 from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
 from outlay_schemas.catalog.rates import RateData
-from outlay_schemas.catalog.terms import FxRate, Negotiated, ReportedPolicy
+from outlay_schemas.catalog.terms import REPORTED, FxRate, Negotiated, ReportedPolicy
 from outlay_schemas.catalog.watch import AlertRule, Budget, Mute
 
 
@@ -42,7 +42,7 @@ class Catalog(Part):
     price_books: tuple[PriceBook, ...] = ()
     negotiated: tuple[Negotiated, ...] = ()
     fx: tuple[FxRate, ...] = ()
-    reported: tuple[ReportedPolicy, ...] = (ReportedPolicy(),)
+    reported: tuple[ReportedPolicy, ...] = REPORTED
     azure_deployments: tuple[AzureDeployment, ...] = ()
     owners: tuple[Owner, ...] = ()
     aliases: tuple[Alias, ...] = ()

@@ -66,3 +66,7 @@ class ReportedPolicy(Part):
     use: Literal["computed", "reported", "reported_if_unpriced"] = "reported_if_unpriced"
     drift_percent: Positive = Field(default=Decimal(5))
     """A reported cost further than this from the computed one is marked as drift."""
+
+
+REPORTED = (ReportedPolicy(match=Match(provider=("openrouter", "vercel")), use="reported"), ReportedPolicy())
+"""What counts where a catalog does not decide. Only a gateway that routes knows who answered at which price."""

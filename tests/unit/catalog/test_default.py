@@ -13,7 +13,7 @@ from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
 from outlay_schemas.events import Kind, UsageEvent
 
 DOCS = Path(__file__).parents[3] / "docs" / "prices.md"
-AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 REGION = {"region": "us-east-1", "lease": "on-demand"}
 
 

@@ -135,11 +135,15 @@ class Books:
     """All books of a catalog, asked in order."""
 
     def __init__(self, books: Sequence[PriceBook], fx: Sequence[FxRate]) -> None:
-        self._rules = [
+        rules = [
             rule
             for book in books
             for rule in sorted((CompiledRule(book, rule) for rule in book.rules), key=_rank, reverse=True)
         ]
+        self._rules = [rule for rule in rules if rule.rule.prices[0].factor is None]
+        self._factors = [rule for rule in rules if rule.rule.prices[0].factor is not None]
+        self.contexts = frozenset(key for rule in self._factors for key in rule.rule.where)
+        """Attributes for whose values there are factors."""
         self._fx = fx
 
     def candidates(
@@ -151,6 +155,23 @@ class Books:
             for rule in self._rules
             if rule.book.before_rates == before_rates and rule.names(kind, provider, sku)
         )
+
+    def factor(
+        self, unpriced: Sequence[str], provider: str, sku: str, facts: Facts, at: datetime
+    ) -> tuple[Fraction, tuple[str, ...], tuple[str, ...]]:
+        """Return the factors for context values (`key=value`) without a price, as one.
+
+        And the values that none is for, and the rules that were used, the best one for each attribute.
+        """
+        factor, rest, used = Fraction(1), list(unpriced), []
+        for rule in self._factors:
+            keys = {word for word in rest if word.partition("=")[0] in rule.rule.where}
+            span = rule.span(at) if keys and rule.names("llm", provider, sku) and rule.fits(facts) else None
+            if span is not None and span.dated.factor is not None:
+                factor *= Fraction(span.dated.factor)
+                rest = [word for word in rest if word not in keys]
+                used.append(f"{rule.ref.book}/{rule.ref.rule}")
+        return factor, tuple(rest), tuple(used)
 
     def usd(self, currency: str, at: datetime) -> Fraction | None:
         """Return what one unit of a currency is worth at `at`; None: the catalog does not say."""

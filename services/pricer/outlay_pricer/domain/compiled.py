@@ -98,14 +98,15 @@ class CompiledCatalog:
         """Compile a catalog. Raises ValueError if its price data cannot be understood."""
         data = catalog.rates or NO_RATES
         rates = RateBook(data)
-        context = _context_rules(data)
+        books = Books(catalog.price_books, catalog.fx)
+        context = _context_rules(data, books.contexts)
         aliases = {**ALIASES, **catalog.usage.meter_aliases}
         return cls(
             catalog=catalog,
             revision=catalog.revision,
             rates=rates,
             lookup=Lookup(rates, catalog.azure_deployments),
-            books=Books(catalog.price_books, catalog.fx),
+            books=books,
             agreements=Agreements(catalog.negotiated),
             reported=Reported(catalog.reported),
             attribution=Attribution(catalog),
@@ -150,8 +151,8 @@ class CompiledCatalog:
         return known
 
 
-def _context_rules(data: RateData) -> ContextRules:
-    keys = {
+def _context_rules(data: RateData, more: frozenset[str]) -> ContextRules:
+    keys = more | {
         str(key)
         for provider in data.providers
         for model in provider.get("models") or ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from fractions import Fraction
 
 from outlay_pricer.domain.books import CompiledRule, Span, price_meters
@@ -51,7 +52,7 @@ def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts:
     first = _by_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
     if first is not None and first.amounts:
         return first
-    rated = _sound(by_rates(event, usage, catalog), usage, catalog) if event.kind == "llm" else None
+    rated = _sound(by_rates(event, usage, catalog, facts), usage, catalog) if event.kind == "llm" else None
     if rated is not None and rated.certain:
         return rated
     booked = _by_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
@@ -90,7 +91,9 @@ def _completed(rated: ListPrice, booked: ListPrice | None) -> ListPrice:
     )
 
 
-def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListPrice:
+def by_rates(
+    event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts | None = None
+) -> ListPrice:
     """Price by the LLM rates. Raises Invalid on contradictions where the catalog wants them as dead letters."""
     line = catalog.lookup.line(event.provider, event.sku, event.attributes)
     if line.refused is not None:
@@ -108,9 +111,14 @@ def by_rates(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
             raise Invalid(code, str(error), "$.usage") from None
         ref = parse_price_ref(line.ref(guesses, code))
         return ListPrice(ref, uncovered=_used(usage), message=str(error))
-    guesses = (*guesses, *counts.guesses)
+    factor, left, terms = catalog.books.factor(guesses, line.provider, event.sku, facts or {}, event.time)
+    if terms:
+        by = Decimal(factor.numerator) / factor.denominator
+        lines = [replace(one, price=one.price * by, amount=one.amount * factor) for one in lines]
+    guesses = (*left, *counts.guesses)
+    ref = parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown"))
     return ListPrice(
-        parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown")),
+        replace(ref, terms=terms) if terms else ref,
         amounts={item.meter: item.amount * PICO for item in lines},
         quantities={item.meter: item.quantity for item in lines},
         uncovered=tuple(name for name in counts.unpriced if name != REQUESTS),

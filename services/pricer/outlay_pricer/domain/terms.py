@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from outlay_pricer.domain.matching import Facts, Test, compile_match
 from outlay_schemas.catalog import Negotiated, ReportedPolicy
+from outlay_schemas.catalog.terms import REPORTED
 from outlay_schemas.events import Quantity
 from outlay_schemas.money import PICO
 
@@ -64,12 +65,12 @@ class Reported:
 
     def __init__(self, policies: Sequence[ReportedPolicy]) -> None:
         self._all: list[tuple[ReportedPolicy, Callable[[Facts], bool]]] = [
-            (policy, compile_match(policy.match)) for policy in policies
+            (policy, compile_match(policy.match)) for policy in (*policies, *REPORTED)
         ]
 
     def policy(self, facts: Facts) -> ReportedPolicy:
-        """Return the first policy that is about an event; the default where none is."""
-        return next((policy for policy, about in self._all if about(facts)), ReportedPolicy())
+        """Return the first policy that is about an event."""
+        return next(policy for policy, about in self._all if about(facts))
 
 
 def drifts(computed: int, reported: int, policy: ReportedPolicy) -> bool:

@@ -1,0 +1,90 @@
+"""Tiers whose price is published as a factor of the model's own price, and costs that a gateway states."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.unit.pricer.build import book, catalog, event, model, rates
+
+from outlay.catalog import load_default
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.explain import explain
+from outlay_pricer.domain.pricing import price
+from outlay_schemas.catalog import BookRule
+
+USAGE = {"input_tokens": 100_000, "output_tokens": 1_000}
+
+
+def tier(factor: str, **where: str) -> dict[str, Any]:
+    return {"id": f"f-{'-'.join(where.values())}", "sku": "*", "where": where, "prices": [{"factor": factor}]}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> CompiledCatalog:
+    return CompiledCatalog.from_catalog(load_default())
+
+
+@pytest.mark.parametrize(
+    ("provider", "sku", "attributes", "cost", "status"),
+    [
+        ("google", "gemini-2.5-pro", {"traffic_type": "ON_DEMAND"}, "0.135", "priced"),
+        ("google", "gemini-2.5-pro", {"traffic_type": "ON_DEMAND_PRIORITY"}, "0.243", "priced"),
+        ("google", "gemini-2.5-pro", {"traffic_type": "ON_DEMAND_FLEX"}, "0.0675", "priced"),
+        ("google", "gemini-2.5-pro", {"service_tier": "flex"}, "0.0675", "priced"),
+        ("google", "gemini-2.5-pro", {"traffic_type": "PROVISIONED_THROUGHPUT"}, "0", "free"),
+        ("google", "gemini-2.5-pro", {"traffic_type": "ON_DEMAND_NEW"}, "0.135", "estimated"),
+        ("anthropic", "claude-opus-4-6", {"inference_geo": "global"}, "0.525", "priced"),
+        ("anthropic", "claude-opus-4-6", {"inference_geo": "us"}, "0.5775", "priced"),
+        ("anthropic", "claude-opus-4-8", {"inference_geo": "us", "processing": "batch"}, "0.28875", "priced"),
+        ("anthropic", "claude-opus-4-8", {"speed": "fast", "inference_geo": "us"}, "1.155", "priced"),
+        ("aws", "amazon.nova-pro-v1:0", {"processing": "batch"}, "0.0416", "priced"),
+        ("aws", "amazon.nova-pro-v1:0", {"service_tier": "priority"}, "0.0832", "estimated"),
+        ("aws", "amazon.nova-pro-v1:0", {"latency": "optimized"}, "0.0832", "estimated"),
+        (
+            "aws",
+            "amazon.nova-pro-v1:0",
+            {"service_tier": "default", "latency": "standard"},
+            "0.0832",
+            "priced",
+        ),
+    ],
+)
+def test_the_factors_that_come_with_outlay(
+    shipped: CompiledCatalog, provider: str, sku: str, attributes: dict[str, str], cost: str, status: str
+) -> None:
+    priced = price(event(USAGE, sku, provider, attributes=attributes), shipped)
+    assert (priced.cost, priced.price_status) == (cost, status), priced.price_ref
+
+
+def test_a_factor_comes_after_the_figures_of_a_model_and_explains_itself() -> None:
+    fast = {"when": {"speed": "fast"}, "prices": {"input_mtok": "30", "output_mtok": "150"}}
+    data = rates(model("plain", {"input_mtok": "3", "output_mtok": "15"}, price_variants=[fast]))
+    ready = catalog(
+        data, price_books=[book(tier("2", speed="fast"), tier("1.5", mode="us"), tier("3", mode="eu"))]
+    )
+    own = price(event(USAGE, attributes={"speed": "fast"}), ready)
+    assert (own.cost, own.price_ref) == ("3.15", "test-prices@1#acme/plain")
+    both = event(USAGE, attributes={"speed": "fast", "mode": "us"})
+    assert (price(both, ready).cost, price(both, ready).price_status) == ("4.725", "priced")
+    assert price(both, ready).price_ref == "test-prices@1#acme/plain+own/f-us"
+    assert sum(Decimal(step.amount) for step in explain(both, ready).steps) == Decimal("4.725")
+    other = price(event(USAGE, attributes={"mode": "mars"}), ready)
+    assert (other.cost, other.price_ref) == ("0.315", "test-prices@1#acme/plain~mode=mars")
+
+
+def test_a_price_is_either_meters_or_a_factor() -> None:
+    for prices in ({}, {"meters": {"units": {"price": 1}}, "factor": 2}):
+        with pytest.raises(ValidationError, match="either meters or factor"):
+            BookRule.model_validate({"id": "a", "sku": "*", "prices": [prices]})
+
+
+@pytest.mark.parametrize(
+    ("provider", "cost", "status"),
+    [("openrouter", "0.5", "reported"), ("vercel", "0.5", "reported"), ("acme", "0.3", "priced")],
+)
+def test_what_a_routing_gateway_states_counts_by_default(provider: str, cost: str, status: str) -> None:
+    sent = event({"input_tokens": 100_000}, "plain", provider, reported_cost=Decimal("0.5"))
+    for ready in (catalog(), catalog(reported=[{"match": {"provider": "elsewhere"}, "use": "computed"}])):
+        priced = price(sent, ready)
+        assert (priced.cost, priced.price_status) == (cost, status)
