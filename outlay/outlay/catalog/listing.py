@@ -70,13 +70,14 @@ def listing(catalog: CompiledCatalog, provider: str, sku: str, at: datetime) -> 
         return [Listed(provider, sku, show(catalog, provider, sku, at))]
     ours = compile_words([provider]) if provider else (lambda _: True)
     wanted = compile_words([sku])
-    names = [pair for pair in dict.fromkeys(_names(catalog.catalog)) if ours(pair[0]) and wanted(pair[1])]
+    names = [pair for pair in dict.fromkeys(names_of(catalog.catalog)) if ours(pair[0]) and wanted(pair[1])]
     if exact and not names:
         names = [(provider, sku)]
     return [Listed(*pair, show(catalog, *pair, at)) for pair in names]
 
 
-def _names(catalog: Catalog) -> Iterator[tuple[str, str]]:
+def names_of(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Return the provider and sku of every model and of every rule of a price book."""
     for raw in catalog.rates.providers if catalog.rates else ():
         for model in raw.get("models") or ():
             yield str(raw["id"]), str(model["id"])

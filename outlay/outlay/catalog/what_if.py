@@ -1,12 +1,21 @@
 """What if: two ways to price the same events, as they are and as they might be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from difflib import get_close_matches
+from fractions import Fraction
+from math import ceil, floor
 
+from outlay.catalog.listing import names_of
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
+from outlay_reports.errors import AskError
+from outlay_reports.question import Sums
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.events import CostEvent, UsageEvent
+from outlay_schemas.events import COMPUTED, CostEvent, Quantity, UsageEvent
+from outlay_schemas.money import to_pico
 
+_TOTALS = ("input_tokens", "output_tokens")
 Pricer = Callable[[UsageEvent], CostEvent]
 
 
@@ -32,3 +41,37 @@ def what_if(content: Catalog, model: str | None = None, book: str | None = None)
 
 def _pricer(catalog: CompiledCatalog) -> Pricer:
     return lambda event: price(event, catalog)
+
+
+def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fraction:
+    """Return what a model charges for usage such as this, in pico-USD a token: of an average call, by the catalog.
+
+    `model` is a name, or `provider/name`. Raises AskError, with names that are alike, where it has no price.
+    """
+    catalog = CompiledCatalog.from_catalog(content)
+    calls = max(used.events, 1)
+    average = {meter: Fraction(quantity) / calls for meter, quantity in used.usage.items()}
+    # Whole tokens: totals rounded up and parts down, so that no part is larger than its total.
+    usage: dict[str, Quantity] = {
+        meter: ceil(quantity) if meter in _TOTALS else floor(quantity)
+        for meter, quantity in average.items()
+        if meter.endswith("_tokens")
+    }
+    tokens = sum(int(usage.get(meter, 0)) for meter in _TOTALS)
+    for provider, sku in _names(catalog, model):
+        call = UsageEvent(
+            id="what-if", source="what-if", time=at, kind="llm", sku=sku, provider=provider, usage=usage
+        )
+        cost = price(call, catalog)
+        if cost.price_status in {*COMPUTED, "free"} and tokens:
+            return Fraction(to_pico(cost.cost or "0"), tokens)
+    known = sorted({name for pair in names_of(content) for name in (pair[1], "/".join(pair))})
+    alike = get_close_matches(model, known, n=5, cutoff=0.5)
+    raise AskError(f"{model} has no price in the catalog", f"use one of {', '.join(alike or known[:5])}")
+
+
+def _names(catalog: CompiledCatalog, model: str) -> Iterator[tuple[str, str]]:
+    provider, slash, sku = model.partition("/")
+    if slash and catalog.rates.finder.provider_by_id(provider) is not None:
+        yield provider, sku
+    yield "", model

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from outlay_reports.forecast.series import Series
     from outlay_reports.forecast.whatif import Change
     from outlay_reports.periods import Unit
-    from outlay_reports.question import Question, Sums
+    from outlay_reports.question import Question
 
 _UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
 
@@ -181,7 +181,6 @@ def _of_books(
     from outlay_reports.forecast.books import book_lines
     from outlay_reports.forecast.course import SEASONS
     from outlay_reports.forecast.history import SECONDS, as_series, past
-    from outlay_reports.forecast.whatif import factors
 
     unit = question.unit or "day"
     found = past(books, question, now, meter)
@@ -191,22 +190,32 @@ def _of_books(
         )
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
-    scale = factors(changes, _models(books, question, now), days) if changes else [1.0] * steps
+    scale = _factors(books, question, changes, now, days) if changes else [1.0] * steps
     return book_lines(
         as_series(found, question), found.keys, question.by, SEASONS[unit], scale, totals=totals
     )
 
 
-def _models(books: "Books", question: "Question", now: "datetime") -> dict[str, "Sums"]:
+def _factors(
+    books: "Books", question: "Question", changes: "list[Change]", now: "datetime", days: "list[float]"
+) -> list[float]:
+    """Return by what the changes multiply each day, from what was used in the last 30 days and the catalog in force."""
     from dataclasses import replace
     from datetime import timedelta
 
+    from outlay.catalog.load import load_default
+    from outlay.catalog.publish import newest
+    from outlay.catalog.what_if import unit_price
+    from outlay.local import stores
     from outlay_kit.spans import Span
+    from outlay_reports.forecast.whatif import factors
 
     end = now.replace(second=0, microsecond=0)
     span = Span(end - timedelta(days=30), end)
     cells = books.cells(replace(question, span=span, unit=None, by=("sku",)))
-    return {cell.keys[0]: cell.sums for cell in cells}
+    models = {cell.keys[0]: cell.sums for cell in cells}
+    catalog = newest(stores()[0]) or load_default()
+    return factors(changes, models, days, lambda model, used: unit_price(catalog, model, used, now))
 
 
 def _summary(
@@ -215,12 +224,11 @@ def _summary(
     from outlay.cli.budgets import planned
     from outlay_reports.adapters.outlook import Outlook
     from outlay_reports.forecast.summary import budget_sheet, landing_sheet
-    from outlay_reports.forecast.whatif import factors
 
     outlook = Outlook()
     spent, landing = outlook.land(books, question, now)
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
-    factor = factors(changes, _models(books, question, now), [middle])[0] if changes else 1.0
+    factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0
     assumed = [str(change) for change in changes]
     give(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
     plans = planned(question.tenants or tuple(books.tenants()))

@@ -1,7 +1,7 @@
 """What if prices, growth or the mix of models were others: factors on a forecast, from what was really used."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -43,10 +43,17 @@ def read_change(text: str) -> Change:
     return Change(name.strip(), size)
 
 
-def factors(changes: Sequence[Change], models: Mapping[str, Sums], days: Sequence[float]) -> list[float]:
+UnitPrice = Callable[[str, Sums], Fraction]
+"""What a model charges for usage such as this, pico-USD a token. Raises AskError where it has no price."""
+
+
+def factors(
+    changes: Sequence[Change], models: Mapping[str, Sums], days: Sequence[float], unit_price: UnitPrice
+) -> list[float]:
     """Return by what to multiply the forecast of each day, `days` from now.
 
-    `models`: what each model cost and used lately. Raises AskError for a model that was not used.
+    `models`: what each model cost and used lately. A model that was not used costs what `unit_price` says. Raises
+    AskError for a source that was not used, and for a target that has no price.
     """
     flat, monthly = 1.0, 1.0
     for change in changes:
@@ -55,22 +62,29 @@ def factors(changes: Sequence[Change], models: Mapping[str, Sums], days: Sequenc
         elif change.what == "growth":
             monthly *= 1 + change.size
         else:
-            flat *= _mixed(change, models)
+            flat *= _mixed(change, models, unit_price)
     return [flat * monthly ** (day / 30.4375) for day in days]
 
 
-def _mixed(change: Change, models: Mapping[str, Sums]) -> float:
-    """Return the factor of moving a share of one model's tokens to another, at what a token of each came to cost."""
+def _mixed(change: Change, models: Mapping[str, Sums], unit_price: UnitPrice) -> float:
+    """Return the factor of moving a share of one model's tokens to another, at what a token of each comes to cost."""
     whole = sum(sums.cost for sums in models.values())
     source, target = _unit(change.source, models), _unit(change.target, models)
-    part = Fraction(models[change.source].cost, whole) if whole else Fraction(0)
+    if source is None:
+        known = ", ".join(sorted(name for name in models if _unit(name, models)))
+        raise AskError(f"{change.source} has no priced tokens in this time", f"use one of {known}")
+    used = models[change.source]
+    if target is None:
+        target = unit_price(change.target, used)
+    part = Fraction(used.cost, whole)
     return float(1 - part * Fraction(change.size) * (1 - target / source))
 
 
-def _unit(model: str, models: Mapping[str, Sums]) -> Fraction:
-    """Return pico-USD a token."""
+def _unit(model: str, models: Mapping[str, Sums]) -> Fraction | None:
+    """Return what a token came to cost, in pico-USD; None: no priced tokens were used."""
     sums = models.get(model)
-    if sums is None or not sums.tokens or not sums.cost:
-        known = ", ".join(sorted(name for name, some in models.items() if some.tokens and some.cost))
-        raise AskError(f"{model} has no priced tokens in this time", f"use one of {known}")
-    return Fraction(sums.cost) / Fraction(sums.tokens)
+    return (
+        None
+        if sums is None or not sums.tokens or not sums.cost
+        else Fraction(sums.cost) / Fraction(sums.tokens)
+    )

@@ -189,6 +189,13 @@ def test_a_forecast_of_the_books_is_coherent_and_says_when_budgets_break(run: Ru
     ]
     full = [json.loads(line) for line in run("forecast", "--horizon", "1").stdout.splitlines()]
     assert half[0]["mean"] == pytest.approx(full[0]["mean"] / 2, rel=1e-6)
+    moved = [
+        json.loads(line)
+        for line in run(
+            "forecast", "--horizon", "1", "--what-if", "gpt-5>gpt-5-nano=100%"
+        ).stdout.splitlines()
+    ]
+    assert 0 < moved[0]["mean"] < full[0]["mean"]
 
 
 def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(
@@ -278,7 +285,9 @@ def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_pat
         (("report", "trend", "--from", "2026-11-02", "--to", "2026-11-01"), "empty"),
         (("forecast", "--series", "no-such-file.csv"), "not a file"),
         (("forecast", "--freq", "fortnight"), "not for the books"),
-        (("forecast", "--what-if", "price"), "no assumption"), (("reconcile", "no-such-file.csv"), "not a file"),
+        (("forecast", "--what-if", "price"), "no assumption"),
+        (("forecast", "--horizon", "1", "--what-if", "gpt-5>gpt-5-nanno=50%"), "gpt-5-nanno has no price"),
+        (("reconcile", "no-such-file.csv"), "not a file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_ends_with_what_to_do(run: Run, words: tuple[str, ...], told: str) -> None:

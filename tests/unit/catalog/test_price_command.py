@@ -1,11 +1,19 @@
 """`outlay price`: a contract that scripts rely on."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.catalog.commands import answer, run
+
+from outlay.catalog import load_default
+from outlay.catalog.what_if import unit_price
+from outlay_reports.errors import AskError
+from outlay_reports.question import Sums
 
 CALL = {
     "id": "c1",
@@ -148,3 +156,19 @@ def test_a_file_that_is_not_there() -> None:
     result = run("price", "/nowhere/usage.ndjson")
     assert result.exit_code == 1
     assert "is not a file" in result.stderr
+
+
+def test_what_a_model_that_was_not_used_would_charge_a_token() -> None:
+    """1,000 calls of 10,000 tokens, 4,000 of them cached: an average call, so that no tier of long calls is reached."""
+    used = Sums(0, 1000, 0, {
+        "input_tokens": Decimal(9_000_000), "cache_read_tokens": Decimal(4_000_000),
+        "output_tokens": Decimal(1_000_000),
+    })  # fmt: skip
+    content, at = load_default(), datetime(2026, 11, 24, tzinfo=UTC)
+    expected = Fraction(5_000 * 3_000_000 + 4_000 * 300_000 + 1_000 * 15_000_000, 10_000)
+    for name in ("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"):
+        assert unit_price(content, name, used, at) == expected
+    assert unit_price(content, "openrouter/deepseek/deepseek-r1:free", used, at) == 0
+    with pytest.raises(AskError, match="claude-sonet-4-5 has no price in the catalog") as refused:
+        unit_price(content, "claude-sonet-4-5", used, at)
+    assert "claude-sonnet-4-5" in refused.value.hint

@@ -1,5 +1,7 @@
 """Probabilities, growth and assumptions."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from tests.unit.reports.build import sums
@@ -8,6 +10,7 @@ from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, read_change
+from outlay_reports.question import Sums
 
 
 @pytest.mark.parametrize(
@@ -35,12 +38,30 @@ def test_growth_is_robust_and_says_when_something_is_full() -> None:
     assert growth(np.array([5.0])).days_until(10) == (None, None, None)
 
 
+def _never(model: str, used: Sums) -> Fraction:
+    raise AssertionError(f"the price of {model} is known from its use")
+
+
+def test_a_model_that_was_not_used_costs_what_the_catalog_says() -> None:
+    models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
+    asked: list[tuple[str, Sums]] = []
+
+    def unit_price(model: str, used: Sums) -> Fraction:
+        asked.append((model, used))
+        return Fraction(10**12, 50)  # 0.02 USD a token, where `dear` came to 0.10
+
+    assert factors([read_change("dear>new=50%")], models, [0.0], unit_price) == [
+        pytest.approx(1 - 0.9 * 0.5 * 0.8)
+    ]
+    assert asked == [("new", models["dear"])], "for usage such as that of the model that it stands in for"
+
+
 def test_assumptions_multiply_and_the_mix_follows_what_tokens_cost() -> None:
     models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
     half = read_change("dear>cheap=50%")
-    assert factors([half], models, [0.0]) == [pytest.approx(1 - 0.9 * 0.5 * 0.9)]
-    assert factors([read_change("price=-20%")], {}, [0.0, 60.0]) == [pytest.approx(0.8)] * 2
-    assert factors([read_change("growth=+10%")], {}, [30.4375 * 2]) == [pytest.approx(1.21)]
+    assert factors([half], models, [0.0], _never) == [pytest.approx(1 - 0.9 * 0.5 * 0.9)]
+    assert factors([read_change("price=-20%")], {}, [0.0, 60.0], _never) == [pytest.approx(0.8)] * 2
+    assert factors([read_change("growth=+10%")], {}, [30.4375 * 2], _never) == [pytest.approx(1.21)]
     assert str(half) == "dear to cheap +50%"
 
 
@@ -52,5 +73,5 @@ def test_an_assumption_that_is_none_is_told(text: str) -> None:
 
 def test_a_model_that_nobody_used_is_told_with_those_that_were() -> None:
     with pytest.raises(AskError, match="ghost") as caught:
-        factors([read_change("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0])
+        factors([read_change("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0], _never)
     assert "dear" in caught.value.hint
