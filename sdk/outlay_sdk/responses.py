@@ -10,12 +10,13 @@ from typing import Any
 Response = dict[str, Any]
 USAGE = (
     "usage", "usage_metadata", "usageMetadata", "usage_info", "tool_usage", "amazon-bedrock-invocationMetrics",
-    "prompt_eval_count", "eval_count",
+    "prompt_eval_count", "eval_count", "trained_tokens",
 )  # fmt: skip
 """Fields that hold usage; they are sent whole."""
 _ABOUT = (
     "id", "responseId", "response_id", "generation_id", "model", "modelVersion", "model_version", "object", "type",
-    "status", "created", "created_at", "createTime", "create_time", "service_tier", "serviceTier", "performanceConfig",
+    "status", "created", "created_at", "finished_at", "createTime", "create_time", "service_tier", "serviceTier",
+    "performanceConfig",
     "provider", "stop_reason", "stopReason", "custom_id", "recordId", "key", "status_code", "request_id",
 )  # fmt: skip
 """Fields that say whose and which it is."""

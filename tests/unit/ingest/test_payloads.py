@@ -1,14 +1,18 @@
 """Every shape of usage that providers and gateways send: by curl or by our SDK, the same meters, the same cost."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.ingest.test_otlp import json_request, log_request
 from tests.unit.sdk.rig import make
 
 from outlay.catalog import load_default
-from outlay_ingest.domain.items import Head
+from outlay_ingest.domain.items import Head, Item
+from outlay_ingest.domain.litellm import read_litellm
+from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.responses import read_responses
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.errors import Invalid
@@ -25,11 +29,28 @@ def catalog() -> CompiledCatalog:
 
 
 def directly(row: dict[str, Any]) -> list[UsageEvent]:
-    """Read a payload as it comes from curl."""
+    """Read a payload as it comes from curl, an exporter of OpenTelemetry or LiteLLM."""
+    if (form := row.get("format", "response")) != "response":
+        return [made(item.event) for item in READERS[form](row["payload"]) if item is not None]
     query = {"time": TIME, **({"sku": row["sku"]} if "sku" in row else {})}
     body = {"response": row["payload"], "headers": row["headers"]} if "headers" in row else row["payload"]
     head = Head("application/json", query=query, provider=row["provider"] or "auto")
     return [made(item.event) for item in read_responses(json.dumps(body).encode(), head) if item is not None]
+
+
+def _spans(attributes: dict[str, Any]) -> Iterator[Item | None]:
+    return read_traces(json.dumps(json_request(attributes)).encode(), as_json=True)
+
+
+def _logs(said: dict[str, Any]) -> Iterator[Item | None]:
+    return read_logs(log_request(said["attributes"], said["body"]), as_json=True)
+
+
+READERS: dict[str, Callable[[dict[str, Any]], Iterator[Item | None]]] = {
+    "spans": _spans,
+    "logs": _logs,
+    "litellm": lambda payload: read_litellm(json.dumps(payload).encode()),
+}
 
 
 def made(event: UsageEvent | Invalid) -> UsageEvent:
@@ -48,7 +69,7 @@ def by_sdk(row: dict[str, Any], streamed: bool) -> list[UsageEvent]:
     else:
         outlay.record(row["payload"], provider=provider, model=model, headers=headers)
     assert outlay.close(2)
-    assert outlay.stats.unread == 0
+    assert outlay.stats.unread == (0 if row["usd"] else 1)
     assert SECRET not in json.dumps(held.events())
     return held.usage()
 
@@ -60,9 +81,76 @@ def seen(events: list[UsageEvent]) -> list[tuple[str, str, dict[str, Any], objec
 @pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
 def test_a_payload_costs_the_same_however_it_comes(row: dict[str, Any], catalog: CompiledCatalog) -> None:
     direct = directly(row)
-    for streamed in (False, True) if "stream" in row else (False,):
+    for streamed in (False, True) if "stream" in row else (False,) if "format" not in row else ():
         assert seen(by_sdk(row, streamed)) == seen(direct)
     costs = [price(event, catalog) for event in direct]
-    assert [(cost.price_status, cost.cost) for cost in costs] == [(row["status"], usd) for usd in row["usd"]]
+    assert [(cost.price_status, cost.cost) for cost in costs] == [
+        (row["status"], usd) for usd in row["usd"]
+    ], [(cost.price_ref, cost.unpriced_meters) for cost in costs]
     for name, value in row.get("attributes", {}).items():
         assert direct[0].attributes.get(name) == value
+
+
+HOLDERS = (
+    "usage",
+    "usageMetadata",
+    "usage_metadata",
+    "usage_info",
+    "usage_object",
+    "amazon-bedrock-invocationMetrics",
+)
+NEW = {"brand_new_tokens": 7, "brandNewMode": "turbo"}
+
+
+def with_a_new_field(payload: Any, name: str) -> Any:
+    """Add a field that nobody knows to the usage of a payload, wherever that is."""
+    if isinstance(payload, list):
+        return [with_a_new_field(item, name) for item in payload]
+    if not isinstance(payload, dict):
+        return payload
+    added = {key: with_a_new_field(value, name) for key, value in payload.items()}
+    for holder in HOLDERS:
+        if isinstance(added.get(holder), dict):
+            added[holder] = {**added[holder], name: NEW[name]}
+    return added
+
+
+@pytest.mark.parametrize("name", NEW)
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_a_field_that_nobody_knows_is_marked(
+    row: dict[str, Any], name: str, catalog: CompiledCatalog
+) -> None:
+    """A price may depend on it: the event is no longer sure, in whatever shape of usage it came."""
+    if row.get("format") == "spans":
+        changed: Any = {**row["payload"], f"gen_ai.usage.{name}": NEW[name]}
+    elif row.get("format") == "logs":
+        changed = {**row["payload"], "attributes": {**row["payload"]["attributes"], "brand_new_tokens": 7}}
+        name = "brand_new_tokens"
+    else:
+        changed = with_a_new_field(row["payload"], name)
+    if changed == row["payload"] or not row["usd"]:
+        pytest.skip("no object that holds usage")
+    events = directly({**row, "payload": changed})
+    found = [event.attributes["unread_usage"] for event in events if "unread_usage" in event.attributes]
+    words = [_plain(word.rpartition(".")[2]) for text in found for word in text.split(",")]
+    assert _plain(name) in words
+    sure = {price(event, catalog).price_status for event in events if "unread_usage" in event.attributes}
+    assert not sure & {"priced", "free"}
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def test_the_table_of_payloads_is_the_corpus() -> None:
+    """tests/golden/README.md lists each payload with its source, its day and its right value."""
+    text = (Path(__file__).parents[2] / "golden" / "README.md").read_text()
+    lines = text.partition("## Payloads that were tried")[2].splitlines()
+    assert [line for line in lines if line.startswith("| `")] == [table_row(row) for row in ROWS]
+    assert len(ROWS) >= 60
+
+
+def table_row(row: dict[str, Any]) -> str:
+    value = " + ".join("no price" if usd is None else usd for usd in row["usd"]) or "not billed"
+    status = "" if row["status"] == "priced" or not row["usd"] else f" ({row['status']})"
+    return f"| `{row['name']}` | {row['source']} | {row['date']} | {value}{status} |"

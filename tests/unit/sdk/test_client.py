@@ -33,12 +33,8 @@ def test_an_event_is_as_the_contract_asks() -> None:
     (line,) = held.batches[0]
     event = usage_event_decoder.decode(line)
     check_usage_event(event)
-    assert (event.source, event.sku, event.kind, event.activity) == (
-        "t",
-        "claude-sonnet-4-5",
-        "llm",
-        "inference",
-    )
+    assert (event.source, event.sku, event.kind) == ("t", "claude-sonnet-4-5", "llm")
+    assert event.activity is None, "the pricer infers what the program does not state"
     assert (event.team, event.user, event.tags) == ("growth", "u-17", {"env": "prod", "build": "7"})
     assert (event.attributes, event.reported_cost) == ({"region": "eu"}, Decimal("0.0123"))
     assert event.time.isoformat() == "2026-11-25T09:46:40.123456+00:00"

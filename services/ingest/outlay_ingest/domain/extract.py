@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from outlay_ingest.domain.fields import count, text
-from outlay_ingest.domain.usage_fields import CONTEXT, HOLDERS, METERS, PART_OF_OTHERS, RENAMED
+from outlay_ingest.domain.usage_fields import CONTEXT, COUNTS, HOLDERS, METERS, PART_OF_OTHERS, RENAMED
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
 
@@ -23,6 +23,11 @@ UNREAD = "unread_usage"
 """Attribute of an event that names the fields of its usage that nothing read."""
 _WRAPPERS = ("response", "result")
 """Where some extractors look for what others find at the top."""
+_BY_ITERATION = frozenset({
+    "iterations", "input_tokens", "output_tokens", "output_tokens_details", "cache_creation", "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+})  # fmt: skip
+"""Fields of Anthropic's usage that its iterations state one by one."""
 _LABELS = ("modality", "ttl")
 """What the items of a list are about."""
 _SHARED = ("openai", "anthropic", "google", "aws", "cohere", "x-ai")
@@ -31,7 +36,7 @@ _SHARED = ("openai", "anthropic", "google", "aws", "cohere", "x-ai")
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What one model did for one response. `model` is empty where the response does not name it."""
+    """What one run of a model used. `model` is empty where the response does not name it."""
 
     model: str
     usage: dict[str, Quantity]
@@ -40,48 +45,37 @@ class Extracted:
 
 
 def extract(response: Json, provider: str, api: str | None = None) -> list[Extracted]:
-    """Read a response that was taken out of its envelope: one result for each model that it was billed for.
+    """Read a response that was taken out of its envelope: one result for each time that a model is billed for it.
 
-    `provider` is its name in the price data, empty if nobody knows. `api` asks for one of its extractors by name.
-    Raises Invalid if the response does not say what it used.
+    The first is the model's that answers. `provider` is its name in the price data, empty if nobody knows. `api` asks
+    for one of its extractors by name. Raises Invalid if the response does not say what it used.
     """
     plain = _spelt(response)
-    usage = plain.get("usage")
+    return [_read(part, provider, api) for part in _iterations(plain) or [plain]]
+
+
+def _iterations(response: Json) -> list[Json]:
+    """Return each run of a model as a response of its own.
+
+    Anthropic bills every iteration (compaction, an advisor, a fallback), some by another model; the counts beside
+    `iterations` leave some of them out. Tiers by the length of a prompt are those of an iteration.
+    """
+    usage = response.get("usage")
     iterations = usage.get("iterations") if isinstance(usage, Mapping) else None
-    if not isinstance(usage, Mapping) or not isinstance(iterations, list) or not iterations:
-        return [_read(plain, provider, api)]
-    rest = {key: value for key, value in usage.items() if key != "iterations" and not _counted(key)}
-    parts = _by_model(rest, iterations, text(plain.get("model")) or "")
-    return [_read({**plain, "model": model, "usage": part}, provider, api) for model, part in parts.items()]
-
-
-def _by_model(rest: Json, iterations: Sequence[Any], model: str) -> dict[str, dict[str, Any]]:
-    """Add up what each model did. Anthropic bills every iteration; the counts beside them leave some out."""
-    parts: dict[str, dict[str, Any]] = {}
-    for iteration in iterations:
-        if isinstance(iteration, Mapping):
-            name = text(iteration.get("model")) or model
-            own = {key: value for key, value in iteration.items() if key not in ("type", "model")}
-            parts[name] = _added(parts.get(name, {}), own)
-    main = model if model in parts or not parts else next(iter(parts))
-    parts[main] = {**rest, **parts.get(main, {})}
-    return parts
-
-
-def _counted(key: str) -> bool:
-    return key.endswith("_tokens") or key == "cache_creation"
-
-
-def _added(total: Json, more: Json) -> dict[str, Any]:
-    result = dict(total)
-    for key, value in more.items():
-        before = result.get(key)
-        if isinstance(value, Mapping):
-            result[key] = _added(before if isinstance(before, Mapping) else {}, value)
-        else:
-            both = (count(before), count(value))
-            result[key] = value if both[0] is None or both[1] is None else both[0] + both[1]
-    return result
+    runs = (
+        [run for run in iterations or () if isinstance(run, Mapping)] if isinstance(iterations, list) else []
+    )
+    if not isinstance(usage, Mapping) or not runs:
+        return []
+    rest = {key: value for key, value in usage.items() if key not in _BY_ITERATION}
+    tier = {key: value for key, value in rest.items() if key in CONTEXT}
+    own = max((place for place, run in enumerate(runs) if "model" not in run), default=len(runs) - 1)
+    last = {**rest, **runs[own]}
+    others = [{**tier, **run} for place, run in enumerate(runs) if place != own]
+    return [
+        {**response, "model": run.get("model") or response.get("model"), "usage": run}
+        for run in (last, *others)
+    ]
 
 
 def _read(response: Json, provider: str, api: str | None) -> Extracted:
@@ -225,8 +219,8 @@ def _spelt(response: Json) -> Json:
         held["usageMetadata"] = _camel(snake)
     if isinstance(version := response.get("model_version"), str):
         held["modelVersion"] = version
-    if "eval_count" in response:
-        held["usage"] = {key: response[key] for key in ("prompt_eval_count", "eval_count") if key in response}
+    if beside := {name: response[name] for name in COUNTS if response.get(name) is not None}:
+        held.setdefault("usage", beside)
     rest = {name: value for name, value in response.items() if name not in HOLDERS}
     return rest | {name: _renamed(value) for name, value in held.items()}
 

@@ -144,7 +144,7 @@ def _read(body: Json, provider: str, head: Head) -> _Read | None:
 
 def _time(response: Json, given: Json, headers: Json) -> object:
     """Return when the response was made, as the caller says, else as the response or its headers say."""
-    said = given.get("time") or first(response, "created_at", "created", "createTime")
+    said = given.get("time") or first(response, "finished_at", "created_at", "created", "createTime")
     if said is None:
         amazon = _mapping(_mapping(response.get("ResponseMetadata")).get("HTTPHeaders"))
         date = headers.get("date") or amazon.get("date")

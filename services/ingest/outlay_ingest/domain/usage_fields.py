@@ -18,6 +18,8 @@ RENAMED = {
 
 HOLDERS = ("usage", "usageMetadata", "usage_info", "meta", "tool_usage")
 """The fields of a response that hold usage."""
+COUNTS = ("prompt_eval_count", "eval_count", "trained_tokens")
+"""Counts that stand in a response itself: Ollama's, and those of OpenAI's fine-tuning jobs."""
 
 _INPUT, _OUTPUT = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details"), (
     "completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details",
@@ -82,7 +84,8 @@ PART_OF_OTHERS = frozenset([
     *(f"{group}.text_tokens" for group in (*_INPUT, *_OUTPUT)),  # what the other kinds leave
     "tokens.input_tokens", "tokens.output_tokens",  # Cohere bills billed_units
     "queue_time", "prompt_time", "completion_time", "total_time",  # Groq
-    "type", "is_byok", "doc_size_bytes", "api_version.version", "api_version.is_experimental", "warnings",
+    "invocationLatency", "firstByteLatency",  # Bedrock
+    "type", "model", "is_byok", "doc_size_bytes", "api_version.version", "api_version.is_experimental", "warnings",
     "cost", "cost_in_usd_ticks", "estimated_cost", "total_cost", "market_cost",
     *("cost." + name for name in _COSTS.split()),
     *("cost_details.upstream_inference_" + name for name in _UPSTREAM.split()),

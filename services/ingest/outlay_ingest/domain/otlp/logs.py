@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from outlay_ingest.domain.extract import UNREAD
 from outlay_ingest.domain.fields import count, money, text
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.otlp.spans import as_item, event_of, usage_of
-from outlay_ingest.domain.otlp.spellings import TAG, WANTED
+from outlay_ingest.domain.otlp.spellings import wanted
 from outlay_ingest.domain.otlp.wire import Record, logs
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
@@ -22,6 +23,8 @@ class _Agent:
     provider: str
     usage: dict[str, str]
     convention: str = ""
+    beside: str = ""
+    """A count of input that is not in the input."""
 
 
 _AGENTS = {
@@ -36,6 +39,7 @@ _AGENTS = {
         {"input_token_count": "input_tokens", "output_token_count": "output_tokens",
          "cached_content_token_count": "cache_read_tokens", "thoughts_token_count": "output_reasoning_tokens"},
         "output_excludes_reasoning",
+        "tool_token_count",
     ),
     "codex.sse_event": _Agent(
         "openai",
@@ -45,8 +49,10 @@ _AGENTS = {
 }  # fmt: skip
 _SHORT = {"api_request": "claude_code.api_request"}
 """Claude Code gives its events short names, and the long one in the record's body."""
+_COUNTS = ("_tokens", "_token_count")
+_TOTALS = frozenset({"total_token_count", "total_tokens"})
 _OWN = {name for agent in _AGENTS.values() for name in agent.usage} | {
-    "model", "cost_usd", "request_id", "duration_ms", "event.sequence", "event.timestamp", "organization.id",
+    "model", "speed", "cost_usd", "request_id", "duration_ms", "event.sequence", "event.timestamp", "organization.id",
 }  # fmt: skip
 
 
@@ -67,16 +73,18 @@ def read_logs(body: bytes, as_json: bool) -> Iterator[Item | None]:
 
 
 def _wanted(name: str) -> bool:
-    return name in WANTED or name in _OWN or name.startswith(TAG)
+    return wanted(name) or name in _OWN or name.endswith(_COUNTS)
 
 
 def _of_agent(record: Record, agent: _Agent) -> Item | None:
     found = record.attributes
     usage: dict[str, Quantity] = {}
     for name, meter in agent.usage.items():
-        if value := count(found.get(name)):
+        if (value := count(found.get(name))) is not None:
             usage[meter] = value
-    if not usage:
+    if tools := count(found.get(agent.beside)):
+        usage |= {"input_tokens": usage.get("input_tokens", 0) + tools, "input_tool_tokens": tools}
+    if not any(usage.values()):
         return None
     identity = text(found.get("request_id")) or _hashed(record)
     named: Record = Record(
@@ -87,8 +95,16 @@ def _of_agent(record: Record, agent: _Agent) -> Item | None:
         event = event_of(named, usage, identity, agent.provider)
     except Invalid as why:
         return Item(why, record.as_log, "", identity)
-    if agent.convention:
-        event.attributes = {"usage_convention": agent.convention, **event.attributes}
+    known = {*agent.usage, agent.beside, *_TOTALS}
+    whole = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)  # Codex gives it under an odd name
+    counts = {name: count(found[name]) for name in found if name.endswith(_COUNTS) and name not in known}
+    unread = sorted(name for name, value in counts.items() if value and value != whole)
+    said = {
+        "usage_convention": agent.convention,
+        "speed": text(found.get("speed")),
+        UNREAD: ",".join(unread)[:256],
+    }
+    event.attributes = {name: value for name, value in said.items() if value} | event.attributes
     event.reported_cost = money(found.get("cost_usd")) or None
     return Item(event, record.as_log, "", identity)
 

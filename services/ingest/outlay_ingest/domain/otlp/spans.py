@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from outlay_ingest.domain.extract import UNREAD
 from outlay_ingest.domain.fields import count, first, from_nanoseconds, text
 from outlay_ingest.domain.gateways import azure_resource
 from outlay_ingest.domain.items import Item
@@ -55,6 +56,7 @@ def _around(attributes: Json) -> bool:
     return (
         attributes.get(names.OPERATION) in names.NO_CALLS
         or names.TRACELOOP_KIND in attributes
+        or names.AI_SDK_CALL not in str(attributes.get(names.AI_SDK, names.AI_SDK_CALL))
         or (kind is not None and kind not in names.OI_CALLS)
     )
 
@@ -64,19 +66,20 @@ def _is_call(attributes: Json) -> bool:
         attributes.get(names.OPERATION) in names.CALLS
         or attributes.get(names.OI_KIND) in names.OI_CALLS
         or names.TRACELOOP_TYPE in attributes
+        or names.AI_SDK in attributes
     )
 
 
 def usage_of(attributes: Json) -> dict[str, Quantity]:
-    """Return the counts by our names; those that are 0 are left out."""
+    """Return the counts by our names; empty if all are 0."""
     usage: dict[str, Quantity] = {}
     for meter, spellings in _USAGE:
         for spelling in spellings:
             if spelling in attributes:
-                if value := count(attributes[spelling]):
+                if (value := count(attributes[spelling])) is not None:
                     usage[meter] = value
                 break
-    return usage
+    return usage if any(usage.values()) else {}
 
 
 def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider: str = "") -> UsageEvent:
@@ -113,6 +116,10 @@ def _tags(both: Json) -> dict[str, str]:
     return tags
 
 
+def _is_unread(name: str) -> bool:
+    return name.startswith(names.COUNTS) and name not in names.READ
+
+
 def _attributes(both: Json) -> dict[str, str]:
     found = {}
     for name, spellings in _KEPT:
@@ -121,6 +128,9 @@ def _attributes(both: Json) -> dict[str, str]:
                 found[name] = shown
                 break
     address = text(first(both, *names.ADDRESS))
+    unread = sorted(name for name in both if _is_unread(name) and both[name])
+    if unread:
+        found[UNREAD] = ",".join(unread)[:256]
     if address is not None:
         host = address.partition("://")[2].partition("/")[0] or address
         found |= {**azure_resource(host), "server_address": host}

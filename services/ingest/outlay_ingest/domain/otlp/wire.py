@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from outlay_ingest.domain.otlp.spellings import TAG, WANTED
+from outlay_ingest.domain.otlp.spellings import wanted as _wanted
 from outlay_ingest.domain.refusals import explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 
@@ -71,10 +71,6 @@ def _typed(value: object) -> dict[str, object]:
     if isinstance(value, int):
         return {"intValue": str(value)}
     return {"doubleValue": value} if isinstance(value, float) else {"stringValue": value}
-
-
-def _wanted(name: str) -> bool:
-    return name in WANTED or name.startswith(TAG)
 
 
 def spans(body: bytes, as_json: bool) -> Iterator[Record]:
