@@ -7,7 +7,7 @@ from datetime import datetime
 from outlay_kit.spans import period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocation import Allocation, allocate, dimensions_of
-from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statements
+from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statement_id, statements
 from outlay_reports.errors import AskError
 from outlay_reports.periods import read_span, zone_of
 from outlay_reports.question import Question, dimensions
@@ -86,5 +86,7 @@ def month_sheet(books: Books, month: Month, now: datetime, only: str | None = No
     # A month begins and ends elsewhen in another zone, and may be closed there.
     zones = {one.zone for one in books.closed(question) if one.period == month.name} - {question.zone.key}
     elsewhere = f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
-    state = state_of(closing, question.span.end, now) + elsewhere
+    zone = question.zone.key
+    named = "" if closing is None else statement_id(question.tenants[0], month.name, zone, closing.seq)
+    state = state_of(closing, question.span.end, now, named) + elsewhere
     return chargeback_sheet(month.name, question.zone.key, question.by, some, state)

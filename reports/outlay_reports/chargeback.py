@@ -95,6 +95,11 @@ class Statement(msgspec.Struct, frozen=True):
         return lines + sum(item.provider_change for item in self.amendments)
 
 
+def statement_id(tenant: str, period: str, zone: str, seq: int) -> str:
+    """Return the id of the statements of a month's closing, such as `acme/2026-10/UTC/1`."""
+    return f"{tenant}/{period}/{zone}/{seq}"
+
+
 def lines_of(allocation: Allocation) -> tuple[Line, ...]:
     """Return the lines of all units; the first dimension is the unit, the others say what it used."""
     own = [

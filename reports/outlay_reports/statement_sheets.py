@@ -11,11 +11,11 @@ from outlay_reports.sheets import AMOUNTS, beside
 from outlay_schemas.dimensions import name_of
 
 
-def state_of(closing: Closing | None, end: datetime, now: datetime) -> str:
-    """Say whether a month is closed, still running, or over and open."""
+def state_of(closing: Closing | None, end: datetime, now: datetime, statement: str = "") -> str:
+    """Say whether a month is closed (as which `statement`), still running, or over and open."""
     if closing is not None:
-        again = f", closing {closing.seq}" if closing.seq > 1 else ""
-        return f"closed {closing.at:%Y-%m-%d %H:%M} UTC by {closing.by}{again}"
+        named = f" as statement {statement}" if statement else ""
+        return f"closed {closing.at:%Y-%m-%d %H:%M} UTC by {closing.by}{named}"
     return (
         "still running: these are costs so far" if end > now else "over, and not closed: it may still change"
     )

@@ -29,7 +29,8 @@ _GONE: dict[str, set[str]] = {"1.2": set(), "1.3": set(), "1.4": _OLD}
 NULLABLE = {
     "BillingAccountName", "ChargeClass", "ChargeDescription", "PricingQuantity", "PricingUnit", "RegionId",
     "RegionName", "SkuPriceDetails", "SubAccountId", "SubAccountName", "SkuMeter", "ConsumedQuantity",
-    "ConsumedUnit", "PricingCategory", "SkuId", "SkuPriceId", "Tags", "InvoiceId", "ResourceId", "ResourceName",
+    "ConsumedUnit", "PricingCategory", "SkuId", "SkuPriceId", "Tags", "InvoiceDetailId", "InvoiceId", "ResourceId",
+    "ResourceName",
     "ResourceType", "AvailabilityZone", "ListUnitPrice", "ContractedUnitPrice", "AllocatedMethodDetails",
     "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags",
 }  # fmt: skip

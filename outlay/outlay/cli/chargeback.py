@@ -117,7 +117,7 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
     closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
     warehouse = Warehouse(stores(write=True)[1])
     try:
-        Closings(warehouse, month.question.tenants[0]).add(month.name, zone, closing)
+        Closings(warehouse, month.question.tenants[0]).add(month.name, zone, month.question.by[0], closing)
     finally:
         warehouse.close()
     return closing

@@ -63,8 +63,13 @@ def _fits(text: str, word: str, bound: dict[str, object]) -> str:
     return f"({text} != '' AND match({text}, {bind(f'^(?s:{pattern})$', bound)}))"
 
 
-def shared(table: pa.Table, splits: Any, sharing: Sharing) -> pa.Table:
-    """Return the rows with those of a split cut up among its receivers; every amount adds up to what it was."""
+def shared(
+    table: pa.Table, splits: Any, sharing: Sharing, units: Mapping[str, str] | None = None
+) -> pa.Table:
+    """Return the rows with those of a split cut up among its receivers; every amount adds up to what it was.
+
+    `units`: InvoiceId to the dimension whose values have a part of the invoice each.
+    """
     chosen = pc.and_(
         pc.not_equal(splits, ""),
         pc.is_in(splits, pa.array([s for s, w in sharing.weights.items() if w], pa.string())),
@@ -73,18 +78,26 @@ def shared(table: pa.Table, splits: Any, sharing: Sharing) -> pa.Table:
     if not origins:
         return table
     names = splits.filter(chosen).to_pylist()
-    rows = [part for row, split in zip(origins, names, strict=True) for part in _parts(row, split, sharing)]
+    rows = [
+        part
+        for row, split in zip(origins, names, strict=True)
+        for part in _parts(row, split, sharing, units or {})
+    ]
     return pa.concat_tables(
         [table.filter(pc.invert(chosen)), pa.Table.from_pylist(rows, schema=table.schema)]
     )
 
 
-def _parts(row: dict[str, Any], split: str, sharing: Sharing) -> list[dict[str, Any]]:
+def _parts(
+    row: dict[str, Any], split: str, sharing: Sharing, units: Mapping[str, str]
+) -> list[dict[str, Any]]:
     weights = sharing.weights[split]
     whole = sum(weights.values())
     cut = {name: apportion(to_pico(str(row[name])), weights) for name in _AMOUNTS if row[name] is not None}
     counts = {name: apportion(int(row[name]), weights) for name in _COUNTS}
     text = isinstance(row["BilledCost"], str)
+    invoice = row["InvoiceId"]
+    pays = units.get(invoice, "") if "InvoiceDetailId" in row else ""
     found = []
     for keys, weight in sorted(weights.items()):
         part = dict(row)
@@ -99,6 +112,8 @@ def _parts(row: dict[str, Any], split: str, sharing: Sharing) -> list[dict[str, 
             "AllocatedResourceName": next((value for value in reversed(keys) if value), UNASSIGNED),
             "AllocatedTags": json.dumps(labels, ensure_ascii=False),
         }
+        if pays in sharing.by:  # the receiver's statement has it, not the owner's
+            part["InvoiceDetailId"] = f"{invoice}/{name_of(keys[sharing.by.index(pays)])}"
         found.append(part)
     return found
 

@@ -1,7 +1,7 @@
 """What each FOCUS column is, as SQL over the ledger's rows cut into meters (`query.py`).
 
-Source: FOCUS 1.2 (2025-05-30), 1.3 (2025-12-04), 1.4 (2026-06-04), focus.finops.org. Columns of commitments, capacity
-and invoices are left out: the specification asks for them only of who has such things, and Outlay has none to tell.
+Source: FOCUS 1.2 (2025-05-30), 1.3 (2025-12-04), 1.4 (2026-06-04), focus.finops.org. Columns of commitments and of
+capacity are left out: the specification asks for them only of who has such things, and Outlay has none.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ STANDARD = (
     Column("BillingPeriodEnd", "toDateTime(addMonths(toStartOfMonth(start), 1), 'UTC')", "time"),
     Column("BillingPeriodStart", "toDateTime(toStartOfMonth(start), 'UTC')", "time"),
     Column("ChargeCategory", "if(adjusts, 'Adjustment', 'Usage')"),
-    Column("ChargeClass", _NONE, nullable=True),
+    Column("ChargeClass", "if(late, 'Correction', NULL)", nullable=True),
     Column("ChargeDescription", _DESCRIPTION, nullable=True),
     Column("ChargeFrequency", "'Usage-Based'"),
     Column("ChargePeriodEnd", "start + toIntervalSecond({seconds})", "time"),
@@ -81,6 +81,8 @@ STANDARD = (
     Column("ContractedUnitPrice", _unit_price("spent"), "price", nullable=True),
     Column("EffectiveCost", "spent", "decimal"),
     Column("HostProviderName", _PROVIDER, since="1.3"),
+    Column("InvoiceDetailId", "nullIf(detail, '')", nullable=True, since="1.4"),
+    Column("InvoiceId", "nullIf(invoice, '')", nullable=True),
     Column("InvoiceIssuerName", _PROVIDER),
     Column("ListCost", "listed", "decimal"),
     Column("ListUnitPrice", _unit_price("listed"), "price", nullable=True),

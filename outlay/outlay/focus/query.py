@@ -3,6 +3,7 @@
 # ruff: noqa: S608 (what is pasted are the constants of columns.py and numbers of ours; values are bound)
 
 from outlay.focus.columns import Column, Version, columns
+from outlay.focus.invoices import Invoices
 from outlay_kit.spans import Span
 from outlay_reports.range_sums import between
 
@@ -17,6 +18,7 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
     arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), mapKeys(c.list_parts), c.unpriced_meters))) AS known,
     if(empty(known) OR parted != whole, arrayConcat(known, ['']), known) AS meters,
     arrayJoin(meters) AS meter, meter = '' AND notEmpty(known) AS adjusts, {split} AS split,
+    {invoice} AS invoice, {detail} AS detail, {late} AS late,
     if(meter = '', whole - parted, c.cost_parts[meter]) AS part,
     multiIf(empty(c.list_parts), part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)),
         meter = '', ifNull(c.list_cost, whole) - arraySum(mapValues(c.list_parts)), c.list_parts[meter]) AS list_part,
@@ -29,20 +31,39 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
 FROM (SELECT *, minute FROM ledger FINAL WHERE {span}{tenants}) AS c"""
 _GROUPS = (
     "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
-    " status, price, meter, adjusts, split"
+    " status, price, meter, adjusts, split, invoice, detail, late"
 )
+_NO_INVOICES = Invoices()
 _TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
 
 
-def statement(span: Span, version: Version, grain: str, *, text: bool, tenants: bool, split: str = "") -> str:
+def statement(
+    span: Span,
+    version: Version,
+    grain: str,
+    *,
+    text: bool,
+    tenants: bool,
+    split: str = "",
+    on: Invoices = _NO_INVOICES,
+) -> str:
     """Return the SQL of the rows of a span. `text`: every value as text, as CSV has it, and not typed.
 
     `split`: the SQL of which split shares an event's cost; with it the rows have one column more, `split`.
+    `on`: which statement a row is on.
     """
     start = f"toStartOf{grain.capitalize()}(c.minute)"
     start = f"toDateTime({start}, 'UTC')"
     where = " AND tenant IN {tenants:Array(String)}" if tenants else ""
-    meters = _METERS.format(start=start, span=between("minute", span), tenants=where, split=split or "''")
+    meters = _METERS.format(
+        start=start,
+        span=between("minute", span),
+        tenants=where,
+        split=split or "''",
+        invoice=on.id,
+        detail=on.detail,
+        late=on.late,
+    )
     named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
     return (
         f"SELECT {named}{', split' if split else ''} FROM (SELECT {_GROUPS}, sum(part) AS spent,"

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 
 from outlay.focus.allocated import Sharing, shared
 from outlay.focus.columns import Version, columns
+from outlay.focus.invoices import invoices
 from outlay.focus.query import SECONDS, statement
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
+from outlay_reports.adapters.closings import closed_within
 
 _ROWS = 50_000
 """Rows of a piece, about: 50 MB."""
@@ -59,14 +61,16 @@ def tables(warehouse: Warehouse, wanted: Wanted) -> Iterator[pa.Table]:
     """Yield the rows of a span in pieces of hours or days. Raises Retryable."""
     text, sharing = wanted.text, wanted.sharing
     schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(wanted.version)])
-    bound = {"tenants": list(wanted.tenants)} if wanted.tenants else {}
-    bound |= sharing.bound if sharing else {}
+    on = invoices(closed_within(warehouse, wanted.tenants, wanted.span))
+    bound: dict[str, object] = {**on.bound, **(sharing.bound if sharing else {})}
+    if wanted.tenants:
+        bound["tenants"] = list(wanted.tenants)
     split = sharing.sql if sharing else ""
     cut = pieces(wanted.span, wanted.grain)
     piece = next(cut, None)
     while piece is not None:
         sql = statement(
-            piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split
+            piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split, on=on
         )
         answer = warehouse.raw(sql, bound or None, fmt="ArrowStream")
         rows = 0
@@ -75,7 +79,7 @@ def tables(warehouse: Warehouse, wanted: Wanted) -> Iterator[pa.Table]:
                 found = stream.read_all()
             rows = found.num_rows
             table = _as(found, schema)
-            yield shared(table, found.column("split"), sharing) if sharing else table
+            yield shared(table, found.column("split"), sharing, on.units) if sharing else table
         try:
             piece = cut.send(rows)
         except StopIteration:

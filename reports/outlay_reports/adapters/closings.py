@@ -8,7 +8,7 @@ import msgspec
 
 from outlay_kit.spans import Span, midnight, next_first
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.chargeback import Closing, Line
+from outlay_reports.chargeback import Closing, Line, statement_id
 from outlay_reports.periods import zone_of
 from outlay_schemas.money import to_pico, to_usd
 
@@ -17,7 +17,8 @@ _READ = (
     " WHERE tenant = {tenant:String} AND period = {period:String} AND zone = {zone:String} ORDER BY seq"
 )
 _CLOSED = (
-    "SELECT tenant, period, zone, toString(argMax(total, seq)) AS told, max(closed_at) AS at FROM closings FINAL"
+    "SELECT tenant, period, zone, toString(argMax(total, seq)) AS told, argMax(unit, seq) AS pays,"
+    " arraySort(groupArray((toUInt64(seq), toUnixTimestamp64Milli(closed_at)))) AS times FROM closings FINAL"
     " WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))"
     " GROUP BY tenant, period, zone ORDER BY period, tenant, zone"
 )
@@ -45,12 +46,13 @@ class Closings:
             for row in rows
         ]
 
-    def add(self, period: str, zone: str, closing: Closing) -> None:
-        """Keep a closing. Repeating it changes nothing. Raises Retryable."""
+    def add(self, period: str, zone: str, unit: str, closing: Closing) -> None:
+        """Keep a closing; `unit`: the dimension that pays. Repeating it changes nothing. Raises Retryable."""
         row = {
             "tenant": self._tenant,
             "period": period,
             "zone": zone,
+            "unit": unit,
             "seq": closing.seq,
             "total": to_usd(closing.cost),
             "unpriced_events": sum(line.unpriced for line in closing.lines),
@@ -63,14 +65,33 @@ class Closings:
 
 
 @dataclass(frozen=True)
+class Time:
+    """When a month was closed for the nth time."""
+
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Closed:
-    """A month that was closed: in whose books and which zone, when last, and what its statements say (pico-USD)."""
+    """A month that was closed: whose, in which zone, when, and what its last statements say (pico-USD)."""
 
     tenant: str
     period: str
     zone: str
-    at: datetime
+    closings: tuple[Time, ...]
     told: int
+    unit: str = "business_unit"
+    """The dimension that pays."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was closed last."""
+        return self.closings[-1].at
+
+    def invoice(self, seq: int) -> str:
+        """Return the id of the statements of a closing."""
+        return statement_id(self.tenant, self.period, self.zone, seq)
 
     @property
     def span(self) -> Span:
@@ -82,7 +103,14 @@ class Closed:
 def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> list[Closed]:
     """Return the closed months that a span has any part of, the first first. Raises Retryable."""
     found = [
-        Closed(row["tenant"], row["period"], row["zone"], row["at"].replace(tzinfo=UTC), to_pico(row["told"]))
+        Closed(
+            row["tenant"],
+            row["period"],
+            row["zone"],
+            tuple(Time(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"]),
+            to_pico(row["told"]),
+            row["pays"],
+        )
         for row in warehouse.rows(_CLOSED, {"tenants": list(tenants)})
     ]
     return [one for one in found if one.span.start < span.end and span.start < one.span.end]
