@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from outlay_kit.spans import Anchor, PeriodName, Span, floor_to, period_of
 from outlay_reports.forecast.landing import Landing
+from outlay_reports.question import Amount
 from outlay_schemas import catalog
 from outlay_schemas.money import Usd, to_pico, to_usd
 
@@ -84,6 +85,7 @@ class Plan:
     rolling: timedelta | None
     increases: tuple[Increase, ...]
     rollover: Decimal
+    counts: Amount
 
 
 def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
@@ -95,7 +97,7 @@ def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
         anchor=Anchor(budget.anchor_day, budget.anchor_month),
         rolling=timedelta(days=budget.rolling_days) if budget.rolling_days else None,
         increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in budget.increases),
-        rollover=budget.rollover_percent,
+        rollover=budget.rollover_percent, counts=budget.counts,
     )  # fmt: skip
 
 

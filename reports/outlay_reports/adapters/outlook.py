@@ -96,7 +96,7 @@ class Outlook:
 
 def question_of(plan: Plan, span: Span) -> Question:
     """Return the question that a budget asks of a span."""
-    return Question(span, plan.zone, (), plan.scope, (plan.tenant,))
+    return Question(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
 
 def reached_at(books: Books, period: Question, amount: int) -> datetime | None:
@@ -121,7 +121,7 @@ def reached_at(books: Books, period: Question, amount: int) -> datetime | None:
 
 def _key(period: Question) -> tuple[object, ...]:
     scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
-    return period.tenants, scope, period.zone.key, period.span
+    return period.tenants, scope, period.zone.key, period.span, period.amount
 
 
 def _same(known: _Known | None, wanted: Wanted) -> bool:

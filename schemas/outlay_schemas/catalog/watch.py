@@ -115,6 +115,8 @@ class Budget(Watched):
 
     amount: Positive
     """USD."""
+    counts: Literal["cost", "charged"] = "cost"
+    """What counts: what providers charge, or what internal customers pay, with the markups of `negotiated.yaml`."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
     rolling_days: Annotated[int, Field(ge=1, le=366)] | None = None
     """The last so many days, always, instead of a period that begins anew."""
@@ -188,7 +190,15 @@ class Threshold(Watched):
     type: Literal["threshold"] = "threshold"
     by: By = ()
     metric: Literal[
-        "cost", "events", "unpriced_events", "unpriced_share", "cost_per_event", "cache_hit_rate", "usage"
+        "cost",
+        "events",
+        "unpriced_events",
+        "unpriced_share",
+        "estimated_events",
+        "estimated_share",
+        "cost_per_event",
+        "cache_hit_rate",
+        "usage",
     ]
     """Shares and rates are percentages; `usage` is the sum of `meter`."""
     meter: str = ""

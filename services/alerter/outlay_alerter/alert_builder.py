@@ -99,7 +99,10 @@ class AlertBuilder:
         step = grain_length(grain)
         count = span.length // step
         costs = [0] * count
-        rows = self._sums.series(finding.key.tenant, grain, span.end - step, count, sorted(finding.key.scope))
+        names = sorted(finding.key.scope)
+        rows = self._sums.series(
+            finding.key.tenant, grain, span.end - step, count, names, amount=budget.counts
+        )
         for place, cell, cost in rows:
             if matches(finding.key.scope, cell):
                 costs[place] += cost

@@ -11,7 +11,7 @@ from math import isfinite
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.domain.watches import Watch, matches
+from outlay_alerter.domain.watches import Budget, Watch, matches
 from outlay_alerter.past import Loaded, Past, Spending, dense, step_of
 from outlay_alerter.recorder import Fired, Recorder
 from outlay_alerter.rules import KINDS
@@ -94,9 +94,11 @@ class Backtest:
 
     def _costs(self, rule: Watch, grain: Grain, span: Span) -> dict[datetime, int]:
         starts, names = _starts(grain, span), sorted(rule.scope)
+        amount = rule.counts if isinstance(rule, Budget) else "cost"
         found: dict[datetime, int] = {}
         if starts:
-            for place, cell, cost in self._sums.series(rule.tenant, grain, starts[-1], len(starts), names):
+            rows = self._sums.series(rule.tenant, grain, starts[-1], len(starts), names, amount=amount)
+            for place, cell, cost in rows:
                 if matches(rule.scope, cell):
                     found[starts[place]] = found.get(starts[place], 0) + cost
         return found

@@ -103,15 +103,17 @@ class Budgets:
         return self._total(budget, span_before(budget, span)) if budget.rollover else 0
 
     def _total(self, budget: Budget, span: Span) -> int:
-        key = (budget.tenant, span, *sorted(budget.scope))
+        key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
-            self._read[key] = self._sums.cells(budget.tenant, span, sorted(budget.scope), exact=True)
+            self._read[key] = self._sums.cells(
+                budget.tenant, span, sorted(budget.scope), exact=True, amount=budget.counts
+            )
         cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
 
 
 def _question(budget: Budget, span: Span) -> Question:
-    return Question(span, budget.zone, (), budget.scope, (budget.tenant,))
+    return Question(span, budget.zone, (), budget.scope, (budget.tenant,), amount=budget.counts)
 
 
 def _last(end: datetime, length: timedelta) -> Span:

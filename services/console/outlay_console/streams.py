@@ -66,7 +66,9 @@ async def _figures(books: Books, view: View, written: int, now: datetime) -> str
     totals = await books.totals(
         {name: Part(span) for name, span in spans(view, now).items() if name in _SHOWN}
     )
-    shown: dict[str, object] = {name: usd(totals[name].cost) for name in _SHOWN}
+    shown: dict[str, object] = {
+        name: usd(totals[name].cost, lower_bound=bool(totals[name].unpriced)) for name in _SHOWN
+    }
     shown |= {"events": count(totals["today"].events), "unpriced": count(totals["month"].unpriced)}
     return json.dumps({**shown, "written": written})
 

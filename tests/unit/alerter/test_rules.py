@@ -46,6 +46,8 @@ def cost(dollars: float) -> Measure:
         ({"metric": "events"}, Fraction(4)),
         ({"metric": "unpriced_events"}, Fraction(1)),
         ({"metric": "unpriced_share"}, Fraction(25)),
+        ({"metric": "estimated_events"}, Fraction(3)),
+        ({"metric": "estimated_share"}, Fraction(75)),
         ({"metric": "cost_per_event"}, Fraction(5, 8)),
         ({"metric": "cache_hit_rate"}, Fraction(40)),
         ({"metric": "usage", "meter": "output_tokens"}, Fraction(7)),
@@ -55,11 +57,13 @@ def cost(dollars: float) -> Measure:
 )
 def test_a_metric_is_exact(terms: dict[str, object], value: Fraction | None) -> None:
     meters = {"input_tokens": Decimal(1000), "cache_read_tokens": Decimal(400), "output_tokens": Decimal(7)}
-    assert thresholds.value_of(threshold(**terms), Measure(5 * DOLLAR // 2, 4, 1, meters)) == value
+    assert (
+        thresholds.value_of(threshold(**terms), Measure(5 * DOLLAR // 2, 4, 1, meters, estimated=3)) == value
+    )
 
 
 def test_a_ratio_of_nothing_says_nothing() -> None:
-    for metric in ("unpriced_share", "cost_per_event", "cache_hit_rate"):
+    for metric in ("unpriced_share", "estimated_share", "cost_per_event", "cache_hit_rate"):
         assert thresholds.value_of(threshold(metric=metric), Measure()) is None
     assert thresholds.value_of(threshold(metric="cache_hit_rate"), Measure(0, 3)) is None
     assert thresholds.meters_of(threshold(metric="cache_hit_rate")) == ("cache_read_tokens", "input_tokens")

@@ -52,13 +52,17 @@ class Measures:
                 f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
                 {**spent.bound, "least": str(to_usd(least))},
             )
-        query = sums([Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep)
+        query = sums(
+            [Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep,
+            measures=("cost", "events", "unpriced_events", "estimated_events"),
+        )  # fmt: skip
         found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
         for row in self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant}):
             used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
             measure = Measure(
-                to_pico(row["cost_0"]), int(row["events_0"]), int(row["unpriced_events_0"]), used
-            )
+                to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], used,
+                estimated=row["estimated_events_0"],
+            )  # fmt: skip
             found.setdefault(_values(row, by), {})[starts[row["bucket"]]] = measure
         return found
 

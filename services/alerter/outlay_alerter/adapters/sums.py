@@ -10,7 +10,7 @@ from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING
-from outlay_reports.question import Cell, Question
+from outlay_reports.question import Amount, Cell, Question
 from outlay_reports.range_sums import Part, sums
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
@@ -38,15 +38,21 @@ class Sums:
         return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
     def cells(
-        self, tenant: str, span: Span, dimensions: Sequence[str], *, exact: bool = False
+        self,
+        tenant: str,
+        span: Span,
+        dimensions: Sequence[str],
+        *,
+        exact: bool = False,
+        amount: Amount = "cost",
     ) -> list[tuple[dict[str, str], int]]:
-        """Return the cost in pico-USD of each combination of `dimensions` in `span`.
+        """Return an amount in pico-USD of each combination of `dimensions` in `span`.
 
         `exact`: users from the ledger, not those that the rollups name.
         """
-        query = sums([Part(span)], dimensions, measures=("cost",), exact=exact)
+        query = sums([Part(span)], dimensions, measures=(amount,), exact=exact)
         rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        return [(_cell(row, dimensions), to_pico(row["cost_0"])) for row in rows]
+        return [(_cell(row, dimensions), to_pico(row[f"{amount}_0"])) for row in rows]
 
     def series(
         self,
@@ -55,12 +61,14 @@ class Sums:
         newest: datetime,
         count: int,
         dimensions: Sequence[str],
+        *,
+        amount: Amount = "cost",
     ) -> list[tuple[int, dict[str, str], int]]:
         """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
         starts = windows_to(grain, newest, count)
-        query = sums([Part(span_of(starts, grain))], dimensions, measures=("cost",), bounds=starts)
+        query = sums([Part(span_of(starts, grain))], dimensions, measures=(amount,), bounds=starts)
         rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        return [(r["bucket"], _cell(r, dimensions), to_pico(r["cost_0"])) for r in rows]
+        return [(r["bucket"], _cell(r, dimensions), to_pico(r[f"{amount}_0"])) for r in rows]
 
     def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
         """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import PLAIN, Anchor, PeriodName
 from outlay_reports.budgets import Increase
+from outlay_reports.question import Amount
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
 from outlay_schemas.dimensions import name_of
@@ -80,6 +81,8 @@ class Budget(Watch):
 
     type: ClassVar = "budget"
     amount: int
+    counts: Amount = "cost"
+    """What counts against the amount."""
     period: PeriodName
     zone: ZoneInfo
     thresholds: tuple[Decimal, ...]

@@ -37,6 +37,8 @@ class Measure:
     meters: Mapping[str, Decimal] = field(default_factory=dict)
     metric: Fraction | None = None
     """The value of the rule's own metric, where a series gives nothing else."""
+    estimated: int = 0
+    """Events whose price rests on a guess."""
 
 
 EMPTY = Measure()

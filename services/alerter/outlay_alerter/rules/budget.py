@@ -19,7 +19,7 @@ def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the evaluator needs it."""
     plan = plan_of(b, tenant)
     return Budget(
-        **common(b, tenant), amount=plan.amount, period=plan.period, zone=plan.zone,
+        **common(b, tenant), amount=plan.amount, counts=plan.counts, period=plan.period, zone=plan.zone,
         thresholds=tuple(b.thresholds), anchor=plan.anchor, rolling=plan.rolling,
         forecasts=tuple(b.forecast_thresholds),
         burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),

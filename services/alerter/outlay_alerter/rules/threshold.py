@@ -31,13 +31,15 @@ from outlay_schemas.money import PICO
 
 SETTLE = timedelta(minutes=2)
 """How long late events are awaited before a window is over."""
-SUMS = ("cost", "events", "unpriced_events", "usage")
+SUMS = ("cost", "events", "unpriced_events", "estimated_events", "usage")
 """Metrics that only grow while a window fills, so that they can be too high before it is over."""
 UNITS = {
     "cost": "USD",
     "events": "events",
     "unpriced_events": "events without a price",
     "unpriced_share": "% of events without a price",
+    "estimated_events": "events with an estimated price",
+    "estimated_share": "% of events with an estimated price",
     "cost_per_event": "USD an event",
     "cache_hit_rate": "% of input tokens from the cache",
 }
@@ -119,6 +121,7 @@ def value_of(rule: Threshold, measure: Measure) -> Fraction | None:
             "cost": Fraction(measure.cost, PICO),
             "events": Fraction(measure.events),
             "unpriced_events": Fraction(measure.unpriced),
+            "estimated_events": Fraction(measure.estimated),
         }
         return sums.get(rule.metric, Fraction(measure.meters.get(rule.meter, Decimal(0))))
     return None if measure.events < rule.min_events else _ratio(rule.metric, measure)
@@ -127,6 +130,8 @@ def value_of(rule: Threshold, measure: Measure) -> Fraction | None:
 def _ratio(metric: str, measure: Measure) -> Fraction | None:
     if metric == "unpriced_share":
         return Fraction(100 * measure.unpriced, measure.events)
+    if metric == "estimated_share":
+        return Fraction(100 * measure.estimated, measure.events)
     if metric == "cost_per_event":
         return Fraction(measure.cost, PICO * measure.events)
     tokens = Fraction(measure.meters.get("input_tokens", Decimal(0)))

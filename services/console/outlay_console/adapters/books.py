@@ -11,9 +11,11 @@ from outlay_console.domain import queries
 from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.spans import Span, floor_to
+from outlay_reports.money import completeness
 from outlay_reports.range_sums import Part
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
 from outlay_schemas.events import Grain
+from outlay_schemas.money import to_pico
 
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
@@ -24,11 +26,21 @@ _GRAVITY: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 @dataclass(frozen=True)
 class Total:
-    """What was spent in a span: USD, events, and how many of them are not (wholly) priced."""
+    """What was spent in a span, USD: what providers charge, and what internal customers pay."""
 
     cost: Decimal = Decimal(0)
     events: int = 0
     unpriced: int = 0
+    """Events that are not, or not wholly, priced: the amounts are lower bounds."""
+    estimated: int = 0
+    guessed: Decimal = Decimal(0)
+    """The cost of estimated events."""
+    charged: Decimal = Decimal(0)
+
+    @property
+    def doubts(self) -> str:
+        """What the total rests on, for people; empty: every event has a price that is known."""
+        return completeness(self.unpriced, self.estimated, to_pico(self.guessed))
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,7 @@ class Books:
             return {}
         row = (await self._reader.rows(queries.totals(list(wanted.values()))))[0]
         return {
-            name: Total(row[f"cost_{n}"], row[f"events_{n}"], row[f"unpriced_events_{n}"])
+            name: Total(*(row[f"{measure}_{n}"] for measure in queries.TOTAL))
             for n, name in enumerate(wanted)
         }
 
@@ -118,7 +130,7 @@ class Books:
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
         for r in await self._reader.rows(queries.breakdown(view, span, limit, more)):
             one = found[r["dimension"]]
-            one.spent = Total(r["all_now"], r["all_events"], r["all_unpriced"])
+            one.spent = Total(*(r[f"all_{measure}"] for measure in queries.TOTAL))
             one.before = r["all_before"]
             one.rows.append(
                 Row(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])

@@ -17,9 +17,13 @@ REST = "\x00rest"
 """Stands for the values past the greatest, in a series; no dimension can hold it."""
 
 
+TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cost", "charged")
+"""The measures of a total, in the order of `Total`."""
+
+
 def totals(wanted: Sequence[Part]) -> Query:
     """Ask for some sums in one go: one row with the measures of each part, by its number."""
-    return sums(wanted)
+    return sums(wanted, measures=TOTAL)
 
 
 def breakdown(view: View, span: Span, limit: int, more: Sequence[str] = ()) -> Query:
@@ -28,14 +32,12 @@ def breakdown(view: View, span: Span, limit: int, more: Sequence[str] = ()) -> Q
     `all_...` are the sums of a dimension, of those past its `limit` too.
     """
     names = list(dict.fromkeys((view.by, *more)))
-    inner = sums([Part(span, view.filters), Part(span.before, view.filters)], names)
+    inner = sums([Part(span, view.filters), Part(span.before, view.filters)], names, measures=TOTAL)
+    whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
     pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(names))
     return Query(
         "SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS now, sum(cost_1) AS before, sum(events_0) AS events,"
-        " sum(unpriced_events_0) AS unpriced, sum(now) OVER (PARTITION BY dimension) AS all_now,"
-        " sum(before) OVER (PARTITION BY dimension) AS all_before,"
-        " sum(events) OVER (PARTITION BY dimension) AS all_events,"
-        " sum(unpriced) OVER (PARTITION BY dimension) AS all_unpriced"
+        f" sum(unpriced_events_0) AS unpriced, {whole}, sum(before) OVER (PARTITION BY dimension) AS all_before"
         f" FROM ({inner.sql}) ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value"
         " HAVING sum(events_0) > 0 OR sum(cost_1) > 0"
         f" ORDER BY greatest(now, before) DESC, value LIMIT {int(limit)} BY dimension",
@@ -141,6 +143,7 @@ GROUP BY stage, code ORDER BY letters DESC, stage, code LIMIT 100"""
 
 HEALTH = """
 SELECT sum(d.events) AS events, sum(d.unpriced_events) AS unpriced, sum(d.cost) AS cost,
+    sum(d.estimated_events) AS estimated, sum(d.estimated_cost) AS guessed,
     sumIf(d.cost, team = '') AS no_team, sumIf(d.cost, project = '') AS no_project
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"""
 
