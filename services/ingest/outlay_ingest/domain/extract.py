@@ -11,7 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from outlay_ingest.domain.fields import count, text
-from outlay_ingest.domain.usage_fields import CONTEXT, COUNTS, HOLDERS, METERS, PART_OF_OTHERS, RENAMED
+from outlay_ingest.domain.usage_fields import (
+    CONTEXT,
+    COUNTS,
+    HOLDERS,
+    METERS,
+    PART_OF_OTHERS,
+    RENAMED,
+    TOTALS,
+)
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
 
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 UNREAD = "unread_usage"
 """Attribute of an event that names the fields of its usage that nothing read."""
+ESTIMATED = "usage_estimated"
+"""Attribute of an event that names the meters that are estimated."""
 _WRAPPERS = ("response", "result")
 """Where some extractors look for what others find at the top."""
 _BY_ITERATION = frozenset({
@@ -98,15 +108,18 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
             best = seen, named, counts, frozenset(read)
     known = best or (0, None, {}, frozenset())
     usage, unread = _completed(known[2], {path: every[path] for path in telling - known[3]})
-    if not usage and (total := count(every.get("total_tokens"))) is not None:
+    total = next((sum_ for path in TOTALS if (sum_ := count(every.get(path))) is not None), None)
+    if not usage and total is not None:
         usage = {"input_tokens": total}  # embeddings of Voyage and others count nothing else
+    about = _context(every, unread) | _balance(usage, total)
     if not usage and best is None:
         raise Invalid(
-            "usage_not_found", f"no usage as {provider or 'any provider'} reports it: {why[:200]}", "$.usage"
+            "usage_not_found",
+            f"no usage as {provider or 'any provider'} reports it ({why[:200]}); send the whole response, "
+            "or its counts beside it as usage",
+            "$.usage",
         )
-    return Extracted(
-        text(known[1]) or text(response.get("model")) or "", usage or {"requests": 1}, _context(every, unread)
-    )
+    return Extracted(text(known[1]) or text(response.get("model")) or "", usage or {"requests": 1}, about)
 
 
 def _completed(counts: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]:
@@ -123,6 +136,22 @@ def _completed(counts: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]
         elif usage[meter] != quantity and quantity:
             unread.append(path)
     return usage, unread
+
+
+def _balance(usage: dict[str, Quantity], total: Quantity | None) -> dict[str, str]:
+    """Put where it belongs what a total has more than its parts, and mark what only looks like it.
+
+    Gateways leave thoughts out of the output of Gemini, and the cache out of the input of Claude, not out of totals.
+    """
+    if total is None or not {"input_tokens", "output_tokens"} <= usage.keys():
+        return {}
+    rest = total - usage["input_tokens"] - usage["output_tokens"]
+    if rest <= 0:
+        return {}
+    cached = usage.get("cache_read_tokens", 0) + usage.get("cache_write_tokens", 0)
+    side = "input_tokens" if rest == cached else "output_tokens"
+    usage[side] += rest
+    return {} if rest in (cached, usage.get("output_reasoning_tokens", 0)) else {ESTIMATED: side}
 
 
 def _context(every: Json, unread: Sequence[str]) -> dict[str, str]:

@@ -76,8 +76,9 @@ _COSTS = (
     "tool_calls_cost cache_creation_cost cache_read_cost input_cost output_cost total_cost currency"
 )
 _UPSTREAM = "cost prompt_cost completions_cost input_cost output_cost"
+TOTALS = ("total_tokens", "totalTokens", "totalTokenCount")
 PART_OF_OTHERS = frozenset([
-    "total_tokens", "totalTokens", "totalTokenCount", "num_server_side_tools_used", "prompt_cache_miss_tokens",
+    *TOTALS, "num_server_side_tools_used", "prompt_cache_miss_tokens",
     "server_side_tool_usage_details.mcp_calls",
     *("server_tool_use." + name for name in ("web_fetch_requests", "tool_search_requests")),  # free of charge
     *(f"{group}.{name}_prediction_tokens" for group in _OUTPUT for name in ("accepted", "rejected")),

@@ -116,6 +116,15 @@ def _tags(both: Json) -> dict[str, str]:
     return tags
 
 
+def _excludes_cache(both: Json) -> bool:
+    new = any(name.startswith(names.AI + "inputTokenDetails.") for name in both)
+    return (
+        names.AI_SDK_5 in both
+        and not new
+        and str(both.get("ai.model.provider", "")).startswith(names.EXCLUSIVE)
+    )
+
+
 def _is_unread(name: str) -> bool:
     return name.startswith(names.COUNTS) and name not in names.READ
 
@@ -128,6 +137,8 @@ def _attributes(both: Json) -> dict[str, str]:
                 found[name] = shown
                 break
     address = text(first(both, *names.ADDRESS))
+    if _excludes_cache(both):
+        found.setdefault("usage_convention", "input_excludes_cache")
     unread = sorted(name for name in both if _is_unread(name) and both[name])
     if unread:
         found[UNREAD] = ",".join(unread)[:256]

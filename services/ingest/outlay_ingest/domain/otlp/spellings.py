@@ -72,6 +72,8 @@ TRACELOOP_KIND = "traceloop.span.kind"
 TRACELOOP_TYPE = "llm.request.type"
 AI_SDK, AI_SDK_CALL = "ai.operationId", ".do"
 """AI SDK: `ai.generateText` is around the calls, which are `ai.generateText.doGenerate`."""
+AI_SDK_5, EXCLUSIVE = AI + "cachedInputTokens", ("anthropic", "amazon-bedrock", "vertex.anthropic", "bedrock")
+"""AI SDK 5 leaves the cache out of the input of these providers; 6 does not, and gives `inputTokenDetails`."""
 
 LABELS: dict[str, tuple[str, ...]] = {
     "project": ("outlay.project", "openinference.project.name"),
