@@ -31,8 +31,8 @@ from outlay.cli.explained import show_prices
 
 if TYPE_CHECKING:
     from outlay.catalog.changes import Change
-    from outlay_pricer.domain.freshness import Stale
     from outlay_schemas.catalog import Catalog
+    from outlay_schemas.catalog.freshness import Stale
     from outlay_schemas.events import UsageEvent
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
     from outlay.catalog.listing import summary
     from outlay.catalog.load import default_folder, examine
     from outlay_kit.clock import SystemClock
-    from outlay_pricer.domain.freshness import stale
+    from outlay_schemas.catalog.freshness import stale
 
     content, problems = examine(folder or default_folder())
     old = [] if content is None else stale(content, SystemClock().now())
@@ -212,7 +212,7 @@ def publish(
     from outlay.local import stores
     from outlay_kit.clock import SystemClock
     from outlay_pricer.domain import CompiledCatalog
-    from outlay_pricer.domain.freshness import stale
+    from outlay_schemas.catalog.freshness import stale
 
     clock = SystemClock()
     content = read_folder(folder).model_copy(update={"note": note})

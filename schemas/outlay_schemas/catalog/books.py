@@ -117,6 +117,8 @@ class PriceBook(Part):
     note: Text = ""
     source: Text = ""
     checked: Instant | None = None
+    max_age_days: Annotated[int, Field(gt=0)] = 365
+    """How long a comparison with the source holds: `outlay catalog check` names a book with an older one."""
     before_rates: bool = False
     """Asked before the LLM price data too: self-hosted models, provisioned throughput, commitments."""
     rules: tuple[BookRule, ...]

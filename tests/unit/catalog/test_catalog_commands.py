@@ -52,7 +52,9 @@ def test_check_says_what_is_right_and_what_is_old(tmp_path: Path) -> None:
     assert "1 own" in result.stdout
     ours = answer(run("catalog", "check", "--json"))
     assert ours["problems"] == []
-    assert any("aws-storage" in item["message"] for item in ours["stale"])
+    stale = {item["name"]: item["message"] for item in ours["stale"]}
+    assert "4 of 4 prices" in stale["price book aws-spot"]
+    assert not {"price book aws-compute", "price book aws-storage", "price book gcp-compute"} & set(stale)
 
 
 def test_plan_shows_what_changes_and_what_that_comes_to(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_show_explains_a_price_at_a_time() -> None:
     assert now["source"].startswith("https://github.com/aws/karpenter-provider-aws/blob/")
     shown = run(*words, "--at", "2026-01-01").stdout
     assert "55.04 USD" in shown
-    assert "(of 2026-02-09, in force since 2025-06-01)" in shown
+    assert "(of 2026-07-20, in force since 2025-06-01)" in shown
 
 
 def test_show_finds_by_pattern_and_by_name_alone() -> None:

@@ -2,17 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from outlay.catalog import load_default
-from outlay_console.domain.history import (
-    BOOKS_OLD,
-    MODELS_OLD,
-    Revision,
-    changes,
-    checked,
-    dated,
-    is_old,
-)
-from outlay_pricer.domain.freshness import BOOK_MAX_AGE, MAX_AGE, stale
+from outlay_console.domain.history import Revision, changes, dated
 from outlay_schemas.catalog import PriceBook
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
@@ -47,14 +37,3 @@ def test_a_price_that_follows_another_is_told_with_its_day() -> None:
     (one,) = dated([book])
     assert (one.book, one.sku, one.starts) == ("own", "disk", datetime(2026, 6, 1, tzinfo=UTC))
     assert one.prices == ["gb: $0.1 \u2192 $0.05 per 1,000"]
-
-
-def test_what_is_old_here_is_what_is_alerted_on() -> None:
-    assert (MODELS_OLD, BOOKS_OLD) == (MAX_AGE, BOOK_MAX_AGE)
-    catalog = load_default()
-    for now in (NOW, NOW + timedelta(days=200), NOW + timedelta(days=800)):
-        told = {item.name.removeprefix("price book ") for item in stale(catalog, now)}
-        ours = {b.name for b in catalog.price_books if is_old(checked(b, now), now, BOOKS_OLD)}
-        assert ours == {name for name in told if not name.startswith("genai-prices")}
-    assert is_old(None, NOW, BOOKS_OLD)
-    assert not is_old(NOW.date(), NOW, MODELS_OLD)

@@ -10,9 +10,9 @@ from tests.unit.pricer.build import NOW, event
 from outlay.catalog.library import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import explain
-from outlay_pricer.domain.freshness import stale
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Catalog, RateData
+from outlay_schemas.catalog.freshness import stale
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent
 

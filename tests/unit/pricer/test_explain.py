@@ -10,9 +10,9 @@ from tests.unit.pricer.test_price_table import BATCH, DATED, TIERED
 from outlay_pricer.domain.compare import as_model, compare, only_book, plan
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import Step, explain
-from outlay_pricer.domain.freshness import stale
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.show import show
+from outlay_schemas.catalog.freshness import stale
 
 EGRESS = rule(
     {"gb": {"tiers": [{"up_to": 10, "price": "0.09"}, {"price": "0.05"}], "position": "used", "free": 1}},
@@ -207,8 +207,13 @@ def test_old_prices_are_told() -> None:
     assert [(item.name, item.days) for item in found] == [
         ("test-prices 1", 44),
         ("price book old", 713),
-        ("undated", -1),
+        ("price book undated", -1),
     ]
+    assert "1 of 1 prices were last compared with their source more than 365 days ago" in found[1].message
+    patient = old.model_copy(update={"max_age_days": 800})
+    assert stale(source(rates(), price_books=[patient]), datetime(2026, 12, 15, tzinfo=UTC))[1:] == []
+    eager = fresh.model_copy(update={"max_age_days": 1})
+    assert "price book fresh" in {item.name for item in stale(source(rates(), price_books=[eager]), NOW)}
     nothing = source(rates()).model_copy(update={"rates": None})
     assert stale(nothing, NOW) == []
 

@@ -3,13 +3,9 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from outlay_schemas.catalog.books import PriceBook
-
-MODELS_OLD = timedelta(days=30)
-"""Prices of models change often; of machines and storage seldom. The limits are those that are alerted on."""
-BOOKS_OLD = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -90,17 +86,3 @@ def _price(price: object) -> str:
     if amount is None:
         return "tiers"
     return f"${amount:f}" + (f" per {per:,f}" if per != 1 else "")
-
-
-def checked(book: PriceBook, now: datetime) -> datetime | None:
-    """Return when the price in force that nobody looked at for longest was checked; None: nothing says."""
-    spans = [price for rule in book.rules for price in rule.prices if price.ends is None or price.ends > now]
-    dates = [price.checked for price in spans if price.checked]
-    return min([*dates, *([book.checked] if book.checked else [])], default=None)
-
-
-def is_old(at: datetime | date | None, now: datetime, limit: timedelta) -> bool:
-    """Tell whether somebody looked at a price too long ago, or nobody says when."""
-    if at is None:
-        return True
-    return (now - at if isinstance(at, datetime) else now.date() - at) > limit

@@ -3,9 +3,10 @@
 import asyncio
 from datetime import timedelta
 
-from outlay_console.domain.history import BOOKS_OLD, MODELS_OLD, changes, checked, dated, is_old
+from outlay_console.domain.history import changes, dated
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
+from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rates
 
 _LOOK_BACK = timedelta(days=30)
 
@@ -15,14 +16,14 @@ async def prices(ask: Ask) -> Context:
     unpriced, revisions = await asyncio.gather(ask.books.unpriced(ask.now - _LOOK_BACK), ask.history.read())
     catalog = ask.catalog
     books = catalog.books if catalog else ()
-    looked = {book.name: checked(book, ask.now) for book in books}
+    rates = catalog.rates if catalog else None
     return {
         "unpriced": unpriced,
         "catalog": catalog,
         "days": _LOOK_BACK.days,
         "changes": changes(revisions),
         "dated": dated(books),
-        "models_old": bool(catalog and catalog.rates and is_old(catalog.rates.date, ask.now, MODELS_OLD)),
-        "old": {name for name, at in looked.items() if is_old(at, ask.now, BOOKS_OLD)},
-        "checked": looked,
+        "models_old": bool(rates and stale_rates(rates.source, rates.date, ask.now)),
+        "old": {book.name for book in books if stale_book(book, ask.now)},
+        "checked": {book.name: oldest_check(book, ask.now) for book in books},
     }

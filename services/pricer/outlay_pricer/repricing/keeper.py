@@ -12,9 +12,9 @@ from outlay_kit.telemetry import get_logger
 from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.again import again
-from outlay_pricer.domain.freshness import stale
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.repricing.resend import resend
+from outlay_schemas.catalog.freshness import stale
 from outlay_schemas.events import AcceptedUsage
 from outlay_schemas.retention import first_kept
 
