@@ -39,7 +39,10 @@ def shipped() -> CompiledCatalog:
         ("anthropic", "claude-opus-4-8", {"inference_geo": "us", "processing": "batch"}, "0.28875", "priced"),
         ("anthropic", "claude-opus-4-8", {"speed": "fast", "inference_geo": "us"}, "1.155", "priced"),
         ("aws", "amazon.nova-pro-v1:0", {"processing": "batch"}, "0.0416", "priced"),
-        ("aws", "amazon.nova-pro-v1:0", {"service_tier": "priority"}, "0.0832", "estimated"),
+        ("aws", "amazon.nova-pro-v1:0", {"service_tier": "priority"}, "0.1456", "priced"),
+        ("aws", "us.amazon.nova-pro-v1:0", {"service_tier": "flex"}, "0.0416", "priced"),
+        ("aws", "amazon.nova-premier-v1:0", {"service_tier": "flex"}, "0.2625", "estimated"),
+        ("google", "gemini-2.5-flash", {"service_tier": "priority"}, "0.0585", "priced"),
         ("aws", "amazon.nova-pro-v1:0", {"latency": "optimized"}, "0.0832", "estimated"),
         (
             "aws",
@@ -55,6 +58,56 @@ def test_the_factors_that_come_with_outlay(
 ) -> None:
     priced = price(event(USAGE, sku, provider, attributes=attributes), shipped)
     assert (priced.cost, priced.price_status) == (cost, status), priced.price_ref
+
+
+@pytest.mark.parametrize(
+    ("sku", "provider", "usage", "attributes", "cost"),
+    [
+        # Anthropic: usage.speed fast of Opus 4.8 is twice the price, 5 and 25 USD per million.
+        ("claude-opus-4-8", "anthropic", {"input_tokens": 20_000, "output_tokens": 20_000}, {}, "0.6"),
+        ("claude-opus-4-8", "anthropic", {"input_tokens": 20_000, "output_tokens": 20_000}, {"speed": "fast"}, "1.2"),
+        # Compaction: two iterations of one answer, 203,000 in and 4,500 out together.
+        ("claude-opus-4-8", "anthropic", {"input_tokens": 203_000, "output_tokens": 4_500}, {}, "1.1275"),
+        # A cache written for one hour costs twice the input price, not 1.25 times.
+        (
+            "claude-sonnet-4-5",
+            "anthropic",
+            {"input_tokens": 100_000, "cache_write_tokens": 100_000, "cache_write_1h_tokens": 100_000},
+            {},
+            "0.6",
+        ),
+        # OpenAI: priority is 2.5 and 20, cached input a tenth of it.
+        (
+            "gpt-5",
+            "openai",
+            {"input_tokens": 10_000, "cache_read_tokens": 9_000, "output_tokens": 10},
+            {"service_tier": "priority"},
+            "0.00495",
+        ),
+        ("gpt-5", "openai", {"input_tokens": 10_000}, {"service_tier": "flex"}, "0.00625"),
+        ("gpt-4o", "openai", {"input_tokens": 100_000, "output_tokens": 1_000}, {"service_tier": "batch"}, "0.13"),
+    ],
+)  # fmt: skip
+def test_fields_of_a_response_that_decide_its_price(
+    shipped: CompiledCatalog,
+    sku: str,
+    provider: str,
+    usage: dict[str, Any],
+    attributes: dict[str, str],
+    cost: str,
+) -> None:
+    priced = price(event(usage, sku, provider, attributes=attributes), shipped)
+    assert (priced.cost, priced.price_status) == (cost, "priced"), priced.price_ref
+
+
+def test_a_factor_names_its_source(shipped: CompiledCatalog) -> None:
+    found = explain(
+        event(USAGE, "amazon.nova-pro-v1:0", "aws", attributes={"service_tier": "priority"}), shipped
+    )
+    assert [(one.book, one.rule, one.checked) for one in found.sources[1:]] == [
+        ("llm-tiers", "bedrock-priority", "2026-11-20")
+    ]
+    assert found.sources[1].source.startswith("https://")
 
 
 def test_a_factor_comes_after_the_figures_of_a_model_and_explains_itself() -> None:

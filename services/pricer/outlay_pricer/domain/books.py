@@ -173,6 +173,10 @@ class Books:
                 used.append(f"{rule.ref.book}/{rule.ref.rule}")
         return factor, tuple(rest), tuple(used)
 
+    def factor_rule(self, term: str) -> CompiledRule | None:
+        """Return the rule of a factor by its name in a price reference, `book/rule`; None: the term is no factor."""
+        return next((rule for rule in self._factors if f"{rule.ref.book}/{rule.ref.rule}" == term), None)
+
     def usd(self, currency: str, at: datetime) -> Fraction | None:
         """Return what one unit of a currency is worth at `at`; None: the catalog does not say."""
         if currency == "USD":

@@ -1,11 +1,12 @@
 """Why an event costs what it costs: the rule, its source and date, and the arithmetic line by line."""
 
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from msgspec import Struct
 
-from outlay_pricer.domain.books import position_of
+from outlay_pricer.domain.books import CompiledRule, Span, position_of
 from outlay_pricer.domain.cards import Rate
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice
@@ -68,7 +69,7 @@ def explain(event: UsageEvent, catalog: CompiledCatalog) -> Explanation:
     reason = found.message
     if not reason and cost.unpriced_meters:
         reason = f"nothing prices {', '.join(cost.unpriced_meters)}"
-    return Explanation(cost, steps, _sources(found, catalog), sentences(guesses), reason)
+    return Explanation(cost, steps, _sources(found, catalog, event.time), sentences(guesses), reason)
 
 
 def _rate_steps(found: ListPrice) -> list[Step]:
@@ -149,7 +150,7 @@ def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
     return steps
 
 
-def _sources(found: ListPrice, catalog: CompiledCatalog) -> list[Source]:
+def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[Source]:
     sources: list[Source] = []
     if found.rated is not None:
         line, card, _ = found.rated
@@ -167,20 +168,27 @@ def _sources(found: ListPrice, catalog: CompiledCatalog) -> list[Source]:
         )
     if found.booked is not None:
         rule, span, _ = found.booked
-        dated = span.dated
-        checked = dated.checked or rule.book.checked
-        sources.append(
-            Source(
-                rule.book.name,
-                rule.book.version,
-                rule.rule.id,
-                dated.source or rule.book.source,
-                checked.date().isoformat() if checked else "",
-                dated.starts.isoformat() if dated.starts else "",
-                rule.rule.note or rule.book.note,
-            )
-        )
+        sources.append(_book_source(rule, span))
+    for term in found.ref.terms:
+        factor = catalog.books.factor_rule(term)
+        in_force = None if factor is None else factor.span(at)
+        if factor is not None and in_force is not None:
+            sources.append(_book_source(factor, in_force))
     return sources
+
+
+def _book_source(rule: CompiledRule, span: Span) -> Source:
+    dated = span.dated
+    checked = dated.checked or rule.book.checked
+    return Source(
+        rule.book.name,
+        rule.book.version,
+        rule.rule.id,
+        dated.source or rule.book.source,
+        checked.date().isoformat() if checked else "",
+        dated.starts.isoformat() if dated.starts else "",
+        rule.rule.note or rule.book.note,
+    )
 
 
 def _plain(value: Fraction) -> str:
