@@ -4,8 +4,11 @@ Both the mean and the worst of a thousand calls in a row are shown, while the se
 """
 
 import http.server
+import itertools
 import threading
 import time
+
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from outlay_sdk import Outlay
 
@@ -48,6 +51,26 @@ def measure(outlay: Outlay, calls: int) -> list[float]:
     return spent
 
 
+def measure_stream(outlay: Outlay, pieces: int) -> tuple[float, float]:
+    """Return seconds for recording a response, and for a piece of a stream, as the client of OpenAI returns them."""
+    head = {"id": "x", "created": 1, "model": "gpt-4o"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
+    piece = ChatCompletionChunk.model_validate(
+        {**head, "object": "chat.completion.chunk", "choices": [choice]}
+    )
+    whole = ChatCompletion.model_validate(
+        {**head, "object": "chat.completion", "choices": [], "usage": usage}
+    )
+    started = time.perf_counter()
+    for _ in outlay.stream(itertools.repeat(piece, pieces)):
+        pass
+    streamed = time.perf_counter()
+    for _ in range(1000):
+        outlay.record(whole)
+    return (time.perf_counter() - streamed) / 1000, (streamed - started) / pieces
+
+
 def main() -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Swallow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -59,6 +82,8 @@ def main() -> None:
     mean = sum(spent) / len(spent) * 1e6
     median, late = spent[len(spent) // 2] * 1e6, spent[int(len(spent) * 0.99)] * 1e6
     print(f"{CALLS:,} calls of track: mean {mean:.1f} µs, median {median:.1f} µs, p99 {late:.1f} µs")
+    record, piece = (seconds * 1e6 for seconds in measure_stream(outlay, CALLS))
+    print(f"record of a response: {record:.0f} µs; a piece of a stream: {piece:.1f} µs")
     print(f"{outlay.stats}")
 
 

@@ -22,6 +22,8 @@ _ABOUT = (
 """Fields that say whose and which it is."""
 _ENVELOPES = ("response", "message", "result", "body", "modelOutput", "x_groq", "delta", "metadata")
 """Fields that may hold a response, or a part of one with usage in it."""
+TELLING = (*USAGE, *_ENVELOPES, "meta")
+"""Fields without which a response says nothing of its usage."""
 _DEEPEST = 8
 _MAKERS = {
     "mistralai": "mistral",
@@ -34,7 +36,7 @@ _MAKERS = {
 
 def strip(response: object) -> Response | None:
     """Return what a response says of its usage; None if it says nothing."""
-    found = _strip(_fields(response), 0)
+    found = _strip(fields_of(response), 0)
     return found if found is not None and _tells(found) else None
 
 
@@ -60,7 +62,7 @@ def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
         return None
     kept: Response = {name: plain(fields[name]) for name in (*USAGE, *_ABOUT) if fields.get(name) is not None}
     for name in _ENVELOPES:
-        inner = _strip(_fields(fields.get(name)), depth + 1)
+        inner = _strip(fields_of(fields.get(name)), depth + 1)
         if inner is not None and _tells(inner):
             kept[name] = inner
     if isinstance(billed := plain(_get(fields.get("meta"), "billed_units")), dict):  # Cohere
@@ -97,7 +99,7 @@ def _tools(fields: Mapping[str, Any]) -> Response:
 
 
 def _tells(found: Response) -> bool:
-    return any(name in found for name in (*USAGE, *_ENVELOPES, "meta"))
+    return any(name in found for name in TELLING)
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -110,13 +112,13 @@ def plain(value: Any, depth: int = 0) -> Any:
         return [plain(item, depth + 1) for item in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    fields = _fields(value)
+    fields = fields_of(value)
     if fields is None:
         return None
     return {str(name): plain(inner, depth + 1) for name, inner in fields.items() if inner is not None}
 
 
-def _fields(value: Any) -> Mapping[str, Any] | None:
+def fields_of(value: Any) -> Mapping[str, Any] | None:
     """Return the fields of a mapping or of a client's object; None if it has none."""
     if isinstance(value, Mapping):
         return value
@@ -130,7 +132,9 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
 
 
 def _private(value: Any) -> dict[str, Any]:
-    hidden = getattr(value, "_hidden_params", None)  # LiteLLM keeps it where pydantic keeps what is private
+    if not type(value).__module__.startswith("litellm"):
+        return {}
+    hidden = getattr(value, "_hidden_params", None)  # kept where pydantic keeps what is private
     return {"_hidden_params": hidden} if isinstance(hidden, Mapping) else {}
 
 

@@ -1,13 +1,14 @@
 """Streams of responses: passed through piece by piece, and counted when they end, fail, or are given up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from outlay_sdk.responses import USAGE, Response, strip
+from outlay_sdk.responses import TELLING, USAGE, Response, fields_of, strip
 from outlay_sdk.responses import model as model_of
 
 S = TypeVar("S")
+_CONTENT = frozenset({"content_block_delta", "content-delta"})
 UNREPORTED = "unreported_calls"
 """A meter without a price: it marks an event as unpriced, for a part of what was used is not known."""
 
@@ -33,14 +34,18 @@ class Seen:
     def look(self, piece: object) -> None:
         """Take in one piece."""
         self._began = True
-        kind = get(piece, "type")
-        if _is_content(piece, kind):
+        fields = fields_of(piece) or {}
+        kind = fields.get("type")
+        if _is_content(fields, kind):
             self._pieces += 1
+        if all(fields.get(name) is None for name in TELLING) or kind in _CONTENT:
+            self._name(fields)  # nearly every piece: nothing but content
+            return
         found = strip(piece)
         while found is not None and not any(name in found for name in USAGE):
             found = _inside(found, self._response)
         if found is None:
-            self._name(piece)
+            self._name(fields)
             return
         for name, value in found.items():
             self._response[name] = _later(self._response.get(name), value)
@@ -65,8 +70,10 @@ class Seen:
         counted = {"output_tokens": self._pieces} if self._pieces else {}
         return Found(response, {**counted, UNREPORTED: 1}, about)
 
-    def _name(self, piece: object) -> None:
-        for source in (piece, get(piece, "response"), get(piece, "message")):
+    def _name(self, piece: Mapping[str, Any]) -> None:
+        if "model" in self._response:
+            return
+        for source in (piece, piece.get("response"), piece.get("message")):
             for name in ("id", "model"):
                 if name not in self._response and isinstance(value := get(source, name), str):
                     self._response[name] = value
@@ -99,14 +106,11 @@ def _later(before: Any, now: Any) -> Any:
     return before if now is None or (isinstance(before, str) and before) else now
 
 
-def _is_content(piece: object, kind: object) -> bool:
+def _is_content(piece: Mapping[str, Any], kind: object) -> bool:
     if isinstance(kind, str):
-        return kind in ("content_block_delta", "content-delta") or kind.endswith(".delta")
-    choices = get(piece, "choices") or ()
-    return (
-        bool(choices and get(get(choices[0], "delta"), "content"))
-        or get(piece, "contentBlockDelta") is not None
-    )
+        return kind in _CONTENT or kind.endswith(".delta")
+    choices = piece.get("choices") or ()
+    return bool(choices and get(get(choices[0], "delta"), "content")) or "contentBlockDelta" in piece
 
 
 def _finished(piece: Any) -> bool:

@@ -119,18 +119,24 @@ def _object(content: bytes) -> dict[str, Any]:
 class KafkaTransport:
     """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
 
-    Ingest is what reads the usage of providers' responses, so what `record`, `wrap` and `stream` see is refused here
-    and said in the log; `track` works. There is no key to take the tenant from: the broker's own access rules must say
-    who may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`. `options` are those of
-    kafka-python's KafkaProducer, TLS and SASL among them.
+    The usage of providers' responses is read by ingest: what `record`, `wrap` and `stream` see goes to `ingest`, an
+    HttpTransport; without one it is refused, and said in the log. There is no key to take the tenant from: the broker's
+    own access rules must say who may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`.
+    `options` are those of kafka-python's KafkaProducer, TLS and SASL among them.
     """
 
     def __init__(
-        self, bootstrap: str, timeout: float = 15.0, topic: str = "usage.events", **options: Any
+        self,
+        bootstrap: str,
+        timeout: float = 15.0,
+        topic: str = "usage.events",
+        ingest: HttpTransport | None = None,
+        **options: Any,
     ) -> None:
         from kafka import KafkaProducer  # the extra
 
         self._topic = topic
+        self._ingest = ingest
         self._timeout = timeout
         self._producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","), acks="all", delivery_timeout_ms=int(timeout * 1000),
@@ -142,10 +148,11 @@ class KafkaTransport:
         from kafka.errors import KafkaError
 
         if path != EVENTS:
-            raise Rejected(
-                "responses need ingest, which reads their usage: set OUTLAY_URL, or send counts with track"
-            )
-
+            if self._ingest is None:
+                raise Rejected(
+                    "ingest reads the usage of responses: KafkaTransport(…, ingest=HttpTransport(url, key))"
+                )
+            return self._ingest.send(path, lines)
         try:
             self._producer.send(self._topic, b"\n".join(lines)).get(self._timeout + 1)
         except KafkaError as error:
@@ -153,5 +160,7 @@ class KafkaTransport:
         return ()
 
     def close(self) -> None:
-        """Close the producer."""
+        """Close the producer, and the connection to ingest."""
+        if self._ingest is not None:
+            self._ingest.close()
         self._producer.close(timeout=1)

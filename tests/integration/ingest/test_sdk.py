@@ -77,10 +77,35 @@ def test_an_outage_of_ingest_loses_and_doubles_nothing(kafka: KafkaSettings, tmp
     assert ingest.stop() == 0
 
 
+CHAT = {
+    "id": "chatcmpl-1",
+    "created": 1795600000,
+    "model": "gpt-4o",
+    "usage": {"prompt_tokens": 9, "completion_tokens": 3},
+}
+
+
 def test_straight_to_kafka(broker: Broker) -> None:
     transport = KafkaTransport(broker.settings.bootstrap)
     outlay = Outlay(transport=transport, source="it", tenant="direct", linger=0.05, flush_at_exit=0)
     for _ in range(700):
         outlay.track(sku="m", usage={"n": 1})
+    outlay.record(CHAT, provider="openai")
     assert outlay.close(20)
+    assert (outlay.stats.sent, outlay.stats.refused) == (700, 1)
     assert len(wait_for(broker.settings, "direct", 700)) == 700
+
+
+def test_what_is_read_of_responses_goes_through_ingest(kafka: KafkaSettings, tmp_path: Path) -> None:
+    ingest = Ingest(kafka, tmp_path)
+    ingest.start()
+    door = HttpTransport(ingest.url.removesuffix("/v1/events"), ingest.key)
+    transport = KafkaTransport(kafka.bootstrap, ingest=door)
+    outlay = Outlay(transport=transport, source="it", tenant=ingest.tenant, linger=0.05, flush_at_exit=0)
+    outlay.record(CHAT, provider="openai")
+    outlay.track(sku="m", usage={"n": 1})
+    assert outlay.close(20)
+    assert (outlay.stats.sent, outlay.stats.refused) == (2, 0)
+    read = {event.sku: event.usage for event in wait_for(kafka, ingest.tenant, 2)}
+    assert read == {"gpt-4o": {"input_tokens": 9, "output_tokens": 3}, "m": {"n": 1}}
+    assert ingest.stop() == 0

@@ -154,6 +154,13 @@ async def test_a_wrapped_answer_brings_what_only_the_caller_knows(late: Rig) -> 
     assert first.attributes["service_tier"] == "standard"
 
 
+async def test_a_response_of_another_tenant_is_refused(late: Rig) -> None:
+    wrapped = {"response": ANSWERS["openai-chat"], "tenant": "acme"}
+    assert (await send(late, "/v1/usage/openai", wrapped)).json()["accepted"] == 1
+    answer = await send(late, "/v1/usage/openai", {**wrapped, "tenant": "other"})
+    assert answer.json()["errors"][0]["code"] == "tenant_mismatch"
+
+
 async def test_an_answer_without_an_id_has_the_same_at_each_try(late: Rig) -> None:
     for _ in range(2):
         await send(late, "/v1/usage/openai?time=1795600000", ANSWERS["openai-embeddings"])

@@ -34,7 +34,7 @@ AUTO = "auto"
 """The provider of a path that leaves it to the response, or to `provider` beside it, to say who answered."""
 _OWN = {
     "response", "time", "id", "source", "provider", "sku", "usage", "activity", "tags", "attributes", "headers",
-    "reported_cost", *OWNERS,
+    "reported_cost", "tenant", *OWNERS,
 }  # fmt: skip
 _MODEL = ("model", "modelVersion", "model_version")
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -119,6 +119,7 @@ class _Read:
             kind="llm",
             activity=msgspec.convert(given.get("activity"), Activity | None),
             provider=self.provider,
+            tenant=text(given.get("tenant")) or "",
             sku=without_prefix(model, self.provider),
             usage=part.usage,
             tags=_labels(given, "tags"),
