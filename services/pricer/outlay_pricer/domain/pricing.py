@@ -156,7 +156,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
         return None
     if contradiction(usage, catalog.parts(tuple(usage))) or not catalog.rates.units.text.isdisjoint(usage):
         return None
-    if are_guesses(unknown) or are_guesses(line.guesses):
+    if (unknown and are_guesses(unknown)) or (line.guesses and are_guesses(line.guesses)):
         return None  # a price book may know better
     parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
     return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(unknown), [])
@@ -278,7 +278,9 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
-        list_parts={name: to_usd(part) for name, part in (priced.list_parts or {}).items()},
+        list_parts={name: to_usd(part) for name, part in priced.list_parts.items()}
+        if priced.list_parts
+        else {},
         charged=None if priced.charged is None else to_usd(priced.charged),
         given=given,
         tags=event.tags,
