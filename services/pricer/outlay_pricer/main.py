@@ -96,7 +96,8 @@ def _work(
         )
         metrics.SECONDS.observe(time.thread_time() - started)
         metrics.RECORDS.inc()
-        metrics.EVENTS.labels("priced").inc(priced.events - priced.unpriced)
+        metrics.EVENTS.labels("priced").inc(priced.events - priced.unpriced - priced.estimated)
+        metrics.EVENTS.labels("estimated").inc(priced.estimated)
         metrics.EVENTS.labels("unpriced").inc(priced.unpriced)
         if priced.letters:
             metrics.EVENTS.labels("dead_letter").inc(len(priced.letters))

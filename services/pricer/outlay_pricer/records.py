@@ -47,6 +47,8 @@ class Priced:
     letters: list[DeadLetter]
     unpriced: int = 0
     """How many of `events` are not, or not wholly, priced."""
+    estimated: int = 0
+    """How many have a price that rests on a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,12 @@ def price_record(
         costs = [_price(event, catalog, tenancy, stamp.after(line)) for line, event in enumerate(events)]
     except (*UNREADABLE, Invalid):
         return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy))
-    return Priced(_values(costs), len(costs), [], _unpriced(costs))
+    return Priced(_values(costs), len(costs), [], *_unsure(costs))
 
 
-def _unpriced(costs: list[CostEvent]) -> int:
-    return sum(cost.price_status == "unpriced" for cost in costs)
+def _unsure(costs: list[CostEvent]) -> tuple[int, int]:
+    statuses = [cost.price_status for cost in costs]
+    return statuses.count("unpriced"), statuses.count("estimated")
 
 
 def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
@@ -148,7 +151,7 @@ def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
                 dead_letter("pricer", line, reason, work.now, line=number, tenant=tenancy.only, place=where)
             )
         stamp = stamp.after(1)  # as where the whole record is right
-    return Priced(_values(costs), len(costs), letters, _unpriced(costs))
+    return Priced(_values(costs), len(costs), letters, *_unsure(costs))
 
 
 def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from tests.unit.pricer.build import PLAIN, book, catalog, event, model, provider, rates, rule, source
@@ -15,7 +15,7 @@ from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import are_guesses, parse_price_ref
 from outlay_schemas.catalog.guesses import CERTAIN, GUESSES, sentences
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent
+from outlay_schemas.events import CostEvent, PriceStatus
 
 USAGE = {"input_tokens": 1_000_000}
 
@@ -128,6 +128,19 @@ def test_every_status_of_a_price_book(meters: dict[str, Any], more: dict[str, An
     for usage in ({"crates": 2}, {"crates": 2, "boxes": 0}):  # the short way and the long way
         cost = price(event(usage, "box", kind="custom", attributes={"at": "1"}), ready)
         assert cost.price_status == status
+
+
+def test_no_status_is_left_out() -> None:
+    """Every status comes of some event: what reads them (SQL, reports, alerts) has to know all of them."""
+    ready = catalog(rates(PLAIN, model("gift", {"input_mtok": "0"})))
+    events = [
+        event(USAGE),
+        event(USAGE, "plain-latest"),
+        event(USAGE, "gift"),
+        event(USAGE, "nothing"),
+        event(USAGE, "nothing", reported_cost=Decimal(1)),
+    ]
+    assert {price(one, ready).price_status for one in events} == set(get_args(PriceStatus))
 
 
 def test_what_the_producer_was_billed_is_better_than_a_guess() -> None:
