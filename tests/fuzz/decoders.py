@@ -31,7 +31,7 @@ PLACE = Place("usage.events.acme", 0, 0)
 CATALOG = CompiledCatalog.from_catalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id", b"1"))
-PROVIDERS = ("openai", "anthropic", "gemini", "bedrock", "nobody")
+PROVIDERS = ("openai", "anthropic", "gemini", "auto", "nobody")
 
 
 def doors() -> Iterator[tuple[Gate, str]]:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -154,3 +156,37 @@ def table_row(row: dict[str, Any]) -> str:
     value = " + ".join("no price" if usd is None else usd for usd in row["usd"]) or "not billed"
     status = "" if row["status"] == "priced" or not row["usd"] else f" ({row['status']})"
     return f"| `{row['name']}` | {row['source']} | {row['date']} | {value}{status} |"
+
+
+ODD: list[Any] = [None, 0, -1, 1.5, "", "x", "1e999999999", True, [], {}, [1], {"a": 1}, 10**30]
+
+
+def spoilt(value: Any, choose: Random) -> Any:
+    """Put something odd in place of a part of a payload, or of two."""
+    if choose.random() < 0.08:
+        return choose.choice(ODD)
+    if isinstance(value, dict):
+        return {key: spoilt(inner, choose) for key, inner in value.items()}
+    return [spoilt(inner, choose) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "format" not in row], ids=lambda row: row["name"])
+def test_a_payload_that_is_spoilt_is_read_or_refused_and_nothing_falls_over(row: dict[str, Any]) -> None:
+    choose = Random(row["name"])  # noqa: S311 (the same each time)
+    for _ in range(40):
+        payload = spoilt(row["payload"], choose)
+        headers = spoilt(row.get("headers", {"x-portkey-provider": "openai"}), choose)
+        body = json.dumps(
+            choose.choice([payload, {"response": payload, "headers": headers, "time": TIME}])
+        ).encode()
+        head = Head("application/json", query={"time": TIME, "sku": "m"}, provider=row["provider"] or "auto")
+        with suppress(Invalid):  # of the whole body: an empty array
+            for item in read_responses(body, head):
+                assert item is None or isinstance(item.event, UsageEvent | Invalid)
+        outlay, held = make()
+        outlay.record(payload, model="m")
+        for _piece in outlay.stream(iter([payload, *row.get("stream", ())]), model="m"):
+            pass
+        outlay.close(1)
+        assert outlay.stats.tracked + outlay.stats.unread + outlay.stats.dropped >= 1
+        assert SECRET not in json.dumps(held.events())

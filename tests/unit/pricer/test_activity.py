@@ -1,5 +1,6 @@
 """What usage was for: stated, set by a rule, or read from the kind and the names of an event."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -7,6 +8,9 @@ import pytest
 from pydantic import ValidationError
 from tests.unit.pricer.build import catalog, event
 
+from outlay_ingest.domain.gpus import read_gpus
+from outlay_ingest.domain.items import Head
+from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.pricing import price
@@ -39,6 +43,28 @@ def test_an_activity_that_is_not_stated_is_inferred(about: dict[str, Any], activ
     assert (cost.activity, cost.given["activity"]) == (activity, "")
     stated = price(event(usage, **about, activity="training"), catalog())
     assert (stated.activity, "activity" in stated.given) == ("training", False)
+
+
+def test_samples_of_gpus_and_allocations_of_clusters_have_an_activity() -> None:
+    line = (
+        'DCGM_FI_DEV_GPU_UTIL{{UUID="GPU-{0}",Hostname="n",modelName="H100",namespace="{1}",pod="{2}"}} 90\n'
+    )
+    samples = (
+        line.format(1, "ml", "vllm-7d9f")
+        + line.format(2, "training", "job-1")
+        + line.format(3, "web", "web-1")
+    )
+    head = Head("text/plain", query={"interval": "60", "time": "2026-11-24T00:00:00Z"})
+    gpus = [item.event for item in read_gpus(samples.encode(), head) if item is not None]
+    window = {"start": "2026-11-24T00:00:00Z", "end": "2026-11-24T01:00:00Z"}
+    allocation = {"window": window, "cpuCoreHours": 1, "totalCost": 1}
+    kinds = {"a": {"controllerKind": "pytorchjob"}, "b": {"controllerKind": "cronjob"}, "c": {"pod": "web"}}
+    data = {name: {**allocation, "properties": properties} for name, properties in kinds.items()}
+    pods = [item.event for item in read_opencost(json.dumps({"data": [data]}).encode()) if item is not None]
+    costs = [price(one, catalog()) for one in (*gpus, *pods) if isinstance(one, UsageEvent)]
+    assert [cost.activity for cost in costs] == [
+        "inference", "training", "other", "training", "data_processing", "other",
+    ]  # fmt: skip
 
 
 def test_a_rule_overrides_what_is_inferred_and_what_is_stated() -> None:

@@ -97,7 +97,7 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
         watched = _Watched(response, read := set[str]())
         try:
             named, found = extractor.extract(watched)
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # the library trusts types
             why = str(error)
             continue
         seen = sum(1 for path in telling & read if every[path])  # zeros say nothing of who counts how
@@ -242,7 +242,8 @@ class _Watched(Mapping[str, Any]):
 def _spelt(response: Json) -> Json:
     """Write names as the extractors know them: Gemini's Python client and Bedrock's metrics spell them otherwise."""
     held = {name: response[name] for name in HOLDERS if name in response}
-    if "billed_units" not in (held.get("meta") or ()):
+    meta = held.get("meta")
+    if not isinstance(meta, Mapping) or "billed_units" not in meta:
         held.pop("meta", None)  # other providers use the name for other things than Cohere
     if isinstance(snake := response.get("usage_metadata"), Mapping):
         held["usageMetadata"] = _camel(snake)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from outlay_ingest.domain.fields import text
 from outlay_schemas.events import Quantity
 
 Json = Mapping[str, Any]
@@ -16,7 +17,7 @@ def tool_calls(response: Json, model: str) -> tuple[dict[str, Quantity], list[st
     counts: dict[str, Quantity] = {}
     unread: list[str] = []
     for item in _mappings(response.get("output")):
-        kind = item.get("type")
+        kind = text(item.get("type")) or ""
         if kind in _BY_TIME:
             unread.append(f"output.{_BY_TIME[kind]}")
         elif kind in _CALLS and _billed(item):

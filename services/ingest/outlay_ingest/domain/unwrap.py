@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, overload
 
+from outlay_ingest.domain.fields import text
 from outlay_schemas.errors import Invalid
 
 Json = Mapping[str, Any]
@@ -38,7 +39,7 @@ def _is_batch(body: Json) -> bool:
 
 def _inside(body: Json) -> Json | None:
     """Return what an envelope holds; the body itself if it is none, None if the request in it failed."""
-    kind = body.get("type")
+    kind = text(body.get("type"))
     if kind == "message_start":
         raise Invalid(
             "usage_not_found",

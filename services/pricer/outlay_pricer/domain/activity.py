@@ -28,7 +28,8 @@ def activity_of(event: UsageEvent) -> Activity:
     if event.kind == "storage":
         return "storage"
     if event.kind == "compute":
-        return next(filter(None, (_of_workload(event.tags.get(name, "")) for name in _NAMED_BY)), "other")
+        names = (*(event.tags.get(name, "") for name in _NAMED_BY), event.project or "")
+        return next(filter(None, map(_of_workload, names)), "other")
     return "other"
 
 
