@@ -9,7 +9,7 @@ CODE := outlay sdk schemas kit reports services tests benchmarks
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test browser check fmt unit bench chaos clean schemas docs fuzz audit
+.PHONY: help setup demo up down test browser check fmt unit bench chaos containers clean schemas docs fuzz audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -62,6 +62,13 @@ test: check ## everything that runs here, on the real Kafka and the real ClickHo
 
 chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a table of what was survived
 	$(BIN)/pytest tests -q --promises --timeout 1800
+
+CONTAINERS ?= $(CURDIR)/dist/containers
+containers: setup ## docker-compose.yml in a Docker engine: up, alert, kill -9 of each container, down and up
+	@docker version >/dev/null || { echo "No Docker engine answers. Start one, or name it: DOCKER_HOST"; exit 1; }
+	@if docker pull -q python:3.11-slim >/dev/null 2>&1; then docker compose --profile cli build; \
+	  else echo "No image registry: making the images from packages, in $(CONTAINERS)"; tests/containers/offline/build $(CONTAINERS); fi
+	$(BIN)/pytest tests/containers -q -m containers
 
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py
