@@ -38,6 +38,7 @@ def ready() -> CompiledCatalog:
         ("anthropic", "claude-sonnet-4.5"),
         ("vertex_ai", "claude-3-5-sonnet@20240620"),
         ("google", "publishers/google/models/gemini-2.5-flash"),
+        ("google", "models/gemini-2.5-pro"),
         ("google", "gemini-2.5-pro-preview-06-05"),
         ("aws", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("aws", "us.meta.llama3-1-70b-instruct-v1:0"),

@@ -16,7 +16,7 @@ _VENDOR = re.compile(
     r"^(?:anthropic|meta|amazon|mistral|cohere|ai21|deepseek|openai|qwen|google|minimax|moonshot)\."
 )
 _VERTEX = re.compile(r"@(?:\d{3,8}|default|latest)$")
-_VERTEX_PATH = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/(.+)$")
+_VERTEX_PATH = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/(.+)$")
 _FINE_TUNE = re.compile(r"^ft:([^:]+)(?::.*)?$")
 _ROUTE = re.compile(r":(?:nitro|floor|online|thinking|beta|extended|exacto)$")
 _DATE = re.compile(r"-(?:20\d{2}-?[01]\d-?[0-3]\d|[01]\d-20\d{2}|[01]\d[0-3]\d|[01]\d-[0-3]\d)$")
