@@ -22,23 +22,23 @@ from outlay_schemas.catalog.base import (
 )
 from outlay_schemas.dimensions import CELL
 
-_TAG = r"tags\.[A-Za-z0-9_.:/-]{1,128}"
+_FREE = r"(tags|attributes)\.[A-Za-z0-9_.:/-]{1,128}"
 
 
 def _scope_key(value: str) -> str:
-    if value in CELL or re.fullmatch(_TAG, value):
+    if value in CELL or re.fullmatch(_FREE, value):
         return value
     near = get_close_matches(value, [*CELL, f"tags.{value.removeprefix('tag.')}"], 1, 0.5)
-    mend = f"did you mean {near[0]}?" if near else f"use one of {', '.join(CELL)}, or a tag as tags.env"
-    raise ValueError(f"{value} is not a dimension; {mend}")
+    usual = f"use one of {', '.join(CELL)}, a tag as tags.env, or an attribute as attributes.region"
+    raise ValueError(f"{value} is not a dimension; {f'did you mean {near[0]}?' if near else usual}")
 
 
 ScopeKey = Annotated[
     str,
     AfterValidator(_scope_key),
-    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(CELL)}|{_TAG})$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(CELL)}|{_FREE})$"}),
 ]
-"""A dimension, or a tag of the producer, such as `tags.env`, whose figures are summed from the ledger."""
+"""A dimension, or a tag or attribute of the producer, such as `tags.env`, whose figures are summed from the ledger."""
 Scope = dict[
     ScopeKey,
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],

@@ -11,11 +11,13 @@ from outlay_alerter.domain import budgets
 from outlay_alerter.domain.baseline import baseline_of
 from outlay_alerter.domain.contributors import ranked
 from outlay_alerter.domain.states import Finding, Stored, Transition
-from outlay_alerter.domain.watches import Budget, Scope, Watch, matches, tag_of
+from outlay_alerter.domain.watches import Budget, Scope, Watch, matches
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_reports.compare import compare
+from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Alert, Effect, EffectKind, State
+from outlay_schemas.dimensions import FREE
 from outlay_schemas.events import Grain
 from outlay_schemas.money import Usd, to_usd
 
@@ -144,10 +146,14 @@ def _shown_state(state: Stored) -> State:
 def _query(tenant: str, span: Span, scope: Scope) -> str:
     wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
     wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
-    view = "costs" if any(map(tag_of, scope)) else "costs_minutely"
-    columns = {name: f"tags[{_quoted(tag_of(name))}]" if tag_of(name) else name for name in scope}
-    wheres += [f"{columns[name]} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
+    view = "costs" if needs_ledger(scope) else "costs_minutely"
+    wheres += [f"{_column(name)} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
     return f"SELECT * FROM {view} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)
+
+
+def _column(name: str) -> str:
+    prefix = next((prefix for prefix in FREE if name.startswith(prefix)), "")
+    return f"{prefix[:-1]}[{_quoted(name.removeprefix(prefix))}]" if prefix else name
 
 
 def _quoted(text: str) -> str:

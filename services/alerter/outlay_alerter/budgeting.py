@@ -27,6 +27,8 @@ class Budgets:
         self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
         """What was read in this evaluation, by tenant, span and dimensions."""
         self._reached: dict[tuple[str, str, Span, int], tuple[datetime, datetime | None]] = {}
+        self._unpriced: dict[tuple[str, str, Span], tuple[datetime, int]] = {}
+        """By tenant, budget and period: in which minute it was read, and how many events have no price."""
 
     def begin(self, wanted: Sequence[Budget] = ()) -> None:
         """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for.
@@ -37,6 +39,19 @@ class Budgets:
         now = self._clock.now()
         periods = [_question(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
         self._outlook.courses(self._sums.books, periods, now)
+        self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
+
+    def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
+        """Read how many events have no price, once a minute: of all these budgets in one query."""
+        minute = floor_to(now, "minute")
+        keys = [(budget.tenant, budget.id, span_of(budget, now)) for budget in wanted]
+        due = [n for n, key in enumerate(keys) if self._unpriced.get(key, (None, 0))[0] != minute]
+        if not due:
+            return
+        ids = {keys[n][:2] for n in due}
+        self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
+        sums = self._sums.books.totals([_question(wanted[n], keys[n][2]) for n in due])
+        self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[tuple[Finding, Span]], Status]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
@@ -83,12 +98,14 @@ class Budgets:
             )
             for burn in budget.burns
         )
+        self._read_unpriced([budget], now)
+        _, unpriced = self._unpriced[budget.tenant, budget.id, span_of(budget, now)]
         if budget.rolling is not None:
-            return Spent(total, before, burns)
+            return Spent(total, before, burns, unpriced=unpriced)
         (course,) = self._outlook.courses(self._sums.books, [_question(budget, span)], now)
         amount = amount_of(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
-        return Spent(total, before, burns, tested(course.at(now, total)), reached)
+        return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)
 
     def _when(self, budget: Budget, span: Span, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""

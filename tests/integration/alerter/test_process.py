@@ -208,4 +208,18 @@ def test_programs_ask_how_a_budget_stands_before_and_after_it_is_used_up(
         assert (status().allowed, status().body["spent"]) == (True, "6")
         alerter.spend("11", tell=False)
         assert (status().allowed, status().body["remaining"]) == (False, "-1")
+        alerter.kill()
+        alerter.spend("183", tell=False)
+        alerter.start()
+
+        answers: list[BudgetStatus] = []
+
+        def answered() -> bool:
+            url = f"http://127.0.0.1:{port}"
+            answers.append(budget_status(alerter.tenant, url=url, api_key=key, timeout=10))
+            return bool(answers[-1].body)
+
+        until(answered, 30, "an answer after the restart")
+        again = answers[-1]  # the first that there is
+        assert (again.known, again.allowed, again.body["percent"]) == (True, False, "1830.00")
         assert alerter.stop() == 0

@@ -68,6 +68,7 @@ SCOPES: dict[str, dict[str, object]] = {
     "tag": {"tags.env": "prod"},
     "tags": {"tags.env": ["prod", "dev"], "team": "growth"},
     "untagged": {"tags.env": ""},
+    "attribute": {"attributes.region": ["eu", "us"]},
 }
 TERMS: dict[str, dict[str, object]] = {
     "week": {"period": "week", "anchor_day": 3, "timezone": "Asia/Kolkata"},
@@ -98,13 +99,16 @@ def spending() -> list[CostEvent]:
         for n, (team, tags) in enumerate(
             (("growth", {"env": "prod"}), ("platform", {"env": "dev"}), ("", {}))
         ):
-            found.append(
-                cost_event(
-                    "acme", 10 * hour + n, at, f"{n + 1}.{hour % 24:02}", team=team, tags=tags, user=f"u-{n}",
-                    sku=("gpt-5", "gpt-5-mini")[n % 2],
-                )
+            event = cost_event(
+                "acme", 10 * hour + n, at, f"{n + 1}.{hour % 24:02}", team=team, tags=tags, user=f"u-{n}",
+                sku=("gpt-5", "gpt-5-mini")[n % 2],
             )  # fmt: skip
+            event.attributes = {"region": ("eu", "us", "ap")[n]}
+            found.append(event)
     tags = {"env": "prod"}
+    for n in range(3):
+        at = NOW - timedelta(hours=2 + n)
+        found.append(cost_event("acme", 99_990 + n, at, None, team="growth", sku="mystery", tags=tags))
     return [*found, cost_event("acme", 99_999, NOW - timedelta(hours=1), "39.38", team="growth", tags=tags)]
 
 
@@ -144,14 +148,18 @@ def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     warehouse.close()
 
 
+def value_of(event: CostEvent, name: str) -> str:
+    for prefix, free in (("tags.", event.tags), ("attributes.", event.attributes)):
+        if name.startswith(prefix):
+            return free.get(name.removeprefix(prefix), "")
+    return str(getattr(event, name))
+
+
 def oracle(events: list[CostEvent], scope: Mapping[str, object], since: str) -> Decimal:
     """Return what a scope cost since an instant, by the events alone."""
     found = Decimal(0)
     for event in events:
-        values = {
-            name: event.tags.get(name[5:], "") if name.startswith("tags.") else getattr(event, name)
-            for name in scope
-        }
+        values = {name: value_of(event, name) for name in scope}
         wanted = {name: value if isinstance(value, list) else [value] for name, value in scope.items()}
         if f"{event.time:%Y-%m-%dT%H:%M}" >= since and all(values[name] in wanted[name] for name in scope):
             found += Decimal(event.cost or 0)
@@ -173,6 +181,7 @@ def test_what_is_used_is_what_the_events_say(surfaces: Surfaces) -> None:
         ("rolling", "2026-11-18T14:43"), ("small", "2026-11-01T00:00"),
     ):  # fmt: skip
         assert Decimal(states[name].spent) == oracle(surfaces.events, growth, since), name
+    assert (states["team"].unpriced, states["model"].unpriced, states["tag"].unpriced) == (3, 0, 3)
     assert states["small"].gone_on is not None
     assert states["small"].gone_on < NOW
     assert oracle(surfaces.events, growth, "2026-11-01") > 50
@@ -215,6 +224,10 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
         for name, state in surfaces.states().items():
             answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
             assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name
+            assert answer.get("unpriced", 0) == state.unpriced, name
+            assert answer.get("gone_on") == (
+                None if state.gone_on is None else f"{state.gone_on:%Y-%m-%dT%H:%M:%SZ}"
+            )
             assert answer.get("forecast_low") == state.forecast_low, name
             assert answer.get("forecast_high") == state.forecast_high, name
             assert answer["allowed"] == (state.standing != "over")

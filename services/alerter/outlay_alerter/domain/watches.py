@@ -19,11 +19,6 @@ Scope = Mapping[str, tuple[str, ...]]
 NONE = timedelta(0)
 
 
-def tag_of(name: str) -> str:
-    """Return the tag that a dimension of a scope is; empty: it is none."""
-    return name.removeprefix("tags.") if name.startswith("tags.") else ""
-
-
 def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
     """Tell whether a cell is in `scope`."""
     return all(cell.get(dimension, "") in values for dimension, values in scope.items())
@@ -68,7 +63,7 @@ class Watch:
     @property
     def tagged(self) -> bool:
         """Whether only the ledger knows its figures."""
-        return any(map(tag_of, (*self.scope, *self.by)))
+        return needs_ledger((*self.scope, *self.by))
 
     def scope_of(self, values: tuple[str, ...]) -> Scope:
         """Return the scope of one combination of `by`, within the rule's own."""
