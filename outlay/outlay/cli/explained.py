@@ -41,7 +41,7 @@ def _facts(event: "CostEvent") -> Iterator[str]:
         yield "attributes " + ", ".join(f"{name}={value}" for name, value in event.attributes.items())
     from outlay_schemas.dimensions import OWNERS, name_of
 
-    for name, value in ((name, getattr(event, name)) for name in OWNERS):
+    for name, value in ((name, getattr(event, name)) for name in (*OWNERS, "activity")):
         if value or name in event.given:
             sent = event.given.get(name)
             origin = "" if sent is None else f" (sent: {sent or 'nothing'})"

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.extract import extract
+from outlay_ingest.domain.extract import UNREAD, extract
 from outlay_ingest.domain.fields import first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Item
@@ -98,12 +98,15 @@ def _time(payload: Json) -> datetime:
 
 def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
     """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
-    given = _mapping(_mapping(payload.get("metadata")).get("usage_object"))
+    given = dict(_mapping(_mapping(payload.get("metadata")).get("usage_object")))
     whole = {name: payload[name] for name in ("prompt_tokens", "completion_tokens") if payload.get(name)}
     if not whole and not any(given.values()):
         return {}, {}
+    # LiteLLM's own counts are of the whole call. Whether they hold the iterations of Claude, it does not say: marked.
+    runs = given.pop("iterations", None)
     found = extract({"usage": {**given, **whole}}, provider)[0]
-    return found.usage, found.context
+    unread = ",".join(filter(None, ("iterations" if runs else "", found.context.get(UNREAD, ""))))
+    return found.usage, {**found.context, UNREAD: unread} if unread else found.context
 
 
 def _tags(payload: Json, meta: Json) -> dict[str, str]:
