@@ -154,6 +154,20 @@ async def test_a_wrapped_answer_brings_what_only_the_caller_knows(late: Rig) -> 
     assert first.attributes["service_tier"] == "standard"
 
 
+async def test_a_stated_cost_is_kept_beside_the_computed_one_and_a_difference_is_marked(
+    late: Rig, catalog: CompiledCatalog
+) -> None:
+    chat = {"id": "x-1", "created": 1795600000, "model": "grok-4-0709"}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "cost_in_usd_ticks": 45_000_000}
+    await send(late, "/v1/usage/x-ai", {**chat, "usage": usage})
+    await send(
+        late, "/v1/usage/x-ai", {**chat, "id": "x-2", "usage": {**usage, "cost_in_usd_ticks": 60_000_000}}
+    )
+    agreed, other = (price(event, catalog) for event in late.sink.events())
+    assert (agreed.cost, agreed.reported_cost, agreed.price_ref[-6:]) == ("0.0045", "0.0045", "4-0709")
+    assert (other.cost, other.reported_cost, other.price_ref[-6:]) == ("0.0045", "0.006", "~drift")
+
+
 async def test_a_response_of_another_tenant_is_refused(late: Rig) -> None:
     wrapped = {"response": ANSWERS["openai-chat"], "tenant": "acme"}
     assert (await send(late, "/v1/usage/openai", wrapped)).json()["accepted"] == 1
