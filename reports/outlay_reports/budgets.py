@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from outlay_kit.spans import Anchor, PeriodName, Span, floor_to, period_of
+from outlay_kit.spans import PLAIN, Anchor, PeriodName, Span, floor_to, period_of
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.question import Amount
 from outlay_schemas import catalog
@@ -31,61 +31,27 @@ class Increase:
     end: datetime | None
 
 
-class Terms(Protocol):
-    """What a budget's period and amount follow from."""
-
-    @property
-    def amount(self) -> int:
-        """Its own money for a period, pico-USD."""
-        ...
-
-    @property
-    def period(self) -> PeriodName:
-        """How long a period is."""
-        ...
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Where its periods begin at local midnight."""
-        ...
-
-    @property
-    def anchor(self) -> Anchor:
-        """The day on which its periods begin."""
-        ...
-
-    @property
-    def rolling(self) -> timedelta | None:
-        """The last so much time, instead of a period that begins anew."""
-        ...
-
-    @property
-    def increases(self) -> tuple[Increase, ...]:
-        """More money for a time."""
-        ...
-
-    @property
-    def rollover(self) -> Decimal:
-        """Percent of the amount that may come over from the period before."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A budget of the catalog for one tenant, without its alert levels."""
+    """A budget of one tenant: so much for so long."""
 
     id: str
     name: str
     tenant: str
     scope: Scope
     amount: int
+    """Its own money for a period, pico-USD."""
+    counts: Amount = "cost"
+    """What counts against the amount."""
     period: PeriodName
     zone: ZoneInfo
-    anchor: Anchor
-    rolling: timedelta | None
-    increases: tuple[Increase, ...]
-    rollover: Decimal
-    counts: Amount
+    """Where its periods begin, at local midnight."""
+    anchor: Anchor = PLAIN
+    rolling: timedelta | None = None
+    """The last so much time, instead of a period that begins anew."""
+    increases: tuple[Increase, ...] = ()
+    rollover: Decimal = Decimal(0)
+    """Percent of the amount that may come over from the period before."""
 
 
 def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
@@ -101,31 +67,31 @@ def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
     )  # fmt: skip
 
 
-def span_of(terms: Terms, at: datetime) -> Span:
+def span_of(plan: Plan, at: datetime) -> Span:
     """Return the period that holds `at`; of a rolling budget, the time up to the end of that minute."""
-    if terms.rolling is None:
-        return period_of(at, terms.period, terms.zone, terms.anchor)
+    if plan.rolling is None:
+        return period_of(at, plan.period, plan.zone, plan.anchor)
     end = floor_to(at, "minute") + timedelta(minutes=1)
-    return Span(end - terms.rolling, end)
+    return Span(end - plan.rolling, end)
 
 
-def span_before(terms: Terms, span: Span) -> Span:
+def span_before(plan: Plan, span: Span) -> Span:
     """Return the period before `span`."""
-    return span_of(terms, span.start - timedelta(microseconds=1))
+    return span_of(plan, span.start - timedelta(microseconds=1))
 
 
-def amount_of(terms: Terms, span: Span, before: int = 0) -> int:
+def amount_of(plan: Plan, span: Span, before: int = 0) -> int:
     """Return the money of a period: the budget's own, what was added, and what came over.
 
     `before`: what the period before cost.
     """
-    amount = terms.amount + sum(
+    amount = plan.amount + sum(
         i.amount
-        for i in terms.increases
+        for i in plan.increases
         if (i.begin is None or i.begin < span.end) and (i.end is None or i.end > span.start)
     )
-    over = min(share_of(terms.amount, terms.rollover), max(0, terms.amount - before))
-    return amount + (over if terms.rollover else 0)
+    over = min(share_of(plan.amount, plan.rollover), max(0, plan.amount - before))
+    return amount + (over if plan.rollover else 0)
 
 
 def share_of(amount: int, threshold: Decimal) -> int:
@@ -188,26 +154,7 @@ class Used:
     """The minute at which the amount was used up, if it is."""
 
 
-class Named(Terms, Protocol):
-    """A budget with its names."""
-
-    @property
-    def id(self) -> str:
-        """Its id in the catalog."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Its name for people."""
-        ...
-
-    @property
-    def tenant(self) -> str:
-        """Whose spending it limits."""
-        ...
-
-
-def status(budget: Named, span: Span, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
+def status(budget: Plan, span: Span, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
     """Return how a budget stands, given what was spent."""
     amount, ahead = amount_of(budget, span, used.before), used.landing
     low, high = ahead.bounds(80) if ahead else (0, 0)

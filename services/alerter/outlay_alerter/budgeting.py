@@ -10,10 +10,9 @@ from outlay_alerter.domain.states import Finding
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to
-from outlay_reports.adapters.outlook import Outlook, reached_at
+from outlay_reports.adapters.outlook import Outlook, question_of, reached_at
 from outlay_reports.budgets import Status, amount_of, span_before, span_of
 from outlay_reports.forecast.landing import tested
-from outlay_reports.question import Question
 
 _MINUTE = timedelta(minutes=1)
 
@@ -37,7 +36,7 @@ class Budgets:
         """
         self._read.clear()
         now = self._clock.now()
-        periods = [_question(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
+        periods = [question_of(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
         self._outlook.courses(self._sums.books, periods, now)
         self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
 
@@ -50,7 +49,7 @@ class Budgets:
             return
         ids = {keys[n][:2] for n in due}
         self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
-        sums = self._sums.books.totals([_question(wanted[n], keys[n][2]) for n in due])
+        sums = self._sums.books.totals([question_of(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[tuple[Finding, Span]], Status]:
@@ -102,7 +101,7 @@ class Budgets:
         _, unpriced = self._unpriced[budget.tenant, budget.id, span_of(budget, now)]
         if budget.rolling is not None:
             return Spent(total, before, burns, unpriced=unpriced)
-        (course,) = self._outlook.courses(self._sums.books, [_question(budget, span)], now)
+        (course,) = self._outlook.courses(self._sums.books, [question_of(budget, span)], now)
         amount = amount_of(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
         return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)
@@ -113,7 +112,7 @@ class Budgets:
         known = self._reached.get(key)
         if known is None or known[0] != minute:
             self._reached = {k: v for k, v in self._reached.items() if k[:2] != key[:2]}
-            self._reached[key] = minute, reached_at(self._sums.books, _question(budget, span), amount)
+            self._reached[key] = minute, reached_at(self._sums.books, question_of(budget, span), amount)
         return self._reached[key][1]
 
     def _before(self, budget: Budget, span: Span) -> int:
@@ -127,10 +126,6 @@ class Budgets:
             )
         cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
-
-
-def _question(budget: Budget, span: Span) -> Question:
-    return Question(span, budget.zone, (), budget.scope, (budget.tenant,), amount=budget.counts)
 
 
 def _last(end: datetime, length: timedelta) -> Span:

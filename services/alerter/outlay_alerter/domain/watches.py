@@ -7,9 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import PLAIN, Anchor, PeriodName
-from outlay_reports.budgets import Increase
-from outlay_reports.question import Amount
+from outlay_reports.budgets import Plan
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
 from outlay_schemas.dimensions import name_of
@@ -71,24 +69,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget(Watch):
-    """So much for so long. `amount` is pico-USD, thresholds are percentages of it."""
+class Budget(Watch, Plan):
+    """A budget with the levels at which it alerts. Thresholds are percentages of its amount."""
 
     type: ClassVar = "budget"
-    amount: int
-    counts: Amount = "cost"
-    """What counts against the amount."""
-    period: PeriodName
-    zone: ZoneInfo
     thresholds: tuple[Decimal, ...]
-    anchor: Anchor = PLAIN
-    rolling: timedelta | None = None
-    """The last so much time, instead of a period that begins anew."""
     forecasts: tuple[Decimal, ...] = ()
     burns: tuple[Burn, ...] = ()
-    increases: tuple[Increase, ...] = ()
-    rollover: Decimal = Decimal(0)
-    """Percent of the amount that may come over from the period before."""
     closed: bool = False
     """Whether callers are told to stop when nobody can say how it stands."""
 

@@ -17,13 +17,10 @@ STEP = timedelta(minutes=15)
 
 def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the evaluator needs it."""
-    plan = plan_of(b, tenant)
+    burns = (Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn)
     return Budget(
-        **common(b, tenant), amount=plan.amount, counts=plan.counts, period=plan.period, zone=plan.zone,
-        thresholds=tuple(b.thresholds), anchor=plan.anchor, rolling=plan.rolling,
-        forecasts=tuple(b.forecast_thresholds),
-        burns=tuple(Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn),
-        increases=plan.increases, rollover=plan.rollover, closed=b.fail == "closed",
+        **{**vars(plan_of(b, tenant)), **common(b, tenant)}, thresholds=tuple(b.thresholds),
+        forecasts=tuple(b.forecast_thresholds), burns=tuple(burns), closed=b.fail == "closed",
     )  # fmt: skip
 
 
