@@ -16,8 +16,8 @@ USAGE = (
 _ABOUT = (
     "id", "responseId", "response_id", "generation_id", "model", "modelVersion", "model_version", "object", "type",
     "status", "created", "created_at", "finished_at", "createTime", "create_time", "service_tier", "serviceTier",
-    "performanceConfig",
-    "provider", "stop_reason", "stopReason", "custom_id", "recordId", "key", "status_code", "request_id",
+    "performanceConfig", "provider", "stop_reason", "stopReason", "custom_id", "recordId", "key", "processed_time",
+    "status_code", "request_id",
 )  # fmt: skip
 """Fields that say whose and which it is."""
 _ENVELOPES = ("response", "message", "result", "body", "modelOutput", "x_groq", "delta", "metadata")

@@ -143,7 +143,9 @@ def _balance(usage: dict[str, Quantity], total: Quantity | None) -> dict[str, st
 
     Gateways leave thoughts out of the output of Gemini, and the cache out of the input of Claude, not out of totals.
     """
-    if total is None or not {"input_tokens", "output_tokens"} <= usage.keys():
+    if "output_tokens" in usage and "input_tokens" not in usage:
+        return {ESTIMATED: "input_tokens"}  # as in the last event of an old stream of Anthropic
+    if total is None or "output_tokens" not in usage:
         return {}
     rest = total - usage["input_tokens"] - usage["output_tokens"]
     if rest <= 0:

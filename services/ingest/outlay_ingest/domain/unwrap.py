@@ -43,8 +43,8 @@ def _inside(body: Json) -> Json | None:
     if kind == "message_start":
         raise Invalid(
             "usage_not_found",
-            "message_start is the begin of a stream and leaves out most of the output; "
-            "send the usage of its last message_delta with the model, or let the SDK read the stream",
+            "message_start is the begin of a stream and leaves out most of the output; let the SDK read the stream, "
+            "or send its message with the fields of the last message_delta's usage put over its own",
             "$.type",
         )
     if kind in _ENDS or ("response" in body and "usage" not in body and kind is None):
