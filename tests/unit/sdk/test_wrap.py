@@ -286,3 +286,53 @@ def test_what_says_nothing_of_its_usage_is_counted_and_said_once(
         "outlay: no usage is found in dict: its calls are not counted (stats.unread)"
     ]
     assert tell(outlay, held) == []
+
+
+class Bedrock:
+    """Answers as the client of Amazon Bedrock's runtime does."""
+
+    def converse(self, **_: Any) -> dict[str, Any]:
+        return dict(ANSWERS["bedrock-converse"])
+
+    def converse_stream(self, **_: Any) -> dict[str, Any]:
+        usage = ANSWERS["bedrock-converse"]["usage"]
+        pieces = [{"contentBlockDelta": {"delta": {"text": "a"}}}, {"metadata": {"usage": usage}}]
+        return {"ResponseMetadata": {"RequestId": "r"}, "stream": iter(pieces)}
+
+
+class Models:
+    """Answers as google-genai's client does."""
+
+    def generate_content(self, **_: Any) -> dict[str, Any]:
+        return dict(ANSWERS["gemini-generate"])
+
+    def generate_content_stream(self, **_: Any) -> Iterator[dict[str, Any]]:
+        whole = ANSWERS["gemini-generate"]
+        first = {**whole["usageMetadata"], "candidatesTokenCount": 1}
+        yield {**whole, "candidates": [{"content": {}}], "usageMetadata": first}
+        yield whole
+
+
+class Google:
+    def __init__(self) -> None:
+        self.models = Models()
+
+
+def test_clients_of_bedrock_and_google(made: tuple[Outlay, Held]) -> None:
+    outlay, held = made
+    bedrock, google = outlay.wrap(Bedrock()), outlay.wrap(Google())
+    model = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    assert bedrock.converse(modelId=model, messages=[])["stopReason"] == "end_turn"
+    assert len(list(bedrock.converse_stream(modelId=model, messages=[])["stream"])) == 2
+    google.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+    assert len(list(google.models.generate_content_stream(model="gemini-2.5-flash", contents="Hi"))) == 2
+    claude = ("aws", model, {"input_tokens": 1149, "cache_read_tokens": 1024, "output_tokens": 60})
+    thinking = {
+        "input_tokens": 10,
+        "input_text_tokens": 10,
+        "output_tokens": 520,
+        "output_reasoning_tokens": 500,
+    }
+    gemini = ("google", "gemini-2.5-flash", thinking)
+    assert tell(outlay, held) == [claude, claude, gemini, gemini]
+    assert len({event["id"] for event in held.events()}) == 3, "Gemini repeats its response's id"
