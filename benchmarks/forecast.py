@@ -1,9 +1,11 @@
 """Forecasts series with Outlay, with seasonal naive and with ETS (AutoETS of statsforecast), side by side in one run.
 
     .venv/bin/uv run --frozen --all-packages --group bench python benchmarks/forecast.py [--series 10] [--json]
+    .venv/bin/python benchmarks/forecast.py --series 40 --only "generated,unseen,cold start,outlay"
 
-Generated series are four weeks of hours (tests/unit/forecast/generated.py), 72 hours ahead; one and two weeks of
-hours; and months. Public ones come with packages: hourly temperatures of Seattle and San Francisco and monthly
+Generated series are four weeks of hours (tests/unit/forecast/generated.py), 72 hours ahead, of kinds that the models
+were tuned on and of kinds that nothing was tuned on (unseen); one and two weeks of hours; two days (cold start), 24
+hours ahead; and months. Public ones come with packages: hourly temperatures of Seattle and San Francisco and monthly
 employment (vega_datasets), passengers of airlines (statsforecast), sea temperatures and CO2 (statsmodels).
 Every forecast sees only what is before it.
 
@@ -65,6 +67,21 @@ def short(count: int) -> Iterator[Case]:
     for length, steps in ((336, 72), (336, 168), (168, 48)):
         some = [hours(kind, max(count // 2, 1), length + steps, seed=11) for kind in KINDS if kind != "moved"]
         yield Case(f"{length} hours, {steps} ahead", np.concatenate(some), (24, 168), steps)
+
+
+def unseen(count: int) -> Iterator[Case]:
+    from tests.unit.forecast.generated import UNSEEN
+    from tests.unit.forecast.generated import unseen as made
+
+    for kind in UNSEEN:
+        yield Case(kind, made(kind, count, 672 + 72), (24, 168), 72)
+
+
+def cold(count: int) -> Iterator[Case]:
+    from tests.unit.forecast.generated import KINDS, hours
+
+    for kind in KINDS:
+        yield Case(f"{kind}, two days", hours(kind, count, 48 + 24, seed=17), (24, 168), 24)
 
 
 def monthly(count: int) -> Iterator[Case]:
@@ -155,19 +172,32 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, default=10, help="series of each kind")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--only", default="", help="groups and models, with commas between them; default: all"
+    )
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    groups = {"generated": generated, "short": short, "monthly": monthly, "public": public}
+    groups = {
+        "generated": generated,
+        "unseen": unseen,
+        "cold start": cold,
+        "short": short,
+        "monthly": monthly,
+        "public": public,
+    }
+    only = set(chosen.only.split(",")) - {""}
+    groups = {name: cases for name, cases in groups.items() if not only & groups.keys() or name in only}
+    models = {name: model for name, model in MODELS.items() if not only & MODELS.keys() or name in only}
     for group, cases in groups.items():
         for case in cases(chosen.series):
-            for name, model in MODELS.items():
+            for name, model in models.items():
                 row = {"group": group, "series": case.name, "model": name, **measure(case, model)}
                 rows.append(row)
                 if not chosen.json:
                     print(_line(row), flush=True)
     for group in groups:
-        for name in MODELS:
+        for name in models:
             some = [row for row in rows if row["group"] == group and row["model"] == name]
             mean = {key: float(np.mean([row[key] for row in some])) for key in list(some[0])[3:]}
             rows.append({"group": group, "series": "mean of all", "model": name, **mean})

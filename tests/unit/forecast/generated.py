@@ -1,12 +1,20 @@
 """Series as companies have them: working days, weekends, growth, noise, incidents. The same each time."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from outlay_reports.forecast.smoothing import Array
 
 MONTHLY = ("growing months", "seasonal months", "both months", "wandering months", "flat months")
 KINDS = ("busy", "noisy", "growing", "persistent", "moved", "incident", "flat", "sparse")
+
+
+UNSEEN = ("counts", "gamma", "lognormal", "wandering", "office", "walk", "bursts")
+"""Kinds of hours that nothing was tuned on: only the benchmark and the test of coverage use them."""
 
 
 def hours(kind: str, count: int, length: int, seed: int = 1) -> Array:
@@ -42,6 +50,39 @@ def _series(kind: str, length: int, draw: Generator) -> Array:  # noqa: PLR0911 
     if kind == "sparse":
         return np.where(draw.random(length) < shape / size * 0.1, draw.gamma(2, size, length), 0.0)
     return shape * noise
+
+
+def unseen(kind: str, count: int, length: int, seed: int = 5) -> Array:
+    """Return `count` hourly series of a kind of UNSEEN, of `length` values."""
+    draw = np.random.default_rng(seed)
+    return np.array([_unseen(kind, length, draw) for _ in range(count)])
+
+
+def _unseen(kind: str, length: int, draw: Generator) -> Array:
+    t = np.arange(length)
+    size = draw.uniform(1, 80)
+    day = 1 + draw.uniform(0.2, 0.9) * np.sin(2 * np.pi * (t - draw.integers(24)) / 24)
+    usual: Array = size * day * np.where(t % 168 >= 120, draw.uniform(0.3, 1), 1.0)
+    steps = draw.normal(0, 1, length)
+    shapes: dict[str, Callable[[], NDArray[np.floating[Any]]]] = {
+        "counts": lambda: draw.poisson(np.maximum(usual, 0.1)).astype(float),
+        "gamma": lambda: usual * draw.gamma(2, 0.5, length),
+        "lognormal": lambda: usual * np.exp(0.5 * steps),
+        "wandering": lambda: usual * np.exp(_wander(0.08 * steps, 0.95)),
+        "office": lambda: (
+            size * (((t % 24 - 8) % 24 < 10) & (t % 168 < 120)) * np.exp(0.12 * steps) + size / 20
+        ),
+        "walk": lambda: size * np.exp(_wander(0.03 * steps, 1.0)),
+        "bursts": lambda: usual * np.exp(0.1 * steps) * np.where(draw.random(length) < 0.02, 5.0, 1.0),
+    }
+    return shapes[kind]().astype(np.float64)
+
+
+def _wander(steps: Array, keep: float) -> Array:
+    found = steps.copy()
+    for n in range(1, len(found)):
+        found[n] += keep * found[n - 1]
+    return found
 
 
 def months(kind: str, count: int, length: int, seed: int = 1) -> Array:

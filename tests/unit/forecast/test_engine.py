@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.forecast.generated import KINDS, MONTHLY, hours, months
+from tests.unit.forecast.generated import KINDS, MONTHLY, UNSEEN, hours, months, unseen
 
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.books import summed
@@ -48,6 +48,18 @@ def test_intervals_hold_on_what_grows(kind: str) -> None:
         _hold(hours(kind, 60, WEEKS + 72), (24, 168), 72)
     else:
         _hold(months(kind, 60, 72), (12,), 12)
+
+
+def test_intervals_hold_on_kinds_that_nothing_was_tuned_on() -> None:
+    inside = []
+    for kind in UNSEEN:
+        every = unseen(kind, 24, WEEKS + 72)
+        past, actual = every[:, :-72], every[:, -72:].T
+        found = bands(forecast(past, (24, 168), 72), past)
+        inside.append([np.mean((found.lower[n] <= actual) & (actual <= found.upper[n])) for n in (80, 95)])
+    near, far = np.mean(inside, axis=0)
+    assert 0.77 <= near <= 0.83
+    assert 0.93 <= far <= 0.97
 
 
 def _hold(every: Array, periods: tuple[int, ...], steps: int) -> None:
