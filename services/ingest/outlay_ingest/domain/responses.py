@@ -131,7 +131,7 @@ class _Read:
 def _read(body: Json, provider: str, head: Head) -> _Read | None:
     """Take a response out of its envelopes, and find out who answered. None: it failed, and is not billed."""
     wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
-    given = {**head.query, **(body if wrapped else {})}
+    given = {**head.query, "tenant": None, **(body if wrapped else {})}
     response, envelope = unwrap(body["response"] if wrapped else body)
     if response is None:
         return None
