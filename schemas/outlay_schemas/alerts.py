@@ -30,6 +30,36 @@ class Effect(Struct, frozen=True):
     cost: Usd
 
 
+class Part(Struct, frozen=True):
+    """An alert of an incident."""
+
+    id: str
+    rule: str
+    rule_type: str
+    title: str
+    severity: Severity
+    state: State
+    at: datetime
+    """When this state was decided."""
+
+
+class Incident(Struct, frozen=True):
+    """What one cause makes: alerts of overlapping scopes that started together, told in one message."""
+
+    id: str
+    """Id of the alert that opened it: the same until all of its parts are resolved."""
+    opened_at: datetime
+    """When its first alert was decided, UTC."""
+    started_at: datetime
+    """When the first of its parts began, UTC."""
+    severity: Severity
+    """The highest that any of its parts had."""
+    state: State
+    """resolved: all of its parts are."""
+    parts: list[Part]
+    """The worst first."""
+
+
 class Alert(Struct, omit_defaults=True, frozen=True):
     """A crossing of one level by one rule in one window, or its end. `id` is the same for both."""
 
@@ -81,6 +111,8 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """When it began, UTC: the same until it resolves. None: written by a release that did not know."""
     rate_per_hour: Usd | None = None
     """USD an hour, as in the last 10 minutes. None: it was not summed."""
+    incident: Incident | None = None
+    """What it is a part of, as it was when this was written. None: it was never notified."""
     backfill: bool = False
     """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
 

@@ -139,6 +139,7 @@ class MarksFirst:
 
     def __init__(self, channel: Channel, store: Store, clock: Clock) -> None:
         self.name, self.target, self.pause = channel.name, channel.target, channel.pause
+        self.updates = channel.updates
         self._channel, self._store, self._clock = channel, store, clock
 
     def send(self, envelope: Envelope) -> Answer:

@@ -89,8 +89,8 @@ class AlertBuilder:
     def _began(self, change: Transition, span: Span, watch: Watch | None) -> datetime:
         """Return when it began: an episode keeps its beginning until it is over."""
         finding, before = change.finding, change.before
-        if before is not None and before.active and before.started_at is not None:
-            return before.started_at
+        if before is not None and before.active and before.alert and before.alert.started_at:
+            return before.alert.started_at
         if finding.rule_type == "budget_burn" and isinstance(watch, Budget):
             return self._burns_since(finding, span, watch)
         return self._clock.now() if finding.shown else min(finding.key.window, self._clock.now())

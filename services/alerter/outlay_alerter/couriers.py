@@ -8,7 +8,8 @@ sent, (3) what came of it is written. A death between 2 and 3 sends again, under
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from outlay_alerter.adapters.store import Store, Tried
 from outlay_alerter.domain.delivery import Answer, Envelope, envelopes, next_wait
+from outlay_alerter.domain.news import Shown, news_of
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
@@ -58,6 +60,11 @@ class Channel(Protocol):
         """Seconds between two messages, at least."""
         ...
 
+    @property
+    def updates(self) -> bool:
+        """Whether it can change what it shows already: then it gets the updates of incidents, too."""
+        ...
+
     def send(self, envelope: Envelope) -> Answer:
         """Try once. Raises nothing that another try could mend."""
         ...
@@ -86,9 +93,9 @@ class Courier:
         gone = self._store.gone(name, target)
         found, fresh = envelopes(waiting, self._digested)
         self._store.write(fresh)
-        for envelope in found:
+        for envelope in self._judged(found):
             began = self._clock.now()
-            answer = Answer("dead", gone) if gone else self._channel.send(envelope)
+            answer = Answer("dead", gone) if gone else self._send(envelope)
             if answer.outcome == "gone":
                 gone = f"the endpoint is disabled: it {answer.reason}"
                 self._store.disable(name, target, gone, self._clock.now())
@@ -97,6 +104,17 @@ class Courier:
             if self._channel.pause and not gone:
                 self._clock.sleep(self._channel.pause)
         return len(waiting)
+
+    def _judged(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Return envelopes with what each is to this channel, given what it was sent before."""
+        incidents = [one.incident.id for one in envelopes if one.incident is not None]
+        shown = self._store.shown(self.name, incidents)
+        return [_with_news(one, shown.get(one.incident.id, [])) if one.incident else one for one in envelopes]
+
+    def _send(self, envelope: Envelope) -> Answer:
+        if envelope.news == "updated" and not self._channel.updates:
+            return Answer("sent", "not sent: only an update of an incident that this channel shows already")
+        return self._channel.send(envelope)
 
     def _write_down(self, envelope: Envelope, answer: Answer, began: datetime) -> None:
         name, now, attempt = self.name, self._clock.now(), envelope.attempt + 1
@@ -143,6 +161,12 @@ class Courier:
                 log.warning("the outbox cannot be reached; trying again", error=str(error))
                 self._clock.sleep(1.0)
                 self.called.set()
+
+
+def _with_news(envelope: Envelope, shown: Sequence[Shown]) -> Envelope:
+    opened = envelope.incident.opened_at if envelope.incident else None
+    before = tuple(one.alert for one in shown if one.incident.opened_at == opened)
+    return replace(envelope, news=news_of(envelope.alerts, shown), before=before)
 
 
 def _decided(envelope: Envelope) -> datetime:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Decided, Routed, Store
+from outlay_alerter.adapters.store import Decided, Routed, Store, nowhere
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alert_builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.budgeting import Budgets
+from outlay_alerter.domain.incidents import RANK, with_incidents
 from outlay_alerter.domain.quiet import Reasons, quiet, unheard
-from outlay_alerter.domain.states import Again, Transition, transitions
+from outlay_alerter.domain.states import Again, Known, Transition, transitions
 from outlay_alerter.domain.watches import Watch
 from outlay_alerter.domain.words import expectations, snoozes
 from outlay_alerter.finding import Finder
@@ -34,7 +35,6 @@ class _Touched(msgspec.Struct):
 
 _LOOK = 2.0
 """Seconds between two looks for what people say."""
-_RANK = {"critical": 0, "warning": 1, "info": 2}
 
 _touched = msgspec.json.Decoder(_Touched)
 
@@ -51,7 +51,7 @@ class Alerter:
         measures: Measures,
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
-        routed: Routed = lambda _: {},
+        routed: Routed = nowhere,
         decided: Callable[[], None] = lambda: None,
         renotify: timedelta | None = None,
         console: str = "",
@@ -132,28 +132,40 @@ class Alerter:
             self._clock.now(), self._renotify, snoozes(words), expectations(words, known), self._calm
         )  # fmt: skip
         changes = transitions(findings, known, again)
-        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watches)
+        incidents = {one.id: one.incident for one in known.values()}
+        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watches, incidents)
         hushed = quiet(findings, changes, known, reasons)
         changes = [c for c in changes if not (c.repeats and c.id in hushed)]
         changes += unheard(findings, changes, known, hushed)
-        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed, watches)
+        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed, watches, known)
         self._stood(standing)
         self._store.stand(standing)
 
     def _write_down(
         self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str],
-        watches: Mapping[str, Watch],
+        watches: Mapping[str, Watch], known: Mapping[str, Known],
     ) -> None:  # fmt: skip
-        changes.sort(key=lambda c: (c.id in hushed, _RANK[c.finding.severity], -c.finding.actual, c.id))
-        told, whispered, noted = list[Decided](), list[Decided](), list[Decided]()
-        for n, change in enumerate(changes):
-            alert = self._builder.alert(
+        if not changes:
+            return
+        changes.sort(key=lambda c: (c.id in hushed, -RANK[c.finding.severity], -c.finding.actual, c.id))
+        alerts = {
+            change.id: self._builder.alert(
                 change, spans[change.id], watches.get(change.finding.key.rule),
                 explained=n < MOST_EXPLAINED, quiet=hushed.get(change.id, ""),
-            )  # fmt: skip
-            decided = Decided(
-                alert, change.seq, change.message_id, state=change.state, heard=change.heard(hushed)
             )
+            for n, change in enumerate(changes)
+        }  # fmt: skip
+        shown = [change for change in changes if not change.silent]
+        begun = [change.message_id for change in shown if change.state == "firing"]
+        before = self._store.decided(changes[0].finding.key.tenant, begun)
+        grouped = with_incidents([alerts[change.id] for change in shown], known, before)
+        alerts |= {alert.id: alert for alert in grouped}
+        told, whispered, noted = list[Decided](), list[Decided](), list[Decided]()
+        for change in changes:
+            decided = Decided(
+                alerts[change.id], change.seq, change.message_id, state=change.state,
+                heard=change.heard(hushed),
+            )  # fmt: skip
             (noted if change.silent else whispered if change.id in hushed else told).append(decided)
         self._store.decide(told, self._channels, self._routed)
         self._store.decide(whispered, [name for name in self._channels if name in FOR_MACHINES])

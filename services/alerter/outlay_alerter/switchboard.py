@@ -5,7 +5,7 @@ Those of the settings work for ever, those of the catalog while it has them.
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -61,9 +61,9 @@ class Switchboard:
         """The channels of the settings, which are told everything."""
         return [name for name, line in self._lines.items() if line.spec is None]
 
-    def routed(self, alert: Alert) -> dict[str, datetime]:
-        """Return which channels of the catalog are told an alert, and when."""
-        return self._routing(alert)
+    def routed(self, alert: Alert, notified: Collection[str]) -> dict[str, datetime]:
+        """Return which channels of the catalog get an alert, and when."""
+        return self._routing(alert, notified)
 
     def follow(self, catalog: Catalog) -> None:
         """Have the channels of a catalog: end what it no longer has, start what is new or was changed."""

@@ -1,18 +1,22 @@
 """One user's burst, as an engineer on call reads it: who, how much, how fast, since when, and why."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 from tests.integration.alerter.spend import NOW
+from tests.integration.alerter.test_couriers import Scripted
 from tests.integration.reports.ledger import cost_event, write
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.couriers import Courier
+from outlay_alerter.domain.delivery import Answer, Envelope
+from outlay_alerter.domain.formats import pagerduty
 from outlay_alerter.service import Alerter
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import WarehouseSettings
@@ -21,9 +25,9 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
 from outlay_reports.question import Question
-from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.alerts import Alert, Word, alert_decoder
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike
+from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike, Threshold
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import to_usd
 
@@ -33,15 +37,23 @@ BURST = NOW - timedelta(minutes=2)
 """The minute in which u-loop spends."""
 
 
+def evaluate(
+    warehouse: Warehouse, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = (),
+    now: datetime = NOW, channels: Sequence[str] = ("bus",),
+) -> None:  # fmt: skip
+    """Evaluate once."""
+    catalog = Catalog(revision=1, created_at=NOW, budgets=tuple(budgets), rules=tuple(rules))
+    Alerter(
+        Sums(warehouse), Store(warehouse), FakeClock(now), measures=Measures(warehouse),
+        watchlist=lambda: Watchlist(catalog), channels=channels, console="https://outlay.example",
+    ).evaluate_all()  # fmt: skip
+
+
 def alerts_of(
     warehouse: Warehouse, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = ()
 ) -> dict[str, Alert]:
     """Evaluate once at NOW, and return what fires by rule and level."""
-    catalog = Catalog(revision=1, created_at=NOW, budgets=tuple(budgets), rules=tuple(rules))
-    Alerter(
-        Sums(warehouse), Store(warehouse), FakeClock(NOW), measures=Measures(warehouse),
-        watchlist=lambda: Watchlist(catalog), channels=["bus"],
-    ).evaluate_all()  # fmt: skip
+    evaluate(warehouse, budgets=budgets, rules=rules)
     rows = warehouse.rows("SELECT body FROM alerts FINAL WHERE state = 'firing'")
     found = [alert_decoder.decode(row["body"]) for row in rows]
     return {f"{one.rule} {one.level}": one for one in found}
@@ -114,3 +126,86 @@ def test_a_spike_is_compared_with_what_made_it_a_spike(
     assert alert.compared == "the average minute of the 2 hours before"
     assert sum(Decimal(e.cost) for e in alert.effects) == Decimal("10.8") - Decimal("14.4") / 120
     assert max(alert.effects, key=lambda e: Decimal(e.cost)).kind == "volume"
+
+
+BURN = Budget(
+    id="b", name="B", amount=Decimal(400), thresholds=(),
+    burn=(Burn(hours=Decimal(1), rate=Decimal("14.4"), severity="critical"), Burn(hours=Decimal(6), rate=Decimal(3))),
+)  # fmt: skip
+RULES: Sequence[AlertRule] = (
+    SpendSpike(id="s", name="S", by=("team",), grain="minute"),
+    SpendSpike(id="u", name="U", by=("user",), grain="minute"),
+    Threshold(id="t", name="T", metric="cost", grain="minute", above=Decimal(10)),
+)
+
+
+def sent_by(warehouse: Warehouse, channel: Scripted, now: datetime = NOW) -> list[Envelope]:
+    """Let one channel send what is due, and return that."""
+    channel.sent.clear()
+    Courier(channel, Store(warehouse), FakeClock(now)).turn()
+    return list(channel.sent)
+
+
+def test_one_burst_is_one_message_with_its_parts(house: WarehouseSettings, warehouse: Warehouse) -> None:
+    burst = [
+        cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
+    ]
+    write(house, [*quiet_month(), *burst])
+    chat = Scripted([Answer("sent")], name="chat", updates=False)
+    pager = Scripted([Answer("sent")], name="pager", updates=True)
+    channels = ("bus", "chat", "pager")
+    evaluate(warehouse, budgets=[BURN], rules=RULES, channels=channels)
+    (first,) = sent_by(warehouse, chat)
+    assert first.incident is not None
+    assert {f"{part.rule} {part.rule_type}" for part in first.incident.parts} == {
+        "b budget_burn", "s spend_spike", "u spend_spike", "t threshold",
+    }  # fmt: skip
+    assert len(first.alerts) == len(first.incident.parts) == 5
+    assert first.incident.severity == "critical"
+    assert first.incident.started_at == BURST
+    assert pagerduty(sent_by(warehouse, pager)[0], "key")["dedup_key"] == first.incident.id
+    # What joins later changes the incident, and notifies nobody again.
+    later = NOW + timedelta(minutes=2)
+    more = Threshold(id="v", name="V", by=("user",), metric="events", grain="hour", above=Decimal(90))
+    evaluate(warehouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
+    assert sent_by(warehouse, chat, later) == []
+    (update,) = sent_by(warehouse, pager, later)
+    assert (update.news, pagerduty(update, "key")["dedup_key"]) == ("updated", first.incident.id)
+    assert update.incident is not None
+    assert "v" in [part.rule for part in update.incident.parts]
+    # It is over when all of its parts are: one message.
+    sent: list[Envelope] = []
+    for n, minutes in enumerate((10, 70, 200, 420)):
+        end = NOW + timedelta(minutes=minutes)
+        users = enumerate(("u-loop", "u-5"))
+        write(
+            house,
+            [
+                cost_event("acme", 20_000 + 2 * n + k, end - timedelta(minutes=3), "0.01", user=u)
+                for k, u in users
+            ],
+        )
+        evaluate(warehouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=end)
+        sent += sent_by(warehouse, chat, end)
+    (over,) = sent
+    assert (over.news, over.incident and over.incident.state) == ("resolved", "resolved")
+    assert over.incident is not None
+    assert (over.incident.severity, len(over.incident.parts)) == ("critical", 6)
+    event = pagerduty(sent_by(warehouse, pager, end)[-1], "key")
+    assert (event["event_action"], event["dedup_key"]) == ("resolve", first.incident.id)
+
+
+def test_acknowledging_an_incident_acknowledges_its_parts(
+    house: WarehouseSettings, warehouse: Warehouse
+) -> None:
+    burst = [
+        cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
+    ]
+    write(house, [*quiet_month(), *burst])
+    evaluate(warehouse, budgets=[BURN], rules=RULES)
+    (row,) = warehouse.rows("SELECT incident, count() AS n FROM alerts FINAL GROUP BY incident")
+    assert row["n"] == 5
+    now = NOW + timedelta(minutes=1)
+    Store(warehouse).say([Word("acme", row["incident"], "acknowledged", now)])
+    evaluate(warehouse, budgets=[BURN], rules=RULES, now=now)
+    assert warehouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]

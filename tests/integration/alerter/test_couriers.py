@@ -31,6 +31,7 @@ class Scripted:
     name: str = "webhook"
     target: str = "https://example.org/hook"
     pause: float = 0.0
+    updates: bool = True
     sent: list[Envelope] = field(default_factory=list)
 
     def send(self, envelope: Envelope) -> Answer:

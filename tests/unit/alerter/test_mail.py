@@ -104,9 +104,9 @@ def test_a_mail_arrives_encrypted_with_text_html_and_the_picture_inside() -> Non
     assert box.envelopes[0].rcpt_tos == ["sre@example.com", "cfo@example.com"]
     assert mail["message-id"] == "<msg_a1_1@outlay.invalid>"
     assert mail["references"] == "<alert.a1@outlay.invalid>"
-    assert mail["subject"].startswith("[Firing] Spend spike: project assistant")
+    assert mail["subject"].startswith("[critical] [acme] Spend spike: project assistant")
     text, html = body(mail, "plain"), body(mail, "html")
-    assert "$42.10, expected $4.48; $37.62 too much so far" in text
+    assert "$42.10, expected $4.48 ($37.62 over)" in text
     assert "cid:picture" in html
     assert "u-17 &lt;!channel&gt; &amp; co" in html
     (picture,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
@@ -136,7 +136,7 @@ def test_a_title_over_several_lines_adds_no_header() -> None:
     with mailbox() as box:
         email(server(box)).send(of(alert(title="x\r\nBcc: evil@example.com\r\n\r\nhello")))
     assert box.got[0]["bcc"] is None
-    assert box.got[0]["subject"] == "[Firing] x Bcc: evil@example.com hello"
+    assert box.got[0]["subject"] == "[warning] [acme] x Bcc: evil@example.com hello"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,14 @@ class Dressed:
         except SecretError:
             return ""
 
+    @property
+    def updates(self) -> bool:
+        """Whether it can change what it shows already."""
+        try:
+            return self._channel().updates
+        except (SecretError, ValueError):  # whoever sends says so
+            return True
+
     def send(self, envelope: Envelope) -> Answer:
         """Try once."""
         try:
@@ -51,8 +59,10 @@ class Dressed:
             return Answer("later", str(error))
         except ValueError as error:  # a secret that is none: its text never shows one
             return Answer("later", f"the channel cannot be used: {error}")
-        alerts = tuple(self._dressed(alert, key) for alert in envelope.alerts)
-        return channel.send(replace(envelope, alerts=alerts))
+        alerts, before = (
+            tuple(self._dressed(alert, key) for alert in some) for some in (envelope.alerts, envelope.before)
+        )
+        return channel.send(replace(envelope, alerts=alerts, before=before))
 
     def _channel(self) -> Channel:
         known = unlocked(self.spec, self.secrets)

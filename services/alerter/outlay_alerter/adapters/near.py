@@ -15,6 +15,7 @@ class Bus:
     name = "bus"
     target = ALERTS.name
     pause = 0.0
+    updates = True
 
     def __init__(self, sink: RecordSink) -> None:
         self._sink = sink
@@ -35,6 +36,7 @@ class Console:
     name = "console"
     target = "log"
     pause = 0.0
+    updates = True
 
     def send(self, envelope: Envelope) -> Answer:
         """Write it."""

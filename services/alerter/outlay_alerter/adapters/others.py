@@ -2,7 +2,8 @@
 
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.domain.delivery import Answer, Envelope
-from outlay_alerter.domain.formats import alertmanager, alertmanager_api, pagerduty, worth
+from outlay_alerter.domain.formats import alertmanager, alertmanager_api, pagerduty
+from outlay_alerter.domain.incidents import RANK, severity_of
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import encoder
 
@@ -13,6 +14,7 @@ class PagerDuty:
     """Sends events to PagerDuty (Events API v2), of alerts that are bad enough to wake somebody."""
 
     pause = 0.5
+    updates = True
 
     def __init__(
         self, routing_key: str, url: str, least: Severity, poster: Poster, name: str = "pagerduty"
@@ -23,10 +25,9 @@ class PagerDuty:
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. PagerDuty says 400 for an event that it will never take: that one is given up."""
-        alerts = worth(envelope.alerts, self._least)
-        if not alerts:
-            return Answer("sent", "not bad enough for this channel")
-        answer = self._poster.post(self._url, encoder.encode(pagerduty(envelope, alerts, self._key)), _JSON)
+        if all(RANK[severity_of(alert)] < RANK[self._least] or alert.backfill for alert in envelope.alerts):
+            return Answer("sent", "not sent: not severe enough for this channel, or about a past period")
+        answer = self._poster.post(self._url, encoder.encode(pagerduty(envelope, self._key)), _JSON)
         return Answer("dead", answer.reason, status=400) if answer.status == 400 else answer
 
 
@@ -34,6 +35,7 @@ class Alertmanager:
     """Posts what Alertmanager posts to its webhook receivers, to any of them."""
 
     pause = 0.0
+    updates = True
 
     def __init__(self, url: str, poster: Poster, name: str = "alertmanager") -> None:
         self.name, self.target = name, url
@@ -48,6 +50,7 @@ class AlertmanagerApi:
     """Puts alerts into an Alertmanager itself (`POST /api/v2/alerts`), which groups, silences and tells them."""
 
     pause = 0.0
+    updates = True
 
     def __init__(self, url: str, poster: Poster, name: str) -> None:
         self.name = name

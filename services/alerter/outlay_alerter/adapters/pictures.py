@@ -5,10 +5,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.domain.alert_text import main_of, scope_of
 from outlay_alerter.domain.chart import Spending, draw
-from outlay_alerter.domain.delivery import Envelope
+from outlay_alerter.domain.delivery import Envelope, Waiting
 from outlay_alerter.domain.watches import matches
-from outlay_alerter.domain.wording import words_of
 from outlay_kit.errors import Retryable
 from outlay_kit.spans import floor_to, grain_length
 from outlay_schemas.alerts import Alert, alert_decoder
@@ -30,9 +30,10 @@ def pictures(sums: Sums) -> Picture:
     """
 
     def picture(envelope: Envelope) -> bytes | None:
-        if len(envelope.alerts) != 1 or envelope.alerts[0].unit != "USD":
+        shown = main_of(envelope.alerts)
+        if (envelope.incident is None and len(envelope.alerts) > 1) or shown.unit != "USD":
             return None
-        alert = alert_decoder.decode(envelope.messages[0].body)
+        alert = next(a for a in map(_read, envelope.messages) if a.id == shown.id)
         grain = _grain(alert)
         newest = floor_to(alert.at, grain)
         if alert.rule_type not in _PERIODS:
@@ -50,7 +51,7 @@ def pictures(sums: Sums) -> Picture:
         expected = None
         if alert.expected is not None and alert.rule_type not in _PERIODS:
             expected = to_pico(Decimal(alert.expected))
-        title = f"USD by {grain}: {words_of(envelope.alerts[0]).scope}"
+        title = f"USD by {grain}: {scope_of(shown)}"
         step = grain_length(grain)
         since = None if alert.rule_type in _PERIODS else alert.window
         return draw(Spending(title, newest - step * (_WINDOWS - 1), step, costs, since, expected))
@@ -58,11 +59,16 @@ def pictures(sums: Sums) -> Picture:
     return picture
 
 
+def _read(message: Waiting) -> Alert:
+    return alert_decoder.decode(message.body)
+
+
 def _grain(alert: Alert) -> Grain:
     """Return the grain of the windows that were judged, else one in which what happened fills a part of the picture."""
-    if alert.rule_type not in _PERIODS and alert.impact and alert.impact_per_hour:
-        hourly = Decimal(alert.impact_per_hour)
-        hours = Decimal(alert.impact) / hourly if hourly else Decimal(1)
-        return "minute" if hours < Decimal("0.1") else "hour" if hours < 4 else "day"
+    if alert.rule_type == "budget_burn":
+        return "minute"
+    if alert.rule_type not in _PERIODS and alert.window_end is not None:
+        length = alert.window_end - alert.window
+        return "minute" if length < timedelta(hours=1) else "hour" if length < timedelta(days=1) else "day"
     age = alert.at - alert.window
     return "minute" if age < timedelta(minutes=45) else "hour" if age < timedelta(hours=45) else "day"

@@ -11,6 +11,7 @@ class Slack:
     """Posts each envelope as one message; Slack takes one a second."""
 
     pause = 1.0
+    updates = False
 
     def __init__(self, url: str, poster: Poster, name: str = "slack") -> None:
         self.name, self.target = name, url
@@ -18,7 +19,7 @@ class Slack:
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. Slack says 404 or 410 for a webhook that was taken away, and 400 for a message it cannot show."""
-        made = message(envelope.alerts) if envelope.review is None else slack_review(envelope.review)
+        made = message(envelope.story) if envelope.review is None else slack_review(envelope.review)
         body = encoder.encode(made)
         answer = self._poster.post(self.target, body, {"content-type": "application/json; charset=utf-8"})
         if answer.status in (403, 404):

@@ -9,6 +9,7 @@ import msgspec
 from outlay_alerter.adapters.http import Poster
 from outlay_alerter.adapters.pictures import Picture
 from outlay_alerter.adapters.threads import Thread
+from outlay_alerter.domain.alert_text import incident_id
 from outlay_alerter.domain.delivery import Answer, Envelope
 from outlay_alerter.domain.reviews import slack_review
 from outlay_alerter.domain.slack import message, reply
@@ -38,9 +39,10 @@ class Remembering(Protocol):
 
 
 class SlackBot:
-    """Speaks Slack's Web API."""
+    """Speaks Slack's Web API: one message for each incident, kept up to date."""
 
     pause = 1.0
+    updates = True
 
     def __init__(
         self, name: str, token: str, channel: str, poster: Poster, *, threads: Remembering,
@@ -54,29 +56,29 @@ class SlackBot:
         """Try once: a first message, or its update and a reply in its thread."""
         if envelope.review is not None:
             return self._call("chat.postMessage", slack_review(envelope.review))[0]
-        if len(envelope.alerts) == 1:
-            known = self._threads.of(self.name, envelope.alerts[0].id)
+        ids = sorted({incident_id(alert) for alert in envelope.alerts})
+        alone = len(ids) == 1
+        if alone:
+            known = self._threads.of(self.name, ids[0])
             if known is not None and known.place == self._channel:
                 return self._follow(envelope, known)
-        answer, said = self._call("chat.postMessage", message(envelope.alerts))
+        answer, said = self._call("chat.postMessage", message(envelope.story))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
-            alone = len(envelope.alerts) == 1
-            ids = [alert.id for alert in envelope.alerts]
             try:
                 self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
-            except Retryable as error:  # it was told: its end will be a message of its own
+            except Retryable as error:  # it was sent: what follows will be messages of their own
                 log.warning("the thread is not remembered", channel=self.name, error=str(error))
             if alone:
                 self._draw(envelope, ts)
         return answer
 
     def _follow(self, envelope: Envelope, known: Thread) -> Answer:
-        alert = envelope.alerts[0]
-        again = alert.state == "firing"
-        said = {**reply(alert), "thread_ts": known.ts, "reply_broadcast": again}
+        """Reply in the thread of an incident, and in the channel too if it is worse or fires again."""
+        loud = envelope.news in ("opened", "escalated", "reminder") and envelope.alerts[0].state == "firing"
+        said = {**reply(envelope.story), "thread_ts": known.ts, "reply_broadcast": loud}
         answer, _ = self._call("chat.postMessage", said)
         if answer.outcome == "sent" and known.alone:
-            updated, _ = self._call("chat.update", {**message(envelope.alerts), "ts": known.ts})
+            updated, _ = self._call("chat.update", {**message(envelope.story), "ts": known.ts})
             if updated.outcome != "sent":
                 log.warning("the first message is not up to date", channel=self.name, reason=updated.reason)
         return answer

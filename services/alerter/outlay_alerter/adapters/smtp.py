@@ -151,6 +151,7 @@ class Email:
     """Sends each envelope as one mail to all receivers."""
 
     pause = 1.0
+    updates = False
 
     def __init__(
         self,
@@ -171,6 +172,6 @@ class Email:
         if envelope.review is not None:
             found = review_letter(envelope.review)
         else:
-            found = letter(envelope.alerts, self._picture(envelope) if self._picture else None)
+            found = letter(envelope.story, self._picture(envelope) if self._picture else None)
         mail = message(found, envelope, self._clock.now(), self._sender, self._to)
         return self._server.send(mail, self._sender, self._to)

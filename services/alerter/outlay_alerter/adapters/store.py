@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (what is pasted are conditions of our own)
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,14 +10,20 @@ from typing import Any
 import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, Waiting
+from outlay_alerter.domain.news import Shown
 from outlay_alerter.domain.states import UNTIL, Key, Known
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.budgets import Status
-from outlay_schemas.alerts import Alert, Word, alert_decoder
+from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
 from outlay_schemas.events import encoder
 
-Routed = Callable[[Alert], Mapping[str, datetime]]
-"""Which channels of the catalog are told an alert, and when."""
+Routed = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
+"""Which channels of the catalog get an alert, and when; of an incident that changes, those that know it, too."""
+
+
+def nowhere(alert: Alert, notified: Collection[str]) -> Mapping[str, datetime]:
+    """Route an alert to no channel of the catalog."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,6 @@ class Decided:
     """Whether people were told that it fires."""
 
 
-class _Body(msgspec.Struct):
-    scope: dict[str, str | list[str]]
-    level: str
-    facts: dict[str, str] = {}
-    started_at: datetime | None = None
-
-
-_body = msgspec.json.Decoder(_Body)
 _status = msgspec.json.Decoder(Status)
 
 
@@ -69,11 +67,10 @@ class Store:
         self._standing: dict[tuple[str, str], Status] = {}
 
     def known(self, tenant: str) -> dict[str, Known]:
-        """Return a tenant's alerts that are not over, and those that people expected."""
+        """Return a tenant's alerts that are not over or belong to an incident that is not, and those expected."""
+        open_ = "SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND state != 'resolved'"
         return self._known(
-            tenant,
-            "state != 'resolved' OR lasts = 'expected' OR meant",
-            {},
+            tenant, f"state != 'resolved' OR lasts = 'expected' OR meant OR incident IN ({open_})", {}
         )
 
     def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, Known]:
@@ -95,25 +92,69 @@ class Store:
         """Close the connection."""
         self._warehouse.close()
 
-    def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = lambda _: {}) -> None:
-        """Write messages, then states: a crash between the two decides the same again, under the same ids.
+    def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = nowhere) -> None:
+        """Write messages of one tenant, then states: a crash between the two decides the same, under the same ids.
 
-        `channels` are told now; `routed` says which others are, and when.
+        `channels` get them now; `routed` says which others do, and when.
         """
-        outbox = [
-            {"tenant": d.alert.tenant, "message_id": d.message, "channel": channel,
-             "body": encoder.encode(d.alert).decode(), "due_at": due, "created_at": d.alert.at}
-            for d in told
-            for channel, due in (dict.fromkeys(channels, d.alert.at) | dict(routed(d.alert))).items()
-        ]  # fmt: skip
-        states = [
-            {"tenant": d.alert.tenant, "id": d.alert.id, "rule": d.alert.rule, "state": d.state or d.alert.state,
-             "lasts": d.lasts, "seq": d.seq, "window": d.alert.window, "told_at": d.alert.at, "heard": d.heard,
-             "body": encoder.encode(d.alert).decode()}
-            for d in told
-        ]  # fmt: skip
+        changed = [
+            _incident(d.alert) for d in told if d.alert.incident and d.alert.incident.state != "firing"
+        ]
+        notified = self.notified(told[0].alert.tenant, changed) if changed else {}
+        outbox, states = list[dict[str, object]](), list[dict[str, object]]()
+        for d in told:
+            alert, body, incident = d.alert, encoder.encode(d.alert).decode(), _incident(d.alert)
+            due = dict.fromkeys(channels, alert.at) | dict(routed(alert, notified.get(incident, ())))
+            outbox += [
+                {"tenant": alert.tenant, "message_id": d.message, "incident": incident, "channel": channel,
+                 "body": body, "due_at": at, "created_at": alert.at}
+                for channel, at in due.items()
+            ]  # fmt: skip
+            states.append(
+                {"tenant": alert.tenant, "id": alert.id, "incident": incident or alert.id, "rule": alert.rule,
+                 "state": d.state or alert.state, "lasts": d.lasts, "seq": d.seq, "window": alert.window,
+                 "told_at": alert.at, "heard": d.heard, "body": body}
+            )  # fmt: skip
         self._insert("alert_messages", outbox)
         self._insert("alerts", states)
+
+    def decided(self, tenant: str, messages: Sequence[str]) -> dict[str, Incident]:
+        """Return the incidents, by alert, of messages that are in the outbox already."""
+        if not messages:
+            return {}
+        rows = self._warehouse.rows(
+            "SELECT body FROM alert_messages FINAL WHERE tenant = {tenant:String}"
+            " AND message_id IN {ids:Array(String)}",
+            {"tenant": tenant, "ids": list(messages)},
+        )
+        found = (alert_decoder.decode(row["body"]) for row in rows)
+        return {alert.id: alert.incident for alert in found if alert.incident is not None}
+
+    def notified(self, tenant: str, incidents: Sequence[str]) -> dict[str, set[str]]:
+        """Return which channels have messages of each incident."""
+        rows = self._warehouse.rows(
+            "SELECT incident, groupUniqArray(channel) AS channels FROM alert_messages"
+            " WHERE tenant = {tenant:String} AND incident IN {ids:Array(String)} GROUP BY incident",
+            {"tenant": tenant, "ids": list(incidents)},
+        )
+        return {row["incident"]: set(row["channels"]) for row in rows}
+
+    def shown(self, channel: str, incidents: Sequence[str]) -> dict[str, list[Shown]]:
+        """Return what a channel was sent of each incident."""
+        if not incidents:
+            return {}
+        rows = self._warehouse.rows(
+            "SELECT incident, body, toString(created_at) AS created FROM alert_messages FINAL"
+            " WHERE channel = {channel:String} AND state = 'sent' AND incident IN {ids:Array(String)}",
+            {"channel": channel, "ids": list(incidents)},
+        )
+        found: dict[str, list[Shown]] = {}
+        for row in rows:
+            alert = alert_decoder.decode(row["body"])
+            if alert.incident is not None:
+                at = datetime.fromisoformat(row["created"]).replace(tzinfo=UTC)
+                found.setdefault(row["incident"], []).append(Shown(alert, alert.incident, at))
+        return found
 
     def bodies(self, tenant: str, ids: Sequence[str]) -> dict[str, Alert]:
         """Return alerts as they were told last."""
@@ -186,7 +227,7 @@ class Store:
     def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
         """Return what is to be told by a channel now, the oldest first."""
         rows = self._warehouse.rows(
-            "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
+            "SELECT tenant, message_id, channel, body, incident, attempt, step, bundle, toString(created_at) AS created"
             " FROM alert_messages FINAL WHERE channel = {channel:String} AND state = 'waiting'"
             " AND due_at <= toDateTime64({now:String}, 3, 'UTC')"
             " ORDER BY created_at, tenant, message_id LIMIT {n:UInt32}",
@@ -250,15 +291,19 @@ class Store:
 
 
 def _known(tenant: str, row: Mapping[str, Any]) -> Known:
-    body = _body.decode(row["body"])
-    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in body.scope.items()}
-    window, until = datetime.fromtimestamp(row["at"], UTC), body.facts.get("until")
+    alert = alert_decoder.decode(row["body"])
+    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in alert.scope.items()}
+    window, until = datetime.fromtimestamp(row["at"], UTC), alert.facts.get("until")
     return Known(
         row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
-        row["heard"], Key(tenant, row["rule"], scope, window, body.level).line(), scope,
+        row["heard"], Key(tenant, row["rule"], scope, window, alert.level).line(), scope,
         until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,
-        expected=bool(row["meant"]), started_at=body.started_at,
+        expected=bool(row["meant"]), alert=alert,
     )  # fmt: skip
+
+
+def _incident(alert: Alert) -> str:
+    return alert.incident.id if alert.incident else ""
 
 
 def _moment(milliseconds: int) -> datetime:
@@ -273,6 +318,6 @@ def _same(status: Status) -> Status:
 def _row(message: Waiting) -> dict[str, object]:
     return {
         "tenant": message.tenant, "message_id": message.message_id, "channel": message.channel,
-        "body": message.body, "state": "waiting", "attempt": message.attempt, "step": message.step,
-        "bundle": message.bundle, "due_at": message.created, "created_at": message.created,
+        "incident": message.incident, "body": message.body, "state": "waiting", "attempt": message.attempt,
+        "step": message.step, "bundle": message.bundle, "due_at": message.created, "created_at": message.created,
     }  # fmt: skip

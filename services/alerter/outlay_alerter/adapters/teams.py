@@ -11,6 +11,7 @@ class Teams:
     """Posts each envelope as one Adaptive Card; a workflow takes few a second."""
 
     pause = 1.0
+    updates = False
 
     def __init__(self, name: str, url: str, poster: Poster) -> None:
         self.name, self.target = name, url
@@ -18,7 +19,7 @@ class Teams:
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. A workflow that was deleted or turned off says 404; one whose owner left says 401."""
-        made = card(envelope.alerts) if envelope.review is None else teams_review(envelope.review)
+        made = card(envelope.story) if envelope.review is None else teams_review(envelope.review)
         answer = self._poster.post(self.target, encoder.encode(made), {"content-type": "application/json"})
         if answer.status in (404, 410):
             return Answer("gone", answer.reason, status=answer.status)

@@ -13,6 +13,7 @@ class Webhook:
     """Posts each envelope, signed, under its stable id."""
 
     pause = 0.0
+    updates = True
 
     def __init__(
         self, url: str, secrets: Sequence[bytes], poster: Poster, clock: Clock, name: str = "webhook"

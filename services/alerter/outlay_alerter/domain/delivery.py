@@ -1,13 +1,15 @@
 """What is to be told, in which message, and when it is tried again."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from outlay_alerter.domain import review as reviewed
-from outlay_schemas.alerts import Alert, Severity, alert_decoder
+from outlay_alerter.domain.incidents import severity_of
+from outlay_alerter.domain.news import News, newest_incident
+from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
 
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
@@ -16,7 +18,7 @@ _JITTER = 0.2
 _MOST_ASKED = 86_400.0
 """A receiver may ask for at most this many seconds."""
 STORM = 5
-"""More messages than this that wait for one channel are told as one."""
+"""More incidents than this that wait for one channel are one message."""
 MOST_TOLD = 1000
 """Alerts in one message."""
 REVIEW = "rev_"
@@ -42,6 +44,8 @@ class Waiting:
     """The id under which it is told together with others; empty: by itself."""
     created: str
     """When it was decided, as it was written."""
+    incident: str = ""
+    """The incident that it is about; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,23 @@ class Envelope:
     alerts: tuple[Alert, ...]
     """None if it is a review."""
     review: reviewed.Review | None = None
+    news: News = "opened"
+    """What it is to its channel."""
+    before: tuple[Alert, ...] = ()
+    """What the channel was sent of the same incident before."""
+
+    @property
+    def incident(self) -> Incident | None:
+        """The one that all of its alerts are parts of; None: they are of several."""
+        return newest_incident(self.alerts)
+
+    @property
+    def story(self) -> tuple[Alert, ...]:
+        """Every alert of its incident as the channel knows it now, or its alerts, if they are of several incidents."""
+        if self.incident is None:
+            return self.alerts
+        newest = {alert.id: alert for alert in sorted((*self.before, *self.alerts), key=lambda a: a.at)}
+        return tuple(newest.values())
 
     @property
     def attempt(self) -> int:
@@ -93,39 +114,41 @@ def envelopes(
     must be written before the bundle is sent, or a crash after the sending would send it under another id.
     """
     bundles: dict[str, list[Waiting]] = {}
-    singles: list[Waiting] = []
+    now: list[Waiting] = []
     slow: list[Waiting] = []
     for message in waiting:
         if message.bundle:
             bundles.setdefault(message.bundle, []).append(message)
         elif message.message_id.startswith(REVIEW):
             bundles[message.message_id] = [message]
-        elif digested and alert_decoder.decode(message.body).severity in digested:
+        elif digested and severity_of(alert_decoder.decode(message.body)) in digested:
             slow.append(message)
         else:
-            singles.append(message)
-    fresh: list[Waiting] = []
-    for messages, most in ((singles, STORM), (slow, 1)):
-        if len(messages) > most:
-            messages[:], joined = _gathered(messages)
-            bundles |= joined
-            fresh += [message for joint in joined.values() for message in joint]
-    singles += slow
-    found = [_envelope(message.message_id, [message]) for message in singles]
-    found += [_envelope(bundle, messages) for bundle, messages in bundles.items()]
-    return found, fresh
+            now.append(message)
+    incidents = _by(now, lambda message: message.incident or message.message_id)
+    together = [*_gathered(slow), *(_gathered(now) if len(incidents) > STORM else incidents)]
+    together = [_join(messages) if len(messages) > 1 else messages for messages in together]
+    found = [
+        _envelope(messages[0].bundle or messages[0].message_id, messages)
+        for messages in [*together, *bundles.values()]
+    ]
+    return found, [message for messages in together for message in messages if message.bundle]
 
 
-def _gathered(waiting: Sequence[Waiting]) -> tuple[list[Waiting], dict[str, list[Waiting]]]:
-    by_tenant: dict[str, list[Waiting]] = {}
+def _by(waiting: Sequence[Waiting], key: Callable[[Waiting], str]) -> list[list[Waiting]]:
+    found: dict[str, list[Waiting]] = {}
     for message in waiting:
-        by_tenant.setdefault(message.tenant, []).append(message)
-    bundles: dict[str, list[Waiting]] = {}
-    for messages in by_tenant.values():
-        for begin in range(0, len(messages) if len(messages) > 1 else 0, MOST_TOLD):
-            joined = _join(messages[begin : begin + MOST_TOLD])
-            bundles[joined[0].bundle] = joined
-    return [messages[0] for messages in by_tenant.values() if len(messages) == 1], bundles
+        found.setdefault(key(message), []).append(message)
+    return list(found.values())
+
+
+def _gathered(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Put messages of one tenant together, as many as one message may hold."""
+    return [
+        messages[begin : begin + MOST_TOLD]
+        for messages in _by(waiting, lambda message: message.tenant)
+        for begin in range(0, len(messages), MOST_TOLD)
+    ]
 
 
 def _join(messages: Sequence[Waiting]) -> list[Waiting]:

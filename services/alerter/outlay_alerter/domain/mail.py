@@ -8,8 +8,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
 
+from outlay_alerter.domain.alert_text import AlertList, AlertText, incident_id, text_of, title_of, when
 from outlay_alerter.domain.delivery import Envelope
-from outlay_alerter.domain.wording import Group, Words, group_of, words_of
 from outlay_schemas.alerts import Alert
 
 _SUBJECT = 200
@@ -32,23 +32,19 @@ class Letter:
     page: str = ""
     """A page of HTML to attach; empty: none."""
     thread: str = ""
-    """What mails of one alert have in common, so that readers see them together."""
+    """What mails of one incident have in common, so that readers see them together."""
 
 
 def letter(alerts: Sequence[Alert], picture: bytes | None) -> Letter:
-    """Return the mail of one alert, or of many as one list."""
-    if len(alerts) == 1:
-        words = words_of(alerts[0])
-        subject = f"[{words.state}] {words.title}"
-        return Letter(
-            subject,
-            _plain(alerts[0], words),
-            _html(alerts[0], words, pictured=picture is not None),
-            picture,
-            thread=alerts[0].id,
-        )
-    group = group_of(alerts)
-    return Letter(group.headline, _plain_group(group), _html_group(group))
+    """Return the mail of one incident, or of many as one list. Its subject begins with severity and tenant."""
+    text, tenant = text_of(alerts), alerts[0].tenant
+    if isinstance(text, AlertList):
+        subject = f"[{text.worst}] [{tenant}] {text.headline}"
+        return Letter(subject, _plain_list(text), _html_list(text))
+    return Letter(
+        f"[{text.severity}] [{tenant}] {text.title}", _plain(text), _html(text, pictured=picture is not None),
+        picture, thread=incident_id(alerts[0]),
+    )  # fmt: skip
 
 
 def message(found: Letter, envelope: Envelope, at: datetime, sender: str, to: Sequence[str]) -> EmailMessage:
@@ -74,47 +70,50 @@ def message(found: Letter, envelope: Envelope, at: datetime, sender: str, to: Se
     return mail
 
 
-def _plain(alert: Alert, words: Words) -> str:
-    lines = [words.title, "", words.amounts, f"{_when(alert, words)}, {words.scope}"]
-    lines += ["", words.summary]
-    if words.why:
-        lines += ["", f"Why, against {words.compared}: " + ", ".join(f"{k} {v}" for k, v in words.why)]
-    lines += ["", "Who:", *(f"  {k}: {v}" for k, v in words.who)] if words.who else []
-    lines += ["", *(f"{k}: {v}" for k, v in words.facts)] if words.facts else []
-    lines += ["", *(f"{what}: {command}" for what, command in words.todo)] if words.todo else []
-    lines += ["", words.link] if words.link else []
-    return "\n".join([*lines, "", words.foot, ""])
+def _plain(text: AlertText) -> str:
+    lines = [text.title, "", text.amounts, f"{when(text, clock)}, {text.scope}", "", text.summary]
+    if text.effects:
+        effects = ", ".join(f"{k} {v}" for k, v in text.effects)
+        lines += ["", f"Why, compared with {text.compared}: {effects}"]
+    if text.contributors:
+        lines += ["", "Top contributors:", *(f"  {k}: {v}" for k, v in text.contributors)]
+    lines += ["", "Alerts of this incident:", *(f"  {part}" for part in text.parts)] if text.parts else []
+    lines += ["", *(f"{k}: {v}" for k, v in text.facts)] if text.facts else []
+    lines += ["", *(f"{what}: {command}" for what, command in text.actions)] if text.actions else []
+    lines += ["", text.link] if text.link else []
+    return "\n".join([*lines, "", text.footer, ""])
 
 
-def _when(alert: Alert, words: Words) -> str:
-    began = f"{words.since:%Y-%m-%d %H:%M} UTC"
-    if alert.state == "resolved":
-        return f"{words.state} {alert.at:%Y-%m-%d %H:%M} UTC, began {began}"
-    return f"{words.state} since {began}"
+def clock(at: datetime) -> str:
+    """Write an instant."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def _html(alert: Alert, words: Words, *, pictured: bool) -> str:
-    color = _OVER if alert.state == "resolved" else _COLORS[alert.severity]
+def _html(text: AlertText, *, pictured: bool) -> str:
+    color = _OVER if text.state == "resolved" else _COLORS[text.severity]
     parts = [
-        f'<h1 style="font-size:18px;margin:0 0 8px">{escape(words.title)}</h1>',
-        f'<p style="margin:0;font-size:17px"><b>{escape(words.amounts)}</b></p>',
-        f'<p style="margin:2px 0 12px;color:#5b6673">{escape(_when(alert, words))} · {escape(words.scope)}</p>',
-        f"<p>{escape(words.summary)}</p>",
+        f'<h1 style="font-size:18px;margin:0 0 8px">{escape(text.title)}</h1>',
+        f'<p style="margin:0;font-size:17px"><b>{escape(text.amounts)}</b></p>',
+        f'<p style="margin:2px 0 12px;color:#5b6673">{escape(when(text, clock))} · {escape(text.scope)}</p>',
+        f"<p>{escape(text.summary)}</p>",
     ]
     if pictured:
         parts.append('<p><img src="cid:picture" alt="The spending" width="600" style="max-width:100%"></p>')
-    if words.why:
-        parts.append(f"<p><b>Why</b>, against {escape(words.compared)}</p>{_rows(words.why)}")
-    parts += [f"<p><b>Who</b></p>{_rows(words.who)}"] if words.who else []
-    parts += [_rows(words.facts)] if words.facts else []
-    if words.link:
+    if text.effects:
+        parts.append(f"<p><b>Why</b>, compared with {escape(text.compared)}</p>{_rows(text.effects)}")
+    parts += [f"<p><b>Top contributors</b></p>{_rows(text.contributors)}"] if text.contributors else []
+    if text.parts:
+        items = "".join(f"<li>{escape(part)}</li>" for part in text.parts)
+        parts.append(f"<p><b>Alerts of this incident</b></p><ul>{items}</ul>")
+    parts += [_rows(text.facts)] if text.facts else []
+    if text.link:
         parts.append(
-            f'<p><a href="{escape(words.link)}" style="background:{color};color:#fff;padding:8px 16px;'
+            f'<p><a href="{escape(text.link)}" style="background:{color};color:#fff;padding:8px 16px;'
             'border-radius:6px;text-decoration:none">Open in Outlay</a></p>'
         )
-    commands = ((what, f"<code>{escape(command)}</code>") for what, command in words.todo)
+    commands = ((what, f"<code>{escape(command)}</code>") for what, command in text.actions)
     parts += [f'<p style="color:#5b6673">{escape(what)}: {command}</p>' for what, command in commands]
-    return framed("".join(parts), color, words.foot)
+    return framed("".join(parts), color, text.footer)
 
 
 def framed(body: str, color: str, foot: str) -> str:
@@ -135,19 +134,21 @@ def _rows(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<table style="border-collapse:collapse;font-size:14px">{"".join(rows)}</table>'
 
 
-def _plain_group(group: Group) -> str:
-    lines = [f"- {alert.title}" for alert in group.shown]
-    return "\n".join([group.headline, "", *lines, *([group.rest] if group.rest else []), "", group.foot, ""])
+def _plain_list(found: AlertList) -> str:
+    lines = [f"- {title_of(alert)}" for alert in found.shown]
+    return "\n".join(
+        [found.headline, "", *lines, *([found.rest] if found.rest else []), "", found.footer, ""]
+    )
 
 
-def _html_group(group: Group) -> str:
+def _html_list(found: AlertList) -> str:
     items = "".join(
         f'<li style="color:{_OVER if a.state == "resolved" else _COLORS[a.severity]}">'
-        f'<span style="color:#1c2430">{escape(a.title)}</span></li>'
-        for a in group.shown
+        f'<span style="color:#1c2430">{escape(title_of(a))}</span></li>'
+        for a in found.shown
     )
-    body = f'<h1 style="font-size:18px;margin:0">{escape(group.headline)}</h1><ul>{items}</ul>'
-    return framed(body + f"<p>{escape(group.rest)}</p>", _COLORS[group.worst], group.foot)
+    body = f'<h1 style="font-size:18px;margin:0">{escape(found.headline)}</h1><ul>{items}</ul>'
+    return framed(body + f"<p>{escape(found.rest)}</p>", _COLORS[found.worst], found.footer)
 
 
 def _one_line(text: str) -> str:

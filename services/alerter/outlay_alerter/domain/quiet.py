@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from outlay_alerter.domain.incidents import RANK
 from outlay_alerter.domain.states import Finding, Known, Transition
 from outlay_alerter.domain.watches import Budget, Mute, Scope, Watch
-
-_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,13 @@ class Reasons:
     mutes: Sequence[Mute] = ()
     watches: Mapping[str, Watch] = field(default_factory=dict)
     """Rules and budgets by id."""
+    incidents: Mapping[str, str] = field(default_factory=dict)
+    """The incident of each alert that has one."""
 
     def alone(self, alert: str, rule: str, scope: Scope) -> str:
         """Return why an alert by itself is not told; empty: it is."""
-        if any(self.snoozes.get(target, self.now) > self.now for target in (alert, rule)):
+        targets = (alert, rule, self.incidents.get(alert, alert))
+        if any(self.snoozes.get(target, self.now) > self.now for target in targets):
             return "snoozed"
         on = (mute for mute in self.mutes if mute.covers(rule, scope) and mute.on(self.now))
         return next((f"muted by {mute.id}" for mute in on), "")
@@ -152,7 +154,7 @@ def _around(outer: Budget, inner: Budget) -> bool:
 def _one_cause(outer: Finding, inner: Finding) -> bool:
     """Tell whether the wider budget would not have crossed, had the narrower kept to its level."""
     same = outer.rule_type == inner.rule_type and (outer.key.level == inner.key.level or _level(outer))
-    if not same or outer.key.window != inner.key.window or _RANK[outer.severity] < _RANK[inner.severity]:
+    if not same or outer.key.window != inner.key.window or RANK[outer.severity] < RANK[inner.severity]:
         return False
     beyond = inner.actual - (inner.expected or 0)
     return outer.actual - beyond < (outer.expected or 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from outlay_schemas.alerts import Alert
+from outlay_schemas.alerts import Alert, Incident
 
 HIDDEN = "(hidden)"
 
@@ -43,9 +43,18 @@ def redacted(alert: Alert, hidden: Collection[str], hashed: Collection[str], key
         if c.dimension not in hidden
     ]
     return msgspec.structs.replace(
-        alert, scope=scope, contributors=contributors, title=clean(alert.title), summary=clean(alert.summary),
-        query=clean(alert.query), facts={name: clean(value) for name, value in alert.facts.items()},
+        alert, incident=_hidden_parts(alert), scope=scope, contributors=contributors, title=clean(alert.title),
+        summary=clean(alert.summary), query=clean(alert.query),
+        facts={name: clean(value) for name, value in alert.facts.items()},
     )  # fmt: skip
+
+
+def _hidden_parts(alert: Alert) -> Incident | None:
+    """Return an incident whose parts are named by their rules: their titles name what this alert does not know."""
+    if alert.incident is None:
+        return None
+    parts = [msgspec.structs.replace(part, title=part.rule) for part in alert.incident.parts]
+    return msgspec.structs.replace(alert.incident, parts=parts)
 
 
 def _values(alert: Alert) -> list[tuple[str, str]]:

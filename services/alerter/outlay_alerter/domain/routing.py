@@ -1,14 +1,13 @@
 """Which channels of the catalog an alert goes to, and when: now, or with the next digest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from outlay_schemas.alerts import Alert, Severity
+from outlay_alerter.domain.incidents import RANK, severity_of
+from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog.channels import Channel, Digest, Route, RouteMatch
-
-RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +17,9 @@ class Routing:
     channels: Sequence[Channel] = ()
     routes: Sequence[Route] = ()
 
-    def __call__(self, alert: Alert) -> dict[str, datetime]:
-        """Return the channels that are told this alert, and when each is due."""
-        wanted = self._wanted(alert)
+    def __call__(self, alert: Alert, notified: Collection[str] = ()) -> dict[str, datetime]:
+        """Return the channels that get this alert, and when each is due. `notified`: those that know its incident."""
+        wanted = self._wanted(alert) | set(notified)
         return {
             channel.id: due(channel.digest, alert)
             for channel in self.channels
@@ -40,14 +39,16 @@ class Routing:
 
 
 def takes(channel: Channel, alert: Alert) -> bool:
-    """Tell whether a channel is told alerts such as this."""
-    return RANK[alert.severity] >= RANK[channel.severity] and (channel.resolved or alert.state != "resolved")
+    """Return whether a channel takes alerts such as this."""
+    return RANK[severity_of(alert)] >= RANK[channel.severity] and (
+        channel.resolved or alert.state != "resolved"
+    )
 
 
 def fits(match: RouteMatch, alert: Alert) -> bool:
     """Tell whether every field that a route gives fits an alert."""
     given = (
-        (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, alert.severity),
+        (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, severity_of(alert)),
         (match.tenant, alert.tenant),
     )  # fmt: skip
     if any(values and value not in values for values, value in given):
@@ -57,7 +58,7 @@ def fits(match: RouteMatch, alert: Alert) -> bool:
 
 def due(digest: Digest | None, alert: Alert) -> datetime:
     """Return when an alert is told: now, or at the next digest after it was decided."""
-    if digest is None or alert.severity not in digest.severities:
+    if digest is None or severity_of(alert) not in digest.severities:
         return alert.at
     return next_digest(digest, alert.at)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from outlay_alerter.domain.delivery import Envelope, rfc3339
 from outlay_alerter.domain.reviews import review_data
-from outlay_schemas.alerts import Alert
+from outlay_schemas.alerts import Alert, Incident
 from outlay_schemas.events import encoder
 
 MOST_BYTES = 20_000
@@ -51,7 +51,7 @@ def body_of(envelope: Envelope) -> bytes:
         return _review(envelope)
     first = envelope.alerts[0]
     if len(envelope.alerts) > 1:
-        return _many(envelope.alerts)
+        return _many(envelope.alerts, envelope.incident)
     for kept in (len(first.contributors), 9, 3, 0):
         body = _body(f"alert.{first.state}", first, _shortened(first, kept))
         if len(body) <= MOST_BYTES:
@@ -72,10 +72,11 @@ def _review(envelope: Envelope) -> bytes:
         points = points[:-1]
 
 
-def _many(alerts: Sequence[Alert]) -> bytes:
+def _many(alerts: Sequence[Alert], incident: Incident | None) -> bytes:
     shown = [_bare(alert) for alert in alerts]
+    common = {} if incident is None else {"incident": incident}
     while True:
-        body = _body("alerts", alerts[0], {"count": len(alerts), "alerts": shown})
+        body = _body("alerts", alerts[0], {"count": len(alerts), **common, "alerts": shown})
         if len(body) <= MOST_BYTES or not shown:
             return body
         shown = shown[: min(len(shown) - 1, len(shown) * MOST_BYTES // len(body))]

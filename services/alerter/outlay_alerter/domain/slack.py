@@ -7,8 +7,8 @@ in all near 13,200 characters, which is not documented (`msg_blocks_too_long`).
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from outlay_alerter.domain.wording import Group, Words, group_of, words_of
-from outlay_schemas.alerts import Alert
+from outlay_alerter.domain.alert_text import AlertList, AlertText, text_of, title_of, when
+from outlay_schemas.alerts import Alert, Severity, State
 
 Block = dict[str, object]
 
@@ -19,69 +19,74 @@ _MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info"
 
 
 def message(alerts: Sequence[Alert]) -> dict[str, object]:
-    """Return the body of a message: one alert in full, or many as one list."""
-    if len(alerts) == 1:
-        words = words_of(alerts[0])
-        plain = escape(f"{words.state}: {words.title}. {words.summary}")
-        return {"text": cut(plain, _TEXT), "blocks": list(_one(alerts[0], words))}
-    group = group_of(alerts)
-    return {"text": cut(escape(group.headline), _TEXT), "blocks": list(_many(group))}
+    """Return the body of a message: one incident in full, or many as one list."""
+    text = text_of(alerts)
+    if isinstance(text, AlertList):
+        return {"text": cut(escape(text.headline), _TEXT), "blocks": list(_many(text))}
+    plain = escape(f"{text.title}. {text.summary}")
+    return {"text": cut(plain, _TEXT), "blocks": list(_one(text))}
 
 
-def reply(alert: Alert) -> dict[str, object]:
-    """Return what is said in the thread of an alert when it changes: short, for the first message has the rest."""
-    words = words_of(alert)
-    more = f"It began {clock(words.since)}" if alert.state == "resolved" else escape(words.amounts)
-    text = f"{mark(alert)} *{words.state}* {clock(alert.at)}: {escape(words.title)}\n{more}"
-    facts = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in words.facts)
-    plain = escape(f"{words.state}: {words.title}")
-    return {"text": cut(plain, _TEXT), "blocks": [section(f"{text}\n{facts}".rstrip())]}
+def reply(alerts: Sequence[Alert]) -> dict[str, object]:
+    """Return what is said in the thread of an incident when it changes: short, for the first message has the rest."""
+    text = text_of(alerts)
+    if isinstance(text, AlertList):
+        return message(alerts)
+    lines = [
+        f"{mark(text.state, text.severity)} *{escape(text.title)}*",
+        f"{when(text, clock)}. {escape(text.amounts)}",
+    ]
+    lines += [escape(part) for part in text.parts]
+    lines += (
+        [" · ".join(f"{escape(name)}: {escape(value)}" for name, value in text.facts)] if text.facts else []
+    )
+    return {"text": cut(escape(text.title), _TEXT), "blocks": [section("\n".join(lines))]}
 
 
-def _one(alert: Alert, words: Words) -> Iterator[Block]:
-    yield header(f"{mark(alert)} {words.title}")
-    since = f"{words.state} since {clock(words.since)}"
-    if alert.state == "resolved":
-        since = f"{words.state} {clock(alert.at)}, began {clock(words.since)}"
-    yield section(f"*{cut(escape(words.amounts), _FIELD)}*\n{since} · {cut(escape(words.scope), _FIELD)}")
-    yield section(escape(words.summary))
-    if words.why:
-        parts = " · ".join(f"{kind} *{escape(amount)}*" for kind, amount in words.why)
-        yield section(f"*Why*, against {escape(words.compared)}\n{parts}")
-    if words.who:
-        lines = (f"{escape(dimension)}: {escape(values)}" for dimension, values in words.who)
-        yield section("*Who*\n" + "\n".join(lines))
-    if words.facts:
-        fields = [_mrkdwn(f"*{escape(name)}*\n{escape(value)}", _FIELD) for name, value in words.facts]
+def _one(text: AlertText) -> Iterator[Block]:
+    yield header(f"{mark(text.state, text.severity)} {text.title}")
+    amounts, scope = cut(escape(text.amounts), _FIELD), cut(escape(text.scope), _FIELD)
+    yield section(f"*{amounts}*\n{when(text, clock)} · {scope}")
+    yield section(escape(text.summary))
+    if text.effects:
+        parts = " · ".join(f"{kind} *{escape(amount)}*" for kind, amount in text.effects)
+        yield section(f"*Why*, compared with {escape(text.compared)}\n{parts}")
+    if text.contributors:
+        lines = (f"{escape(dimension)}: {escape(values)}" for dimension, values in text.contributors)
+        yield section("*Top contributors*\n" + "\n".join(lines))
+    if text.parts:
+        yield section("*Alerts of this incident*\n" + "\n".join(f"• {escape(part)}" for part in text.parts))
+    if text.facts:
+        fields = [_mrkdwn(f"*{escape(name)}*\n{escape(value)}", _FIELD) for name, value in text.facts]
         yield {"type": "section", "fields": fields}
-    if words.todo:
-        lines = (f"{escape(what)}: `{escape(command)}`" for what, command in words.todo)
-        yield section("*What to do*\n" + "\n".join(lines))
-    if words.link:
-        yield button(words.link, danger=alert.severity == "critical" and alert.state == "firing")
-    yield context(words.foot)
+    if text.actions:
+        lines = (f"{escape(what)}: `{escape(command)}`" for what, command in text.actions)
+        yield section("*Actions*\n" + "\n".join(lines))
+    if text.link:
+        yield button(text.link, danger=text.severity == "critical" and text.state == "firing")
+    yield context(text.footer)
 
 
-def _many(group: Group) -> Iterator[Block]:
-    yield header(f"{_MARKS[group.worst]} {group.headline}")
+def _many(found: AlertList) -> Iterator[Block]:
+    yield header(f"{_MARKS[found.worst]} {found.headline}")
     text = ""
-    for alert in group.shown:
-        line = f"{mark(alert)} {cut(escape(alert.title), _LINE)}\n"
+    for alert in found.shown:
+        line = f"{mark(alert.state, alert.severity)} {cut(escape(title_of(alert)), _LINE)}\n"
         if len(text) + len(line) > _SECTION:
             yield section(text.rstrip())
             text = ""
         text += line
     yield section(text.rstrip())
-    if group.rest:
-        yield section(escape(group.rest))
-    yield context(group.foot)
+    if found.rest:
+        yield section(escape(found.rest))
+    yield context(found.footer)
 
 
-def mark(alert: Alert) -> str:
-    """Return the sign of an alert."""
-    if alert.state == "resolved":
+def mark(state: State, severity: Severity) -> str:
+    """Return the sign of a state."""
+    if state == "resolved":
         return ":white_check_mark:"
-    return ":eyes:" if alert.state == "acknowledged" else _MARKS[alert.severity]
+    return ":eyes:" if state == "acknowledged" else _MARKS[severity]
 
 
 def clock(at: datetime) -> str:

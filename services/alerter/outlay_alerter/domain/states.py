@@ -15,7 +15,7 @@ from typing import Literal
 
 from outlay_alerter.domain.watches import NONE, Scope
 from outlay_kit.spans import Span
-from outlay_schemas.alerts import EffectKind, Severity, State
+from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
 __all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
@@ -125,8 +125,13 @@ class Known:
     """When its period is over; None: it has none."""
     expected: bool = False
     """Whether somebody said that it is as it should be."""
-    started_at: datetime | None = None
-    """When its episode began; None: written by a release that did not know."""
+    alert: Alert | None = None
+    """As it was written last."""
+
+    @property
+    def incident(self) -> str:
+        """The id of the incident that it is a part of: its own, if it opened it."""
+        return self.alert.incident.id if self.alert and self.alert.incident else self.id
 
     @property
     def active(self) -> bool:
@@ -192,7 +197,8 @@ class Again:
         if known.state != "firing":
             return False
         until = max(
-            (self.snoozes.get(t, known.told_at) for t in (known.id, known.rule)), default=known.told_at
+            (self.snoozes.get(t, known.told_at) for t in (known.id, known.rule, known.incident)),
+            default=known.told_at,
         )
         if until > self.now:
             return False

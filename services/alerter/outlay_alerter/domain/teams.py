@@ -6,7 +6,7 @@ Version 1.4: the newest that Teams shows on phones and desktops alike.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from outlay_alerter.domain.wording import Group, Words, group_of, words_of
+from outlay_alerter.domain.alert_text import AlertList, AlertText, text_of, title_of, when
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import encoder
 
@@ -21,12 +21,11 @@ _TITLE = 500
 
 
 def card(alerts: Sequence[Alert]) -> dict[str, object]:
-    """Return the body for a workflow that posts cards: one alert in full, or many as one list."""
-    if len(alerts) == 1:
-        words = words_of(alerts[0])
-        return fitted(list(_one(alerts[0], words)), _actions(words.link), f"{words.state}: {words.title}")
-    group = group_of(alerts)
-    return fitted(list(_many(group)), [], group.headline)
+    """Return the body for a workflow that posts cards: one incident in full, or many as one list."""
+    found = text_of(alerts)
+    if isinstance(found, AlertList):
+        return fitted(list(_many(found)), [], found.headline)
+    return fitted(list(_one(found)), _actions(found.link), found.title)
 
 
 def fitted(body: list[Element], actions: list[Element], fallback: str) -> dict[str, object]:
@@ -52,38 +51,39 @@ def _message(body: list[Element], actions: list[Element], fallback: str) -> dict
     return {"type": "message", "attachments": [attachment]}
 
 
-def _one(alert: Alert, words: Words) -> Iterator[Element]:
-    style = "good" if alert.state == "resolved" else _STYLES[alert.severity]
-    title = text(words.title[:_TITLE], weight="bolder", size="medium")
+def _one(found: AlertText) -> Iterator[Element]:
+    style = "good" if found.state == "resolved" else _STYLES[found.severity]
+    title = text(found.title[:_TITLE], weight="bolder", size="medium")
     yield {"type": "Container", "style": style, "bleed": True, "items": [title]}
-    yield text(words.amounts, weight="bolder")
-    since = f"{words.state} since {clock(words.since)}"
-    if alert.state == "resolved":
-        since = f"{words.state} {clock(alert.at)}, began {clock(words.since)}"
-    yield text(f"{since} · {plain(words.scope)}", raw=True, subtle=True)
-    yield text(words.summary)
-    if words.why:
-        yield text(f"Why, against {words.compared}", weight="bolder", spacing="medium")
-        yield facts(words.why)
-    if words.who:
-        yield text("Who", weight="bolder", spacing="medium")
-        yield facts(words.who)
-    if words.facts:
-        yield facts(words.facts)
-    for what, command in words.todo:
+    yield text(found.amounts, weight="bolder")
+    yield text(f"{when(found, clock)} · {plain(found.scope)}", raw=True, subtle=True)
+    yield text(found.summary)
+    if found.effects:
+        yield text(f"Why, compared with {found.compared}", weight="bolder", spacing="medium")
+        yield facts(found.effects)
+    if found.contributors:
+        yield text("Top contributors", weight="bolder", spacing="medium")
+        yield facts(found.contributors)
+    if found.parts:
+        yield text("Alerts of this incident", weight="bolder", spacing="medium")
+        for part in found.parts:
+            yield text(part[:_LINE], spacing="small")
+    if found.facts:
+        yield facts(found.facts)
+    for what, command in found.actions:
         yield text(f"{what}: {command}", subtle=True)
-    yield text(words.foot, subtle=True, size="small")
+    yield text(found.footer, subtle=True, size="small")
 
 
-def _many(group: Group) -> Iterator[Element]:
-    title = text(group.headline, weight="bolder", size="medium")
-    yield {"type": "Container", "style": _STYLES[group.worst], "bleed": True, "items": [title]}
-    for alert in group.shown:
+def _many(found: AlertList) -> Iterator[Element]:
+    title = text(found.headline, weight="bolder", size="medium")
+    yield {"type": "Container", "style": _STYLES[found.worst], "bleed": True, "items": [title]}
+    for alert in found.shown:
         color = "good" if alert.state == "resolved" else _COLORS[alert.severity]
-        yield text(alert.title[:_LINE], color=color)
-    if group.rest:
-        yield text(group.rest)
-    yield text(group.foot, subtle=True, size="small")
+        yield text(title_of(alert)[:_LINE], color=color)
+    if found.rest:
+        yield text(found.rest)
+    yield text(found.footer, subtle=True, size="small")
 
 
 def text(words: str, *, raw: bool = False, **looks: object) -> Element:

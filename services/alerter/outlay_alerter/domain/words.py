@@ -4,8 +4,9 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from outlay_alerter.domain.incidents import RANK
 from outlay_alerter.domain.states import Known, Stored
-from outlay_schemas.alerts import Word
+from outlay_schemas.alerts import Say, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def heeded(
     said = {(word.target, word.say): word for word in words}
     found: list[Heeded] = []
     for one in known.values():
-        ack, expected = said.get((one.id, "acknowledged")), said.get((one.id, "expected"))
+        ack, expected = _said_of(one, "acknowledged", said), _said_of(one, "expected", said)
         if one.state not in ("pending", "firing", "acknowledged"):
             continue
         if expected is not None and (expected.until is None or expected.until > now):
@@ -37,7 +38,7 @@ def heeded(
             found.append(Heeded(one, "resolved", ("ended", "its rule is gone")))
         elif one.until is not None and one.until <= now:
             found.append(Heeded(one, "ended", ("ended", "its period is over")))
-        elif one.state == "firing" and ack is not None and ack.at >= one.told_at:
+        elif one.state == "firing" and ack is not None and _covers(ack, one, known):
             found.append(Heeded(one, "acknowledged", ("acknowledged", _why(ack))))
     return found
 
@@ -53,10 +54,39 @@ def expectations(words: Iterable[Word], known: Mapping[str, Known]) -> dict[str,
     for word in words:
         if word.say == "expected":
             found[word.target] = word.until
-            if word.until is not None and word.target in known:
-                line = known[word.target].line
-                found[line] = max(word.until, found.get(line) or word.until)
+            for part in known.values():
+                if part.id == word.target or _is_of(word, part):
+                    found[part.id] = word.until
+                    if word.until is not None:
+                        found[part.line] = max(word.until, found.get(part.line) or word.until)
     return found
+
+
+def _is_of(word: Word, part: Known) -> bool:
+    """Return whether something was said of the incident that an alert is a part of, since it was opened."""
+    incident = part.alert.incident if part.alert else None
+    return incident is not None and word.target == incident.id and word.at >= incident.opened_at
+
+
+def _said_of(part: Known, say: Say, said: Mapping[tuple[str, Say], Word]) -> Word | None:
+    """Return what was said of an alert, or of its incident; the newest."""
+    own, whole = said.get((part.id, say)), said.get((part.incident, say))
+    found = [word for word in (own, whole if whole and _is_of(whole, part) else None) if word is not None]
+    return max(found, key=lambda word: word.at, default=None)
+
+
+def _covers(ack: Word, part: Known, known: Mapping[str, Known]) -> bool:
+    """Return whether an acknowledgement holds for an alert: of an incident, also for what joins and is no worse."""
+    if ack.at >= part.told_at:
+        return True
+    return _is_of(ack, part) and any(
+        other.state == "acknowledged" and other.incident == part.incident and _rank(other) >= _rank(part)
+        for other in known.values()
+    )
+
+
+def _rank(part: Known) -> int:
+    return RANK[part.alert.severity] if part.alert else 0
 
 
 def _why(word: Word) -> str:

@@ -1,0 +1,162 @@
+"""One cause is one incident: which alerts belong together, and what is news to a channel that knows it already."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.alerter.alerts import AT, alert
+
+from outlay_alerter.domain.incidents import SETTLE, groups, overlap, with_incidents
+from outlay_alerter.domain.news import News, Shown, news_of
+from outlay_alerter.domain.states import Known, Stored
+from outlay_alerter.domain.words import expectations, heeded
+from outlay_schemas.alerts import Alert, Incident, Word
+
+
+def spike(name: str, *, at: datetime = AT, severity: str = "warning", **scope: str) -> Alert:
+    return alert(
+        name, rule=f"rule-{name}", rule_type="spend_spike", level="spike", scope=scope, at=at, started_at=at,
+        severity=severity, title=f"Title of {name}",
+    )  # fmt: skip
+
+
+def known_of(*alerts: Alert, **states: Stored) -> dict[str, Known]:
+    """Return alerts as the store has them."""
+    return {
+        a.id: Known(a.id, a.rule, states.get(a.id, a.state), 1, a.window, a.at, alert=a) for a in alerts
+    }  # fmt: skip
+
+
+def grouped(*alerts: Alert, known: Mapping[str, Known] | None = None) -> list[Alert]:
+    return with_incidents(alerts, known or {}, {})
+
+
+def incident(one: Alert) -> Incident:
+    assert one.incident is not None
+    return one.incident
+
+
+def test_alerts_of_one_burst_are_one_incident_with_its_parts() -> None:
+    found = grouped(
+        spike("a", severity="critical", user="u-loop"), spike("b", team="growth"),
+        alert("c", rule_type="budget_burn", scope={}), alert("d", rule_type="threshold", level="above", scope={}),
+    )  # fmt: skip
+    assert {incident(one).id for one in found} == {"a"}
+    assert [part.id for part in incident(found[3]).parts] == ["a", "b", "c", "d"]
+    assert {incident(one).severity for one in found} == {"critical"}
+
+
+def test_scopes_that_have_nothing_in_common_are_incidents_of_their_own() -> None:
+    found = grouped(
+        spike("a", team="growth"), spike("b", team="data"), alert("c", rule_type="budget", scope={})
+    )
+    assert [incident(one).id for one in found] == ["a", "b", "a"]
+    assert overlap(spike("a", team="growth"), spike("b", user="u-1"))
+    assert not overlap(spike("a", team="growth", user="u-1"), spike("b", team="growth", user="u-2"))
+
+
+def test_what_starts_after_the_settling_time_or_has_another_cause_is_by_itself() -> None:
+    (first,) = grouped(spike("a"))
+    late, soon = spike("b", at=AT + SETTLE + timedelta(seconds=1)), spike("c", at=AT + SETTLE)
+    found = grouped(late, soon, known=known_of(first))
+    assert [incident(one).id for one in found] == ["b", "a"]
+    silent = alert("s", rule_type="silence", scope={}, unit="minutes")
+    assert [incident(one).id for one in grouped(spike("a"), silent)] == ["a", "s"]
+    assert not groups(alert(rule_type="threshold", level="above", unit="unpriced events"))
+    assert not groups(alert(rule_type="threshold", level="below"))
+    assert not groups(alert(rule_type="anomaly", facts={"direction": "down"}))
+
+
+def test_an_incident_keeps_its_id_and_severity_until_all_of_its_parts_are_resolved() -> None:
+    first, second = grouped(spike("a", severity="critical"), spike("b"))
+    minute = timedelta(minutes=1)
+    (over,) = grouped(
+        msgspec.structs.replace(first, state="resolved", incident=None, at=AT + minute), known=known_of(first, second)
+    )  # fmt: skip
+    assert (incident(over).id, incident(over).state, incident(over).severity) == ("a", "firing", "critical")
+    (end,) = grouped(
+        msgspec.structs.replace(second, state="resolved", incident=None, at=AT + 2 * minute),
+        known=known_of(over, second),
+    )  # fmt: skip
+    assert (incident(end).state, incident(end).severity) == ("resolved", "critical")
+    assert [(part.id, part.state) for part in incident(end).parts] == [("a", "resolved"), ("b", "resolved")]
+    (again,) = grouped(spike("a", at=AT + 3 * minute), known=known_of(over, end))
+    assert incident(again).opened_at == AT + 3 * minute
+    assert [part.id for part in incident(again).parts] == ["a"]
+
+
+def test_a_death_between_message_and_state_does_not_change_the_incident() -> None:
+    (first,) = grouped(spike("a"))
+    found = with_incidents([spike("b", severity="critical"), spike("a")], {}, {"a": incident(first)})
+    assert [incident(one).id for one in found] == ["b", "a"]
+
+
+TIMES = st.lists(st.integers(0, 40), min_size=1, max_size=8)
+
+
+@given(TIMES, st.permutations(["growth", "data", ""]))
+def test_each_alert_is_in_one_incident_whose_id_is_that_of_its_opener(
+    minutes: list[int], teams: list[str]
+) -> None:
+    known: dict[str, Known] = {}
+    for n, minute in enumerate(sorted(minutes)):
+        team = teams[n % 3]
+        one = spike(f"a{n}", at=AT + timedelta(minutes=minute), **({"team": team} if team else {}))
+        (found,) = with_incidents([one], known, {})
+        assert one.id in [part.id for part in incident(found).parts]
+        opener = known.get(incident(found).id)
+        assert incident(found).id == one.id or (opener is not None and opener.incident == opener.id)
+        known |= known_of(found)
+
+
+def shown(*alerts: Alert) -> list[Shown]:
+    return [Shown(one, incident(one), one.at) for one in alerts]
+
+
+def test_what_joins_updates_and_what_is_worse_notifies() -> None:
+    (first,) = grouped(spike("a"))
+    assert news_of([first], []) == "opened"
+    minute = timedelta(minutes=1)
+    cases: list[tuple[Alert, News]] = [
+        (spike("b", at=AT + minute), "updated"),
+        (spike("c", at=AT + minute, severity="critical"), "escalated"),
+        (spike("a", at=AT + minute), "updated"),
+        (spike("a", at=AT + timedelta(hours=24)), "reminder"),
+    ]
+    for one, expected in cases:
+        (found,) = grouped(one, known=known_of(first))
+        assert news_of([found], shown(first)) == expected
+
+
+def test_the_last_part_that_resolves_resolves_and_the_others_update() -> None:
+    first, second = grouped(spike("a"), spike("b"))
+    (one,) = grouped(
+        msgspec.structs.replace(first, state="resolved", at=AT + timedelta(minutes=1)), known=known_of(first, second)
+    )  # fmt: skip
+    assert news_of([one], shown(first, second)) == "updated"
+    (two,) = grouped(
+        msgspec.structs.replace(second, state="resolved", at=AT + timedelta(minutes=2)), known=known_of(one, second)
+    )  # fmt: skip
+    assert news_of([two], shown(first, second, one)) == "resolved"
+
+
+def test_acknowledging_an_incident_covers_its_parts_and_what_joins_unless_it_is_worse() -> None:
+    first, second = grouped(spike("a"), spike("b"))
+    ack = Word("acme", "a", "acknowledged", AT + timedelta(minutes=1))
+    assert [h.known.id for h in heeded([ack], known_of(first, second), AT)] == ["a", "b"]
+    acked = known_of(first, second, a="acknowledged", b="acknowledged")
+    later = AT + timedelta(minutes=2)
+    (same,) = grouped(spike("c", at=later), known=acked)
+    (worse,) = grouped(spike("d", at=later, severity="critical"), known=acked)
+    assert [h.known.id for h in heeded([ack], acked | known_of(same), later)] == ["c"]
+    assert heeded([ack], acked | known_of(worse), later) == []
+
+
+def test_what_is_said_of_an_incident_does_not_hold_for_the_next_one_with_the_same_id() -> None:
+    old = Word("acme", "a", "expected", AT - timedelta(days=1))
+    first, second = grouped(spike("a"), spike("b"))
+    assert set(expectations([old], known_of(first, second))) == {"a"}
+    new = Word("acme", "a", "expected", AT + timedelta(minutes=1))
+    assert set(expectations([new], known_of(first, second))) == {"a", "b"}
