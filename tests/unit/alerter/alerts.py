@@ -25,9 +25,12 @@ def alert(name: str = "a1", tenant: str = "acme", count: int = 2, width: int = 4
     return msgspec.structs.replace(sample, **changes)
 
 
-def waiting(name: str = "a1", tenant: str = "acme", channel: str = "webhook", bundle: str = "") -> Waiting:
+def waiting(
+    name: str = "a1", tenant: str = "acme", channel: str = "webhook", bundle: str = "", incident: str = ""
+) -> Waiting:
     body = encoder.encode(alert(name, tenant)).decode()
-    return Waiting(tenant, f"msg_{name}_1", channel, body, 0, 0, bundle, "2026-11-24 12:00:00.000000")
+    at = "2026-11-24 12:00:00.000000"
+    return Waiting(tenant, f"msg_{name}_1", channel, body, 0, 0, bundle, at, incident)
 
 
 def envelope(name: str = "a1") -> Envelope:

@@ -26,8 +26,16 @@ def test_a_receiver_that_asks_for_time_gets_it_but_not_for_ever() -> None:
 
 def test_few_messages_are_told_one_by_one() -> None:
     found, fresh = envelopes([waiting(f"a{n}") for n in range(STORM)])
-    assert [e.id for e in found] == [f"msg_a{n}_1" for n in range(STORM)]
-    assert fresh == []
+    names = [f"msg_a{n}_1" for n in range(STORM)]
+    assert [e.id for e in found] == names
+    assert [message.bundle for message in fresh] == names
+
+
+def test_a_message_that_was_tried_keeps_its_id_though_more_of_its_incident_waits() -> None:
+    (first,), (tried,) = envelopes([waiting("a1", incident="a1")])
+    again, fresh = envelopes([tried, waiting("a2", incident="a1"), waiting("a3", incident="a1")])
+    assert {len(e.messages): e.id == first.id for e in again} == {1: True, 2: False}
+    assert [message.message_id for message in fresh] == ["msg_a2_1", "msg_a3_1"]
 
 
 def test_many_messages_are_told_as_one_for_each_tenant() -> None:
@@ -40,7 +48,7 @@ def test_many_messages_are_told_as_one_for_each_tenant() -> None:
     assert sorted((len(e.messages), e.alerts[0].tenant) for e in found) == [
         (1, "beta"), (2, "c"), (1000, "acme"),
     ]  # fmt: skip
-    assert len(fresh) == 1002
+    assert len(fresh) == 1003
     assert {m.step for m in fresh} == {1}
 
 
@@ -49,7 +57,7 @@ def test_a_bundle_keeps_its_id_whatever_else_is_waiting_at_the_next_try() -> Non
     (first,), fresh = envelopes(storm)
     again, more = envelopes([*reversed(fresh), waiting("late")])
     assert {e.id for e in again} == {first.id, "msg_late_1"}
-    assert more == []
+    assert [message.bundle for message in more] == ["msg_late_1"]
     assert first.attempt == 0
 
 

@@ -41,7 +41,7 @@ class Waiting:
     step: int
     """Counts what was written of this message: the greatest wins."""
     bundle: str
-    """The id under which it is told together with others; empty: by itself."""
+    """The id under which it is sent, together with others or by itself; empty: it was never tried."""
     created: str
     """When it was decided, as it was written."""
     incident: str = ""
@@ -110,8 +110,9 @@ def envelopes(
 ) -> tuple[list[Envelope], list[Waiting]]:
     """Put what waits for one channel into envelopes. `digested` is what it is told together, however few they are.
 
-    Returns them, and the messages that were put into a new bundle just now: which bundle a message is in
-    must be written before the bundle is sent, or a crash after the sending would send it under another id.
+    Returns them, and the messages that were put into a new bundle just now, which may be a bundle of one: which bundle
+    a message is in must be written before the bundle is sent, or a crash after the sending would send it again under
+    another id, with what was decided meanwhile.
     """
     bundles: dict[str, list[Waiting]] = {}
     now: list[Waiting] = []
@@ -127,12 +128,12 @@ def envelopes(
             now.append(message)
     incidents = _by(now, lambda message: message.incident or message.message_id)
     together = [*_gathered(slow), *(_gathered(now) if len(incidents) > STORM else incidents)]
-    together = [_join(messages) if len(messages) > 1 else messages for messages in together]
+    together = [_join(messages) for messages in together]
     found = [
         _envelope(messages[0].bundle or messages[0].message_id, messages)
         for messages in [*together, *bundles.values()]
     ]
-    return found, [message for messages in together for message in messages if message.bundle]
+    return found, [message for messages in together for message in messages]
 
 
 def _by(waiting: Sequence[Waiting], key: Callable[[Waiting], str]) -> list[list[Waiting]]:
@@ -153,7 +154,7 @@ def _gathered(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
 
 def _join(messages: Sequence[Waiting]) -> list[Waiting]:
     ids = sorted(message.message_id for message in messages)
-    bundle = "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
+    bundle = ids[0] if len(ids) == 1 else "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
     return [replace(message, bundle=bundle, step=message.step + 1) for message in messages]
 
 

@@ -10,11 +10,13 @@ from typing import ClassVar
 from outlay_alerter.domain.states import Finding, Key, Known, Open, Scope, open_of
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import (
+    EMPTY,
     Evaluation,
     Judged,
     Kind,
     Measure,
     Needs,
+    Values,
     View,
     Windows,
     back,
@@ -86,14 +88,26 @@ class Evaluator:
         """Return what holds of the newest windows. Raises Retryable."""
         rule, opened, result = self._rule, open_of(self._rule.id, known), Evaluation()
         newest = view.window(view.now, rule.grain)
-        since = newest.start - newest.length * (view.look_back - 1)
+        since = newest.start - newest.length * (view.look_back - 1) - SETTLE  # so that some windows are over
         windows = view.windows(rule, rule.grain, since, newest.start, meters=meters_of(rule))
         over = view.over(SETTLE)
-        for values, line in windows.lines.items():
+        for values, line in _with_open(rule, windows, known).items():
             findings = judge(rule, rule.scope_of(values), windows, line, over=over, opened=opened)
             result.findings += [(one, one.judged or newest) for one in findings]
             result.judged.append(_point(rule, windows.starts[-1], line[-1]))
         return result
+
+
+def _with_open(
+    rule: Threshold, windows: Windows, known: Mapping[str, Known]
+) -> dict[Values, Sequence[Measure | None]]:
+    """Return the lines, and an empty one for each scope that fires but spends nothing now, so that it resolves."""
+    lines = dict(windows.lines)
+    for one in known.values():
+        if one.active and one.rule == rule.id and all(name in one.scope for name in rule.by):
+            values = tuple(one.scope[name][0] for name in rule.by)
+            lines.setdefault(values, [EMPTY] * len(windows.starts))
+    return lines
 
 
 KIND = Kind(
