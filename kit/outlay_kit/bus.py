@@ -72,7 +72,12 @@ class RecordSink(Protocol):
     """Where records go."""
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         """Start a delivery to all in-sync replicas. The future fails with Retryable, or OversizeError."""
         ...
@@ -86,7 +91,13 @@ class OversizeError(Exception):
     """A record is larger than the topic takes; no retry helps."""
 
 
-def deliver(sink: RecordSink, topic: str, values: Sequence[bytes], key: bytes | None = None) -> None:
+def deliver(
+    sink: RecordSink,
+    topic: str,
+    values: Sequence[bytes],
+    key: bytes | None = None,
+    partition: int | None = None,
+) -> None:
     """Send `values` and wait until each is durable. Raises Retryable or OversizeError."""
-    for future in [sink.send(topic, value, key) for value in values]:
+    for future in [sink.send(topic, value, key, (), partition) for value in values]:
         future.result(timeout=120)

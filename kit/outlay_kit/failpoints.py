@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 Failpoint = Literal[
     "after_poll",
+    "after_insert",
     "after_ledger",
     "before_rollup",
     "after_rollup",

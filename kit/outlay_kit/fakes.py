@@ -25,7 +25,7 @@ class FakeBroker:
     """Topics, their records and their consumer groups."""
 
     def __init__(self, partitions: int = 2) -> None:
-        self._partitions = partitions
+        self.partitions = partitions
         self._logs: dict[Partition, list[Record]] = {}
         self._groups: dict[str, _Group] = {}
         self._turn = 0
@@ -33,12 +33,18 @@ class FakeBroker:
         """While True every call raises Retryable, as with no broker."""
 
     def append(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> Record:
-        """Write a record: to the partition of its key, or to each in turn."""
-        if key is None:
+        """Write a record: to `partition`, to that of its key, or to each in turn."""
+        if key is None and partition is None:
             self._turn += 1
-        number = (self._turn if key is None else zlib.crc32(key)) % self._partitions
+        turn = self._turn if key is None else zlib.crc32(key)
+        number = turn % self.partitions if partition is None else partition
         log = self._logs.setdefault((topic, number), [])
         record = Record(topic, number, len(log), value, key, headers)
         log.append(record)
@@ -46,7 +52,7 @@ class FakeBroker:
 
     def records(self, topic: str) -> list[Record]:
         """Return all records of a topic, partition by partition."""
-        return [r for number in range(self._partitions) for r in self._logs.get((topic, number), [])]
+        return [r for number in range(self.partitions) for r in self._logs.get((topic, number), [])]
 
     def committed(self, group: str) -> dict[Partition, int]:
         """Return the next offset of each partition that the group committed."""
@@ -80,7 +86,7 @@ class FakeBroker:
         if source not in state.members:
             state.members.append(source)
             state.generation += 1
-        everything = [(topic, n) for topic in source.topics for n in range(self._partitions)]
+        everything = [(topic, n) for topic in source.topics for n in range(self.partitions)]
         mine = state.members.index(source)
         count = len(state.members)
         return state.generation, [p for i, p in enumerate(everything) if i % count == mine]
@@ -171,7 +177,12 @@ class FakeSink:
         self.closed = False
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         """Write at once."""
         outcome: Future[None] = Future()
@@ -180,7 +191,7 @@ class FakeSink:
         elif self._broker.away:
             outcome.set_exception(Retryable("the fake broker is away"))
         else:
-            self._broker.append(topic, value, key, headers)
+            self._broker.append(topic, value, key, headers, partition)
             outcome.set_result(None)
         return outcome
 

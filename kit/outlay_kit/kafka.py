@@ -170,12 +170,19 @@ class KafkaSink:
             self._producer: Any = KafkaProducer(**{**defaults, **settings.client_options(), **options})
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         """Start a delivery; the future is done when all in-sync replicas have it."""
         outcome: Future[None] = Future()
         try:
-            sent = self._producer.send(topic, value=value, key=key, headers=list(headers))
+            sent = self._producer.send(
+                topic, value=value, key=key, headers=list(headers), partition=partition
+            )
         except KafkaError as error:
             outcome.set_exception(_as_ours(error))
             return outcome
@@ -188,6 +195,11 @@ class KafkaSink:
         with away("Kafka does not answer"):
             for topic in topics:
                 self._producer.partitions_for(topic)
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has. Raises Retryable."""
+        with away("Kafka does not answer"):
+            return len(self._producer.partitions_for(topic))
 
     def close(self) -> None:
         """Deliver what is under way, within 10 seconds."""

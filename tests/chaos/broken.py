@@ -5,8 +5,10 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+
+import msgspec
 
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.domain.windows import Window, window_of
@@ -78,6 +80,29 @@ class Increments(Books):
         return lines
 
 
+class Unstamped(Books):
+    """Forgets when events were accepted: their content decides between two bodies."""
+
+    def append(self, table: str, lines: bytes) -> None:
+        if table == "ledger":
+            events = cost_event_decoder.decode_lines(lines)
+            lines = encoder.encode_lines([msgspec.structs.replace(e, accepted_ms=0) for e in events])
+        super().append(table, lines)
+
+    def retract(self, lines: bytes) -> None:
+        super().append("ledger", lines)
+
+
+class Unretracted(Books):
+    """Takes the time of an event for a part of its identity."""
+
+    def places(self, identities: Iterable[int]) -> dict[int, set[int]]:
+        return {}
+
+
+BOOKS = {"increments": Increments, "no stamps": Unstamped, "no retractions": Unretracted}
+
+
 def _add(window: RollupWindow | None, events: Sequence[CostEvent]) -> RollupWindow:
     minute = events[0].time.replace(second=0, microsecond=0)
     window = window or RollupWindow(events[0].tenant, "minute", minute, 0, [])
@@ -110,7 +135,7 @@ def aggregator(how: str) -> None:
     source = (CommitFirst if how == "commit first" else KafkaSource)(
         settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
     )
-    books = (Increments if how == "increments" else Books)(Warehouse(settings.warehouse), 1000)
+    books = BOOKS.get(how, Books)(Warehouse(settings.warehouse), 1000)
     work = Aggregator(books, KafkaSink(settings.kafka), clock)
     handle = goes_on(work.handle) if how == "goes on" else work.handle
     Loop(source, handle, clock=clock, health=health, stop=stop).run()
@@ -123,9 +148,16 @@ class Hasty:
         self._sink = sink
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
-        self._sink.send(topic, value, key, headers).add_done_callback(lambda done: done.exception())
+        self._sink.send(topic, value, key, headers, partition).add_done_callback(
+            lambda done: done.exception()
+        )
         delivered: Future[None] = Future()
         delivered.set_result(None)
         return delivered
@@ -165,7 +197,7 @@ def pricer(how: str) -> None:
             priced = price_record(record.value, place, feed.current(), clock.now())
             if priced.letters and how == "falls over poison":
                 raise ValueError(priced.letters[0].message)
-            deliver(sink, COST_EVENTS.name, priced.values)
+            deliver(sink, COST_EVENTS.name, [value for _, value in priced.values])
 
     source = KafkaSource(settings.kafka, settings.pricer_group, [USAGE_EVENTS.name])
     Loop(source, handle, clock=clock, health=health, stop=stop).run()

@@ -3,7 +3,9 @@
 import signal
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
+import msgspec
 from tests.chaos.rig import Pipeline, Sender
 from tests.processes import Service, until
 
@@ -23,6 +25,31 @@ def replay(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
     pipeline.aggregator.start()
     pipeline.settle(aggregator=group)
     return pipeline.mismatches(events) + (export(pipeline) != before)
+
+
+def correct(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
+    """P18, P3: correct all events, every third with another time; kill, replay both topics; return the wrong cells."""
+    Sender(pipeline.ingest, events, rate=10_000).join()
+    pipeline.settle()
+    corrected = [
+        msgspec.structs.replace(
+            event,
+            usage={meter: 2 * quantity for meter, quantity in event.usage.items()},
+            time=event.time + (n % 3 == 0) * timedelta(seconds=1 + 89 * (n % 2)),
+        )
+        for n, event in enumerate(events)
+    ]
+    sender = Sender(pipeline.ingest, corrected, rate=3000)
+    pipeline.die_at(pipeline.aggregator, "after_insert")
+    sender.join()
+    pipeline.settle()
+    wrong = pipeline.mismatches(corrected)
+    group = f"correct-{pipeline.tenant}"
+    pipeline.pricer.stop()
+    pipeline.pricer.env["OUTLAY_PRICER_GROUP"] = group  # every older body comes again, after the newer ones
+    pipeline.pricer.start()
+    pipeline.settle(pricer=group)
+    return wrong + pipeline.mismatches(corrected)
 
 
 def export(pipeline: Pipeline) -> bytes:

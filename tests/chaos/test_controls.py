@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.scenarios import away, feed, kept, paused_twin, poison_of, replay, rolling_restart
+from tests.chaos.scenarios import away, correct, feed, kept, paused_twin, poison_of, replay, rolling_restart
 from tests.chaos.stores import Stores, Thief
 from tests.processes import end_all, until
 from tests.promises import Tally
@@ -54,6 +54,17 @@ def test_p2_negative_control_202_before_the_acknowledgement_loses_events(
     pipeline.settle()
     wrong = pipeline.mismatches(events)
     tally.control("P2", "202 before Kafka acknowledges", len(events), 2, wrong)
+    assert wrong > 0
+
+
+@pytest.mark.parametrize(("promise", "how"), [("P18", "no stamps"), ("P3", "no retractions")])
+def test_p18_negative_control_without_stamps_or_retractions_corrections_are_lost(
+    stores: Stores, tmp_path: Path, tally: Tally, promise: str, how: str
+) -> None:
+    pipeline = Pipeline(stores, tmp_path / "run", {"aggregator": how}).start()
+    events = make(600, seed=18)
+    wrong = correct(pipeline, events)
+    tally.control(promise, how, 2 * len(events), pipeline.kills, wrong)
     assert wrong > 0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.scenarios import feed, kept, paused_twin, poison_of, replay, rows
+from tests.chaos.scenarios import correct, feed, kept, paused_twin, poison_of, replay, rows
 from tests.chaos.stores import Stores, Thief
 from tests.processes import end_all, until
 from tests.promises import Tally
@@ -46,6 +46,16 @@ def test_p3_the_same_event_a_thousand_times_counts_once(pipeline: Pipeline, tall
     pipeline.settle()
     wrong = pipeline.mismatches([event, *others])
     tally("P3", "one event sent 1,050 times, around OPTIMIZE", 11_050, 0, wrong)
+    assert wrong == 0
+    pipeline.stop()
+
+
+def test_p18_the_last_accepted_body_wins_whatever_its_time_through_kills_and_replays(
+    pipeline: Pipeline, tally: Tally
+) -> None:
+    events = make(1500, seed=18)
+    wrong = correct(pipeline, events)
+    tally("P18", "all events corrected, a third moved in time; killed, replayed", 3000, pipeline.kills, wrong)
     assert wrong == 0
     pipeline.stop()
 

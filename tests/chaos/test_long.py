@@ -23,7 +23,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 EVENTS = int(os.environ.get("OUTLAY_CHAOS_EVENTS", "100000"))
 AWAY = float(os.environ.get("OUTLAY_CHAOS_AWAY", "30"))
 PLACES = {
-    "aggregator": ("after_poll", "after_ledger:2", "before_rollup", "after_rollup:2", "after_commit"),
+    "aggregator": (
+        "after_poll",
+        "after_insert:2",
+        "after_ledger:2",
+        "before_rollup",
+        "after_rollup:2",
+        "after_commit",
+    ),
     "pricer": ("after_produce:3", "before_ack:2"),
 }
 

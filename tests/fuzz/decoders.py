@@ -78,7 +78,7 @@ def record(kind: int, value: bytes) -> None:
     elif priced.letters:
         assert found == len([line for line in body.split(b"\n") if line.strip()])
     assert {letter.tenant for letter in priced.letters} <= {TENANT}
-    for costs in priced.values:
+    for _, costs in priced.values:
         assert {cost.tenant for cost in cost_event_decoder.decode_lines(costs)} == {TENANT}
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from outlay_kit.settings import KafkaSettings
     from outlay_kit.warehouse import Warehouse
 
+_MOST_TWICE = 1_000_000
+"""Events that count twice, of which one rebuild takes care."""
 From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="First time, ISO 8601; UTC unless it says.")
 ]
@@ -75,7 +77,8 @@ def audit(
         count, wrong = auditor.differences(
             asked, patience, lambda share: progress.update(task, completed=share)
         )
-        periods, conflicts = auditor.periods(asked), auditor.conflicts(asked)
+        periods = auditor.periods(asked)
+        conflicts = [*auditor.twice(asked), *auditor.conflicts(asked)]
     warehouse.close()
     conflicts += [c for c in (conservation.conflicts if conservation else []) if c not in conflicts]
     report = Report(conservation, periods, count, wrong, conflicts)
@@ -121,8 +124,13 @@ class Report:
 
     @property
     def balanced(self) -> bool:
-        """Whether nothing is missing and no window differs."""
-        return not self.count and not (self.conservation and self.conservation.missing)
+        """Whether nothing is missing, no window differs and no event counts twice."""
+        return not self.count and not self.twice and not (self.conservation and self.conservation.missing)
+
+    @property
+    def twice(self) -> int:
+        """How many identities count more than once, of those named."""
+        return sum(conflict.kind == "counted twice" for conflict in self.conflicts)
 
     def as_dict(self) -> dict[str, object]:
         """Return it for machines."""
@@ -178,8 +186,10 @@ class Report:
         if self.balanced:
             out.print("[green]the books balance[/]")
             return
-        out.print(f"[bold red]the books do not balance[/]: {self.count} windows differ")
-        if self.count:
+        out.print(
+            f"[bold red]the books do not balance[/]: {self.count} windows differ, {self.twice} events count twice"
+        )
+        if self.count or self.twice:
             out.print("what to do: outlay rebuild, over the time that differs")
 
 
@@ -217,8 +227,9 @@ def rebuild(
 ) -> None:
     """Recompute the rollups of a time from the ledger; events may come in meanwhile.
 
-    Windows that are right stay as they are. `outlay audit` says which are not. Days of which the ledger no longer
-    keeps everything stay too.
+    Events that an older release counted twice, because it took the time for a part of their identity, count once
+    after it. Windows that are right stay as they are. `outlay audit` says which are not. Days of which the ledger no
+    longer keeps everything stay too.
 
     Examples:
 
@@ -239,7 +250,7 @@ def rebuild(
     warehouse = Warehouse(settings)
     books = Books(warehouse, _cells())
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
-    rebuilder = Rebuild(books)
+    rebuilder, auditor = Rebuild(books), Audit(books, warehouse, SystemClock())
     if dry_run:
         rows: list[dict[str, object]] = [
             {"grain": grain, "windows": count} for grain, count in rebuilder.windows(asked).items()
@@ -247,9 +258,10 @@ def rebuild(
     else:
         sink = KafkaSink(kafka)
         with _bar("windows", as_json, 1.0) as (progress, task):
+            rebuilder.settle(list(auditor.twice(asked, _MOST_TWICE)), int(first_kept().timestamp()))
             done = rebuilder.run(
                 asked,
-                Audit(books, warehouse, SystemClock()).spans(asked),
+                auditor.spans(asked),
                 lambda line: deliver(sink, ROLLUPS.name, [line]),
                 lambda share: progress.update(task, completed=share),
             )

@@ -11,6 +11,7 @@ from outlay.cli.common import AsJson, CommandError, out, print_json, show, told
 if TYPE_CHECKING:
     from outlay_aggregator.adapters.dead_letters import DeadLetters, Mended
     from outlay_aggregator.domain.edits import Edit
+    from outlay_kit.kafka import KafkaSink
 
 app = typer.Typer(
     name="dead-letters", no_args_is_help=True, help="What could not be used: whole, with its reason."
@@ -180,12 +181,15 @@ def _at(since: datetime | None) -> datetime | None:
     return since.replace(tzinfo=UTC) if since else None
 
 
-def _letters(sink: object = None) -> "DeadLetters":
+def _letters(sink: "KafkaSink | None" = None) -> "DeadLetters":
     from outlay.local import stores
     from outlay_aggregator.adapters.dead_letters import DeadLetters
     from outlay_kit.warehouse import Warehouse
+    from outlay_schemas.topics import COST_EVENTS
 
-    return DeadLetters(Warehouse(stores(write=sink is not None)[1]), sink, _opened)  # type: ignore[arg-type]
+    warehouse = Warehouse(stores(write=sink is not None)[1])
+    partitions = 1 if sink is None else sink.partitions(COST_EVENTS.name)
+    return DeadLetters(warehouse, sink, _opened, partitions)
 
 
 def _opened(body: bytes, tenant: str) -> bytes:

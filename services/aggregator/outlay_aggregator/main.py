@@ -47,6 +47,7 @@ def main() -> None:
         max_linger=settings.max_linger_seconds,
         cells=settings.user_cells,
         late=settings.late_minutes,
+        identity_bits=settings.identity_filter_bits,
         retention=timedelta(days=settings.retention_days),
     )
     _follow_watermark(settings, clock)

@@ -16,6 +16,14 @@ LATE = Gauge("outlay_late_minutes", "Old minutes that wait to be recomputed, so 
 CONFLICTS = Counter(
     "outlay_conflicts_total", "Rows found that differ under one identity, each time they are found"
 )
+MOVED = Counter(
+    "outlay_events_moved_total",
+    "Events that came again with another time and were retracted where they were: each counts once",
+)
+BEYOND = Counter(
+    "outlay_events_counted_twice_total",
+    "Events that came again with another time when the first was older than the ledger may change: both count",
+)
 OVERSIZE = Counter(
     "outlay_windows_oversize_total", "Windows too large to publish, published without user and usage"
 )

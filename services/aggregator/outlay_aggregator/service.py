@@ -1,7 +1,8 @@
 """What the aggregator does with a batch. The order of the steps is the promise; do not change it.
 
 1. read which minutes the records dirty, and which lines are bad
-2. write the good lines to the ledger (bad ones become dead letters first: they must be durable too)
+2. write the good lines to the ledger (bad ones become dead letters first: they must be durable too), and
+   retract what came again with another time (identities.py)
 3. recompute the dirty minutes, then their hours, then their days, and
 4. publish each window
 5. (the loop) commit
@@ -15,7 +16,7 @@ identity, and a window is a function of the ledger.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -24,8 +25,10 @@ from outlay_aggregator import metrics
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain import heads, letters
 from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.late import Late
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
+from outlay_aggregator.identities import Identities, Ledger, settle
 from outlay_aggregator.lookout import Finder, Lookout
 from outlay_aggregator.traced import Traces
 from outlay_kit.clock import Clock
@@ -58,13 +61,15 @@ class Limits:
     """Old minutes that a turn recomputes; what more there are waits for the next."""
     most_late: int = 250_000
     """Old minutes that may wait; past it a turn recomputes as many more."""
+    identity_bits: int = 29
+    """The filter of identities has 2^29 bits, 64 MiB. What it may know is looked for in the ledger's index."""
     live: timedelta = timedelta(hours=2)
     """Minutes from so long ago on are never put off."""
     retention: timedelta = timedelta(days=RETENTION_DAYS)
     """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 
 
-class BookKeeper(Finder, Protocol):
+class BookKeeper(Finder, Ledger, Protocol):
     """Where the books are kept: `adapters.books.Books`."""
 
     def append(self, table: str, lines: bytes) -> None:
@@ -100,6 +105,7 @@ class Aggregator:
         self._progress = progress
         self._traces = traces
         self._lookout = Lookout(books, self._limits.cells)
+        self._identities = Identities(books, self._limits.identity_bits)
 
     def pace(self) -> float:
         """Return how long the next batch should gather so that recomputing keeps to its share of the time."""
@@ -116,7 +122,9 @@ class Aggregator:
         """
         started = self._clock.monotonic()
         refused = [record for record in batch.records if record.topic == DEAD_LETTER.name]
-        minutes = self._write([record for record in batch.records if record.topic != DEAD_LETTER.name])
+        records = [record for record in batch.records if record.topic != DEAD_LETTER.name]
+        self._identities.follow(records)
+        minutes = self._write(records)
         self._store_letters(refused)
         failpoint("after_ledger")
         written = self._clock.monotonic()
@@ -129,6 +137,7 @@ class Aggregator:
                 self._traces.note(batch.records, written - started, done - written, len(live))
         self._catch_up()
         self._batches += bool(batch.records)
+        self._identities.done(records)
 
     def _put_off(self, minutes: set[Window]) -> set[Window]:
         """Keep old minutes for `_catch_up`; return the others."""
@@ -148,7 +157,7 @@ class Aggregator:
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Steps 1 and 2. Return the dirty minutes."""
         oldest = self._clock.now() - self._limits.retention
-        readings = [heads.read(record.value, oldest) for record in records]
+        readings = [heads.read(record.value, oldest, self._identities.seen) for record in records]
         for record, reading in zip(records, readings, strict=True):
             self._refuse(record, reading.bad)
         body = b"\n".join(reading.body for reading in readings if reading.events)
@@ -158,9 +167,12 @@ class Aggregator:
         metrics.BYTES.inc(len(body))
         try:
             self._books.append("ledger", body)
+            minutes = {minute for reading in readings for minute in reading.minutes}
         except MalformedError:
-            return {minute for record in records for minute in self._write_apart(record)}
-        return {minute for reading in readings for minute in reading.minutes}
+            minutes = {minute for record in records for minute in self._write_apart(record)}
+        failpoint("after_insert")
+        suspects: list[Suspect] = [suspect for reading in readings for suspect in reading.suspects]
+        return minutes | settle(self._books, suspects, _whole_minute(oldest))
 
     def _write_apart(self, record: Record) -> frozenset[Window]:
         """Write a record whose batch the engine refused: its bad lines become dead letters.
@@ -264,6 +276,11 @@ class Aggregator:
             share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
         self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)
+
+
+def _whole_minute(time: datetime) -> int:
+    """Return the first whole minute that is not before `time`, Unix seconds."""
+    return -(-int(time.timestamp()) // 60) * 60
 
 
 class _Tenant(msgspec.Struct):

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """Windows recomputed by one statement."""
     late_minutes: int = Field(default=1000, ge=1)
     """Minutes older than two hours that are recomputed before the live ones have their turn again."""
+    identity_filter_bits: int = Field(default=29, ge=20, le=32)
+    """Size of the filter of identities: 2^29 bits are 64 MiB. With more, fewer new events are looked for in vain."""
     user_cells: int = Field(default=1000, ge=0)
     """Cells with a user's name that a window may have; past it, (other). All writers must agree."""
     log_level: str = "INFO"

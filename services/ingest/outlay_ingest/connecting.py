@@ -25,11 +25,16 @@ class ConnectingSink:
         return self._sink is not None
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         """Start a delivery; see RecordSink."""
         if self._sink is not None:
-            return self._sink.send(topic, value, key, headers)
+            return self._sink.send(topic, value, key, headers, partition)
         refused: Future[None] = Future()
         refused.set_exception(Retryable("Kafka does not answer yet", retry_after=2))
         return refused

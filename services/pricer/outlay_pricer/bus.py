@@ -69,7 +69,13 @@ def faust_app(settings: Settings) -> faust.App:
     return _App(**options)
 
 
-async def send(app: faust.App, topic: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+async def send(
+    app: faust.App,
+    topic: str,
+    value: bytes,
+    headers: Sequence[tuple[str, bytes]] = (),
+    partition: int | None = None,
+) -> None:
     """Return when all in-sync replicas have `value`; while Kafka is away, try again for ever.
 
     Raises KafkaError if Kafka will never take it.
@@ -77,7 +83,7 @@ async def send(app: faust.App, topic: str, value: bytes, headers: Sequence[tuple
     attempt = 0
     while True:
         try:
-            await (await app.producer.send(topic, None, value, None, None, list(headers) or None))
+            await (await app.producer.send(topic, None, value, partition, None, list(headers) or None))
         except (KafkaError, ProducerSendError) as error:
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
             if not is_temporary(cause):

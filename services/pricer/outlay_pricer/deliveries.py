@@ -6,13 +6,20 @@ that were read before it are durable. Several deliveries are under way at once; 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from outlay_kit.failpoints import failpoint
 from outlay_kit.tracing import Header
 
-Output = tuple[str, bytes] | tuple[str, bytes, Sequence[Header]]
-"""A topic, the value of a record for it, and the record's headers if it has any."""
+
+class Output(NamedTuple):
+    """A record to write."""
+
+    topic: str
+    value: bytes
+    headers: Sequence[Header] = ()
+    partition: int | None = None
+    """None: any."""
 
 
 class Ackable(Protocol):

@@ -61,7 +61,7 @@ class Ledger:
         where, bound = _conditions(wanted)
         for start, end in self._spans(wanted):
             answer = self._warehouse.raw(
-                f"SELECT {_COLUMNS} FROM (SELECT * FROM ledger FINAL WHERE {where}"
+                f"SELECT {_COLUMNS} FROM (SELECT * FROM ledger FINAL WHERE NOT retracted AND {where}"
                 " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')}) AND time >= {from:DateTime64(6, 'UTC')}"
                 " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}) AS l"
                 " ORDER BY l.time",
@@ -74,7 +74,7 @@ class Ledger:
         where, bound = _conditions(wanted)
         start, end = _bounds(wanted)
         rows = self._warehouse.rows(
-            f"SELECT count() AS found FROM ledger FINAL WHERE {where}"
+            f"SELECT count() AS found FROM ledger FINAL WHERE NOT retracted AND {where}"
             " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}",
             {**bound, "from": start, "to": end},
         )

@@ -47,7 +47,7 @@ def main() -> None:
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
     feed = CatalogFeed(settings.kafka, compile_catalog, clock, _tell).start()
-    _wait_for_kafka(settings, clock)
+    partitions = _wait_for_kafka(settings, clock)
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
@@ -56,7 +56,8 @@ def main() -> None:
     end_when_stalled(health)
     app = bus.faust_app(settings)
     tracing = start("pricer")
-    work = _work(feed, clock, {name: _tenancy(settings, tenant) for name, tenant in topics.items()})
+    tenancies = {name: _tenancy(settings, tenant) for name, tenant in topics.items()}
+    work = _work(feed, clock, tenancies, partitions)
     shell.attach(app, list(topics), traced(work, tracing), partial(bus.send, app), settings.in_flight)
     _follow_readiness(app, health)
     _run(app, tracing.close if tracing is not None else lambda: None)
@@ -87,12 +88,13 @@ def _tenancy(settings: Settings, tenant: str) -> Tenancy:
 
 
 def _work(
-    feed: CatalogFeed[CompiledCatalog], clock: Clock, tenancies: Mapping[str, Tenancy]
+    feed: CatalogFeed[CompiledCatalog], clock: Clock, tenancies: Mapping[str, Tenancy], partitions: int
 ) -> Callable[[bytes, Place, Headers], list[Output]]:
     def work(value: bytes, place: Place, headers: Headers) -> list[Output]:
         started = time.thread_time()
+        tenancy = tenancies[place.topic]
         priced = price_record(
-            value, place, feed.current(), clock.now(), tenancies[place.topic], headers=headers
+            value, place, feed.current(), clock.now(), tenancy, headers=headers, partitions=partitions
         )
         metrics.SECONDS.observe(time.thread_time() - started)
         metrics.RECORDS.inc()
@@ -106,8 +108,8 @@ def _work(
             log.warning(
                 "dead letters", count=len(priced.letters), code=first.code, letter=first.id, record=where
             )
-        outputs: list[Output] = [(COST_EVENTS.name, costs) for costs in priced.values]
-        return outputs + [(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]
+        outputs = [Output(COST_EVENTS.name, value, partition=number) for number, value in priced.values]
+        return outputs + [Output(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]
 
     return work
 
@@ -116,17 +118,21 @@ def _tell(catalog: CompiledCatalog) -> None:
     metrics.REVISION.set(catalog.revision)
 
 
-def _wait_for_kafka(settings: Settings, clock: Clock) -> None:
-    """Return when Kafka answers and the topics are there, so that Faust never meets their absence."""
+def _wait_for_kafka(settings: Settings, clock: Clock) -> int:
+    """Return, when Kafka answers and the topics are there, how many partitions `cost.events` has.
 
-    def connect() -> None:
+    So Faust never meets their absence.
+    """
+
+    def connect() -> int:
         sink = KafkaSink(settings.kafka)
         try:
             sink.require([USAGE_EVENTS.name, COST_EVENTS.name, DEAD_LETTER.name])
+            return sink.partitions(COST_EVENTS.name)
         finally:
             sink.close()
 
-    retry(connect, clock, _BACKOFF, log=log)
+    return retry(connect, clock, _BACKOFF, log=log)
 
 
 def _follow_readiness(app: faust.App, health: Health) -> None:

@@ -16,6 +16,7 @@ from outlay_schemas.cloudevents import Headers, from_record, open_envelope, with
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
+from outlay_schemas.identity import partition_of
 from outlay_schemas.validate import check_usage_event
 
 RECORD_BYTES = 4 * 2**20
@@ -40,9 +41,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What became of a record: values of records for `cost.events`, and dead letters."""
+    """What became of a record: records for `cost.events`, each with its partition, and dead letters."""
 
-    values: list[bytes]
+    values: list[tuple[int, bytes]]
     events: int
     letters: list[DeadLetter]
     unpriced: int = 0
@@ -69,21 +70,24 @@ def price_record(
     tenancy: Tenancy = Tenancy(),
     *,
     headers: Headers = None,
+    partitions: int = 1,
 ) -> Priced:
     """Price every event of a record. What cannot be priced becomes a dead letter with its own bytes.
+
+    `partitions`: those of `cost.events`. All events of an identity go to one, so that one reader has them all.
 
     `now` only dates the dead letters; the cost events depend on the record and the catalog alone.
     """
     alone = from_record(value, headers)
     stamp = stamp_of(headers, place.timestamp_ms, place.offset)
     if alone is not None:
-        return _apart([alone], _Work(place, stamp, catalog, now, tenancy))
+        return _apart([alone], _Work(place, stamp, catalog, now, tenancy, partitions))
     try:
         events = _decoder.decode_lines(value)
         costs = [_price(event, catalog, tenancy, stamp.after(line)) for line, event in enumerate(events)]
     except (*UNREADABLE, Invalid):
-        return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy))
-    return Priced(_values(costs), len(costs), [], *_unsure(costs))
+        return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy, partitions))
+    return Priced(_values(costs, partitions), len(costs), [], *_unsure(costs))
 
 
 def _unsure(costs: list[CostEvent]) -> tuple[int, int]:
@@ -133,6 +137,7 @@ class _Work:
     catalog: CompiledCatalog
     now: datetime
     tenancy: Tenancy
+    partitions: int
 
 
 def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
@@ -151,7 +156,7 @@ def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
                 dead_letter("pricer", line, reason, work.now, line=number, tenant=tenancy.only, place=where)
             )
         stamp = stamp.after(1)  # as where the whole record is right
-    return Priced(_values(costs), len(costs), letters, *_unsure(costs))
+    return Priced(_values(costs, work.partitions), len(costs), letters, *_unsure(costs))
 
 
 def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
@@ -168,12 +173,17 @@ def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy, stamp: 
         raise within(why) from None
 
 
-def _values(costs: Sequence[CostEvent]) -> list[bytes]:
-    """Encode as NDJSON, in as many records as their size asks for."""
-    if not costs:
-        return []
-    lines = encoder.encode_lines(costs)
-    return list(_pieces(lines)) if len(lines) > RECORD_BYTES else [lines]
+def _values(costs: Sequence[CostEvent], partitions: int) -> list[tuple[int, bytes]]:
+    """Encode as NDJSON, by partition, in as many records as their size asks for."""
+    shares: dict[int, list[CostEvent]] = {}
+    for cost in costs:
+        shares.setdefault(partition_of(cost.id, partitions), []).append(cost)
+    found = []
+    for partition, share in shares.items():
+        lines = encoder.encode_lines(share)
+        pieces = _pieces(lines) if len(lines) > RECORD_BYTES else (lines,)
+        found += [(partition, piece) for piece in pieces]
+    return found
 
 
 def _pieces(lines: bytes) -> Iterator[bytes]:

@@ -31,6 +31,6 @@ def traced(work: Work, tracing: "Tracing | None") -> Work:
         }
         with tracing.spans("price", found, where) as onwards:
             outputs = work(value, place, headers)
-        return [(output[0], output[1], onwards) for output in outputs]
+        return [output._replace(headers=onwards) for output in outputs]
 
     return within

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.heads import id_of
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
@@ -16,6 +19,7 @@ from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder
+from outlay_schemas.identity import partition_of
 from outlay_schemas.money import Usd
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
@@ -74,7 +78,7 @@ def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
     """The oracle: a Decimal sum over the last accepted body of each identity; knows nothing of SQL."""
     winners: dict[Cell, CostEvent] = {}
     for event in events:
-        key = (event.tenant, event.source, event.id, event.time.replace(microsecond=0))
+        key = (event.tenant, event.source, event.id)
         known = winners.get(key)
         if known is None or _order(event) > _order(known):
             winners[key] = event
@@ -182,7 +186,15 @@ class World:
     broker: FakeBroker
 
     def send(self, body: bytes) -> None:
-        self.broker.append(COST_EVENTS.name, body)
+        """Write cost events as the pricer does: all of an identity to one partition."""
+        shares: dict[int, list[bytes]] = {}
+        try:
+            for line in body.splitlines():
+                shares.setdefault(partition_of(id_of(line), self.broker.partitions), []).append(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            shares = {0: [body]}  # poison
+        for number, share in shares.items():
+            self.broker.append(COST_EVENTS.name, b"\n".join(share), partition=number)
 
     def run(
         self, books: Books, source_class: type[DrainingSource] = DrainingSource, limits: Limits | None = None

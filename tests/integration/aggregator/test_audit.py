@@ -139,13 +139,36 @@ def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, world: World) ->
     assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal(1800)
 
 
-def test_one_identity_at_two_times_is_counted_twice_and_reported(audit: Audit, world: World) -> None:
+def test_one_identity_at_two_times_counts_once_and_is_reported(audit: Audit, world: World) -> None:
     tenant = "twice"
     world.send(lines([cost_event(tenant, "x"), cost_event(tenant, "x", START + timedelta(days=40))]))
     world.send(lines([cost_event(tenant, "y", tokens=1), cost_event(tenant, "y", tokens=2)]))
     world.run_through([])
     found = {c.id: (c.kind, c.bodies) for c in audit.conflicts(Range(tenants=[tenant]))}
     assert found == {"x": ("another time", 2), "y": ("another body", 2)}
+    assert list(audit.twice(Range(tenants=[tenant]))) == []
+
+
+def test_what_an_older_release_counted_twice_is_found_and_counts_once_after_a_rebuild(
+    audit: Audit, world: World
+) -> None:
+    """Release 0.1.0 took the time for a part of the identity."""
+    tenant, books = "older", Books(world.warehouse, 1000)
+    asked = Range(tenants=[tenant])
+    rows = [cost_event(tenant, "x", START + timedelta(seconds=s), "1.25") for s in (0, 1, 90)]
+    books.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
+    rebuild = Rebuild(books)
+    rebuild.run(asked, audit.spans(asked))
+    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("4.75")
+    [found] = audit.twice(asked)
+    assert (found.id, found.kind, found.bodies) == ("x", "counted twice", 3)
+    rebuild.settle([found], 0)
+    rebuild.run(asked, audit.spans(asked))
+    for grain in GRAINS:
+        assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal("2.25")
+        assert sum(m[1] for m in stored(world.warehouse, tenant, grain).values()) == 2
+    assert list(audit.twice(asked)) == []
+    assert audit.differences(asked)[0] == 0
 
 
 USAGE = {

@@ -104,13 +104,16 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
     zombie.write(stale)
     for grain in GRAINS:
         assert stored(warehouse, tenant, grain) == expected(events, grain)
+        windows = sorted({widen(window_of(tenant, e.time, "minute"), grain) for e in events})
+        assert Books(warehouse, 1000).differences(grain, windows) == []
 
 
 class _Zombie(Books):
-    """A stale writer: it computed windows long ago and writes them now."""
+    """A stale writer: it read events and computed windows long ago, and writes them now."""
 
     def __init__(self, warehouse: Warehouse, events: Sequence[CostEvent]) -> None:
         super().__init__(warehouse, 1000)
+        self._events = events
         self._minutes = {window_of(e.tenant, e.time, "minute") for e in events}
         self._old: list[tuple[Grain, bytes]] = []
 
@@ -125,6 +128,7 @@ class _Zombie(Books):
         for number in choice:
             if self._old:
                 self.store(*self._old[number % len(self._old)])
+            self.append("ledger", lines([self._events[number % len(self._events)]]))
 
 
 def test_a_replay_from_the_start_changes_nothing(world: World) -> None:

@@ -1,13 +1,14 @@
 """An aggregator whose books and bus are in the test's hands."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from outlay_aggregator.adapters.books import MalformedError
 from outlay_aggregator.domain.crowds import Crowd
 from outlay_aggregator.domain.heads import read
+from outlay_aggregator.domain.identities import Place, Suspect
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
@@ -56,6 +57,9 @@ class MemoryBooks:
         self.ledger: list[bytes] = []
         self.letters: list[DeadLetter] = []
         self.recomputed: list[tuple[Grain, list[Window]]] = []
+        self.known_words: list[tuple[int, int]] = []
+        self.seconds: dict[int, set[int]] = {}
+        self.found: list[Place] = []
         self.groups: Callable[[Window], Sequence[RollupGroup]] = lambda _: [group()]
 
     def append(self, table: str, lines: bytes) -> None:
@@ -66,6 +70,21 @@ class MemoryBooks:
             self.letters += dead_letter_decoder.decode_lines(lines)
         else:
             self.ledger += lines.split(b"\n")
+
+    def words(self, shift: int) -> list[tuple[int, int]]:
+        return self.known_words
+
+    def places(self, identities: Iterable[int]) -> dict[int, set[int]]:
+        return {name: self.seconds[name] for name in identities if name in self.seconds}
+
+    def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> list[Place]:
+        return self.found
+
+    def keep_moved(self, places: Sequence[Place]) -> None:
+        self.log.append(f"moved {len(places)}")
+
+    def retract(self, lines: bytes) -> None:
+        self.append("ledger", lines)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         self.log.append(f"recompute {grain}")
@@ -93,10 +112,15 @@ class LoggingSink(FakeSink):
         self._log = log
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         self._log.append(f"send {topic}")
-        return super().send(topic, value, key, headers)
+        return super().send(topic, value, key, headers, partition)
 
 
 class Rig:

@@ -73,7 +73,12 @@ class HeldSink:
         self.closed = False
 
     def send(
-        self, topic: str, value: bytes, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
     ) -> "Future[None]":
         outcome: Future[None] = Future()
         self.sent.append((topic, value))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from outlay_kit.errors import Retryable
-from outlay_pricer.deliveries import Deliveries
+from outlay_pricer.deliveries import Deliveries, Output
 
 
 @dataclass
@@ -33,13 +33,14 @@ class Desk:
     def __post_init__(self) -> None:
         self.deliveries = Deliveries(self.send, self.limit)
 
-    async def send(self, topic: str, value: bytes) -> None:
+    async def send(self, topic: str, value: bytes, headers: object, partition: int | None) -> None:
+        assert (headers, partition) == ((), None)
         self.sent.append((topic, value))
         self.waiting[value] = asyncio.get_running_loop().create_future()
         await self.waiting[value]
 
     async def put(self, name: str, *values: bytes) -> None:
-        await self.deliveries.put(Read(name, self.acked), [("t", value) for value in values])
+        await self.deliveries.put(Read(name, self.acked), [Output("t", value) for value in values])
 
 
 async def settle() -> None:

@@ -58,7 +58,7 @@ def run(value: bytes, default_tenant: str = "") -> Priced:
 
 
 def costs(priced: Priced) -> list[CostEvent]:
-    return [event for value in priced.values for event in cost_event_decoder.decode_lines(value)]
+    return [event for _, value in priced.values for event in cost_event_decoder.decode_lines(value)]
 
 
 def test_every_event_of_a_record_is_priced_in_order() -> None:
@@ -128,7 +128,7 @@ def test_an_event_without_a_tenant_has_the_default_one_if_there_is_one() -> None
 
 
 def test_times_are_told_in_utc() -> None:
-    value = run(lines(usage(time="2026-11-24T13:30:00+02:00"))).values[0]
+    value = run(lines(usage(time="2026-11-24T13:30:00+02:00"))).values[0][1]
     assert b'"time":"2026-11-24T11:30:00Z"' in value
 
 
@@ -175,9 +175,23 @@ def test_a_result_too_large_for_a_record_is_cut_between_lines() -> None:
     value = lines(*(usage(str(n), tags=tags) for n in range(600)))
     priced = run(value)
     assert len(priced.values) == 3
-    assert max(map(len, priced.values)) <= RECORD_BYTES
-    assert all(piece.endswith(b"}\n") for piece in priced.values)
+    assert max(len(piece) for _, piece in priced.values) <= RECORD_BYTES
+    assert all(piece.endswith(b"}\n") for _, piece in priced.values)
     assert [e.id for e in costs(priced)] == [str(n) for n in range(600)]
+
+
+def test_all_events_of_an_identity_go_to_one_partition() -> None:
+    """P3: whoever reads the partition has them all, and finds those that come again with another time."""
+    value = lines(*(usage(f"e{n % 50}", usage={"gb": n}) for n in range(200)))
+    priced = price_record(value, PLACE, CATALOG, NOW, partitions=4)
+    where: dict[str, set[int]] = {}
+    for number, share in priced.values:
+        for event in cost_event_decoder.decode_lines(share):
+            where.setdefault(event.id, set()).add(number)
+    assert len(where) == 50
+    assert all(len(numbers) == 1 for numbers in where.values())
+    assert {number for number, _ in priced.values} == {0, 1, 2, 3}
+    assert len(costs(priced)) == priced.events == 200
 
 
 @settings(max_examples=1500, deadline=None)

@@ -18,6 +18,8 @@ SUM_ROWS = 16_000_000
 """Rows of the ledger that are summed, or looked at by their identity, by one statement."""
 MANY = 2000
 """Suspected windows of a grain from which on a whole span is recomputed, and not each of them."""
+_HASHES = 500
+"""Hashes in one request line."""
 NAMED = 20
 """How many differences and conflicts are named."""
 
@@ -65,7 +67,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An identity under which different events came. `another time`: all are counted; `another body`: one is."""
+    """An identity under which different events came. One is counted, but for those of kind `counted twice`."""
 
     tenant: str
     source: str
@@ -177,21 +179,24 @@ class Audit:
         return Wrong(grain, window, difference, list(cells_apart(right, stored))[:NAMED])
 
     def conflicts(self, asked: Range) -> list[Conflict]:
-        """Return the first identities of the ledger under which different events came.
+        """Return the first identities under which different events came.
 
-        Another time is always found: both rows are kept. Another body within the same second is found if
-        the aggregator saw both rows before the engine merged them; `conservation` finds it in Kafka.
+        Another time is always found. Another body within the same second is found if the aggregator saw both rows
+        before the engine merged them; `conservation` finds it in Kafka.
         """
-        bound = {**asked.bound, "most": NAMED}
-        found = self._warehouse.rows(audits.known_conflicts(), bound)
+        found = self._warehouse.rows(audits.known_conflicts(), {**asked.bound, "most": NAMED})
+        return [Conflict(**row) for row in found]
+
+    def twice(self, asked: Range, most: int = NAMED) -> Iterator[Conflict]:
+        """Yield identities that count more than once, the first `most` of each part: of a release before 0.2.0."""
         rows = sum(row["n"] for row in self._warehouse.rows(audits.hours(), asked.bound))
         parts = rows // SUM_ROWS + 1
         for part in range(parts):
-            here = {**bound, "parts": parts, "part": part}
-            hashes = [row["h"] for row in self._warehouse.rows(audits.scattered_hashes(), here)]
-            if hashes:
-                found += self._warehouse.rows(audits.scattered(), {**bound, "hashes": hashes})
-        return [Conflict(**row) for row in found]
+            here = {**asked.bound, "most": most, "parts": parts, "part": part}
+            hashes = [row["h"] for row in self._warehouse.rows(audits.twice_hashes(), here)]
+            for first in range(0, len(hashes), _HASHES):
+                bound = {**asked.bound, "hashes": hashes[first : first + _HASHES]}
+                yield from (Conflict(**row) for row in self._warehouse.rows(audits.twice(), bound))
 
 
 def _cut(day: int, hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from outlay_aggregator.adapters.identities import Index
 from outlay_aggregator.domain import checksums, statements
 from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
 from outlay_aggregator.domain.windows import GRAINS, Window, end_of, is_span
@@ -65,11 +66,11 @@ class Difference(msgspec.Struct, frozen=True):
     stored_events: int
 
 
-class Books:
+class Books(Index):
     """Writes events, and computes windows. All of it is safe to repeat."""
 
     def __init__(self, warehouse: Warehouse, cells: int) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._cells = cells
         self._wide: set[Window] = set()
         """Minutes in which users were past the bound when last recomputed: only how to compute them hangs on it."""
@@ -82,6 +83,10 @@ class Books:
             if error.code in _MALFORMED:
                 raise MalformedError(str(error)) from error
             raise
+
+    def retract(self, lines: bytes) -> None:
+        """Write rows that retract others. Raises Retryable."""
+        self.append("ledger", lines)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         """Compute `windows` anew, store them, and return them: one `RollupWindow` a line.

@@ -12,6 +12,7 @@ from outlay_kit.bus import RecordSink, deliver
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
+from outlay_schemas.identity import partition_of
 from outlay_schemas.topics import COST_EVENTS, USAGE_EVENTS
 from outlay_schemas.validate import check_usage_event
 
@@ -74,6 +75,9 @@ _COUNTS = f"""
 SELECT tenant, stage, code, count() AS letters, toString(min(at)) AS first, toString(max(at)) AS last
 FROM dead_letters FINAL WHERE {_WHERE} GROUP BY tenant, stage, code ORDER BY letters DESC"""  # noqa: S608
 
+_ACCEPTED_AGAIN = (Edit.delete("accepted_ms"), Edit.delete("accepted_seq"))
+"""What is replayed is accepted now: an event that was refused when it was priced again loses its old stamp."""
+
 Open = Callable[[bytes, str], bytes]
 """Turn the bytes that a door refused, mended, and their tenant into a line of usage.events. Raises Invalid."""
 
@@ -95,8 +99,16 @@ def plain(body: bytes, tenant: str) -> bytes:
 class DeadLetters:
     """The table of dead letters. `sink` is needed to replay."""
 
-    def __init__(self, warehouse: Warehouse, sink: RecordSink | None = None, opener: Open = plain) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        sink: RecordSink | None = None,
+        opener: Open = plain,
+        partitions: int = 1,
+    ) -> None:
+        """`partitions`: those of `cost.events`."""
         self._warehouse = warehouse
+        self._partitions = partitions
         self._sink = sink
         self._open = opener
 
@@ -111,7 +123,7 @@ class DeadLetters:
     def mend(self, letter: Letter, edits: Sequence[Edit]) -> Mended:
         """Return what a replay would send; nothing is sent."""
         try:
-            edited = apply(letter.body, edits)
+            edited = apply(letter.body, [*edits, *_ACCEPTED_AGAIN] if letter.stage == "pricer" else edits)
             if letter.stage != "aggregator":
                 return Mended(letter, self._open(edited, letter.tenant), USAGE_EVENTS.name)
             bad = heads.why(edited, letter.line)
@@ -131,7 +143,9 @@ class DeadLetters:
             raise ValueError("a sink is needed to replay")
         ready = [each for each in mended if not each.refusal and not each.letter.replayed]
         for each in ready:
-            deliver(self._sink, each.topic, [each.body])
+            cost = each.topic == COST_EVENTS.name
+            number = partition_of(heads.id_of(each.body), self._partitions) if cost else None
+            deliver(self._sink, each.topic, [each.body], partition=number)
         rows = [
             {"tenant": m.letter.tenant, "id": m.letter.id, "body": m.body.decode(), "topic": m.topic}
             for m in ready

@@ -1,12 +1,18 @@
-"""Recomputes a range of windows from the ledger, while events come in: the later version wins."""
+"""Recomputes a range of windows from the ledger, while events come in: the later version wins.
+
+Before that, what counts twice in the range is retracted where it was not accepted last.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from outlay_aggregator.adapters.audit import Range
+from outlay_aggregator.adapters.audit import Conflict, Range
 from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, length, widen
+from outlay_aggregator.identities import settle
 from outlay_schemas.events import Grain
+from outlay_schemas.identity import identity
 
 CHUNK = 200
 """Windows recomputed by one statement, and published."""
@@ -29,6 +35,11 @@ class Rebuild:
 
     def __init__(self, books: Books) -> None:
         self._books = books
+
+    def settle(self, twice: Sequence[Conflict], oldest: int) -> None:
+        """Let each of `twice` count once; its windows must be recomputed then. `oldest`: Unix seconds."""
+        names = ((found.tenant, found.source, found.id) for found in twice)
+        settle(self._books, [Suspect(identity(*name), *name) for name in names], oldest)
 
     def windows(self, asked: Range) -> dict[Grain, int]:
         """Return how many windows there are to look at: with events, or stored."""

@@ -67,7 +67,7 @@ GROUP BY start ORDER BY start"""
 def ledger_totals() -> str:
     """Return the statement that sums the ledger by tenant and month."""
     return f"""
-SELECT tenant, formatDateTime(minute, '%Y-%m') AS month, count() AS events,
+SELECT tenant, formatDateTime(minute, '%Y-%m') AS month, countIf(NOT retracted) AS events,
     toString(sum(ifNull(ledger.cost, 0))) AS cost, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced
 FROM ledger FINAL WHERE {_between("minute")} GROUP BY tenant, month ORDER BY tenant, month"""
 
@@ -81,32 +81,30 @@ FROM {TABLES[grain]} FINAL WHERE {_between("window")} GROUP BY tenant, month"""
 
 
 def known_conflicts() -> str:
-    """Return the statement that lists identities under which different bodies were found."""
+    """Return the statement that lists identities under which different events were found: one of them counts."""
     return f"""
-SELECT tenant, source, id, 'another body' AS kind, count() AS bodies,
-    toString(min(time)) AS first_time, toString(max(time)) AS last_time
+SELECT tenant, source, id,
+    if(min(toStartOfSecond(time)) != max(toStartOfSecond(time)), 'another time', 'another body') AS kind,
+    count() AS bodies, toString(min(time)) AS first_time, toString(max(time)) AS last_time
 FROM conflicts FINAL WHERE {_between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
 
 
-def scattered_hashes() -> str:
-    """Return the statement that finds identities, by hash, with rows in several seconds; of part `part` of `parts`.
-
-    Each is counted: the second of the time belongs to the key of the ledger.
-    """
+def twice_hashes() -> str:
+    """Return the statement that finds identities, by hash, that count in several seconds; of part `part` of `parts`."""
     return f"""
-SELECT cityHash64(tenant, source, id) AS h FROM ledger
-WHERE {_between("minute")} AND h % {{parts:UInt32}} = {{part:UInt32}}
-GROUP BY h HAVING min(toUnixTimestamp(time)) != max(toUnixTimestamp(time)) ORDER BY h LIMIT {{most:UInt32}}"""
+SELECT cityHash64(tenant, source, id) AS h FROM ledger FINAL
+WHERE {_between("minute")} AND NOT retracted AND h % {{parts:UInt32}} = {{part:UInt32}}
+GROUP BY h HAVING count() > 1 ORDER BY h LIMIT {{most:UInt32}}"""
 
 
-def scattered() -> str:
+def twice() -> str:
     """Return the statement that names the identities behind `hashes`."""
     return f"""
-SELECT tenant, source, id, 'another time' AS kind, count() AS bodies,
+SELECT tenant, source, id, 'counted twice' AS kind, count() AS bodies,
     toString(min(time)) AS first_time, toString(max(time)) AS last_time
 FROM ledger FINAL
-WHERE {_between("minute")} AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
-GROUP BY tenant, source, id HAVING bodies > 1 LIMIT {{most:UInt32}}"""
+WHERE {_between("minute")} AND NOT retracted AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
+GROUP BY tenant, source, id HAVING bodies > 1"""
 
 
 _IDENTITY = "cityHash64(tenant, source, id, minute)"

@@ -39,7 +39,7 @@ _MEASURES = {
     "costs": ("ifNull(cost, 0)", "cost"),
     "markups": ("ifNull(charged - cost, 0)", "markup"),
     "estimates": ("if(price_status = 'estimated', ifNull(cost, 0), 0)", "estimated_cost"),
-    "counts": ("1", "events"),
+    "counts": ("NOT retracted", "events"),
     "unpriced": ("price_status = 'unpriced' OR cost IS NULL", "unpriced_events"),
     "estimated": ("price_status = 'estimated'", "estimated_events"),
 }
@@ -78,7 +78,7 @@ INSERT INTO {table}
 SELECT tenant, minute, sum(row_version) AS version,
     {_weighed(0)}, {_QUANTITIES}
 FROM (
-    SELECT tenant, minute, row_version, cost, charged, price_status, usage, {_CELL} AS cell
+    SELECT tenant, minute, row_version, retracted, cost, charged, price_status, usage, {_CELL} AS cell
     FROM ledger FINAL WHERE {_between("minute")})
 GROUP BY tenant, minute"""
 

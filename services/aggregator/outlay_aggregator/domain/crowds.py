@@ -63,5 +63,5 @@ SELECT tenant, toUnixTimestamp(minute) AS minute, source, widest.1 AS dimension,
 FROM (
     SELECT tenant, minute, source, count() AS events, uniq({", ".join(CELL)}) AS cells,
         arrayReverseSort(d -> d.2, [{counted}])[1] AS widest
-    FROM ledger PREWHERE {asked_minutes()} GROUP BY tenant, minute, source
+    FROM ledger PREWHERE {asked_minutes()} WHERE NOT retracted GROUP BY tenant, minute, source
     ORDER BY cells DESC, source LIMIT 1 BY tenant, minute)"""  # noqa: S608 (constants of ours)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from outlay_aggregator.domain.identities import Seen, Suspect
 from outlay_aggregator.domain.windows import Window, window_of
 from outlay_schemas.errors import UNREADABLE
 from outlay_schemas.events import CostEvent, cost_event_decoder
@@ -46,10 +47,14 @@ class Reading:
     events: int
     minutes: frozenset[Window]
     bad: Sequence[BadLine] = field(default=())
+    suspects: Sequence[Suspect] = field(default=())
+    """Its events whose identity may have been known before."""
 
 
-def read(value: bytes, oldest: datetime = FIRST) -> Reading:
+def read(value: bytes, oldest: datetime = FIRST, seen: Seen | None = None) -> Reading:
     """Read one record. Events before `oldest` are bad lines: what they would be added to may be gone.
+
+    `seen` learns its identities.
 
     The common record is good as a whole: it is decoded in one call and passed on as it came. Only if
     that fails is it read line by line, to tell the bad lines from the good.
@@ -58,23 +63,32 @@ def read(value: bytes, oldest: datetime = FIRST) -> Reading:
         heads = _decoder.decode_lines(value)
         minutes = _minutes(heads, oldest)
     except _UNREADABLE:
-        return _read_lines(value, oldest)
-    return Reading(value, len(heads), minutes)
+        return _read_lines(value, oldest, seen)
+    return Reading(value, len(heads), minutes, (), seen.suspects(heads) if seen else ())
 
 
-def _read_lines(value: bytes, oldest: datetime) -> Reading:
+def id_of(line: bytes) -> str:
+    """Return the id of a cost event that `why` finds nothing wrong with."""
+    return _decoder.decode(line).id
+
+
+def _read_lines(value: bytes, oldest: datetime, seen: Seen | None) -> Reading:
     good: list[bytes] = []
+    heads: list[_Head] = []
     bad: list[BadLine] = []
     minutes: set[Window] = set()
     for number, line in enumerate(value.split(b"\n")):
         if not line.strip():
             continue
         try:
-            minutes |= _minutes([_decoder.decode(line)], oldest)
+            head = _decoder.decode(line)
+            minutes |= _minutes([head], oldest)
             good.append(line)
+            heads.append(head)
         except _UNREADABLE as error:
             bad.append(why(line, number, oldest) or BadLine(line, number, "cost_event_invalid", str(error)))
-    return Reading(b"\n".join(good), len(good), frozenset(minutes), bad)
+    suspects = seen.suspects(heads) if seen else ()
+    return Reading(b"\n".join(good), len(good), frozenset(minutes), bad, suspects)
 
 
 def why(line: bytes, number: int, oldest: datetime = FIRST) -> BadLine | None:

@@ -31,14 +31,17 @@ _DIMS = ", ".join(EXACT)
 _COST = "sum(ifNull(ledger.cost, 0))"
 _MEASURES = {
     "cost": ("Decimal(38, 12)", _COST),
-    "events": ("UInt64", "count()"),
+    "events": ("UInt64", "countIf(NOT retracted)"),
     "unpriced_events": ("UInt64", "countIf(price_status = 'unpriced' OR ledger.cost IS NULL)"),
     "usage": ("Map(String, Decimal(38, 9))", "sumMap(ledger.usage)"),
     "estimated_events": ("UInt64", "countIf(price_status = 'estimated')"),
     "estimated_cost": ("Decimal(38, 12)", "sumIf(ifNull(ledger.cost, 0), price_status = 'estimated')"),
     "markup": ("Decimal(38, 12)", "sum(ifNull(ledger.charged - ledger.cost, 0))"),
 }
-"""The measures of a cell in their order: type, and what each is of the rows of the ledger. NULL costs add nothing."""
+"""The measures of a cell in their order: type, and what each is of the rows of the ledger. NULL costs add nothing.
+
+A retracted row is no event and costs nothing. It only has a version: that of its window must not shrink.
+"""
 _VERSION = "sum(row_version)"
 _CELL = f"cityHash64({_DIMS})"
 _TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
@@ -67,9 +70,9 @@ def _windows(grain: Grain, cells: str) -> str:
     order = ", ".join(f"g.{name}" for name in CELL)
     return f"""
 SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
-    arraySort(g -> ({order}), groupArray(
+    arraySort(g -> ({order}), groupArrayIf(
         tuple({_DIMS}, kept, {", ".join(f"cells_{name}" for name in _MEASURES)})
-        ::Tuple({_tuple_type()}))) AS groups
+        ::Tuple({_tuple_type()}), cells_events > 0)) AS groups
 FROM ({cells})
 GROUP BY tenant, start
 ORDER BY tenant, start"""
@@ -146,7 +149,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     rows = f"""FROM (
         SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
         FROM {TABLES[_PARENT[grain]]} FINAL
-        ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
+        LEFT ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
         WHERE {_asked(start, "window", span)})"""
     kept = _kept(
         f"""SELECT tenant, start, user, sum(cost) AS user_cost, uniqExact({_CELL}) AS user_cells
@@ -154,7 +157,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     )
     return f"""
     SELECT tenant, start, {_DIMS}, kept,
-        {_added("")}, sum(if(nth = 1, version, 0)) AS versions
+        {_added("")}, sum(if(nth <= 1, version, 0)) AS versions
     FROM (
         SELECT *, if(user IN ('', '{OTHER}') OR (tenant, start, user) IN ({kept}), user, '{OTHER}') AS kept
         {rows})
@@ -250,7 +253,7 @@ def rows_of_minutes(span: bool = False) -> str:
     """Return the statement that counts the rows of minutes, repeats that are not merged yet included."""
     return (
         "SELECT tenant, toUnixTimestamp(minute) AS start, count() AS n FROM ledger"
-        f" PREWHERE {_asked('minute', 'minute', span)} GROUP BY tenant, minute"
+        f" PREWHERE {_asked('minute', 'minute', span)} WHERE NOT retracted GROUP BY tenant, minute"
     )
 
 
@@ -264,6 +267,7 @@ def conflicts_of_minutes() -> str:
     return f"""
 SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision) AS cost,
     max(ledger.revision) AS revision
-FROM ledger PREWHERE {asked} WHERE ({key}) IN (
-    SELECT {key} FROM ledger PREWHERE {asked} GROUP BY {key} HAVING min(fingerprint) != max(fingerprint))
+FROM ledger PREWHERE {asked} WHERE NOT retracted AND ({key}) IN (
+    SELECT {key} FROM ledger PREWHERE {asked} WHERE NOT retracted
+    GROUP BY {key} HAVING min(fingerprint) != max(fingerprint))
 GROUP BY tenant, source, id, time, fingerprint"""

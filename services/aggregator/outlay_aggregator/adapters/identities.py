@@ -1,0 +1,136 @@
+"""Where identities are in the ledger: the table `identities`, and the rows themselves."""
+
+# ruff: noqa: S608 (what is pasted are whole numbers of ours)
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from outlay_aggregator.domain.identities import Place, Suspect
+from outlay_aggregator.domain.statements import SETTINGS
+from outlay_kit.warehouse import Warehouse
+from outlay_schemas.identity import identity
+
+_NUMBERS = 5000
+"""Whole numbers in one statement: 100 of its 256 kB."""
+_NAMES_BYTES = 8192
+"""Bytes of tenants' names in one request line."""
+_SLICE_ROWS = 4_000_000
+_ALL = 2**64
+_IDENTITY = (
+    "bitShiftLeft(toUInt64(CRC32(concat(tenant, '\\0', source, '\\0', id))), 32)"
+    " + CRC32(reverse(concat(tenant, '\\0', source, '\\0', id)))"
+)
+_BINARY: dict[str, object] = {"wait_end_of_query": 1}
+_decoder = msgspec.json.Decoder(Place)
+
+
+class Index:
+    """What it says of an insert is true as soon as the insert has returned. Every method raises Retryable."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def words(self, shift: int) -> Iterator[tuple[int, int]]:
+        """Yield what `Seen` needs of all identities: the numbers of its words that are not 0, and the words."""
+        [row] = self._warehouse.rows("SELECT count() AS n FROM identities")
+        slices = int(row["n"]) // _SLICE_ROWS + 1
+        for at in range(slices):
+            low, high = _ALL * at // slices, _ALL * (at + 1) // slices - 1
+            yield from self._pairs(
+                f"SELECT intDiv(identity, {2**shift}) AS slot,"
+                f" groupBitOr(bitShiftLeft(toUInt64(1), bitAnd(bitShiftRight(identity, {shift - 6}), 63))) AS word"
+                f" FROM identities WHERE identity BETWEEN {low} AND {high} GROUP BY slot"
+                " SETTINGS optimize_aggregation_in_order = 1"
+            )
+
+    def places(self, identities: Iterable[int]) -> dict[int, set[int]]:
+        """Return the seconds in which each identity has rows, Unix seconds."""
+        found: dict[int, set[int]] = {}
+        wanted = sorted(set(identities))
+        for first in range(0, len(wanted), _NUMBERS):
+            some = wanted[first : first + _NUMBERS]
+            for name, second in self._pairs(
+                "SELECT identity, toUInt64(toUnixTimestamp(second)) AS at FROM identities"
+                f" WHERE identity IN ({_list(some)})"
+            ):
+                found.setdefault(name, set()).add(second)
+        return found
+
+    def _pairs(self, sql: str) -> Iterator[tuple[int, int]]:
+        numbers = array("Q", self._warehouse.raw(sql, settings=_BINARY, fmt="RowBinary"))
+        return zip(numbers[::2], numbers[1::2], strict=True)
+
+    def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> list[Place]:
+        """Return what the ledger has of `suspects` in the `seconds` of their identities."""
+        found: list[Place] = []
+        for some in _chunks(set(suspects), seconds):
+            names = {(suspect.tenant, suspect.source, suspect.id) for suspect in some}
+            answer = self._warehouse.raw(
+                "SELECT tenant, source, id, toUnixTimestamp(toDateTime(time, 'UTC')) AS second,"
+                f" max(row_version) AS top, maxIf(row_version, NOT retracted) AS live {_asked(some, seconds)}"
+                " GROUP BY tenant, source, id, second",
+                _tenants(some),
+                settings=SETTINGS,
+            )
+            found += [p for p in _decoder.decode_lines(answer) if (p.tenant, p.source, p.id) in names]
+        return found
+
+    def keep_moved(self, places: Iterable[Place]) -> None:
+        """Write down, as conflicts, the events in `places` as far as they are not merged yet. Safe to repeat."""
+        seconds: dict[int, set[int]] = {}
+        suspects: set[Suspect] = set()
+        for place in places:
+            suspect = Suspect(
+                identity(place.tenant, place.source, place.id), place.tenant, place.source, place.id
+            )
+            suspects.add(suspect)
+            seconds.setdefault(suspect.identity, set()).add(place.second)
+        for some in _chunks(suspects, seconds):
+            self._warehouse.command(
+                "INSERT INTO conflicts (tenant, source, id, time, fingerprint, cost, revision)"
+                " SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision),"
+                f" max(ledger.revision) {_asked(some, seconds)} AND NOT retracted"
+                " GROUP BY tenant, source, id, time, fingerprint",
+                _tenants(some),
+            )
+
+
+def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Iterator[list[Suspect]]:
+    """Cut so that neither a statement nor the names of tenants in its request grow too long."""
+    chunk: list[Suspect] = []
+    numbers = size = 0
+    tenant = None
+    for suspect in sorted(suspects, key=lambda s: s.tenant):
+        more = 1 + 3 * len(seconds[suspect.identity])
+        width = 0 if suspect.tenant == tenant else len(suspect.tenant.encode()) + 3
+        if chunk and (numbers + more > _NUMBERS or size + width > _NAMES_BYTES):
+            yield chunk
+            chunk, numbers, size = [], 0, 0
+        chunk.append(suspect)
+        numbers += more
+        size += width
+        tenant = suspect.tenant
+    if chunk:
+        yield chunk
+
+
+def _asked(suspects: Sequence[Suspect], seconds: Mapping[int, set[int]]) -> str:
+    """The rows of some identities in some seconds, merged or not."""
+    names = sorted({suspect.identity for suspect in suspects})
+    where = sorted({second for name in names for second in seconds[name]})
+    places = ",".join(f"({second - second % 60},{second % 60})" for second in where)
+    return (
+        "FROM ledger PREWHERE tenant IN {tenants:Array(String)}"
+        f" AND minute IN ({_list(sorted({second - second % 60 for second in where}))})"
+        f" AND (minute, toSecond(time)) IN ({places}) WHERE {_IDENTITY} IN ({_list(names)})"
+    )
+
+
+def _tenants(suspects: Sequence[Suspect]) -> dict[str, object]:
+    return {"tenants": sorted({suspect.tenant for suspect in suspects})}
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))

@@ -1,0 +1,138 @@
+"""Which identities the ledger may know already, and what is retracted when one comes with another time. Pure.
+
+An identity has a *place* for each second in which a row of it was written. Of all its rows the one with the greatest
+version counts; every other place gets a row that retracts it, with the version of the one that counts. Such rows only
+follow from events, and of two rows in a place the greater version wins: in whatever order they are written, by
+whichever replica and however often, the outcome is the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from outlay_schemas.identity import identity, identity_crc, seed
+
+_MOST_SEEDS = 10_000
+
+
+class Named(Protocol):
+    """What says an identity."""
+
+    tenant: str
+    source: str
+    id: str
+
+
+class Suspect(NamedTuple):
+    """An identity that the ledger may have in another place."""
+
+    identity: int
+    tenant: str
+    source: str
+    id: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A second of the ledger in which an identity has rows."""
+
+    tenant: str
+    source: str
+    id: str
+    second: int
+    """Unix seconds."""
+    top: int
+    """The version that counts here."""
+    live: int
+    """The greatest version of an event here; 0: there was never one."""
+
+    @property
+    def retracted(self) -> bool:
+        """Whether what counts here retracts the event."""
+        return self.top != self.live
+
+
+class Seen:
+    """A filter of 2^`bits` bits: what it does not know is new, what it knows may be."""
+
+    def __init__(self, bits: int = 29) -> None:
+        self._shift = 32 - bits
+        self._bits = bytearray(2**bits // 8)
+        self._words = memoryview(self._bits).cast("Q")
+        self._seeds: dict[tuple[str, str], int] = {}
+
+    @property
+    def word_shift(self) -> int:
+        """Return by how many bits an identity is shifted to be the number of its word of 64 bits."""
+        return 32 + self._shift + 6
+
+    def add_words(self, words: Iterable[tuple[int, int]]) -> None:
+        """Add what the index holds: numbers of words, each with its bits."""
+        mine = self._words
+        for at, word in words:
+            mine[at] |= word
+
+    def suspects(self, events: Sequence[Named]) -> list[Suspect]:
+        """Add events, and return those that may have been known before."""
+        found: list[Suspect] = []
+        bits, seeds, shift = self._bits, self._seeds, self._shift
+        if len(seeds) > _MOST_SEEDS:
+            seeds.clear()
+        for event in events:
+            key = (event.tenant, event.source)
+            begun = seeds.get(key)
+            if begun is None:
+                begun = seeds[key] = seed(*key)
+            at = identity_crc(event.id, begun) >> shift
+            bit = 1 << (at & 7)
+            byte = bits[at >> 3]
+            if byte & bit:
+                found.append(Suspect(identity(*key, event.id), *key, event.id))
+            else:
+                bits[at >> 3] = byte | bit
+        return found
+
+
+def contested(places: Iterable[Place], oldest: int) -> tuple[list[Place], list[tuple[Place, int]], int]:
+    """Return the places of identities that have several, and those to retract, each with its version.
+
+    What was retracted already is among the places: a crash may have come before its minute was computed again.
+    Places before `oldest` (Unix seconds) are left alone, for what is around them may be gone; the third of the answer
+    is how many of them go on counting a second time.
+    """
+    by_name: dict[tuple[str, str, str], list[Place]] = defaultdict(list)
+    for place in places:
+        by_name[place.tenant, place.source, place.id].append(place)
+    shared: list[Place] = []
+    losers: list[tuple[Place, int]] = []
+    beyond = 0
+    for found in by_name.values():
+        if len(found) < 2:
+            continue
+        winner = max(found, key=lambda place: (place.live, place.second))
+        for place in found:
+            if place.second < oldest:
+                beyond += place is not winner and not place.retracted
+                continue
+            shared.append(place)
+            if place is not winner and not place.retracted:
+                losers.append((place, max(winner.live, place.live + 1)))
+    return shared, losers, beyond
+
+
+def retraction(place: Place, version: int) -> bytes:
+    """Return the row of the ledger that retracts what is in `place`, as a line of JSON."""
+    return msgspec.json.encode(
+        {
+            "tenant": place.tenant,
+            "source": place.source,
+            "id": place.id,
+            "time": datetime.fromtimestamp(place.second, UTC),
+            "cost": "0",
+            "price_status": "retracted",
+            "retracted": True,
+            "row_version": str(version),
+        }
+    )
