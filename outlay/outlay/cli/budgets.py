@@ -9,6 +9,7 @@ from outlay.cli.asking import Format, give, reading
 from outlay.cli.common import AsJson, out, print_json, told
 
 if TYPE_CHECKING:
+    from outlay_reports.adapters.books import Books
     from outlay_reports.budgets import Plan
 
 
@@ -33,7 +34,7 @@ def budgets(
     from outlay_reports.forecast.summary import budget_sheet
 
     with reading() as books:
-        plans = planned((tenant,) if tenant else tuple(books.tenants()))
+        plans = planned((tenant,) if tenant else (), books)
         states = Outlook().states(books, plans, SystemClock().now())
         if as_json:
             print_json(msgspec.to_builtins(states))
@@ -43,11 +44,14 @@ def budgets(
             out.print("there is no budget; write one in budgets.yaml of the catalog")
 
 
-def planned(tenants: Sequence[str]) -> "list[Plan]":
-    """Return the budgets of the catalog in force, as these tenants have them."""
+def planned(tenants: Sequence[str], books: "Books") -> "list[Plan]":
+    """Return the budgets of the catalog in force, as some tenants have them; none named: all tenants."""
     from outlay.catalog.publish import newest
     from outlay.local import stores
     from outlay_reports.forecast.summary import plans_of
 
     catalog = newest(stores()[0])
-    return [] if catalog is None else plans_of(catalog.budgets, tenants)
+    if catalog is None:
+        return []
+    named = {budget.tenant for budget in catalog.budgets} - {"*"}
+    return plans_of(catalog.budgets, tenants or sorted({*books.tenants(), *named}))

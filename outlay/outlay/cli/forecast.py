@@ -231,7 +231,7 @@ def _summary(
     factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0
     assumed = [str(change) for change in changes]
     give(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
-    plans = planned(question.tenants or tuple(books.tenants()))
+    plans = planned(question.tenants, books)
     if plans:
         if not as_json:
             out.print()

@@ -75,7 +75,7 @@ def _budget_row(plan: Plan, state: Status) -> Row:
     else:
         period, exceeds = plan.period, "yes" if over else "unknown" if chance is None else likely(chance)
     values: tuple[Value, ...] = (
-        plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), f"{Decimal(state.percent):.1f}%",
+        plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), percent(Decimal(state.percent) / 100),
         cell(state.forecast), cell(state.forecast_low), cell(state.forecast_high), exceeds,
         "" if state.gone_on is None else f"{state.gone_on.astimezone(plan.zone):%Y-%m-%d %H:%M}",
         None if chance is None else Fraction(chance).limit_denominator(10_000),

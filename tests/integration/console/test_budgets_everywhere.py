@@ -271,7 +271,7 @@ def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surf
 def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = surfaces.rig.world.readers._settings
     monkeypatch.setattr("outlay.local.stores", lambda **_: (None, settings))
-    monkeypatch.setattr(command, "planned", lambda _: [plan_of(one, "acme") for one in BUDGETS])
+    monkeypatch.setattr(command, "planned", lambda *_: [plan_of(one, "acme") for one in BUDGETS])
     monkeypatch.setattr("outlay_kit.clock.SystemClock", lambda: surfaces.clock)
     result = CliRunner().invoke(app, ["budgets", "--json"], catch_exceptions=False)
     states = surfaces.states()
