@@ -75,6 +75,11 @@ def _lines(section: Section) -> list[str]:
     rows = [(row, cells) for row, cells in body if row is not section.sheet.total]
     lines = []
     for _, cells in rows[:_TOP]:
-        words = [cells[n].strip() for n in kept if cells[n].strip()]
-        lines.append(f"{words[0]}: {' · '.join(words[1:])}" if len(words) > 1 else "".join(words))
+        shown = [(head[n][0], cells[n].strip()) for n in kept if cells[n].strip()]
+        named = [
+            f"{title} {cell}" for title, cell in shown[1:]
+        ]  # a line stands alone: nobody sees a heading above it
+        lines.append(
+            ": ".join([shown[0][1], " · ".join(named)]) if named else "".join(cell for _, cell in shown)
+        )
     return [*lines, *([f"and {len(rows) - _TOP} more"] if len(rows) > _TOP else [])]

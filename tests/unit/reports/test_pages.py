@@ -1,0 +1,25 @@
+"""A review as people read it where no table can be shown."""
+
+from fractions import Fraction
+
+from outlay_reports.pages import points
+from outlay_reports.review import Section
+from outlay_reports.sheet import Column, Row, Sheet, Spent
+
+
+def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> None:
+    columns = (
+        Column("budget", "budget"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
+        Column("landing_usd", "forecast", "usd"), Column("id", "id"),
+    )  # fmt: skip
+    rows = tuple(
+        Row((name, Spent(12 * 10**12), Fraction(1, 2), None if name == "Idle" else Spent(24 * 10**12), "x"))
+        for name in ("Growth", "Idle")
+    )
+    sections = [
+        Section("Total", "The week cost $12.00."),
+        Section("Budgets", "", Sheet("b", "B", columns, rows)),
+    ]
+    assert points(sections) == [
+        ("Budgets", ["Growth: spent $12.00 · used 50% · forecast $24.00", "Idle: spent $12.00 · used 50%"])
+    ]
