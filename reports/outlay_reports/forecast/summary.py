@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 
 from outlay_reports.adapters.books import Books
@@ -50,7 +49,7 @@ def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> Sheet:
     rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
         Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
-        Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used"),
+        Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
         Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80% from", "usd"),
         Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
         Column("probability", "probability", "share", wide=True),
@@ -75,7 +74,7 @@ def _budget_row(plan: Plan, state: Status) -> Row:
     else:
         period, exceeds = plan.period, "yes" if over else "unknown" if chance is None else likely(chance)
     values: tuple[Value, ...] = (
-        plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), percent(Decimal(state.percent) / 100),
+        plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), Fraction(state.percent) / 100,
         cell(state.forecast), cell(state.forecast_low), cell(state.forecast_high), exceeds,
         "" if state.gone_on is None else f"{state.gone_on.astimezone(plan.zone):%Y-%m-%d %H:%M}",
         None if chance is None else Fraction(chance).limit_denominator(10_000),
