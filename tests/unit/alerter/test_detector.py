@@ -76,6 +76,55 @@ def test_noon_on_sunday_is_not_judged_by_noon_on_friday() -> None:
     assert sunday in fired(run(values))
 
 
+@pytest.mark.parametrize("hours", [1, 3])
+@pytest.mark.parametrize("begin", [5, 30, 61, 124, 150, 180])
+def test_a_spike_of_the_first_days_is_not_learned(begin: int, hours: int) -> None:
+    values = [15 + (n * 7 % 5) / 10 for n in range(9 * 168)]
+    for n in range(begin, begin + hours):
+        values[n] = 163
+    judged = run(values)
+    assert fired(judged) == []
+    again = [n for week in range(1, 8) for n in range(begin + week * 168, begin + week * 168 + hours) if n >= 192]
+    assert all(15 <= (judged[n].expected or 0) < 16.5 for n in again)
+    assert all((judged[n].upper or 999) < 30 for n in again)
+
+
+@pytest.mark.parametrize("begin", [5, 61, 124])
+def test_a_real_spike_at_the_hour_of_an_early_one_is_seen(begin: int) -> None:
+    values = [15 + (n * 7 % 5) / 10 for n in range(9 * 168)]
+    for week in (0, 3, 6):
+        values[begin + week * 168] = 90
+    assert fired(run(values)) == [begin + week * 168 for week in (3, 6)]
+
+
+def test_a_spike_of_the_first_days_is_not_learned_by_a_season_either() -> None:
+    values = office(7, noise=0.05)
+    usual = run(values)
+    values[61] *= 6  # a Wednesday at 13:00
+    values[133] *= 9  # a Saturday at 13:00
+    judged = run(values)
+    assert [n for n in fired(judged) if n not in fired(usual)] == []
+    for place in (61, 133):
+        for week in range(2, 7):
+            n = place + week * 168
+            assert (judged[n].expected or 0) == pytest.approx(usual[n].expected or 0, rel=0.25)
+
+
+def test_a_spike_of_the_first_day_of_minutes_is_not_learned() -> None:
+    values = [5 + (n * 7 % 5) / 10 for n in range(5 * 1440)]
+    values[700] = 80
+    judged = run(values, Tuning(60))
+    assert fired(judged) == []
+    assert all((judged[700 + day * 1440].expected or 0) < 6 for day in range(1, 5))
+
+
+def test_a_shift_during_the_first_days_is_learned() -> None:
+    values = [15.0 + (n * 7 % 5) / 10 + (60 if n > 100 else 0) for n in range(5 * 168)]
+    judged = run(values)
+    assert [n for n in fired(judged) if n > 300] == []
+    assert judged[400].expected == pytest.approx(75, rel=0.1)
+
+
 def test_an_outage_is_seen() -> None:
     values = office()
     begin = 4 * 168 + 12

@@ -99,18 +99,22 @@ class Detector:
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
         self._idle = False
         """Whether there was a whole history of nothing but zeros."""
-        levels, spans = tuning.level_windows, tuning.spans
-        self._experts = [Expert(0, 0, levels, spans)]
-        if tuning.step < _DAY:
-            self._experts.append(Expert(_DAY // tuning.step, _PASSES_OF_DAY, levels, spans))
-        if tuning.step <= _DAY:
-            self._experts.append(Expert(_WEEK // tuning.step, _PASSES_OF_WEEK, levels, spans))
+        self._experts = self._new_experts()
+
+    def _new_experts(self) -> list[Expert]:
+        step, levels, spans = self._tuning.step, self._tuning.level_windows, self._tuning.spans
+        experts = [Expert(0, 0, levels, spans)]
+        if step < _DAY:
+            experts.append(Expert(_DAY // step, _PASSES_OF_DAY, levels, spans))
+        if step <= _DAY:
+            experts.append(Expert(_WEEK // step, _PASSES_OF_WEEK, levels, spans))
+        return experts
 
     def judge(self, at: datetime, value: float | None) -> Judgement:
         """Judge a window without learning from it: one that is still filling."""
         if value is None or not isfinite(value):
             return Judgement("missing")
-        return self._judged(at, value)[0] if self._unit else self._unmeasured(value)
+        return self._judged(at, value) if self._unit else self._unmeasured(value)
 
     def update(self, at: datetime, value: float | None, *, usual: bool = False) -> Judgement:
         """Judge a window that is over, and learn from it. Windows come in the order of time.
@@ -125,9 +129,8 @@ class Detector:
             if len(self._first) >= self._tuning.min_history:
                 self._begin()
             return judgement
-        judgement, tame = self._judged(at, value)
-        scaled = self._scaled(value)
-        self._learn(at, scaled, scaled if usual else tame)
+        judgement = self._judged(at, value)
+        self._learn(at, self._scaled(value), usual=usual)
         return judgement
 
     def _begin(self) -> None:
@@ -138,13 +141,13 @@ class Detector:
             self._idle = True
             return
         self._unit = (max(usual, self._tuning.min_change) if self._idle else usual) * _SMALL
-        for expert in self._experts:
-            expert.prime([self._scaled(value) for _, value in self._first])
-        for at, value in self._first:
-            scaled = self._scaled(
-                value
-            )  # of the first spending after nothing the season is taught no extreme
-            self._learn(at, scaled, self._judged(at, value)[1] if self._idle else scaled)
+        values = [self._scaled(value) for _, value in self._first]
+        for known in ([], self._experts):  # twice: a spike of the first day is one only beside the others
+            experts = self._experts = self._new_experts() if known else self._experts
+            for n, expert in enumerate(experts):
+                expert.prime(values, known[n].residuals if known else None)
+            for (at, _), value in zip(self._first, values, strict=True):
+                self._learn(at, value)
         self._first.clear()
 
     def _unmeasured(self, value: float) -> Judgement:
@@ -167,12 +170,11 @@ class Detector:
             after_nothing=True,
         )
 
-    def _judged(self, at: datetime, value: float) -> tuple[Judgement, float]:
-        """Return the judgement, and the value (scaled) without what is beyond the limits."""
+    def _judged(self, at: datetime, value: float) -> Judgement:
         expert, predicted = self._believed(at)
         scaled = self._scaled(value)
         if expert is None:
-            return Judgement("insufficient_history"), scaled
+            return Judgement("insufficient_history")
         unit = expert.unit(self._where(at))
         up = expert.residuals.room(+1.0, self._tuning.sensitivity) * unit
         down = expert.residuals.room(-1.0, self._tuning.sensitivity) * unit
@@ -183,25 +185,34 @@ class Detector:
             status = "anomaly" if abs(value - expected) >= self._tuning.min_change else "below_minimum"
         score = share / (1 + share)
         low, high = self._value(predicted - down), self._value(predicted + up)
-        judgement = Judgement(status, expected, low, high, score if status == "anomaly" else min(score, 0.5))
-        most, least = expert.residuals.limit(0, +1.0) * unit, -expert.residuals.limit(0, -1.0) * unit
-        return judgement, predicted + max(least, min(most, residual))
+        return Judgement(status, expected, low, high, score if status == "anomaly" else min(score, 0.5))
 
     def _believed(self, at: datetime) -> tuple[Expert | None, float]:
         """Return the expert who was least wrong of late, and what it says."""
         best: Expert | None = None
         says = 0.0
-        for expert, places in zip(self._experts, self._places(at), strict=True):
-            predicted = expert.predict(places)
+        predicted: float | None = None
+        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
+            predicted = expert.predict(places, self._reference(n, predicted))
             if predicted is None or not expert.residuals.ready:
                 continue
             if best is None or expert.error < best.error:
                 best, says = expert, predicted
         return best, says
 
-    def _learn(self, at: datetime, raw: float, tame: float) -> None:
-        for expert, places in zip(self._experts, self._places(at), strict=True):
-            expert.learn(places, self._where(at), raw, tame)
+    def _learn(self, at: datetime, value: float, *, usual: bool = False) -> None:
+        predicted: float | None = None
+        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
+            reference = self._reference(n, predicted)
+            predicted = expert.predict(places, reference)
+            expert.learn(places, self._where(at), value, reference, usual=usual)
+
+    def _reference(self, n: int, before: float | None) -> float | None:
+        """Return what the season of expert `n` may be compared with: what the expert before it predicts.
+
+        The time of the day is compared with the hours around it: the level says nothing of them.
+        """
+        return None if n == 1 and self._tuning.step < _DAY else before
 
     def _where(self, at: datetime) -> int:
         """Return the place in the day (or, of days, in the week) that the noise depends on."""

@@ -52,21 +52,29 @@ class Expert:
         self.error = float("inf")
         """Mean distance from the truth, the newest counting most."""
 
-    def prime(self, values: Sequence[float]) -> None:
-        """Take the level of the first cycle before it is learned: half of it would have another one."""
+    def prime(self, values: Sequence[float], residuals: Residuals | None = None) -> None:
+        """Take the level of the first cycle before it is learned: half of it would have another one.
+
+        `residuals`: how far off is usual, where that is known from the same values.
+        """
+        self.residuals = residuals or self.residuals
         for value in values[:: self._stride]:
             self._base.push(value)
         self._held = len(values)
 
-    def predict(self, places: Sequence[int]) -> float | None:
-        """Return what is likely; None: not known yet. `places` in the season: the first that is known counts."""
-        usual = self._usual(places)
+    def predict(self, places: Sequence[int], reference: float | None = None) -> float | None:
+        """Return what is likely; None: not known yet. `places` in the season: the first that is known counts.
+
+        `reference`: what an expert of a shorter cycle predicts.
+        """
+        usual = self._usual(places, reference)
         return None if usual is None or not len(self._level) else self._level.median() + usual
 
-    def _usual(self, places: Sequence[int]) -> float | None:
+    def _usual(self, places: Sequence[int], reference: float | None) -> float | None:
         if not self._cycle:
             return 0.0
-        found = (self._season.usual(place) for place in places)
+        above = None if reference is None or not len(self._level) else reference - self._level.median()
+        found = (self._season.usual(place, above) for place in places)
         return next((usual for usual in found if usual is not None), None)
 
     def unit(self, place: int) -> float:
@@ -75,19 +83,28 @@ class Expert:
         overall = self.error if self._seen else 0.0
         return max(_SURE, (near * passes + overall * _PRIOR) / (passes + _PRIOR))
 
-    def learn(self, places: Sequence[int], where: int, raw: float, tame: float) -> None:
-        """Take the truth: `raw` moves the level, `tame` (without its extremes) the season.
+    def learn(
+        self, places: Sequence[int], where: int, value: float, reference: float | None, *, usual: bool
+    ) -> None:
+        """Take the truth. Level and season are medians, which a spike does not move.
 
-        `where` is the place that the noise depends on.
+        `where` is the place that the noise depends on. How far off is usual is learned from what is cut to the limit,
+        or, if somebody said that the value is `usual`, as it is.
         """
-        predicted = self.predict(places)
-        if predicted is not None:
-            self._learn_residual(where, raw - predicted, tame - predicted)
-        usual = self._usual(places)
-        if usual is not None:
-            self._level.push(raw - usual)
+        above, tame = self._usual(places, reference), value
+        if above is not None and len(self._level):
+            if self.residuals.ready and not usual and (not self._cycle or self._season.known(places[0])):
+                unit, middle = self.unit(where), self._level.median() + above
+                most = middle + self.residuals.limit(0, 1.0) * unit
+                tame = max(middle - self.residuals.limit(0, -1.0) * unit, min(most, value))
+            left = value - self._level.median()
+            seen = self._season.seen(places[0]) if self._cycle else None
+            proven = seen is not None and abs(left - seen) < abs(left - above)  # what was doubted came again
+            self._learn_residual(where, left - (seen if seen is not None and proven else above), usual=usual)
+        if above is not None:
+            self._level.push(value - above)
         elif not len(self._level):
-            self._level.push(raw)
+            self._level.push(value)
         self._turn = (self._turn + 1) % self._stride
         if self._held:
             self._held -= 1
@@ -96,14 +113,16 @@ class Expert:
         if self._cycle:
             self._season.learn(places[0], tame - self._base.median())
 
-    def _learn_residual(self, where: int, raw: float, tame: float) -> None:
-        residual = raw / self.unit(where)
+    def _learn_residual(self, where: int, residual: float, *, usual: bool) -> None:
+        unit, far = self.unit(where), abs(residual)
+        residual /= unit
         if self.residuals.ready:
             residual = max(-self.residuals.limit(0, -1.0), min(self.residuals.limit(0, 1.0), residual))
+            far = far if usual else abs(residual) * unit
         self.residuals.push(residual, self._patience)
         self._seen = min(self._seen + 1, _FORGET)
         before = self.error if self._seen > 1 else 0.0
-        self.error = before + (abs(tame) - before) / self._seen
+        self.error = before + (far - before) / self._seen
         near, passes = self._near.get(where, (0.0, 0))
         passes = min(passes + 1, _PASSES)
-        self._near[where] = near + (abs(tame) - near) / passes, passes
+        self._near[where] = near + (far - near) / passes, passes

@@ -5,6 +5,7 @@ Floats are for statistics only; money is judged here and never counted.
 
 from array import array
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 
 TO_SIGMA = 1.4826
 """Turns a median absolute deviation into a standard deviation of the normal distribution."""
@@ -44,11 +45,23 @@ class Ring:
         high = min(low + 1, len(self._by_size) - 1)
         return self._by_size[low] + (self._by_size[high] - self._by_size[low]) * (place - low)
 
+    def values(self) -> Sequence[float]:
+        """Return the values, the smallest first."""
+        return self._by_size
+
     def spread(self) -> float:
         """Return the median distance from the median, as a standard deviation."""
         middle = self.median()
         distances = sorted(abs(value - middle) for value in self._by_size)
         return TO_SIGMA * distances[len(distances) // 2] if distances else 0.0
+
+
+_FEW = 2
+"""So many passes have no majority."""
+_AROUND, _LEAST_AROUND = 3, 6
+"""How many places on each side are nearby, and how many of their passes say what is usual there."""
+_FAR = 0.7
+"""What differs by less on the scale of the detector (twice as much, about) is not a spike."""
 
 
 class Season:
@@ -67,20 +80,45 @@ class Season:
         self._sum = 0.0
         self._count = 0
 
-    def usual(self, place: int) -> float | None:
-        """Return what is usual at a place; None if it was never passed."""
-        ring = self._rings.get(place)
-        return ring.median() if ring else None
+    def usual(self, place: int, reference: float | None = None) -> float | None:
+        """Return what is usual at a place; None if it was never passed.
 
-    def seen(self, place: int) -> int:
-        """Return how many passes are known of a place."""
+        One or two passes have no majority: one of them may have been a spike. Where they are far from `reference`
+        (without one, from what is usual around the place), that decides.
+        """
         ring = self._rings.get(place)
-        return len(ring) if ring else 0
+        if ring is None or len(ring) > _FEW:
+            return ring.median() if ring else None
+        low, high = ring.quantile(0.0), ring.quantile(1.0)
+        far = _FAR
+        if reference is None:
+            around = self._around(place)
+            if len(around) < _LEAST_AROUND:
+                return ring.median()
+            reference, far = around.median(), max(_FAR, 3 * around.spread())
+        if high - low <= far / 2:  # they agree, or there is only one
+            only = len(ring) == 1 and abs(low - reference) > far
+            return reference if only else ring.median()
+        return low if abs(low - reference) <= abs(high - reference) else high
 
-    def spread(self, place: int) -> float:
-        """Return how much the passes of a place differ; 0 if there are too few to say."""
+    def _around(self, place: int) -> Ring:
+        """Return the passes of the places nearby, this one apart."""
+        around = Ring(100)
+        for near in range(place - _AROUND, place + _AROUND + 1):
+            if near != place and near in self._rings:
+                for value in self._rings[near].values():
+                    around.push(value)
+        return around
+
+    def known(self, place: int) -> bool:
+        """Return whether enough passes are known of a place."""
         ring = self._rings.get(place)
-        return ring.spread() if ring and len(ring) >= 4 else 0.0
+        return ring is not None and len(ring) > _FEW
+
+    def seen(self, place: int) -> float | None:
+        """Return the median of the first passes of a place, which `usual` may doubt; None: it has none, or more."""
+        ring = self._rings.get(place)
+        return ring.median() if ring and len(ring) <= _FEW else None
 
     def learn(self, place: int, value: float) -> None:
         """Add a value of a place."""
