@@ -103,7 +103,7 @@ def test_a_spike_of_the_first_days_is_not_learned_by_a_season_either() -> None:
     values[61] *= 6  # a Wednesday at 13:00
     values[133] *= 9  # a Saturday at 13:00
     judged = run(values)
-    assert [n for n in fired(judged) if n not in fired(usual)] == []
+    assert [n for n in fired(judged) if n > 336 and n not in fired(usual)] == []
     for place in (61, 133):
         for week in range(2, 7):
             n = place + week * 168

@@ -9,7 +9,7 @@
 5. Extremes teach the season nothing: they are cut to the limit.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from math import asinh, isfinite, sinh
@@ -23,6 +23,8 @@ Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_
 
 _DAY, _WEEK = 86_400, 604_800
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
+_LONGER = 1.1
+"""An expert of a longer cycle is believed though it is as much more wrong: it may have been right once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
 _WEEKEND = 1_000_000
@@ -191,28 +193,29 @@ class Detector:
         """Return the expert who was least wrong of late, and what it says."""
         best: Expert | None = None
         says = 0.0
-        predicted: float | None = None
-        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
-            predicted = expert.predict(places, self._reference(n, predicted))
+        for expert, places, reference in self._consulted(at):
+            predicted = expert.predict(places, reference)
             if predicted is None or not expert.residuals.ready:
                 continue
-            if best is None or expert.error < best.error:
+            if best is None or expert.error < best.error * _LONGER:
                 best, says = expert, predicted
         return best, says
 
     def _learn(self, at: datetime, value: float, *, usual: bool = False) -> None:
-        predicted: float | None = None
-        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
-            reference = self._reference(n, predicted)
-            predicted = expert.predict(places, reference)
+        for expert, places, reference in self._consulted(at):
             expert.learn(places, self._where(at), value, reference, usual=usual)
 
-    def _reference(self, n: int, before: float | None) -> float | None:
-        """Return what the season of expert `n` may be compared with: what the expert before it predicts.
+    def _consulted(self, at: datetime) -> Iterator[tuple[Expert, Sequence[int], float | None]]:
+        """Return each expert, where the window is in its season, and what that season may be compared with.
 
-        The time of the day is compared with the hours around it: the level says nothing of them.
+        It is the shape that the expert before it knows; but the time of the day is compared with the hours around it,
+        for a level says nothing of them.
         """
-        return None if n == 1 and self._tuning.step < _DAY else before
+        reference: float | None = None
+        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
+            before = None if n == 1 and self._tuning.step < _DAY else reference
+            reference = expert.shape(places, before)
+            yield expert, places, before
 
     def _where(self, at: datetime) -> int:
         """Return the place in the day (or, of days, in the week) that the noise depends on."""

@@ -65,15 +65,20 @@ class Expert:
     def predict(self, places: Sequence[int], reference: float | None = None) -> float | None:
         """Return what is likely; None: not known yet. `places` in the season: the first that is known counts.
 
-        `reference`: what an expert of a shorter cycle predicts.
+        `reference`: the `shape` of an expert of a shorter cycle.
         """
         usual = self._usual(places, reference)
         return None if usual is None or not len(self._level) else self._level.median() + usual
 
+    def shape(self, places: Sequence[int], reference: float | None = None) -> float | None:
+        """Return what is likely at the level of the whole cycle: what the seasons of two experts have in common."""
+        usual = self._usual(places, reference)
+        return None if usual is None or not len(self._base) else self._base.median() + usual
+
     def _usual(self, places: Sequence[int], reference: float | None) -> float | None:
         if not self._cycle:
             return 0.0
-        above = None if reference is None or not len(self._level) else reference - self._level.median()
+        above = None if reference is None else reference - self._base.median()
         found = (self._season.usual(place, above) for place in places)
         return next((usual for usual in found if usual is not None), None)
 
