@@ -5,6 +5,7 @@ day has 23, 24 or 25 hours. If local midnight does not exist, the day begins whe
 comes twice, it begins at the first. Hours are 60 minutes, cut where the zone's standard time cuts them.
 """
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -43,7 +44,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where months, quarters and years begin, and weeks: at the day `day` (of weeks: 1 is Monday)."""
+    """Where months, quarters and years begin, and weeks: at the day `day` (of weeks: 1 is Monday).
+
+    A month that has no such day begins at its last one.
+    """
 
     day: int = 1
     month: int = 1
@@ -59,10 +63,10 @@ def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor =
     if period == "hour":
         return _hour_of(at, zone)
     first = first_day(at.astimezone(zone).date(), period, anchor)
-    span = Span(midnight(first, zone), midnight(next_first(first, period), zone))
+    span = Span(midnight(first, zone), midnight(next_first(first, period, 1, anchor), zone))
     while at >= span.end:  # the clocks went back over midnight: the local date is a day early
-        first = next_first(first, period)
-        span = Span(span.end, midnight(next_first(first, period), zone))
+        first = next_first(first, period, 1, anchor)
+        span = Span(span.end, midnight(next_first(first, period, 1, anchor), zone))
     return span
 
 
@@ -84,17 +88,23 @@ def first_day(day: date, period: PeriodName, anchor: Anchor = PLAIN) -> date:
         return day - timedelta(days=(day.weekday() - (anchor.day - 1)) % 7)
     if period not in _MONTHS:
         return day
-    begun = day.year * 12 + day.month - 1 - (day.day < anchor.day)
-    months = _MONTHS[period]
-    begun -= (begun - (anchor.month - 1)) % months
-    return date(begun // 12, begun % 12 + 1, anchor.day)
+    month = day.year * 12 + day.month - 1
+    begun = month - (day < _anchored(month, anchor.day))
+    begun -= (begun - (anchor.month - 1)) % _MONTHS[period]
+    return _anchored(begun, anchor.day)
 
 
-def next_first(first: date, period: PeriodName, count: int = 1) -> date:
+def _anchored(month: int, day: int) -> date:
+    """Return a day of a month, counted from year 0; its last one if it has no such day."""
+    year, month = month // 12, month % 12 + 1
+    return date(year, month, min(day, monthrange(year, month)[1]))
+
+
+def next_first(first: date, period: PeriodName, count: int = 1, anchor: Anchor = PLAIN) -> date:
     """Return the first day of the period `count` periods after the one that begins with `first`."""
     if period in _MONTHS:
-        past = first.year * 12 + first.month - 1 + _MONTHS[period] * count
-        return date(past // 12, past % 12 + 1, first.day)
+        day = max(first.day, anchor.day)
+        return _anchored(first.year * 12 + first.month - 1 + _MONTHS[period] * count, day)
     return first + timedelta(days=7 * count if period == "week" else count)
 
 

@@ -122,8 +122,11 @@ class Budget(Watched):
     """The last so many days, always, instead of a period that begins anew."""
     timezone: Timezone = "UTC"
     """IANA name; the period starts at local midnight."""
-    anchor_day: Annotated[int, Field(ge=1, le=28)] = 1
-    """Day of the month on which months, quarters and years begin; of weeks, the day of the week (1 is Monday)."""
+    anchor_day: Annotated[int, Field(ge=1, le=31)] = 1
+    """Day of the month on which months, quarters and years begin; of weeks, the day of the week (1 is Monday).
+
+    In a month that is shorter, its last day.
+    """
     anchor_month: Annotated[int, Field(ge=1, le=12)] = 1
     """Month in which quarters and years begin."""
     thresholds: Percents = (Decimal(50), Decimal(80), Decimal(100))

@@ -6,7 +6,7 @@ record with an error in it is taken apart, line by line.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -24,6 +24,8 @@ RECORD_BYTES = 4 * 2**20
 _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 _NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can keep."""
+AHEAD = timedelta(days=1)
+"""How far an event's time may be ahead of when it was accepted, as at ingest: a clock that is off hides nothing."""
 
 _decoder = msgspec.json.Decoder(AcceptedUsage)
 
@@ -76,7 +78,8 @@ def price_record(
 
     `partitions`: those of `cost.events`. All events of an identity go to one, so that one reader has them all.
 
-    `now` only dates the dead letters; the cost events depend on the record and the catalog alone.
+    `now` only dates the dead letters, and refuses times of a record that is itself ahead of it; otherwise the cost
+    events depend on the record and the catalog alone.
     """
     alone = from_record(value, headers)
     stamp = stamp_of(headers, place.timestamp_ms, place.offset)
@@ -84,7 +87,8 @@ def price_record(
         return _apart([alone], _Work(place, stamp, catalog, now, tenancy, partitions))
     try:
         events = _decoder.decode_lines(value)
-        costs = [_price(event, catalog, tenancy, stamp.after(line)) for line, event in enumerate(events)]
+        latest = _latest(stamp, now)
+        costs = [_price(event, catalog, tenancy, stamp.after(n), latest) for n, event in enumerate(events)]
     except (*UNREADABLE, Invalid):
         return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy, partitions))
     return Priced(_values(costs, partitions), len(costs), [], *_unsure(costs))
@@ -95,9 +99,22 @@ def _unsure(costs: list[CostEvent]) -> tuple[int, int]:
     return statuses.count("unpriced"), statuses.count("estimated")
 
 
-def _price(event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
+def _latest(stamp: Stamp, now: datetime) -> datetime:
+    """Return the latest time that an event may have. It is the same when the record is read again."""
+    accepted = stamp.ms / 1000  # not a time where a release gave none
+    known = _OLDEST.timestamp() < accepted < now.timestamp()
+    return (datetime.fromtimestamp(accepted, UTC) if known else now) + AHEAD
+
+
+def _price(
+    event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp, latest: datetime
+) -> CostEvent:
     """Check and price one event. One that is priced again brings the stamp of its acceptance. Raises Invalid."""
     admit(event)
+    if event.time > latest and not (isinstance(event, AcceptedUsage) and event.accepted_ms):
+        raise Invalid(
+            "time_in_future", f"{event.time.isoformat()} is in the future; is a clock wrong?", "$.time"
+        )
     if tenancy.only:
         if event.tenant and event.tenant != tenancy.only:
             why = f"this topic is of tenant {tenancy.only} alone; leave the field out"
@@ -149,7 +166,7 @@ def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
         if not line.strip():
             continue
         try:
-            costs.append(_price_line(line, work.catalog, tenancy, stamp))
+            costs.append(_price_line(line, work, stamp))
         except (*UNREADABLE, Invalid) as error:
             reason = _reason(error)
             letters.append(
@@ -159,16 +176,16 @@ def _apart(lines: Sequence[bytes], work: _Work) -> Priced:
     return Priced(_values(costs, work.partitions), len(costs), letters, *_unsure(costs))
 
 
-def _price_line(line: bytes, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp) -> CostEvent:
+def _price_line(line: bytes, work: _Work, stamp: Stamp) -> CostEvent:
     """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
     try:
-        return _price(_decoder.decode(line), catalog, tenancy, stamp)
+        return _price(_decoder.decode(line), work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
     except msgspec.ValidationError:
         if b'"specversion"' not in line:
             raise
     event = open_envelope(line)
     try:
-        return _price(event, catalog, tenancy, stamp)
+        return _price(event, work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
     except Invalid as why:
         raise within(why) from None
 

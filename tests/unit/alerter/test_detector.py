@@ -84,7 +84,9 @@ def test_a_spike_of_the_first_days_is_not_learned(begin: int, hours: int) -> Non
         values[n] = 163
     judged = run(values)
     assert fired(judged) == []
-    again = [n for week in range(1, 8) for n in range(begin + week * 168, begin + week * 168 + hours) if n >= 192]
+    again = [
+        n for week in range(1, 8) for n in range(begin + week * 168, begin + week * 168 + hours) if n >= 192
+    ]
     assert all(15 <= (judged[n].expected or 0) < 16.5 for n in again)
     assert all((judged[n].upper or 999) < 30 for n in again)
 

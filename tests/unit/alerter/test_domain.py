@@ -14,7 +14,7 @@ from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.spend_spike import SpendSpike
-from outlay_kit.spans import PeriodName, cover, grain_length, period_of
+from outlay_kit.spans import Anchor, PeriodName, cover, grain_length, period_of
 from outlay_reports.budgets import span_of
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
@@ -121,3 +121,26 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
             known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)
     assert [state for _, state in told] == ["firing", "resolved"]
     assert len({alert for alert, _ in told}) == 1
+
+
+def test_a_month_anchored_at_its_end_begins_on_its_last_day() -> None:
+    zone, anchor = ZoneInfo("UTC"), Anchor(31)
+    starts = [datetime(2027, 12, 31, tzinfo=UTC)]
+    while len(starts) < 6:
+        span = period_of(starts[-1], "month", zone, anchor)
+        assert span.start == starts[-1]
+        starts.append(span.end)
+    assert [f"{at:%m-%d}" for at in starts] == ["12-31", "01-31", "02-29", "03-31", "04-30", "05-31"]
+    february = period_of(datetime(2027, 2, 28, 12, tzinfo=UTC), "month", zone, anchor)
+    assert (february.start.day, february.end.day) == (28, 31)
+    quarter = period_of(datetime(2027, 3, 15, tzinfo=UTC), "quarter", zone, Anchor(30, 2))
+    assert (f"{quarter.start:%m-%d}", f"{quarter.end:%m-%d}") == ("02-28", "05-30")
+
+
+@given(times, st.sampled_from(["month", "quarter", "year"]), st.integers(1, 31), st.integers(1, 12))
+def test_anchored_periods_tile_time(at: datetime, period: PeriodName, day: int, month: int) -> None:
+    zone, anchor = ZoneInfo("Europe/Berlin"), Anchor(day, month)
+    span = period_of(at, period, zone, anchor)
+    assert at in span
+    assert period_of(span.end, period, zone, anchor).start == span.end
+    assert period_of(span.start - timedelta(microseconds=1), period, zone, anchor).end == span.start

@@ -162,3 +162,19 @@ def test_a_kind_that_cannot_be_tried_on_the_past_says_so() -> None:
     rule = KINDS["price_change"].compile(schema.PriceChange(id="p", name="P"), "acme")
     with pytest.raises(NotPossibleError, match="p cannot be tried on the past: the past does not say"):
         Backtest(None, None).run(rule, SPAN)  # type: ignore[arg-type]
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("every", [20, 60, 180, 1440])
+def test_steady_spending_in_batches_is_no_spike_and_a_real_one_is(every: int) -> None:
+    spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S", grain="minute"), "acme")
+    days = 12 if every == 1440 else 4
+    line = [5 if n % every == 0 else 0 for n in range(days * 1440)]
+    span = Span(START, START + len(line) * MINUTE)
+    first = [START + n * MINUTE for n, cost in enumerate(line) if cost]  # a tenant of its own
+    assert windows(spike, span, {(): line}, length=MINUTE, alive=first) == []
+    line[(days - 1) * 1440] = 50
+    (one,) = windows(spike, span, {(): line}, length=MINUTE, alive=first)
+    assert one.at == START + ((days - 1) * 1440 + 1) * MINUTE

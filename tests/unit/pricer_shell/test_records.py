@@ -221,3 +221,20 @@ def test_whatever_a_record_holds_no_line_is_lost_and_nothing_breaks(
     for letter in priced.letters:
         assert letter.body in raw
         assert msgspec.json.decode(encoder.encode(letter))
+
+
+@pytest.mark.parametrize("time", ["2098-01-01T00:00:00Z", "2026-11-25T12:00:01Z"])
+def test_an_event_of_a_clock_far_ahead_is_a_dead_letter_also_over_kafka(time: str) -> None:
+    for timestamp in (0, int(NOW.timestamp() * 1000), int(NOW.replace(year=2098).timestamp() * 1000)):
+        found = price_record(
+            lines(usage("a", time=time), usage("b")), Place("t", 1, 2, timestamp), CATALOG, NOW
+        )
+        assert [(letter.code, letter.path) for letter in found.letters] == [("time_in_future", "$.time")]
+        assert [cost.id for cost in costs(found)] == ["b"]
+
+
+def test_what_was_refused_for_its_time_is_refused_when_it_is_read_again_later() -> None:
+    accepted = Place("t", 1, 2, int(NOW.timestamp() * 1000))
+    value = lines(usage("a", time="2026-11-26T12:00:00Z"))
+    assert price_record(value, accepted, CATALOG, NOW + timedelta(days=30)).letters
+    assert not price_record(lines(usage("a", time="2026-11-25T11:00:00Z")), accepted, CATALOG, NOW).letters

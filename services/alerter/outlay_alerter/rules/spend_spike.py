@@ -38,6 +38,11 @@ HISTORY: dict[Grain, int] = {"minute": 120, "hour": 168, "day": 56}
 """How many earlier windows a window is compared with, at most."""
 MIN_HISTORY: dict[Grain, int] = {"minute": 15, "hour": 24, "day": 7}
 """With fewer, nothing is said."""
+LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
+"""How many earlier windows tell what is usual where most are empty."""
+_FEW = 5
+"""With fewer windows that have a cost their spread says nothing, and a spike is so many times the highest:"""
+_TIMES = 3
 
 _SPREADS = 6.0
 """How many usual spreads above the median are a spike, at sensitivity 1."""
@@ -76,7 +81,7 @@ class Evaluator:
     def needs(self, start: datetime) -> Needs:
         """Return what it reads when it evaluates from `start` on."""
         grain = self._rule.grain
-        return Needs(grain, back(start, grain, HISTORY[grain]))
+        return Needs(grain, back(start, grain, LONG[grain]))
 
     def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
         """Return what holds of the newest windows. Raises Retryable."""
@@ -90,14 +95,19 @@ class Evaluator:
         windows = view.windows(rule, rule.grain, since, newest.start, least=least)
         if not windows.lines:
             return result
-        first, over = view.begun(rule.grain, windows), view.seen()
-        for values, line in windows.lines.items():
-            found, point = judge(
-                rule, rule.scope_of(values), windows, line,
-                first=first, opened=opened, over=over, look_back=view.look_back,
-            )  # fmt: skip
-            result.findings += [(one, one.judged or newest) for one in found]
-            result.judged.append(point)
+        sparse = {values for values, line in windows.lines.items() if _sparse([m.cost for m in line if m])}
+        for chosen in (set(windows.lines) - sparse, sparse):
+            if chosen is sparse and chosen:
+                since = newest.start - newest.length * (LONG[rule.grain] + view.look_back - 1)
+                windows = view.windows(rule, rule.grain, since, newest.start, least=least)
+            first = view.begun(rule.grain, windows) if chosen else 0
+            for values in sorted(chosen):
+                found, point = judge(
+                    rule, rule.scope_of(values), windows, windows.lines[values],
+                    first=first, opened=opened, over=view.seen(), look_back=view.look_back,
+                )  # fmt: skip
+                result.findings += [(one, one.judged or newest) for one in found]
+                result.judged.append(point)
         return result
 
 
@@ -122,10 +132,19 @@ class Verdict:
 
 
 def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict:
-    """Judge a window by the costs of the windows before it, oldest first, gaps as zeros."""
+    """Judge a window by the costs of the windows before it, oldest first, gaps as zeros.
+
+    Where most of them are empty, those that are not say what is usual: spending in batches is no spike each time.
+    """
     recent = history[-HISTORY[rule.grain] :]
     if len(recent) < MIN_HISTORY[rule.grain]:
         return Verdict("insufficient_history", windows=len(recent))
+    if _sparse(recent) and (filled := [cost for cost in history[-LONG[rule.grain] :] if cost]):
+        if len(filled) < _FEW:
+            middle, limit = max(filled), _TIMES * max(filled)
+            spike = actual > limit and actual - middle >= rule.min_cost
+            return Verdict("spike" if spike else "normal", middle, limit, len(filled))
+        recent = filled[-HISTORY[rule.grain] :]
     middle = int(median(recent))
     spread = median([abs(value - middle) for value in recent]) * _SIGMA
     spread = max(spread, middle * _FLOOR)
@@ -133,6 +152,11 @@ def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict
     if actual - middle < rule.min_cost:
         return Verdict("below_minimum", middle, limit, len(recent))
     return Verdict("spike" if actual > limit else "normal", middle, limit, len(recent))
+
+
+def _sparse(costs: Sequence[int]) -> bool:
+    """Return whether most windows have no cost."""
+    return 2 * sum(cost != 0 for cost in costs) < len(costs)
 
 
 def judge(
