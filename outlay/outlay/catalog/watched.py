@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from outlay.catalog.files import Document, Problem
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.watch import Anomaly
 
 _NONE = Document("", None, None)
 
@@ -19,6 +20,18 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     mutes = [(index, "rules", mute.rules) for index, mute in enumerate(catalog.mutes)]
     yield from _strangers("mutes", mutes, known, documents)
     yield from _circles(catalog, documents)
+
+
+def without_zone(catalog: Catalog) -> list[str]:
+    """Return a warning for each budget and rule of hours or days that states no time zone."""
+    budgets = [("budget", b.id, b) for b in catalog.budgets if b.period != "hour" and not b.rolling_days]
+    rules = [("rule", r.id, r) for r in catalog.rules if isinstance(r, Anomaly) and r.grain != "minute"]
+    return [
+        f"{kind} {name} states no timezone, so its days are those of UTC and clock changes look like anomalies;"
+        " add timezone: Europe/Berlin, or timezone: UTC if that is meant"
+        for kind, name, item in (*budgets, *rules)
+        if "timezone" not in item.model_fields_set
+    ]
 
 
 def _shared(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:

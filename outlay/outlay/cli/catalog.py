@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from outlay.cli.choices import (
     DEFAULT_BY,
@@ -58,7 +59,8 @@ _MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """Find everything that is wrong with a catalog folder, each thing with its file, line and mend. Works offline.
 
-    Prices that nobody compared with their source for long are told too; they are no error.
+    It also warns of prices that nobody compared with their source for long, and of budgets and rules without a time
+    zone; these are no errors.
 
     Examples:
 
@@ -68,19 +70,26 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
     from outlay.catalog.listing import summary
     from outlay.catalog.load import default_folder, examine
+    from outlay.catalog.watched import without_zone
     from outlay_kit.clock import SystemClock
     from outlay_schemas.catalog.freshness import stale
 
     content, problems = examine(folder or default_folder())
+    warnings = [] if content is None else without_zone(content)
     old = [] if content is None else stale(content, SystemClock().now())
     if as_json:
         print_json(
-            {"problems": [dataclasses.asdict(item) for item in problems], "stale": msgspec.to_builtins(old)}
-        )
+            {
+                "problems": [dataclasses.asdict(item) for item in problems], "stale": msgspec.to_builtins(old),
+                "warnings": warnings,
+            }
+        )  # fmt: skip
     else:
         for problem in problems:
             err.print(str(problem), markup=False, soft_wrap=True)
         _tell_stale(old)
+        for warning in warnings:
+            err.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
         if content is not None and not problems:
             out.print(
                 f"{folder or DEFAULT_CATALOG} is right: {summary(content)}", markup=False, soft_wrap=True

@@ -96,3 +96,15 @@ def test_a_period_that_ended_an_hour_ago_is_news(warehouse: Warehouse) -> None:
     write(warehouse, month - timedelta(minutes=61), [1.0] * 60 + [80.0])
     alerter(warehouse, clock).evaluate("acme", {month - timedelta(minutes=1)})
     assert "growth" in paged(warehouse)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=20), timedelta(days=365 * 72)])
+def test_a_clock_ahead_hides_no_spike_of_its_tenant(warehouse: Warehouse, ahead: timedelta) -> None:
+    clock = FakeClock(NOW)
+    write(warehouse, (NOW + ahead).replace(second=0), [0.5])
+    watch = alerter(warehouse, clock)
+    write(warehouse, NOW - timedelta(minutes=61), [0.1] * 60 + [80.0])
+    watch.evaluate("acme", {NOW, NOW + ahead})
+    watch.evaluate_all()
+    assert "spike" in paged(warehouse)
+    assert not alerts(warehouse)["spike"].backfill

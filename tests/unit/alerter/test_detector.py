@@ -233,6 +233,21 @@ def test_days_begin_where_the_spending_is_also_when_clocks_change() -> None:
     assert [n for n in fired(run(values, Tuning(HOUR, zone=zone))) if n > 336] == []
 
 
+def test_the_clock_change_of_berlin_is_no_anomaly_with_the_zone_set() -> None:
+    zone, start = ZoneInfo("Europe/Berlin"), datetime(2026, 9, 7, tzinfo=UTC)
+    r, detectors = dice(11), [Detector(Tuning(HOUR, zone=zone)), Detector(Tuning(HOUR))]
+    found: list[list[datetime]] = [[], []]
+    for n in range(10 * 168):  # the clocks go back on 2026-10-25
+        at = start + timedelta(hours=n)
+        local = at.astimezone(zone)
+        value = (100 if 9 <= local.hour < 17 else 5) * math.exp(r.gauss(0, 0.05))
+        for detector, fires in zip(detectors, found, strict=True):
+            if detector.update(at, value).fired and at >= datetime(2026, 10, 25, tzinfo=UTC):
+                fires.append(at)
+    assert found[0] == []
+    assert len(found[1]) > 5
+
+
 def test_days_are_judged_by_the_day_of_the_week() -> None:
     r = dice(3)
     values = [(20 if n % 7 > 4 else 100) * math.exp(r.gauss(0, 0.08)) for n in range(120)]

@@ -1,8 +1,12 @@
 """Budgets, rules and mute windows that name each other: what is wrong is told with its line and its mend."""
 
+import json
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from outlay.catalog import check
+from outlay.cli.catalog import app
 
 BUDGETS = """
 - {id: all, name: All, amount: 100}
@@ -86,3 +90,21 @@ def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: 
         ("rules.yaml", 16, "did you mean tags.env?"),
     ):
         assert any(f == file and n == line and words in text for f, n, text in said), (line, words, said)
+
+
+def test_budgets_and_rules_of_hours_and_days_without_a_time_zone_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "- {type: anomaly, id: none, name: N}\n"
+        "- {type: anomaly, id: given, name: G, timezone: UTC}\n"
+        "- {type: anomaly, id: minutes, name: M, grain: minute}\n"
+    )
+    (tmp_path / "budgets.yaml").write_text(
+        "- {id: monthly, name: M, amount: 5}\n- {id: hourly, name: H, amount: 5, period: hour}\n"
+    )
+    answer = CliRunner().invoke(app, ["check", str(tmp_path), "--json"])
+    assert answer.exit_code == 0
+    warnings = json.loads(answer.stdout)["warnings"]
+    assert [text.partition(" states")[0] for text in warnings] == ["budget monthly", "rule none"]
+    shown = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert "rule none states no timezone" in " ".join(shown.output.split())
+    assert json.loads(CliRunner().invoke(app, ["check", "--json"]).stdout)["warnings"] == []

@@ -17,8 +17,6 @@ from outlay_schemas.money import to_pico, to_usd
 
 _HOLDS = timedelta(days=2)
 """How long a reckoning of price changes holds: it is made anew every few hours."""
-_FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
-"""After the last time that the ledger takes."""
 
 
 class Measures:
@@ -67,10 +65,10 @@ class Measures:
         return found
 
     def firsts(
-        self, tenant: str, begin: datetime, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
-        """Return the first day and the cost since `begin` of each combination, and the first day of anybody."""
-        query = windows("day", Span(begin, _FOREVER), by, scope, measures=("cost",))
+        """Return the first day and the cost in `span` of each combination, and the first day of anybody."""
+        query = windows("day", span, by, scope, measures=("cost",))
         rows = self._warehouse.rows(
             f"SELECT toUnixTimestamp(min(time)) AS first, sum(cost) AS spent{_keys(by)} FROM ({query.sql})"
             f" WHERE cost > 0 GROUP BY {_keys(by)[2:]}",
@@ -108,10 +106,10 @@ class Measures:
         ]  # fmt: skip
 
     def lasts(
-        self, tenant: str, begin: datetime, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> dict[Values, datetime]:
-        """Return the last minute with events since `begin` of each combination."""
-        query = windows("minute", Span(begin, _FOREVER), by, scope, measures=("events",))
+        """Return the last minute with events in `span` of each combination."""
+        query = windows("minute", span, by, scope, measures=("events",))
         rows = self._warehouse.rows(
             f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{_keys(by)} FROM ({query.sql})"
             f" WHERE events > 0{_group(by)}",

@@ -23,7 +23,7 @@ Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_
 
 _DAY, _WEEK = 86_400, 604_800
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
-_LONGER = 1.1
+_LONGER = 1.04
 """An expert of a longer cycle is believed though it is as much more wrong: it may have been right once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
