@@ -6,6 +6,7 @@ Floats are for statistics only; money is judged here and never counted.
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from statistics import median
 
 TO_SIGMA = 1.4826
 """Turns a median absolute deviation into a standard deviation of the normal distribution."""
@@ -68,17 +69,16 @@ class Season:
     """What is usual at each place of a cycle: the median of its last passes.
 
     A place is a stretch of the cycle, such as an hour of the week; a pass that has several values counts
-    with their mean.
+    with their median.
     """
 
-    __slots__ = ("_count", "_passes", "_place", "_rings", "_sum")
+    __slots__ = ("_now", "_passes", "_place", "_rings")
 
     def __init__(self, passes: int) -> None:
         self._passes = passes
         self._rings: dict[int, Ring] = {}
         self._place = -1
-        self._sum = 0.0
-        self._count = 0
+        self._now: list[float] = []
 
     def usual(self, place: int, reference: float | None = None) -> float | None:
         """Return what is usual at a place; None if it was never passed.
@@ -123,8 +123,7 @@ class Season:
     def learn(self, place: int, value: float) -> None:
         """Add a value of a place."""
         if place != self._place:
-            if self._count:
-                self._rings.setdefault(self._place, Ring(self._passes)).push(self._sum / self._count)
-            self._place, self._sum, self._count = place, 0.0, 0
-        self._sum += value
-        self._count += 1
+            if self._now:
+                self._rings.setdefault(self._place, Ring(self._passes)).push(median(self._now))
+            self._place, self._now = place, []
+        self._now.append(value)
