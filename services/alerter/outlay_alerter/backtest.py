@@ -5,7 +5,7 @@ A moment is the end of a window. A window that fires live while it still fills c
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import isfinite
 
@@ -61,12 +61,18 @@ class Backtest:
         kind = KINDS[rule.type]
         if kind.no_backtest:
             raise NotPossibleError(f"{rule.id} cannot be tried on the past: {kind.no_backtest}")
+        span = self._with_data(rule.tenant, span)
         daily, needs = self._costs(rule, "day", span), kind.evaluator(rule, MOST_SCOPES).needs(span.start)
         loaded, scopes = self._load(rule, needs, span)
         found = on_past(rule, loaded, moments(needs, span))
         fired = sorted((one for one in found if span.start < one.at <= span.end), key=lambda one: one.at)
         tried = len(loaded.lines if loaded.minutes is None else loaded.minutes)
         return Tried(fired, scopes, tried, sorted(daily.items()))
+
+    def _with_data(self, tenant: str, span: Span) -> Span:
+        """Return a time range from the day on in which the tenant's costs begin: empty years take long to judge."""
+        first = self._sums.oldest(tenant, span) or span.end - timedelta(minutes=1)
+        return Span(max(span.start, floor_to(first, "day")), span.end)
 
     def _load(self, rule: Watch, needs: Needs, span: Span) -> tuple[Loaded, int]:
         """Return what a rule needs, and how many scopes it has."""

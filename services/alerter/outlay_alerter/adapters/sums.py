@@ -37,6 +37,15 @@ class Sums:
         )
         return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
+    def oldest(self, tenant: str, span: Span) -> datetime | None:
+        """Return the first minute of a tenant in a time range."""
+        found = self._warehouse.rows(
+            "SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
+            " AND window >= toDateTime({low:UInt32}, 'UTC') AND window < toDateTime({high:UInt32}, 'UTC')",
+            {"t": tenant, "low": int(span.start.timestamp()), "high": int(span.end.timestamp())},
+        )
+        return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
+
     def cells(
         self,
         tenant: str,
