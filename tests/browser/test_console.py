@@ -248,7 +248,7 @@ async def test_events_arrive_as_they_are_priced_and_only_ones_own(people: People
         if await row.count():
             break
         await person.page.wait_for_timeout(250)
-    await expect(row.first).to_contain_text("$0.7500")
+    await expect(row.first).to_contain_text("$0.75")
     await person.picture("live-events")
     assert "zebra" not in await person.page.content()
     sink.close()
