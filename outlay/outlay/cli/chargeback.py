@@ -48,7 +48,8 @@ def chargeback(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
     each: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A page and a CSV for each unit, in here.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A page and a CSV for each unit, with an index, in here."),
     ] = None,
 ) -> None:
     """Charge a month's costs back: a statement for each business unit, shared costs allocated by the catalog's splits.
@@ -67,6 +68,7 @@ def chargeback(
 
     from outlay_kit.clock import SystemClock
     from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month
+    from outlay_reports.statement_files import file_names, index_sheet
 
     now = SystemClock().now()
     with reading() as books:
@@ -75,8 +77,11 @@ def chargeback(
         if close:
             found = replace(found, closings=(*found.closings, _close(found, note, now)))
         if each is not None:
+            names = file_names(found.name, (one.unit for one in found.statements))
             for one in found.statements:
-                _write_pair(each, found.name, one.unit, month_sheet(books, found, now, one.unit), now)
+                _write_pair(each / names[one.unit], month_sheet(books, found, now, one.unit), now)
+            index = index_sheet(found.name, question.by[0], found.statements, names)
+            _write_pair(each / f"{found.name}-index", index, now)
             return
         sheet = month_sheet(books, found, now)
         if form is Format.html and not as_json:
@@ -139,13 +144,12 @@ def _write_page(file: Path | None, sheet: "Sheet", now: "datetime") -> None:
     err.print(f"written: {file}", style="dim", markup=False)
 
 
-def _write_pair(folder: Path, month: str, unit: str, sheet: "Sheet", now: "datetime") -> None:
-    """Write a unit's page and CSV; the name of the unit is made fit for a file."""
+def _write_pair(path: Path, sheet: "Sheet", now: "datetime") -> None:
+    """Write a sheet as a page and as CSV, beside each other; `path` has no suffix yet."""
     from outlay_reports.write import to_csv
 
-    folder.mkdir(parents=True, exist_ok=True)
-    safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in unit) or "unassigned"
+    path.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in ((".html", _page(sheet, now)), (".csv", to_csv(sheet))):
-        path = folder / f"{month}-{safe}{suffix}"
-        path.write_text(text, "utf-8")
-        err.print(f"written: {path}", style="dim", markup=False)
+        file = path.with_name(f"{path.name}{suffix}")
+        file.write_text(text, "utf-8")
+        err.print(f"written: {file}", style="dim", markup=False)

@@ -161,7 +161,7 @@ def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
     assert "it is closed in UTC: see --tz" in run(*words, "--tz", "Asia/Kolkata").stdout
     assert "closed with lines of 3 dimensions" in run(*words, "--lines", "team", code=1).stderr
     run(*words, "--each", str(tmp_path / "statements"))
-    assert sorted(path.suffix for path in (tmp_path / "statements").iterdir()) == [".csv"] * 3 + [".html"] * 3
+    assert sorted(path.suffix for path in (tmp_path / "statements").iterdir()) == [".csv"] * 4 + [".html"] * 4
     assert "not over" in run("report", "chargeback", "--close", code=1).stderr
     assert run(*words, "--format", "html").stdout.startswith("<!doctype html>")
 
