@@ -29,6 +29,9 @@ class Imported:
     credit_rows: int = 0
     credits: Decimal = Decimal(0)
     reported: Decimal = Decimal(0)
+    removed: int = 0
+    removed_cost: Decimal = Decimal(0)
+    """Lines that a bill no longer has, which are among those sent, and the USD that they cost before."""
     first: datetime | None = None
     last: datetime | None = None
     reasons: list[tuple[str, str, str]] = field(default_factory=list)
@@ -45,8 +48,9 @@ class Imported:
         reasons = [{"place": p, "code": c, "message": m} for p, c, m in self.reasons]
         return {
             "sent": self.sent, "accepted": self.accepted, "refused": self.refused, "ignored": self.ignored,
-            "credit_rows": self.credit_rows, "credits": plain(self.credits),
-            "reported": plain(self.reported), "first": self.first, "last": self.last, "reasons": reasons,
+            "removed": self.removed, "removed_cost": plain(self.removed_cost), "credit_rows": self.credit_rows,
+            "credits": plain(self.credits), "reported": plain(self.reported), "first": self.first, "last": self.last,
+            "reasons": reasons,
         }  # fmt: skip
 
 

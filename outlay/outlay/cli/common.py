@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import wraps
 from typing import Annotated, NoReturn, ParamSpec, TypeVar
 
@@ -39,6 +40,18 @@ err = SafeConsole(stderr=True, highlight=False)
 """Where progress and errors go, so that answers can be piped."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class DecimalMark(StrEnum):
+    """What stands before the decimals of a number."""
+
+    point = "point"
+    comma = "comma"
+
+
+DecimalOption = Annotated[
+    DecimalMark, typer.Option("--decimal", help="What stands before decimals: 1,234.56 or 1.234,56.")
+]
 
 
 class CommandError(Exception):

@@ -2,22 +2,33 @@
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, told
+from outlay.cli.common import (
+    AsJson,
+    CommandError,
+    DecimalMark,
+    DecimalOption,
+    err,
+    out,
+    print_json,
+    told,
+)
 
 if TYPE_CHECKING:
+    from outlay.bills import Bill
     from outlay.bulk import Imported
     from outlay_ingest.domain.items import Items
-    from outlay_ingest.domain.tables import ColumnMap, Row
+    from outlay_ingest.domain.tables import ColumnMap
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 app = typer.Typer(
     name="import", no_args_is_help=True, help="History from files, sent through ingest like all else."
@@ -48,12 +59,13 @@ def import_csv(
     mapping: Annotated[
         Path, typer.Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
     ],
+    decimal: DecimalOption = DecimalMark.point,
     url: UrlOption = None,
     api_key: KeyOption = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import any table with a header, by a mapping of its columns.
+    """Import any table with a header (CSV, gzipped CSV or Parquet), by a mapping of its columns.
 
     A mapping: `{source: =vendor, time: started, sku: model, kind: =llm, usage: {input_tokens: prompt}, team: dept}`.
     Names are columns; what starts with = is the value itself. Importing a file twice counts once.
@@ -62,18 +74,30 @@ def import_csv(
 
       outlay import csv usage.csv --map columns.yaml --dry-run
     """
+    from outlay.table_files import rows_of
     from outlay_ingest.domain.tables import read_rows
 
     columns = _column_map(mapping)
-    _must_be_text(file)
-    _run(file, lambda opened: read_rows(_csv_rows(opened), columns), url, api_key, dry_run, as_json)
+
+    def read(path: Path, opened: BinaryIO) -> "Items":
+        return read_rows(rows_of(path, opened), columns, decimal.value)
+
+    _run([file], read, url, api_key, dry_run, as_json)
 
 
 @app.command()
 @told
 def focus(
-    file: FileArgument,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", exists=True, help="The files of one bill, or their folder."),
+    ],
     cost: Annotated[CostColumn, typer.Option(help="Which amount counts.")] = CostColumn.effective,
+    decimal: DecimalOption = DecimalMark.point,
+    part: Annotated[
+        bool,
+        typer.Option("--part", help="The files are a part of the bill: keep lines that they do not have."),
+    ] = False,
     url: UrlOption = None,
     api_key: KeyOption = None,
     dry_run: DryRun = False,
@@ -81,19 +105,61 @@ def focus(
 ) -> None:
     """Import a cloud bill in FOCUS (CSV, gzipped CSV or Parquet) as events with a reported cost.
 
-    A bill that comes again with other amounts replaces the first. Credits (negative amounts) are not taken: they are
-    counted, with their sum.
+    Several files, or a folder, are the parts of one bill. A bill that comes again replaces the first: lines with other
+    amounts change, and lines that it no longer has are set to 0 and named. Credits (negative amounts) are not taken:
+    they are counted, with their sum.
 
-    Example:
+    Examples:
 
       outlay import focus bill.parquet --dry-run
-    """
-    from outlay_ingest.domain.focus import read_focus
 
-    rows = _parquet_rows if file.suffix == ".parquet" else _csv_rows
-    if rows is _csv_rows:
-        _must_be_text(file)
-    _run(file, lambda opened: read_focus(rows(opened), cost.value), url, api_key, dry_run, as_json)
+      outlay import focus november/ --cost BilledCost
+    """
+    from outlay.bills import Bill
+    from outlay.table_files import files_of, rows_of
+    from outlay_ingest.domain.focus import read_focus
+    from outlay_ingest.domain.tables import Identities
+
+    paths = _asked(files_of, files)
+    identities, bill = Identities(), Bill()
+
+    def read(path: Path, opened: BinaryIO) -> "Items":
+        name = path.name if len(paths) > 1 else ""
+        rows = rows_of(path, opened)
+        return bill.noting(read_focus(rows, cost.value, decimal.value, identities, name))
+
+    _run(
+        paths,
+        read,
+        url,
+        api_key,
+        dry_run,
+        as_json,
+        (lambda _: ()) if part else lambda result: _left(bill, result, url, api_key),
+    )
+
+
+def _left(bill: "Bill", result: "Imported", url: str | None, api_key: str | None) -> "Items":
+    """Yield the removals of lines that the ledger has of a bill and the files do not."""
+    from outlay.bills import earlier_lines
+    from outlay.local import stores, tenant_of
+    from outlay_kit.warehouse import Warehouse
+
+    if bill.unreadable:
+        err.print("lines that the bill no longer has are kept, since others cannot be read", markup=False)
+        return
+    tenant = tenant_of(url, api_key)
+    if tenant is None:
+        err.print(
+            "lines that the bill no longer has are kept: the ledger is not reached from here", markup=False
+        )
+        return
+    warehouse = Warehouse(stores()[1])
+    try:
+        yield from bill.removals(earlier_lines(warehouse, tenant, bill.keys))
+    finally:
+        warehouse.close()
+    result.removed, result.removed_cost = bill.removed, bill.removed_cost
 
 
 @app.command()
@@ -111,10 +177,31 @@ def litellm(
 
       outlay import litellm spend-logs.json
     """
+    from outlay.table_files import must_be_text
     from outlay_ingest.domain.litellm import read_litellm
 
-    _must_be_text(file, packed=False)
-    _run(file, lambda opened: _pieces(opened, read_litellm), url, api_key, dry_run, as_json)
+    _asked(lambda path: must_be_text(path, packed=False), file)
+    _run([file], lambda _, opened: _pieces(opened, read_litellm), url, api_key, dry_run, as_json)
+
+
+def _guarded(steps: "Iterator[None]") -> "Iterator[None]":
+    """Yield the steps of an import, an AskError on the way as a CommandError."""
+    from outlay_reports.errors import AskError
+
+    try:
+        yield from steps
+    except AskError as error:
+        raise CommandError(str(error), error.hint) from error
+
+
+def _asked(ask: "Callable[[A], R]", value: "A") -> "R":
+    """Return what `ask` returns, its AskError as a CommandError."""
+    from outlay_reports.errors import AskError
+
+    try:
+        return ask(value)
+    except AskError as error:
+        raise CommandError(str(error), error.hint) from error
 
 
 def _column_map(path: Path) -> "ColumnMap":
@@ -127,61 +214,6 @@ def _column_map(path: Path) -> "ColumnMap":
         return read_mapping(yaml.safe_load(path.read_text()))
     except (Invalid, yaml.YAMLError, UnicodeDecodeError) as error:
         raise CommandError(f"{path}: {error}", "see: docs/formats.md, Tables") from None
-
-
-def _must_be_text(file: Path, packed: bool = True) -> None:
-    """Refuse a file that is no text by its beginning: with one error, and not with one a line. Raises CommandError."""
-    import codecs
-    import gzip
-    import zlib
-
-    with file.open("rb") as opened:
-        head = opened.read(65_536)
-    if packed and head.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(file) as unpacked:
-                head = unpacked.read(65_536)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CommandError(f"{file} is packed with gzip, and broken: {error}") from None
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise CommandError(f"{file} is in UTF-16", "save it as UTF-8")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-        text = b"\0" not in head
-    except UnicodeDecodeError:
-        text = False
-    if not text:
-        raise CommandError(
-            f"{file} is no text in UTF-8", "export a spreadsheet as CSV; a Parquet file must end in .parquet"
-        )
-
-
-def _csv_rows(opened: BinaryIO) -> "Iterator[Row]":
-    """Read a CSV, gzipped or not. Raises CommandError."""
-    import gzip
-
-    magic = opened.read(2)
-    opened.seek(0)
-    packed = magic == b"\x1f\x8b"
-    raw = io.BufferedReader(gzip.GzipFile(fileobj=opened)) if packed else opened
-    lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-    try:
-        yield from csv.DictReader(lines)
-    except (csv.Error, UnicodeDecodeError, OSError, EOFError) as error:
-        raise CommandError(f"this is no CSV in UTF-8: {error}") from None
-    finally:
-        lines.detach()  # it would close the file, which is not its own
-
-
-def _parquet_rows(opened: BinaryIO) -> "Iterator[Row]":
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        for batch in parquet.ParquetFile(opened).iter_batches(batch_size=2000):
-            yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise CommandError(f"this is no Parquet file: {error}") from None
 
 
 def _pieces(opened: BinaryIO, read: "Callable[[bytes], Items]") -> "Items":
@@ -201,13 +233,15 @@ def _pieces(opened: BinaryIO, read: "Callable[[bytes], Items]") -> "Items":
 
 
 def _run(
-    file: Path,
-    items: "Callable[[BinaryIO], Items]",
+    files: "Sequence[Path]",
+    items: "Callable[[Path, BinaryIO], Items]",
     url: str | None,
     api_key: str | None,
     dry_run: bool,
     as_json: bool,
+    last: "Callable[[Imported], Items]" = lambda _: (),
 ) -> None:
+    """Import files one after the other, and then what `last` returns."""
     from outlay.bulk import Imported, import_items
     from outlay.client import IngestClient
     from outlay.local import endpoint
@@ -215,12 +249,18 @@ def _run(
 
     client = None if dry_run else IngestClient(*endpoint(url, api_key), SystemClock())
     columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with file.open("rb") as opened, Progress(*columns, console=err, disable=as_json, transient=True) as bar:
-        task = bar.add_task("", total=file.stat().st_size)
-        result = Imported()
+    result = Imported()
+    with Progress(*columns, console=err, disable=as_json, transient=True) as bar:
+        task = bar.add_task("", total=sum(file.stat().st_size for file in files))
         try:
-            for _ in import_items(items(opened), client, result):
-                bar.update(task, completed=opened.tell())
+            before = 0
+            for file in files:
+                with file.open("rb") as opened:
+                    for _ in _guarded(import_items(items(file, opened), client, result)):
+                        bar.update(task, completed=before + opened.tell())
+                    before += file.stat().st_size
+            for _ in import_items(last(result), client, result):
+                pass
         finally:
             if client is not None:
                 client.__exit__()
@@ -241,6 +281,9 @@ def _tell(result: "Imported", dry_run: bool, as_json: bool) -> None:
         if result.first is not None:
             period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M}"
             out.print(f"{period}, reported {plain(result.reported)} USD", style="dim", soft_wrap=True)
+        if result.removed:
+            lines = f"{result.removed:,} line(s) of {plain(result.removed_cost)} USD"
+            err.print(f"set to 0: {lines} that the bill no longer has (see --part)", soft_wrap=True)
         if result.credits:
             err.print(f"credits are not taken: {plain(result.credits)} USD in {result.credit_rows:,} row(s)")
         for place, code, message in result.reasons[:_SHOWN]:

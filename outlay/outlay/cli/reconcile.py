@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outlay.cli.asking import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
-from outlay.cli.common import CommandError, err, told
+from outlay.cli.common import CommandError, DecimalMark, DecimalOption, err, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @told
 def reconcile(
     bill: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A FOCUS file, .csv or .parquet, or a provider's CSV.")
+        Path,
+        typer.Argument(metavar="FILE", help="A FOCUS file or a provider's table, or a folder of its parts."),
     ],
     tz: Tz = "UTC",
     tolerance: Annotated[
@@ -34,6 +35,7 @@ def reconcile(
     rate: Annotated[
         list[str] | None, typer.Option(metavar="EUR=1.08", help="USD for one unit of the bill's currency.")
     ] = None,
+    decimal: DecimalOption = DecimalMark.point,
     every: Annotated[bool, typer.Option("--all", help="Show every day, also where nothing differs.")] = False,
     where: Where = None,
     tenant: Tenant = None,
@@ -71,12 +73,14 @@ def reconcile(
     from outlay_reports.reconcile import drifting, reconcile_sheet
     from outlay_reports.reconcile import reconcile as pair
 
-    if not bill.is_file():
-        raise CommandError(f"{bill} is not a file", "give a FOCUS file or a provider's CSV")
+    if not bill.exists():
+        raise CommandError(
+            f"{bill} is not there", "give a FOCUS file, a provider's CSV, or a folder of its parts"
+        )
     limit = Fraction(str(tolerance)) / 100
     with reading() as books:
         zone = zone_of(tz)
-        lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []))
+        lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []), decimal.value)
         if not any(line.cost for line in lines):
             raise CommandError(
                 f"none of the {rows} rows of {bill} has a cost", "is it the right file or column?"

@@ -1,15 +1,17 @@
-"""Reads bills: FOCUS files in CSV or Parquet, and any CSV with a day, a model and a cost."""
+"""Reads bills: FOCUS files, and any table with a day, a model and a cost, in one file or several."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from outlay.table_files import files_of, rows_of
+from outlay_ingest.domain.cells import BROKEN, Mark, number
 from outlay_reports.errors import AskError
 from outlay_reports.reconcile import BillLine
+from outlay_schemas.errors import Invalid
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _DAYS = (
@@ -38,60 +40,38 @@ class Columns:
 
 
 def read_bill(
-    path: Path, zone: ZoneInfo, rates: Mapping[str, Decimal], named: Mapping[str, str]
+    path: Path, zone: ZoneInfo, rates: Mapping[str, Decimal], named: Mapping[str, str], mark: Mark = "point"
 ) -> tuple[list[BillLine], int]:
     """Return the lines of a bill, also those of 0 that are for a day and a model, and how many rows it has.
 
-    `rates`: USD for one unit of each other currency. `named`: columns by role (day, model, cost, currency), where the
-    file's own names are not known. Raises AskError with the line that cannot be read.
+    `path`: a file, or a folder of files. `rates`: USD for one unit of each other currency. `named`: columns by role
+    (day, model, cost, currency), where the file's own names are not known. `mark`: of decimals. Raises AskError with
+    the line that cannot be read.
     """
-    rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    columns: Columns | None = None
     found: list[BillLine] = []
     count = 0
-    for line, row in rows:
-        columns = columns or _columns(list(row), named)
-        count += 1
-        cost = _cost(row, columns, rates, line)
-        if cost or (row[columns.day].strip() and row[columns.model].strip()):
-            found.append(
-                BillLine(_day(row[columns.day], zone, line), row[columns.model].strip() or "(no model)", cost)
-            )
+    for file in files_of([path]):
+        columns: Columns | None = None
+        for line, row in _rows(file):
+            columns = columns or _columns(list(row), named)
+            count += 1
+            cost = _cost(row, columns, rates, line, mark)
+            model = row[columns.model].strip()
+            if cost or (row[columns.day].strip() and model):
+                found.append(BillLine(_day(row[columns.day], zone, line), model or "(no model)", cost))
     if not count:
         raise AskError(f"{path} has no rows", "give a bill with at least one")
     return found, count
 
 
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for line, row in enumerate(csv.DictReader(file), 2):
-                if None in row or None in row.values():
-                    raise AskError(
-                        f"line {line} has more or fewer cells than the first line", "mend the file"
-                    )
-                yield line, row
-    except UnicodeDecodeError as error:
-        raise AskError(f"{path} is not text: {error.reason}", "give CSV in UTF-8, or Parquet") from error
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise AskError(f"{path} is no Parquet: {error}", "give a FOCUS file in Parquet or CSV") from error
-    with file:
-        line = 0
-        for batch in file.iter_batches(columns=[name for name in file.schema_arrow.names if name in _KNOWN]):
-            for row in batch.to_pylist():
-                line += 1
-                yield line, {name: "" if value is None else _text(value) for name, value in row.items()}
-
-
-_KNOWN = {*_DAYS, *_MODELS, *_COSTS, *_CURRENCIES}
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    with path.open("rb") as opened:
+        for line, row in enumerate(rows_of(path, opened), 2):
+            if BROKEN in row:
+                raise AskError(
+                    f"{path}, line {line} has more or fewer cells than the first line", "fix the file"
+                )
+            yield line, {name: "" if value is None else _text(value) for name, value in row.items()}
 
 
 def _text(value: object) -> str:
@@ -121,16 +101,15 @@ def _columns(names: Sequence[str], named: Mapping[str, str]) -> Columns:
     )
 
 
-def _cost(row: Mapping[str, str], columns: Columns, rates: Mapping[str, Decimal], line: int) -> int:
+def _cost(
+    row: Mapping[str, str], columns: Columns, rates: Mapping[str, Decimal], line: int, mark: Mark
+) -> int:
     """Return the cost in pico-USD, rounded half to even where a bill is finer."""
-    text = row[columns.cost].strip().removeprefix("$")
-    try:
-        cost = Decimal(text or "0")
-        if not cost.is_finite():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise AskError(f"line {line}: {text!r} is no cost", "write it as 12.50") from None
     currency = (row[columns.currency].strip().upper() or "USD") if columns.currency else "USD"
+    try:
+        cost = number(row[columns.cost], columns.cost, mark=mark, currency=currency) or Decimal(0)
+    except Invalid as error:
+        raise AskError(f"line {line}: {error.message}", "write it as 12.50") from None
     if currency != "USD":
         if currency not in rates:
             raise AskError(
@@ -142,7 +121,7 @@ def _cost(row: Mapping[str, str], columns: Columns, rates: Mapping[str, Decimal]
 
 def _day(text: str, zone: ZoneInfo, line: int) -> date:
     """Return the local day of a time; a plain date is what it says."""
-    text = text.strip()
+    text = text.strip().removesuffix(" UTC")
     try:
         if text.isdigit() and len(text) >= 9:
             return datetime.fromtimestamp(int(text), UTC).astimezone(zone).date()

@@ -7,7 +7,7 @@
 `outlay up` keeps one running in the background; `running`, `endpoint` and `stores` find it again.
 """
 
-from outlay.local.state import LocalState, endpoint, home_folder, running, stores
+from outlay.local.state import LocalState, endpoint, home_folder, running, stores, tenant_of
 from outlay.local.system import LocalSystem
 
-__all__ = ["LocalState", "LocalSystem", "endpoint", "home_folder", "running", "stores"]
+__all__ = ["LocalState", "LocalSystem", "endpoint", "home_folder", "running", "stores", "tenant_of"]

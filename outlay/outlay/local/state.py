@@ -118,6 +118,19 @@ def endpoint(url: str | None, api_key: str | None) -> tuple[str, str]:
     return state.ingest, api_key or local_keys(home_folder())[TENANT]
 
 
+def tenant_of(url: str | None, api_key: str | None) -> str | None:
+    """Return the tenant whose events `endpoint` sends; None if its ingest is not the local system's."""
+    from outlay_kit.keys import KeyRing
+
+    state = running()
+    if state is None or (url and url.rstrip("/") != state.ingest):
+        return None
+    if not api_key:
+        return TENANT
+    key = KeyRing(home_folder() / "keys.json").authenticate(api_key)
+    return key.tenant if key else None
+
+
 def local_keys(home: Path) -> dict[str, str]:
     """Return the keys, by tenant, that this folder's own commands use; {} before its first start."""
     try:

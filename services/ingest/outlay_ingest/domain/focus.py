@@ -1,7 +1,8 @@
 """Cloud bills in FOCUS, versions 1.0 to 1.4, as usage events with a reported cost.
 
 A charge has no id in FOCUS. Its identity here is what it is about (account, resource, SKU, period, category, tags),
-without its amounts: a bill that comes again with other amounts replaces the first.
+without its amounts: a bill that comes again with other amounts replaces the first. Charges that are about the same are
+told apart by their number within the bill, so all parts of a bill must be read with the same `Identities`.
 """
 
 import re
@@ -12,9 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from outlay_ingest.domain.fields import count, first, moment, money, text
+from outlay_ingest.domain.cells import Mark, Row, check_width, number
+from outlay_ingest.domain.fields import first, moment, money, text
 from outlay_ingest.domain.items import Item
-from outlay_ingest.domain.tables import Identities, Row
+from outlay_ingest.domain.tables import Identities, amount_of
+from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Activity, Kind, Quantity, UsageEvent
@@ -34,6 +37,7 @@ _KINDS: dict[str, tuple[Kind, Activity]] = {
     "Analytics": ("custom", "data_processing"),
 }
 _ATTRIBUTES = {
+    BILLING_ACCOUNT: "BillingAccountId",
     "region": "RegionId",
     "account": "SubAccountId",
     "account_name": "SubAccountName",
@@ -49,41 +53,60 @@ _ATTRIBUTES = {
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def read_focus(rows: Iterable[Row], cost: Cost = "EffectiveCost") -> Iterator[Item | None]:
-    """Read the rows of a FOCUS Cost and Usage table. Charges of nothing (no cost, no usage) are passed over."""
-    identities = Identities()
-    for number, row in enumerate(rows, 2):
+def read_focus(
+    rows: Iterable[Row],
+    cost: Cost = "EffectiveCost",
+    mark: Mark = "point",
+    identities: Identities | None = None,
+    name: str = "",
+) -> Iterator[Item | None]:
+    """Read the rows of a FOCUS Cost and Usage table. Charges of nothing (no cost, no usage) are passed over.
+
+    `mark`: of decimals. `identities`: those of the bill that this is a part of; `name`: what places begin with.
+    """
+    identities = identities or Identities()
+    for line, row in enumerate(rows, 2):
+        place = f"{name} row {line}".strip()
         try:
-            found = _event(row, identities, cost)
+            check_width(row)
+            found = _event(row, identities, cost, mark)
         except Invalid as why:
-            yield Item(why, partial(_raw, row), f"row {number}")
+            yield Item(why, partial(_raw, row), place)
         else:
-            yield None if found is None else Item(found, partial(_raw, row), f"row {number}")
+            yield None if found is None else Item(found, partial(_raw, row), place)
 
 
 def _raw(row: Row) -> bytes:
     return msgspec.json.encode({name: value for name, value in row.items() if value not in (None, "")})
 
 
-def _event(row: Row, identities: Identities, column: Cost) -> UsageEvent | None:
+def _event(row: Row, identities: Identities, column: Cost, mark: Mark) -> UsageEvent | None:
     currency = text(row.get("BillingCurrency"))
+    if currency is None:
+        raise Invalid("missing_field", "there is no BillingCurrency", "$.BillingCurrency")
     if currency != "USD":
         raise Invalid("currency_unsupported", f"{currency} is not USD; convert it first", "$.BillingCurrency")
-    cost = money(row.get(column))
+    cost = money(number(row.get(column), f"$.{column}", mark=mark, currency="USD"))
     if cost is None:
         raise Invalid("missing_field", f"there is no amount in {column}", f"$.{column}")
     identity = identities.of([_text(row.get(name)) for name in _IDENTITY])
-    usage = _usage(row)
+    usage = (
+        {} if cost < 0 else _usage(row, mark)
+    )  # of a credit, which is not taken, the quantity may be negative
     if not cost and not usage:
         return None
     kind, activity = _KINDS.get(_text(row.get("ServiceCategory")), ("custom", "other"))
     provider = text(first(row, "ServiceProviderName", "ProviderName")) or ""
     tags = _tags(row.get("Tags"))
+    time = _time(row.get("ChargePeriodStart"), "$.ChargePeriodStart")
+    period = (
+        _time(row["BillingPeriodStart"], "$.BillingPeriodStart") if row.get("BillingPeriodStart") else time
+    )
     labels: dict[str, Any] = {name: tags.pop(name, None) for name in OWNERS}
     return UsageEvent(
         id=identity,
         source=f"focus/{provider}"[:256],
-        time=_time(row),
+        time=time,
         kind=kind,
         activity=activity,
         provider=provider,
@@ -92,26 +115,27 @@ def _event(row: Row, identities: Identities, column: Cost) -> UsageEvent | None:
         **labels,
         tags=dict(list(tags.items())[:64]),
         attributes={
-            k: shown for k, name in _ATTRIBUTES.items() if (shown := text(row.get(name))) is not None
+            **{k: shown for k, name in _ATTRIBUTES.items() if (shown := text(row.get(name))) is not None},
+            REPORTED_BY: BILL,
+            BILLING_PERIOD: f"{period:%Y-%m}",
         },
         reported_cost=cost,
     )
 
 
-def _time(row: Row) -> datetime:
-    """Return the start of the charge's period. FOCUS times are UTC; some files leave the Z out."""
-    value = row.get("ChargePeriodStart")
+def _time(value: object, path: str) -> datetime:
+    """Return the start of a period. FOCUS times are UTC; some files leave the Z out, BigQuery writes `UTC`."""
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    said = _text(value)
+    said = _text(value).strip().removesuffix(" UTC")
     if said and re.fullmatch(r"\d{4}-\d\d-\d\d([ T][\d:.]+)?", said):
         said = f"{said}Z" if len(said) > 10 else f"{said}T00:00:00Z"
-    return moment(said, "$.ChargePeriodStart")
+    return moment(said, path)
 
 
-def _usage(row: Row) -> dict[str, Quantity]:
+def _usage(row: Row, mark: Mark) -> dict[str, Quantity]:
     for quantity, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
-        amount = count(row.get(quantity)) if row.get(quantity) not in (None, "") else None
+        amount = amount_of(quantity, row.get(quantity), mark)
         if amount:
             name = _NO_NAME.sub("_", _text(row.get(unit)).lower()).strip("_")
             return {name[:60] if name[:1].isalpha() else f"units_{name}"[:60].rstrip("_"): amount}
@@ -126,7 +150,7 @@ def _tags(value: Any) -> dict[str, str]:
         except (msgspec.MsgspecError, ValueError):
             return {}
     if isinstance(value, list):
-        value = {pair[0]: pair[1] for pair in value if isinstance(pair, tuple | list) and len(pair) == 2}
+        value = dict(pair for each in value if (pair := _pair(each)) is not None)
     if not isinstance(value, Mapping):
         return {}
     return {
@@ -134,6 +158,15 @@ def _tags(value: Any) -> dict[str, str]:
         for name, shown in value.items()
         if isinstance(name, str) and name and isinstance(shown, str)
     }
+
+
+def _pair(value: object) -> tuple[object, object] | None:
+    """Return a tag of a list: a pair, or an object with `key` and `value`, as BigQuery has them."""
+    if isinstance(value, tuple | list) and len(value) == 2:
+        return value[0], value[1]
+    if isinstance(value, Mapping) and "key" in value:
+        return value["key"], value.get("value") or ""
+    return None
 
 
 def _name(tag: str) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from outlay_ingest.domain.cells import number
 from outlay_ingest.domain.extract import UNREAD, extract
 from outlay_ingest.domain.fields import first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.items import Item
 from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.tables import amount_of
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.providers import provider_name
@@ -72,7 +74,7 @@ def _event(payload: Json) -> UsageEvent | None:
         name = "id" if identity is None else "model"
         raise Invalid("missing_field", f"a payload of LiteLLM has the field {name}", f"$.{name}")
     meta = _mapping(payload.get("metadata"))
-    cost = money(payload.get("response_cost"))
+    cost = money(number(payload.get("response_cost"), "$.response_cost", currency="USD"))
     return UsageEvent(
         id=identity,
         source=SOURCE,
@@ -99,7 +101,11 @@ def _time(payload: Json) -> datetime:
 def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
     """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
     given = dict(_mapping(_mapping(payload.get("metadata")).get("usage_object")))
-    whole = {name: payload[name] for name in ("prompt_tokens", "completion_tokens") if payload.get(name)}
+    whole = {
+        name: amount
+        for name in ("prompt_tokens", "completion_tokens")
+        if (amount := amount_of(name, payload.get(name), "point"))
+    }
     if not whole and not any(given.values()):
         return {}, {}
     # LiteLLM's own counts are of the whole call. Whether they hold the iterations of Claude, it does not say: marked.

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from outlay_ingest.domain.cells import Mark, Row, check_width, number
 from outlay_ingest.domain.fields import count, moment, money, text
 from outlay_ingest.domain.items import Item
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import Activity, Kind, UsageEvent
+from outlay_schemas.events import Activity, Kind, Quantity, UsageEvent
 
-Row = Mapping[str, Any]
 _KINDS, _ACTIVITIES = get_args(Kind), get_args(Activity)
 
 
@@ -71,24 +71,27 @@ class Identities:
         return found if again == 1 else f"{found}-{again}"
 
 
-def read_rows(rows: Iterable[Row], mapping: ColumnMap) -> Iterator[Item]:
-    """Read rows by a mapping; the first row is number 2, as in a table with its header."""
+def read_rows(rows: Iterable[Row], mapping: ColumnMap, mark: Mark = "point") -> Iterator[Item]:
+    """Read rows by a mapping; the first row is number 2, as in a table with its header. `mark`: of decimals."""
     identities = Identities()
-    for number, row in enumerate(rows, 2):
+    for line, row in enumerate(rows, 2):
         try:
-            found: UsageEvent | Invalid = _event(row, mapping, identities)
+            check_width(row)
+            found: UsageEvent | Invalid = _event(row, mapping, identities, mark)
         except Invalid as why:
             found = why
-        yield Item(found, partial(msgspec.json.encode, dict(row)), f"row {number}")
+        yield Item(found, partial(msgspec.json.encode, dict(row)), f"row {line}")
 
 
-def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
+def _event(row: Row, mapping: ColumnMap, identities: Identities, mark: Mark) -> UsageEvent:
     kind, activity = (
         _one_of(row, mapping.kind, _KINDS, "kind"),
         _one_of(row, mapping.activity, _ACTIVITIES, "activity") if mapping.activity else None,
     )
     usage = {
-        meter: quantity for meter, column in mapping.usage.items() if (quantity := count(_value(row, column)))
+        meter: quantity
+        for meter, column in mapping.usage.items()
+        if (quantity := amount_of(column, _value(row, column), mark))
     }
     owners: dict[str, Any] = {name: text(_value(row, getattr(mapping, name))) for name in OWNERS}
     whole = [f"{name}={value}" for name, value in row.items()]
@@ -104,8 +107,20 @@ def _event(row: Row, mapping: ColumnMap, identities: Identities) -> UsageEvent:
         **owners,
         tags=_labels(row, mapping.tags),
         attributes=_labels(row, mapping.attributes),
-        reported_cost=money(_value(row, mapping.reported_cost)),
+        reported_cost=money(
+            number(
+                _value(row, mapping.reported_cost), f"$.{mapping.reported_cost}", mark=mark, currency="USD"
+            )
+        ),
     )
+
+
+def amount_of(column: str, value: object, mark: Mark) -> Quantity | None:
+    """Return the quantity of a cell, None if it is empty. Raises Invalid, also where it is negative."""
+    found = number(value, f"$.{column}", mark=mark)
+    if found is not None and found < 0:
+        raise Invalid("wrong_type", f"{str(value)[:60]!r} is negative; a quantity is not", f"$.{column}")
+    return count(found)
 
 
 def _value(row: Row, column: str | None) -> Any:

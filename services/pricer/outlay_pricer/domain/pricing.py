@@ -19,6 +19,7 @@ from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.terms import Agreement, drifts
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
+from outlay_schemas.attributes import BILL, REPORTED_BY
 from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref
 from outlay_schemas.catalog.guesses import MARKS
 from outlay_schemas.dimensions import OWNERS
@@ -179,7 +180,9 @@ def _price(
     agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
     priced = _agreed(found, [one for one in agreements if not one.markup], derived)
     if event.reported_cost is not None:
-        priced = _with_reported(priced, to_pico(event.reported_cost), catalog.reported.policy(facts))
+        policy = catalog.reported.policy(facts)
+        billed = event.attributes.get(REPORTED_BY) == BILL
+        priced = _with_reported(priced, to_pico(event.reported_cost), policy, billed=billed)
     return _charged(priced, [one for one in agreements if one.markup])
 
 
@@ -240,13 +243,17 @@ def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[st
     )
 
 
-def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy) -> Priced:
-    """Let the policy choose between the computed and the reported cost, and mark drift between them."""
+def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, billed: bool) -> Priced:
+    """Let the policy choose between the computed and the reported cost, and mark drift between them.
+
+    `billed`: the provider's own bill reports it, which counts also where a list price is known.
+    """
     sure = priced.status in {"priced", "free"}
     if priced.status != "unpriced" and priced.cost is not None and drifts(priced.cost, reported, policy):
         priced.ref += "~drift"
     # A gateway that does not know a model reports 0 for it: that is no price, and must not hide that there is none.
-    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and not sure and reported)
+    missing = billed or (not sure and reported)
+    use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and missing)
     if not use_it:
         return priced
     list_cost = priced.cost if priced.list_cost is None else priced.list_cost
