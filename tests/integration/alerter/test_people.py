@@ -10,6 +10,8 @@ from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_webhook import NEW
 from typer.testing import CliRunner
 
+from outlay.catalog import load_default
+from outlay.catalog.publish import publish
 from outlay.cli.alerts import app
 from outlay.main import app as whole
 from outlay_alerter.adapters.measures import Measures
@@ -19,7 +21,9 @@ from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.service import Alerter
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import WarehouseSettings
+from outlay_kit.topics import create_topics
 from outlay_kit.warehouse import Warehouse
+from outlay_schemas import topics
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
 
@@ -38,6 +42,9 @@ def waiting(warehouse: Warehouse) -> list[tuple[str, str]]:
 def test_alerts_are_listed_taken_in_hand_and_left_alone(
     stack: Stack, house: WarehouseSettings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    create_topics(stack.kafka, topics.ALL)
+    publish(stack.kafka, load_default(), FakeClock(NOW))
+    monkeypatch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)
     for name, value in environment(stack.kafka, house).items():
         monkeypatch.setenv(name, value)
     plan = Budget(
@@ -51,6 +58,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output
     assert "there is no budget" in run.invoke(whole, ["budgets"]).output
+    publish(stack.kafka, load_default().model_copy(update={"budgets": (plan,)}), FakeClock(NOW))
     spend(warehouse, "12")
     watch.evaluate_all()
     assert waiting(warehouse) == [("webhook", "firing 100")]  # 50 was crossed by the same jump
