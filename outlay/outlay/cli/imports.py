@@ -106,7 +106,7 @@ def focus(
     """Import a cloud bill in FOCUS (CSV, gzipped CSV or Parquet) as events with a reported cost.
 
     Several files, or a folder, are the parts of one bill. A bill that comes again replaces the first: lines with other
-    amounts change, and lines that it no longer has are set to 0 and named. Credits (negative amounts) are not taken:
+    amounts change, and lines that it no longer has are set to 0 and counted. Credits (negative amounts) are not taken:
     they are counted, with their sum.
 
     Examples:

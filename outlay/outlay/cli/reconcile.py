@@ -75,7 +75,7 @@ def reconcile(
 
     if not bill.exists():
         raise CommandError(
-            f"{bill} is not there", "give a FOCUS file, a provider's CSV, or a folder of its parts"
+            f"{bill} is not a file or folder", "give a FOCUS file, a provider's CSV, or a folder of its parts"
         )
     limit = Fraction(str(tolerance)) / 100
     with reading() as books:
