@@ -1,5 +1,6 @@
 """The interface as a process: told to end, killed, on a disk that is full."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -29,7 +30,9 @@ def process(
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
-    running = subprocess.Popen(command(folder, front.port, *options), preexec_fn=limit)  # noqa: PLW1509
+    # A compiled module that is cut at the limit would be kept, and break whoever imports it next.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    running = subprocess.Popen(command(folder, front.port, *options), preexec_fn=limit, env=env)  # noqa: PLW1509
     try:
         while not front.answers():
             assert running.poll() is None, "it ended while it was starting"
