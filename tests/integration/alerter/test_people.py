@@ -67,7 +67,8 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     assert "$12.00" in run.invoke(whole, ["budgets", "--tenant", "acme"]).output
     listed = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
     assert {row["state"] for row in listed} == {"firing"}
-    highest = next(row["id"] for row in listed if "100 %" in row["title"])
+    highest = next(row["id"] for row in listed if row["severity"] == "critical")
+    assert {row["title"] for row in listed} == {"B budget: 120% used ($12.00 of $10.00)"}
     taken = run.invoke(app, ["ack", highest[:12], "--note", "a launch"])
     assert taken.exit_code == 0, taken.output
     watch.evaluate_all()

@@ -61,7 +61,7 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(warehouse: Warehouse) -
     found = told(warehouse)
     assert set(found) == {"unpriced", "cache", "tokens", "new"}
     assert (found["unpriced"].scope, found["unpriced"].actual, found["unpriced"].unit) == (
-        {"sku": "gpt-6"}, "3", "events without a price",
+        {"sku": "gpt-6"}, "3", "unpriced events",
     )  # fmt: skip
     assert (found["cache"].actual, found["cache"].expected) == ("10", "50")
     assert (found["tokens"].actual, found["tokens"].unit) == ("1000", "input_tokens")

@@ -108,7 +108,7 @@ def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
     found = budgets.findings(plan, span, Spent(0, burns=((24 * DOLLAR, 2 * DOLLAR),)))[-1]
     assert found.key.level == "burn-6h"
     assert found.facts["burn_rate"] == "4.00"
-    assert found.title == "Budget B burns 3 times as fast as it may: $24.00 in 6 h"
+    assert found.title == "B budget: spending more than 3 times as fast as it allows ($24.00 in 6 h)"
 
 
 def test_fast_and_slow_burns_have_levels_of_their_own() -> None:
@@ -139,7 +139,7 @@ def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
     assert soon[1].facts["gone_on"] == "2026-11-28, between 2026-11-27 and 2026-11-29"
     over = budgets.findings(plan, span, Spent(160 * DOLLAR, landing=landing(160, 65), reached=NOW))
     assert over[0].facts["gone_on"] == "2026-11-24 12:00 UTC"
-    assert "will reach 80 %" in found[1].title
+    assert "B budget: forecast to reach 80%" in found[1].title
     assert found[1].actual == 95 * DOLLAR
 
 

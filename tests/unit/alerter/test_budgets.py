@@ -76,14 +76,14 @@ def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
     span = span_of(plan, AT)
     low, high = budgets.findings(plan, span, Spent(60 * DOLLAR))
     assert (low.breached, low.key.level, low.expected, low.actual) == (True, "50", 50 * DOLLAR, 60 * DOLLAR)
-    assert low.title == "Budget B reached 50 %: $60.00 of $100.00 (60.0 %)"
+    assert low.title == "B budget: 60% used ($60.00 of $100.00)"
     assert "from 2026-11-01 00:00 Europe/Berlin" in low.summary
     assert (high.breached, high.key.level) == (False, "100")
-    assert "is below 100 %" in high.title
+    assert high.title == "B budget: back below 100% ($60.00 of $100.00)"
 
 
 def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
     plan = budget("100", amount=0)
     (found,) = budgets.findings(plan, span_of(plan, AT), Spent(1))
     assert found.breached
-    assert "more than all" in found.title
+    assert "more than 100% used" in found.title

@@ -74,7 +74,7 @@ def test_too_much_is_told_while_the_window_fills_and_resolves_when_one_is_over()
     rule = threshold()
     (found,) = judge(rule, cost(1), cost(1), cost(10.5))
     assert (found.breached, found.key.window, found.key.level) == (True, HOUR, "above")
-    assert found.title == "T: team growth is above $10.00 a hour, at $10.50"
+    assert found.title == "T: team growth at $10.50 in one hour, above the limit of $10.00"
     assert judge(rule, cost(1), cost(1), cost(10)) == []
     began = {"above": HOUR - timedelta(hours=1)}
     (lasts,) = judge(rule, cost(1), cost(12), cost(2), since=began)
@@ -96,7 +96,7 @@ def test_a_rule_may_have_both_sides() -> None:
     rule = threshold(metric="cache_hit_rate", above=90, below=30)
     low = Measure(0, 9, 0, {"input_tokens": Decimal(100), "cache_read_tokens": Decimal(10)})
     (found,) = judge(rule, low, low, low)
-    assert "is below 30 % of input tokens from the cache" in found.title
+    assert "at 10% of input tokens from the cache in one hour, below the limit of 30%" in found.title
 
 
 def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:

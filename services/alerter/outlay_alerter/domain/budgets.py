@@ -94,15 +94,18 @@ def key_of(budget: Budget, span: Span, level: str) -> Key:
 
 def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: Decimal) -> Finding:
     level = level_of(threshold)
-    how = "reached" if (breached := crossed(spent.total, amount, threshold)) else "is below"
-    said = _said(spent.total, amount)
+    breached = crossed(spent.total, amount, threshold)
+    used = f"{_percent(spent.total, amount)} used" if breached else f"back below {level}%"
     return Finding(
         key=key_of(budget, span, level),
         rule_type="budget",
         breached=breached,
         severity=severity_of(threshold),
-        title=f"Budget {budget.name} {how} {level} %: {said}",
-        summary=f"{said} in {_period(budget, span)}. The level of {level} % is {dollars(share_of(amount, threshold))}.",
+        title=f"{_named(budget)}: {used} ({dollars(spent.total)} of {dollars(amount)})",
+        summary=(
+            f"{dollars(spent.total)} of {dollars(amount)} spent in {_period(budget, span)}."
+            f" This alert is for {level}%, which is {dollars(share_of(amount, threshold))}."
+        ),
         actual=spent.total,
         expected=share_of(amount, threshold),
         facts={**_until(budget, span), **_gone(spent.landing, amount, spent.reached)},
@@ -116,18 +119,16 @@ def _forecast(budget: Budget, span: Span, amount: int, *, landing: Landing, thre
     level, expected = level_of(threshold), landing.expected
     low, high = landing.bounds(80)
     breached = crossed(expected, amount, threshold)
-    how = "will reach" if breached else "is no longer likely to reach"
-    said = f"{dollars(expected)} of {dollars(amount)} likely"
+    how = "forecast" if breached else "no longer forecast"
     return Finding(
         key=key_of(budget, span, f"forecast-{level}"),
         rule_type="budget_forecast",
         breached=breached,
         severity="warning" if threshold >= 100 else "info",
-        title=f"Budget {budget.name} {how} {level} %: {said}",
+        title=f"{_named(budget)}: {how} to reach {level}% ({dollars(expected)} of {dollars(amount)})",
         summary=(
-            f"{_said(landing.spent, amount)} in {_period(budget, span)}. If it goes on as is usual, it will be"
-            f" {dollars(expected)} at the end, between {dollars(low)} and {dollars(high)}"
-            " in 8 of 10 cases."
+            f"{dollars(landing.spent)} of {dollars(amount)} spent in {_period(budget, span)}. The forecast for the end"
+            f" is {dollars(expected)}, between {dollars(low)} and {dollars(high)} in 8 of 10 cases."
         ),
         actual=expected,
         expected=share_of(amount, threshold),
@@ -147,19 +148,19 @@ def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int,
     )
     rate = burn_rate(budget, span, amount, spent[0], burn.length)
     hours = _hours(burn)
-    how = "burns" if breached else "no longer burns"
+    how = "spending" if breached else "no longer spending"
     return Finding(
         key=key_of(budget, span, burn_level(burn)),
         rule_type="budget_burn",
         breached=breached,
         severity=burn.severity,
         title=(
-            f"Budget {budget.name} {how} {level_of(burn.rate)} times as fast as it may:"
-            f" {dollars(spent[0])} in {hours} h"
+            f"{_named(budget)}: {how} more than {level_of(burn.rate)} times as fast as it allows"
+            f" ({dollars(spent[0])} in {hours} h)"
         ),
         summary=(
-            f"{dollars(spent[0])} in the last {hours} h is {rate} times what {_period(budget, span)} allows;"
-            f" told from {level_of(burn.rate)} times on."
+            f"{dollars(spent[0])} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
+            f" (limit: {level_of(burn.rate)} times)."
         ),
         actual=spent[0],
         expected=allowed(budget, span, amount, burn.length),
@@ -184,9 +185,14 @@ def _hours(burn: Burn) -> str:
     return level_of(Decimal(int(burn.length.total_seconds())) / 3600)
 
 
-def _said(total: int, amount: int) -> str:
-    percent = f"{Decimal(total) * 100 / amount:.1f} %" if amount else "more than all"
-    return f"{dollars(total)} of {dollars(amount)} ({percent})"
+def _named(budget: Budget) -> str:
+    """Return what a title calls a budget."""
+    return budget.name if "budget" in budget.name.lower() else f"{budget.name} budget"
+
+
+def _percent(total: int, amount: int) -> str:
+    """Write a share in whole percent, cut and not rounded: 99.9% is not all of it."""
+    return f"{total * 100 // amount}%" if amount else "more than 100%"
 
 
 def _period(budget: Budget, span: Span) -> str:

@@ -27,7 +27,7 @@ _MORE_SPENDING = (
     "new_spender",
     "threshold",
 )
-_OTHER_UNITS = ("price", "unpriced", "%", "an event")
+_OTHER_UNITS = ("unpriced", "estimated", "%", "per event")
 """Units of thresholds that do not grow with what is spent contain one of these."""
 
 

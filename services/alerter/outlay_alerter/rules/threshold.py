@@ -38,11 +38,11 @@ SUMS = ("cost", "events", "unpriced_events", "estimated_events", "usage")
 UNITS = {
     "cost": "USD",
     "events": "events",
-    "unpriced_events": "events without a price",
-    "unpriced_share": "% of events without a price",
-    "estimated_events": "events with an estimated price",
-    "estimated_share": "% of events with an estimated price",
-    "cost_per_event": "USD an event",
+    "unpriced_events": "unpriced events",
+    "unpriced_share": "% of events unpriced",
+    "estimated_events": "estimated events",
+    "estimated_share": "% of events estimated",
+    "cost_per_event": "USD per event",
     "cache_hit_rate": "% of input tokens from the cache",
 }
 
@@ -214,15 +214,16 @@ def _finding(
 ) -> Finding:
     unit = UNITS.get(rule.metric, rule.meter)
     where = scope_text(key.scope)
-    how = f"is {key.level}" if breached else f"is no longer {key.level}"
     said, wanted = _said(unit, value), _said(unit, Fraction(limit))
+    at = f"at {said}" if breached else f"back at {said}"
+    bound = f", {key.level} the limit of {wanted}" if breached else f" (limit: {wanted})"
     return Finding(
         key=key,
         rule_type="threshold",
         breached=breached,
         severity=rule.severity,
-        title=f"{rule.name}: {where} {how} {wanted} a {rule.grain}, at {said}",
-        summary=f"{said} in a {rule.grain}; told when it {'exceeds' if key.level == 'above' else 'is below'} {wanted}.",
+        title=f"{rule.name}: {where} {at} in one {rule.grain}{bound}",
+        summary=f"{said} in one {rule.grain} (limit: {wanted}).",
         actual=round(value * PICO),
         expected=round(Fraction(limit) * PICO),
         unit=unit,
@@ -236,7 +237,10 @@ def _said(unit: str, value: Fraction) -> str:
     number = Decimal(value.numerator) / Decimal(value.denominator)
     if unit == "USD":
         return usd(number)
-    return f"{number:,.4g} {unit}" if abs(number) < 1000 else f"{number:,.0f} {unit}"
+    shown = f"{number:,.4g}" if abs(number) < 1000 else f"{number:,.0f}"
+    if unit.startswith("%"):
+        return f"{shown}{unit}"
+    return f"{shown} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def _point(rule: Threshold, at: datetime, measure: Measure | None) -> Judged:
