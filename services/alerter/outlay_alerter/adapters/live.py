@@ -76,11 +76,15 @@ class Live:
         self, rule: Watch, since: datetime
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
         """Return the first day with cost and the cost since then of each scope, and the first day of any."""
-        return self._measures.firsts(self._tenant, Span(since, self.now), by=rule.by, scope=rule.scope)
+        return self._measures.firsts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
         """Return the start of the last minute with events of each scope."""
-        return self._measures.lasts(self._tenant, Span(since, self.now), by=rule.by, scope=rule.scope)
+        return self._measures.lasts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
+
+    def _since(self, since: datetime) -> Span:
+        """Return the time range up to the end of this minute: a producer's clock may be ahead."""
+        return Span(since, self.window(self.now, "minute").end)
 
     def announced(self) -> list[Announced]:
         """Return the price changes to come."""
