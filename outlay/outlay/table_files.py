@@ -1,4 +1,4 @@
-"""Tables in files: CSV with any usual separator, packed or not, and Parquet, told apart by what is in them."""
+"""Tables in files: CSV with any usual separator, packed or not, and Parquet, recognised by their content."""
 
 import codecs
 import csv

@@ -48,7 +48,7 @@ class Plan:
     """Where its periods begin, at local midnight."""
     anchor: Anchor = PLAIN
     rolling: timedelta | None = None
-    """The last so much time, instead of a period that begins anew."""
+    """The last so much time, instead of a period that starts again."""
     increases: tuple[Increase, ...] = ()
     rollover: Decimal = Decimal(0)
     """Percent of the amount that may come over from the period before."""

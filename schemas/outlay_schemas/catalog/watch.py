@@ -119,7 +119,7 @@ class Budget(Watched):
     """What counts: what providers charge, or what internal customers pay, with the markups of `negotiated.yaml`."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
     rolling_days: Annotated[int, Field(ge=1, le=366)] | None = None
-    """The last so many days, always, instead of a period that begins anew."""
+    """The last so many days, always, instead of a period that starts again."""
     timezone: Timezone = "UTC"
     """IANA name; the period starts at local midnight."""
     anchor_day: Annotated[int, Field(ge=1, le=31)] = 1
