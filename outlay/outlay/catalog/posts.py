@@ -106,5 +106,5 @@ def _templates(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[
             except TemplateProblem as error:
                 block = int("\n" in template)  # after `text: |` the words begin on the next line
                 line = document.line([index, field]) + error.line - 1 + block
-                mend = "see `Templates` in docs/alerts.md"
+                mend = "see `Templates` in docs/notifications.md"
                 yield Problem(document.name, line, f"[{index}].{field}", str(error), mend)

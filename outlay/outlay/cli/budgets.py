@@ -21,7 +21,7 @@ def budgets(
     """Show how each budget stands: what is spent, what will have been spent, and when it is used up.
 
     Computed now, from the same spending and forecast as the console and the alerts. Programs that want to stop
-    ask over HTTP: see docs/alerts.md.
+    ask over HTTP: see docs/rules.md.
 
     Example:
 

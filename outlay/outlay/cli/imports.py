@@ -213,7 +213,7 @@ def _column_map(path: Path) -> "ColumnMap":
     try:
         return read_mapping(yaml.safe_load(path.read_text()))
     except (Invalid, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}", "see: docs/formats.md, Tables") from None
+        raise CommandError(f"{path}: {error}", "see: docs/imports.md, Tables") from None
 
 
 def _pieces(opened: BinaryIO, read: "Callable[[bytes], Items]") -> "Items":

@@ -45,7 +45,7 @@ def send_sample(
     if not found:
         raise CommandError(
             f"there is no channel {wanted}" if wanted else "no channel is named by the catalog or the environment",
-            "add it to channels.yaml (docs/alerts.md), or set OUTLAY_ALERTER_SLACK_URL",
+            "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_SLACK_URL",
         )  # fmt: skip
     rows = []
     for one in found:

@@ -32,7 +32,7 @@ WHERE tenant = {tenant:String} AND time >= {start:DateTime('UTC')} AND time < {e
 
 
 class _Standing(msgspec.Struct):
-    """What is read of a budget's standing (docs/alerts.md)."""
+    """What is read of a budget's standing (docs/rules.md)."""
 
     spent: Decimal
     period_start: datetime

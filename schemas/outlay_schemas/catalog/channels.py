@@ -96,7 +96,7 @@ class Told(Part):
     """Whether ends are told, too."""
     digest: Digest | None = None
     title: Text = ""
-    """A template for the title, in place of the usual; see docs/alerts.md for what it may say."""
+    """A template for the title, in place of the usual; see docs/notifications.md for what it may say."""
     text: Text = ""
     """A template for the sentences under it."""
     hide: tuple[ScopeKey, ...] = ()

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
+from tests.support.pages import pages
 
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
@@ -25,7 +25,7 @@ from outlay_schemas.money import Usd
 
 pytestmark = pytest.mark.stack
 
-PAGE = (Path(__file__).parents[3] / "docs/bi.md").read_text("utf-8")
+PAGE = pages("bi", "sql-cookbook")
 QUERIES: list[str] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 PROGRAMS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 STATEMENTS = [

@@ -1,10 +1,10 @@
 """Every kind of rule that the catalog accepts is evaluated, has an answer to a backtest, and is documented."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import get_args
 
 import pytest
+from tests.support.pages import pages
 
 from outlay_alerter.backtest import NotPossibleError, moments, on_past, on_series
 from outlay_alerter.past import Loaded, Spending, dense
@@ -14,7 +14,7 @@ from outlay_alerter.rules.base import Measure, Values
 from outlay_kit.spans import Span, grain_length
 from outlay_schemas.catalog import watch as schema
 
-DOCS = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
+DOCS = pages("alerts", "rules")
 START = datetime(2026, 11, 2, tzinfo=UTC)
 DOLLAR = 10**12
 EXAMPLES: dict[str, dict[str, object]] = {

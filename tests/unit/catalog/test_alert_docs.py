@@ -6,12 +6,13 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from tests.support.pages import pages
 
 from outlay.catalog import check, load
 from outlay_schemas.catalog import channels as parts
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+PAGE = pages("alerts", "notifications", "rules")
 EXAMPLES = re.findall(r"```yaml\n# ((?:channels|routes|reviews)\.yaml)\n(.*?)```", PAGE, re.DOTALL)
 RULES = "- {type: threshold, id: unpriced, name: U, metric: unpriced_events, above: 0}\n"
 

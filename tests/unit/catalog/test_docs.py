@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from tests.support.pages import pages
 from tests.unit.pricer.build import event
 
 from outlay.catalog import check, load
@@ -16,8 +17,8 @@ from outlay_schemas.catalog.guesses import CERTAIN, GUESSES
 from outlay_schemas.events import PriceStatus
 
 ROOT = Path(__file__).parents[3]
-CATALOG = (ROOT / "docs" / "catalog.md").read_text()
-PRICES = (ROOT / "docs" / "prices.md").read_text()
+CATALOG = pages("catalog", "catalog-prices")
+PRICES = pages("prices")
 EXAMPLES = re.findall(r"```yaml\n# (\S+)\n(.*?)```", CATALOG, re.DOTALL)
 
 
