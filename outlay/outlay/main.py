@@ -8,17 +8,17 @@ import typer
 
 from outlay.cli import (
     alerts,
-    books,
+    audit,
     budgets,
     catalog,
     chargeback,
+    dead_letters,
     demo,
     events,
     export,
     forecast,
     imports,
     keys,
-    letters,
     opportunities,
     patterns,
     periods,
@@ -72,7 +72,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
     ),
     "Prices": (prices.price, prices.explain, catalog.app, prices.reprice),
     "Watch": (budgets.budgets, alerts.app),
-    "Books": (books.audit, books.rebuild, letters.app, reconcile.reconcile, periods.app),
+    "Check": (audit.audit, audit.rebuild, dead_letters.app, reconcile.reconcile, periods.app),
     "Access": (keys.app,),
 }
 """What `outlay --help` lists, under these headings."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli import backtest, posts
-from outlay.cli.common import AsJson, CommandError, out, show, told
+from outlay.cli import backtest, channels
+from outlay.cli.common import AsJson, CommandError, friendly_errors, out, show
 
 if TYPE_CHECKING:
     from outlay_kit.warehouse import Warehouse
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
 app.command("backtest")(backtest.backtest)
-app.command("test")(posts.send_sample)
-app.command()(posts.deliveries)
+app.command("test")(channels.send_sample)
+app.command()(channels.deliveries)
 
 
 @app.command("list")
-@told
+@friendly_errors
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
     as_json: AsJson = False,
@@ -58,7 +58,7 @@ Alert_ = Annotated[str, typer.Argument(metavar="ALERT", help="Id of an alert, or
 
 
 @app.command()
-@told
+@friendly_errors
 def ack(alert: Alert_, note: Annotated[str, typer.Option(help="What is known; told with it.")] = "") -> None:
     """Say that you have an alert in hand: it is not told again, until it is over.
 
@@ -71,8 +71,8 @@ def ack(alert: Alert_, note: Annotated[str, typer.Option(help="What is known; to
 
 
 @app.command()
-@told
-def expected(
+@friendly_errors
+def mark_expected(
     alert: Alert_,
     note: Annotated[str, typer.Option(help="Why; told with it.")] = "",
     hours: Annotated[
@@ -87,7 +87,7 @@ def expected(
 
     Example:
 
-      outlay alerts expected 5f0c7a1b --note "the nightly batch"
+      outlay alerts mark-expected 5f0c7a1b --note "the nightly batch"
     """
     until = None if hours is None else timedelta(hours=hours)
     found = _say(alert, "expected", until, note)
@@ -120,7 +120,7 @@ def _say(start: str, say: "Say", length: timedelta | None, note: str) -> "Alert"
 
 
 @app.command()
-@told
+@friendly_errors
 def snooze(
     target: Annotated[str, typer.Argument(help="Id of an alert, of a rule, or of a budget.")],
     hours: Annotated[float, typer.Option(min=0, max=8760, help="For how long; 0 wakes it.")] = 8,

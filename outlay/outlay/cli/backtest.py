@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.choices import read_folder, read_published
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, show, told, working
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json, show, working
+from outlay.cli.pricing_options import read_folder, read_published
 
 if TYPE_CHECKING:
     from outlay_alerter.domain.watches import Watch
     from outlay_schemas.catalog import AlertRule
 
 
-@told
+@friendly_errors
 def backtest(
     rule: Annotated[
         str,
@@ -81,9 +81,9 @@ def backtest(
 def _on_ledger(
     rule: str, folder: Path | None, days: int, tenant: str, picture: Path | None, *, as_json: bool
 ) -> None:
+    from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
     from outlay.local import stores
     from outlay.reports.plots import draw
-    from outlay.watching import last_days, pictured, row_of, saved, tenants_of, try_rules
     from outlay_alerter.backtest import NotPossibleError
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import Format, give, reading
-from outlay.cli.common import AsJson, out, print_json, told
+from outlay.cli.common import AsJson, friendly_errors, out, print_json
+from outlay.cli.report_options import Format, reading, write_report
 
 if TYPE_CHECKING:
     from outlay_reports.adapters.books import Books
     from outlay_reports.budgets import Plan
 
 
-@told
+@friendly_errors
 def budgets(
     tenant: Annotated[str, typer.Option(help="Whose; default: of all.")] = "",
     as_json: AsJson = False,
@@ -39,7 +39,7 @@ def budgets(
         if as_json:
             print_json(msgspec.to_builtins(states))
         elif plans:
-            give(budget_sheet(plans, states), Format.table, False, None)
+            write_report(budget_sheet(plans, states), Format.table, False, None)
         else:
             out.print("there is no budget; write one in budgets.yaml of the catalog")
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from outlay.cli.choices import (
+from outlay.cli.common import AsJson, err, friendly_errors, out, print_json, working
+from outlay.cli.common import show as tell
+from outlay.cli.events import lines_of
+from outlay.cli.price_tables import show_prices
+from outlay.cli.pricing_options import (
     DEFAULT_BY,
     DEFAULT_CATALOG,
     SHOWN,
@@ -25,10 +29,6 @@ from outlay.cli.choices import (
     read_published,
     show_plan,
 )
-from outlay.cli.common import AsJson, err, out, print_json, told, working
-from outlay.cli.common import show as tell
-from outlay.cli.events import lines_of
-from outlay.cli.explained import show_prices
 
 if TYPE_CHECKING:
     from outlay.catalog.changes import Change
@@ -55,7 +55,7 @@ _MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[
 
 
 @app.command()
-@told
+@friendly_errors
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """Find everything that is wrong with a catalog folder, each thing with its file, line and mend. Works offline.
 
@@ -104,7 +104,7 @@ def _tell_stale(old: "list[Stale]") -> None:
 
 
 @app.command()
-@told
+@friendly_errors
 def plan(
     folder: Folder = None,
     *,
@@ -158,8 +158,8 @@ def plan(
 
 def _tried(old: "Catalog", new: "Catalog", days: int) -> list[dict[str, object]]:
     """Try the budgets and rules that differ on the last days, as they were and as they will be."""
+    from outlay.backtest import last_days, planned
     from outlay.local import stores
-    from outlay.watching import last_days, planned
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
 
@@ -199,7 +199,7 @@ def _show_changes(found: "list[Change]") -> None:
 
 
 @app.command()
-@told
+@friendly_errors
 def publish(
     folder: Folder = None,
     note: Annotated[str, typer.Option(help="Who and why, or the commit; kept with the revision.")] = "",
@@ -244,7 +244,7 @@ def publish(
 
 
 @app.command()
-@told
+@friendly_errors
 def show(
     sku: Annotated[
         str | None,
@@ -289,7 +289,7 @@ def show(
 
 
 @app.command()
-@told
+@friendly_errors
 def schemas(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")],
     as_json: AsJson = False,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import Format as TableFormat
-from outlay.cli.asking import Tz, give, reading, splits_of
-from outlay.cli.common import CommandError, err, told
+from outlay.cli.common import CommandError, err, friendly_errors
+from outlay.cli.report_options import Format as TableFormat
+from outlay.cli.report_options import Tz, reading, splits_of, write_report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +31,7 @@ class Format(StrEnum):
     html = "html"
 
 
-@told
+@friendly_errors
 def chargeback(
     month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="Default: this month.")] = None,
     unit: Annotated[str, typer.Option("--by", metavar="DIM", help="Who pays.")] = "business_unit",
@@ -87,7 +87,9 @@ def chargeback(
         if form is Format.html and not as_json:
             _write_page(file, sheet, now)
         else:
-            give(sheet, TableFormat.table if form is Format.html else TableFormat(form.value), as_json, file)
+            write_report(
+                sheet, TableFormat.table if form is Format.html else TableFormat(form.value), as_json, file
+            )
 
 
 def _one_tenant(books: "Books", tenant: str | None) -> str:

@@ -70,7 +70,7 @@ def fail(message: str, hint: str = "", code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
-def told(command: Callable[P, R]) -> Callable[P, R]:
+def friendly_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Let a command end with a message instead of a traceback for what can be expected to go wrong."""
 
     @wraps(command)

@@ -12,15 +12,15 @@ import typer
 from rich.live import Live
 from rich.panel import Panel
 
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, told
-from outlay.cli.steps import Steps
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json
+from outlay.cli.progress import Steps
 
 if TYPE_CHECKING:
     from outlay.demo.view import Frame
     from outlay.local import LocalState, LocalSystem
 
 
-@told
+@friendly_errors
 def demo(
     trace: Annotated[
         Path | None,

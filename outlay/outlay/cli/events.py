@@ -11,7 +11,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, told
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json
 
 if TYPE_CHECKING:
     from outlay.client import Sent
@@ -24,7 +24,7 @@ FileArgument = Annotated[
 ]
 
 
-@told
+@friendly_errors
 def emit(
     file: FileArgument,
     url: Annotated[str | None, typer.Option(envvar="OUTLAY_URL", help="Where ingest is.")] = None,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import From, Tenant, To, allocation, reading, splits_of
-from outlay.cli.common import CommandError, err, told
+from outlay.cli.common import CommandError, err, friendly_errors
+from outlay.cli.report_options import From, Tenant, To, allocation, reading, splits_of
 
 if TYPE_CHECKING:
     from outlay.focus.allocated import Sharing
@@ -40,7 +40,7 @@ def export() -> None:
 
 
 @app.command()
-@told
+@friendly_errors
 def focus(
     start: From = None,
     end: To = None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import AsJsonOption as AsJson
-from outlay.cli.asking import By, Format, Tenant, Tz, Where, give, reading
-from outlay.cli.common import CommandError, err, out, told
+from outlay.cli.common import CommandError, err, friendly_errors, out
+from outlay.cli.report_options import AsJsonOption as AsJson
+from outlay.cli.report_options import By, Format, Tenant, Tz, Where, reading, write_report
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
 
 
-@told
+@friendly_errors
 def forecast(
     series: Annotated[
         str | None,
@@ -230,12 +230,12 @@ def _summary(
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
     factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0
     assumed = [str(change) for change in changes]
-    give(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
+    write_report(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
     plans = planned(question.tenants, books)
     if plans:
         if not as_json:
             out.print()
-        give(budget_sheet(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
+        write_report(budget_sheet(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
 
 
 def _full(
@@ -260,4 +260,4 @@ def _full(
     catalog = newest(stores()[0]) if meter == GPU_METER else None
     price_books = () if catalog is None else catalog.price_books
     sheet = full_sheet(books, question, now, meter, amount, gpus=gpus, price_books=price_books)
-    give(sheet, Format.table, as_json, None)
+    write_report(sheet, Format.table, as_json, None)

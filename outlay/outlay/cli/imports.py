@@ -16,9 +16,9 @@ from outlay.cli.common import (
     DecimalMark,
     DecimalOption,
     err,
+    friendly_errors,
     out,
     print_json,
-    told,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class CostColumn(StrEnum):
 
 
 @app.command("csv")
-@told
+@friendly_errors
 def import_csv(
     file: FileArgument,
     mapping: Annotated[
@@ -86,7 +86,7 @@ def import_csv(
 
 
 @app.command()
-@told
+@friendly_errors
 def focus(
     files: Annotated[
         list[Path],
@@ -163,7 +163,7 @@ def _left(bill: "Bill", result: "Imported", url: str | None, api_key: str | None
 
 
 @app.command()
-@told
+@friendly_errors
 def litellm(
     file: FileArgument,
     url: UrlOption = None,

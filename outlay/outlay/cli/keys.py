@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, out, print_json, show, table, told
+from outlay.cli.common import AsJson, CommandError, friendly_errors, out, print_json, show, table
 
 if TYPE_CHECKING:
     from outlay_kit.keys import ApiKey, KeyFile
@@ -32,7 +32,7 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A key's id, or 
 
 
 @app.command()
-@told
+@friendly_errors
 def create(
     tenant: Annotated[str, typer.Option(help="Whose usage it sends and sees.")] = "default",
     scope: Annotated[list[str] | None, typer.Option(help="ingest, read or admin; may be repeated.")] = None,
@@ -68,7 +68,7 @@ def create(
 
 
 @app.command("list")
-@told
+@friendly_errors
 def list_keys(
     everything: Annotated[bool, typer.Option("--all", help="Also those that open nothing any more.")] = False,
     keys_file: FileOption = None,
@@ -85,7 +85,7 @@ def list_keys(
 
 
 @app.command()
-@told
+@friendly_errors
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """End a key. Services take it up within a second.
 
@@ -104,7 +104,7 @@ def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = Fal
 
 
 @app.command()
-@told
+@friendly_errors
 def rotate(
     key: KeyArgument,
     grace_hours: Annotated[float, typer.Option(min=0, help="How long the old key still works.")] = 24.0,
@@ -127,7 +127,7 @@ def rotate(
 
 
 @app.command()
-@told
+@friendly_errors
 def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Show who made, rotated and revoked keys, and see that no line of that log was changed."""
     with _file(keys_file) as (file, _):

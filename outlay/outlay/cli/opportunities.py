@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import AsJsonOption, Format, FormatOption, From, OutFile, To, Tz, give, reading
-from outlay.cli.choices import read_published
-from outlay.cli.common import err, out, told
+from outlay.cli.common import err, friendly_errors, out
+from outlay.cli.pricing_options import read_published
+from outlay.cli.report_options import (
+    AsJsonOption,
+    Format,
+    FormatOption,
+    From,
+    OutFile,
+    To,
+    Tz,
+    reading,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +27,7 @@ if TYPE_CHECKING:
     from outlay_reports.sheet import Sheet
 
 
-@told
+@friendly_errors
 def opportunities(
     start: From = "7d",
     end: To = None,
@@ -78,7 +88,7 @@ def opportunities(
             known = Dismissals(warehouse).reasons()
         finally:
             warehouse.close()
-        give(savings_sheet(found, limit, least, {} if dismissed else known), form, as_json, file)
+        write_report(savings_sheet(found, limit, least, {} if dismissed else known), form, as_json, file)
 
 
 def _mark(identity: str, reason: str, *, dismissed: bool) -> None:

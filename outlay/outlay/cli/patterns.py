@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.asking import AsJsonOption, Tenant, Tz, Where, reading
-from outlay.cli.common import err, out, told
+from outlay.cli.common import err, friendly_errors, out
+from outlay.cli.report_options import AsJsonOption, Tenant, Tz, Where, reading
 
 
-@told
+@friendly_errors
 def patterns(
     tz: Tz = "UTC",
     where: Where = None,

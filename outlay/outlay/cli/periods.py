@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.asking import Tz
 from outlay.cli.chargeback import chargeback
-from outlay.cli.common import AsJson, show, told
+from outlay.cli.common import AsJson, friendly_errors, show
+from outlay.cli.report_options import Tz
 
 app = typer.Typer(name="periods", help="Months and their close.", no_args_is_help=True)
 Tenant = Annotated[str | None, typer.Option(envvar="OUTLAY_TENANT", help="Whose costs; needed if several.")]
@@ -34,7 +34,7 @@ def close(
 
 
 @app.command("list")
-@told
+@friendly_errors
 def list_(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """List the closings of months."""
     from outlay.local import stores

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.choices import (
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json, working
+from outlay.cli.events import FileArgument, events_of, lines_of
+from outlay.cli.price_tables import show_why
+from outlay.cli.pricing_options import (
     DEFAULT_BY,
     SHOWN,
     By,
@@ -23,10 +26,7 @@ from outlay.cli.choices import (
     read_published,
     show_plan,
 )
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, told, working
-from outlay.cli.events import FileArgument, events_of, lines_of
-from outlay.cli.explained import show_why
-from outlay.cli.kept import require_kept
+from outlay.cli.retention import require_kept
 
 if TYPE_CHECKING:
     from outlay.catalog.reprice import Repriced
@@ -37,7 +37,7 @@ _BLOCK = 500
 """Cost events written at once."""
 
 
-@told
+@friendly_errors
 def price(
     file: FileArgument,
     *,
@@ -107,7 +107,7 @@ def _write(costs: "Iterable[CostEvent]") -> None:
         sys.stdout.buffer.flush()
 
 
-@told
+@friendly_errors
 def explain(
     event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event in the ledger.")],
     source: Annotated[str, typer.Option(help="Whose event, where several sources have this id.")] = "",
@@ -144,7 +144,7 @@ def explain(
             show_why(answer)
 
 
-@told
+@friendly_errors
 def reprice(
     since: Annotated[str, typer.Option(metavar="TIME", help="Events from then on.")],
     *,

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, show, told
+from outlay.cli.common import AsJson, CommandError, friendly_errors, show
 
 
-@told
+@friendly_errors
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT on costs, costs_hourly, costs_daily …")],
     as_json: AsJson = False,

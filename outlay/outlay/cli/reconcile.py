@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import AsJsonOption, Format, FormatOption, OutFile, Tenant, Tz, Where, give, reading
-from outlay.cli.common import CommandError, DecimalMark, DecimalOption, err, told
+from outlay.cli.common import CommandError, DecimalMark, DecimalOption, err, friendly_errors
+from outlay.cli.report_options import (
+    AsJsonOption,
+    Format,
+    FormatOption,
+    OutFile,
+    Tenant,
+    Tz,
+    Where,
+    reading,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
     from outlay_reports.reconcile import ModelPair
 
 
-@told
+@friendly_errors
 def reconcile(
     bill: Annotated[
         Path,
@@ -96,7 +106,7 @@ def reconcile(
             for cell in books.cells(question)
         ]
         models = pair(lines, ours)
-        give(reconcile_sheet(models, limit, bill.name, every=every), form, as_json, file)
+        write_report(reconcile_sheet(models, limit, bill.name, every=every), form, as_json, file)
     billed = sum(model.billed for model in models)
     whole = share(billed - sum(model.ours.cost for model in models), billed)
     off = drifting(models, limit)
@@ -110,7 +120,7 @@ def tell(
     name: str, span: "Span", off: "Sequence[ModelPair]", channels: list[str], tenants: "Sequence[str]"
 ) -> None:
     """Send the drift of a bill to channels of the catalog. Raises CommandError if one is not known, or not reached."""
-    from outlay.cli.posts import all_channels
+    from outlay.cli.channels import all_channels
     from outlay_alerter.sample import posted
     from outlay_kit.clock import SystemClock
     from outlay_reports.reconcile import drift_alert

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.asking import (
+from outlay.cli.common import err, friendly_errors, out
+from outlay.cli.report_options import (
     AmountName,
     AmountOption,
     AsJsonOption,
@@ -23,10 +24,9 @@ from outlay.cli.asking import (
     Where,
     allocation,
     ask,
-    give,
     reading,
+    write_report,
 )
-from outlay.cli.common import err, out, told
 
 app = typer.Typer(
     name="report",
@@ -36,7 +36,7 @@ app = typer.Typer(
 
 
 @app.command()
-@told
+@friendly_errors
 def showback(
     by: By = "team",
     start: From = None,
@@ -73,13 +73,13 @@ def showback(
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant, amount=amount.value)
         if allocate:
-            give(allocated_sheet(question, allocation(books, question)), form, as_json, file)
+            write_report(allocated_sheet(question, allocation(books, question)), form, as_json, file)
             return
-        give(answer(books, question, units=units), form, as_json, file)
+        write_report(answer(books, question, units=units), form, as_json, file)
 
 
 @app.command()
-@told
+@friendly_errors
 def top(
     by: By = "model",
     start: From = None,
@@ -104,7 +104,7 @@ def top(
     from outlay_reports.answers import top as answer
 
     with reading() as books:
-        give(
+        write_report(
             answer(books, ask(by, start, end, tz, where, tenant, amount=amount.value), limit),
             form,
             as_json,
@@ -113,7 +113,7 @@ def top(
 
 
 @app.command()
-@told
+@friendly_errors
 def trend(
     by: By = None,
     start: From = None,
@@ -154,11 +154,11 @@ def trend(
         if plot and form is Format.table and not as_json and file is None and sheet.rows:
             draw(question, found, out)
         people = form in (Format.table, Format.markdown) and not as_json
-        give(trend_columns(question, found, sheet) if people else sheet, form, as_json, file)
+        write_report(trend_columns(question, found, sheet) if people else sheet, form, as_json, file)
 
 
 @app.command()
-@told
+@friendly_errors
 def compare(
     by: By = "team",
     start: From = None,
@@ -187,4 +187,4 @@ def compare(
 
     with reading() as books:
         later = ask(by, start, end, tz, where, tenant, amount=amount.value)
-        give(comparison(books, later, against, SystemClock().now()), form, as_json, file)
+        write_report(comparison(books, later, against, SystemClock().now()), form, as_json, file)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.asking import Tenant, Tz, Where, reading
-from outlay.cli.choices import read_published
-from outlay.cli.common import CommandError, err, told, working
+from outlay.cli.common import CommandError, err, friendly_errors, working
+from outlay.cli.pricing_options import read_published
+from outlay.cli.report_options import Tenant, Tz, Where, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Format(StrEnum):
     html = "html"
 
 
-@told
+@friendly_errors
 def review(
     day: Annotated[
         str | None,
@@ -121,7 +121,7 @@ def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
 
 
 def _send(name: str, question: "Question", sections: "Sequence[Section]", now: "datetime") -> None:
-    from outlay.cli.posts import all_channels
+    from outlay.cli.channels import all_channels
     from outlay_alerter.domain.delivery import Envelope, Waiting
     from outlay_alerter.reviewing import review_of
     from outlay_kit.clock import SystemClock

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, table, told
-from outlay.cli.steps import Steps
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json, table
+from outlay.cli.progress import Steps
 
 
 class PortChoice(StrEnum):
@@ -22,7 +22,7 @@ PortOption = Annotated[
 ]
 
 
-@told
+@friendly_errors
 def up(ports: PortOption = PortChoice.fixed, as_json: AsJson = False) -> None:
     """Start Kafka, ClickHouse and all services in the background.
 
@@ -44,7 +44,7 @@ def up(ports: PortOption = PortChoice.fixed, as_json: AsJson = False) -> None:
     _status(as_json)
 
 
-@told
+@friendly_errors
 def down() -> None:
     """Stop the system of this machine. Its data stays."""
     from outlay.local import home_folder
@@ -56,7 +56,7 @@ def down() -> None:
     out.print(f"stopped; data is kept in {home_folder()}" if stopped else "nothing was running", style="dim")
 
 
-@told
+@friendly_errors
 def status(as_json: AsJson = False) -> None:
     """Show what runs: health, lag, memory, and where to reach it. Exit status 1 if something is not well."""
     _status(as_json)
@@ -106,7 +106,7 @@ def _links() -> None:
         out.print(f"{'look as ' + tenant:<14} {link}", soft_wrap=True, markup=False, highlight=False)
 
 
-@told
+@friendly_errors
 def doctor(as_json: AsJson = False) -> None:
     """Look for what is wrong on this machine and say how to mend it. Changes nothing."""
     from dataclasses import asdict
@@ -126,7 +126,7 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@told
+@friendly_errors
 def setup(
     direct_tenant: Annotated[
         list[str] | None,

@@ -8,8 +8,8 @@ import pytest
 from tests.stack import Stack, environment
 from typer.testing import CliRunner
 
+from outlay.backtest import last_days, planned
 from outlay.cli.alerts import app
-from outlay.watching import last_days, planned
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums

@@ -251,7 +251,7 @@ def _actions(alert: Alert) -> Iterator[tuple[str, str]]:
         return
     if alert.state == "firing":
         yield "Acknowledge", f"outlay alerts ack {name}"
-    yield "Mark as expected", f"outlay alerts expected {name}"
+    yield "Mark as expected", f"outlay alerts mark-expected {name}"
     yield "Snooze for 24 h", f"outlay alerts snooze {name} --hours 24"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, show, told
+from outlay.cli.common import AsJson, CommandError, friendly_errors, show
 
 if TYPE_CHECKING:
     from outlay_alerter.couriers import Channel
@@ -20,7 +20,7 @@ Folder = Annotated[
 ]
 
 
-@told
+@friendly_errors
 def send_sample(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Only this one.")] = "",
     name: Annotated[str, typer.Option("--channel", hidden=True)] = "",
@@ -76,7 +76,7 @@ def all_channels(folder: Path | None, clock: "Clock") -> "Sequence[Channel]":
 
 def _catalog(folder: Path | None) -> "Catalog":
     from outlay.catalog import CatalogError, load, load_default
-    from outlay.cli.choices import read_published
+    from outlay.cli.pricing_options import read_published
     from outlay.embedded.errors import NotRunningError
 
     try:
@@ -87,7 +87,7 @@ def _catalog(folder: Path | None) -> "Catalog":
         return load_default()
 
 
-@told
+@friendly_errors
 def deliveries(
     channel: Annotated[str, typer.Option(help="Only this channel.")] = "",
     hours: Annotated[float, typer.Option(min=0, max=2160, help="How far to look back.")] = 24,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, out, print_json, show, told
+from outlay.cli.common import AsJson, CommandError, friendly_errors, out, print_json, show
 
 if TYPE_CHECKING:
     from outlay_aggregator.adapters.dead_letters import DeadLetters, Mended
@@ -26,7 +26,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most
 
 
 @app.command("list")
-@told
+@friendly_errors
 def list_(
     *,
     tenant: Tenant = "",
@@ -46,7 +46,7 @@ def list_(
 
 
 @app.command("show")
-@told
+@friendly_errors
 def show_(
     *,
     ids: Annotated[
@@ -85,7 +85,7 @@ def show_(
 
 
 @app.command()
-@told
+@friendly_errors
 def replay(
     *,
     ids: Annotated[

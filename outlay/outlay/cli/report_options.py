@@ -146,7 +146,7 @@ def allocation(books: "Books", question: "Question", splits: "list[Split] | None
     return share_out(books, question, splits_of(question) if splits is None else splits)
 
 
-def give(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
+def write_report(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
     """Write a sheet to the terminal or to a file."""
     from outlay.reports.terminal import to_terminal
     from outlay_reports.write import to_csv, to_json, to_markdown

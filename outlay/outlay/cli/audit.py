@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from outlay.cli.common import AsJson, CommandError, err, out, print_json, table, told
-from outlay.cli.kept import first_kept, require_kept
+from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json, table
+from outlay.cli.retention import first_kept, require_kept
 
 if TYPE_CHECKING:
     from outlay_aggregator.adapters.audit import Conflict, Period, Range, Wrong
@@ -29,7 +29,7 @@ Tenants = Annotated[
 ]
 
 
-@told
+@friendly_errors
 def audit(
     *,
     start: From = None,
@@ -216,7 +216,7 @@ def _print_conservation(found: "Conservation") -> None:
             out.print(f"[red]missing[/] {balance.tenant} {name}", soft_wrap=True)
 
 
-@told
+@friendly_errors
 def rebuild(
     *,
     start: From = None,
