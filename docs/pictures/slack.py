@@ -17,10 +17,10 @@ from tests.browser.conftest import ARGS, chromium
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import stores
-from outlay_alerter.adapters.pictures import pictures
 from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.domain.delivery import Envelope, Waiting
-from outlay_alerter.domain.slack import message, reply
+from outlay_alerter.notify.channels.slack_blocks import message, reply
+from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.pictures import pictures
 from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert, alert_decoder
 

@@ -15,10 +15,10 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_alerter import main as alerter
-from outlay_alerter.adapters.store import Store, Tried
-from outlay_alerter.channels import remote
-from outlay_alerter.couriers import Channel
-from outlay_alerter.domain.delivery import Answer, Envelope
+from outlay_alerter.alerts.store import Store, Tried
+from outlay_alerter.notify.channel_factory import remote
+from outlay_alerter.notify.delivery_worker import Channel
+from outlay_alerter.notify.messages import Answer, Envelope
 from outlay_ingest import main as ingest
 from outlay_kit.bus import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed

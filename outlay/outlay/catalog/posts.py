@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from outlay.catalog.files import Document, Problem
-from outlay_alerter.domain.templates import TemplateProblem
-from outlay_alerter.domain.templates import check as check_template
-from outlay_alerter.sample import alert as example
+from outlay_alerter.notify.sample_alert import alert as example
+from outlay_alerter.notify.templates import TemplateProblem
+from outlay_alerter.notify.templates import check as check_template
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.channels import REVIEWED

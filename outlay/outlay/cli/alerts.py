@@ -99,7 +99,7 @@ def _say(start: str, say: "Say", length: timedelta | None, note: str) -> "Alert"
     """Say something of the one alert whose id begins with `start`, and return it."""
     import getpass
 
-    from outlay_alerter.adapters.store import Store
+    from outlay_alerter.alerts.store import Store
     from outlay_kit.clock import SystemClock
     from outlay_schemas.alerts import Word
 
@@ -135,7 +135,7 @@ def snooze(
     """
     import getpass
 
-    from outlay_alerter.adapters.store import Store
+    from outlay_alerter.alerts.store import Store
     from outlay_kit.clock import SystemClock
     from outlay_schemas.alerts import Word
 

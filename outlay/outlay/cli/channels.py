@@ -10,7 +10,7 @@ import typer
 from outlay.cli.common import AsJson, CommandError, friendly_errors, show
 
 if TYPE_CHECKING:
-    from outlay_alerter.couriers import Channel
+    from outlay_alerter.notify.delivery_worker import Channel
     from outlay_kit.clock import Clock
     from outlay_schemas.catalog import Catalog
 
@@ -37,7 +37,7 @@ def send_sample(
 
       OUTLAY_CHANNEL_OPS=https://hooks.slack.com/... outlay alerts test ops --catalog ./catalog
     """
-    from outlay_alerter.sample import sample
+    from outlay_alerter.notify.sample_alert import sample
     from outlay_kit.clock import SystemClock
 
     clock, wanted = SystemClock(), channel or name
@@ -63,8 +63,8 @@ def all_channels(folder: Path | None, clock: "Clock") -> "Sequence[Channel]":
 
     Raises CommandError for a catalog that cannot be read.
     """
-    from outlay_alerter.adapters.threads import Forgetful
-    from outlay_alerter.channels import of_catalog, remote
+    from outlay_alerter.notify.channel_factory import of_catalog, remote
+    from outlay_alerter.notify.thread_store import Forgetful
     from outlay_alerter.settings import Settings
     from outlay_kit.settings import load
 
@@ -106,7 +106,7 @@ def deliveries(
       outlay alerts deliveries --dead
     """
     from outlay.local import stores
-    from outlay_alerter.adapters.log import DeliveryLog
+    from outlay_alerter.notify.delivery_log import DeliveryLog
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
 

@@ -122,7 +122,7 @@ def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
 
 def _send(name: str, question: "Question", sections: "Sequence[Section]", now: "datetime") -> None:
     from outlay.cli.channels import all_channels
-    from outlay_alerter.domain.delivery import Envelope, Waiting
+    from outlay_alerter.notify.messages import Envelope, Waiting
     from outlay_alerter.reviewing import review_of
     from outlay_kit.clock import SystemClock
     from outlay_schemas.events import encoder

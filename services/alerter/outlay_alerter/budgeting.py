@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.alerts.states import Finding
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import BURN_PART, Spent
-from outlay_alerter.domain.states import Finding
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to

@@ -7,8 +7,8 @@ from outlay_alerter.adapters.live import Live
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.alerts.states import Finding, Known
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.states import Finding, Known
 from outlay_alerter.domain.watches import Watch
 from outlay_alerter.pacing import Pace
 from outlay_alerter.rules import KINDS

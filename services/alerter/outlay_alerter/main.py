@@ -5,19 +5,19 @@ from collections.abc import Callable
 from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
-from outlay_alerter.api.desk import Desk
-from outlay_alerter.api.serving import serve
+from outlay_alerter.alerts.store import Store
+from outlay_alerter.budget_api.server import serve
+from outlay_alerter.budget_api.service import Desk
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.channels import near, remote
-from outlay_alerter.couriers import Channel
 from outlay_alerter.leading import LeadingSource
+from outlay_alerter.notify.channel_factory import near, remote
+from outlay_alerter.notify.delivery_manager import Switchboard
+from outlay_alerter.notify.delivery_worker import Channel
 from outlay_alerter.reviewing import Reviewer
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
-from outlay_alerter.switchboard import Switchboard
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health

@@ -11,9 +11,9 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from outlay_alerter.alerts.states import Finding
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import BURN_PART, Spent
-from outlay_alerter.domain.states import Finding
 from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
 from outlay_alerter.rules.price_change import Announced

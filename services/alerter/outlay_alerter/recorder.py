@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from outlay_alerter.domain.states import Again, Finding, Known, Scope, transitions
+from outlay_alerter.alerts.states import Again, Finding, Known, Scope, transitions
 
 
 @dataclass(frozen=True, slots=True)

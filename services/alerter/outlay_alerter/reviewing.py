@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.adapters.store import Store
-from outlay_alerter.domain.delivery import REVIEW
+from outlay_alerter.alerts.store import Store
 from outlay_alerter.domain.review import Point, Review
 from outlay_alerter.domain.scheduled import last_due
+from outlay_alerter.notify.messages import REVIEW
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.spans import period_of

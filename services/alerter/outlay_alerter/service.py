@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Decided, Routed, Store, nowhere
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.alert_builder import MOST_EXPLAINED, AlertBuilder
+from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
+from outlay_alerter.alerts.incidents import RANK, with_incidents
+from outlay_alerter.alerts.states import Again, Known, Transition, transitions
+from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
+from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
+from outlay_alerter.alerts.user_action_applier import FOR_MACHINES, Heeder
+from outlay_alerter.alerts.user_actions import expectations, snoozes
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.incidents import RANK, with_incidents
-from outlay_alerter.domain.quiet import Reasons, quiet, unheard
-from outlay_alerter.domain.states import Again, Known, Transition, transitions
 from outlay_alerter.domain.watches import Watch
-from outlay_alerter.domain.words import expectations, snoozes
 from outlay_alerter.finding import Finder
-from outlay_alerter.heeding import FOR_MACHINES, Heeder
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch

@@ -8,13 +8,13 @@ from tests.integration.alerter.spend import NOW
 from tests.unit.alerter.alerts import alert
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.near import Bus
-from outlay_alerter.adapters.store import Decided, Store
-from outlay_alerter.adapters.webhook import Webhook
-from outlay_alerter.couriers import Courier
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.delivery import SCHEDULE, Answer, Envelope
+from outlay_alerter.alerts.store import Decided, Store
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.builtin import Bus
+from outlay_alerter.notify.channels.webhook import Webhook
+from outlay_alerter.notify.delivery_worker import Courier
+from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.messages import SCHEDULE, Answer, Envelope
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_kit.warehouse import Warehouse

@@ -22,11 +22,11 @@ from typer.testing import CliRunner
 from outlay.cli import budgets as command
 from outlay.main import app
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.store import Store
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.api.desk import Desk
-from outlay_alerter.api.door import Door
+from outlay_alerter.alerts.store import Store
+from outlay_alerter.budget_api.http import Door
+from outlay_alerter.budget_api.service import Desk
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.service import Alerter
 from outlay_console.adapters.catalog import Shown

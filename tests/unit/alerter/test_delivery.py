@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from tests.unit.alerter.alerts import waiting
 
-from outlay_alerter.domain.delivery import MOST_TOLD, SCHEDULE, STORM, envelopes, next_wait
+from outlay_alerter.notify.messages import MOST_TOLD, SCHEDULE, STORM, envelopes, next_wait
 
 
 def test_the_schedule_is_that_of_standard_webhooks_and_ends() -> None:

@@ -12,9 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.api import openapi
-from outlay_alerter.api.desk import Answer, Desk, UnknownBudgetError
-from outlay_alerter.api.door import Door
+from outlay_alerter.budget_api import openapi
+from outlay_alerter.budget_api.http import Door
+from outlay_alerter.budget_api.service import Answer, Desk, UnknownBudgetError
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.watches import Budget

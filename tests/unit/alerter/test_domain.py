@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outlay_alerter.alerts.states import Known, open_of, transitions
 from outlay_alerter.domain import budgets
-from outlay_alerter.domain.states import Known, open_of, transitions
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows

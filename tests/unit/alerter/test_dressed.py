@@ -13,10 +13,10 @@ from tests.unit.alerter.alerts import of
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import FULL
 
-from outlay_alerter.adapters.threads import Forgetful
-from outlay_alerter.channels import of_catalog
-from outlay_alerter.couriers import Channel as Sending
-from outlay_alerter.domain.chart import Spending, draw
+from outlay_alerter.notify.channel_factory import of_catalog
+from outlay_alerter.notify.chart import Spending, draw
+from outlay_alerter.notify.delivery_worker import Channel as Sending
+from outlay_alerter.notify.thread_store import Forgetful
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog.channels import Channel

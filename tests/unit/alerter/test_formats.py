@@ -8,11 +8,11 @@ from jsonschema import Draft202012Validator
 from tests.unit.alerter.alerts import alert, envelope
 from tests.unit.alerter.receiver import Receiver, receiving
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.others import Alertmanager, AlertmanagerApi, PagerDuty
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.delivery import Envelope
-from outlay_alerter.domain.formats import alertmanager, pagerduty
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.formats import alertmanager, pagerduty
+from outlay_alerter.notify.channels.others import Alertmanager, AlertmanagerApi, PagerDuty
+from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.messages import Envelope
 from outlay_schemas.alerts import Alert, Effect
 from outlay_schemas.money import Usd
 

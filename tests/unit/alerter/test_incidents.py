@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.alerter.alerts import AT, alert
 
-from outlay_alerter.domain.incidents import SETTLE, groups, overlap, with_incidents
-from outlay_alerter.domain.news import News, Shown, news_of
-from outlay_alerter.domain.states import Known, Stored
-from outlay_alerter.domain.words import expectations, heeded
+from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incidents
+from outlay_alerter.alerts.states import Known, Stored
+from outlay_alerter.alerts.user_actions import expectations, heeded
+from outlay_alerter.notify.incident_updates import News, Shown, news_of
 from outlay_schemas.alerts import Alert, Incident, Word
 
 

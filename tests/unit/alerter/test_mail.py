@@ -18,9 +18,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.unit.alerter.alerts import alert, of, of_review
 from tests.unit.alerter.test_slack import CASES
 
-from outlay_alerter.adapters.smtp import Email, Security, Server
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.delivery import Answer
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.email import Email, Security, Server
+from outlay_alerter.notify.messages import Answer
 from outlay_kit.clock import SystemClock
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100

@@ -7,10 +7,10 @@ import pytest
 from tests.unit.alerter.test_budget_terms import budget, landing
 
 from outlay_alerter.adapters.watchlist import mute_of
+from outlay_alerter.alerts.states import Finding, Key, Known, transitions
+from outlay_alerter.alerts.suppression import Reasons, quiet, unheard, within
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.quiet import Reasons, quiet, unheard, within
-from outlay_alerter.domain.states import Finding, Key, Known, transitions
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules.threshold import compile_rule
 from outlay_reports.budgets import span_of

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 from tests.unit.alerter.test_budget_terms import budget
 
+from outlay_alerter.alerts.states import Again, Known, transitions
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.states import Again, Known, transitions
 from outlay_reports.budgets import span_of
 
 DOLLAR = 10**12

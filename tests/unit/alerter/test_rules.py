@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from outlay_alerter.domain.states import Again, Finding, Key, Known, Open, transitions
+from outlay_alerter.alerts.states import Again, Finding, Key, Known, Open, transitions
 from outlay_alerter.rules import new_spender, price_change, silence
 from outlay_alerter.rules import threshold as thresholds
 from outlay_alerter.rules.base import Measure, Windows

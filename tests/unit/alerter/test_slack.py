@@ -14,12 +14,12 @@ from slack_sdk.models.blocks import Block
 from tests.unit.alerter.alerts import REVIEW, alert, envelope
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.slack import Slack
-from outlay_alerter.domain.addresses import read_networks
 from outlay_alerter.domain.review import Point
-from outlay_alerter.domain.reviews import slack_review
-from outlay_alerter.domain.slack import message
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.slack import Slack
+from outlay_alerter.notify.channels.slack_blocks import message
+from outlay_alerter.notify.digest_messages import slack_review
+from outlay_alerter.notify.http_post import Poster
 from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.money import Usd
 

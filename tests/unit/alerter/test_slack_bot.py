@@ -7,11 +7,11 @@ import pytest
 from tests.unit.alerter.alerts import alert, of, of_review
 from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.slack_bot import Remembering, SlackBot
-from outlay_alerter.adapters.threads import Thread
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.delivery import Envelope
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.slack_bot import Remembering, SlackBot
+from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.messages import Envelope
+from outlay_alerter.notify.thread_store import Thread
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 

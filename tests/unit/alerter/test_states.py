@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.domain.states import Again, Finding, Key, Known, Transition, open_of, transitions
-from outlay_alerter.domain.words import expectations, heeded, snoozes
+from outlay_alerter.alerts.states import Again, Finding, Key, Known, Transition, open_of, transitions
+from outlay_alerter.alerts.user_actions import expectations, heeded, snoozes
 from outlay_schemas.alerts import Word
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from outlay_alerter.domain.alert_text import AlertText, text_of, when
+from outlay_alerter.alerts.alert_text import AlertText, text_of, when
 from outlay_schemas.alerts import Alert
 from outlay_schemas.money import Usd
 

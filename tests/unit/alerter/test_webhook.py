@@ -12,11 +12,11 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from tests.unit.alerter.alerts import alert, envelope, waiting
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.adapters.http import Poster
-from outlay_alerter.adapters.webhook import Webhook
-from outlay_alerter.domain.addresses import read_networks
-from outlay_alerter.domain.delivery import Answer, Envelope
-from outlay_alerter.domain.signing import MOST_BYTES, body_of, read_secrets, signature
+from outlay_alerter.notify.addresses import read_networks
+from outlay_alerter.notify.channels.webhook import Webhook
+from outlay_alerter.notify.channels.webhook_body import MOST_BYTES, body_of, read_secrets, signature
+from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.messages import Answer, Envelope
 from outlay_kit.clock import SystemClock
 
 OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.alerts.states import Finding
 from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.states import Finding
 from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.past import dense
 from outlay_alerter.rules.base import LOOK_BACK, Values, Windows

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_alerter.domain.states import UNTIL, Finding, Key
+from outlay_alerter.alerts.states import UNTIL, Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_kit.spans import Span
 from outlay_reports.budgets import Status, Used, amount_of, crossed, share_of

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.states import Key, Known, open_of
+from outlay_alerter.alerts.states import Key, Known, open_of
 from outlay_alerter.rules.anomaly_scope import HISTORY, LEVEL, Anomaly, Watched, feed, peek, watch
 from outlay_alerter.rules.base import (
     EMPTY,

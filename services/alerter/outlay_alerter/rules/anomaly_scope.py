@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
+from outlay_alerter.alerts.states import Finding, Key, Scope
 from outlay_alerter.domain.detector import Detector, Direction, Judgement, Tuning
-from outlay_alerter.domain.states import Finding, Key, Scope
 from outlay_alerter.domain.watches import NONE, Watch, scope_text
 from outlay_alerter.rules.base import Judged
 from outlay_kit.spans import Span

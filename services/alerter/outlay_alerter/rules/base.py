@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
-from outlay_alerter.domain.states import UNTIL, Finding, Known
+from outlay_alerter.alerts.states import UNTIL, Finding, Known
 from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
 from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_reports.budgets import Status

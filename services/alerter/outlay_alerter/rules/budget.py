@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from outlay_alerter.domain.states import Known
+from outlay_alerter.alerts.states import Known
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
 from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from outlay_alerter.domain.states import UNTIL, Finding, Key, Known, Scope
+from outlay_alerter.alerts.states import UNTIL, Finding, Key, Known, Scope
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
 from outlay_kit.spans import Span

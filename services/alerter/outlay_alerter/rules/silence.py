@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from outlay_alerter.domain.states import UNTIL, Finding, Key, Known, Scope, open_of
+from outlay_alerter.alerts.states import UNTIL, Finding, Key, Known, Scope, open_of
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_kit.spans import Span

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar
 
-from outlay_alerter.domain.states import Finding, Key, Known, Open, Scope, open_of
+from outlay_alerter.alerts.states import Finding, Key, Known, Open, Scope, open_of
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import (
     EMPTY,

@@ -1,0 +1,1 @@
+"""Alerts: their state, suppression, user actions, incidents and text."""

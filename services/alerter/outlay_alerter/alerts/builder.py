@@ -1,0 +1,160 @@
+"""Builds an alert from a decision: since when, how fast, why it costs more, who spends, where to look."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import get_args
+
+import msgspec
+
+from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.alerts.contributors import ranked
+from outlay_alerter.alerts.states import Finding, Stored, Transition
+from outlay_alerter.domain import budgets
+from outlay_alerter.domain.baseline import baseline_of
+from outlay_alerter.domain.watches import Budget, Scope, Watch, matches
+from outlay_kit.clock import Clock
+from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_reports.compare import compare
+from outlay_reports.range_sums import needs_ledger
+from outlay_schemas.alerts import Alert, Effect, EffectKind, State
+from outlay_schemas.dimensions import FREE
+from outlay_schemas.events import Grain
+from outlay_schemas.money import Usd, to_usd
+
+MOST_EXPLAINED = 5
+"""Alerts of one evaluation that get contributors and effects (up to five queries each)."""
+_RATE = timedelta(minutes=10)
+"""The current rate is that of so long."""
+_TOTALS = ("budget", "budget_forecast")
+"""Rules whose amount is that of a whole period: what is over divided by its hours is not a rate."""
+
+
+class AlertBuilder:
+    """Alerts with their reasons."""
+
+    def __init__(self, sums: Sums, clock: Clock, console: str = "") -> None:
+        self._sums, self._clock, self._console = sums, clock, console.rstrip("/")
+
+    def alert(
+        self, change: Transition, window: Span, watch: Watch | None, *, explained: bool, quiet: str = ""
+    ) -> Alert:
+        """Return the alert of a change that was decided of `window`. Raises Retryable.
+
+        `quiet`: why people are not notified. Without `explained` it gets no reasons: they take queries.
+        """
+        finding, key = change.finding, change.finding.key
+        span = self._so_far(window)
+        over, per_hour = _impact(finding, span)
+        alert = Alert(
+            id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
+            scope={name: v[0] if len(v) == 1 else list(v) for name, v in key.scope.items()},
+            window=span.start if finding.rule_type == "budget_burn" else finding.shown or key.window,
+            window_end=span.end, level=key.level, severity=finding.severity, state=_shown_state(change.state),
+            title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
+            expected=None if finding.expected is None else to_usd(finding.expected),
+            contributors=[], at=self._clock.now(), query=_query(key.tenant, span, key.scope),
+            unit=finding.unit, started_at=self._began(change, span, watch), impact=over,
+            impact_per_hour=per_hour,
+            facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
+            link=f"{self._console}/alerts/{change.id}" if self._console else "", backfill=finding.backfill,
+        )  # fmt: skip
+        if finding.parts:
+            effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]
+            alert = msgspec.structs.replace(alert, effects=effects, compared="the prices of the day before")
+        return self._explained(alert, finding, window, span, watch) if explained else alert
+
+    def _explained(
+        self, alert: Alert, finding: Finding, window: Span, span: Span, watch: Watch | None
+    ) -> Alert:
+        """Return a firing alert with who spends, how fast, and why it costs more."""
+        if alert.state != "firing":
+            return alert
+        key, money = finding.key, finding.unit.startswith("USD")
+        found = self._sums.contributors(key.tenant, span, key.scope)
+        alert = msgspec.structs.replace(alert, contributors=ranked(found, key.scope))
+        if not money:
+            return alert
+        end = self._minute_end()
+        lately = self._spent(key.tenant, Span(end - _RATE, end), key.scope)
+        alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
+        baseline = baseline_of(finding.rule_type, watch, window, span)
+        if baseline is None or alert.effects:
+            return alert
+        earlier = self._sums.things(key.tenant, baseline.span, key.scope)
+        later = self._sums.things(key.tenant, span, key.scope)
+        split = compare(earlier, later, 0, baseline.scale).all.effects
+        effects = [Effect(kind, to_usd(split[kind])) for kind in get_args(EffectKind) if split[kind]]
+        return msgspec.structs.replace(alert, effects=effects, compared=baseline.text if effects else "")
+
+    def _began(self, change: Transition, span: Span, watch: Watch | None) -> datetime:
+        """Return when it began: an episode keeps its beginning until it is over."""
+        finding, before = change.finding, change.before
+        if before is not None and before.active and before.alert and before.alert.started_at:
+            return before.alert.started_at
+        if finding.rule_type == "budget_burn" and isinstance(watch, Budget):
+            return self._burns_since(finding, span, watch)
+        return self._clock.now() if finding.shown else min(finding.key.window, self._clock.now())
+
+    def _burns_since(self, finding: Finding, span: Span, budget: Budget) -> datetime:
+        """Return the last moment of a burn window since which spending alone exceeds what the whole may burn."""
+        grain: Grain = "minute" if span.length <= timedelta(hours=6) else "hour"
+        step = grain_length(grain)
+        count = span.length // step
+        costs = [0] * count
+        names = sorted(finding.key.scope)
+        rows = self._sums.series(
+            finding.key.tenant, grain, span.end - step, count, names, amount=budget.counts
+        )
+        for place, cell, cost in rows:
+            if matches(finding.key.scope, cell):
+                costs[place] += cost
+        limit, total = budgets.burn_limit(budget, finding), 0
+        for place in reversed(range(count)):
+            total += costs[place]
+            if total >= limit:
+                return span.start + step * place
+        return span.start
+
+    def _spent(self, tenant: str, span: Span, scope: Scope) -> int:
+        cells = self._sums.cells(tenant, span, sorted(scope))
+        return sum(cost for cell, cost in cells if matches(scope, cell))
+
+    def _so_far(self, window: Span) -> Span:
+        """Cut a window at the end of this minute: what is to come is not compared."""
+        end = self._minute_end()
+        return Span(window.start, end) if window.start < end < window.end else window
+
+    def _minute_end(self) -> datetime:
+        return floor_to(self._clock.now(), "minute") + timedelta(minutes=1)
+
+
+def _impact(finding: Finding, span: Span) -> tuple[Usd | None, Usd | None]:
+    """Return how much was spent beyond what was expected, and how much that is each hour, where it is a rate."""
+    if not finding.money or finding.expected is None:
+        return None, None
+    over = finding.actual - finding.expected
+    per_hour = round(over / Fraction(span.length // timedelta(seconds=1), 3600))
+    return to_usd(over), None if finding.rule_type in _TOTALS else to_usd(per_hour)
+
+
+def _shown_state(state: Stored) -> State:
+    """Return what is shown of a state: what is pending would fire; what people ended is resolved."""
+    states: dict[Stored, State] = {"firing": "firing", "pending": "firing", "acknowledged": "acknowledged"}
+    return states.get(state, "resolved")
+
+
+def _query(tenant: str, span: Span, scope: Scope) -> str:
+    wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
+    wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
+    view = "costs" if needs_ledger(scope) else "costs_minutely"
+    wheres += [f"{_column(name)} IN ({', '.join(map(_quoted, values))})" for name, values in scope.items()]
+    return f"SELECT * FROM {view} WHERE {' AND '.join(wheres)}"  # noqa: S608 (to be shown, not run)
+
+
+def _column(name: str) -> str:
+    prefix = next((prefix for prefix in FREE if name.startswith(prefix)), "")
+    return f"{prefix[:-1]}[{_quoted(name.removeprefix(prefix))}]" if prefix else name
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,134 @@
+"""One cause is one incident: alerts of more spending whose scopes overlap and that start within the settling time.
+
+An incident has the id of the alert that opened it, so that whoever knows an alert of one part finds it. It is over when
+all of its parts are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from outlay_alerter.alerts.states import Known
+from outlay_schemas.alerts import Alert, Incident, Part, Severity, State
+
+SETTLE = timedelta(minutes=15)
+"""An alert that starts within so long of the first of an incident, and overlaps with it, is a part of it."""
+RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+_MOST_PARTS = 50
+"""Parts that an incident lists, the worst first."""
+_MORE_SPENDING = (
+    "budget",
+    "budget_burn",
+    "budget_forecast",
+    "spend_spike",
+    "anomaly",
+    "new_spender",
+    "threshold",
+)
+_OTHER_UNITS = ("unpriced", "estimated", "%", "per event")
+"""Units of thresholds that do not grow with what is spent contain one of these."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """An incident while it is put together."""
+
+    id: str
+    opened_at: datetime
+    severity: Severity
+    members: dict[str, tuple[Alert, State]] = field(default_factory=dict)
+
+    def takes(self, alert: Alert) -> bool:
+        """Return whether an alert that starts now is a part of this incident."""
+        members = [member for member, _ in self.members.values()]
+        return alert.at - self.opened_at <= SETTLE and all(
+            groups(member) and overlap(alert, member) for member in members
+        )
+
+    def add(self, alert: Alert, state: State) -> None:
+        self.members[alert.id] = alert, state
+
+    def snapshot(self) -> Incident:
+        """Return the incident as it is now. What people are not notified of counts only where nothing else is."""
+        heard = [(a, state) for a, state in self.members.values() if "quiet" not in a.facts]
+        members = heard or list(self.members.values())
+        parts = [
+            Part(a.id, a.rule, a.rule_type, a.title, a.severity, state, a.at)
+            for a, state in sorted(members, key=lambda m: (-RANK[m[0].severity], m[0].at, m[0].id))
+        ]
+        states = {state for _, state in members}
+        state: State = (
+            "firing" if "firing" in states else "acknowledged" if "acknowledged" in states else "resolved"
+        )
+        severity = max([self.severity, *(part.severity for part in parts)], key=RANK.__getitem__)
+        began = min((a.started_at or a.window for a, _ in members), default=self.opened_at)
+        return Incident(self.id, self.opened_at, began, severity, state, parts[:_MOST_PARTS])
+
+
+def severity_of(alert: Alert) -> Severity:
+    """Return how severe the incident of an alert is."""
+    return alert.incident.severity if alert.incident else alert.severity
+
+
+def overlap(one: Alert, other: Alert) -> bool:
+    """Return whether the scopes of two alerts have anything in common: no dimension of both differs."""
+    return all(
+        not set(_values(values)).isdisjoint(_values(other.scope[name]))
+        for name, values in one.scope.items()
+        if name in other.scope
+    )
+
+
+def groups(alert: Alert) -> bool:
+    """Return whether an alert says that more is spent than should be: what has another cause is by itself."""
+    if alert.rule_type == "threshold":
+        return alert.level == "above" and not any(word in alert.unit for word in _OTHER_UNITS)
+    return alert.rule_type in _MORE_SPENDING and alert.facts.get("direction") != "down"
+
+
+def with_incidents(
+    alerts: Sequence[Alert], known: Mapping[str, Known], decided: Mapping[str, Incident]
+) -> list[Alert]:
+    """Return alerts with the incidents that they are parts of, in the same order; the first ones open incidents.
+
+    `decided`: incidents by alert that were written into messages before this process died.
+    """
+    open_ = _open(known.values())
+    homes = {part: group for group in open_.values() for part in group.members}
+    for alert in alerts:
+        group = homes.get(alert.id) or _group_of(alert, open_, decided)
+        open_[group.id] = homes[alert.id] = group
+        group.add(alert, alert.state)
+    return [msgspec.structs.replace(alert, incident=homes[alert.id].snapshot()) for alert in alerts]
+
+
+def _group_of(alert: Alert, open_: Mapping[str, _Group], decided: Mapping[str, Incident]) -> _Group:
+    before = decided.get(alert.id) or alert.incident
+    if before is not None:
+        return open_.get(before.id) or _Group(before.id, before.opened_at, before.severity)
+    if groups(alert) and alert.state == "firing":
+        for group in open_.values():
+            if group.takes(alert):
+                return group
+    return _Group(alert.id, alert.at, alert.severity)
+
+
+def _open(known: Iterable[Known]) -> dict[str, _Group]:
+    """Return the incidents that are not over, with all of their parts."""
+    found: dict[str, _Group] = {}
+    members = [(one, one.alert, one.alert.incident) for one in known if one.alert and one.state != "pending"]
+    for one, _, incident in members:
+        if incident is not None and one.active:
+            group = found.setdefault(incident.id, _Group(incident.id, incident.opened_at, incident.severity))
+            group.severity = max(group.severity, incident.severity, key=RANK.__getitem__)
+    for one, alert, incident in members:
+        home = found.get(incident.id) if incident else None
+        if home is not None and incident is not None and incident.opened_at == home.opened_at:
+            home.add(alert, alert.state if one.active else "resolved")
+    return found
+
+
+def _values(value: str | list[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,323 @@
+"""The state of alerts and the outbox, in ClickHouse."""
+
+# ruff: noqa: S608 (what is pasted are conditions of our own)
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from outlay_alerter.alerts.states import UNTIL, Key, Known
+from outlay_alerter.notify.incident_updates import Shown
+from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_kit.warehouse import Warehouse
+from outlay_reports.budgets import Status
+from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
+from outlay_schemas.events import encoder
+
+Routed = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
+"""Which channels of the catalog get an alert, and when; of an incident that changes, those that know it, too."""
+
+
+def nowhere(alert: Alert, notified: Collection[str]) -> Mapping[str, datetime]:
+    """Route an alert to no channel of the catalog."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a try, and when the next one is due if its outcome is `later`."""
+
+    channel: str
+    outcome: str
+    attempt: int
+    due: datetime
+    reason: str
+    status: int
+    at: datetime
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An alert as it is told, and how it stands."""
+
+    alert: Alert
+    seq: int
+    message: str
+    """The id under which it is told."""
+    state: str = ""
+    """In which it is, if it is not what is told: pending."""
+    lasts: str = ""
+    """Why it is over for people, though the breach lasts: expected, ended."""
+    heard: bool = True
+    """Whether people were told that it fires."""
+
+
+_status = msgspec.json.Decoder(Status)
+
+
+class Store:
+    """Reads and writes what was decided and what was told."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._standing: dict[tuple[str, str], Status] = {}
+
+    def known(self, tenant: str) -> dict[str, Known]:
+        """Return a tenant's alerts that are not over or belong to an incident that is not, and those expected."""
+        open_ = "SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND state != 'resolved'"
+        return self._known(
+            tenant, f"state != 'resolved' OR lasts = 'expected' OR meant OR incident IN ({open_})", {}
+        )
+
+    def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, Known]:
+        """Return the newest state of these alerts, over or not."""
+        return self._known(tenant, "id IN {ids:Array(String)}", {"ids": list(ids)}) if ids else {}
+
+    def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, Known]:
+        rows = self._warehouse.rows(
+            "SELECT id, rule, state, lasts, seq, heard, toUnixTimestamp(window) AS at,"
+            " toUnixTimestamp64Milli(told_at) AS told, body,"
+            " id IN (SELECT target FROM alert_words FINAL WHERE tenant = {tenant:String} AND say = 'expected'"
+            " AND (until IS NULL OR until > at)) AS meant"
+            f" FROM alerts FINAL WHERE tenant = {{tenant:String}} AND ({where})",
+            {"tenant": tenant, **bound},
+        )
+        return {row["id"]: _known(tenant, row) for row in rows}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._warehouse.close()
+
+    def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = nowhere) -> None:
+        """Write messages of one tenant, then states: a crash between the two decides the same, under the same ids.
+
+        `channels` get them now; `routed` says which others do, and when.
+        """
+        changed = [
+            _incident(d.alert) for d in told if d.alert.incident and d.alert.incident.state != "firing"
+        ]
+        notified = self.notified(told[0].alert.tenant, changed) if changed else {}
+        outbox, states = list[dict[str, object]](), list[dict[str, object]]()
+        for d in told:
+            alert, body, incident = d.alert, encoder.encode(d.alert).decode(), _incident(d.alert)
+            due = dict.fromkeys(channels, alert.at) | dict(routed(alert, notified.get(incident, ())))
+            outbox += [
+                {"tenant": alert.tenant, "message_id": d.message, "incident": incident, "channel": channel,
+                 "body": body, "due_at": at, "created_at": alert.at}
+                for channel, at in due.items()
+            ]  # fmt: skip
+            states.append(
+                {"tenant": alert.tenant, "id": alert.id, "incident": incident or alert.id, "rule": alert.rule,
+                 "state": d.state or alert.state, "lasts": d.lasts, "seq": d.seq, "window": alert.window,
+                 "told_at": alert.at, "heard": d.heard, "body": body}
+            )  # fmt: skip
+        self._insert("alert_messages", outbox)
+        self._insert("alerts", states)
+
+    def decided(self, tenant: str, messages: Sequence[str]) -> dict[str, Incident]:
+        """Return the incidents, by alert, of messages that are in the outbox already."""
+        if not messages:
+            return {}
+        rows = self._warehouse.rows(
+            "SELECT body FROM alert_messages FINAL WHERE tenant = {tenant:String}"
+            " AND message_id IN {ids:Array(String)}",
+            {"tenant": tenant, "ids": list(messages)},
+        )
+        found = (alert_decoder.decode(row["body"]) for row in rows)
+        return {alert.id: alert.incident for alert in found if alert.incident is not None}
+
+    def notified(self, tenant: str, incidents: Sequence[str]) -> dict[str, set[str]]:
+        """Return which channels have messages of each incident."""
+        rows = self._warehouse.rows(
+            "SELECT incident, groupUniqArray(channel) AS channels FROM alert_messages"
+            " WHERE tenant = {tenant:String} AND incident IN {ids:Array(String)} GROUP BY incident",
+            {"tenant": tenant, "ids": list(incidents)},
+        )
+        return {row["incident"]: set(row["channels"]) for row in rows}
+
+    def shown(self, channel: str, incidents: Sequence[str]) -> dict[str, list[Shown]]:
+        """Return what a channel was sent of each incident."""
+        if not incidents:
+            return {}
+        rows = self._warehouse.rows(
+            "SELECT incident, body, toString(created_at) AS created FROM alert_messages FINAL"
+            " WHERE channel = {channel:String} AND state = 'sent' AND incident IN {ids:Array(String)}",
+            {"channel": channel, "ids": list(incidents)},
+        )
+        found: dict[str, list[Shown]] = {}
+        for row in rows:
+            alert = alert_decoder.decode(row["body"])
+            if alert.incident is not None:
+                at = datetime.fromisoformat(row["created"]).replace(tzinfo=UTC)
+                found.setdefault(row["incident"], []).append(Shown(alert, alert.incident, at))
+        return found
+
+    def bodies(self, tenant: str, ids: Sequence[str]) -> dict[str, Alert]:
+        """Return alerts as they were told last."""
+        rows = self._warehouse.rows(
+            "SELECT id, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id IN {ids:Array(String)}",
+            {"tenant": tenant, "ids": list(ids)},
+        )
+        return {row["id"]: alert_decoder.decode(row["body"]) for row in rows}
+
+    def stated(self, start: str) -> list[tuple[Alert, str]]:
+        """Return the alerts that are not over whose id begins with `start`, and the state of each."""
+        rows = self._warehouse.rows(
+            "SELECT if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL"
+            " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR lasts = 'expected')",
+            {"start": start},
+        )
+        return [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
+
+    def say(self, words: Sequence[Word]) -> None:
+        """Write down what people say; the alerter heeds it within seconds."""
+        self._insert("alert_words", [msgspec.to_builtins(word) for word in words])
+
+    def words(self, tenant: str) -> list[Word]:
+        """Return what people said about a tenant's alerts: the newest of each kind about each."""
+        rows = self._warehouse.rows(
+            "SELECT target, say, note, by, toUnixTimestamp64Milli(at) AS said,"
+            " toUnixTimestamp64Milli(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS until"
+            " FROM alert_words FINAL WHERE tenant = {tenant:String}",
+            {"tenant": tenant},
+        )
+        return [
+            Word(
+                tenant, r["target"], r["say"], _moment(r["said"]), _moment(r["until"]) if r["until"] else None,
+                r["note"], r["by"],
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def newest_word(self) -> int:
+        """Return when the newest word was said, in milliseconds; 0: none was."""
+        (row,) = self._warehouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
+        return int(row["at"])
+
+    def standing(self) -> list[Status]:
+        """Return how budgets stood when they were last written, those that were removed left out."""
+        rows = self._warehouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
+        return [_status.decode(row["body"]) for row in rows]
+
+    def remove(self, gone: Sequence[Status], at: datetime) -> None:
+        """Write that budgets are no longer in the catalog."""
+        rows = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": "removed", "at": at, "body": "{}"}
+            for s in gone
+        ]
+        self._insert("budget_status", list[dict[str, object]](rows))
+        for s in gone:
+            self._standing.pop((s.tenant, s.budget), None)
+
+    def stand(self, standing: Sequence[Status]) -> None:
+        """Write how budgets stand, those that changed."""
+        fresh = [s for s in standing if self._standing.get((s.tenant, s.budget)) != _same(s)]
+        rows = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": s.standing, "at": s.at,
+             "body": encoder.encode(s).decode()}
+            for s in fresh
+        ]  # fmt: skip
+        self._insert("budget_status", list[dict[str, object]](rows))
+        self._standing |= {(s.tenant, s.budget): _same(s) for s in fresh}
+
+    def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
+        """Return what is to be told by a channel now, the oldest first."""
+        rows = self._warehouse.rows(
+            "SELECT tenant, message_id, channel, body, incident, attempt, step, bundle, toString(created_at) AS created"
+            " FROM alert_messages FINAL WHERE channel = {channel:String} AND state = 'waiting'"
+            " AND due_at <= toDateTime64({now:String}, 3, 'UTC')"
+            " ORDER BY created_at, tenant, message_id LIMIT {n:UInt32}",
+            {"channel": channel, "now": f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3], "n": limit},
+        )
+        return [Waiting(**row) for row in rows]
+
+    def told(self, start: str) -> bool:
+        """Tell whether a message whose id begins so was decided, whatever became of it."""
+        found = self._warehouse.rows(
+            "SELECT 1 FROM alert_messages WHERE startsWith(message_id, {start:String}) LIMIT 1",
+            {"start": start},
+        )
+        return bool(found)
+
+    def post(
+        self, name: str, channels: Sequence[str], tenant: str, body: bytes, at: datetime, *,
+        state: str = "waiting", reason: str = "",
+    ) -> None:  # fmt: skip
+        """Put a message into the outbox. Repeating it changes nothing: `at` is the same each time, as the id is."""
+        rows = [
+            {"tenant": tenant, "message_id": name, "channel": channel, "body": body.decode(), "state": state,
+             "reason": reason, "due_at": at, "created_at": at}
+            for channel in channels
+        ]  # fmt: skip
+        self._insert("alert_messages", list[dict[str, object]](rows))
+
+    def write(self, messages: Sequence[Waiting]) -> None:
+        """Note in which bundle each message goes."""
+        self._insert("alert_messages", [_row(message) for message in messages])
+
+    def tried(self, envelope: Envelope, tried: Tried) -> None:
+        """Note what came of a try: in the log of tries, and for each message of the envelope."""
+        log = {
+            "at": tried.at, "tenant": envelope.messages[0].tenant, "channel": tried.channel,
+            "message_id": envelope.id, "messages": len(envelope.messages), "attempt": tried.attempt,
+            "outcome": tried.outcome, "status": tried.status, "reason": tried.reason, "took_ms": tried.took_ms,
+        }  # fmt: skip
+        state = {"later": "waiting"}.get(tried.outcome, tried.outcome)
+        after = {"state": state, "attempt": tried.attempt, "due_at": tried.due, "reason": tried.reason}
+        self._insert("alert_messages", [{**_row(m), "step": m.step + 1, **after} for m in envelope.messages])
+        self._insert("alert_deliveries", [log])
+
+    def gone(self, channel: str, target: str) -> str:
+        """Return why an endpoint is disabled; empty: it is not."""
+        rows = self._warehouse.rows(
+            "SELECT reason FROM alert_endpoints FINAL WHERE channel = {channel:String}"
+            " AND target = {target:String} AND disabled",
+            {"channel": channel, "target": target},
+        )
+        return str(rows[0]["reason"]) if rows else ""
+
+    def disable(self, channel: str, target: str, reason: str, at: datetime) -> None:
+        """Send nothing more to an endpoint. Another address of the channel is another endpoint."""
+        row = {"channel": channel, "target": target, "disabled": True, "reason": reason, "at": at}
+        self._insert("alert_endpoints", [row])
+
+    def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
+        if rows:
+            self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+
+
+def _known(tenant: str, row: Mapping[str, Any]) -> Known:
+    alert = alert_decoder.decode(row["body"])
+    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in alert.scope.items()}
+    window, until = datetime.fromtimestamp(row["at"], UTC), alert.facts.get("until")
+    return Known(
+        row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
+        row["heard"], Key(tenant, row["rule"], scope, window, alert.level).line(), scope,
+        until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,
+        expected=bool(row["meant"]), alert=alert,
+    )  # fmt: skip
+
+
+def _incident(alert: Alert) -> str:
+    return alert.incident.id if alert.incident else ""
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _same(status: Status) -> Status:
+    """Return a status but for its time."""
+    return msgspec.structs.replace(status, at=datetime.fromtimestamp(0, UTC))
+
+
+def _row(message: Waiting) -> dict[str, object]:
+    return {
+        "tenant": message.tenant, "message_id": message.message_id, "channel": message.channel,
+        "incident": message.incident, "body": message.body, "state": "waiting", "attempt": message.attempt,
+        "step": message.step, "bundle": message.bundle, "due_at": message.created, "created_at": message.created,
+    }  # fmt: skip

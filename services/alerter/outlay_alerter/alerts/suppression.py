@@ -1,0 +1,160 @@
+"""What is decided but not told to people, and why: one cause is one message.
+
+Left alone are what people snoozed; what a mute window covers; the lower thresholds of a budget that is over a
+higher one; and what another alert tells already: one that its rule depends on. A budget without such a list
+depends on the budgets of the same period around it, as far as they have one cause: had it kept to its own
+level, the wider one would not have crossed either. What has no reason any more and still fires is told then.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from outlay_alerter.alerts.incidents import RANK
+from outlay_alerter.alerts.states import Finding, Known, Transition
+from outlay_alerter.domain.watches import Budget, Mute, Scope, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """All that can keep an alert from being told."""
+
+    now: datetime
+    snoozes: Mapping[str, datetime] = field(default_factory=dict)
+    mutes: Sequence[Mute] = ()
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    """Rules and budgets by id."""
+    incidents: Mapping[str, str] = field(default_factory=dict)
+    """The incident of each alert that has one."""
+
+    def alone(self, alert: str, rule: str, scope: Scope) -> str:
+        """Return why an alert by itself is not told; empty: it is."""
+        targets = (alert, rule, self.incidents.get(alert, alert))
+        if any(self.snoozes.get(target, self.now) > self.now for target in targets):
+            return "snoozed"
+        on = (mute for mute in self.mutes if mute.covers(rule, scope) and mute.on(self.now))
+        return next((f"muted by {mute.id}" for mute in on), "")
+
+
+def quiet(
+    findings: Iterable[Finding], changes: Iterable[Transition], known: Mapping[str, Known], reasons: Reasons
+) -> dict[str, str]:
+    """Return why alerts that fire, or change, are not told to people; those that are told are left out."""
+    states = {c.id: c.state for c in changes}
+    breached = {f.key.id(): f for f in findings if f.breached}
+    standing = {i for i in breached if states.get(i) or (i in known and known[i].told)}
+    hushed = {
+        i: why for i, f in breached.items() if (why := reasons.alone(i, f.key.rule, f.key.scope))
+    }  # fmt: skip
+    hushed |= {i: "backfill" for i, f in breached.items() if f.backfill}
+    hushed |= {c.id: why for c in changes if (why := _end(c, reasons))}
+    loud = {i: breached[i] for i in standing if i not in hushed and states.get(i) != "pending"}
+    hushed |= _lower(breached, hushed)
+    others = [(k.id, k.rule, k.scope) for k in known.values() if k.told and k.id not in hushed]
+    others += [(i, f.key.rule, f.key.scope) for i, f in loud.items() if i not in known]
+    for alert, finding in breached.items():
+        if alert not in hushed and (why := _told_by(finding, loud, others, reasons.watches)):
+            hushed[alert] = why
+    return hushed
+
+
+def unheard(
+    findings: Iterable[Finding],
+    changes: Iterable[Transition],
+    known: Mapping[str, Known],
+    hushed: Mapping[str, str],
+) -> list[Transition]:
+    """Return the alerts that nobody was told of, that still fire, and that nothing keeps from being told now."""
+    changing = {change.id for change in changes}
+    found = {finding.key.id(): finding for finding in findings}
+    return [
+        Transition(alert, known[alert].seq + 1, "firing", finding, known[alert])
+        for alert, finding in found.items()
+        if finding.breached and alert not in hushed and alert not in changing
+        and alert in known and known[alert].state == "firing" and not known[alert].heard
+    ]  # fmt: skip
+
+
+def _end(change: Transition, reasons: Reasons) -> str:
+    """Return why an end is not told: people never heard of its beginning, or asked to be left alone."""
+    if change.state != "resolved":
+        return ""
+    if change.before is not None and not change.before.heard:
+        return "never told"
+    key = change.finding.key
+    why = reasons.alone(change.id, key.rule, key.scope)
+    return why if why == "snoozed" else ""
+
+
+def _lower(breached: Mapping[str, Finding], hushed: Mapping[str, str]) -> dict[str, str]:
+    """Return the thresholds of budgets that are crossed together with a higher one."""
+    levels = {i: level for i, f in breached.items() if (level := _level(f)) is not None}
+    highest: dict[tuple[object, ...], Decimal] = {}
+    for alert, level in levels.items():
+        if alert not in hushed:
+            group = _group(breached[alert])
+            highest[group] = max(level, highest.get(group, level))
+    return {
+        alert: f"told by {most:f}"
+        for alert, level in levels.items()
+        if alert not in hushed and level < (most := highest[_group(breached[alert])])
+    }
+
+
+def _level(finding: Finding) -> Decimal | None:
+    """Return the threshold of a budget."""
+    if finding.rule_type not in ("budget", "budget_forecast"):
+        return None
+    try:
+        return Decimal(finding.key.level.removeprefix("forecast-"))
+    except InvalidOperation:
+        return None
+
+
+def _group(finding: Finding) -> tuple[object, ...]:
+    key = finding.key
+    return key.rule, key.window, finding.rule_type, tuple(sorted(key.scope.items()))
+
+
+def _told_by(
+    finding: Finding,
+    loud: Mapping[str, Finding],
+    others: Iterable[tuple[str, str, Scope]],
+    watches: Mapping[str, Watch],
+) -> str:
+    """Return which alert tells the same already."""
+    watch, alert, scope = watches.get(finding.key.rule), finding.key.id(), finding.key.scope
+    if watch is None:
+        return ""
+    if watch.depends_on is not None:
+        near = (o for o in others if o[0] != alert and o[1] in watch.depends_on)
+        return next(
+            (f"told by {rule}" for _, rule, its in near if within(its, scope) or within(scope, its)), ""
+        )
+    if not isinstance(watch, Budget):
+        return ""
+    for other in loud.values():
+        around = watches.get(other.key.rule)
+        if isinstance(around, Budget) and _around(around, watch) and _one_cause(other, finding):
+            return f"told by {around.id}"
+    return ""
+
+
+def within(inner: Scope, outer: Scope) -> bool:
+    """Tell whether all that is in `inner` is in `outer`."""
+    return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
+
+
+def _around(outer: Budget, inner: Budget) -> bool:
+    terms = [(b.period, b.rolling, b.zone.key, b.anchor) for b in (outer, inner)]
+    return terms[0] == terms[1] and within(inner.scope, outer.scope) and not within(outer.scope, inner.scope)
+
+
+def _one_cause(outer: Finding, inner: Finding) -> bool:
+    """Tell whether the wider budget would not have crossed, had the narrower kept to its level."""
+    same = outer.rule_type == inner.rule_type and (outer.key.level == inner.key.level or _level(outer))
+    if not same or outer.key.window != inner.key.window or RANK[outer.severity] < RANK[inner.severity]:
+        return False
+    beyond = inner.actual - (inner.expected or 0)
+    return outer.actual - beyond < (outer.expected or 0)

@@ -1,0 +1,104 @@
+"""The HTTP door of `GET /v1/budgets/{id}/status`."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from prometheus_client import Histogram
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from outlay_alerter.budget_api import openapi
+from outlay_alerter.budget_api.service import Answer, Desk, Fail, UnknownBudgetError
+from outlay_kit.clock import Clock
+from outlay_kit.keys import KeyRing
+from outlay_kit.problems import Problem, from_router, internal, require_key
+from outlay_kit.telemetry import get_logger
+
+log = get_logger(__name__)
+SECONDS = Histogram(
+    "outlay_budget_status_seconds", "Seconds that an answer about a budget took", ["mode"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)  # fmt: skip
+_MAX_AGE = 10.0
+_MOST_AGE = 3600.0
+
+
+class Door:
+    """Who asks, what for, and what is answered."""
+
+    def __init__(self, desk: Desk, keys: KeyRing, clock: Clock) -> None:
+        self._desk, self._keys, self._clock = desk, keys, clock
+
+    def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/v1/budgets/{id}/status", self._status, methods=["GET"]),
+                Route("/openapi.json", _openapi),
+            ],
+            exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _bug},
+            lifespan=lifespan,
+        )
+
+    async def _status(self, request: Request) -> Response:
+        started = self._clock.monotonic()
+        key = require_key(self._keys, request.headers, ["ingest", "read"], "ask for budgets")
+        name = request.path_params["id"]
+        mode, max_age, fail = _wanted(request)
+        try:
+            answer = await self._desk.ask(key.tenant, name, max_age, fail)
+        except UnknownBudgetError:
+            detail = f"no budget of this key's tenant has the id {name}; see: outlay budgets"
+            raise Problem(HTTPStatus.NOT_FOUND, "budget_unknown", detail) from None
+        body = msgspec.json.encode(_told(answer, mode, name))
+        SECONDS.labels(mode).observe(self._clock.monotonic() - started)
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _wanted(request: Request) -> tuple[str, float, Fail | None]:
+    """Read the parameters: the mode, how old the answer may be in seconds, and what to say when nobody knows."""
+    query = request.query_params
+    mode, fail = query.get("mode", "cached"), query.get("fail")
+    if mode not in ("cached", "strict"):
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "mode is cached or strict")
+    if fail not in (None, "open", "closed"):
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "fail is open or closed")
+    try:
+        age = float(query.get("max_age", _MAX_AGE))
+    except ValueError:
+        age = -1.0
+    if not 0 <= age <= _MOST_AGE:
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "max_age is 0 to 3600 seconds")
+    wanted: Fail | None = "open" if fail == "open" else "closed" if fail == "closed" else None
+    return mode, 0.0 if mode == "strict" else age, wanted
+
+
+def _told(answer: Answer, mode: str, name: str) -> dict[str, object]:
+    status = msgspec.to_builtins(answer.status) if answer.status is not None else {"budget": name}
+    return {
+        "allowed": answer.allowed, "known": answer.known, "mode": mode, "fail": answer.fail,
+        "age_ms": round(answer.age * 1000), **status,
+    }  # fmt: skip
+
+
+async def _openapi(_: Request) -> Response:
+    return Response(openapi.encoded(), media_type="application/json")
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 (for the type checker)
+    return error.response()
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    return from_router(error, "there is GET /v1/budgets/{id}/status; see /openapi.json").response()
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    log.error("a request failed", exc_info=error)
+    return internal("ask again").response()

@@ -1,0 +1,1 @@
+"""Notification channels, one a module."""

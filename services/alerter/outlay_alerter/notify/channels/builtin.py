@@ -1,0 +1,51 @@
+"""The channels that are always there: the bus and the log."""
+
+from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import RecordSink, deliver
+from outlay_kit.telemetry import get_logger
+from outlay_schemas.topics import ALERTS
+
+log = get_logger(__name__)
+
+
+class Bus:
+    """Puts every alert on the topic `cost.alerts`."""
+
+    name = "bus"
+    target = ALERTS.name
+    pause = 0.0
+    updates = True
+
+    def __init__(self, sink: RecordSink) -> None:
+        self._sink = sink
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once."""
+        bodies = [message.body.encode() for message in envelope.messages]
+        try:
+            deliver(self._sink, ALERTS.name, bodies, envelope.alerts[0].tenant.encode())
+        except Retryable as error:
+            return Answer("later", str(error))
+        return Answer("sent")
+
+
+class Console:
+    """Writes every alert to the log."""
+
+    name = "console"
+    target = "log"
+    pause = 0.0
+    updates = True
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Write it."""
+        for alert in envelope.alerts:
+            log.warning(
+                alert.title,
+                state=alert.state,
+                severity=alert.severity,
+                alert=alert.id,
+                summary=alert.summary,
+            )
+        return Answer("sent")

@@ -1,0 +1,63 @@
+"""Channels that speak other systems' formats."""
+
+from outlay_alerter.alerts.incidents import RANK, severity_of
+from outlay_alerter.notify.channels.formats import alertmanager, alertmanager_api, pagerduty
+from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_schemas.alerts import Severity
+from outlay_schemas.events import encoder
+
+_JSON = {"content-type": "application/json"}
+
+
+class PagerDuty:
+    """Sends events to PagerDuty (Events API v2), of alerts that are bad enough to wake somebody."""
+
+    pause = 0.5
+    updates = True
+
+    def __init__(
+        self, routing_key: str, url: str, least: Severity, poster: Poster, name: str = "pagerduty"
+    ) -> None:
+        self.name = name
+        self.target = f"{url}#{routing_key}"
+        self._key, self._url, self._least, self._poster = routing_key, url, least, poster
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once. PagerDuty says 400 for an event that it will never take: that one is given up."""
+        if all(RANK[severity_of(alert)] < RANK[self._least] or alert.backfill for alert in envelope.alerts):
+            return Answer("sent", "not sent: not severe enough for this channel, or about a past period")
+        answer = self._poster.post(self._url, encoder.encode(pagerduty(envelope, self._key)), _JSON)
+        return Answer("dead", answer.reason, status=400) if answer.status == 400 else answer
+
+
+class Alertmanager:
+    """Posts what Alertmanager posts to its webhook receivers, to any of them."""
+
+    pause = 0.0
+    updates = True
+
+    def __init__(self, url: str, poster: Poster, name: str = "alertmanager") -> None:
+        self.name, self.target = name, url
+        self._poster = poster
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once."""
+        return self._poster.post(self.target, encoder.encode(alertmanager(envelope)), _JSON)
+
+
+class AlertmanagerApi:
+    """Puts alerts into an Alertmanager itself (`POST /api/v2/alerts`), which groups, silences and tells them."""
+
+    pause = 0.0
+    updates = True
+
+    def __init__(self, url: str, poster: Poster, name: str) -> None:
+        self.name = name
+        self.target = f"{url.rstrip('/')}/api/v2/alerts"
+        self._poster = poster
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Try once. Alertmanager says 400 for alerts that it will never take."""
+        answer = self._poster.post(self.target, encoder.encode(alertmanager_api(envelope)), _JSON)
+        return Answer("dead", answer.reason, status=400) if answer.status == 400 else answer

@@ -1,0 +1,137 @@
+"""One guarded POST to an address that people chose: checked, bounded in time and size, never redirected."""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from ssl import SSLContext
+
+import httpx
+
+from outlay_alerter.notify.addresses import Network, may_connect
+from outlay_alerter.notify.messages import Answer
+
+MOST_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; the rest is not waited for."""
+_SHOWN = 200
+"""Characters of an answer that are kept for people."""
+_SLOW_DOWN = (408, 429, 502, 503, 504)
+
+
+class RefusedError(Exception):
+    """The host leads where we do not connect to, or nowhere. Its text never shows the URL: it is a secret."""
+
+
+@dataclass(frozen=True)
+class Poster:
+    """Sends bodies. `allowed` are networks beside the open internet; `seconds` bounds a whole try."""
+
+    allowed: Sequence[Network] = ()
+    seconds: float = 20.0
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send one body and say what came of it. Raises nothing of the network's."""
+        return self.exchange(url, body, headers)[0]
+
+    def exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+        """Send one body; return what came of it, and the answer's body as far as it is read."""
+        try:
+            return asyncio.run(self._within(httpx.URL(url), body, headers))
+        except TimeoutError:
+            return Answer("later", f"no answer in {self.seconds:g} s"), b""
+        except RefusedError as error:
+            return Answer("later", str(error)), b""
+        except httpx.InvalidURL:
+            return Answer("later", "the URL is none"), b""
+        except (httpx.HTTPError, OSError) as error:
+            return Answer("later", f"no connection ({type(error).__name__})"), b""
+
+    async def _within(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+        async with asyncio.timeout(self.seconds):
+            addresses = await resolve(url, self.allowed)
+            for address in addresses[:-1]:
+                try:
+                    return await _send(url, address, body, headers)
+                except httpx.ConnectError:
+                    continue  # nothing was sent yet, so that the next address may have it
+            return await _send(url, addresses[-1], body, headers)
+
+
+async def resolve(url: httpx.URL, allowed: Sequence[Network]) -> list[str]:
+    """Return the addresses of a URL's host that may be connected to. Raises RefusedError if there is none."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return await resolve_host(url.host, port, allowed)
+
+
+async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
+    """Return the addresses of a host that may be connected to. Raises RefusedError if there is none."""
+    try:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise RefusedError("the host's name does not resolve") from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    good = [address for address in addresses if may_connect(address, allowed)]
+    if not good:
+        raise RefusedError(
+            "the host leads to an address that is not on the open internet;"
+            " if that is meant, name its network in OUTLAY_ALERTER_ALLOW_NETWORKS"
+        )
+    return good
+
+
+async def _send(
+    url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str]
+) -> tuple[Answer, bytes]:
+    """Connect to `address`, which was checked, under the name that the URL has."""
+    named = {**headers, "host": url.netloc.decode(), "user-agent": "outlay-alerter"}
+    client = httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 (bounded as a whole)
+    async with client:
+        request = client.build_request(
+            "POST", url.copy_with(host=address), content=body, headers=named,
+            extensions={"sni_hostname": url.host},
+        )  # fmt: skip
+        response = await client.send(request, stream=True)
+        try:
+            read = await _read(response)
+            return _answer(response, _text(read)), read
+        finally:
+            await response.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    read = b""
+    async for piece in response.aiter_raw():
+        read += piece
+        if len(read) >= MOST_ANSWER:
+            break
+    return read
+
+
+def _text(read: bytes) -> str:
+    text = read[: _SHOWN * 4].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN].strip()
+
+
+def _answer(response: httpx.Response, text: str) -> Answer:
+    status = response.status_code
+    if response.is_success:
+        return Answer("sent", status=status)
+    reason = f"answered {status}" + (f": {text}" if text else "")
+    if status == 410:
+        return Answer("gone", reason, status=status)
+    return Answer("later", reason, _retry_after(response) if status in _SLOW_DOWN else None, status)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of Retry-After; a date is not waited for exactly, and counts as a minute."""
+    asked = response.headers.get("retry-after", "").strip()
+    if not asked:
+        return None
+    return float(asked) if asked.isdecimal() else 60.0
+
+
+@cache
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context()

@@ -1,0 +1,53 @@
+"""What a message is to a channel that was notified of its incident before: news that people must see, or an update."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from outlay_alerter.alerts.incidents import RANK, SETTLE
+from outlay_schemas.alerts import Alert, Incident
+
+News = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
+"""All but the last notify people; an update is for channels that can change what they show already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An alert of an incident as a channel was sent it, and when it was decided."""
+
+    alert: Alert
+    incident: Incident
+    created: datetime
+
+
+def news_of(alerts: Sequence[Alert], shown: Collection[Shown]) -> News:
+    """Return what alerts of one incident are to a channel that was sent `shown`.
+
+    Parts that join an incident, or resolve while others fire, notify nobody again, unless they make it worse.
+    """
+    newest = newest_incident(alerts)
+    if newest is None:
+        return "opened"
+    before = [one for one in shown if one.incident.opened_at == newest.opened_at]
+    if newest.state == "resolved":
+        return "resolved"
+    if not before:
+        return "opened"
+    if RANK[newest.severity] > max(RANK[one.incident.severity] for one in before):
+        return "escalated"
+    last = max(before, key=lambda one: (one.created, one.incident.state != "firing"))
+    if newest.state == "acknowledged":
+        return "updated" if last.incident.state == "acknowledged" else "acknowledged"
+    again = {alert.id for alert in alerts if alert.state == "firing"} & {one.alert.id for one in before}
+    quiet = max(alert.at for alert in alerts) - last.created > SETTLE
+    return "reminder" if again and quiet else "updated"
+
+
+def newest_incident(alerts: Sequence[Alert]) -> Incident | None:
+    """Return the incident that alerts have in common, as the newest of them knows it; None: they have none."""
+    incidents = [alert.incident for alert in sorted(alerts, key=lambda a: a.at) if alert.incident is not None]
+    ids = {incident.id for incident in incidents}
+    if len(incidents) < len(alerts) or len(ids) != 1:
+        return None
+    return max(reversed(incidents), key=lambda incident: len(incident.parts)) if incidents else None

@@ -1,0 +1,170 @@
+"""What is to be told, in which message, and when it is tried again."""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from outlay_alerter.alerts.incidents import severity_of
+from outlay_alerter.domain import review as reviewed
+from outlay_alerter.notify.incident_updates import News, newest_incident
+from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
+
+SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
+_JITTER = 0.2
+"""A wait is longer by up to this share, so that many messages do not come back together."""
+_MOST_ASKED = 86_400.0
+"""A receiver may ask for at most this many seconds."""
+STORM = 5
+"""More incidents than this that wait for one channel are one message."""
+MOST_TOLD = 1000
+"""Alerts in one message."""
+REVIEW = "rev_"
+"""How the ids of messages begin that hold a review, not an alert."""
+
+Outcome = Literal["sent", "later", "gone", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One message for one channel that was not told yet."""
+
+    tenant: str
+    message_id: str
+    channel: str
+    body: str
+    """The alert, JSON."""
+    attempt: int
+    """Tries so far."""
+    step: int
+    """Counts what was written of this message: the greatest wins."""
+    bundle: str
+    """The id under which it is sent, together with others or by itself; empty: it was never tried."""
+    created: str
+    """When it was decided, as it was written."""
+    incident: str = ""
+    """The incident that it is about; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is sent in one piece. `id` is the same at every try."""
+
+    id: str
+    messages: tuple[Waiting, ...]
+    alerts: tuple[Alert, ...]
+    """None if it is a review."""
+    review: reviewed.Review | None = None
+    news: News = "opened"
+    """What it is to its channel."""
+    before: tuple[Alert, ...] = ()
+    """What the channel was sent of the same incident before."""
+
+    @property
+    def incident(self) -> Incident | None:
+        """The one that all of its alerts are parts of; None: they are of several."""
+        return newest_incident(self.alerts)
+
+    @property
+    def story(self) -> tuple[Alert, ...]:
+        """Every alert of its incident as the channel knows it now, or its alerts, if they are of several incidents."""
+        if self.incident is None:
+            return self.alerts
+        newest = {alert.id: alert for alert in sorted((*self.before, *self.alerts), key=lambda a: a.at)}
+        return tuple(newest.values())
+
+    @property
+    def attempt(self) -> int:
+        """Tries so far."""
+        return max(message.attempt for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a try."""
+
+    outcome: Outcome
+    reason: str = ""
+    """What went wrong, for people."""
+    retry_after: float | None = None
+    """Seconds that the receiver asked for."""
+    status: int = 0
+    """HTTP status; 0: there was none."""
+
+
+def next_wait(attempt: int, asked: float | None, jitter: float) -> float | None:
+    """Return the seconds to wait after try number `attempt` failed (from 1); None: give it up.
+
+    `asked` is what the receiver asked for, and the wait is never shorter; `jitter` is from 0 to 1.
+    """
+    if attempt > len(SCHEDULE):
+        return None
+    wait = SCHEDULE[attempt - 1] * (1 + _JITTER * jitter)
+    return max(wait, min(asked or 0.0, _MOST_ASKED))
+
+
+def envelopes(
+    waiting: Sequence[Waiting], digested: Collection[Severity] = ()
+) -> tuple[list[Envelope], list[Waiting]]:
+    """Put what waits for one channel into envelopes. `digested` is what it is told together, however few they are.
+
+    Returns them, and the messages that were put into a new bundle just now, which may be a bundle of one: which bundle
+    a message is in must be written before the bundle is sent, or a crash after the sending would send it again under
+    another id, with what was decided meanwhile.
+    """
+    bundles: dict[str, list[Waiting]] = {}
+    now: list[Waiting] = []
+    slow: list[Waiting] = []
+    for message in waiting:
+        if message.bundle:
+            bundles.setdefault(message.bundle, []).append(message)
+        elif message.message_id.startswith(REVIEW):
+            bundles[message.message_id] = [message]
+        elif digested and severity_of(alert_decoder.decode(message.body)) in digested:
+            slow.append(message)
+        else:
+            now.append(message)
+    incidents = _by(now, lambda message: message.incident or message.message_id)
+    together = [*_gathered(slow), *(_gathered(now) if len(incidents) > STORM else incidents)]
+    together = [_join(messages) for messages in together]
+    found = [
+        _envelope(messages[0].bundle or messages[0].message_id, messages)
+        for messages in [*together, *bundles.values()]
+    ]
+    return found, [message for messages in together for message in messages]
+
+
+def _by(waiting: Sequence[Waiting], key: Callable[[Waiting], str]) -> list[list[Waiting]]:
+    found: dict[str, list[Waiting]] = {}
+    for message in waiting:
+        found.setdefault(key(message), []).append(message)
+    return list(found.values())
+
+
+def _gathered(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Put messages of one tenant together, as many as one message may hold."""
+    return [
+        messages[begin : begin + MOST_TOLD]
+        for messages in _by(waiting, lambda message: message.tenant)
+        for begin in range(0, len(messages), MOST_TOLD)
+    ]
+
+
+def _join(messages: Sequence[Waiting]) -> list[Waiting]:
+    ids = sorted(message.message_id for message in messages)
+    bundle = ids[0] if len(ids) == 1 else "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
+    return [replace(message, bundle=bundle, step=message.step + 1) for message in messages]
+
+
+def _envelope(name: str, messages: Sequence[Waiting]) -> Envelope:
+    if name.startswith(REVIEW):
+        return Envelope(name, tuple(messages), (), reviewed.decoder.decode(messages[0].body))
+    alerts = tuple(alert_decoder.decode(message.body) for message in messages)
+    return Envelope(name, tuple(messages), alerts)
+
+
+def rfc3339(at: datetime) -> str:
+    """Write an instant as `2026-11-24T01:02:03.000Z`."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

@@ -1,0 +1,84 @@
+"""Which channels of the catalog an alert goes to, and when: now, or with the next digest."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from outlay_alerter.alerts.incidents import RANK, severity_of
+from outlay_schemas.alerts import Alert
+from outlay_schemas.catalog.channels import Channel, Digest, Route, RouteMatch
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The channels and routes of one catalog."""
+
+    channels: Sequence[Channel] = ()
+    routes: Sequence[Route] = ()
+
+    def __call__(self, alert: Alert, notified: Collection[str] = ()) -> dict[str, datetime]:
+        """Return the channels that get this alert, and when each is due. `notified`: those that know its incident."""
+        wanted = self._wanted(alert) | set(notified)
+        return {
+            channel.id: due(channel.digest, alert)
+            for channel in self.channels
+            if channel.id in wanted and takes(channel, alert)
+        }
+
+    def _wanted(self, alert: Alert) -> set[str]:
+        if not self.routes:
+            return {channel.id for channel in self.channels}
+        found: set[str] = set()
+        for route in self.routes:
+            if fits(route.match, alert):
+                found |= set(route.channels)
+                if not route.go_on:
+                    break
+        return found
+
+
+def takes(channel: Channel, alert: Alert) -> bool:
+    """Return whether a channel takes alerts such as this."""
+    return RANK[severity_of(alert)] >= RANK[channel.severity] and (
+        channel.resolved or alert.state != "resolved"
+    )
+
+
+def fits(match: RouteMatch, alert: Alert) -> bool:
+    """Tell whether every field that a route gives fits an alert."""
+    given = (
+        (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, severity_of(alert)),
+        (match.tenant, alert.tenant),
+    )  # fmt: skip
+    if any(values and value not in values for values, value in given):
+        return False
+    return all(not set(values).isdisjoint(_of(alert, name)) for name, values in match.scope.items())
+
+
+def due(digest: Digest | None, alert: Alert) -> datetime:
+    """Return when an alert is told: now, or at the next digest after it was decided."""
+    if digest is None or severity_of(alert) not in digest.severities:
+        return alert.at
+    return next_digest(digest, alert.at)
+
+
+def next_digest(digest: Digest, at: datetime) -> datetime:
+    """Return the first digest after `at`, as its zone's clock goes; counts of minutes begin at midnight."""
+    zone = ZoneInfo(digest.timezone)
+    midnight = at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    if digest.minutes is not None:
+        step = timedelta(minutes=digest.minutes)
+        passed = (at - midnight.astimezone(at.tzinfo)) // step
+        following = midnight.astimezone(at.tzinfo) + step * (passed + 1)
+        tomorrow = (midnight + timedelta(days=1)).astimezone(at.tzinfo)
+        return min(following, tomorrow)
+    hour, minute = map(int, (digest.at or "00:00").split(":"))
+    today = midnight.replace(hour=hour, minute=minute)
+    found = today if today > at else today + timedelta(days=1)
+    return found.astimezone(at.tzinfo)
+
+
+def _of(alert: Alert, name: str) -> Sequence[str]:
+    value = alert.scope.get(name, [])
+    return [value] if isinstance(value, str) else value

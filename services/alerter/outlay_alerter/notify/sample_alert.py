@@ -1,0 +1,36 @@
+"""An alert to try a channel with."""
+
+from datetime import datetime, timedelta
+
+from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_schemas.alerts import Alert, Contributor, Effect
+from outlay_schemas.events import encoder
+from outlay_schemas.money import Usd
+
+
+def alert(now: datetime) -> Alert:
+    """Return an alert that looks like a real one, and says that it is none."""
+    return Alert(
+        id=f"sample{now:%Y%m%d%H%M%S}", tenant="sample", rule="sample", rule_type="spend_spike",
+        scope={"project": "assistant", "sku": "claude-sonnet-4-5"}, window=now - timedelta(minutes=1),
+        level="spike", severity="info", state="firing",
+        title="A sample: nothing is wrong. Project assistant at $42.10 a minute, 9.4 times as usual",
+        summary="This is what an alert of Outlay looks like. Somebody ran: outlay alerts test",
+        actual=Usd("42.1"), expected=Usd("4.48"), impact=Usd("37.62"), impact_per_hour=Usd("2257.2"),
+        effects=[Effect("volume", Usd("30.02")), Effect("mix", Usd("7.6"))], compared="the minute before",
+        contributors=[Contributor("team", "growth", Usd("40.1")), Contributor("user", "u-17", Usd("39.99"))],
+        at=now, query="SELECT * FROM costs_minutely",
+    )  # fmt: skip
+
+
+def sample(now: datetime) -> Envelope:
+    """Return it as a message."""
+    return posted(alert(now))
+
+
+def posted(one: Alert) -> Envelope:
+    """Return an alert as a message of its own, under the same id however often it is sent."""
+    message = f"msg_{one.id}_1"
+    body = encoder.encode(one).decode()
+    waiting = Waiting(one.tenant, message, "", body, 0, 0, "", f"{one.at:%Y-%m-%d %H:%M:%S.%f}")
+    return Envelope(message, (waiting,), (one,))
