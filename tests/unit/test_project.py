@@ -1,0 +1,61 @@
+"""The project's own files: workflows run commands that exist, versions agree, pages stay readable."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def _commands(workflow: Path) -> list[str]:
+    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_targets_and_scripts_that_exist(workflow: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for command in _commands(workflow):
+        assert set(re.findall(r"\bmake ([a-z]+)", command)) <= targets
+        assert all((ROOT / script).exists() for script in re.findall(r"(?<!\S)\.ci/[a-z]+", command))
+
+
+def test_the_minimum_python_is_among_those_that_are_checked() -> None:
+    matrix = yaml.safe_load((ROOT / ".github/workflows/check.yml").read_text())["jobs"]["check"]["strategy"][
+        "matrix"
+    ]
+    minimum = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert minimum
+    assert minimum[1] == matrix["python"][0]
+
+
+def test_every_package_has_the_same_version() -> None:
+    projects = [path for path in ROOT.glob("**/pyproject.toml") if ".venv" not in path.parts]
+    found = [re.search(r'^version = "(.*)"', path.read_text(), re.MULTILINE) for path in projects]
+    assert len({match[1] for match in found if match}) == 1
+    assert all(found)
+
+
+def test_release_notes_come_from_the_changelog(tmp_path: Path) -> None:
+    missing = subprocess.run(
+        [ROOT / ".ci" / "release", "notes", "99.0.0"], capture_output=True, text=True, check=False
+    )
+    assert missing.returncode == 1
+    assert "CHANGELOG.md has no section [99.0.0]" in missing.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_are_short_and_wrapped(page: Path) -> None:
+    lines = page.read_text("utf-8").splitlines()
+    assert len(lines) <= 250 or page.name == "CHANGELOG.md", "give each topic a page of its own"
+    prose, fenced = [], False
+    for number, line in enumerate(lines, 1):
+        fenced ^= line.lstrip().startswith("```")
+        if not fenced and not re.match(r"\s*(\||#|!?\[|<|```)", line) and " " in line.strip():
+            prose.append((number, line))
+    assert [number for number, line in prose if len(line) > 110] == []
