@@ -7,7 +7,7 @@ from outlay_alerter.adapters.live import Live
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.alerts.states import Finding, Known
+from outlay_alerter.alerts.states import AlertRecord, Finding
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.domain.watches import Watch
 from outlay_alerter.pacing import Pace
@@ -41,7 +41,7 @@ class Finder:
         self._evaluators.clear()
 
     def find(
-        self, watchlist: Watchlist, tenant: str, times: Iterable[datetime], known: dict[str, Known]
+        self, watchlist: Watchlist, tenant: str, times: Iterable[datetime], known: dict[str, AlertRecord]
     ) -> tuple[Found, list[Status]]:
         """Return all that holds, breached or not, and how budgets stand. Raises Retryable."""
         found: Found = []
@@ -56,7 +56,7 @@ class Finder:
                 standing += result.standing
         return found, standing
 
-    def _tagged(self, watch: Watch, times: set[datetime], known: dict[str, Known]) -> Evaluation | None:
+    def _tagged(self, watch: Watch, times: set[datetime], known: dict[str, AlertRecord]) -> Evaluation | None:
         """Evaluate what only the ledger knows, if it is due: then for all minutes that changed since."""
         key = (watch.tenant, watch.id)
         waiting = self._waiting.setdefault(key, set())
@@ -68,7 +68,7 @@ class Finder:
             waiting.clear()
         return result
 
-    def _evaluate(self, watch: Watch, live: Live, known: dict[str, Known]) -> Evaluation:
+    def _evaluate(self, watch: Watch, live: Live, known: dict[str, AlertRecord]) -> Evaluation:
         key = (watch.tenant, watch.id)
         before, evaluator = self._evaluators.get(key, (None, None))
         if evaluator is None or before != watch:

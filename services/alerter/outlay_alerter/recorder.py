@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from outlay_alerter.alerts.states import Again, Finding, Known, Scope, transitions
+from outlay_alerter.alerts.states import AlertRecord, Finding, RenotifyPolicy, Scope, transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.fired: list[Fired] = []
-        self.known: dict[str, Known] = {}
+        self.known: dict[str, AlertRecord] = {}
         """The alerts that are not over."""
-        self._over: dict[str, Known] = {}
+        self._over: dict[str, AlertRecord] = {}
         self._open: dict[str, int] = {}
         self._calm: dict[str, datetime] = {}
 
@@ -42,9 +42,9 @@ class Recorder:
         for finding in findings:
             self._count(finding)
         known = {i: k for f in findings if (k := self.known.get(i := f.key.id()) or self._over.get(i))}
-        for step in transitions(findings, known, Again(now, calm=self._calm)):
+        for step in transitions(findings, known, RenotifyPolicy(now, calm=self._calm)):
             key, finding = step.finding.key, step.finding
-            one = Known(step.id, key.rule, step.state, step.seq, key.window, now)
+            one = AlertRecord(step.id, key.rule, step.state, step.seq, key.window, now)
             (self.known if one.active else self._over)[step.id] = one
             if step.state == "firing":
                 self._open[step.id] = len(self.fired)

@@ -10,7 +10,7 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.alerts.incidents import RANK, with_incidents
-from outlay_alerter.alerts.states import Again, Known, Transition, transitions
+from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
 from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
 from outlay_alerter.alerts.user_action_applier import FOR_MACHINES, Heeder
@@ -128,7 +128,7 @@ class Alerter:
         findings = [finding for finding, _ in found]
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))
-        again = Again(
+        again = RenotifyPolicy(
             self._clock.now(), self._renotify, snoozes(words), expectations(words, known), self._calm
         )  # fmt: skip
         changes = transitions(findings, known, again)
@@ -143,7 +143,7 @@ class Alerter:
 
     def _write_down(
         self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str],
-        watches: Mapping[str, Watch], known: Mapping[str, Known],
+        watches: Mapping[str, Watch], known: Mapping[str, AlertRecord],
     ) -> None:  # fmt: skip
         if not changes:
             return
@@ -164,7 +164,7 @@ class Alerter:
         for change in changes:
             decided = Decided(
                 alerts[change.id], change.seq, change.message_id, state=change.state,
-                heard=change.heard(hushed),
+                notified=change.notified(hushed),
             )  # fmt: skip
             (noted if change.silent else whispered if change.id in hushed else told).append(decided)
         self._store.decide(told, self._channels, self._routed)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.alerts.states import Known, open_of, transitions
+from outlay_alerter.alerts.states import AlertRecord, open_alerts, transitions
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules import spend_spike
@@ -69,7 +69,7 @@ BUDGET = Budget(
 @given(st.lists(st.integers(0, 200 * DOLLAR), max_size=20))
 def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> None:
     span = span_of(BUDGET, datetime(2026, 11, 24, tzinfo=UTC))
-    known: dict[str, Known] = {}
+    known: dict[str, AlertRecord] = {}
     told: list[str] = []
     crossings = 0
     before = 0
@@ -81,7 +81,7 @@ def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> Non
             for change in transitions(budgets.findings(BUDGET, span, budgets.Spent(total)), known):
                 told.append(change.message_id)
                 key = change.finding.key
-                known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)
+                known[change.id] = AlertRecord(change.id, key.rule, change.state, change.seq, key.window)
     assert len(told) == len(set(told)) == crossings
 
 
@@ -102,7 +102,7 @@ def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
 
 
 def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
-    known: dict[str, Known] = {}
+    known: dict[str, AlertRecord] = {}
     told: list[tuple[str, str]] = []
     series = [DOLLAR] * 30
     start = datetime(2026, 11, 24, tzinfo=UTC)
@@ -113,12 +113,12 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
         windows = Windows(starts, timedelta(minutes=1), {})
         found, _ = spend_spike.judge(
             RULE, scope, windows, [Measure(cost) for cost in series],
-            first=0, opened=open_of("s", known), over=starts[-1], look_back=3,
+            first=0, opened=open_alerts("s", known), over=starts[-1], look_back=3,
         )  # fmt: skip
         for change in transitions(found, known):
             told.append((change.id, change.state))
             key = change.finding.key
-            known[change.id] = Known(change.id, key.rule, change.state, change.seq, key.window)
+            known[change.id] = AlertRecord(change.id, key.rule, change.state, change.seq, key.window)
     assert [state for _, state in told] == ["firing", "resolved"]
     assert len({alert for alert, _ in told}) == 1
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.alerter.alerts import AT, alert
 
 from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incidents
-from outlay_alerter.alerts.states import Known, Stored
+from outlay_alerter.alerts.states import AlertRecord, StoredState
 from outlay_alerter.alerts.user_actions import expectations, heeded
 from outlay_alerter.notify.incident_updates import News, Shown, news_of
 from outlay_schemas.alerts import Alert, Incident, Word
@@ -22,14 +22,14 @@ def spike(name: str, *, at: datetime = AT, severity: str = "warning", **scope: s
     )  # fmt: skip
 
 
-def known_of(*alerts: Alert, **states: Stored) -> dict[str, Known]:
+def known_of(*alerts: Alert, **states: StoredState) -> dict[str, AlertRecord]:
     """Return alerts as the store has them."""
     return {
-        a.id: Known(a.id, a.rule, states.get(a.id, a.state), 1, a.window, a.at, alert=a) for a in alerts
+        a.id: AlertRecord(a.id, a.rule, states.get(a.id, a.state), 1, a.window, a.at, alert=a) for a in alerts
     }  # fmt: skip
 
 
-def grouped(*alerts: Alert, known: Mapping[str, Known] | None = None) -> list[Alert]:
+def grouped(*alerts: Alert, known: Mapping[str, AlertRecord] | None = None) -> list[Alert]:
     return with_incidents(alerts, known or {}, {})
 
 
@@ -100,7 +100,7 @@ TIMES = st.lists(st.integers(0, 40), min_size=1, max_size=8)
 def test_each_alert_is_in_one_incident_whose_id_is_that_of_its_opener(
     minutes: list[int], teams: list[str]
 ) -> None:
-    known: dict[str, Known] = {}
+    known: dict[str, AlertRecord] = {}
     for n, minute in enumerate(sorted(minutes)):
         team = teams[n % 3]
         one = spike(f"a{n}", at=AT + timedelta(minutes=minute), **({"team": team} if team else {}))

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.alerter.test_budget_terms import budget, landing
 
 from outlay_alerter.adapters.watchlist import mute_of
-from outlay_alerter.alerts.states import Finding, Key, Known, transitions
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard, within
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
@@ -25,7 +25,7 @@ def crossed(plan: Budget, dollars: int) -> list[Finding]:
     return budgets.findings(plan, span_of(plan, NOW), Spent(dollars * DOLLAR))
 
 
-def hushed(found: list[Finding], reasons: Reasons, known: dict[str, Known] | None = None) -> list[str]:
+def hushed(found: list[Finding], reasons: Reasons, known: dict[str, AlertRecord] | None = None) -> list[str]:
     """Return rule and level of what is not told."""
     why = quiet(found, transitions(found, known or {}), known or {}, reasons)
     return [f"{f.key.rule} {f.key.level}" for f in found if f.key.id() in why]
@@ -99,16 +99,16 @@ def test_a_mute_must_end_some_time() -> None:
 def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
     found = crossed(budget(), 100)
     (change,) = transitions(found, {})
-    assert not change.heard({change.id})
-    known = {change.id: Known(change.id, "b", "firing", 1, NOW, NOW, heard=False)}
+    assert not change.notified({change.id})
+    known = {change.id: AlertRecord(change.id, "b", "firing", 1, NOW, NOW, notified=False)}
     again = quiet(found, [], known, mute(days=["tue"]))
     assert unheard(found, [], known, again) == []
     (told,) = unheard(found, [], known, {})
-    assert (told.seq, told.state, told.heard({})) == (2, "firing", True)
+    assert (told.seq, told.state, told.notified({})) == (2, "firing", True)
     over = crossed(budget(), 1)
     (end,) = transitions(over, known)
     assert quiet(over, [end], known, REASONS) == {end.id: "never told"}
-    heard = {change.id: Known(change.id, "b", "firing", 2, NOW, NOW)}
+    heard = {change.id: AlertRecord(change.id, "b", "firing", 2, NOW, NOW)}
     (end,) = transitions(over, heard)
     assert quiet(over, [end], heard, mute(days=["tue"])) == {}  # people heard of it: they hear of its end
 
@@ -145,9 +145,9 @@ def test_a_rule_may_name_what_it_depends_on() -> None:
     watches = {"whole": WHOLE, "t": rule}
     assert hushed([*crossed(WHOLE, 1050), found], Reasons(NOW, watches=watches)) == ["t above"]
     assert hushed([found], Reasons(NOW, watches=watches)) == []
-    fires = {"w": Known("w", "whole", "firing", 1, NOW)}
+    fires = {"w": AlertRecord("w", "whole", "firing", 1, NOW)}
     assert hushed([found], Reasons(NOW, watches=watches), fires) == ["t above"]
-    other = {"w": Known("w", "whole", "firing", 1, NOW, scope={"team": ("data",)})}
+    other = {"w": AlertRecord("w", "whole", "firing", 1, NOW, scope={"team": ("data",)})}
     assert hushed([found], Reasons(NOW, watches=watches), other) == []
 
 

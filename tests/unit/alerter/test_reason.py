@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from tests.unit.alerter.test_budget_terms import budget
 
-from outlay_alerter.alerts.states import Again, Known, transitions
+from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, transitions
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_reports.budgets import span_of
@@ -20,24 +20,24 @@ def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None
     key = found[0].key
     day, told = timedelta(hours=24), NOW - timedelta(hours=25)
 
-    def again(state: str, rule: Again, told_at: datetime = told) -> list[int]:
-        known = {key.id(): Known(key.id(), "b", state, 3, key.window, told_at)}  # type: ignore[arg-type]
+    def again(state: str, rule: RenotifyPolicy, told_at: datetime = told) -> list[int]:
+        known = {key.id(): AlertRecord(key.id(), "b", state, 3, key.window, told_at)}  # type: ignore[arg-type]
         return [change.seq for change in transitions(found, known, rule)]
 
-    assert again("firing", Again(NOW, day)) == [4]
-    assert again("firing", Again(NOW, day), NOW - timedelta(hours=23)) == []
-    assert again("firing", Again(NOW)) == []
-    assert again("acknowledged", Again(NOW, day)) == []
-    assert again("firing", Again(NOW, day, {"b": NOW + day})) == []
-    assert again("firing", Again(NOW, None, {"b": NOW - timedelta(hours=1)})) == [4]
-    assert again("firing", Again(NOW, None, {"b": told - day})) == []
+    assert again("firing", RenotifyPolicy(NOW, day)) == [4]
+    assert again("firing", RenotifyPolicy(NOW, day), NOW - timedelta(hours=23)) == []
+    assert again("firing", RenotifyPolicy(NOW)) == []
+    assert again("acknowledged", RenotifyPolicy(NOW, day)) == []
+    assert again("firing", RenotifyPolicy(NOW, day, {"b": NOW + day})) == []
+    assert again("firing", RenotifyPolicy(NOW, None, {"b": NOW - timedelta(hours=1)})) == [4]
+    assert again("firing", RenotifyPolicy(NOW, None, {"b": told - day})) == []
 
 
 def test_what_somebody_has_in_hand_resolves_and_fires_anew() -> None:
     plan = budget()
     span = span_of(plan, NOW)
     low = budgets.findings(plan, span, Spent(1))
-    known = Known(low[0].key.id(), "b", "acknowledged", 2, span.start)
+    known = AlertRecord(low[0].key.id(), "b", "acknowledged", 2, span.start)
     (over,) = transitions(low, {known.id: known})
     assert (over.state, over.seq) == ("resolved", 3)
     assert ZoneInfo("UTC") == plan.zone

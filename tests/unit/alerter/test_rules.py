@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from outlay_alerter.alerts.states import Again, Finding, Key, Known, Open, transitions
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, RenotifyPolicy, transitions
 from outlay_alerter.rules import new_spender, price_change, silence
 from outlay_alerter.rules import threshold as thresholds
 from outlay_alerter.rules.base import Measure, Windows
@@ -28,7 +28,7 @@ def threshold(**terms: object) -> Threshold:
 def judge(rule: Threshold, *series: Measure, since: dict[str, datetime] | None = None) -> list[Finding]:
     starts = [HOUR - timedelta(hours=n) for n in range(len(series) - 1, -1, -1)]
     windows = Windows(starts, timedelta(hours=1), {})
-    opened = Open(
+    opened = OpenAlerts(
         frozenset(Key("acme", "t", SCOPE, at, level).id() for level, at in (since or {}).items()),
         tuple((since or {}).values()),
     )
@@ -155,8 +155,8 @@ def test_a_price_change_is_told_once_before_it_comes() -> None:
     assert cheaper is not None
     assert "about -$5.00" in cheaper.title
     assert cheaper.key.id() == finding.key.id()
-    known = {finding.key.id(): Known(finding.key.id(), "p", "firing", 1, at, NOW - timedelta(days=9))}
-    assert transitions([finding], known, Again(NOW, timedelta(days=1))) == []
+    known = {finding.key.id(): AlertRecord(finding.key.id(), "p", "firing", 1, at, NOW - timedelta(days=9))}
+    assert transitions([finding], known, RenotifyPolicy(NOW, timedelta(days=1))) == []
 
 
 def test_a_price_change_out_of_scope_is_not_told() -> None:

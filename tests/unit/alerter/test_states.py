@@ -8,7 +8,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.alerts.states import Again, Finding, Key, Known, Transition, open_of, transitions
+from outlay_alerter.alerts.states import (
+    AlertRecord,
+    Finding,
+    Key,
+    RenotifyPolicy,
+    Transition,
+    open_alerts,
+    transitions,
+)
 from outlay_alerter.alerts.user_actions import expectations, heeded, snoozes
 from outlay_schemas.alerts import Word
 
@@ -28,7 +36,7 @@ class Machine:
     """A store, a clock, and what people said."""
 
     now: datetime = NOW
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, AlertRecord] = field(default_factory=dict)
     words: list[Word] = field(default_factory=list)
     calm: dict[str, datetime] = field(default_factory=dict)
 
@@ -42,15 +50,15 @@ class Machine:
         for change in heeded(self.words, self.known, self.now):
             one = change.known
             told.append(change.state)
-            self.known[one.id] = Known(
-                one.id, "r", change.state, one.seq + 1, one.window, self.now, one.heard, one.line
+            self.known[one.id] = AlertRecord(
+                one.id, "r", change.state, one.seq + 1, one.window, self.now, one.notified, one.line
             )
-        again = Again(
+        again = RenotifyPolicy(
             self.now, None, snoozes(self.words), expectations(self.words, self.known), self.calm
         )  # fmt: skip
         for step in transitions([found], self.known, again):
             told.append(step.state + (" silently" if step.silent else ""))
-            self.known[step.id] = Known(
+            self.known[step.id] = AlertRecord(
                 step.id, "r", step.state, step.seq, found.key.window, self.now, True, found.key.line()
             )  # fmt: skip
         return told
@@ -93,7 +101,7 @@ def test_what_is_expected_is_over_and_does_not_fire_again_for_the_same() -> None
     machine.say("expected")
     assert machine.turn(bad, 1) == ["expected"]
     assert machine.turn(bad, 99) == []
-    assert open_of("r", machine.known).since("acme", "r", KEY.scope, "above") == NOW  # it lasts
+    assert open_alerts("r", machine.known).since("acme", "r", KEY.scope, "above") == NOW  # it lasts
     assert machine.turn(good, 1) == ["resolved silently"]
     later = finding(breached=True, key=Key("acme", "r", KEY.scope, NOW + timedelta(days=1), "above"))
     assert machine.turn(later, 1440) == ["firing"]
@@ -126,10 +134,10 @@ def test_the_end_of_its_period_ends_an_alert_once() -> None:
     machine, bad = Machine(), finding(breached=True)
     machine.turn(bad)
     (one,) = machine.known.values()
-    over = Known(one.id, "r", "firing", 1, NOW, NOW, until=NOW)
+    over = AlertRecord(one.id, "r", "firing", 1, NOW, NOW, until=NOW)
     (change,) = heeded([], {one.id: over}, NOW)
     assert (change.state, change.fact) == ("ended", ("ended", "its period is over"))
-    machine.known[one.id] = Known(one.id, "r", "ended", 2, NOW, NOW, until=NOW)
+    machine.known[one.id] = AlertRecord(one.id, "r", "ended", 2, NOW, NOW, until=NOW)
     assert machine.turn(bad, 1) == []
     assert machine.turn(finding(breached=False), 1) == ["resolved silently"]
 
@@ -156,7 +164,7 @@ def test_messages_have_ids_of_their_own_and_an_end_follows_a_beginning(
 
 def test_a_transition_knows_whether_people_heard() -> None:
     found = finding(breached=True)
-    assert Transition(KEY.id(), 1, "firing", found).heard(())
-    assert not Transition(KEY.id(), 1, "pending", found).heard(())
-    known = Known(KEY.id(), "r", "firing", 1, NOW, heard=False)
-    assert not Transition(KEY.id(), 2, "acknowledged", found, known).heard(())
+    assert Transition(KEY.id(), 1, "firing", found).notified(())
+    assert not Transition(KEY.id(), 1, "pending", found).notified(())
+    known = AlertRecord(KEY.id(), "r", "firing", 1, NOW, notified=False)
+    assert not Transition(KEY.id(), 2, "acknowledged", found, known).notified(())

@@ -8,7 +8,7 @@ import msgspec
 
 from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.alerts.contributors import ranked
-from outlay_alerter.alerts.states import Finding, Stored, Transition
+from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.domain import budgets
 from outlay_alerter.domain.baseline import baseline_of
 from outlay_alerter.domain.watches import Budget, Scope, Watch, matches
@@ -137,9 +137,13 @@ def _impact(finding: Finding, span: Span) -> tuple[Usd | None, Usd | None]:
     return to_usd(over), None if finding.rule_type in _TOTALS else to_usd(per_hour)
 
 
-def _shown_state(state: Stored) -> State:
+def _shown_state(state: StoredState) -> State:
     """Return what is shown of a state: what is pending would fire; what people ended is resolved."""
-    states: dict[Stored, State] = {"firing": "firing", "pending": "firing", "acknowledged": "acknowledged"}
+    states: dict[StoredState, State] = {
+        "firing": "firing",
+        "pending": "firing",
+        "acknowledged": "acknowledged",
+    }
     return states.get(state, "resolved")
 
 

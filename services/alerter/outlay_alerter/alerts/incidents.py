@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from outlay_alerter.alerts.states import Known
+from outlay_alerter.alerts.states import AlertRecord
 from outlay_schemas.alerts import Alert, Incident, Part, Severity, State
 
 SETTLE = timedelta(minutes=15)
@@ -89,7 +89,7 @@ def groups(alert: Alert) -> bool:
 
 
 def with_incidents(
-    alerts: Sequence[Alert], known: Mapping[str, Known], decided: Mapping[str, Incident]
+    alerts: Sequence[Alert], known: Mapping[str, AlertRecord], decided: Mapping[str, Incident]
 ) -> list[Alert]:
     """Return alerts with the incidents that they are parts of, in the same order; the first ones open incidents.
 
@@ -115,7 +115,7 @@ def _group_of(alert: Alert, open_: Mapping[str, _Group], decided: Mapping[str, I
     return _Group(alert.id, alert.at, alert.severity)
 
 
-def _open(known: Iterable[Known]) -> dict[str, _Group]:
+def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
     """Return the incidents that are not over, with all of their parts."""
     found: dict[str, _Group] = {}
     members = [(one, one.alert, one.alert.incident) for one in known if one.alert and one.state != "pending"]

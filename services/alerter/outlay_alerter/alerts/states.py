@@ -18,7 +18,17 @@ from outlay_kit.spans import Span
 from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
-__all__ = ["Again", "Finding", "Key", "Known", "Open", "Scope", "Transition", "open_of", "transitions"]
+__all__ = [
+    "AlertRecord",
+    "Finding",
+    "Key",
+    "OpenAlerts",
+    "RenotifyPolicy",
+    "Scope",
+    "Transition",
+    "open_alerts",
+    "transitions",
+]
 
 UNTIL = "%Y-%m-%d %H:%M UTC"
 """How the fact `until` is written: the end of an alert's period."""
@@ -26,7 +36,7 @@ UNTIL = "%Y-%m-%d %H:%M UTC"
 _WIDTH = 4
 """What ids of alerts were made with from the start: another width would open every firing alert again."""
 
-Stored = State | Literal["pending", "expected", "ended"]
+StoredState = State | Literal["pending", "expected", "ended"]
 """What the store knows beside what is told."""
 _QUIETLY = ("pending", "expected", "ended")
 """States whose end is told to nobody."""
@@ -106,17 +116,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AlertRecord:
     """The last transition of an alert that the store has."""
 
     id: str
     rule: str
-    state: Stored
+    state: StoredState
     seq: int
     window: datetime
-    told_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    decided_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When it was decided."""
-    heard: bool = True
+    notified: bool = True
     """Whether people were told that it fires."""
     line: str = ""
     """What it has in common with the rule's alerts of other windows."""
@@ -139,8 +149,8 @@ class Known:
         return self.state not in ("resolved", "ended")
 
     @property
-    def told(self) -> bool:
-        """Whether it stands as fired: what is pending does not yet, what is expected does no more."""
+    def fired(self) -> bool:
+        """Whether it is firing or acknowledged."""
         return self.state in ("firing", "acknowledged")
 
 
@@ -150,9 +160,9 @@ class Transition:
 
     id: str
     seq: int
-    state: Stored
+    state: StoredState
     finding: Finding
-    before: Known | None = None
+    before: AlertRecord | None = None
 
     @property
     def message_id(self) -> str:
@@ -164,11 +174,11 @@ class Transition:
         """Whether it is told again only: it fired before, and fires."""
         return self.state == "firing" and self.before is not None and self.before.state == "firing"
 
-    def heard(self, hushed: Container[str]) -> bool:
+    def notified(self, hushed: Container[str]) -> bool:
         """Tell whether people know that it fires, when those in `hushed` are not told."""
         if self.state == "pending":
             return False
-        before = self.before is not None and self.before.told and self.before.heard
+        before = self.before is not None and self.before.fired and self.before.notified
         return before or (self.state == "firing" and self.id not in hushed)
 
     @property
@@ -179,7 +189,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RenotifyPolicy:
     """What people said, and when what fires already is told again."""
 
     now: datetime
@@ -192,17 +202,19 @@ class Again:
     calm: MutableMapping[str, datetime] = field(default_factory=dict)
     """Since when an alert that fires is calm. A restart begins the time anew: it ends later, never sooner."""
 
-    def due(self, known: Known) -> bool:
+    def due(self, known: AlertRecord) -> bool:
         """Tell whether an alert that fires is to be told again. What somebody has in hand is not."""
         if known.state != "firing":
             return False
         until = max(
-            (self.snoozes.get(t, known.told_at) for t in (known.id, known.rule, known.incident)),
-            default=known.told_at,
+            (self.snoozes.get(t, known.decided_at) for t in (known.id, known.rule, known.incident)),
+            default=known.decided_at,
         )
         if until > self.now:
             return False
-        return until > known.told_at or (self.every is not None and self.now - known.told_at >= self.every)
+        return until > known.decided_at or (
+            self.every is not None and self.now - known.decided_at >= self.every
+        )
 
     def expects(self, key: Key) -> bool:
         """Tell whether somebody said that a breach is as it should be."""
@@ -219,7 +231,7 @@ class Again:
 
 
 def transitions(
-    findings: Iterable[Finding], known: Mapping[str, Known], again: Again | None = None
+    findings: Iterable[Finding], known: Mapping[str, AlertRecord], again: RenotifyPolicy | None = None
 ) -> list[Transition]:
     """Return what changed, and what is to be told again. Repeating it with its own outcome known returns nothing.
 
@@ -228,15 +240,17 @@ def transitions(
     changes: list[Transition] = []
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)
-        state = _next(alert, finding, before, again or Again(datetime.max.replace(tzinfo=UTC)))
+        state = _next(alert, finding, before, again or RenotifyPolicy(datetime.max.replace(tzinfo=UTC)))
         if state is not None:
             changes.append(Transition(alert, before.seq + 1 if before else 1, state, finding, before))
     return changes
 
 
-def _next(alert: str, finding: Finding, before: Known | None, again: Again) -> Stored | None:
+def _next(
+    alert: str, finding: Finding, before: AlertRecord | None, again: RenotifyPolicy
+) -> StoredState | None:
     """Return the state that an alert comes into; None: it stays as it is."""
-    state: Stored = before.state if before else "resolved"
+    state: StoredState = before.state if before else "resolved"
     if not finding.breached:
         over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding))
         return "resolved" if over else None
@@ -249,12 +263,12 @@ def _next(alert: str, finding: Finding, before: Known | None, again: Again) -> S
     if before is None or state in ("acknowledged", "ended"):
         return None
     if state == "pending":
-        return "firing" if finding.held(before.told_at, again.now) else None
+        return "firing" if finding.held(before.decided_at, again.now) else None
     return "firing" if again.due(before) and not finding.once else None
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenAlerts:
     """The alerts of one rule that are not over."""
 
     alerts: frozenset[str]
@@ -267,7 +281,7 @@ class Open:
         return next(windows, None)
 
 
-def open_of(rule: str, known: Mapping[str, Known]) -> Open:
+def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> OpenAlerts:
     """Return the alerts of a rule that are not over."""
     mine = [k for k in known.values() if k.active and k.rule == rule]
-    return Open(frozenset(k.id for k in mine), tuple(sorted({k.window for k in mine}, reverse=True)))
+    return OpenAlerts(frozenset(k.id for k in mine), tuple(sorted({k.window for k in mine}, reverse=True)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_alerter.alerts.states import UNTIL, Key, Known
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key
 from outlay_alerter.notify.incident_updates import Shown
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_kit.warehouse import Warehouse
@@ -52,7 +52,7 @@ class Decided:
     """In which it is, if it is not what is told: pending."""
     lasts: str = ""
     """Why it is over for people, though the breach lasts: expected, ended."""
-    heard: bool = True
+    notified: bool = True
     """Whether people were told that it fires."""
 
 
@@ -66,18 +66,18 @@ class Store:
         self._warehouse = warehouse
         self._standing: dict[tuple[str, str], Status] = {}
 
-    def known(self, tenant: str) -> dict[str, Known]:
+    def known(self, tenant: str) -> dict[str, AlertRecord]:
         """Return a tenant's alerts that are not over or belong to an incident that is not, and those expected."""
         open_ = "SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND state != 'resolved'"
         return self._known(
             tenant, f"state != 'resolved' OR lasts = 'expected' OR meant OR incident IN ({open_})", {}
         )
 
-    def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, Known]:
+    def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, AlertRecord]:
         """Return the newest state of these alerts, over or not."""
         return self._known(tenant, "id IN {ids:Array(String)}", {"ids": list(ids)}) if ids else {}
 
-    def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, Known]:
+    def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, AlertRecord]:
         rows = self._warehouse.rows(
             "SELECT id, rule, state, lasts, seq, heard, toUnixTimestamp(window) AS at,"
             " toUnixTimestamp64Milli(told_at) AS told, body,"
@@ -113,7 +113,7 @@ class Store:
             states.append(
                 {"tenant": alert.tenant, "id": alert.id, "incident": incident or alert.id, "rule": alert.rule,
                  "state": d.state or alert.state, "lasts": d.lasts, "seq": d.seq, "window": alert.window,
-                 "told_at": alert.at, "heard": d.heard, "body": body}
+                 "told_at": alert.at, "heard": d.notified, "body": body}
             )  # fmt: skip
         self._insert("alert_messages", outbox)
         self._insert("alerts", states)
@@ -290,11 +290,11 @@ class Store:
             self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
 
 
-def _known(tenant: str, row: Mapping[str, Any]) -> Known:
+def _known(tenant: str, row: Mapping[str, Any]) -> AlertRecord:
     alert = alert_decoder.decode(row["body"])
     scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in alert.scope.items()}
     window, until = datetime.fromtimestamp(row["at"], UTC), alert.facts.get("until")
-    return Known(
+    return AlertRecord(
         row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
         row["heard"], Key(tenant, row["rule"], scope, window, alert.level).line(), scope,
         until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,

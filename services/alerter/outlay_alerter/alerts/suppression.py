@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from outlay_alerter.alerts.incidents import RANK
-from outlay_alerter.alerts.states import Finding, Known, Transition
+from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
 from outlay_alerter.domain.watches import Budget, Mute, Scope, Watch
 
 
@@ -38,12 +38,15 @@ class Reasons:
 
 
 def quiet(
-    findings: Iterable[Finding], changes: Iterable[Transition], known: Mapping[str, Known], reasons: Reasons
+    findings: Iterable[Finding],
+    changes: Iterable[Transition],
+    known: Mapping[str, AlertRecord],
+    reasons: Reasons,
 ) -> dict[str, str]:
     """Return why alerts that fire, or change, are not told to people; those that are told are left out."""
     states = {c.id: c.state for c in changes}
     breached = {f.key.id(): f for f in findings if f.breached}
-    standing = {i for i in breached if states.get(i) or (i in known and known[i].told)}
+    standing = {i for i in breached if states.get(i) or (i in known and known[i].fired)}
     hushed = {
         i: why for i, f in breached.items() if (why := reasons.alone(i, f.key.rule, f.key.scope))
     }  # fmt: skip
@@ -51,7 +54,7 @@ def quiet(
     hushed |= {c.id: why for c in changes if (why := _end(c, reasons))}
     loud = {i: breached[i] for i in standing if i not in hushed and states.get(i) != "pending"}
     hushed |= _lower(breached, hushed)
-    others = [(k.id, k.rule, k.scope) for k in known.values() if k.told and k.id not in hushed]
+    others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in hushed]
     others += [(i, f.key.rule, f.key.scope) for i, f in loud.items() if i not in known]
     for alert, finding in breached.items():
         if alert not in hushed and (why := _told_by(finding, loud, others, reasons.watches)):
@@ -62,7 +65,7 @@ def quiet(
 def unheard(
     findings: Iterable[Finding],
     changes: Iterable[Transition],
-    known: Mapping[str, Known],
+    known: Mapping[str, AlertRecord],
     hushed: Mapping[str, str],
 ) -> list[Transition]:
     """Return the alerts that nobody was told of, that still fire, and that nothing keeps from being told now."""
@@ -72,7 +75,7 @@ def unheard(
         Transition(alert, known[alert].seq + 1, "firing", finding, known[alert])
         for alert, finding in found.items()
         if finding.breached and alert not in hushed and alert not in changing
-        and alert in known and known[alert].state == "firing" and not known[alert].heard
+        and alert in known and known[alert].state == "firing" and not known[alert].notified
     ]  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _end(change: Transition, reasons: Reasons) -> str:
     """Return why an end is not told: people never heard of its beginning, or asked to be left alone."""
     if change.state != "resolved":
         return ""
-    if change.before is not None and not change.before.heard:
+    if change.before is not None and not change.before.notified:
         return "never told"
     key = change.finding.key
     why = reasons.alone(change.id, key.rule, key.scope)

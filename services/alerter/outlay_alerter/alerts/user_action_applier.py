@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Sequence
 import msgspec
 
 from outlay_alerter.alerts.incidents import with_incidents
-from outlay_alerter.alerts.states import Known
+from outlay_alerter.alerts.states import AlertRecord
 from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
 from outlay_alerter.alerts.user_actions import Heeded, heeded
 from outlay_kit.clock import Clock
@@ -26,8 +26,8 @@ class Heeder:
         self._routed = routed
 
     def heed(
-        self, tenant: str, words: Sequence[Word], known: dict[str, Known], rules: Container[str]
-    ) -> dict[str, Known]:
+        self, tenant: str, words: Sequence[Word], known: dict[str, AlertRecord], rules: Container[str]
+    ) -> dict[str, AlertRecord]:
         """Write down what changes, and return how alerts stand then; `rules`: the ids that there are.
 
         Raises Retryable.
@@ -42,8 +42,8 @@ class Heeder:
             for change, alert in zip(changes, with_incidents(alerts, known, {}), strict=True)
         ]
         machines = [name for name in self._channels if name in FOR_MACHINES]
-        self._store.decide([d for d in decided if d.heard], self._channels, self._routed)
-        self._store.decide([d for d in decided if not d.heard], machines)
+        self._store.decide([d for d in decided if d.notified], self._channels, self._routed)
+        self._store.decide([d for d in decided if not d.notified], machines)
         self._decided()
         return self._store.known(tenant)
 
@@ -55,4 +55,4 @@ class Heeder:
 
 def _decided(change: Heeded, alert: Alert) -> Decided:
     lasts, seq = change.state if change.state in ("expected", "ended") else "", change.known.seq + 1
-    return Decided(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, heard=change.known.heard)
+    return Decided(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, notified=change.known.notified)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from outlay_alerter.alerts.incidents import RANK
-from outlay_alerter.alerts.states import Known, Stored
+from outlay_alerter.alerts.states import AlertRecord, StoredState
 from outlay_schemas.alerts import Say, Word
 
 
@@ -13,14 +13,17 @@ from outlay_schemas.alerts import Say, Word
 class Heeded:
     """A change of an alert that somebody asked for, or that the end of its period brings."""
 
-    known: Known
-    state: Stored
+    known: AlertRecord
+    state: StoredState
     fact: tuple[str, str]
     """To be told with it."""
 
 
 def heeded(
-    words: Iterable[Word], known: Mapping[str, Known], now: datetime, rules: Container[str] | None = None
+    words: Iterable[Word],
+    known: Mapping[str, AlertRecord],
+    now: datetime,
+    rules: Container[str] | None = None,
 ) -> list[Heeded]:
     """Return what is to change. Repeating it with its own outcome known returns nothing.
 
@@ -48,7 +51,7 @@ def snoozes(words: Iterable[Word]) -> dict[str, datetime]:
     return {word.target: word.until for word in words if word.say == "snoozed" and word.until}
 
 
-def expectations(words: Iterable[Word], known: Mapping[str, Known]) -> dict[str, datetime | None]:
+def expectations(words: Iterable[Word], known: Mapping[str, AlertRecord]) -> dict[str, datetime | None]:
     """Return what is as it should be: alerts by their id and, where a time is named, all of the same line."""
     found: dict[str, datetime | None] = {}
     for word in words:
@@ -62,22 +65,22 @@ def expectations(words: Iterable[Word], known: Mapping[str, Known]) -> dict[str,
     return found
 
 
-def _is_of(word: Word, part: Known) -> bool:
+def _is_of(word: Word, part: AlertRecord) -> bool:
     """Return whether something was said of the incident that an alert is a part of, since it was opened."""
     incident = part.alert.incident if part.alert else None
     return incident is not None and word.target == incident.id and word.at >= incident.opened_at
 
 
-def _said_of(part: Known, say: Say, said: Mapping[tuple[str, Say], Word]) -> Word | None:
+def _said_of(part: AlertRecord, say: Say, said: Mapping[tuple[str, Say], Word]) -> Word | None:
     """Return what was said of an alert, or of its incident; the newest."""
     own, whole = said.get((part.id, say)), said.get((part.incident, say))
     found = [word for word in (own, whole if whole and _is_of(whole, part) else None) if word is not None]
     return max(found, key=lambda word: word.at, default=None)
 
 
-def _covers(ack: Word, part: Known, known: Mapping[str, Known]) -> bool:
+def _covers(ack: Word, part: AlertRecord, known: Mapping[str, AlertRecord]) -> bool:
     """Return whether an acknowledgement holds for an alert: of an incident, also for what joins and is no worse."""
-    if ack.at >= part.told_at:
+    if ack.at >= part.decided_at:
         return True
     return _is_of(ack, part) and any(
         other.state == "acknowledged" and other.incident == part.incident and _rank(other) >= _rank(part)
@@ -85,7 +88,7 @@ def _covers(ack: Word, part: Known, known: Mapping[str, Known]) -> bool:
     )
 
 
-def _rank(part: Known) -> int:
+def _rank(part: AlertRecord) -> int:
     return RANK[part.alert.severity] if part.alert else 0
 
 

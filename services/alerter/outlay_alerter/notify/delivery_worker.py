@@ -25,16 +25,22 @@ from outlay_schemas.alerts import Severity
 
 log = get_logger(__name__)
 
-TRIES = Counter("outlay_alert_tries_total", "Tries to tell, by channel and outcome", ["channel", "outcome"])
-TOLD = Counter(
-    "outlay_alert_messages_told_total", "Messages that a channel took, of storms each", ["channel"]
+ATTEMPTS = Counter(
+    "outlay_alert_delivery_attempts_total",
+    "Delivery attempts, by channel and outcome",
+    ["channel", "outcome"],
 )
-SECONDS = Histogram("outlay_alert_try_seconds", "Seconds that a try to tell took", ["channel"])
-WAITED = Histogram(
-    "outlay_alert_wait_seconds", "Seconds from a decision until it was told, of digests too", ["channel"],
+SENT = Counter(
+    "outlay_alert_messages_sent_total",
+    "Messages that a channel accepted; each message of a batch counts",
+    ["channel"],
+)
+SECONDS = Histogram("outlay_alert_delivery_seconds", "Seconds that a delivery attempt took", ["channel"])
+DELAY = Histogram(
+    "outlay_alert_delivery_delay_seconds", "Seconds from the decision until it was sent, digests included", ["channel"],
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86_400),
 )  # fmt: skip
-WAITING = Gauge("outlay_alert_messages_due", "Messages that are due and not told yet", ["channel"])
+DUE = Gauge("outlay_alert_messages_due", "Messages that are due and not sent yet", ["channel"])
 _NEAR = ("bus", "console")
 _NEAR_WAIT = 2.0
 """Seconds between tries of a channel that is part of us: no schedule of the web's is needed for it."""
@@ -86,7 +92,7 @@ class Courier:
         """Tell what is due; return how many messages were tried. Raises Retryable if the store is away."""
         name = self.name
         waiting = self._store.due(name, self._clock.now())
-        WAITING.labels(name).set(len(waiting))
+        DUE.labels(name).set(len(waiting))
         if not waiting:
             return 0
         target = hashlib.sha256(self._channel.target.encode()).hexdigest()[:16]
@@ -128,11 +134,11 @@ class Courier:
                 outcome = "dead"
             else:
                 due = now + timedelta(seconds=wait)
-        TRIES.labels(name, outcome).inc()
+        ATTEMPTS.labels(name, outcome).inc()
         SECONDS.labels(name).observe((now - began).total_seconds())
         if outcome == "sent":
-            TOLD.labels(name).inc(len(envelope.messages))
-            WAITED.labels(name).observe((now - _decided(envelope)).total_seconds())
+            SENT.labels(name).inc(len(envelope.messages))
+            DELAY.labels(name).observe((now - _decided(envelope)).total_seconds())
         if outcome != "sent":
             log.warning(
                 "not told", channel=name, message=envelope.id, outcome=outcome, attempt=attempt,

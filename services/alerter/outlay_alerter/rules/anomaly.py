@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.alerts.states import Key, Known, open_of
+from outlay_alerter.alerts.states import AlertRecord, Key, open_alerts
 from outlay_alerter.rules.anomaly_scope import HISTORY, LEVEL, Anomaly, Watched, feed, peek, watch
 from outlay_alerter.rules.base import (
     EMPTY,
@@ -51,7 +51,7 @@ class Evaluator:
         grain = self._rule.grain
         return Needs(grain, back(start, grain, HISTORY[grain]))
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Feed what is new to the detectors, and return what they found. Raises Retryable."""
         rule, result = self._rule, Evaluation()
         newest_minute = view.newest()
@@ -80,7 +80,7 @@ class Evaluator:
                 result.judged.append(one.judged)
         return result
 
-    def _admit(self, windows: Windows, known: Mapping[str, Known]) -> int:
+    def _admit(self, windows: Windows, known: Mapping[str, AlertRecord]) -> int:
         """Begin to watch the scopes that are new, and return how many there is no room for.
 
         Each is watched from its first window: before it there was no such scope.
@@ -89,7 +89,7 @@ class Evaluator:
         if not fresh:
             return 0
         room = self._most - len(self._watched)
-        opened, expected = open_of(rule.id, known), _expected(rule, known)
+        opened, expected = open_alerts(rule.id, known), _expected(rule, known)
         for values in largest(fresh, room):
             scope = rule.scope_of(values)
             first = next((n for n, measure in enumerate(fresh[values]) if measure != EMPTY), None)
@@ -112,11 +112,11 @@ KIND = Kind(
 )
 
 
-def _expected(rule: Anomaly, known: Mapping[str, Known]) -> dict[str, list[Span]]:
+def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list[Span]]:
     """Return the times that somebody marked as expected, by what the alerts of a scope have in common."""
     found: dict[str, list[Span]] = {}
     for one in known.values():
         if one.expected and one.rule == rule.id:
-            end = one.told_at if one.state == "resolved" else datetime.max.replace(tzinfo=UTC)
+            end = one.decided_at if one.state == "resolved" else datetime.max.replace(tzinfo=UTC)
             found.setdefault(one.line, []).append(Span(one.window, end))
     return found

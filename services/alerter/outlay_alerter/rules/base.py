@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
-from outlay_alerter.alerts.states import UNTIL, Finding, Known
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
 from outlay_kit.spans import Span, floor_to, grain_length
 from outlay_reports.budgets import Status
@@ -182,7 +182,7 @@ class Evaluator(Protocol):
         """Return what it reads when it evaluates from `start` on."""
         ...
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds as of `view.now`; `known`: the alerts that are not over. Raises Retryable."""
         ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from outlay_alerter.alerts.states import Known
+from outlay_alerter.alerts.states import AlertRecord
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
 from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of
@@ -41,7 +41,7 @@ class Evaluator:
             since = min(since, past_of(rule.zone, "day", start, ledger=rule.tagged).start)
         return Needs("minute", since, "spending", step=STEP)
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds of the periods that changed and of the current one. Raises Retryable."""
         found, status = view.budget(self._rule)
         before, self._before = self._before, status

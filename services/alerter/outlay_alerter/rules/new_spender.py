@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import UNTIL, Finding, Key, Known, Scope
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
 from outlay_kit.spans import Span
@@ -49,7 +49,7 @@ class Evaluator:
         """Return what it reads when it evaluates from `start` on."""
         return Needs("day", back(start, "day", self._rule.days + 1))
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the scopes that are new. Raises Retryable."""
         rule, result = self._rule, Evaluation()
         since = view.window(view.now, "day").start - timedelta(days=rule.days)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import UNTIL, Finding, Key, Known
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.domain.watches import Watch, matches
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_kit.spans import Span
@@ -60,7 +60,7 @@ class Evaluator:
         """Return what it reads when it evaluates from `start` on."""
         return Needs("day", start)
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the changes that come soon. Raises Retryable."""
         found = (judge(self._rule, one, view.now) for one in view.announced())
         return Evaluation([(finding, Span(view.now - _MONTH, view.now)) for finding in found if finding])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import UNTIL, Finding, Key, Known, Scope, open_of
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope, open_alerts
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_kit.spans import Span
@@ -46,9 +46,9 @@ class Evaluator:
         """Return what it reads when it evaluates from `start` on."""
         return Needs("minute", start - self._rule.forget, "minutes")
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the scopes that are silent, and those that are back. Raises Retryable."""
-        rule, now, opened, result = self._rule, view.over(), open_of(self._rule.id, known), Evaluation()
+        rule, now, opened, result = self._rule, view.over(), open_alerts(self._rule.id, known), Evaluation()
         for values, last in view.lasts(rule, now - rule.forget).items():
             scope = rule.scope_of(values)
             begun = opened.since(rule.tenant, rule.id, scope, LEVEL)

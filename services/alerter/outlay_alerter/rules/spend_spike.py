@@ -10,7 +10,7 @@ from decimal import Decimal
 from statistics import median
 from typing import ClassVar, Literal
 
-from outlay_alerter.alerts.states import Finding, Key, Known, Open, Scope, open_of
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import (
     Evaluation,
@@ -83,13 +83,13 @@ class Evaluator:
         grain = self._rule.grain
         return Needs(grain, back(start, grain, LONG[grain]))
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds of the newest windows. Raises Retryable."""
         rule, result = self._rule, Evaluation()
         newest_minute = view.newest()
         if newest_minute is None:
             return result
-        newest, opened = view.window(newest_minute, rule.grain), open_of(rule.id, known)
+        newest, opened = view.window(newest_minute, rule.grain), open_alerts(rule.id, known)
         since = newest.start - newest.length * (HISTORY[rule.grain] + view.look_back - 1)
         least = 0 if opened.alerts else rule.min_cost  # what costs less can end a spike, but not be one
         windows = view.windows(rule, rule.grain, since, newest.start, least=least)
@@ -161,7 +161,7 @@ def _sparse(costs: Sequence[int]) -> bool:
 
 def judge(
     rule: SpendSpike, scope: Scope, windows: Windows, line: Sequence[Measure | None], *,
-    first: int, opened: Open, over: datetime, look_back: int,
+    first: int, opened: OpenAlerts, over: datetime, look_back: int,
 ) -> tuple[list[Finding], Judged]:  # fmt: skip
     """Judge the last windows of one scope; a window that ends after `over` can fire, but not resolve."""
     begun, found = opened.since(rule.tenant, rule.id, scope, LEVEL), dict[datetime, Finding]()

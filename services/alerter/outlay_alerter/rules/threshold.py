@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import Finding, Key, Known, Open, Scope, open_of
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import (
     EMPTY,
@@ -84,9 +84,9 @@ class Evaluator:
         grain = self._rule.grain
         return Needs(grain, back(start, grain, 0), meters=meters_of(self._rule))
 
-    def evaluate(self, view: View, known: Mapping[str, Known]) -> Evaluation:
+    def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds of the newest windows. Raises Retryable."""
-        rule, opened, result = self._rule, open_of(self._rule.id, known), Evaluation()
+        rule, opened, result = self._rule, open_alerts(self._rule.id, known), Evaluation()
         newest = view.window(view.now, rule.grain)
         since = newest.start - newest.length * (view.look_back - 1) - SETTLE  # so that some windows are over
         windows = view.windows(rule, rule.grain, since, newest.start, meters=meters_of(rule))
@@ -99,7 +99,7 @@ class Evaluator:
 
 
 def _with_open(
-    rule: Threshold, windows: Windows, known: Mapping[str, Known]
+    rule: Threshold, windows: Windows, known: Mapping[str, AlertRecord]
 ) -> dict[Values, Sequence[Measure | None]]:
     """Return the lines, and an empty one for each scope that fires but spends nothing now, so that it resolves."""
     lines = dict(windows.lines)
@@ -155,7 +155,7 @@ def _ratio(metric: str, measure: Measure) -> Fraction | None:
 
 def judge(
     rule: Threshold, scope: Scope, windows: Windows, line: Sequence[Measure | None], *,
-    over: datetime, opened: Open,
+    over: datetime, opened: OpenAlerts,
 ) -> list[Finding]:  # fmt: skip
     """Judge the windows of one scope.
 
