@@ -19,9 +19,9 @@ import httpx
 
 from outlay.embedded import EmbeddedStack
 from outlay_console.actions import Actions
+from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
-from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.app import Console, World
@@ -131,7 +131,7 @@ def main() -> None:
             catalog=lambda: None,
             tail=Tail(stack.kafka, clock),
             lags=Lags(stack.kafka, clock),
-            outlook=Outlook(readers),
+            forecasts=Forecasts(readers),
             history=History(readers),
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=clock,

@@ -19,9 +19,9 @@ from outlay_console import metrics
 from outlay_console.actions import Actions, FormError, MayNotError
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
-from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.api import Api
@@ -74,7 +74,7 @@ class World:
     catalog: Callable[[], Shown | None]
     tail: Tail
     lags: Lags
-    outlook: Outlook
+    forecasts: Forecasts
     history: History
     actions: Actions
     clock: Clock
@@ -152,7 +152,7 @@ class Console:
             params=request.query_params,
             path=request.path_params,
             catalog=world.catalog(),
-            outlook=world.outlook,
+            forecasts=world.forecasts,
             history=world.history,
             may=world.actions.may(session),
             ingest_url=world.settings.ingest_url,

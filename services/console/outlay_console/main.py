@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import Shown, read_shown
+from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
-from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.adapters.words import Words
@@ -48,7 +48,7 @@ def main() -> None:
         catalog=lambda: _current(feed),
         tail=Tail(settings.kafka, clock),
         lags=Lags(settings.kafka, clock),
-        outlook=Outlook(readers),
+        forecasts=Forecasts(readers),
         history=History(readers),
         actions=Actions(Words(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
         clock=clock,

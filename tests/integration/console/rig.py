@@ -14,9 +14,9 @@ from tests.stack import Stack
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import Rates, Shown
+from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
 from outlay_console.adapters.lags import Lags
-from outlay_console.adapters.outlook import Outlook
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import Tail
 from outlay_console.adapters.words import Words
@@ -122,7 +122,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
         catalog=lambda: catalog,
         tail=Tail(stack.kafka, clock),
         lags=Lags(stack.kafka, clock),
-        outlook=Outlook(readers, patience=20),
+        forecasts=Forecasts(readers, patience=20),
         history=History(readers),
         actions=Actions(Words(writer), AuditLog(folder / "audit.ndjson")),
         clock=clock,

@@ -8,8 +8,8 @@ from starlette.datastructures import QueryParams
 
 from outlay_console.adapters.books import Books
 from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
-from outlay_console.adapters.outlook import Outlook
 from outlay_console.domain.view import View
 
 
@@ -30,7 +30,7 @@ class Ask:
     """What stands in the path of the address, by name."""
     catalog: Shown | None
     """None: no catalog was seen yet."""
-    outlook: Outlook
+    forecasts: Forecasts
     history: History
     may: bool
     """Whether who is looking may say something about alerts, too."""

@@ -44,7 +44,7 @@ async def states(ask: Ask) -> list[BudgetState]:
     """Return the state of every budget of the catalog, the fullest first."""
     found = ask.catalog.budgets_of(ask.tenant) if ask.catalog else []
     plans = [plan_of(budget, ask.tenant) for budget in found]
-    statuses = await ask.outlook.states(plans, ask.now)
+    statuses = await ask.forecasts.states(plans, ask.now)
     shown = [
         BudgetState(budget, plan, status, _elapsed(status, ask.now))
         for budget, plan, status in zip(found, plans, statuses, strict=True)

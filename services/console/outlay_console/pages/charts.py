@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.books import CHART_VALUES, Series
-from outlay_console.adapters.outlook import Ahead
+from outlay_console.adapters.forecasts import Ahead
 from outlay_console.domain.queries import REST
 from outlay_console.domain.spans import Bucket
 from outlay_kit.spans import Span

@@ -43,7 +43,7 @@ async def explore(ask: Ask) -> Context:
         "before": one.before,
         "top": top,
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.outlook.waiting(ask.tenant, view.zone),
+        "later": ask.forecasts.waiting(ask.tenant, view.zone),
     }
 
 

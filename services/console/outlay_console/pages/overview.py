@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row, Total
-from outlay_console.adapters.outlook import Ahead
+from outlay_console.adapters.forecasts import Ahead
 from outlay_console.domain.view import View
 from outlay_console.pages.ask import Ask
 from outlay_console.pages.budgets import states
@@ -38,7 +38,7 @@ async def overview(ask: Ask) -> Context:
     totals, series, month, ahead = await asyncio.gather(
         ask.books.totals(wanted),
         ask.books.series(view, span, view.bucket(ask.now), top),
-        ask.outlook.month(ask.tenant, view.zone, ask.now),
+        ask.forecasts.month(ask.tenant, view.zone, ask.now),
         coming(ask, view),
     )
     return {
@@ -53,7 +53,7 @@ async def overview(ask: Ask) -> Context:
         "alerts": [alert for alert, stands in alerts if stands in OPEN][:5],
         "budgets": budgets[:6],
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.outlook.waiting(ask.tenant, view.zone),
+        "later": ask.forecasts.waiting(ask.tenant, view.zone),
     }
 
 
@@ -80,7 +80,7 @@ async def coming(ask: Ask, view: View) -> Ahead | None:
     if view.filters or steps is None:
         return None
     bucket = view.bucket(ask.now)
-    return await ask.outlook.ahead(ask.tenant, view.zone, ask.now, bucket=bucket, steps=steps)
+    return await ask.forecasts.ahead(ask.tenant, view.zone, ask.now, bucket=bucket, steps=steps)
 
 
 def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[Row]:

@@ -17,7 +17,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.spans import floor_to, period_of
 from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.books import Books
-from outlay_reports.adapters.outlook import Outlook as Engine
+from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Plan, Status
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.course import SEASONS, Course
@@ -42,13 +42,13 @@ class Ahead:
     upper: dict[int, Sequence[float]]
 
 
-class Outlook:
+class Forecasts:
     """Forecasts for pages. What could not be tested on the past is not shown."""
 
     def __init__(self, readers: Readers, patience: float = 0.3) -> None:
         """`patience`: seconds that a page waits for a forecast."""
         self._readers, self._patience = readers, patience
-        self._engine = Engine()
+        self._engine = Outlook()
         self._made: OrderedDict[Key, object] = OrderedDict()
         self._running: dict[Key, asyncio.Task[object]] = {}
 
