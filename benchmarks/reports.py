@@ -29,9 +29,9 @@ from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import landing_sheet
 from outlay_reports.periods import zone_of
-from outlay_reports.question import Question
 from outlay_reports.sheet import Sheet
 from outlay_reports.statement_sheets import chargeback_sheet
 from outlay_reports.write import to_json
@@ -42,7 +42,7 @@ Made = Callable[[], Sheet]
 
 
 def reports(books: Books, now: datetime) -> dict[str, Made]:
-    def asked(by: str | None, start: str = "90d", tz: str = "UTC", **more: str) -> Question:
+    def asked(by: str | None, start: str = "90d", tz: str = "UTC", **more: str) -> CostQuery:
         where = [f"{name}={value}" for name, value in more.items() if name != "unit"]
         question = answers.read_question(answers.Words(by, start, None, tz, where), now)
         return replace(question, unit=more.get("unit"))  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def reports(books: Books, now: datetime) -> dict[str, Made]:
 
     def landing() -> Sheet:
         zone = zone_of("UTC")
-        month = Question(period_of(now, "month", zone), zone)
+        month = CostQuery(period_of(now, "month", zone), zone)
         return landing_sheet(month, *Outlook().land(books, month, now), 1.0, ())
 
     return {

@@ -14,7 +14,7 @@ from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.recorder import Fired
 from outlay_kit.spans import Span, floor_to
 from outlay_kit.warehouse import Warehouse
-from outlay_reports import question, trend
+from outlay_reports import cost_query, trend
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.money import to_usd
@@ -80,9 +80,9 @@ def saved(found: Iterable[Fired]) -> int:
     return sum(best.values())
 
 
-def pictured(tried: Sequence[Tried], span: Span) -> tuple[question.Question, trend.Trend]:
+def pictured(tried: Sequence[Tried], span: Span) -> tuple[cost_query.CostQuery, trend.Trend]:
     """Return the cost of each day, those on which something fired apart, as plots want it."""
-    asked = question.Question(span, ZoneInfo("UTC"), unit="day")
+    asked = cost_query.CostQuery(span, ZoneInfo("UTC"), unit="day")
     costs: dict[datetime, int] = {}
     fired: set[datetime] = set()
     for one in tried:
@@ -92,9 +92,9 @@ def pictured(tried: Sequence[Tried], span: Span) -> tuple[question.Question, tre
     days = [floor_to(span.start, "day") + _DAY * n for n in range(span.length // _DAY + 1)]
 
     def series(name: str, chosen: Sequence[bool]) -> trend.Series:
-        sums = [question.Sums(costs.get(day, 0) if on else 0) for day, on in zip(days, chosen, strict=True)]
+        sums = [cost_query.Sums(costs.get(day, 0) if on else 0) for day, on in zip(days, chosen, strict=True)]
         points = tuple(trend.Point(day, False, s, None) for day, s in zip(days, sums, strict=True))
-        return trend.Series((name,), points, question.Sums(sum(s.cost for s in sums)))
+        return trend.Series((name,), points, cost_query.Sums(sum(s.cost for s in sums)))
 
     hot = [day in fired for day in days]
     parts = (series("quiet", [not on for on in hot]), series("it fires", hot))

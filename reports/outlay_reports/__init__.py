@@ -1,7 +1,7 @@
 """What was spent, by whom, why, and what comes next: questions to the books, and their answers.
 
     books = Books(warehouse)                                        # adapters.books: SQL, as the user that reads
-    question = Question(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
+    question = CostQuery(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
     report = showback(question, books.cells(question))              # pure: rows in, report out
     sheet = showback_sheet(report)                                  # what every format and page is made of
 
@@ -9,8 +9,8 @@ Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal 
 """
 
 from outlay_kit.spans import Span
+from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.errors import AskError
-from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Sheet
 
-__all__ = ["AskError", "Cell", "Question", "Sheet", "Span", "Sums"]
+__all__ = ["AskError", "Cell", "CostQuery", "Sheet", "Span", "Sums"]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from outlay_reports.allocation import Allocation
+from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.money import dollars, share
-from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_reports.sheets import AMOUNTS, facts, gaps, heading
 from outlay_reports.showback import Node, tree, walk
@@ -13,7 +13,7 @@ from outlay_schemas.dimensions import name_of
 Keys = tuple[str, ...]
 
 
-def allocated_sheet(question: Question, found: Allocation) -> Sheet:
+def allocated_sheet(question: CostQuery, found: Allocation) -> Sheet:
     """Return who spent what by themselves and what they bear of shared costs. The whole is what showback's is."""
     depth = len(question.by)
     own = tree(found.own, depth)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
+from outlay_reports.cost_query import CostQuery, amount_of, conditions, dimensions
 from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, before, read_span, zone_of
-from outlay_reports.question import Question, amount_of, conditions, dimensions
 from outlay_reports.sheet import Sheet
 from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
 from outlay_reports.trend import trend
@@ -31,15 +31,15 @@ class Words:
     amount: str = "cost"
 
 
-def read_question(words: Words, now: datetime) -> Question:
+def read_question(words: Words, now: datetime) -> CostQuery:
     """Return the question that the words are. Raises AskError."""
     zone = zone_of(words.tz)
     span = read_span(words.start, words.end, zone, now)
     by, where = dimensions(words.by), conditions(list(words.where))
-    return Question(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
+    return CostQuery(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
 
 
-def showback(books: Books, question: Question, *, units: bool = False) -> Sheet:
+def showback(books: Books, question: CostQuery, *, units: bool = False) -> Sheet:
     """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
     cells = books.cells(question)
     found = None
@@ -49,18 +49,18 @@ def showback(books: Books, question: Question, *, units: bool = False) -> Sheet:
     return told_closed(books, question, showback_sheet(question, cells, found))
 
 
-def top(books: Books, question: Question, limit: int) -> Sheet:
+def top(books: Books, question: CostQuery, limit: int) -> Sheet:
     """Return the dearest. Raises Retryable."""
     return told_closed(books, question, top_sheet(question, books.cells(question), limit))
 
 
-def trends(books: Books, question: Question, now: datetime) -> Sheet:
+def trends(books: Books, question: CostQuery, now: datetime) -> Sheet:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
     return told_closed(books, question, trend_sheet(question, trend(question, cells, now), cells))
 
 
-def told_closed(books: Books, question: Question, sheet: Sheet) -> Sheet:
+def told_closed(books: Books, question: CostQuery, sheet: Sheet) -> Sheet:
     """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
     notes = []
     for one in books.closed(question):
@@ -80,7 +80,7 @@ def told_closed(books: Books, question: Question, sheet: Sheet) -> Sheet:
     return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
 
 
-def comparison(books: Books, later: Question, against: str | None, now: datetime) -> Sheet:
+def comparison(books: Books, later: CostQuery, against: str | None, now: datetime) -> Sheet:
     """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
     if against is None:
         span = before(later.span, later.zone)

@@ -8,9 +8,9 @@ from outlay_kit.spans import period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocation import Allocation, allocate, dimensions_of
 from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statement_id, statements
+from outlay_reports.cost_query import CostQuery, dimensions
 from outlay_reports.errors import AskError
 from outlay_reports.periods import read_span, zone_of
-from outlay_reports.question import Question, dimensions
 from outlay_reports.sheet import Sheet
 from outlay_reports.statement_sheets import chargeback_sheet, state_of
 from outlay_schemas.catalog import Split
@@ -30,7 +30,7 @@ class Bill:
 class Month:
     """A month of one tenant: its lines as they stand, and every closing, the first first."""
 
-    question: Question
+    question: CostQuery
     lines: tuple[Line, ...]
     closings: tuple[Closing, ...]
 
@@ -45,14 +45,14 @@ class Month:
         return statements(self.lines, self.closings[-1] if self.closings else None)
 
 
-def share_out(books: Books, question: Question, splits: Sequence[Split]) -> Allocation:
+def share_out(books: Books, question: CostQuery, splits: Sequence[Split]) -> Allocation:
     """Read a question's costs and share those that the splits are about. Raises Retryable."""
     more = tuple(name for name in dimensions_of(splits) if name not in question.by)
     deep = replace(question, by=(*question.by, *more))
     return allocate(books.cells(deep), deep.by, len(question.by), splits)
 
 
-def read_bill_question(bill: Bill, tenant: str, now: datetime) -> Question:
+def read_bill_question(bill: Bill, tenant: str, now: datetime) -> CostQuery:
     """Return the question that a bill asks. Raises AskError."""
     zone = zone_of(bill.tz)
     if bill.month is None:
@@ -61,10 +61,10 @@ def read_bill_question(bill: Bill, tenant: str, now: datetime) -> Question:
         span = read_span(bill.month, bill.month, zone, now)
     else:
         raise AskError(f"{bill.month!r} is no month", "give it as 2026-11")
-    return Question(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged")
+    return CostQuery(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged")
 
 
-def read_month(books: Books, question: Question, splits: Sequence[Split]) -> Month:
+def read_month(books: Books, question: CostQuery, splits: Sequence[Split]) -> Month:
     """Read a month. Raises AskError if it was closed with other lines, and Retryable."""
     lines = lines_of(share_out(books, question, splits))
     name = f"{question.span.start.astimezone(question.zone):%Y-%m}"

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from outlay_kit.spans import PLAIN, Anchor, PeriodName, Span, floor_to, period_of
+from outlay_reports.cost_query import Amount
 from outlay_reports.forecast.landing import Landing
-from outlay_reports.question import Amount
 from outlay_schemas import catalog
 from outlay_schemas.money import Usd, to_pico, to_usd
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_reports.question import Cell, Sums
+from outlay_reports.cost_query import Cell, Sums
 
 EFFECTS = ("price", "volume", "mix", "new", "gone")
 THING = ("kind", "provider", "sku")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.html import page, table
-from outlay_reports.question import Question
 from outlay_reports.review import Section, word_of
 from outlay_reports.write import people, to_markdown
 
@@ -15,7 +15,7 @@ _SKIPPED = ("id", "make sure", "such as", "of its cost")
 """Columns that a short message has no room for."""
 
 
-def title_of(question: Question) -> str:
+def title_of(question: CostQuery) -> str:
     """Return what a review of the question's span is called."""
     start = question.span.start.astimezone(question.zone)
     when = (
@@ -26,7 +26,7 @@ def title_of(question: Question) -> str:
     return f"AI costs {when}"
 
 
-def markdown(question: Question, sections: Sequence[Section]) -> str:
+def markdown(question: CostQuery, sections: Sequence[Section]) -> str:
     """Return the page as Markdown."""
     parts = [f"# {title_of(question)}\n"]
     for section in sections:
@@ -37,7 +37,7 @@ def markdown(question: Question, sections: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
-def html(question: Question, sections: Sequence[Section], now: datetime) -> str:
+def html(question: CostQuery, sections: Sequence[Section], now: datetime) -> str:
     """Return the page as HTML with its plots."""
     bodies = []
     for section in sections:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
-from outlay_reports.question import Question
 from outlay_reports.trend import Series, Trend
 from outlay_schemas.dimensions import name_of
 
@@ -34,7 +34,7 @@ def _name(series: Series) -> str:
     return " / ".join(map(name_of, series.keys))
 
 
-def svg(title: str, question: Question, found: Trend, width: int = 960, height: int = 360) -> str:
+def svg(title: str, question: CostQuery, found: Trend, width: int = 960, height: int = 360) -> str:
     """Return stacked bars as an SVG page, its scale, labels and legend with it."""
     points = found.all.points
     drawn = stack(found)

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from fractions import Fraction
 
 from outlay_kit.spans import Span
+from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.question import Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.digests import digest

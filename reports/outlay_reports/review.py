@@ -12,11 +12,11 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.compare import THING, Comparison, compare
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_sheet, landing_sheet, plans_of
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
 from outlay_reports.plots import svg
-from outlay_reports.question import Question, total
 from outlay_reports.sheet import Column, Row, Sheet
 from outlay_reports.sheets import compare_sheet, top_sheet
 from outlay_reports.trend import trend
@@ -57,7 +57,7 @@ class Sources:
     budgets: Sequence[Budget]
 
 
-def review(sources: Sources, week: Question, now: datetime, savings: Sheet | None) -> list[Section]:
+def review(sources: Sources, week: CostQuery, now: datetime, savings: Sheet | None) -> list[Section]:
     """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
     books = sources.books
     earlier = replace(week, span=before(week.span, week.zone))
@@ -91,20 +91,20 @@ def review(sources: Sources, week: Question, now: datetime, savings: Sheet | Non
     return sections
 
 
-def last_week(now: datetime, question: Question) -> Span:
+def last_week(now: datetime, question: CostQuery) -> Span:
     """Return the last whole week, Monday to Sunday, of the question's zone."""
     this = period_of(now, "week", question.zone)
     monday = this.start.astimezone(question.zone).date() - timedelta(days=7)
     return Span(midnight(monday, question.zone), this.start)
 
 
-def yesterday(now: datetime, question: Question) -> Span:
+def yesterday(now: datetime, question: CostQuery) -> Span:
     """Return the last whole day of the question's zone."""
     today = period_of(now, "day", question.zone)
     return Span(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
 
 
-def word_of(question: Question) -> str:
+def word_of(question: CostQuery) -> str:
     """Return what the question's span is called: a day has up to 25 hours."""
     return "day" if question.span.length <= timedelta(hours=26) else "week"
 
@@ -161,18 +161,18 @@ def _shortened(sheet: Sheet, most: int) -> Sheet:
     )
 
 
-def _picture(books: Books, week: Question) -> str:
+def _picture(books: Books, week: CostQuery) -> str:
     start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
     asked = replace(week, span=Span(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
     return svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
 
 
-def _bounds(week: Question) -> dict[str, object]:
+def _bounds(week: CostQuery) -> dict[str, object]:
     low, high = int(week.span.start.timestamp()), int(week.span.end.timestamp())
     return {"low": low, "high": high, "tenants": list(week.tenants)}
 
 
-def _alerts(warehouse: Warehouse, week: Question) -> Section:
+def _alerts(warehouse: Warehouse, week: CostQuery) -> Section:
     bodies = [json.loads(row["body"]) for row in warehouse.rows(_ALERTS, _bounds(week))]
     names = ("severity", "state", "title")
     rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
@@ -182,7 +182,7 @@ def _alerts(warehouse: Warehouse, week: Question) -> Section:
     )
 
 
-def _quality(sources: Sources, week: Question) -> Section:
+def _quality(sources: Sources, week: CostQuery) -> Section:
     """Return what makes the numbers less than they look."""
     rows = []
     whole = total(sources.books.cells(replace(week, by=())))

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span
 from outlay_reports.compare import EFFECTS, Comparison, Difference
+from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
 from outlay_reports.money import completeness, dollars, percent, share
 from outlay_reports.periods import label
-from outlay_reports.question import Amount, Cell, Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_reports.showback import top as top_of
 from outlay_reports.showback import tree, walk
@@ -70,7 +70,7 @@ def _keys(by: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(name, name.replace("_", " ")) for name in by)
 
 
-def facts(question: Question, **more: object) -> dict[str, object]:
+def facts(question: CostQuery, **more: object) -> dict[str, object]:
     """Return what every JSON report says of itself."""
     return {
         "from": question.span.start.isoformat(),
@@ -84,7 +84,7 @@ def facts(question: Question, **more: object) -> dict[str, object]:
     }
 
 
-def heading(what: str, span: Span, question: Question) -> str:
+def heading(what: str, span: Span, question: CostQuery) -> str:
     """Return the title of a report: what, when, in which zone, of what."""
     zone = question.zone
     where = "".join(
@@ -124,7 +124,7 @@ def _units(sums: Sums, users: int, saved: int) -> tuple[Value, ...]:
     return (*each, users, per_user(sums, users), Spent(saved))
 
 
-def showback_sheet(question: Question, cells: Sequence[Cell], units: Units | None = None) -> Sheet:
+def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | None = None) -> Sheet:
     """Return who spent what, and with `units` what an event, a user and 1,000 tokens cost."""
     root = tree(cells, len(question.by))
     depth = len(question.by)
@@ -158,7 +158,7 @@ def showback_sheet(question: Question, cells: Sequence[Cell], units: Units | Non
     )
 
 
-def top_sheet(question: Question, cells: Sequence[Cell], limit: int) -> Sheet:
+def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> Sheet:
     """Return the dearest combinations, and what is left."""
     found = top_of(cells, limit)
     depth = len(question.by)
@@ -182,7 +182,7 @@ def top_sheet(question: Question, cells: Sequence[Cell], limit: int) -> Sheet:
     return Sheet("top", title, columns, tuple(rows), total, notes, facts(question))
 
 
-def trend_sheet(question: Question, found: Trend, cells: Sequence[Cell]) -> Sheet:
+def trend_sheet(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> Sheet:
     """Return cost by piece of time: one row for each piece and combination of values."""
     depth = len(question.by)
 
@@ -206,7 +206,7 @@ def trend_sheet(question: Question, found: Trend, cells: Sequence[Cell]) -> Shee
     return Sheet("trend", title, columns, tuple(rows), total, notes, facts(question, unit=question.unit))
 
 
-def trend_columns(question: Question, found: Trend, sheet: Sheet, most: int = 5) -> Sheet:
+def trend_columns(question: CostQuery, found: Trend, sheet: Sheet, most: int = 5) -> Sheet:
     """Return the same trend for people: a row for each piece of time, a column for each of the dearest parts."""
     if not question.by:
         return sheet
@@ -234,7 +234,7 @@ def trend_columns(question: Question, found: Trend, sheet: Sheet, most: int = 5)
     return replace(sheet, columns=tuple(columns), rows=tuple(rows), total=total)
 
 
-def compare_sheet(earlier: Question, later: Question, found: Comparison, cells: Sequence[Cell]) -> Sheet:
+def compare_sheet(earlier: CostQuery, later: CostQuery, found: Comparison, cells: Sequence[Cell]) -> Sheet:
     """Return two periods side by side with the effects between them."""
     depth = len(later.by)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from outlay_reports.cost_query import Cell, Sums
 from outlay_reports.money import share
-from outlay_reports.question import Cell, Sums
 
 
 @dataclass

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from outlay_reports.chargeback import OWN, Closing, Statement
+from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars
-from outlay_reports.question import Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_reports.sheets import AMOUNTS, beside
 from outlay_schemas.dimensions import name_of

@@ -7,8 +7,8 @@ from datetime import datetime
 from fractions import Fraction
 
 from outlay_kit.spans import period_of
+from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.money import share
-from outlay_reports.question import Cell, Question, Sums
 from outlay_reports.showback import walk_leaves
 
 
@@ -40,7 +40,7 @@ class Trend:
     parts: tuple[Series, ...]
 
 
-def trend(question: Question, cells: Sequence[Cell], now: datetime) -> Trend:
+def trend(question: CostQuery, cells: Sequence[Cell], now: datetime) -> Trend:
     """Return the series of every combination, without gaps: where nothing was spent a point is 0."""
     edges = question.bounds
     spans = list(itertools.pairwise(edges))
@@ -53,7 +53,7 @@ def trend(question: Question, cells: Sequence[Cell], now: datetime) -> Trend:
     return Trend(whole, tuple(parts))
 
 
-def _partial(question: Question, low: datetime, high: datetime, now: datetime) -> bool:
+def _partial(question: CostQuery, low: datetime, high: datetime, now: datetime) -> bool:
     if high > now:
         return True
     if question.unit is None:

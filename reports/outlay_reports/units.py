@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from outlay_reports.question import Sums
+from outlay_reports.cost_query import Sums
 
 PICO = 10**12
 

@@ -9,8 +9,8 @@ from math import ceil, floor
 from outlay.catalog.listing import names_of
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
+from outlay_reports.cost_query import Sums
 from outlay_reports.errors import AskError
-from outlay_reports.question import Sums
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import COMPUTED, CostEvent, Quantity, UsageEvent
 from outlay_schemas.money import to_pico

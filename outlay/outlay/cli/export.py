@@ -110,9 +110,9 @@ def _sharing(books: "Books", span: "Span", tenants: tuple[str, ...]) -> "Sharing
     from zoneinfo import ZoneInfo
 
     from outlay.focus.allocated import sharing
-    from outlay_reports.question import Question
+    from outlay_reports.cost_query import CostQuery
 
     by = ("business_unit", "team")
-    question = Question(span, ZoneInfo("UTC"), by, {}, tenants)
+    question = CostQuery(span, ZoneInfo("UTC"), by, {}, tenants)
     splits = splits_of(question)
     return sharing(splits, allocation(books, question, splits), by)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outlay_reports.adapters.books import Books
+    from outlay_reports.cost_query import CostQuery
     from outlay_reports.forecast.series import Series
     from outlay_reports.forecast.whatif import Change
     from outlay_reports.periods import Unit
-    from outlay_reports.question import Question
 
 _UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
 
@@ -153,10 +153,10 @@ def _question(
     tenant: list[str] | None,
     freq: str | None,
     now: "datetime",
-) -> "Question":
+) -> "CostQuery":
     from outlay_kit.spans import period_of
+    from outlay_reports.cost_query import CostQuery, conditions, dimensions
     from outlay_reports.periods import zone_of
-    from outlay_reports.question import Question, conditions, dimensions
 
     unit = _UNITS.get((freq or "D").lower())
     if unit is None:
@@ -165,12 +165,12 @@ def _question(
         )
     zone = zone_of(tz)
     month = period_of(now, "month", zone)
-    return Question(month, zone, dimensions(by), conditions(where or []), tuple(tenant or ()), unit)
+    return CostQuery(month, zone, dimensions(by), conditions(where or []), tuple(tenant or ()), unit)
 
 
 def _of_books(
     books: "Books",
-    question: "Question",
+    question: "CostQuery",
     horizon: int | None,
     meter: str,
     changes: "list[Change]",
@@ -197,7 +197,7 @@ def _of_books(
 
 
 def _factors(
-    books: "Books", question: "Question", changes: "list[Change]", now: "datetime", days: "list[float]"
+    books: "Books", question: "CostQuery", changes: "list[Change]", now: "datetime", days: "list[float]"
 ) -> list[float]:
     """Return by what the changes multiply each day, from what was used in the last 30 days and the catalog in force."""
     from dataclasses import replace
@@ -219,7 +219,7 @@ def _factors(
 
 
 def _summary(
-    books: "Books", question: "Question", changes: "list[Change]", now: "datetime", *, as_json: bool
+    books: "Books", question: "CostQuery", changes: "list[Change]", now: "datetime", *, as_json: bool
 ) -> None:
     from outlay.cli.budgets import planned
     from outlay_reports.adapters.outlook import Outlook
@@ -240,7 +240,7 @@ def _summary(
 
 def _full(
     books: "Books",
-    question: "Question",
+    question: "CostQuery",
     meter: str,
     amount: float | None,
     gpus: int | None,

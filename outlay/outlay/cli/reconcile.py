@@ -77,9 +77,9 @@ def reconcile(
 
     from outlay.focus.bills import read_bill
     from outlay_kit.spans import Span, midnight, next_first
+    from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.money import share
     from outlay_reports.periods import zone_of
-    from outlay_reports.question import Question, conditions
     from outlay_reports.reconcile import drifting, reconcile_sheet
     from outlay_reports.reconcile import reconcile as pair
 
@@ -97,7 +97,7 @@ def reconcile(
             )
         days = sorted({line.day for line in lines})
         span = Span(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
-        question = Question(
+        question = CostQuery(
             span, zone, ("provider", "sku"), conditions(where or []), tuple(tenant or ()), "day"
         )
         edges = question.bounds

@@ -15,8 +15,8 @@ from outlay.cli.common import CommandError, SafeConsole, err, out
 if TYPE_CHECKING:
     from outlay_reports.adapters.books import Books
     from outlay_reports.allocation import Allocation
+    from outlay_reports.cost_query import CostQuery
     from outlay_reports.periods import Unit
-    from outlay_reports.question import Question
     from outlay_reports.sheet import Sheet
     from outlay_schemas.catalog import Split
 
@@ -120,7 +120,7 @@ def ask(
     tenants: list[str] | None,
     unit: "Unit | None" = None,
     amount: str = "cost",
-) -> "Question":
+) -> "CostQuery":
     """Put the options of a command together as a question. Raises AskError."""
     from outlay_kit.clock import SystemClock
     from outlay_reports.answers import Words, read_question
@@ -129,7 +129,7 @@ def ask(
     return read_question(words, SystemClock().now())
 
 
-def splits_of(question: "Question") -> "list[Split]":
+def splits_of(question: "CostQuery") -> "list[Split]":
     """Return the splits of the catalog in force that hold at the start of a question's span. Raises Retryable."""
     from outlay.catalog.publish import newest
     from outlay.local import stores
@@ -139,7 +139,7 @@ def splits_of(question: "Question") -> "list[Split]":
     return active(catalog.splits if catalog else (), question.span.start)
 
 
-def allocation(books: "Books", question: "Question", splits: "list[Split] | None" = None) -> "Allocation":
+def allocation(books: "Books", question: "CostQuery", splits: "list[Split] | None" = None) -> "Allocation":
     """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
     from outlay_reports.billing import share_out
 

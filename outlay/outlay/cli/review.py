@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outlay_kit.warehouse import Warehouse
-    from outlay_reports.question import Question
+    from outlay_reports.cost_query import CostQuery
     from outlay_reports.review import Section
     from outlay_reports.sheet import Sheet
 
@@ -70,8 +70,8 @@ def review(
     from outlay_kit.spans import period_of
     from outlay_kit.warehouse import Warehouse
     from outlay_reports import pages
+    from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.periods import read_span, zone_of
-    from outlay_reports.question import Question, conditions
     from outlay_reports.review import Sources, last_week
     from outlay_reports.review import review as review_of
 
@@ -79,7 +79,7 @@ def review(
     with reading() as books:
         zone = zone_of(tz)
         span = period_of(now, "week", zone)
-        question = Question(span, zone, (), conditions(where or []), tuple(tenant or ()))
+        question = CostQuery(span, zone, (), conditions(where or []), tuple(tenant or ()))
         if day is None:
             span = last_week(now, question)
         else:
@@ -107,7 +107,7 @@ def review(
     err.print(f"written: {file}", style="dim", markup=False)
 
 
-def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
+def _savings(warehouse: "Warehouse", question: "CostQuery") -> "Sheet":
     from outlay.cli.opportunities import savings_sheet
     from outlay.dismissals import Dismissals
     from outlay_pricer.ledger import Selection
@@ -120,7 +120,7 @@ def _savings(warehouse: "Warehouse", question: "Question") -> "Sheet":
     return savings_sheet(found, 200, 1.0, Dismissals(warehouse).reasons())
 
 
-def _send(name: str, question: "Question", sections: "Sequence[Section]", now: "datetime") -> None:
+def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:
     from outlay.cli.channels import all_channels
     from outlay_alerter.notify.messages import Envelope, Waiting
     from outlay_alerter.reviewing import review_of

@@ -8,12 +8,12 @@ from fractions import Fraction
 from outlay_kit.spans import Span, period_of
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.history import Past, past
 from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, Change, Profile, changes, described, profile
 from outlay_reports.periods import label
 from outlay_reports.plots import pattern_svg
-from outlay_reports.question import Question
 from outlay_reports.sheet import Column, Row, Sheet, Spent
 from outlay_schemas.dimensions import name_of
 
@@ -34,7 +34,7 @@ class Found:
     changes: Sequence[Change]
 
 
-def find_patterns(books: Books, question: Question, now: datetime) -> Found | None:
+def find_patterns(books: Books, question: CostQuery, now: datetime) -> Found | None:
     """Read the past and look for patterns; None without a whole day. Raises Retryable."""
     days = past(books, replace(question, by=(), unit="day"), now)
     hours = past(books, replace(question, by=(), unit="hour"), now)
@@ -46,7 +46,7 @@ def find_patterns(books: Books, question: Question, now: datetime) -> Found | No
     return Found(days, week, day, changes(days.values[0]))
 
 
-def pattern_sheets(books: Books, question: Question, found: Found) -> list[Sheet]:
+def pattern_sheets(books: Books, question: CostQuery, found: Found) -> list[Sheet]:
     """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
     return [
         _growth(found.days),
@@ -57,7 +57,7 @@ def pattern_sheets(books: Books, question: Question, found: Found) -> list[Sheet
     ]
 
 
-def pattern_picture(title: str, question: Question, found: Found) -> str:
+def pattern_picture(title: str, question: CostQuery, found: Found) -> str:
     """Return the same drawn: days with the levels between changes, the week, and the day, as SVG."""
     names = [label(at, "day", question.zone) for at in found.days.starts]
     levels = [(change.place, change.before, change.after) for change in found.changes]
@@ -108,7 +108,7 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> She
     return Sheet(name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty="")
 
 
-def _changes(books: Books, question: Question, found: Found) -> Sheet:
+def _changes(books: Books, question: CostQuery, found: Found) -> Sheet:
     rows, days = [], found.days
     for change in found.changes:
         at = days.starts[change.place]
@@ -131,7 +131,7 @@ def _changes(books: Books, question: Question, found: Found) -> Sheet:
     return Sheet("changes", "When the level changed", columns, tuple(rows), empty="it did not, for good")
 
 
-def _movers(books: Books, question: Question, days: Past) -> Sheet:
+def _movers(books: Books, question: CostQuery, days: Past) -> Sheet:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
     length = min(_AROUND, len(days.starts) // 2)
     rows: list[Row] = []
@@ -156,7 +156,7 @@ def _movers(books: Books, question: Question, days: Past) -> Sheet:
     return Sheet("movers", title, columns, tuple(rows), empty="nobody did")
 
 
-def _moved(books: Books, question: Question, days: Past, place: int) -> tuple[str, int]:
+def _moved(books: Books, question: CostQuery, days: Past, place: int) -> tuple[str, int]:
     """Return who moved most between the week before a change and the week after it, and by how much a day."""
     around = min(_AROUND, place, len(days.starts) - place)
     edges = [days.starts[place - around], days.starts[place]]

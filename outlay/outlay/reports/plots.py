@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
 from outlay_reports.plots import COLOURS, stack, ticks
-from outlay_reports.question import Question
 from outlay_reports.sheet import one_line
 from outlay_reports.trend import Trend
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def draw(question: Question, found: Trend, console: Console) -> None:
+def draw(question: CostQuery, found: Trend, console: Console) -> None:
     """Draw stacked columns on the terminal, as wide as it is; nothing for less than two points."""
     points = found.all.points
     if len(points) < 2:

@@ -12,7 +12,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closings import Closed, Closings, closed_within
 from outlay_reports.chargeback import Closing
-from outlay_reports.question import Amount, Cell, Question, Sums
+from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
 from outlay_reports.range_sums import Part, between, column, conditions, needs_ledger, sums
 from outlay_schemas.money import to_pico
 
@@ -39,7 +39,7 @@ class Books:
             return None
         return Span(_instant(rows[0]["low"]), _instant(rows[0]["high"] + 60))
 
-    def cells(self, question: Question) -> list[Cell]:
+    def cells(self, question: CostQuery) -> list[Cell]:
         """Return the sums of each piece of the span and combination of values that has events."""
         query = sums(
             [Part(question.span, question.where)], question.by, bounds=question.bounds[:-1],
@@ -52,7 +52,7 @@ class Books:
         )
         return [_cell(row, keys, question.amount) for row in rows]
 
-    def totals(self, questions: Sequence[Question]) -> list[Sums]:
+    def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:
         """Return the sums of the whole span of each question, without meters, in one query if it can be."""
         alike: dict[object, list[int]] = defaultdict(list)
         for place, question in enumerate(questions):
@@ -71,7 +71,7 @@ class Books:
                 )
         return found
 
-    def series(self, questions: Sequence[Question]) -> list[list[int]]:
+    def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
         """Return the pico-USD of each piece of each question's span.
 
         Questions that differ only in the values of their conditions share a query.
@@ -104,7 +104,7 @@ class Books:
                         found[place][row["bucket"]] += cost
         return found
 
-    def users(self, question: Question) -> dict[tuple[str, ...], int]:
+    def users(self, question: CostQuery) -> dict[tuple[str, ...], int]:
         """Return how many users each combination of values has, for the whole span; exact, from the ledger."""
         query = sums(
             [Part(question.span, question.where)], (*question.by, "user"), measures=("events",),
@@ -119,7 +119,7 @@ class Books:
         )
         return {tuple(row[key] for key in keys): row["users"] for row in rows}
 
-    def closed(self, question: Question) -> list[Closed]:
+    def closed(self, question: CostQuery) -> list[Closed]:
         """Return the closed months that a question's span has any part of."""
         return closed_within(self._warehouse, question.tenants, question.span)
 
@@ -127,7 +127,7 @@ class Books:
         """Return every closing of a tenant's month, the first first."""
         return Closings(self._warehouse, tenant).read(period, zone)
 
-    def cache_savings(self, question: Question) -> dict[tuple[str, ...], int]:
+    def cache_savings(self, question: CostQuery) -> dict[tuple[str, ...], int]:
         """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.
 
         What was read from caches, and written to them, at what an uncached token of the same price came to in this

@@ -15,10 +15,10 @@ from outlay_kit.spans import Span, floor_to
 from outlay_reports import budgets
 from outlay_reports.adapters.books import Books
 from outlay_reports.budgets import Plan, Status, Used
+from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.forecast.course import Course, Wanted, courses, past_of, wanted_of
 from outlay_reports.forecast.landing import Landing, tested
 from outlay_reports.periods import Unit
-from outlay_reports.question import Question, Sums
 from outlay_reports.range_sums import needs_ledger
 
 _UNITS: tuple[Unit, ...] = ("day", "hour")
@@ -39,7 +39,7 @@ class Outlook:
         self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def courses(self, books: Books, periods: Sequence[Question], now: datetime) -> list[Course]:
+    def courses(self, books: Books, periods: Sequence[CostQuery], now: datetime) -> list[Course]:
         """Return the course of each question's span, which holds `now`. Raises Retryable.
 
         History is read once a minute, and forecast again only if it changed.
@@ -63,7 +63,7 @@ class Outlook:
                 self._known.popitem(last=False)
         return [known[key].course for key in keys]
 
-    def land(self, books: Books, period: Question, now: datetime) -> tuple[Sums, Landing | None]:
+    def land(self, books: Books, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = books.totals([period])
         (course,) = self.courses(books, [period], now)
@@ -94,12 +94,12 @@ class Outlook:
         return found
 
 
-def question_of(plan: Plan, span: Span) -> Question:
+def question_of(plan: Plan, span: Span) -> CostQuery:
     """Return the question that a budget asks of a span."""
-    return Question(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
+    return CostQuery(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
 
-def reached_at(books: Books, period: Question, amount: int) -> datetime | None:
+def reached_at(books: Books, period: CostQuery, amount: int) -> datetime | None:
     """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
 
     Days, then the hours of the day, then the minutes of the hour are summed.
@@ -119,7 +119,7 @@ def reached_at(books: Books, period: Question, amount: int) -> datetime | None:
     return span.start
 
 
-def _key(period: Question) -> tuple[object, ...]:
+def _key(period: CostQuery) -> tuple[object, ...]:
     scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
     return period.tenants, scope, period.zone.key, period.span, period.amount
 
@@ -132,7 +132,7 @@ def _same(known: _Known | None, wanted: Wanted) -> bool:
     )
 
 
-def _wanted(books: Books, periods: Sequence[Question], now: datetime) -> list[Wanted]:
+def _wanted(books: Books, periods: Sequence[CostQuery], now: datetime) -> list[Wanted]:
     """Read the history of each question."""
     asked = [
         replace(

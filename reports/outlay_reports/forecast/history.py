@@ -7,10 +7,10 @@ import numpy as np
 
 from outlay_kit.spans import Span, period_of
 from outlay_reports.adapters.books import Books
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.series import Frequency, Series
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
-from outlay_reports.question import Question
 
 SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
 FREQUENCIES: dict[Unit, Frequency] = {
@@ -35,7 +35,7 @@ class Past:
     """The costs in pico-USD, as the books have them."""
 
 
-def past(books: Books, question: Question, now: datetime, meter: str = "") -> Past:
+def past(books: Books, question: CostQuery, now: datetime, meter: str = "") -> Past:
     """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
 
     The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece
@@ -65,7 +65,7 @@ def past(books: Books, question: Question, now: datetime, meter: str = "") -> Pa
     return Past(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))
 
 
-def as_series(found: Past, question: Question) -> list[Series]:
+def as_series(found: Past, question: CostQuery) -> list[Series]:
     """Return the past as series with local times, as forecasts take them."""
     frequency = FREQUENCIES[question.unit or "day"]
     times = tuple(at.astimezone(question.zone) for at in found.starts)

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 from outlay_reports.adapters.books import Books
 from outlay_reports.budgets import Plan, Status, plan_of
+from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import past
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import percent
-from outlay_reports.question import Question, Sums
 from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
 from outlay_schemas.catalog import Budget, PriceBook
 from outlay_schemas.money import Usd, to_pico
@@ -22,7 +22,7 @@ _UNTESTED = "no forecast yet: it needs two whole days of history"
 
 
 def landing_sheet(
-    question: Question, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
+    question: CostQuery, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
 ) -> Sheet:
     """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
 
@@ -91,7 +91,7 @@ def likely(probability: float) -> str:
 
 def full_sheet(
     books: Books,
-    question: Question,
+    question: CostQuery,
     now: datetime,
     meter: str,
     amount: float,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from outlay_reports.cost_query import Sums
 from outlay_reports.errors import AskError
-from outlay_reports.question import Sums
 
 _HELP = "give price=-20%, growth=+5% (a month), or MODEL>OTHER=50% (of its tokens)"
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%\Z")

@@ -22,7 +22,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports import pages
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.savings import newest_savings
-from outlay_reports.question import Question
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.review import Section, Sources, last_week, review, word_of, yesterday
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog import channels as schema
@@ -97,7 +97,7 @@ class Reviewer:
 
 def review_of(
     name: str,
-    question: Question,
+    question: CostQuery,
     sections: Sequence[Section],
     *,
     now: datetime,
@@ -116,10 +116,10 @@ def review_of(
     )  # fmt: skip
 
 
-def _question(wanted: schema.Review, due: datetime) -> Question:
+def _question(wanted: schema.Review, due: datetime) -> CostQuery:
     zone = ZoneInfo(wanted.timezone)
     whole = period_of(due, "week", zone)
-    question = Question(whole, zone, (), {}, tuple(wanted.tenants))
+    question = CostQuery(whole, zone, (), {}, tuple(wanted.tenants))
     span = yesterday(due, question) if wanted.every == "day" else last_week(due, question)
     return replace(question, span=span)
 

@@ -27,9 +27,9 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import active
 from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month, share_out
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit
-from outlay_reports.question import Question
 from outlay_reports.sheet import Sheet
 from outlay_reports.write import to_csv, to_json
 from outlay_schemas.catalog import Split
@@ -51,7 +51,7 @@ class Wanted:
         found: str | None = self.params.get(name, default)
         return found
 
-    def question(self, by: str | None, unit: Unit | None = None) -> Question:
+    def question(self, by: str | None, unit: Unit | None = None) -> CostQuery:
         """Return the question, of the tenant alone. Raises AskError."""
         words = answers.Words(
             by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),

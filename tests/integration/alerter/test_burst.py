@@ -24,7 +24,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING, compare
-from outlay_reports.question import Question
+from outlay_reports.cost_query import CostQuery
 from outlay_schemas.alerts import Alert, Word, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike, Threshold
@@ -106,7 +106,8 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
     assert {e.kind: e.cost for e in alert.effects} == {"volume": "50", "price": "50"}
     books, window = Books(warehouse), Span(alert.window, alert.window_end or NOW)
     cells = [
-        books.cells(Question(span, ZoneInfo("UTC"), THING, {}, ("acme",))) for span in (window.before, window)
+        books.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
+        for span in (window.before, window)
     ]
     assert {name: to_usd(cost) for name, cost in compare(cells[0], cells[1], 0).all.effects.items() if cost} == {
         "volume": "50", "price": "50",

@@ -35,7 +35,7 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.budgets import Status, plan_of
-from outlay_reports.question import Question
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.review import Sources, review
 from outlay_reports.sheet import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
@@ -220,7 +220,7 @@ def alerts(system: System, zone: str) -> Figures:
 
 def reviews(system: System, zone: str) -> Figures:
     """The weekly review, as mail and Slack carry it; here over this month so far."""
-    month = Question(Span(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
+    month = CostQuery(Span(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
     savings = newest_savings(system.warehouse, (TENANT,), NOW)
     sections = review(Sources(Books(system.warehouse), system.warehouse, BUDGETS), month, NOW, savings)
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}

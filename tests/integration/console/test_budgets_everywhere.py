@@ -38,9 +38,9 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Status, plan_of
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import budget_sheet
 from outlay_reports.money import about, usd
-from outlay_reports.question import Question
 from outlay_reports.review import Sources, last_week, review
 from outlay_reports.sheet import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
@@ -281,7 +281,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     }
     sheet = budget_sheet([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
     columns = [column.name for column in sheet.columns]
-    week = Question(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
+    week = CostQuery(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
     sections = review(Sources(Books(surfaces.warehouse), surfaces.warehouse, BUDGETS), week, NOW, None)
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]

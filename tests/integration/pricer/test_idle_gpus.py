@@ -20,7 +20,7 @@ from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.run import find
 from outlay_reports.adapters.books import Books
 from outlay_reports.billing import share_out
-from outlay_reports.question import Question
+from outlay_reports.cost_query import CostQuery
 from outlay_schemas.catalog import Catalog, PriceBook, Split
 
 pytestmark = pytest.mark.stack
@@ -67,7 +67,7 @@ async def test_an_idle_gpu_is_found_and_shared(ledger: Warehouse) -> None:
     assert (finding.way.what, finding.where[3:]) == ("release what nothing runs on", ("own", "Tesla T4"))
     assert (Decimal(finding.saving) / 10**12, finding.events) == (Decimal("0.36"), 60)
 
-    question = Question(HOUR, ZoneInfo("UTC"), ("team",), {}, ("acme",))
+    question = CostQuery(HOUR, ZoneInfo("UTC"), ("team",), {}, ("acme",))
     shared = share_out(Books(ledger), question, [SPLIT])
     assert {part.keys: Decimal(part.cost) / 10**12 for part in shared.received} == {
         ("a",): Decimal("0.27"),

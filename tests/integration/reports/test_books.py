@@ -11,8 +11,8 @@ from tests.stack import Stack
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
-from outlay_reports.question import Question, total
 from outlay_schemas.events import CostEvent
 
 pytestmark = pytest.mark.stack
@@ -33,7 +33,7 @@ def books(books_stack: Stack) -> Iterator[Books]:
     warehouse.close()
 
 
-def check(books: Books, question: Question, events: list[CostEvent]) -> None:
+def check(books: Books, question: CostQuery, events: list[CostEvent]) -> None:
     cells = books.cells(question)
     found = {
         (c.bucket, c.keys): (
@@ -55,17 +55,17 @@ def check(books: Books, question: Question, events: list[CostEvent]) -> None:
     ],
 )  # fmt: skip
 def test_sums_are_those_of_the_ledger_in_any_zone(books: Books, zone: str, unit: Unit | None) -> None:
-    check(books, Question(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS)
+    check(books, CostQuery(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS)
 
 
 @pytest.mark.parametrize("by", [("user",), ("tags.env", "sku"), ("price_status",), ()])
 def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: Books, by: tuple[str, ...]) -> None:
-    check(books, Question(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
+    check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
 
 
 @pytest.mark.parametrize("by", [("team",), ("tags.env",)])
 def test_a_report_may_be_about_what_is_charged(books: Books, by: tuple[str, ...]) -> None:
-    question = Question(SPAN, ZoneInfo("Asia/Kolkata"), by, {}, (TENANT,), "day", amount="charged")
+    question = CostQuery(SPAN, ZoneInfo("Asia/Kolkata"), by, {}, (TENANT,), "day", amount="charged")
     right = expected(EVENTS, question.bounds, by)
     found = {(c.bucket, c.keys): (c.sums.cost, c.sums.beside) for c in books.cells(question)}
     assert found == {key: (charged, cost) for key, (cost, _, _, _, charged, _, _) in right.items()}
@@ -76,14 +76,14 @@ def test_conditions_choose_rows_also_those_of_nobody(books: Books) -> None:
     zone = ZoneInfo("UTC")
     some = [e for e in EVENTS if e.team in ("", "growth") and e.sku == "gpt-5"]
     check(
-        books, Question(SPAN, zone, ("team",), {"team": ("", "growth"), "sku": ("gpt-5",)}, (TENANT,)), some
+        books, CostQuery(SPAN, zone, ("team",), {"team": ("", "growth"), "sku": ("gpt-5",)}, (TENANT,)), some
     )
     tagged = [e for e in EVENTS if e.tags.get("env") == "prod"]
-    check(books, Question(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
+    check(books, CostQuery(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
 
 
 def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: Books) -> None:
-    question = Question(
+    question = CostQuery(
         SPAN, ZoneInfo("UTC"), ("tags.x'; DROP TABLE ledger; --",), {}, ("nobody' OR 1=1 --",)
     )
     assert books.cells(question) == []
@@ -95,11 +95,11 @@ def test_an_event_is_moved_and_repriced_without_a_trace(books: Books, books_stac
     later = cost_event(tenant, 1, at, "4", team="platform")
     later.revision = 2
     write(books_stack.warehouse, [later])
-    check(books, Question(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
+    check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
 
 
 def test_users_are_counted_exactly(books: Books) -> None:
-    question = Question(SPAN, ZoneInfo("UTC"), ("team",), {}, (TENANT,))
+    question = CostQuery(SPAN, ZoneInfo("UTC"), ("team",), {}, (TENANT,))
     expected_users = {
         (team,): len({e.user for e in EVENTS if e.team == team}) for team in {e.team for e in EVENTS}
     }
@@ -116,4 +116,4 @@ def test_the_extent_holds_every_event(books: Books) -> None:
 
 def test_an_empty_time_is_empty(books: Books) -> None:
     empty = Span(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
-    assert total(books.cells(Question(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0
+    assert total(books.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0

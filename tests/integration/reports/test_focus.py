@@ -24,7 +24,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocation import allocate
-from outlay_reports.question import Question
+from outlay_reports.cost_query import CostQuery
 from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import Usd, to_pico
@@ -181,7 +181,7 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
 ) -> None:
     by = ("business_unit", "team")
     names = (*by, "sku")
-    cells = Books(warehouse).cells(Question(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
+    cells = Books(warehouse).cells(CostQuery(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
     found = allocate(cells, names, 2, SPLITS)
     head, rows = exported(warehouse, version, "hour", sharing(SPLITS, found, by))
     assert list(validate(head, rows, version)) == []

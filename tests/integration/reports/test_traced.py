@@ -22,8 +22,8 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import decimal_of, plain
-from outlay_reports.question import Question
 from outlay_reports.sheet import Sheet
 from outlay_reports.statement_sheets import chargeback_sheet
 from outlay_reports.write import to_json
@@ -66,7 +66,7 @@ def rows(books: Books, books_stack: Stack) -> list[Row]:
     ]
 
 
-def asked(by: str | None, **more: Any) -> Question:
+def asked(by: str | None, **more: Any) -> CostQuery:
     words = answers.Words(by, "2026-10-17", "2026-10-30", "Europe/Berlin", tenants=(TENANT,), **more)
     found = answers.read_question(words, NOW)
     assert found.span == SPAN

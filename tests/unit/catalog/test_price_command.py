@@ -12,8 +12,8 @@ from tests.unit.catalog.commands import answer, run
 
 from outlay.catalog import load_default
 from outlay.catalog.what_if import unit_price
+from outlay_reports.cost_query import Sums
 from outlay_reports.errors import AskError
-from outlay_reports.question import Sums
 
 CALL = {
     "id": "c1",

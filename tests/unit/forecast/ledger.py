@@ -7,7 +7,7 @@ from datetime import datetime
 
 from outlay_kit.spans import Span
 from outlay_reports.adapters.books import Books
-from outlay_reports.question import Question, Sums
+from outlay_reports.cost_query import CostQuery, Sums
 
 PICO = 10**12
 
@@ -28,14 +28,14 @@ class Memory(Books):
     def extent(self, tenants: Sequence[str] = ()) -> Span | None:
         raise NotImplementedError
 
-    def totals(self, questions: Sequence[Question]) -> list[Sums]:
+    def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:
         found = []
         for question in questions:
             costs = [cost for _, cost in self._of(question)]
             found.append(Sums(sum(costs), len(costs)))
         return found
 
-    def series(self, questions: Sequence[Question]) -> list[list[int]]:
+    def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
         self.asked += 1
         found = []
         for question in questions:
@@ -46,7 +46,7 @@ class Memory(Books):
             found.append(costs)
         return found
 
-    def _of(self, question: Question) -> list[tuple[datetime, int]]:
+    def _of(self, question: CostQuery) -> list[tuple[datetime, int]]:
         where = {**question.where, **({"tenant": question.tenants} if question.tenants else {})}
         return [
             (at, round(usd * PICO))

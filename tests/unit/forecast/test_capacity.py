@@ -11,9 +11,9 @@ import pytest
 from outlay.catalog import load_default
 from outlay_kit.spans import Span
 from outlay_reports.adapters.books import Books
+from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.forecast.capacity import gpu_seconds, gpus_of
 from outlay_reports.forecast.summary import full_sheet
-from outlay_reports.question import Cell, Question, Sums
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 24
@@ -35,7 +35,7 @@ class Ledger:
     def extent(self, tenants: object) -> Span:
         return Span(START, NOW)
 
-    def cells(self, question: Question) -> list[Cell]:
+    def cells(self, question: CostQuery) -> list[Cell]:
         found = []
         for bucket in range(len(question.bounds) - 1):
             if question.by:
@@ -49,7 +49,7 @@ class Ledger:
         return found
 
 
-QUESTION = Question(Span(START, NOW), ZoneInfo("UTC"))
+QUESTION = CostQuery(Span(START, NOW), ZoneInfo("UTC"))
 
 
 def test_machines_count_by_their_gpus() -> None:

@@ -13,11 +13,11 @@ from tests.unit.forecast.ledger import Memory
 from outlay_kit.spans import Anchor, PeriodName, Span, period_of
 from outlay_reports.adapters.outlook import Outlook, reached_at
 from outlay_reports.budgets import plan_of
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.course import Course, courses, past_of, wanted_of
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit, bounds
-from outlay_reports.question import Question
 from outlay_schemas.catalog import Budget
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -151,9 +151,9 @@ def memory(days: int = 40) -> Memory:
     return found
 
 
-def question(now: datetime, **where: tuple[str, ...]) -> Question:
+def question(now: datetime, **where: tuple[str, ...]) -> CostQuery:
     scope = {name.replace("_", "."): values for name, values in where.items()}
-    return Question(period_of(now, "month", UTC_ZONE), UTC_ZONE, (), scope, ("acme",))
+    return CostQuery(period_of(now, "month", UTC_ZONE), UTC_ZONE, (), scope, ("acme",))
 
 
 def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> None:

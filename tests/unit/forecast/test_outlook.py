@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tests.unit.reports.build import sums
 
+from outlay_reports.cost_query import Sums
 from outlay_reports.errors import AskError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, read_change
-from outlay_reports.question import Sums
 
 
 @pytest.mark.parametrize(

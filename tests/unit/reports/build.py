@@ -5,8 +5,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span
+from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.periods import Unit
-from outlay_reports.question import Cell, Question, Sums
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = datetime(2026, 12, 1, tzinfo=UTC)
@@ -24,5 +24,5 @@ def cell(
     return Cell(bucket, keys, sums(usd, events, unpriced, **usage))
 
 
-def question(*by: str, unit: Unit | None = None, zone: str = "UTC") -> Question:
-    return Question(Span(START, END), ZoneInfo(zone), by, unit=unit)
+def question(*by: str, unit: Unit | None = None, zone: str = "UTC") -> CostQuery:
+    return CostQuery(Span(START, END), ZoneInfo(zone), by, unit=unit)

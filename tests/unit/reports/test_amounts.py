@@ -6,8 +6,8 @@ from tests.unit.reports.build import question
 
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import Closing, Line, amendments, lines_of, statements
+from outlay_reports.cost_query import Cell, Sums
 from outlay_reports.money import completeness
-from outlay_reports.question import Cell, Sums
 from outlay_reports.sheets import showback_sheet, top_sheet
 from outlay_reports.statement_sheets import chargeback_sheet
 from outlay_reports.write import to_json, to_markdown

@@ -9,7 +9,7 @@ import pytest
 from outlay.focus.columns import OWN, STANDARD
 from outlay_ingest.domain.otlp import spellings
 from outlay_ingest.domain.tables import ColumnMap
-from outlay_reports.question import dimension
+from outlay_reports.cost_query import dimension
 from outlay_schemas import dimensions
 from outlay_schemas.catalog import Match
 from outlay_schemas.events import CostEvent, RollupGroup, UsageEvent

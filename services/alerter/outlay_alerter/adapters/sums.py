@@ -10,7 +10,7 @@ from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.books import Books
 from outlay_reports.compare import THING
-from outlay_reports.question import Amount, Cell, Question
+from outlay_reports.cost_query import Amount, Cell, CostQuery
 from outlay_reports.range_sums import Part, sums
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
@@ -105,7 +105,7 @@ class Sums:
     def things(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
         where = {name: tuple(values) for name, values in scope.items()}
-        return self.books.cells(Question(span, ZoneInfo("UTC"), THING, where, (tenant,)))
+        return self.books.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
 
 def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:

@@ -19,10 +19,10 @@ from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Plan, Status
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.course import SEASONS, Course
 from outlay_reports.forecast.history import past
-from outlay_reports.question import Question
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Forecasts:
 
     async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Course | None:
         """Return the course of the month; None: it is not there yet."""
-        month = Question(period_of(now, "month", zone), zone, (), {}, (tenant,))
+        month = CostQuery(period_of(now, "month", zone), zone, (), {}, (tenant,))
         key = (tenant, zone.key, floor_to(now, "minute"))
         return await self._soon(key, lambda books: self._engine.courses(books, [month], now)[0])
 
@@ -70,7 +70,7 @@ class Forecasts:
         """Return the next `steps` buckets of everything, from the one of `now` on; None as above."""
         if bucket not in ("hour", "day"):
             return None
-        asked = Question(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket)
+        asked = CostQuery(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket)
         key = (tenant, zone.key, floor_to(now, "minute"), bucket, steps)
         return await self._soon(key, lambda books: _ahead(books, asked, now, steps))
 
@@ -100,7 +100,7 @@ class Forecasts:
         return None
 
 
-def _ahead(books: Books, asked: Question, now: datetime, steps: int) -> Ahead | None:
+def _ahead(books: Books, asked: CostQuery, now: datetime, steps: int) -> Ahead | None:
     known = past(books, asked, now)
     if not known.keys:
         return None

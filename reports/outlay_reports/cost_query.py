@@ -54,7 +54,7 @@ def amount_of(text: str) -> Amount:
 
 
 @dataclass(frozen=True)
-class Question:
+class CostQuery:
     """What to sum: a span, the time zone whose days cut it, dimensions, and conditions on dimensions."""
 
     span: Span
@@ -112,7 +112,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The sums of one combination of values (`keys`, in the order of `Question.by`) in one piece of the span."""
+    """The sums of one combination of values (`keys`, in the order of `CostQuery.by`) in one piece of the span."""
 
     bucket: int
     keys: tuple[str, ...]
