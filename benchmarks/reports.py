@@ -23,7 +23,7 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
 from outlay_kit.spans import period_of
 from outlay_kit.warehouse import Warehouse
-from outlay_reports import answers
+from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.allocated import allocated_sheet
@@ -44,7 +44,7 @@ Made = Callable[[], Sheet]
 def reports(books: Books, now: datetime) -> dict[str, Made]:
     def asked(by: str | None, start: str = "90d", tz: str = "UTC", **more: str) -> CostQuery:
         where = [f"{name}={value}" for name, value in more.items() if name != "unit"]
-        question = answers.read_question(answers.Words(by, start, None, tz, where), now)
+        question = report_api.parse_query(report_api.QueryOptions(by, start, None, tz, where), now)
         return replace(question, unit=more.get("unit"))  # type: ignore[arg-type]
 
     def shared(by: str) -> Sheet:
@@ -66,23 +66,23 @@ def reports(books: Books, now: datetime) -> dict[str, Made]:
         return landing_sheet(month, *Outlook().land(books, month, now), 1.0, ())
 
     return {
-        "showback business_unit,team,model": lambda: answers.showback(books, asked("business_unit,team,model")),
-        "showback …, Europe/Berlin": lambda: answers.showback(
+        "showback business_unit,team,model": lambda: report_api.showback(books, asked("business_unit,team,model")),
+        "showback …, Europe/Berlin": lambda: report_api.showback(
             books, asked("business_unit,team,model", tz="Europe/Berlin")
         ),
-        "showback project,model, Asia/Kolkata": lambda: answers.showback(
+        "showback project,model, Asia/Kolkata": lambda: report_api.showback(
             books, asked("project,model", tz="Asia/Kolkata", start="29d")
         ),
-        "showback use_case where team=team-3": lambda: answers.showback(books, asked("use_case", team="team-3")),
+        "showback use_case where team=team-3": lambda: report_api.showback(books, asked("use_case", team="team-3")),
         "showback team, shared costs allocated": lambda: shared("business_unit,team"),
         "chargeback of the quarter": charged,
-        "top project,model": lambda: answers.top(books, asked("project,model"), 20),
-        "trend team by day": lambda: answers.trends(books, asked("team", unit="day"), now),
-        "trend team by day, America/New_York": lambda: answers.trends(
+        "top project,model": lambda: report_api.top(books, asked("project,model"), 20),
+        "trend team by day": lambda: report_api.trends(books, asked("team", unit="day"), now),
+        "trend team by day, America/New_York": lambda: report_api.trends(
             books, asked("team", tz="America/New_York", unit="day"), now
         ),
-        "trend by hour": lambda: answers.trends(books, asked(None, unit="hour"), now),
-        "compare team,model, 45 days with 45": lambda: answers.comparison(
+        "trend by hour": lambda: report_api.trends(books, asked(None, unit="hour"), now),
+        "compare team,model, 45 days with 45": lambda: report_api.comparison(
             books, asked("team,model", start="45d"), None, now
         ),
         "landing of the month": landing,

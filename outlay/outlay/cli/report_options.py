@@ -123,10 +123,10 @@ def ask(
 ) -> "CostQuery":
     """Put the options of a command together as a question. Raises AskError."""
     from outlay_kit.clock import SystemClock
-    from outlay_reports.answers import Words, read_question
+    from outlay_reports.report_api import QueryOptions, parse_query
 
-    words = Words(by, start, end, tz, where or (), tenants or (), unit, amount)
-    return read_question(words, SystemClock().now())
+    words = QueryOptions(by, start, end, tz, where or (), tenants or (), unit, amount)
+    return parse_query(words, SystemClock().now())
 
 
 def splits_of(question: "CostQuery") -> "list[Split]":

@@ -68,7 +68,7 @@ def showback(
       outlay report showback --by business_unit --allocate
     """
     from outlay_reports.allocated import allocated_sheet
-    from outlay_reports.answers import showback as answer
+    from outlay_reports.report_api import showback as answer
 
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant, amount=amount.value)
@@ -101,7 +101,7 @@ def top(
 
       outlay report top --by user,model --limit 20 --from 7d
     """
-    from outlay_reports.answers import top as answer
+    from outlay_reports.report_api import top as answer
 
     with reading() as books:
         write_report(
@@ -183,7 +183,7 @@ def compare(
       outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
     """
     from outlay_kit.clock import SystemClock
-    from outlay_reports.answers import comparison
+    from outlay_reports.report_api import comparison
 
     with reading() as books:
         later = ask(by, start, end, tz, where, tenant, amount=amount.value)

@@ -22,7 +22,7 @@ from outlay_console.sessions import Session
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
-from outlay_reports import answers
+from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import active
@@ -53,12 +53,12 @@ class Wanted:
 
     def question(self, by: str | None, unit: Unit | None = None) -> CostQuery:
         """Return the question, of the tenant alone. Raises AskError."""
-        words = answers.Words(
+        words = report_api.QueryOptions(
             by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),
             where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
             amount=self.params.get("amount", "cost"),
         )  # fmt: skip
-        return answers.read_question(words, self.now)
+        return report_api.parse_query(words, self.now)
 
 
 def _showback(books: Books, wanted: Wanted) -> Sheet:
@@ -67,11 +67,11 @@ def _showback(books: Books, wanted: Wanted) -> Sheet:
         return allocated_sheet(
             question, share_out(books, question, active(wanted.splits, question.span.start))
         )
-    return answers.showback(books, question, units=_yes(wanted, "units"))
+    return report_api.showback(books, question, units=_yes(wanted, "units"))
 
 
 def _top(books: Books, wanted: Wanted) -> Sheet:
-    return answers.top(books, wanted.question("model"), _number(wanted, "limit", 10))
+    return report_api.top(books, wanted.question("model"), _number(wanted, "limit", 10))
 
 
 def _trend(books: Books, wanted: Wanted) -> Sheet:
@@ -80,11 +80,11 @@ def _trend(books: Books, wanted: Wanted) -> Sheet:
         raise AskError(
             f"{wanted.get('unit')!r} is no unit of time", f"give one of {', '.join(get_args(Unit))}"
         )
-    return answers.trends(books, wanted.question(None, unit), wanted.now)
+    return report_api.trends(books, wanted.question(None, unit), wanted.now)
 
 
 def _compare(books: Books, wanted: Wanted) -> Sheet:
-    return answers.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
+    return report_api.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
 
 
 def _chargeback(books: Books, wanted: Wanted) -> Sheet:

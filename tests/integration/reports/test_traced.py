@@ -17,7 +17,7 @@ from tests.stack import Stack
 from outlay.reports.patterns import find_patterns, pattern_sheets
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports import answers
+from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
 from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate, apportion
@@ -67,8 +67,10 @@ def rows(books: Books, books_stack: Stack) -> list[Row]:
 
 
 def asked(by: str | None, **more: Any) -> CostQuery:
-    words = answers.Words(by, "2026-10-17", "2026-10-30", "Europe/Berlin", tenants=(TENANT,), **more)
-    found = answers.read_question(words, NOW)
+    words = report_api.QueryOptions(
+        by, "2026-10-17", "2026-10-30", "Europe/Berlin", tenants=(TENANT,), **more
+    )
+    found = report_api.parse_query(words, NOW)
     assert found.span == SPAN
     return found
 
@@ -111,7 +113,7 @@ def check_sums(told: Row, some: Sequence[Row], whole: Sequence[Row]) -> None:
 
 
 def test_showback_and_its_units(books: Books, rows: list[Row]) -> None:
-    found = said(answers.showback(books, asked(",".join(NAMES)), units=True))
+    found = said(report_api.showback(books, asked(",".join(NAMES)), units=True))
     assert len(found["rows"]) == len({tuple(row[name] for name in NAMES) for row in rows})
     for told in every(found):
         some = [row for row in rows if fits(row, told, NAMES)]
@@ -129,7 +131,7 @@ def test_showback_and_its_units(books: Books, rows: list[Row]) -> None:
 
 
 def test_top_and_what_is_left(books: Books, rows: list[Row]) -> None:
-    found = said(answers.top(books, asked("team,user"), 4))
+    found = said(report_api.top(books, asked("team,user"), 4))
     rest, running = list(rows), Decimal(0)
     for told in found["rows"]:
         some = [row for row in rest if told["team"].endswith("others)") or fits(row, told, ("team", "user"))]
@@ -143,7 +145,7 @@ def test_top_and_what_is_left(books: Books, rows: list[Row]) -> None:
 
 
 def test_trend_by_local_day(books: Books, rows: list[Row]) -> None:
-    found = said(answers.trends(books, asked("team", unit="day"), NOW))
+    found = said(report_api.trends(books, asked("team", unit="day"), NOW))
     assert len({told["period"] for told in found["rows"]}) == 14
     before: dict[str, Decimal] = {}
     for told in found["rows"]:
@@ -161,7 +163,7 @@ def test_trend_by_local_day(books: Books, rows: list[Row]) -> None:
 def test_compare_and_each_effect(books: Books, rows: list[Row]) -> None:
     middle = datetime(2026, 10, 23, 22, tzinfo=UTC)
     later = replace(asked("team,sku"), span=Span(middle, SPAN.end))
-    found = said(answers.comparison(books, later, "2026-10-17..2026-10-23", NOW))
+    found = said(report_api.comparison(books, later, "2026-10-17..2026-10-23", NOW))
     old = [row for row in rows if row["time"] < middle]
     new = [row for row in rows if row["time"] >= middle]
     quantities = [used(some, "input_tokens", "output_tokens") for some in (old, new)]

@@ -18,7 +18,7 @@ _MONTHS = 3
 
 
 @dataclass(frozen=True)
-class Words:
+class QueryOptions:
     """A question as it is written: dimensions, times, a zone, conditions."""
 
     by: str | None = None
@@ -31,7 +31,7 @@ class Words:
     amount: str = "cost"
 
 
-def read_question(words: Words, now: datetime) -> CostQuery:
+def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
     """Return the question that the words are. Raises AskError."""
     zone = zone_of(words.tz)
     span = read_span(words.start, words.end, zone, now)
@@ -46,21 +46,21 @@ def showback(books: Books, question: CostQuery, *, units: bool = False) -> Sheet
     if units:
         users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
         found = Units(users, books.cache_savings(question))
-    return told_closed(books, question, showback_sheet(question, cells, found))
+    return note_closed_periods(books, question, showback_sheet(question, cells, found))
 
 
 def top(books: Books, question: CostQuery, limit: int) -> Sheet:
     """Return the dearest. Raises Retryable."""
-    return told_closed(books, question, top_sheet(question, books.cells(question), limit))
+    return note_closed_periods(books, question, top_sheet(question, books.cells(question), limit))
 
 
 def trends(books: Books, question: CostQuery, now: datetime) -> Sheet:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
-    return told_closed(books, question, trend_sheet(question, trend(question, cells, now), cells))
+    return note_closed_periods(books, question, trend_sheet(question, trend(question, cells, now), cells))
 
 
-def told_closed(books: Books, question: CostQuery, sheet: Sheet) -> Sheet:
+def note_closed_periods(books: Books, question: CostQuery, sheet: Sheet) -> Sheet:
     """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
     notes = []
     for one in books.closed(question):
