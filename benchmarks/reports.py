@@ -32,13 +32,13 @@ from outlay_reports.chargeback import lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import landing_sheet
 from outlay_reports.periods import zone_of
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_sheets import chargeback_sheet
 from outlay_reports.write import to_json
 from outlay_schemas.catalog import Match, Split
 
 SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="proportional", by="team"),)
-Made = Callable[[], Sheet]
+Made = Callable[[], ReportTable]
 
 
 def reports(books: Books, now: datetime) -> dict[str, Made]:
@@ -47,20 +47,20 @@ def reports(books: Books, now: datetime) -> dict[str, Made]:
         question = report_api.parse_query(report_api.QueryOptions(by, start, None, tz, where), now)
         return replace(question, unit=more.get("unit"))  # type: ignore[arg-type]
 
-    def shared(by: str) -> Sheet:
+    def shared(by: str) -> ReportTable:
         question = asked(by)
         names = (*question.by, "project", "team")
         cells = books.cells(replace(question, by=tuple(dict.fromkeys(names))))
         found = allocate(cells, tuple(dict.fromkeys(names)), len(question.by), SPLITS)
         return allocated_sheet(question, found)
 
-    def charged() -> Sheet:
+    def charged() -> ReportTable:
         by = ("business_unit", "team", "provider", "sku", "project")
         cells = books.cells(replace(asked(None), by=by))
         found = statements(lines_of(allocate(cells, by, 4, SPLITS)), None)
         return chargeback_sheet("quarter", "UTC", by[:4], found, "open")
 
-    def landing() -> Sheet:
+    def landing() -> ReportTable:
         zone = zone_of("UTC")
         month = CostQuery(period_of(now, "month", zone), zone)
         return landing_sheet(month, *Outlook().land(books, month, now), 1.0, ())

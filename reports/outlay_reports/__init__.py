@@ -11,6 +11,6 @@ Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal 
 from outlay_kit.spans import Span
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.errors import AskError
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 
-__all__ = ["AskError", "Cell", "CostQuery", "Sheet", "Span", "Sums"]
+__all__ = ["AskError", "Cell", "CostQuery", "ReportTable", "Span", "Sums"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from outlay_reports.allocation import Allocation
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.money import dollars, share
-from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_reports.sheets import AMOUNTS, facts, gaps, heading
 from outlay_reports.showback import Node, tree, walk
 from outlay_schemas.dimensions import name_of
@@ -13,7 +13,7 @@ from outlay_schemas.dimensions import name_of
 Keys = tuple[str, ...]
 
 
-def allocated_sheet(question: CostQuery, found: Allocation) -> Sheet:
+def allocated_sheet(question: CostQuery, found: Allocation) -> ReportTable:
     """Return who spent what by themselves and what they bear of shared costs. The whole is what showback's is."""
     depth = len(question.by)
     own = tree(found.own, depth)
@@ -61,7 +61,7 @@ def allocated_sheet(question: CostQuery, found: Allocation) -> Sheet:
     )
     title = heading("Showback with shared costs", question.span, question)
     rows = tuple(row(keys) for keys in _ordered(by_keys))
-    return Sheet("showback", title, columns, rows, row(()), notes, facts(question), tree=depth)
+    return ReportTable("showback", title, columns, rows, row(()), notes, facts(question), tree=depth)
 
 
 def _by_keys(root: Node) -> dict[Keys, int]:

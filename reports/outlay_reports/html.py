@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from outlay_reports.sheet import Row, Sheet
+from outlay_reports.report_table import ReportTable, Row
 from outlay_reports.write import people
 
 _STYLE = """
@@ -33,7 +33,7 @@ def page(title: str, subtitle: str, sections: Sequence[str], made: str) -> str:
     )
 
 
-def table(sheet: Sheet, heading: str = "") -> str:
+def table(sheet: ReportTable, heading: str = "") -> str:
     """Return a sheet as a heading, a table and its notes."""
     head, body = people(sheet)
     parts = [f"<h2>{escape(heading)}</h2>"] if heading else []

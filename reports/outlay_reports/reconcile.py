@@ -10,7 +10,7 @@ from fractions import Fraction
 from outlay_kit.spans import Span
 from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.digests import digest
 from outlay_schemas.money import to_usd
@@ -131,7 +131,7 @@ def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair
     ]
 
 
-def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> Sheet:
+def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> ReportTable:
     """Return both sides by model, and by day where they differ (`every`: all days)."""
     rows: list[Row] = []
 
@@ -165,7 +165,9 @@ def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, 
     notes = _notes(total_billed, whole, tolerance)
     notes += _alone(models)
     total = row((None, None), total_billed, whole, "", 0)
-    return Sheet("reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2)
+    return ReportTable(
+        "reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2
+    )
 
 
 def _notes(total_billed: int, whole: Sums, tolerance: Fraction) -> list[str]:

@@ -9,7 +9,7 @@ from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery, amount_of, conditions, dimensions
 from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, before, read_span, zone_of
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
 from outlay_reports.trend import trend
 
@@ -39,7 +39,7 @@ def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
     return CostQuery(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
 
 
-def showback(books: Books, question: CostQuery, *, units: bool = False) -> Sheet:
+def showback(books: Books, question: CostQuery, *, units: bool = False) -> ReportTable:
     """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
     cells = books.cells(question)
     found = None
@@ -49,18 +49,18 @@ def showback(books: Books, question: CostQuery, *, units: bool = False) -> Sheet
     return note_closed_periods(books, question, showback_sheet(question, cells, found))
 
 
-def top(books: Books, question: CostQuery, limit: int) -> Sheet:
+def top(books: Books, question: CostQuery, limit: int) -> ReportTable:
     """Return the dearest. Raises Retryable."""
     return note_closed_periods(books, question, top_sheet(question, books.cells(question), limit))
 
 
-def trends(books: Books, question: CostQuery, now: datetime) -> Sheet:
+def trends(books: Books, question: CostQuery, now: datetime) -> ReportTable:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
     return note_closed_periods(books, question, trend_sheet(question, trend(question, cells, now), cells))
 
 
-def note_closed_periods(books: Books, question: CostQuery, sheet: Sheet) -> Sheet:
+def note_closed_periods(books: Books, question: CostQuery, sheet: ReportTable) -> ReportTable:
     """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
     notes = []
     for one in books.closed(question):
@@ -80,7 +80,7 @@ def note_closed_periods(books: Books, question: CostQuery, sheet: Sheet) -> Shee
     return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
 
 
-def comparison(books: Books, later: CostQuery, against: str | None, now: datetime) -> Sheet:
+def comparison(books: Books, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
     """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
     if against is None:
         span = before(later.span, later.zone)

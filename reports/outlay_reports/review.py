@@ -17,7 +17,7 @@ from outlay_reports.forecast.summary import budget_sheet, landing_sheet, plans_o
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
 from outlay_reports.plots import svg
-from outlay_reports.sheet import Column, Row, Sheet
+from outlay_reports.report_table import Column, ReportTable, Row
 from outlay_reports.sheets import compare_sheet, top_sheet
 from outlay_reports.trend import trend
 from outlay_schemas.catalog import Budget
@@ -44,7 +44,7 @@ class Section:
 
     heading: str
     text: str = ""
-    sheet: Sheet | None = None
+    sheet: ReportTable | None = None
     picture: str = ""
 
 
@@ -57,7 +57,7 @@ class Sources:
     budgets: Sequence[Budget]
 
 
-def review(sources: Sources, week: CostQuery, now: datetime, savings: Sheet | None) -> list[Section]:
+def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTable | None) -> list[Section]:
     """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
     books = sources.books
     earlier = replace(week, span=before(week.span, week.zone))
@@ -141,7 +141,7 @@ _LEAN = ("id", "project", "share", "events", "example")
 """Columns of savings that a page for everybody does without."""
 
 
-def _best(savings: Sheet) -> Sheet:
+def _best(savings: ReportTable) -> ReportTable:
     """Return the greatest saving of each kind and place only, for others of it are other ways to the same dollars."""
     names = [column.name for column in savings.columns]
     places = [names.index(name) for name in ("kind", "team", "project", "sku") if name in names]
@@ -152,7 +152,7 @@ def _best(savings: Sheet) -> Sheet:
     return replace(savings, columns=columns, rows=tuple(rows.values()))
 
 
-def _shortened(sheet: Sheet, most: int) -> Sheet:
+def _shortened(sheet: ReportTable, most: int) -> ReportTable:
     left = len(sheet.rows) - most
     return (
         sheet
@@ -178,7 +178,9 @@ def _alerts(warehouse: Warehouse, week: CostQuery) -> Section:
     rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
     return Section(
-        "Alerts", "" if rows else "None fired.", Sheet("alerts", "Alerts", columns, rows) if rows else None
+        "Alerts",
+        "" if rows else "None fired.",
+        ReportTable("alerts", "Alerts", columns, rows) if rows else None,
     )
 
 
@@ -201,4 +203,4 @@ def _quality(sources: Sources, week: CostQuery) -> Section:
     columns = (Column("what", "what"), Column("amount", "how much"), Column("which", "which"))
     if not rows:
         return Section("Data quality", "Everything is priced and has an owner; nothing was refused.")
-    return Section("Data quality", sheet=Sheet("quality", "Data quality", columns, tuple(rows)))
+    return Section("Data quality", sheet=ReportTable("quality", "Data quality", columns, tuple(rows)))

@@ -11,7 +11,7 @@ from outlay_reports.compare import EFFECTS, Comparison, Difference
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
 from outlay_reports.money import completeness, dollars, percent, share
 from outlay_reports.periods import label
-from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_reports.showback import top as top_of
 from outlay_reports.showback import tree, walk
 from outlay_reports.trend import Point, Series, Trend
@@ -124,7 +124,7 @@ def _units(sums: Sums, users: int, saved: int) -> tuple[Value, ...]:
     return (*each, users, per_user(sums, users), Spent(saved))
 
 
-def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | None = None) -> Sheet:
+def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | None = None) -> ReportTable:
     """Return who spent what, and with `units` what an event, a user and 1,000 tokens cost."""
     root = tree(cells, len(question.by))
     depth = len(question.by)
@@ -146,7 +146,7 @@ def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | No
         *_keys(question.by), AMOUNTS[amount], beside(amount, root.sums), _SHARE, _EVENTS, _UNPRICED,
         _estimated(root.sums),
     )  # fmt: skip
-    return Sheet(
+    return ReportTable(
         "showback",
         heading("Showback", question.span, question),
         columns + (() if units is None else _UNITS),
@@ -158,7 +158,7 @@ def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | No
     )
 
 
-def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> Sheet:
+def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTable:
     """Return the dearest combinations, and what is left."""
     found = top_of(cells, limit)
     depth = len(question.by)
@@ -179,10 +179,10 @@ def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> Sheet:
     notes = tuple(gaps(found.whole, cells, question.by))
     title = heading(f"Top {len(found.ranks)}", question.span, question)
     total = row((None,) * depth, found.whole, None)
-    return Sheet("top", title, columns, tuple(rows), total, notes, facts(question))
+    return ReportTable("top", title, columns, tuple(rows), total, notes, facts(question))
 
 
-def trend_sheet(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> Sheet:
+def trend_sheet(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> ReportTable:
     """Return cost by piece of time: one row for each piece and combination of values."""
     depth = len(question.by)
 
@@ -203,10 +203,12 @@ def trend_sheet(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> She
     total = Row((None, None, *[None] * depth, spent(whole), None, whole.events, whole.unpriced))
     notes = tuple(gaps(whole, cells, question.by))
     title = heading(f"Trend by {question.unit}", question.span, question)
-    return Sheet("trend", title, columns, tuple(rows), total, notes, facts(question, unit=question.unit))
+    return ReportTable(
+        "trend", title, columns, tuple(rows), total, notes, facts(question, unit=question.unit)
+    )
 
 
-def trend_columns(question: CostQuery, found: Trend, sheet: Sheet, most: int = 5) -> Sheet:
+def trend_columns(question: CostQuery, found: Trend, sheet: ReportTable, most: int = 5) -> ReportTable:
     """Return the same trend for people: a row for each piece of time, a column for each of the dearest parts."""
     if not question.by:
         return sheet
@@ -234,7 +236,9 @@ def trend_columns(question: CostQuery, found: Trend, sheet: Sheet, most: int = 5
     return replace(sheet, columns=tuple(columns), rows=tuple(rows), total=total)
 
 
-def compare_sheet(earlier: CostQuery, later: CostQuery, found: Comparison, cells: Sequence[Cell]) -> Sheet:
+def compare_sheet(
+    earlier: CostQuery, later: CostQuery, found: Comparison, cells: Sequence[Cell]
+) -> ReportTable:
     """Return two periods side by side with the effects between them."""
     depth = len(later.by)
 
@@ -263,4 +267,4 @@ def compare_sheet(earlier: CostQuery, later: CostQuery, found: Comparison, cells
     rows = tuple(row(part) for part in found.parts)
     notes = gaps(found.all.later, cells, later.by)
     more = {"earlier_from": span.start.isoformat(), "earlier_to": span.end.isoformat()}
-    return Sheet("compare", title, columns, rows, row(found.all), tuple(notes), facts(later, **more))
+    return ReportTable("compare", title, columns, rows, row(found.all), tuple(notes), facts(later, **more))

@@ -6,7 +6,7 @@ from datetime import datetime
 from outlay_reports.chargeback import OWN, Closing, Statement
 from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars
-from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_reports.sheets import AMOUNTS, beside
 from outlay_schemas.dimensions import name_of
 
@@ -27,7 +27,7 @@ def chargeback_sheet(
     by: Sequence[str],
     found: Sequence[Statement],
     state: str,
-) -> Sheet:
+) -> ReportTable:
     """Return every line of a month's statements; the units are the first level of the tree.
 
     `by`: the unit's dimension, then those of the lines. Amendments are lines of their own, and add up with the others.
@@ -48,7 +48,7 @@ def chargeback_sheet(
         *(Column(name, name.replace("_", " ")) for name in by[1:]),
         AMOUNTS["charged"], beside("charged", Sums(total, beside=provider)), Column("events", "events", "count"),
     )  # fmt: skip
-    return Sheet(
+    return ReportTable(
         "chargeback", f"Chargeback, {month}, {zone}", columns, tuple(rows),
         Row((None, None, *[None] * depth, Spent(total, unpriced), Spent(provider, unpriced), None)), tuple(told),
         {"month": month, "tz": zone, "by": list(by), "state": state},

@@ -5,12 +5,12 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 
-from outlay_reports.sheet import Column, Row, Sheet, machine, one_line, shown
+from outlay_reports.report_table import Column, ReportTable, Row, machine, one_line, shown
 
 _NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
 
 
-def to_csv(sheet: Sheet) -> str:
+def to_csv(sheet: ReportTable) -> str:
     """Return the rows that add up to the total, one a line, exact; no subtotals, so that a sum counts once."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -37,7 +37,7 @@ def _is_number(text: str) -> bool:
     return text.lstrip("+-").replace(".", "", 1).isdigit()
 
 
-def to_json(sheet: Sheet) -> str:
+def to_json(sheet: ReportTable) -> str:
     """Return one object: what the report is, its total, its rows, and subtotals apart from them."""
     rows = [_object(sheet.columns, row) for row in sheet.rows if row.leaf]
     subtotals = [_object(sheet.columns, row) for row in sheet.rows if not row.leaf]
@@ -54,7 +54,7 @@ def _object(columns: Sequence[Column], row: Row) -> dict[str, object]:
     return {column.name: machine(value, column) for column, value in pairs if value is not None}
 
 
-def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
+def people(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
     """Return what people see: (title, right-aligned) of each column, and each row's cells; the total is last."""
     tree = sheet.tree
     kept = [n for n, column in enumerate(sheet.columns) if n >= tree and not column.wide]
@@ -75,14 +75,14 @@ def people(sheet: Sheet) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[s
     return _without_empty(sheet, [(one_line(title), right) for title, right in head], body)
 
 
-def _all(sheet: Sheet) -> Iterator[Row]:
+def _all(sheet: ReportTable) -> Iterator[Row]:
     yield from sheet.rows
     if sheet.total is not None:
         yield sheet.total
 
 
 def _without_empty(
-    sheet: Sheet, head: list[tuple[str, bool]], body: list[tuple[Row, list[str]]]
+    sheet: ReportTable, head: list[tuple[str, bool]], body: list[tuple[Row, list[str]]]
 ) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
     """Leave out what says nothing on the whole page: a column of zeros or blanks."""
     kept = [n for n in range(len(head)) if any(cells[n] not in ("", "0", "$0.00") for _, cells in body)]
@@ -90,7 +90,7 @@ def _without_empty(
     return [head[n] for n in kept], [(row, [cells[n] for n in kept]) for row, cells in body]
 
 
-def to_markdown(sheet: Sheet) -> str:
+def to_markdown(sheet: ReportTable) -> str:
     """Return a Markdown table with its title and notes."""
     head, body = people(sheet)
     lines = [f"### {sheet.title}", ""]

@@ -20,7 +20,7 @@ from outlay.local.doctor import checks
 from outlay.main import app
 from outlay.reports.terminal import to_terminal
 from outlay_kit.clock import SystemClock
-from outlay_reports.sheet import Column, Row, Sheet
+from outlay_reports.report_table import Column, ReportTable, Row
 
 EVENTS = [{"id": "1", "usage": {"gb": 0.1}}, {"id": "2", "note": "two\nlines"}]
 NDJSON = [json.dumps(event).encode() for event in EVENTS]
@@ -128,7 +128,7 @@ def test_names_do_not_steer_the_terminal() -> None:
 
 def test_names_in_reports_do_not_steer_the_terminal() -> None:
     written = io.StringIO()
-    sheet = Sheet("top", "Top", (Column("team", "team"),), (Row(("a\x1b[2J",)),), empty="")
+    sheet = ReportTable("top", "Top", (Column("team", "team"),), (Row(("a\x1b[2J",)),), empty="")
     to_terminal(sheet, SafeConsole(file=written, width=80))
     assert "\x1b" not in written.getvalue()
     assert "a[2J" in written.getvalue()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from outlay_reports.adapters.books import Books
     from outlay_reports.billing import Month
     from outlay_reports.chargeback import Closing
-    from outlay_reports.sheet import Sheet
+    from outlay_reports.report_table import ReportTable
 
 
 class Format(StrEnum):
@@ -130,7 +130,7 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
     return closing
 
 
-def _page(sheet: "Sheet", now: "datetime") -> str:
+def _page(sheet: "ReportTable", now: "datetime") -> str:
     from outlay_reports.html import page, table
 
     return page(
@@ -138,7 +138,7 @@ def _page(sheet: "Sheet", now: "datetime") -> str:
     )
 
 
-def _write_page(file: Path | None, sheet: "Sheet", now: "datetime") -> None:
+def _write_page(file: Path | None, sheet: "ReportTable", now: "datetime") -> None:
     if file is None:
         typer.echo(_page(sheet, now), nl=False)
         return
@@ -146,7 +146,7 @@ def _write_page(file: Path | None, sheet: "Sheet", now: "datetime") -> None:
     err.print(f"written: {file}", style="dim", markup=False)
 
 
-def _write_pair(path: Path, sheet: "Sheet", now: "datetime") -> None:
+def _write_pair(path: Path, sheet: "ReportTable", now: "datetime") -> None:
     """Write a sheet as a page and as CSV, beside each other; `path` has no suffix yet."""
     from outlay_reports.write import to_csv
 

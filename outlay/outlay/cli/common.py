@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from outlay_reports.sheet import one_line
+from outlay_reports.report_table import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outlay_pricer.opportunities.run import Opportunities
-    from outlay_reports.sheet import Sheet
+    from outlay_reports.report_table import ReportTable
 
 
 @friendly_errors
@@ -110,14 +110,14 @@ def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
 
 def savings_sheet(
     found: "Opportunities", limit: int, least: float, dismissed: "Mapping[str, str]"
-) -> "Sheet":
+) -> "ReportTable":
     """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed.
 
     With less than three days of events there is no monthly figure: `least` is then of what was observed.
     """
     from outlay_reports.money import share
+    from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
     from outlay_reports.savings import monthly
-    from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
     from outlay_schemas.dimensions import name_of
 
     months = {one.id: monthly(one.saving, found.since, found.until) for one in found.findings}
@@ -154,7 +154,7 @@ def savings_sheet(
         "events": found.events,
     }
     title = f"What could be saved, from {found.events:,} events"
-    return Sheet(
+    return ReportTable(
         "opportunities", title, columns, tuple(rows), notes=tuple(notes), facts=facts, empty="nothing"
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from outlay_reports.allocation import Allocation
     from outlay_reports.cost_query import CostQuery
     from outlay_reports.periods import Unit
-    from outlay_reports.sheet import Sheet
+    from outlay_reports.report_table import ReportTable
     from outlay_schemas.catalog import Split
 
 
@@ -146,7 +146,7 @@ def allocation(books: "Books", question: "CostQuery", splits: "list[Split] | Non
     return share_out(books, question, splits_of(question) if splits is None else splits)
 
 
-def write_report(sheet: "Sheet", form: Format, as_json: bool, file: Path | None) -> None:
+def write_report(sheet: "ReportTable", form: Format, as_json: bool, file: Path | None) -> None:
     """Write a sheet to the terminal or to a file."""
     from outlay.reports.terminal import to_terminal
     from outlay_reports.write import to_csv, to_json, to_markdown

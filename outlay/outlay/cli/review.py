@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.cost_query import CostQuery
+    from outlay_reports.report_table import ReportTable
     from outlay_reports.review import Section
-    from outlay_reports.sheet import Sheet
 
 
 class Format(StrEnum):
@@ -107,7 +107,7 @@ def review(
     err.print(f"written: {file}", style="dim", markup=False)
 
 
-def _savings(warehouse: "Warehouse", question: "CostQuery") -> "Sheet":
+def _savings(warehouse: "Warehouse", question: "CostQuery") -> "ReportTable":
     from outlay.cli.opportunities import savings_sheet
     from outlay.dismissals import Dismissals
     from outlay_pricer.ledger import Selection

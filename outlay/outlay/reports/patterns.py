@@ -14,7 +14,7 @@ from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, Change, Profile, changes, described, profile
 from outlay_reports.periods import label
 from outlay_reports.plots import pattern_svg
-from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_schemas.dimensions import name_of
 
 HOURS = tuple(f"{n:02d}:00" for n in range(24))
@@ -46,7 +46,7 @@ def find_patterns(books: Books, question: CostQuery, now: datetime) -> Found | N
     return Found(days, week, day, changes(days.values[0]))
 
 
-def pattern_sheets(books: Books, question: CostQuery, found: Found) -> list[Sheet]:
+def pattern_sheets(books: Books, question: CostQuery, found: Found) -> list[ReportTable]:
     """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
     return [
         _growth(found.days),
@@ -71,7 +71,7 @@ def pattern_picture(title: str, question: CostQuery, found: Found) -> str:
     return pattern_svg(title, list(zip(names, found.days.exact[0], strict=True)), levels, shapes)
 
 
-def _growth(days: Past) -> Sheet:
+def _growth(days: Past) -> ReportTable:
     rows = []
     costs = days.exact[0]
     for length, name in (
@@ -88,7 +88,7 @@ def _growth(days: Past) -> Sheet:
         Column("growth", "growth", "growth"),
     )  # fmt: skip
     title = f"Growth, from {len(days.starts)} whole days"
-    return Sheet("growth", title, columns, tuple(rows), empty="too few days to say")
+    return ReportTable("growth", title, columns, tuple(rows), empty="too few days to say")
 
 
 def _usual(value: float) -> Spent:
@@ -96,7 +96,7 @@ def _usual(value: float) -> Spent:
     return Spent(round(value * 100) * 10**10)
 
 
-def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Sheet:
+def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> ReportTable:
     tallest = max(found.shares)
     rows = [
         Row((place, Fraction(part), "█" * round(part / tallest * _BARS)))
@@ -105,10 +105,12 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> She
     columns = (Column(name, ""), Column("share_of_mean", "of the mean", "share"), Column("bar", ""))
     text = f"{title}: season {described(found.strength)} ({found.strength:.0%})"
     shown = rows if found.strength >= 0.15 else []
-    return Sheet(name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty="")
+    return ReportTable(
+        name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty=""
+    )
 
 
-def _changes(books: Books, question: CostQuery, found: Found) -> Sheet:
+def _changes(books: Books, question: CostQuery, found: Found) -> ReportTable:
     rows, days = [], found.days
     for change in found.changes:
         at = days.starts[change.place]
@@ -128,10 +130,12 @@ def _changes(books: Books, question: CostQuery, found: Found) -> Sheet:
         Column("change", "change", "growth"), Column("moved_by", "moved most by"),
         Column("moved_usd", "a day", "change"),
     )  # fmt: skip
-    return Sheet("changes", "When the level changed", columns, tuple(rows), empty="it did not, for good")
+    return ReportTable(
+        "changes", "When the level changed", columns, tuple(rows), empty="it did not, for good"
+    )
 
 
-def _movers(books: Books, question: CostQuery, days: Past) -> Sheet:
+def _movers(books: Books, question: CostQuery, days: Past) -> ReportTable:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
     length = min(_AROUND, len(days.starts) // 2)
     rows: list[Row] = []
@@ -153,7 +157,7 @@ def _movers(books: Books, question: CostQuery, days: Past) -> Sheet:
         Column("usd", "after", "usd"), Column("change_usd", "change", "change"), Column("growth", "growth", "growth"),
     )  # fmt: skip
     title = f"Who moved most, the last {length} days against the {length} before"
-    return Sheet("movers", title, columns, tuple(rows), empty="nobody did")
+    return ReportTable("movers", title, columns, tuple(rows), empty="nobody did")
 
 
 def _moved(books: Books, question: CostQuery, days: Past, place: int) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
 from outlay_reports.plots import COLOURS, stack, ticks
-from outlay_reports.sheet import one_line
+from outlay_reports.report_table import one_line
 from outlay_reports.trend import Trend
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -6,11 +6,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 from outlay_reports.write import people
 
 
-def to_terminal(sheet: Sheet, console: Console) -> None:
+def to_terminal(sheet: ReportTable, console: Console) -> None:
     """Print a table, its notes under it."""
     console.print(Text(sheet.title, style="bold"), soft_wrap=True)
     if not sheet.rows:
@@ -27,7 +27,7 @@ def to_terminal(sheet: Sheet, console: Console) -> None:
         console.print(Text(f"· {note}", style="yellow"), soft_wrap=True)
 
 
-def _grid(sheet: Sheet) -> Table:
+def _grid(sheet: ReportTable) -> Table:
     head, body = people(sheet)
     grid = Table(
         header_style="bold", show_footer=sheet.total is not None, box=None, pad_edge=False, padding=(0, 2, 0, 0),

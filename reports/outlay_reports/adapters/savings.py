@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.sheet import Column, Row, Sheet, Spent
+from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_schemas.dimensions import name_of
 from outlay_schemas.money import to_pico
 
@@ -20,7 +20,7 @@ _NEWEST = (
 MOST = 20
 
 
-def newest_savings(warehouse: Warehouse, tenants: Sequence[str], now: datetime) -> Sheet | None:
+def newest_savings(warehouse: Warehouse, tenants: Sequence[str], now: datetime) -> ReportTable | None:
     """Return what the newest look of each tenant found, without what was dismissed; None: nothing. Raises Retryable."""
     bound = {"tenants": list(tenants), "now": now.timestamp(), "n": MOST}
     found = warehouse.rows(_NEWEST, bound)
@@ -35,7 +35,7 @@ def newest_savings(warehouse: Warehouse, tenants: Sequence[str], now: datetime) 
         Column("team", "team"), Column("project", "project"), Column("sku", "of"), Column("what", "what to do"),
         Column("saving_usd", "saves", "usd"), Column("looked_at", "in"), Column("check", "make sure"),
     )  # fmt: skip
-    return Sheet("opportunities", "What could be saved", columns, rows)
+    return ReportTable("opportunities", "What could be saved", columns, rows)
 
 
 def _days(seconds: int) -> str:

@@ -14,7 +14,7 @@ from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import past
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import percent
-from outlay_reports.sheet import Column, Row, Sheet, Spent, Value
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.catalog import Budget, PriceBook
 from outlay_schemas.money import Usd, to_pico
 
@@ -23,7 +23,7 @@ _UNTESTED = "no forecast yet: it needs two whole days of history"
 
 def landing_sheet(
     question: CostQuery, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
-) -> Sheet:
+) -> ReportTable:
     """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
 
     def cell(pico: int) -> Spent:
@@ -41,10 +41,10 @@ def landing_sheet(
     end = question.span.end.astimezone(question.zone)
     columns = (Column("what", ""), Column("usd", "USD", "usd"))
     title = f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}"
-    return Sheet("landing", title, columns, tuple(rows), notes=tuple(notes))
+    return ReportTable("landing", title, columns, tuple(rows), notes=tuple(notes))
 
 
-def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> Sheet:
+def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> ReportTable:
     """Return every budget with its landing, the probability that it is exceeded, and when it is used up."""
     rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
@@ -54,7 +54,7 @@ def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> Sheet:
         Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
         Column("probability", "probability", "share", wide=True),
     )  # fmt: skip
-    return Sheet("budgets", "Budgets", columns, tuple(rows))
+    return ReportTable("budgets", "Budgets", columns, tuple(rows))
 
 
 def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[Plan]:
@@ -98,7 +98,7 @@ def full_sheet(
     *,
     gpus: int | None = None,
     price_books: Sequence[PriceBook] = (),
-) -> Sheet:
+) -> ReportTable:
     """Return when the daily use of a meter reaches `amount`, by the growth of the past months.
 
     `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs. Of `gpu_seconds` also machines
@@ -142,4 +142,4 @@ def full_sheet(
     columns = (Column("name", "", wide=True), Column("what", ""), Column("value", "value"))
     title = f"When {whole} is full" if gpus else f"When {meter} reaches {whole}"
     counted = (f"counted with it: seconds of {', '.join(machines)}",) if machines else ()
-    return Sheet("full", title, columns, rows, notes=(said, sure, *counted))
+    return ReportTable("full", title, columns, rows, notes=(said, sure, *counted))

@@ -30,7 +30,7 @@ from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_m
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 from outlay_reports.write import to_csv, to_json
 from outlay_schemas.catalog import Split
 
@@ -61,7 +61,7 @@ class Wanted:
         return report_api.parse_query(words, self.now)
 
 
-def _showback(books: Books, wanted: Wanted) -> Sheet:
+def _showback(books: Books, wanted: Wanted) -> ReportTable:
     question = wanted.question("team")
     if _yes(wanted, "allocate"):
         return allocated_sheet(
@@ -70,11 +70,11 @@ def _showback(books: Books, wanted: Wanted) -> Sheet:
     return report_api.showback(books, question, units=_yes(wanted, "units"))
 
 
-def _top(books: Books, wanted: Wanted) -> Sheet:
+def _top(books: Books, wanted: Wanted) -> ReportTable:
     return report_api.top(books, wanted.question("model"), _number(wanted, "limit", 10))
 
 
-def _trend(books: Books, wanted: Wanted) -> Sheet:
+def _trend(books: Books, wanted: Wanted) -> ReportTable:
     unit = next((one for one in get_args(Unit) if one == wanted.get("unit", "day")), None)
     if unit is None:
         raise AskError(
@@ -83,11 +83,11 @@ def _trend(books: Books, wanted: Wanted) -> Sheet:
     return report_api.trends(books, wanted.question(None, unit), wanted.now)
 
 
-def _compare(books: Books, wanted: Wanted) -> Sheet:
+def _compare(books: Books, wanted: Wanted) -> ReportTable:
     return report_api.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
 
 
-def _chargeback(books: Books, wanted: Wanted) -> Sheet:
+def _chargeback(books: Books, wanted: Wanted) -> ReportTable:
     plain = Bill()
     bill = Bill(
         wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
@@ -102,7 +102,7 @@ def _chargeback(books: Books, wanted: Wanted) -> Sheet:
 class Report:
     """A report: what it is made by, and what it may be asked."""
 
-    make: Callable[[Books, Wanted], Sheet]
+    make: Callable[[Books, Wanted], ReportTable]
     words: frozenset[str]
 
 

@@ -43,7 +43,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_pricer.opportunities.looks import Looks
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
-from outlay_reports.sheet import Spent
+from outlay_reports.report_table import Spent
 from outlay_schemas.money import to_usd
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]

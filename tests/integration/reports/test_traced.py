@@ -24,7 +24,7 @@ from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import decimal_of, plain
-from outlay_reports.sheet import Sheet
+from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_sheets import chargeback_sheet
 from outlay_reports.write import to_json
 from outlay_schemas.catalog import Match, Share, Split
@@ -75,7 +75,7 @@ def asked(by: str | None, **more: Any) -> CostQuery:
     return found
 
 
-def said(sheet: Sheet) -> dict[str, Any]:
+def said(sheet: ReportTable) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(to_json(sheet))
     return found
 

@@ -13,7 +13,7 @@ from outlay_reports.allocated import allocated_sheet
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
 from outlay_reports.html import page, table
-from outlay_reports.sheet import Spent
+from outlay_reports.report_table import Spent
 from outlay_reports.statement_sheets import chargeback_sheet, state_of
 from outlay_reports.write import to_csv
 from outlay_schemas.catalog import Match, Share, Split

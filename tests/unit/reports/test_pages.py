@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from outlay_reports.pages import points
+from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_reports.review import Section
-from outlay_reports.sheet import Column, Row, Sheet, Spent
 
 
 def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> None:
@@ -18,7 +18,7 @@ def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> 
     )
     sections = [
         Section("Total", "The week cost $12.00."),
-        Section("Budgets", "", Sheet("b", "B", columns, rows)),
+        Section("Budgets", "", ReportTable("b", "B", columns, rows)),
     ]
     assert points(sections) == [
         ("Budgets", ["Growth: spent $12.00 · used 50% · forecast $24.00", "Idle: spent $12.00 · used 50%"])

@@ -12,7 +12,7 @@ from tests.unit.reports.build import END, cell, question, sums
 from outlay_reports.compare import compare
 from outlay_reports.cost_query import Cell, Sums, conditions, dimensions
 from outlay_reports.errors import AskError
-from outlay_reports.sheet import Spent
+from outlay_reports.report_table import Spent
 from outlay_reports.sheets import showback_sheet, top_sheet, trend_columns, trend_sheet
 from outlay_reports.showback import top, tree, walk
 from outlay_reports.trend import trend

@@ -8,8 +8,8 @@ from outlay_console.pages.savings import _row
 from outlay_pricer.opportunities.detect import CACHE, Finding
 from outlay_pricer.opportunities.run import Opportunities
 from outlay_reports.money import dollars
+from outlay_reports.report_table import Spent
 from outlay_reports.savings import basis, monthly
-from outlay_reports.sheet import Spent
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DOLLAR = 10**12

@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ReportTable:
     """A table with a title, a line of total, and what a reader must know beside it."""
 
     name: str
