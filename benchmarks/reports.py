@@ -26,14 +26,14 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
-from outlay_reports.allocated import allocated_sheet
+from outlay_reports.allocated import allocated_table
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.summary import landing_sheet
+from outlay_reports.forecast.summary import landing_table
 from outlay_reports.periods import zone_of
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_sheet
+from outlay_reports.statement_sheets import chargeback_table
 from outlay_reports.write import to_json
 from outlay_schemas.catalog import Match, Split
 
@@ -52,18 +52,18 @@ def reports(books: Books, now: datetime) -> dict[str, Made]:
         names = (*question.by, "project", "team")
         cells = books.cells(replace(question, by=tuple(dict.fromkeys(names))))
         found = allocate(cells, tuple(dict.fromkeys(names)), len(question.by), SPLITS)
-        return allocated_sheet(question, found)
+        return allocated_table(question, found)
 
     def charged() -> ReportTable:
         by = ("business_unit", "team", "provider", "sku", "project")
         cells = books.cells(replace(asked(None), by=by))
         found = statements(lines_of(allocate(cells, by, 4, SPLITS)), None)
-        return chargeback_sheet("quarter", "UTC", by[:4], found, "open")
+        return chargeback_table("quarter", "UTC", by[:4], found, "open")
 
     def landing() -> ReportTable:
         zone = zone_of("UTC")
         month = CostQuery(period_of(now, "month", zone), zone)
-        return landing_sheet(month, *Outlook().land(books, month, now), 1.0, ())
+        return landing_table(month, *Outlook().land(books, month, now), 1.0, ())
 
     return {
         "showback business_unit,team,model": lambda: report_api.showback(books, asked("business_unit,team,model")),

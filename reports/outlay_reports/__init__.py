@@ -3,7 +3,7 @@
     books = Books(warehouse)                                        # adapters.books: SQL, as the user that reads
     question = CostQuery(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
     report = showback(question, books.cells(question))              # pure: rows in, report out
-    sheet = showback_sheet(report)                                  # what every format and page is made of
+    sheet = showback_table(report)                                  # what every format and page is made of
 
 Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal string outside.
 """

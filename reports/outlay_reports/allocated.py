@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from outlay_reports.allocation import Allocation
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.money import dollars, share
+from outlay_reports.report_builders import AMOUNTS, facts, gaps, heading
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
-from outlay_reports.sheets import AMOUNTS, facts, gaps, heading
 from outlay_reports.showback import Node, tree, walk
 from outlay_schemas.dimensions import name_of
 
 Keys = tuple[str, ...]
 
 
-def allocated_sheet(question: CostQuery, found: Allocation) -> ReportTable:
+def allocated_table(question: CostQuery, found: Allocation) -> ReportTable:
     """Return who spent what by themselves and what they bear of shared costs. The whole is what showback's is."""
     depth = len(question.by)
     own = tree(found.own, depth)

@@ -12,7 +12,7 @@ from outlay_reports.cost_query import CostQuery, dimensions
 from outlay_reports.errors import AskError
 from outlay_reports.periods import read_span, zone_of
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_sheet, state_of
+from outlay_reports.statement_sheets import chargeback_table, state_of
 from outlay_schemas.catalog import Split
 
 
@@ -78,7 +78,7 @@ def read_month(books: Books, question: CostQuery, splits: Sequence[Split]) -> Mo
     return Month(question, lines, closings)
 
 
-def month_sheet(books: Books, month: Month, now: datetime, only: str | None = None) -> ReportTable:
+def month_table(books: Books, month: Month, now: datetime, only: str | None = None) -> ReportTable:
     """Return the statements of a month, or of one unit. Raises Retryable."""
     question = month.question
     closing = month.closings[-1] if month.closings else None
@@ -89,4 +89,4 @@ def month_sheet(books: Books, month: Month, now: datetime, only: str | None = No
     zone = question.zone.key
     named = "" if closing is None else statement_id(question.tenants[0], month.name, zone, closing.seq)
     state = state_of(closing, question.span.end, now, named) + elsewhere
-    return chargeback_sheet(month.name, question.zone.key, question.by, some, state)
+    return chargeback_table(month.name, question.zone.key, question.by, some, state)

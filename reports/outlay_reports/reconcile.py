@@ -131,7 +131,7 @@ def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair
     ]
 
 
-def reconcile_sheet(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> ReportTable:
+def reconcile_table(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> ReportTable:
     """Return both sides by model, and by day where they differ (`every`: all days)."""
     rows: list[Row] = []
 

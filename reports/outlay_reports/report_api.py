@@ -9,8 +9,14 @@ from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery, amount_of, conditions, dimensions
 from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, before, read_span, zone_of
+from outlay_reports.report_builders import (
+    UnitEconomics,
+    compare_table,
+    showback_table,
+    top_table,
+    trend_table,
+)
 from outlay_reports.report_table import ReportTable
-from outlay_reports.sheets import Units, compare_sheet, showback_sheet, top_sheet, trend_sheet
 from outlay_reports.trend import trend
 
 _MONTHS = 3
@@ -45,19 +51,19 @@ def showback(books: Books, question: CostQuery, *, units: bool = False) -> Repor
     found = None
     if units:
         users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
-        found = Units(users, books.cache_savings(question))
-    return note_closed_periods(books, question, showback_sheet(question, cells, found))
+        found = UnitEconomics(users, books.cache_savings(question))
+    return note_closed_periods(books, question, showback_table(question, cells, found))
 
 
 def top(books: Books, question: CostQuery, limit: int) -> ReportTable:
     """Return the dearest. Raises Retryable."""
-    return note_closed_periods(books, question, top_sheet(question, books.cells(question), limit))
+    return note_closed_periods(books, question, top_table(question, books.cells(question), limit))
 
 
 def trends(books: Books, question: CostQuery, now: datetime) -> ReportTable:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
-    return note_closed_periods(books, question, trend_sheet(question, trend(question, cells, now), cells))
+    return note_closed_periods(books, question, trend_table(question, trend(question, cells, now), cells))
 
 
 def note_closed_periods(books: Books, question: CostQuery, sheet: ReportTable) -> ReportTable:
@@ -91,4 +97,4 @@ def comparison(books: Books, later: CostQuery, against: str | None, now: datetim
     deep = (*later.by, *THING)
     old = books.cells(replace(earlier, by=deep))
     new = books.cells(replace(later, by=deep))
-    return compare_sheet(earlier, later, compare(old, new, len(later.by)), new)
+    return compare_table(earlier, later, compare(old, new, len(later.by)), new)

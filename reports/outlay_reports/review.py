@@ -13,12 +13,12 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.compare import THING, Comparison, compare
 from outlay_reports.cost_query import CostQuery, total
-from outlay_reports.forecast.summary import budget_sheet, landing_sheet, plans_of
+from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
 from outlay_reports.plots import svg
+from outlay_reports.report_builders import compare_table, top_table
 from outlay_reports.report_table import Column, ReportTable, Row
-from outlay_reports.sheets import compare_sheet, top_sheet
 from outlay_reports.trend import trend
 from outlay_schemas.catalog import Budget
 from outlay_schemas.dimensions import name_of
@@ -73,15 +73,15 @@ def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTabl
         Section("In short", _short(found, word_of(week))),
         Section("Six weeks", picture=_picture(books, week)),
         Section(
-            "Why", _why(found), _shortened(compare_sheet(replace(earlier, by=asked.by), asked, found, new), 8)
+            "Why", _why(found), _shortened(compare_table(replace(earlier, by=asked.by), asked, found, new), 8)
         ),
         Section(
-            "Who", sheet=top_sheet(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
+            "Who", sheet=top_table(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
         ),
-        Section("Where the month lands", sheet=landing_sheet(month, spent, landing, 1.0, ())),
+        Section("Where the month lands", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants)
-    budgets = budget_sheet(plans, outlook.states(books, plans, now))
+    budgets = budget_table(plans, outlook.states(books, plans, now))
     if budgets.rows:
         sections.append(Section("Budgets", sheet=budgets))
     sections.append(_alerts(sources.warehouse, week))

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from outlay_reports.chargeback import Statement
+from outlay_reports.report_builders import AMOUNTS
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
-from outlay_reports.sheets import AMOUNTS
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import name_of
 
@@ -33,7 +33,7 @@ def _hashed(unit: str) -> str:
     return f"{plain.strip('-')[:_LETTERS] or 'unassigned'}.{digest([unit])[:12]}"
 
 
-def index_sheet(month: str, by: str, statements: Sequence[Statement], names: dict[str, str]) -> ReportTable:
+def index_table(month: str, by: str, statements: Sequence[Statement], names: dict[str, str]) -> ReportTable:
     """Return which files each unit has, and what its statement comes to."""
     rows = tuple(
         Row(

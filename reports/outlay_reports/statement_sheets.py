@@ -6,8 +6,8 @@ from datetime import datetime
 from outlay_reports.chargeback import OWN, Closing, Statement
 from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars
+from outlay_reports.report_builders import AMOUNTS, beside
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
-from outlay_reports.sheets import AMOUNTS, beside
 from outlay_schemas.dimensions import name_of
 
 
@@ -21,7 +21,7 @@ def state_of(closing: Closing | None, end: datetime, now: datetime, statement: s
     )
 
 
-def chargeback_sheet(
+def chargeback_table(
     month: str,
     zone: str,
     by: Sequence[str],

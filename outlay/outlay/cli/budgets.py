@@ -31,7 +31,7 @@ def budgets(
 
     from outlay_kit.clock import SystemClock
     from outlay_reports.adapters.outlook import Outlook
-    from outlay_reports.forecast.summary import budget_sheet
+    from outlay_reports.forecast.summary import budget_table
 
     with reading() as books:
         plans = planned((tenant,) if tenant else (), books)
@@ -39,7 +39,7 @@ def budgets(
         if as_json:
             print_json(msgspec.to_builtins(states))
         elif plans:
-            write_report(budget_sheet(plans, states), Format.table, False, None)
+            write_report(budget_table(plans, states), Format.table, False, None)
         else:
             out.print("there is no budget; write one in budgets.yaml of the catalog")
 

@@ -67,8 +67,8 @@ def chargeback(
     from dataclasses import replace
 
     from outlay_kit.clock import SystemClock
-    from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month
-    from outlay_reports.statement_files import file_names, index_sheet
+    from outlay_reports.billing import Bill, month_table, read_bill_question, read_month
+    from outlay_reports.statement_files import file_names, index_table
 
     now = SystemClock().now()
     with reading() as books:
@@ -79,11 +79,11 @@ def chargeback(
         if each is not None:
             names = file_names(found.name, (one.unit for one in found.statements))
             for one in found.statements:
-                _write_pair(each / names[one.unit], month_sheet(books, found, now, one.unit), now)
-            index = index_sheet(found.name, question.by[0], found.statements, names)
+                _write_pair(each / names[one.unit], month_table(books, found, now, one.unit), now)
+            index = index_table(found.name, question.by[0], found.statements, names)
             _write_pair(each / f"{found.name}-index", index, now)
             return
-        sheet = month_sheet(books, found, now)
+        sheet = month_table(books, found, now)
         if form is Format.html and not as_json:
             _write_page(file, sheet, now)
         else:

@@ -223,19 +223,19 @@ def _summary(
 ) -> None:
     from outlay.cli.budgets import planned
     from outlay_reports.adapters.outlook import Outlook
-    from outlay_reports.forecast.summary import budget_sheet, landing_sheet
+    from outlay_reports.forecast.summary import budget_table, landing_table
 
     outlook = Outlook()
     spent, landing = outlook.land(books, question, now)
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
     factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0
     assumed = [str(change) for change in changes]
-    write_report(landing_sheet(question, spent, landing, factor, assumed), Format.table, as_json, None)
+    write_report(landing_table(question, spent, landing, factor, assumed), Format.table, as_json, None)
     plans = planned(question.tenants, books)
     if plans:
         if not as_json:
             out.print()
-        write_report(budget_sheet(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
+        write_report(budget_table(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
 
 
 def _full(
@@ -251,7 +251,7 @@ def _full(
     from outlay.catalog.publish import newest
     from outlay.local import stores
     from outlay_reports.forecast.capacity import GPU_METER
-    from outlay_reports.forecast.summary import full_sheet
+    from outlay_reports.forecast.summary import full_table
 
     if gpus is not None:
         meter, amount = meter or GPU_METER, gpus * 86_400.0
@@ -259,5 +259,5 @@ def _full(
         raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
     catalog = newest(stores()[0]) if meter == GPU_METER else None
     price_books = () if catalog is None else catalog.price_books
-    sheet = full_sheet(books, question, now, meter, amount, gpus=gpus, price_books=price_books)
+    sheet = full_table(books, question, now, meter, amount, gpus=gpus, price_books=price_books)
     write_report(sheet, Format.table, as_json, None)

@@ -88,7 +88,7 @@ def opportunities(
             known = Dismissals(warehouse).reasons()
         finally:
             warehouse.close()
-        write_report(savings_sheet(found, limit, least, {} if dismissed else known), form, as_json, file)
+        write_report(savings_table(found, limit, least, {} if dismissed else known), form, as_json, file)
 
 
 def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
@@ -108,7 +108,7 @@ def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
     out.print(f"{identity} is {'dismissed' if dismissed else 'shown again'}", markup=False)
 
 
-def savings_sheet(
+def savings_table(
     found: "Opportunities", limit: int, least: float, dismissed: "Mapping[str, str]"
 ) -> "ReportTable":
     """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed.

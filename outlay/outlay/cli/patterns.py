@@ -28,7 +28,7 @@ def patterns(
     import json
     from zoneinfo import ZoneInfo
 
-    from outlay.reports.patterns import find_patterns, pattern_picture, pattern_sheets
+    from outlay.reports.patterns import find_patterns, pattern_picture, pattern_tables
     from outlay.reports.terminal import to_terminal
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
@@ -41,7 +41,7 @@ def patterns(
         span = period_of(now, "month", ZoneInfo("UTC"))
         question = CostQuery(span, zone_of(tz), (), conditions(where or []), tuple(tenant or ()))
         found = find_patterns(books, question, now)
-        sheets = pattern_sheets(books, question, found) if found else []
+        sheets = pattern_tables(books, question, found) if found else []
     if picture is not None and found:
         picture.write_text(pattern_picture("What the past shows", question, found), "utf-8")
         err.print(f"drawn: {picture}", style="dim", markup=False)

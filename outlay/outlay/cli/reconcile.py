@@ -80,7 +80,7 @@ def reconcile(
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.money import share
     from outlay_reports.periods import zone_of
-    from outlay_reports.reconcile import drifting, reconcile_sheet
+    from outlay_reports.reconcile import drifting, reconcile_table
     from outlay_reports.reconcile import reconcile as pair
 
     if not bill.exists():
@@ -106,7 +106,7 @@ def reconcile(
             for cell in books.cells(question)
         ]
         models = pair(lines, ours)
-        write_report(reconcile_sheet(models, limit, bill.name, every=every), form, as_json, file)
+        write_report(reconcile_table(models, limit, bill.name, every=every), form, as_json, file)
     billed = sum(model.billed for model in models)
     whole = share(billed - sum(model.ours.cost for model in models), billed)
     off = drifting(models, limit)

@@ -67,13 +67,13 @@ def showback(
 
       outlay report showback --by business_unit --allocate
     """
-    from outlay_reports.allocated import allocated_sheet
+    from outlay_reports.allocated import allocated_table
     from outlay_reports.report_api import showback as answer
 
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant, amount=amount.value)
         if allocate:
-            write_report(allocated_sheet(question, allocation(books, question)), form, as_json, file)
+            write_report(allocated_table(question, allocation(books, question)), form, as_json, file)
             return
         write_report(answer(books, question, units=units), form, as_json, file)
 
@@ -140,14 +140,14 @@ def trend(
     from outlay.reports.plots import draw
     from outlay_kit.clock import SystemClock
     from outlay_reports.plots import svg
-    from outlay_reports.sheets import trend_columns, trend_sheet
+    from outlay_reports.report_builders import trend_columns, trend_table
     from outlay_reports.trend import trend as trend_of
 
     with reading() as books:
         question = ask(by, start, end, tz, where, tenant, unit.value, amount.value)
         cells = books.cells(question)
         found = trend_of(question, cells, SystemClock().now())
-        sheet = trend_sheet(question, found, cells)
+        sheet = trend_table(question, found, cells)
         if picture is not None:
             picture.write_text(svg(sheet.title, question, found), "utf-8")
             err.print(f"drawn: {picture}", style="dim", markup=False)

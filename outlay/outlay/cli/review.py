@@ -108,7 +108,7 @@ def review(
 
 
 def _savings(warehouse: "Warehouse", question: "CostQuery") -> "ReportTable":
-    from outlay.cli.opportunities import savings_sheet
+    from outlay.cli.opportunities import savings_table
     from outlay.dismissals import Dismissals
     from outlay_pricer.ledger import Selection
     from outlay_pricer.opportunities.run import find
@@ -117,7 +117,7 @@ def _savings(warehouse: "Warehouse", question: "CostQuery") -> "ReportTable":
     catalog = read_published()
     wanted = Selection(since=question.span.start, until=question.span.end, tenant=tenant)
     found = find(warehouse, catalog, wanted, most=200_000)
-    return savings_sheet(found, 200, 1.0, Dismissals(warehouse).reasons())
+    return savings_table(found, 200, 1.0, Dismissals(warehouse).reasons())
 
 
 def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:

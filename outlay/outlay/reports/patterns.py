@@ -46,7 +46,7 @@ def find_patterns(books: Books, question: CostQuery, now: datetime) -> Found | N
     return Found(days, week, day, changes(days.values[0]))
 
 
-def pattern_sheets(books: Books, question: CostQuery, found: Found) -> list[ReportTable]:
+def pattern_tables(books: Books, question: CostQuery, found: Found) -> list[ReportTable]:
     """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
     return [
         _growth(found.days),

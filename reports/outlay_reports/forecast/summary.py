@@ -21,7 +21,7 @@ from outlay_schemas.money import Usd, to_pico
 _UNTESTED = "no forecast yet: it needs two whole days of history"
 
 
-def landing_sheet(
+def landing_table(
     question: CostQuery, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
 ) -> ReportTable:
     """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
@@ -44,7 +44,7 @@ def landing_sheet(
     return ReportTable("landing", title, columns, tuple(rows), notes=tuple(notes))
 
 
-def budget_sheet(plans: Sequence[Plan], states: Sequence[Status]) -> ReportTable:
+def budget_table(plans: Sequence[Plan], states: Sequence[Status]) -> ReportTable:
     """Return every budget with its landing, the probability that it is exceeded, and when it is used up."""
     rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
@@ -89,7 +89,7 @@ def likely(probability: float) -> str:
     return "<1%" if probability < 0.01 else ">99%" if probability > 0.99 else percent(Fraction(probability))
 
 
-def full_sheet(
+def full_table(
     books: Books,
     question: CostQuery,
     now: datetime,

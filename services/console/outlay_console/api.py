@@ -24,9 +24,9 @@ from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
-from outlay_reports.allocated import allocated_sheet
+from outlay_reports.allocated import allocated_table
 from outlay_reports.allocation import active
-from outlay_reports.billing import Bill, month_sheet, read_bill_question, read_month, share_out
+from outlay_reports.billing import Bill, month_table, read_bill_question, read_month, share_out
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit
@@ -64,7 +64,7 @@ class Wanted:
 def _showback(books: Books, wanted: Wanted) -> ReportTable:
     question = wanted.question("team")
     if _yes(wanted, "allocate"):
-        return allocated_sheet(
+        return allocated_table(
             question, share_out(books, question, active(wanted.splits, question.span.start))
         )
     return report_api.showback(books, question, units=_yes(wanted, "units"))
@@ -95,7 +95,7 @@ def _chargeback(books: Books, wanted: Wanted) -> ReportTable:
     )  # fmt: skip
     question = read_bill_question(bill, wanted.tenant, wanted.now)
     month = read_month(books, question, active(wanted.splits, question.span.start))
-    return month_sheet(books, month, wanted.now)
+    return month_table(books, month, wanted.now)
 
 
 @dataclass(frozen=True)

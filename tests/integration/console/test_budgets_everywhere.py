@@ -39,7 +39,7 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.summary import budget_sheet
+from outlay_reports.forecast.summary import budget_table
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
 from outlay_reports.review import Sources, last_week, review
@@ -279,7 +279,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     assert {name: one.get("forecast") for name, one in shown.items()} == {
         n: s.forecast for n, s in states.items()
     }
-    sheet = budget_sheet([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
+    sheet = budget_table([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
     columns = [column.name for column in sheet.columns]
     week = CostQuery(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))

@@ -14,18 +14,18 @@ import pytest
 from tests.integration.reports.ledger import random_events, write
 from tests.stack import Stack
 
-from outlay.reports.patterns import find_patterns, pattern_sheets
+from outlay.reports.patterns import find_patterns, pattern_tables
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
-from outlay_reports.allocated import allocated_sheet
+from outlay_reports.allocated import allocated_table
 from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import decimal_of, plain
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_sheet
+from outlay_reports.statement_sheets import chargeback_table
 from outlay_reports.write import to_json
 from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.money import to_pico, to_usd
@@ -205,7 +205,7 @@ def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row
     }
     pool = to_pico(str(usd([row for row in rows if row["sku"] == "gpt-5-mini"])))
     parts = apportion(pool, {("growth",): 2, ("platform",): 1})
-    found = said(allocated_sheet(asked("team"), allocation))
+    found = said(allocated_table(asked("team"), allocation))
     for told in found["rows"]:
         team = told["team"].replace("(unassigned)", "")
         assert Decimal(told["own_usd"]) == own[team]
@@ -218,7 +218,7 @@ def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row
         for line in lines
     )
     closing = Closing(1, NOW, "ada", "", less)
-    sheet = said(chargeback_sheet("2026-10", "UTC", names, statements(lines, closing), "closed"))
+    sheet = said(chargeback_table("2026-10", "UTC", names, statements(lines, closing), "closed"))
     bills = {told["team"]: told for told in sheet["subtotals"]}
     for team, mine in own.items():
         assert to_pico(bills[team or "(unassigned)"]["charged_usd"]) == to_pico(str(mine)) + parts.get(
@@ -241,7 +241,7 @@ def test_growth_and_movers_of_patterns(books: Books, rows: list[Row]) -> None:
     found = find_patterns(books, asked(None), NOW)
     assert found is not None
     sheets: dict[str, dict[str, Any]] = {
-        sheet.name: said(sheet) for sheet in pattern_sheets(books, asked(None), found)
+        sheet.name: said(sheet) for sheet in pattern_tables(books, asked(None), found)
     }
     edges = [SPAN.start, datetime(2026, 10, 23, 22, tzinfo=UTC), SPAN.end]
     weeks = [[row for row in rows if low <= row["time"] < high] for low, high in pairwise(edges)]

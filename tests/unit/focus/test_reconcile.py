@@ -13,7 +13,7 @@ from tests.unit.reports.build import sums
 
 from outlay.focus.bills import read_bill
 from outlay_reports.errors import AskError
-from outlay_reports.reconcile import BillLine, canonical, drifting, reconcile, reconcile_sheet
+from outlay_reports.reconcile import BillLine, canonical, drifting, reconcile, reconcile_table
 
 DAY, NEXT = date(2026, 11, 24), date(2026, 11, 25)
 UTC = ZoneInfo("UTC")
@@ -52,7 +52,7 @@ def test_both_sides_are_paired_and_other_providers_left_alone() -> None:
     assert found["dall-e"].note == "not in the ledger"
     assert found["o3"].note == "not on the bill"
     assert {model.model for model in drifting(found.values(), Fraction(1, 10))} == {"dall-e", "o3"}
-    sheet = reconcile_sheet(list(found.values()), Fraction(1, 10), "bill", every=True)
+    sheet = reconcile_table(list(found.values()), Fraction(1, 10), "bill", every=True)
     assert any("2 events of the ledger are unpriced" in note for note in sheet.notes)
     assert "$3.00 of the bill is for what the ledger does not have: dall-e" in sheet.notes
     assert "$2.00 of the ledger is for what is not on the bill: o3" in sheet.notes
@@ -62,7 +62,7 @@ def test_both_sides_are_paired_and_other_providers_left_alone() -> None:
 def test_equal_sides_do_not_drift() -> None:
     found = reconcile([BillLine(DAY, "m", pico("10.04"))], [(DAY, "p", "m", sums("10"))])
     assert drifting(found, Fraction(1, 100)) == []
-    assert len(reconcile_sheet(found, Fraction(1, 100), "bill", every=False).rows) == 1
+    assert len(reconcile_table(found, Fraction(1, 100), "bill", every=False).rows) == 1
 
 
 def test_a_bill_of_nothing_beside_what_has_no_price_is_on_the_bill(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from outlay_kit.spans import Span
 from outlay_reports.adapters.books import Books
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.forecast.capacity import gpu_seconds, gpus_of
-from outlay_reports.forecast.summary import full_sheet
+from outlay_reports.forecast.summary import full_table
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 24
@@ -60,12 +60,12 @@ def test_machines_count_by_their_gpus() -> None:
 
 def test_the_sheet_shows_gpus_and_what_counted() -> None:
     amount = 16.0 * DAY
-    sheet = full_sheet(
+    sheet = full_table(
         cast("Books", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16, price_books=BOOKS
     )
     assert sheet.rows[0].values == ("level", "GPUs used now", "10.00")
     assert sheet.notes[-1] == "counted with it: seconds of g5.xlarge (1 GPU), p5.48xlarge (8 GPUs)"
-    alone = full_sheet(cast("Books", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16)
+    alone = full_table(cast("Books", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16)
     assert alone.rows[0].values == ("level", "GPUs used now", "1.00")
 
 

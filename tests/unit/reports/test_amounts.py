@@ -8,8 +8,8 @@ from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import Closing, Line, amendments, lines_of, statements
 from outlay_reports.cost_query import Cell, Sums
 from outlay_reports.money import completeness
-from outlay_reports.sheets import showback_sheet, top_sheet
-from outlay_reports.statement_sheets import chargeback_sheet
+from outlay_reports.report_builders import showback_table, top_table
+from outlay_reports.statement_sheets import chargeback_table
 from outlay_reports.write import to_json, to_markdown
 from outlay_schemas.catalog import Split
 
@@ -28,7 +28,7 @@ def test_what_a_total_rests_on_is_said_in_one_way() -> None:
 
 
 def test_showback_shows_the_charged_amount_beside_the_cost() -> None:
-    sheet = showback_sheet(question("team"), MARKED_UP)
+    sheet = showback_table(question("team"), MARKED_UP)
     text = to_markdown(sheet)
     assert "charged" in text
     assert "≥ $13.00" in text
@@ -38,7 +38,7 @@ def test_showback_shows_the_charged_amount_beside_the_cost() -> None:
 
 def test_people_see_no_second_amount_where_there_is_no_markup() -> None:
     same = [Cell(0, ("growth",), Sums(USD, 1, beside=USD))]
-    for sheet in (showback_sheet(question("team"), same), top_sheet(question("team"), same, 5)):
+    for sheet in (showback_table(question("team"), same), top_table(question("team"), same, 5)):
         assert "charged" not in to_markdown(sheet)
         assert "estimated" not in to_markdown(sheet)
         assert '"charged_usd":"1"' in to_json(sheet).replace(" ", "")
@@ -63,7 +63,7 @@ def test_a_statement_charges_with_the_markup_and_says_the_cost() -> None:
         ("consumer", 11_750_000_000_000, 10_500_000_000_000),
         ("platform", 6_250_000_000_000, 5_500_000_000_000),
     ]
-    text = to_markdown(chargeback_sheet("2026-11", "UTC", ("business_unit", "team"), found, "open"))
+    text = to_markdown(chargeback_table("2026-11", "UTC", ("business_unit", "team"), found, "open"))
     assert "$18.00" in text
     assert "$16.00" in text
 

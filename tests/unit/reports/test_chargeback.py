@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reports.build import cell, question
 
-from outlay_reports.allocated import allocated_sheet
+from outlay_reports.allocated import allocated_table
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
 from outlay_reports.html import page, table
 from outlay_reports.report_table import Spent
-from outlay_reports.statement_sheets import chargeback_sheet, state_of
+from outlay_reports.statement_sheets import chargeback_table, state_of
 from outlay_reports.write import to_csv
 from outlay_schemas.catalog import Match, Share, Split
 
@@ -71,7 +71,7 @@ def test_a_split_asks_for_the_dimensions_that_it_needs() -> None:
 
 
 def test_showback_tells_own_and_shared_apart_and_adds_up() -> None:
-    sheet = allocated_sheet(question("business_unit"), allocate(CELLS, NAMES, 1, [split(by="team")]))
+    sheet = allocated_table(question("business_unit"), allocate(CELLS, NAMES, 1, [split(by="team")]))
     assert [row.values[:4] for row in sheet.rows] == [
         ("bu1", Spent(30 * 10**12), Spent(30 * 10**12 + 1), Spent(60 * 10**12 + 1)),
         ("bu2", Spent(30 * 10**12), Spent(30 * 10**12), Spent(60 * 10**12)),
@@ -124,7 +124,7 @@ def test_a_closed_month_stays_and_what_comes_later_is_an_amendment() -> None:
 def test_statements_are_written_with_their_state_and_escaped() -> None:
     closing = Closing(2, NOW, "ada", "", (Line("<b>", OWN, ("m",), 10**12, 1, 1),))
     now = (Line("<b>", OWN, ("m",), 3 * 10**12, 1, 1),)
-    sheet = chargeback_sheet(
+    sheet = chargeback_table(
         "2026-11", "UTC", ("business_unit", "sku"), statements(now, closing), state_of(closing, NOW, NOW)
     )
     text = page("t", "s", [table(sheet)], "now")

@@ -12,8 +12,8 @@ from tests.unit.reports.build import END, cell, question, sums
 from outlay_reports.compare import compare
 from outlay_reports.cost_query import Cell, Sums, conditions, dimensions
 from outlay_reports.errors import AskError
+from outlay_reports.report_builders import showback_table, top_table, trend_columns, trend_table
 from outlay_reports.report_table import Spent
-from outlay_reports.sheets import showback_sheet, top_sheet, trend_columns, trend_sheet
 from outlay_reports.showback import top, tree, walk
 from outlay_reports.trend import trend
 from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
@@ -35,7 +35,7 @@ def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
 
 def test_what_is_unpriced_or_nobodys_is_shown_and_told() -> None:
     cells = [cell("growth", usd="12.3"), cell("", usd="0", events=41, unpriced=41)]
-    sheet = showback_sheet(question("team"), cells)
+    sheet = showback_table(question("team"), cells)
     assert sheet.rows[1].values[:2] == ("(unassigned)", Spent(0, 41))
     assert any("≥ $12.30, 41 events unpriced" in note for note in sheet.notes)
     assert any("41 events, have no team" in note for note in sheet.notes)
@@ -48,7 +48,7 @@ def test_the_rest_of_a_list_is_summed_and_never_dropped() -> None:
     assert found.others == 4
     assert found.rest.cost + sum(rank.sums.cost for rank in found.ranks) == found.whole.cost
     assert found.ranks[-1].running == Fraction(18, 28)
-    assert top_sheet(question("sku"), cells, 3).rows[-1].values[0] == "(4 others)"
+    assert top_table(question("sku"), cells, 3).rows[-1].values[0] == "(4 others)"
 
 
 def test_a_trend_has_no_holes_and_says_no_growth_of_parts() -> None:
@@ -59,7 +59,7 @@ def test_a_trend_has_no_holes_and_says_no_growth_of_parts() -> None:
     assert [point.growth for point in found.all.points[:4]] == [None, Fraction(3), None, None]
     assert [point.partial for point in found.all.points[:4]] == [False, False, True, True]
     assert [part.keys for part in found.parts] == [("a",), ("b",)]
-    sheet = trend_sheet(asked, found, cells)
+    sheet = trend_table(asked, found, cells)
     assert len(sheet.rows) == 60
     wide = trend_columns(asked, found, sheet, most=1)
     assert [column.title for column in wide.columns][2:4] == ["a", "1 others"]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay.cli.opportunities import savings_sheet
+from outlay.cli.opportunities import savings_table
 from outlay_console.pages.savings import _row
 from outlay_pricer.opportunities.detect import CACHE, Finding
 from outlay_pricer.opportunities.run import Opportunities
@@ -22,7 +22,7 @@ def shown(length: timedelta, saving: int) -> tuple[Decimal | None, int | None, s
     assert row is not None
     finding = Finding(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
     found = Opportunities([finding], 5, whole=True, since=since, until=NOW, cached=0)
-    sheet = savings_sheet(found, 10, 1.0, {})
+    sheet = savings_table(found, 10, 1.0, {})
     cell = sheet.rows[0].values[[column.name for column in sheet.columns].index("monthly_usd")]
     assert cell is None or isinstance(cell, Spent)
     usd = None if row["monthly"] is None else Decimal(row["monthly"])

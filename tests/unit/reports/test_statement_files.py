@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_reports.chargeback import OWN, Line, Statement, statements
-from outlay_reports.statement_files import file_names, index_sheet
+from outlay_reports.statement_files import file_names, index_table
 from outlay_reports.write import to_csv
 
 UNITS = [
@@ -45,7 +45,7 @@ def test_the_index_adds_up_and_is_no_formula() -> None:
     lines = [Line(unit, OWN, ("m",), n * 10**12, 1) for n, unit in enumerate(UNITS, 1)]
     found: tuple[Statement, ...] = statements(lines, None)
     names = file_names("2026-11", UNITS)
-    rows = list(csv.DictReader(io.StringIO(to_csv(index_sheet("2026-11", "business_unit", found, names)))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(index_table("2026-11", "business_unit", found, names)))))
     assert sum(Decimal(row["charged_usd"]) for row in rows) == sum(range(1, len(UNITS) + 1))
     assert len({row["csv"] for row in rows}) == len(UNITS)
     (formula,) = [row for row in rows if "1+1" in row["business_unit"]]

@@ -12,7 +12,7 @@ from tests.unit.reports.build import END, cell, question
 from outlay.reports.plots import draw
 from outlay.reports.terminal import to_terminal
 from outlay_reports.plots import svg, ticks
-from outlay_reports.sheets import showback_sheet
+from outlay_reports.report_builders import showback_table
 from outlay_reports.trend import trend
 from outlay_reports.write import to_csv, to_json, to_markdown
 
@@ -21,7 +21,7 @@ CELLS = [
     cell("bu1", "", usd="2"),
     cell("=cmd()", "t|3", usd="0", unpriced=1),
 ]
-SHEET = showback_sheet(question("business_unit", "team"), CELLS)
+SHEET = showback_table(question("business_unit", "team"), CELLS)
 
 
 def test_csv_has_only_rows_that_add_up_and_no_formulas() -> None:
@@ -73,7 +73,7 @@ def test_scales_are_round_and_reach_over_the_tallest() -> None:
 
 
 def test_a_line_break_in_a_name_splits_no_row_and_what_is_for_machines_is_not_shown() -> None:
-    sheet = showback_sheet(question("team"), [cell("a\nb\u2028c", usd="1")])
+    sheet = showback_table(question("team"), [cell("a\nb\u2028c", usd="1")])
     page = io.StringIO()
     to_terminal(sheet, Console(file=page, width=80))
     assert "a⏎b⏎c" in page.getvalue()

@@ -22,7 +22,7 @@ Users = Mapping[tuple[str, ...], int]
 
 
 @dataclass(frozen=True)
-class Units:
+class UnitEconomics:
     """What unit economics are made of: users of each depth, from all together (0) on; what caching saved by values."""
 
     users: Sequence[Users]
@@ -124,7 +124,9 @@ def _units(sums: Sums, users: int, saved: int) -> tuple[Value, ...]:
     return (*each, users, per_user(sums, users), Spent(saved))
 
 
-def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | None = None) -> ReportTable:
+def showback_table(
+    question: CostQuery, cells: Sequence[Cell], units: UnitEconomics | None = None
+) -> ReportTable:
     """Return who spent what, and with `units` what an event, a user and 1,000 tokens cost."""
     root = tree(cells, len(question.by))
     depth = len(question.by)
@@ -158,7 +160,7 @@ def showback_sheet(question: CostQuery, cells: Sequence[Cell], units: Units | No
     )
 
 
-def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTable:
+def top_table(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTable:
     """Return the dearest combinations, and what is left."""
     found = top_of(cells, limit)
     depth = len(question.by)
@@ -182,7 +184,7 @@ def top_sheet(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportT
     return ReportTable("top", title, columns, tuple(rows), total, notes, facts(question))
 
 
-def trend_sheet(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> ReportTable:
+def trend_table(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> ReportTable:
     """Return cost by piece of time: one row for each piece and combination of values."""
     depth = len(question.by)
 
@@ -236,7 +238,7 @@ def trend_columns(question: CostQuery, found: Trend, sheet: ReportTable, most: i
     return replace(sheet, columns=tuple(columns), rows=tuple(rows), total=total)
 
 
-def compare_sheet(
+def compare_table(
     earlier: CostQuery, later: CostQuery, found: Comparison, cells: Sequence[Cell]
 ) -> ReportTable:
     """Return two periods side by side with the effects between them."""
