@@ -5,8 +5,8 @@ from datetime import datetime
 from html import escape
 
 from outlay_reports.cost_query import CostQuery
+from outlay_reports.digest import Section, word_of
 from outlay_reports.html import page, table
-from outlay_reports.review import Section, word_of
 from outlay_reports.write import people, to_markdown
 
 _TOP = 5

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.cost_query import CostQuery
+    from outlay_reports.digest import Section
     from outlay_reports.report_table import ReportTable
-    from outlay_reports.review import Section
 
 
 class Format(StrEnum):
@@ -71,9 +71,9 @@ def review(
     from outlay_kit.warehouse import Warehouse
     from outlay_reports import pages
     from outlay_reports.cost_query import CostQuery, conditions
+    from outlay_reports.digest import Sources, last_week
+    from outlay_reports.digest import review as review_of
     from outlay_reports.periods import read_span, zone_of
-    from outlay_reports.review import Sources, last_week
-    from outlay_reports.review import review as review_of
 
     now = SystemClock().now()
     with reading() as books:

@@ -23,7 +23,7 @@ from outlay_reports import pages
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.review import Section, Sources, last_week, review, word_of, yesterday
+from outlay_reports.digest import Section, Sources, last_week, review, word_of, yesterday
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog import channels as schema
 from outlay_schemas.events import encoder

@@ -36,8 +36,8 @@ from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
+from outlay_reports.digest import Sources, review
 from outlay_reports.report_table import Spent
-from outlay_reports.review import Sources, review
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.money import to_usd

@@ -39,10 +39,10 @@ from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
+from outlay_reports.digest import Sources, last_week, review
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
-from outlay_reports.review import Sources, last_week, review
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget

@@ -2,9 +2,9 @@
 
 from fractions import Fraction
 
+from outlay_reports.digest import Section
 from outlay_reports.pages import points
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
-from outlay_reports.review import Section
 
 
 def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> None:
