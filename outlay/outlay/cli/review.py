@@ -69,7 +69,7 @@ def review(
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
     from outlay_kit.warehouse import Warehouse
-    from outlay_reports import pages
+    from outlay_reports import digest_pages
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.digest import Sources, last_week
     from outlay_reports.digest import review as review_of
@@ -96,7 +96,7 @@ def review(
         finally:
             warehouse.close()
     html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
-    text = pages.html(question, sections, now) if html else pages.markdown(question, sections)
+    text = digest_pages.html(question, sections, now) if html else digest_pages.markdown(question, sections)
     if send:
         _send(send, question, sections, now)
         return

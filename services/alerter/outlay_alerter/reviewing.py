@@ -19,7 +19,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.spans import period_of
 from outlay_kit.telemetry import get_logger
 from outlay_kit.warehouse import Warehouse
-from outlay_reports import pages
+from outlay_reports import digest_pages
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.cost_query import CostQuery
@@ -105,13 +105,13 @@ def review_of(
     console: str = "",
 ) -> Review:
     """Return a review as a message."""
-    points = [Point(heading, lines) for heading, lines in pages.points(sections)]
+    points = [Point(heading, lines) for heading, lines in digest_pages.points(sections)]
     day = question.span.start.astimezone(question.zone)
     by_hand = f" · by hand: outlay review --week {day:%Y-%m-%d}" if word_of(question) == "week" else ""
     whose = ", ".join(question.tenants) or "everybody"
     return Review(
-        id=name, review=of, title=pages.title_of(question), headline=pages.headline(sections),
-        points=points, html=pages.html(question, sections, now), link=f"{console}/" if console else "",
+        id=name, review=of, title=digest_pages.title_of(question), headline=digest_pages.headline(sections),
+        points=points, html=digest_pages.html(question, sections, now), link=f"{console}/" if console else "",
         foot=f"{whose} · {question.zone.key}{by_hand}",
     )  # fmt: skip
 

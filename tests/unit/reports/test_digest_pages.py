@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from outlay_reports.digest import Section
-from outlay_reports.pages import points
+from outlay_reports.digest_pages import points
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 
 
