@@ -26,7 +26,7 @@ from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
 from outlay_reports.adapters.outlook import Outlook
-from outlay_reports.allocated import allocated_table
+from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
 from outlay_reports.cost_query import CostQuery

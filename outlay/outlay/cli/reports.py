@@ -67,7 +67,7 @@ def showback(
 
       outlay report showback --by business_unit --allocate
     """
-    from outlay_reports.allocated import allocated_table
+    from outlay_reports.allocated_showback import allocated_table
     from outlay_reports.report_api import showback as answer
 
     with reading() as books:

@@ -24,7 +24,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
-from outlay_reports.allocated import allocated_table
+from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import active
 from outlay_reports.billing import Bill, month_table, read_bill_question, read_month, share_out
 from outlay_reports.cost_query import CostQuery

@@ -19,7 +19,7 @@ from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.books import Books
-from outlay_reports.allocated import allocated_table
+from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
 from outlay_reports.cost_query import CostQuery

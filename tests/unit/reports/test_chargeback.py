@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reports.build import cell, question
 
-from outlay_reports.allocated import allocated_table
+from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
 from outlay_reports.html import page, table
