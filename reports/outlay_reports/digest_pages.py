@@ -7,7 +7,7 @@ from html import escape
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import Section, word_of
 from outlay_reports.html import page, table
-from outlay_reports.write import people, to_markdown
+from outlay_reports.renderers import display_rows, to_markdown
 
 _TOP = 5
 """Rows of a table that are said in a short message."""
@@ -70,7 +70,7 @@ def points(sections: Sequence[Section]) -> list[tuple[str, list[str]]]:
 def _lines(section: Section) -> list[str]:
     if section.sheet is None:
         return []
-    head, body = people(section.sheet)
+    head, body = display_rows(section.sheet)
     kept = [n for n, (title, _) in enumerate(head) if title not in _SKIPPED]
     rows = [(row, cells) for row, cells in body if row is not section.sheet.total]
     lines = []

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
+from outlay_reports.renderers import display_rows
 from outlay_reports.report_table import ReportTable, Row
-from outlay_reports.write import people
 
 _STYLE = """
 :root { color-scheme: light }
@@ -35,7 +35,7 @@ def page(title: str, subtitle: str, sections: Sequence[str], made: str) -> str:
 
 def table(sheet: ReportTable, heading: str = "") -> str:
     """Return a sheet as a heading, a table and its notes."""
-    head, body = people(sheet)
+    head, body = display_rows(sheet)
     parts = [f"<h2>{escape(heading)}</h2>"] if heading else []
     cells = "".join(f"<th{_class('n', right)}>{escape(title)}</th>" for title, right in head)
     parts.append(f"<table><thead><tr>{cells}</tr></thead><tbody>")

@@ -148,7 +148,7 @@ def _write_page(file: Path | None, sheet: "ReportTable", now: "datetime") -> Non
 
 def _write_pair(path: Path, sheet: "ReportTable", now: "datetime") -> None:
     """Write a sheet as a page and as CSV, beside each other; `path` has no suffix yet."""
-    from outlay_reports.write import to_csv
+    from outlay_reports.renderers import to_csv
 
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in ((".html", _page(sheet, now)), (".csv", to_csv(sheet))):

@@ -34,7 +34,7 @@ def patterns(
     from outlay_kit.spans import period_of
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.periods import zone_of
-    from outlay_reports.write import to_json
+    from outlay_reports.renderers import to_json
 
     with reading() as books:
         now = SystemClock().now()

@@ -149,7 +149,7 @@ def allocation(books: "Books", question: "CostQuery", splits: "list[Split] | Non
 def write_report(sheet: "ReportTable", form: Format, as_json: bool, file: Path | None) -> None:
     """Write a sheet to the terminal or to a file."""
     from outlay.reports.terminal import to_terminal
-    from outlay_reports.write import to_csv, to_json, to_markdown
+    from outlay_reports.renderers import to_csv, to_json, to_markdown
 
     form = Format.json if as_json else form
     if form is Format.table:

@@ -6,8 +6,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from outlay_reports.renderers import display_rows
 from outlay_reports.report_table import ReportTable
-from outlay_reports.write import people
 
 
 def to_terminal(sheet: ReportTable, console: Console) -> None:
@@ -28,7 +28,7 @@ def to_terminal(sheet: ReportTable, console: Console) -> None:
 
 
 def _grid(sheet: ReportTable) -> Table:
-    head, body = people(sheet)
+    head, body = display_rows(sheet)
     grid = Table(
         header_style="bold", show_footer=sheet.total is not None, box=None, pad_edge=False, padding=(0, 2, 0, 0),
     )  # fmt: skip

@@ -30,8 +30,8 @@ from outlay_reports.billing import Bill, month_table, read_bill_question, read_m
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit
+from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
-from outlay_reports.write import to_csv, to_json
 from outlay_schemas.catalog import Split
 
 _LIMIT = 10_000

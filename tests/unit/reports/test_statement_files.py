@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_reports.chargeback import OWN, Line, Statement, statements
+from outlay_reports.renderers import to_csv
 from outlay_reports.statement_files import file_names, index_table
-from outlay_reports.write import to_csv
 
 UNITS = [
     "R&D", "R D", "R-D", "r-d", "a/b", "a-b", "A-B", "", "unassigned", "index", "Закупки", "调达", "..", "=1+1", "é",

@@ -12,9 +12,9 @@ from tests.unit.reports.build import END, cell, question
 from outlay.reports.plots import draw
 from outlay.reports.terminal import to_terminal
 from outlay_reports.plots import svg, ticks
+from outlay_reports.renderers import to_csv, to_json, to_markdown
 from outlay_reports.report_builders import showback_table
 from outlay_reports.trend import trend
-from outlay_reports.write import to_csv, to_json, to_markdown
 
 CELLS = [
     cell("bu1", "t1", usd="10.000000000001"),

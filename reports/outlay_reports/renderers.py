@@ -54,7 +54,7 @@ def _object(columns: Sequence[Column], row: Row) -> dict[str, object]:
     return {column.name: machine(value, column) for column, value in pairs if value is not None}
 
 
-def people(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
+def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
     """Return what people see: (title, right-aligned) of each column, and each row's cells; the total is last."""
     tree = sheet.tree
     kept = [n for n, column in enumerate(sheet.columns) if n >= tree and not column.wide]
@@ -92,7 +92,7 @@ def _without_empty(
 
 def to_markdown(sheet: ReportTable) -> str:
     """Return a Markdown table with its title and notes."""
-    head, body = people(sheet)
+    head, body = display_rows(sheet)
     lines = [f"### {sheet.title}", ""]
     lines.append("| " + " | ".join(title for title, _ in head) + " |")
     lines.append("|" + "|".join("---:" if right else "---" for _, right in head) + "|")
