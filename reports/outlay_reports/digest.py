@@ -16,9 +16,9 @@ from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.periods import before
-from outlay_reports.plots import svg
 from outlay_reports.report_builders import compare_table, top_table
 from outlay_reports.report_table import Column, ReportTable, Row
+from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend
 from outlay_schemas.catalog import Budget
 from outlay_schemas.dimensions import name_of
@@ -164,7 +164,7 @@ def _shortened(sheet: ReportTable, most: int) -> ReportTable:
 def _picture(books: Books, week: CostQuery) -> str:
     start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
     asked = replace(week, span=Span(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
-    return svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
+    return trend_svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
 
 
 def _bounds(week: CostQuery) -> dict[str, object]:

@@ -88,7 +88,7 @@ def _on_ledger(
     from outlay_kit.clock import SystemClock
     from outlay_kit.warehouse import Warehouse
     from outlay_reports.money import dollars
-    from outlay_reports.plots import svg
+    from outlay_reports.svg_chart import trend_svg
     from outlay_schemas.money import to_usd
 
     catalog = read_folder(folder) if folder else read_published()
@@ -108,7 +108,7 @@ def _on_ledger(
     question, found = pictured(tried, span)
     title = f"{rule}: fires {len(rows)} times in {days} days"
     if picture is not None:
-        picture.write_text(svg(title, question, found), "utf-8")
+        picture.write_text(trend_svg(title, question, found), "utf-8")
         err.print(f"drawn: {picture}", style="dim", markup=False)
     if as_json:
         print_json({"rule": rule, "days": days, "fired": rows, "saved_usd": to_usd(whole)})

@@ -139,8 +139,8 @@ def trend(
     """
     from outlay.reports.plots import draw
     from outlay_kit.clock import SystemClock
-    from outlay_reports.plots import svg
     from outlay_reports.report_builders import trend_columns, trend_table
+    from outlay_reports.svg_chart import trend_svg
     from outlay_reports.trend import trend as trend_of
 
     with reading() as books:
@@ -149,7 +149,7 @@ def trend(
         found = trend_of(question, cells, SystemClock().now())
         sheet = trend_table(question, found, cells)
         if picture is not None:
-            picture.write_text(svg(sheet.title, question, found), "utf-8")
+            picture.write_text(trend_svg(sheet.title, question, found), "utf-8")
             err.print(f"drawn: {picture}", style="dim", markup=False)
         if plot and form is Format.table and not as_json and file is None and sheet.rows:
             draw(question, found, out)

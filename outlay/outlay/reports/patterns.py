@@ -13,8 +13,8 @@ from outlay_reports.forecast.history import Past, past
 from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, Change, Profile, changes, described, profile
 from outlay_reports.periods import label
-from outlay_reports.plots import pattern_svg
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
+from outlay_reports.svg_chart import pattern_svg
 from outlay_schemas.dimensions import name_of
 
 HOURS = tuple(f"{n:02d}:00" for n in range(24))

@@ -11,8 +11,8 @@ from rich.text import Text
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import dollars
 from outlay_reports.periods import label
-from outlay_reports.plots import COLOURS, stack, ticks
 from outlay_reports.report_table import one_line
+from outlay_reports.svg_chart import COLOURS, stack, ticks
 from outlay_reports.trend import Trend
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -11,9 +11,9 @@ from tests.unit.reports.build import END, cell, question
 
 from outlay.reports.plots import draw
 from outlay.reports.terminal import to_terminal
-from outlay_reports.plots import svg, ticks
 from outlay_reports.renderers import to_csv, to_json, to_markdown
 from outlay_reports.report_builders import showback_table
+from outlay_reports.svg_chart import ticks, trend_svg
 from outlay_reports.trend import trend
 
 CELLS = [
@@ -61,7 +61,7 @@ def test_a_trend_is_drawn_on_the_terminal_and_as_svg() -> None:
     page = io.StringIO()
     draw(asked, found, Console(file=page, width=100))
     assert "2026-11-30" in page.getvalue()
-    root = ET.fromstring(svg("A <title>", asked, found))  # noqa: S314 (our own page)
+    root = ET.fromstring(trend_svg("A <title>", asked, found))  # noqa: S314 (our own page)
     assert len(root.findall(".//{*}rect")) >= 29
 
 

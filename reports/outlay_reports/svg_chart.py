@@ -34,7 +34,7 @@ def _name(series: Series) -> str:
     return " / ".join(map(name_of, series.keys))
 
 
-def svg(title: str, question: CostQuery, found: Trend, width: int = 960, height: int = 360) -> str:
+def trend_svg(title: str, question: CostQuery, found: Trend, width: int = 960, height: int = 360) -> str:
     """Return stacked bars as an SVG page, its scale, labels and legend with it."""
     points = found.all.points
     drawn = stack(found)
