@@ -15,7 +15,7 @@ from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_reports.showback import top as top_of
 from outlay_reports.showback import tree, walk
 from outlay_reports.trend import Point, Series, Trend
-from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
+from outlay_reports.unit_economics import cached_share, per_event, per_thousand_tokens, per_user
 from outlay_schemas.dimensions import name_of
 
 Users = Mapping[tuple[str, ...], int]

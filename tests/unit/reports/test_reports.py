@@ -16,7 +16,7 @@ from outlay_reports.report_builders import showback_table, top_table, trend_colu
 from outlay_reports.report_table import Spent
 from outlay_reports.showback import top, tree, walk
 from outlay_reports.trend import trend
-from outlay_reports.units import cached_share, per_event, per_thousand_tokens, per_user
+from outlay_reports.unit_economics import cached_share, per_event, per_thousand_tokens, per_user
 
 
 def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
