@@ -34,7 +34,7 @@ from outlay_reports.forecast.summary import landing_table
 from outlay_reports.periods import zone_of
 from outlay_reports.renderers import to_json
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_table
+from outlay_reports.statement_tables import chargeback_table
 from outlay_schemas.catalog import Match, Split
 
 SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="proportional", by="team"),)

@@ -12,7 +12,7 @@ from outlay_reports.cost_query import CostQuery, dimensions
 from outlay_reports.errors import AskError
 from outlay_reports.periods import read_span, zone_of
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_table, state_of
+from outlay_reports.statement_tables import chargeback_table, state_of
 from outlay_schemas.catalog import Split
 
 

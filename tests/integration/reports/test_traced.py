@@ -26,7 +26,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import decimal_of, plain
 from outlay_reports.renderers import to_json
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_sheets import chargeback_table
+from outlay_reports.statement_tables import chargeback_table
 from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.money import to_pico, to_usd
 

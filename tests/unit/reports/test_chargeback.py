@@ -15,7 +15,7 @@ from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, li
 from outlay_reports.html import page, table
 from outlay_reports.renderers import to_csv
 from outlay_reports.report_table import Spent
-from outlay_reports.statement_sheets import chargeback_table, state_of
+from outlay_reports.statement_tables import chargeback_table, state_of
 from outlay_schemas.catalog import Match, Share, Split
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)
