@@ -24,7 +24,7 @@ from outlay_kit.migrator import migrate
 from outlay_kit.spans import period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate
@@ -41,7 +41,7 @@ SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="propor
 Made = Callable[[], ReportTable]
 
 
-def reports(books: Books, now: datetime) -> dict[str, Made]:
+def reports(books: CostReader, now: datetime) -> dict[str, Made]:
     def asked(by: str | None, start: str = "90d", tz: str = "UTC", **more: str) -> CostQuery:
         where = [f"{name}={value}" for name, value in more.items() if name != "unit"]
         question = report_api.parse_query(report_api.QueryOptions(by, start, None, tz, where), now)
@@ -105,7 +105,7 @@ def main() -> None:
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
         warehouse = Warehouse(stack.reader)
         slowest = 0.0
-        for name, make in reports(Books(warehouse), now).items():
+        for name, make in reports(CostReader(warehouse), now).items():
             took = []
             for _ in range(options.rounds):
                 began = perf_counter()

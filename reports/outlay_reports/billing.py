@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from outlay_kit.spans import period_of
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import Allocation, allocate, dimensions_of
 from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statement_id, statements
 from outlay_reports.cost_query import CostQuery, dimensions
@@ -45,7 +45,7 @@ class Month:
         return statements(self.lines, self.closings[-1] if self.closings else None)
 
 
-def share_out(books: Books, question: CostQuery, splits: Sequence[Split]) -> Allocation:
+def share_out(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Allocation:
     """Read a question's costs and share those that the splits are about. Raises Retryable."""
     more = tuple(name for name in dimensions_of(splits) if name not in question.by)
     deep = replace(question, by=(*question.by, *more))
@@ -64,7 +64,7 @@ def read_bill_question(bill: Bill, tenant: str, now: datetime) -> CostQuery:
     return CostQuery(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged")
 
 
-def read_month(books: Books, question: CostQuery, splits: Sequence[Split]) -> Month:
+def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Month:
     """Read a month. Raises AskError if it was closed with other lines, and Retryable."""
     lines = lines_of(share_out(books, question, splits))
     name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
@@ -78,7 +78,7 @@ def read_month(books: Books, question: CostQuery, splits: Sequence[Split]) -> Mo
     return Month(question, lines, closings)
 
 
-def month_table(books: Books, month: Month, now: datetime, only: str | None = None) -> ReportTable:
+def month_table(books: CostReader, month: Month, now: datetime, only: str | None = None) -> ReportTable:
     """Return the statements of a month, or of one unit. Raises Retryable."""
     question = month.question
     closing = month.closings[-1] if month.closings else None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.compare import THING, Comparison, compare
 from outlay_reports.cost_query import CostQuery, total
@@ -52,7 +52,7 @@ class Section:
 class Sources:
     """Where a review is read from."""
 
-    books: Books
+    books: CostReader
     warehouse: Warehouse
     budgets: Sequence[Budget]
 
@@ -161,7 +161,7 @@ def _shortened(sheet: ReportTable, most: int) -> ReportTable:
     )
 
 
-def _picture(books: Books, week: CostQuery) -> str:
+def _picture(books: CostReader, week: CostQuery) -> str:
     start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
     asked = replace(week, span=Span(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
     return trend_svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery, amount_of, conditions, dimensions
 from outlay_reports.money import dollars
@@ -45,7 +45,7 @@ def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
     return CostQuery(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
 
 
-def showback(books: Books, question: CostQuery, *, units: bool = False) -> ReportTable:
+def showback(books: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:
     """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
     cells = books.cells(question)
     found = None
@@ -55,18 +55,18 @@ def showback(books: Books, question: CostQuery, *, units: bool = False) -> Repor
     return note_closed_periods(books, question, showback_table(question, cells, found))
 
 
-def top(books: Books, question: CostQuery, limit: int) -> ReportTable:
+def top(books: CostReader, question: CostQuery, limit: int) -> ReportTable:
     """Return the dearest. Raises Retryable."""
     return note_closed_periods(books, question, top_table(question, books.cells(question), limit))
 
 
-def trends(books: Books, question: CostQuery, now: datetime) -> ReportTable:
+def trends(books: CostReader, question: CostQuery, now: datetime) -> ReportTable:
     """Return cost by piece of time. Raises Retryable."""
     cells = books.cells(question)
     return note_closed_periods(books, question, trend_table(question, trend(question, cells, now), cells))
 
 
-def note_closed_periods(books: Books, question: CostQuery, sheet: ReportTable) -> ReportTable:
+def note_closed_periods(books: CostReader, question: CostQuery, sheet: ReportTable) -> ReportTable:
     """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
     notes = []
     for one in books.closed(question):
@@ -86,7 +86,7 @@ def note_closed_periods(books: Books, question: CostQuery, sheet: ReportTable) -
     return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
 
 
-def comparison(books: Books, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
+def comparison(books: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
     """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
     if against is None:
         span = before(later.span, later.zone)

@@ -9,7 +9,7 @@ from outlay.cli.common import AsJson, friendly_errors, out, print_json
 from outlay.cli.report_options import Format, reading, write_report
 
 if TYPE_CHECKING:
-    from outlay_reports.adapters.books import Books
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.budgets import Plan
 
 
@@ -44,7 +44,7 @@ def budgets(
             out.print("there is no budget; write one in budgets.yaml of the catalog")
 
 
-def planned(tenants: Sequence[str], books: "Books") -> "list[Plan]":
+def planned(tenants: Sequence[str], books: "CostReader") -> "list[Plan]":
     """Return the budgets of the catalog in force, as some tenants have them; none named: all tenants."""
     from outlay.catalog.publish import newest
     from outlay.local import stores

@@ -15,7 +15,7 @@ from outlay.cli.report_options import Tz, reading, splits_of, write_report
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from outlay_reports.adapters.books import Books
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.billing import Month
     from outlay_reports.chargeback import Closing
     from outlay_reports.report_table import ReportTable
@@ -92,7 +92,7 @@ def chargeback(
             )
 
 
-def _one_tenant(books: "Books", tenant: str | None) -> str:
+def _one_tenant(books: "CostReader", tenant: str | None) -> str:
     if tenant is not None:
         return tenant
     known = books.tenants()

@@ -15,7 +15,7 @@ from outlay.cli.report_options import By, Format, Tenant, Tz, Where, reading, wr
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from outlay_reports.adapters.books import Books
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.cost_query import CostQuery
     from outlay_reports.forecast.series import Series
     from outlay_reports.forecast.whatif import Change
@@ -169,7 +169,7 @@ def _question(
 
 
 def _of_books(
-    books: "Books",
+    books: "CostReader",
     question: "CostQuery",
     horizon: int | None,
     meter: str,
@@ -197,7 +197,7 @@ def _of_books(
 
 
 def _factors(
-    books: "Books", question: "CostQuery", changes: "list[Change]", now: "datetime", days: "list[float]"
+    books: "CostReader", question: "CostQuery", changes: "list[Change]", now: "datetime", days: "list[float]"
 ) -> list[float]:
     """Return by what the changes multiply each day, from what was used in the last 30 days and the catalog in force."""
     from dataclasses import replace
@@ -219,7 +219,7 @@ def _factors(
 
 
 def _summary(
-    books: "Books", question: "CostQuery", changes: "list[Change]", now: "datetime", *, as_json: bool
+    books: "CostReader", question: "CostQuery", changes: "list[Change]", now: "datetime", *, as_json: bool
 ) -> None:
     from outlay.cli.budgets import planned
     from outlay_reports.adapters.outlook import Outlook
@@ -239,7 +239,7 @@ def _summary(
 
 
 def _full(
-    books: "Books",
+    books: "CostReader",
     question: "CostQuery",
     meter: str,
     amount: float | None,

@@ -13,7 +13,7 @@ import typer
 from outlay.cli.common import CommandError, SafeConsole, err, out
 
 if TYPE_CHECKING:
-    from outlay_reports.adapters.books import Books
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.allocation import Allocation
     from outlay_reports.cost_query import CostQuery
     from outlay_reports.periods import Unit
@@ -89,20 +89,20 @@ OutFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to t
 
 
 @contextmanager
-def reading() -> Iterator["Books"]:
+def reading() -> Iterator["CostReader"]:
     """Open the books of the system that is found, to read; tell what a report cannot answer."""
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from outlay.local import stores
     from outlay_kit.warehouse import Warehouse
-    from outlay_reports.adapters.books import Books
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.errors import AskError
 
     try:
         _, settings = stores()
         warehouse = Warehouse(settings)
         try:
-            yield Books(warehouse)
+            yield CostReader(warehouse)
         finally:
             warehouse.close()
     except AskError as error:
@@ -139,7 +139,9 @@ def splits_of(question: "CostQuery") -> "list[Split]":
     return active(catalog.splits if catalog else (), question.span.start)
 
 
-def allocation(books: "Books", question: "CostQuery", splits: "list[Split] | None" = None) -> "Allocation":
+def allocation(
+    books: "CostReader", question: "CostQuery", splits: "list[Split] | None" = None
+) -> "Allocation":
     """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
     from outlay_reports.billing import share_out
 

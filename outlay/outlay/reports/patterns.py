@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from outlay_kit.spans import Span, period_of
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.history import Past, past
@@ -34,7 +34,7 @@ class Found:
     changes: Sequence[Change]
 
 
-def find_patterns(books: Books, question: CostQuery, now: datetime) -> Found | None:
+def find_patterns(books: CostReader, question: CostQuery, now: datetime) -> Found | None:
     """Read the past and look for patterns; None without a whole day. Raises Retryable."""
     days = past(books, replace(question, by=(), unit="day"), now)
     hours = past(books, replace(question, by=(), unit="hour"), now)
@@ -46,7 +46,7 @@ def find_patterns(books: Books, question: CostQuery, now: datetime) -> Found | N
     return Found(days, week, day, changes(days.values[0]))
 
 
-def pattern_tables(books: Books, question: CostQuery, found: Found) -> list[ReportTable]:
+def pattern_tables(books: CostReader, question: CostQuery, found: Found) -> list[ReportTable]:
     """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
     return [
         _growth(found.days),
@@ -110,7 +110,7 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Rep
     )
 
 
-def _changes(books: Books, question: CostQuery, found: Found) -> ReportTable:
+def _changes(books: CostReader, question: CostQuery, found: Found) -> ReportTable:
     rows, days = [], found.days
     for change in found.changes:
         at = days.starts[change.place]
@@ -135,7 +135,7 @@ def _changes(books: Books, question: CostQuery, found: Found) -> ReportTable:
     )
 
 
-def _movers(books: Books, question: CostQuery, days: Past) -> ReportTable:
+def _movers(books: CostReader, question: CostQuery, days: Past) -> ReportTable:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
     length = min(_AROUND, len(days.starts) // 2)
     rows: list[Row] = []
@@ -160,7 +160,7 @@ def _movers(books: Books, question: CostQuery, days: Past) -> ReportTable:
     return ReportTable("movers", title, columns, tuple(rows), empty="nobody did")
 
 
-def _moved(books: Books, question: CostQuery, days: Past, place: int) -> tuple[str, int]:
+def _moved(books: CostReader, question: CostQuery, days: Past, place: int) -> tuple[str, int]:
     """Return who moved most between the week before a change and the week after it, and by how much a day."""
     around = min(_AROUND, place, len(days.starts) - place)
     edges = [days.starts[place - around], days.starts[place]]

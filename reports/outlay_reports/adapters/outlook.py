@@ -13,7 +13,7 @@ import numpy as np
 
 from outlay_kit.spans import Span, floor_to
 from outlay_reports import budgets
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import Plan, Status, Used
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.forecast.course import Course, Wanted, courses, past_of, wanted_of
@@ -39,7 +39,7 @@ class Outlook:
         self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def courses(self, books: Books, periods: Sequence[CostQuery], now: datetime) -> list[Course]:
+    def courses(self, books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[Course]:
         """Return the course of each question's span, which holds `now`. Raises Retryable.
 
         History is read once a minute, and forecast again only if it changed.
@@ -63,13 +63,13 @@ class Outlook:
                 self._known.popitem(last=False)
         return [known[key].course for key in keys]
 
-    def land(self, books: Books, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
+    def land(self, books: CostReader, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = books.totals([period])
         (course,) = self.courses(books, [period], now)
         return spent, tested(course.at(now, spent.cost))
 
-    def states(self, books: Books, plans: Sequence[Plan], now: datetime) -> list[Status]:
+    def states(self, books: CostReader, plans: Sequence[Plan], now: datetime) -> list[Status]:
         """Return how budgets stand now, in their order. Raises Retryable."""
         periods = [question_of(plan, budgets.span_of(plan, now)) for plan in plans]
         before = [
@@ -99,7 +99,7 @@ def question_of(plan: Plan, span: Span) -> CostQuery:
     return CostQuery(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
 
-def reached_at(books: Books, period: CostQuery, amount: int) -> datetime | None:
+def reached_at(books: CostReader, period: CostQuery, amount: int) -> datetime | None:
     """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
 
     Days, then the hours of the day, then the minutes of the hour are summed.
@@ -132,7 +132,7 @@ def _same(known: _Known | None, wanted: Wanted) -> bool:
     )
 
 
-def _wanted(books: Books, periods: Sequence[CostQuery], now: datetime) -> list[Wanted]:
+def _wanted(books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[Wanted]:
     """Read the history of each question."""
     asked = [
         replace(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.history import Past, past
 from outlay_schemas.catalog import PriceBook
@@ -27,7 +27,7 @@ def gpus_of(price_books: Iterable[PriceBook], provider: str, sku: str) -> float:
 
 
 def gpu_seconds(
-    books: Books, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
+    books: CostReader, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
 ) -> tuple[Past, list[str]]:
     """Return the GPU seconds of every whole day before `now`, and the machine types that are part of them."""
     days = replace(question, by=(), unit="day")

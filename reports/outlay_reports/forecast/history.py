@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from outlay_kit.spans import Span, period_of
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.series import Frequency, Series
 from outlay_reports.forecast.smoothing import Array
@@ -35,7 +35,7 @@ class Past:
     """The costs in pico-USD, as the books have them."""
 
 
-def past(books: Books, question: CostQuery, now: datetime, meter: str = "") -> Past:
+def past(books: CostReader, question: CostQuery, now: datetime, meter: str = "") -> Past:
     """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
 
     The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece

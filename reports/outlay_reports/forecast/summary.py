@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import Plan, Status, plan_of
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import AskError
@@ -90,7 +90,7 @@ def likely(probability: float) -> str:
 
 
 def full_table(
-    books: Books,
+    books: CostReader,
     question: CostQuery,
     now: datetime,
     meter: str,

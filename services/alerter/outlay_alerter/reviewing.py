@@ -20,7 +20,7 @@ from outlay_kit.spans import period_of
 from outlay_kit.telemetry import get_logger
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import digest_pages
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import Section, Sources, last_week, review, word_of, yesterday
@@ -65,7 +65,7 @@ class Reviewer:
 
     def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
         question = _question(wanted, due)
-        sources = Sources(Books(self._warehouse), self._warehouse, catalog.budgets)
+        sources = Sources(CostReader(self._warehouse), self._warehouse, catalog.budgets)
         try:
             savings = newest_savings(self._warehouse, wanted.tenants, due)
             sections = review(sources, question, due, savings)

@@ -23,7 +23,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
 from outlay_reports import report_api
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import active
 from outlay_reports.billing import Bill, month_table, read_bill_question, read_month, share_out
@@ -61,7 +61,7 @@ class Wanted:
         return report_api.parse_query(words, self.now)
 
 
-def _showback(books: Books, wanted: Wanted) -> ReportTable:
+def _showback(books: CostReader, wanted: Wanted) -> ReportTable:
     question = wanted.question("team")
     if _yes(wanted, "allocate"):
         return allocated_table(
@@ -70,11 +70,11 @@ def _showback(books: Books, wanted: Wanted) -> ReportTable:
     return report_api.showback(books, question, units=_yes(wanted, "units"))
 
 
-def _top(books: Books, wanted: Wanted) -> ReportTable:
+def _top(books: CostReader, wanted: Wanted) -> ReportTable:
     return report_api.top(books, wanted.question("model"), _number(wanted, "limit", 10))
 
 
-def _trend(books: Books, wanted: Wanted) -> ReportTable:
+def _trend(books: CostReader, wanted: Wanted) -> ReportTable:
     unit = next((one for one in get_args(Unit) if one == wanted.get("unit", "day")), None)
     if unit is None:
         raise AskError(
@@ -83,11 +83,11 @@ def _trend(books: Books, wanted: Wanted) -> ReportTable:
     return report_api.trends(books, wanted.question(None, unit), wanted.now)
 
 
-def _compare(books: Books, wanted: Wanted) -> ReportTable:
+def _compare(books: CostReader, wanted: Wanted) -> ReportTable:
     return report_api.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
 
 
-def _chargeback(books: Books, wanted: Wanted) -> ReportTable:
+def _chargeback(books: CostReader, wanted: Wanted) -> ReportTable:
     plain = Bill()
     bill = Bill(
         wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
@@ -102,7 +102,7 @@ def _chargeback(books: Books, wanted: Wanted) -> ReportTable:
 class Report:
     """A report: what it is made by, and what it may be asked."""
 
-    make: Callable[[Books, Wanted], ReportTable]
+    make: Callable[[CostReader, Wanted], ReportTable]
     words: frozenset[str]
 
 
@@ -160,7 +160,7 @@ class Api:
         wanted = Wanted(session.tenant, request.query_params, self._clock.now(), self._splits())
         try:
             _known(wanted.params, report)
-            sheet = await self._readers.call(lambda warehouse: report.make(Books(warehouse), wanted))
+            sheet = await self._readers.call(lambda warehouse: report.make(CostReader(warehouse), wanted))
         except AskError as error:
             return _problem(400, str(error), error.hint)
         except Retryable as error:

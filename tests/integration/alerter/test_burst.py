@@ -22,7 +22,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.settings import WarehouseSettings
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.alerts import Alert, Word, alert_decoder
@@ -104,7 +104,7 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
     )  # fmt: skip
     alert = alerts_of(warehouse, budgets=[hour])["b burn-1h"]
     assert {e.kind: e.cost for e in alert.effects} == {"volume": "50", "price": "50"}
-    books, window = Books(warehouse), Span(alert.window, alert.window_end or NOW)
+    books, window = CostReader(warehouse), Span(alert.window, alert.window_end or NOW)
     cells = [
         books.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
         for span in (window.before, window)

@@ -19,7 +19,7 @@ from outlay_alerter.reviewing import Reviewer
 from outlay_kit.clock import FakeClock
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
@@ -83,7 +83,7 @@ def test_its_numbers_are_those_of_the_books(warehouse: Warehouse) -> None:
     clock.advance(7 * 86_400 + 1)
     reviewer(warehouse, clock).turn()
     week = Span(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
-    spent = total(Books(warehouse).cells(CostQuery(week, BERLIN, (), {}, ())))
+    spent = total(CostReader(warehouse).cells(CostQuery(week, BERLIN, (), {}, ())))
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
         slack = Slack(receiver.url, Poster(read_networks("127.0.0.0/8"), 5))

@@ -31,7 +31,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.budgets import Status, plan_of
@@ -222,7 +222,7 @@ def reviews(system: System, zone: str) -> Figures:
     """The weekly review, as mail and Slack carry it; here over this month so far."""
     month = CostQuery(Span(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
     savings = newest_savings(system.warehouse, (TENANT,), NOW)
-    sections = review(Sources(Books(system.warehouse), system.warehouse, BUDGETS), month, NOW, savings)
+    sections = review(Sources(CostReader(system.warehouse), system.warehouse, BUDGETS), month, NOW, savings)
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}
     budgets = sheets["Budgets"]
     names = [column.name for column in budgets.columns]
@@ -256,7 +256,7 @@ def focus(system: System, zone: str) -> Figures:
 
 def budget_states(system: System) -> Status:
     """How the budget stands, by the function that all surfaces call: for the figures that no plain sum gives."""
-    [state] = Outlook().states(Books(system.warehouse), [plan_of(BUDGETS[0], TENANT)], NOW)
+    [state] = Outlook().states(CostReader(system.warehouse), [plan_of(BUDGETS[0], TENANT)], NOW)
     return state
 
 

@@ -35,7 +35,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
@@ -126,7 +126,7 @@ class Surfaces:
     def states(self) -> dict[str, Status]:
         """Return how budgets stand by the function that reports and the command line call."""
         plans = [plan_of(one, "acme") for one in BUDGETS]
-        found = Outlook().states(Books(self.warehouse), plans, NOW)
+        found = Outlook().states(CostReader(self.warehouse), plans, NOW)
         return {one.budget: one for one in found}
 
 
@@ -283,7 +283,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     columns = [column.name for column in sheet.columns]
     week = CostQuery(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
-    sections = review(Sources(Books(surfaces.warehouse), surfaces.warehouse, BUDGETS), week, NOW, None)
+    sections = review(Sources(CostReader(surfaces.warehouse), surfaces.warehouse, BUDGETS), week, NOW, None)
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
     assert reviewed is not None
     assert [row.values for row in reviewed.rows] == [row.values for row in sheet.rows]

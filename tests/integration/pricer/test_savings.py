@@ -19,7 +19,7 @@ from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_pricer.opportunities.detect import Finding
 from outlay_pricer.opportunities.run import find
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.events import CostEvent, UsageEvent
 
@@ -219,7 +219,7 @@ def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: 
     write(settings, [price(one, COMPILED) for one in calls])
     warehouse = Warehouse(settings)
     span = Span(START, START + timedelta(hours=HOURS))
-    saved = Books(warehouse).cache_savings(CostQuery(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
+    saved = CostReader(warehouse).cache_savings(CostQuery(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
     whole = find(warehouse, CATALOG, Selection(since=span.start, until=span.end, tenant="cached"), most=100)
     warehouse.close()
     without = {

@@ -22,7 +22,7 @@ from outlay.focus.columns import Version, columns
 from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import allocate
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.catalog import Match, Share, Split
@@ -181,7 +181,7 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
 ) -> None:
     by = ("business_unit", "team")
     names = (*by, "sku")
-    cells = Books(warehouse).cells(CostQuery(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
+    cells = CostReader(warehouse).cells(CostQuery(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
     found = allocate(cells, names, 2, SPLITS)
     head, rows = exported(warehouse, version, "hour", sharing(SPLITS, found, by))
     assert list(validate(head, rows, version)) == []

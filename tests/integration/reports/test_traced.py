@@ -18,7 +18,7 @@ from outlay.reports.patterns import find_patterns, pattern_tables
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
-def books(books_stack: Stack) -> Iterator[Books]:
+def books(books_stack: Stack) -> Iterator[CostReader]:
     events = random_events(TENANT, SPAN, 900, seed=21)
     events[0].time = SPAN.start  # so that the first day is a whole one
     for n, event in enumerate(events):
@@ -50,12 +50,12 @@ def books(books_stack: Stack) -> Iterator[Books]:
             event.usage = {**event.usage, "cache_read_tokens": int(event.usage["input_tokens"]) // 2}
     write(books_stack.warehouse, events)
     warehouse = Warehouse(books_stack.reader)
-    yield Books(warehouse)
+    yield CostReader(warehouse)
     warehouse.close()
 
 
 @pytest.fixture(scope="module")
-def rows(books: Books, books_stack: Stack) -> list[Row]:
+def rows(books: CostReader, books_stack: Stack) -> list[Row]:
     """Return the rows of the ledger, each as it stands."""
     warehouse = Warehouse(books_stack.reader)
     found = warehouse.rows(f"SELECT * FROM costs WHERE tenant = '{TENANT}'")  # noqa: S608 (ours)
@@ -112,7 +112,7 @@ def check_sums(told: Row, some: Sequence[Row], whole: Sequence[Row]) -> None:
     assert told.get("share") == ratio(usd(some), usd(whole))
 
 
-def test_showback_and_its_units(books: Books, rows: list[Row]) -> None:
+def test_showback_and_its_units(books: CostReader, rows: list[Row]) -> None:
     found = said(report_api.showback(books, asked(",".join(NAMES)), units=True))
     assert len(found["rows"]) == len({tuple(row[name] for name in NAMES) for row in rows})
     for told in every(found):
@@ -130,7 +130,7 @@ def test_showback_and_its_units(books: Books, rows: list[Row]) -> None:
         )
 
 
-def test_top_and_what_is_left(books: Books, rows: list[Row]) -> None:
+def test_top_and_what_is_left(books: CostReader, rows: list[Row]) -> None:
     found = said(report_api.top(books, asked("team,user"), 4))
     rest, running = list(rows), Decimal(0)
     for told in found["rows"]:
@@ -144,7 +144,7 @@ def test_top_and_what_is_left(books: Books, rows: list[Row]) -> None:
     check_sums({**found["total"], "share": ratio(1, 1)}, rows, rows)
 
 
-def test_trend_by_local_day(books: Books, rows: list[Row]) -> None:
+def test_trend_by_local_day(books: CostReader, rows: list[Row]) -> None:
     found = said(report_api.trends(books, asked("team", unit="day"), NOW))
     assert len({told["period"] for told in found["rows"]}) == 14
     before: dict[str, Decimal] = {}
@@ -160,7 +160,7 @@ def test_trend_by_local_day(books: Books, rows: list[Row]) -> None:
         before[told["team"]] = usd(some)
 
 
-def test_compare_and_each_effect(books: Books, rows: list[Row]) -> None:
+def test_compare_and_each_effect(books: CostReader, rows: list[Row]) -> None:
     middle = datetime(2026, 10, 23, 22, tzinfo=UTC)
     later = replace(asked("team,sku"), span=Span(middle, SPAN.end))
     found = said(report_api.comparison(books, later, "2026-10-17..2026-10-23", NOW))
@@ -196,7 +196,7 @@ SPLITS = (
 )  # fmt: skip
 
 
-def test_shared_costs_and_statements_and_amendments(books: Books, rows: list[Row]) -> None:
+def test_shared_costs_and_statements_and_amendments(books: CostReader, rows: list[Row]) -> None:
     names = ("team", "sku")
     allocation = allocate(books.cells(asked("team,sku")), names, 1, SPLITS)
     own = {
@@ -237,7 +237,7 @@ def replace_cost(line: Any, cost: int) -> Any:
     return type(line)(line.unit, line.what, line.keys, cost, line.events, line.unpriced)
 
 
-def test_growth_and_movers_of_patterns(books: Books, rows: list[Row]) -> None:
+def test_growth_and_movers_of_patterns(books: CostReader, rows: list[Row]) -> None:
     found = find_patterns(books, asked(None), NOW)
     assert found is not None
     sheets: dict[str, dict[str, Any]] = {

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlay_kit.spans import Span
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, Sums
 
 PICO = 10**12
 
 
 @dataclass
-class Memory(Books):
+class Memory(CostReader):
     """Costs (USD) at times, each with the values of its dimensions."""
 
     rows: list[tuple[datetime, float, Mapping[str, str]]] = field(default_factory=list)

@@ -10,7 +10,7 @@ import pytest
 
 from outlay.catalog import load_default
 from outlay_kit.spans import Span
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.forecast.capacity import gpu_seconds, gpus_of
 from outlay_reports.forecast.summary import full_table
@@ -53,7 +53,7 @@ QUESTION = CostQuery(Span(START, NOW), ZoneInfo("UTC"))
 
 
 def test_machines_count_by_their_gpus() -> None:
-    found, machines = gpu_seconds(cast("Books", Ledger()), QUESTION, NOW, BOOKS)
+    found, machines = gpu_seconds(cast("CostReader", Ledger()), QUESTION, NOW, BOOKS)
     assert set(found.values[0]) == {(8 + 1 + 1) * DAY}
     assert machines == ["g5.xlarge (1 GPU)", "p5.48xlarge (8 GPUs)"]
 
@@ -61,11 +61,11 @@ def test_machines_count_by_their_gpus() -> None:
 def test_the_sheet_shows_gpus_and_what_counted() -> None:
     amount = 16.0 * DAY
     sheet = full_table(
-        cast("Books", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16, price_books=BOOKS
+        cast("CostReader", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16, price_books=BOOKS
     )
     assert sheet.rows[0].values == ("level", "GPUs used now", "10.00")
     assert sheet.notes[-1] == "counted with it: seconds of g5.xlarge (1 GPU), p5.48xlarge (8 GPUs)"
-    alone = full_table(cast("Books", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16)
+    alone = full_table(cast("CostReader", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16)
     assert alone.rows[0].values == ("level", "GPUs used now", "1.00")
 
 

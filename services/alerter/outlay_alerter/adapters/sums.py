@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.spans import Span, grain_length
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
 from outlay_reports.range_sums import Part, sums
@@ -22,7 +22,7 @@ class Sums:
     """Reads what was spent."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse, self.books = warehouse, Books(warehouse)
+        self._warehouse, self.books = warehouse, CostReader(warehouse)
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""

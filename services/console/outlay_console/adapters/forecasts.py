@@ -16,7 +16,7 @@ from outlay_console.domain.spans import Bucket
 from outlay_kit.errors import Retryable
 from outlay_kit.spans import floor_to, period_of
 from outlay_kit.telemetry import get_logger
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.outlook import Outlook
 from outlay_reports.budgets import Plan, Status
 from outlay_reports.cost_query import CostQuery
@@ -56,7 +56,9 @@ class Forecasts:
         """Return how budgets of a tenant stand now, in their order. Raises Retryable."""
         if not plans:
             return []
-        return await self._readers.call(lambda warehouse: self._engine.states(Books(warehouse), plans, now))
+        return await self._readers.call(
+            lambda warehouse: self._engine.states(CostReader(warehouse), plans, now)
+        )
 
     async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Course | None:
         """Return the course of the month; None: it is not there yet."""
@@ -78,7 +80,7 @@ class Forecasts:
         """Tell whether a forecast is being made: a page shows it when it is asked for again."""
         return any(key[:2] == (tenant, zone.key) for key in self._running)
 
-    async def _soon(self, key: Key, make: Callable[[Books], T]) -> T | None:
+    async def _soon(self, key: Key, make: Callable[[CostReader], T]) -> T | None:
         """Return what was or is made in time; what takes longer goes on, and the next page has it."""
         if key not in self._made:
             task = self._running.get(key)
@@ -88,9 +90,9 @@ class Forecasts:
             await asyncio.wait({task}, timeout=self._patience)
         return self._made.get(key)  # type: ignore[return-value]  # (a key is of one kind of forecast)
 
-    async def _make(self, key: Key, make: Callable[[Books], object]) -> object:
+    async def _make(self, key: Key, make: Callable[[CostReader], object]) -> object:
         try:
-            self._made[key] = await self._readers.call(lambda warehouse: make(Books(warehouse)))
+            self._made[key] = await self._readers.call(lambda warehouse: make(CostReader(warehouse)))
             while len(self._made) > _MOST:
                 self._made.popitem(last=False)
         except Retryable as error:
@@ -100,7 +102,7 @@ class Forecasts:
         return None
 
 
-def _ahead(books: Books, asked: CostQuery, now: datetime, steps: int) -> Ahead | None:
+def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> Ahead | None:
     known = past(books, asked, now)
     if not known.keys:
         return None

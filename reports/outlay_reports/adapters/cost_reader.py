@@ -17,7 +17,7 @@ from outlay_reports.range_sums import Part, between, column, conditions, needs_l
 from outlay_schemas.money import to_pico
 
 
-class Books:
+class CostReader:
     """Reads what was spent, as a user that can only read."""
 
     def __init__(self, warehouse: Warehouse) -> None:

@@ -10,7 +10,7 @@ from tests.stack import Stack
 
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.books import Books
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
 from outlay_schemas.events import CostEvent
@@ -24,16 +24,16 @@ EVENTS = random_events(TENANT, SPAN, 1500, seed=7)
 
 
 @pytest.fixture(scope="module")
-def books(books_stack: Stack) -> Iterator[Books]:
+def books(books_stack: Stack) -> Iterator[CostReader]:
     write(books_stack.warehouse, EVENTS)
     warehouse = Warehouse(
         books_stack.reader
     )  # as a report reads: without the right to write or to set anything
-    yield Books(warehouse)
+    yield CostReader(warehouse)
     warehouse.close()
 
 
-def check(books: Books, question: CostQuery, events: list[CostEvent]) -> None:
+def check(books: CostReader, question: CostQuery, events: list[CostEvent]) -> None:
     cells = books.cells(question)
     found = {
         (c.bucket, c.keys): (
@@ -54,17 +54,17 @@ def check(books: Books, question: CostQuery, events: list[CostEvent]) -> None:
         ("America/New_York", "month"),
     ],
 )  # fmt: skip
-def test_sums_are_those_of_the_ledger_in_any_zone(books: Books, zone: str, unit: Unit | None) -> None:
+def test_sums_are_those_of_the_ledger_in_any_zone(books: CostReader, zone: str, unit: Unit | None) -> None:
     check(books, CostQuery(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS)
 
 
 @pytest.mark.parametrize("by", [("user",), ("tags.env", "sku"), ("price_status",), ()])
-def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: Books, by: tuple[str, ...]) -> None:
+def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: CostReader, by: tuple[str, ...]) -> None:
     check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
 
 
 @pytest.mark.parametrize("by", [("team",), ("tags.env",)])
-def test_a_report_may_be_about_what_is_charged(books: Books, by: tuple[str, ...]) -> None:
+def test_a_report_may_be_about_what_is_charged(books: CostReader, by: tuple[str, ...]) -> None:
     question = CostQuery(SPAN, ZoneInfo("Asia/Kolkata"), by, {}, (TENANT,), "day", amount="charged")
     right = expected(EVENTS, question.bounds, by)
     found = {(c.bucket, c.keys): (c.sums.cost, c.sums.beside) for c in books.cells(question)}
@@ -72,7 +72,7 @@ def test_a_report_may_be_about_what_is_charged(books: Books, by: tuple[str, ...]
     assert sum(charged for charged, _ in found.values()) > sum(cost for _, cost in found.values()) > 0
 
 
-def test_conditions_choose_rows_also_those_of_nobody(books: Books) -> None:
+def test_conditions_choose_rows_also_those_of_nobody(books: CostReader) -> None:
     zone = ZoneInfo("UTC")
     some = [e for e in EVENTS if e.team in ("", "growth") and e.sku == "gpt-5"]
     check(
@@ -82,14 +82,14 @@ def test_conditions_choose_rows_also_those_of_nobody(books: Books) -> None:
     check(books, CostQuery(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
 
 
-def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: Books) -> None:
+def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: CostReader) -> None:
     question = CostQuery(
         SPAN, ZoneInfo("UTC"), ("tags.x'; DROP TABLE ledger; --",), {}, ("nobody' OR 1=1 --",)
     )
     assert books.cells(question) == []
 
 
-def test_an_event_is_moved_and_repriced_without_a_trace(books: Books, books_stack: Stack) -> None:
+def test_an_event_is_moved_and_repriced_without_a_trace(books: CostReader, books_stack: Stack) -> None:
     tenant, at = "reports-moved", SPAN.start + timedelta(hours=3)
     write(books_stack.warehouse, [cost_event(tenant, 1, at, "5", team="growth")])
     later = cost_event(tenant, 1, at, "4", team="platform")
@@ -98,7 +98,7 @@ def test_an_event_is_moved_and_repriced_without_a_trace(books: Books, books_stac
     check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
 
 
-def test_users_are_counted_exactly(books: Books) -> None:
+def test_users_are_counted_exactly(books: CostReader) -> None:
     question = CostQuery(SPAN, ZoneInfo("UTC"), ("team",), {}, (TENANT,))
     expected_users = {
         (team,): len({e.user for e in EVENTS if e.team == team}) for team in {e.team for e in EVENTS}
@@ -106,7 +106,7 @@ def test_users_are_counted_exactly(books: Books) -> None:
     assert books.users(question) == expected_users
 
 
-def test_the_extent_holds_every_event(books: Books) -> None:
+def test_the_extent_holds_every_event(books: CostReader) -> None:
     extent = books.extent((TENANT,))
     assert extent is not None
     assert all(event.time in extent for event in EVENTS)
@@ -114,6 +114,6 @@ def test_the_extent_holds_every_event(books: Books) -> None:
     assert TENANT in books.tenants()
 
 
-def test_an_empty_time_is_empty(books: Books) -> None:
+def test_an_empty_time_is_empty(books: CostReader) -> None:
     empty = Span(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
     assert total(books.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0
