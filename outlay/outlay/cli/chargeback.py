@@ -111,7 +111,7 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
 
     from outlay.local import stores
     from outlay_kit.warehouse import Warehouse
-    from outlay_reports.adapters.closings import Closings
+    from outlay_reports.adapters.closed_periods import ClosedPeriods
     from outlay_reports.chargeback import Closing, amendments
 
     zone, known = month.question.zone.key, month.closings
@@ -124,7 +124,9 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
     closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
     warehouse = Warehouse(stores(write=True)[1])
     try:
-        Closings(warehouse, month.question.tenants[0]).add(month.name, zone, month.question.by[0], closing)
+        ClosedPeriods(warehouse, month.question.tenants[0]).add(
+            month.name, zone, month.question.by[0], closing
+        )
     finally:
         warehouse.close()
     return closing

@@ -7,7 +7,7 @@ is on none yet: it is a correction of a period that was invoiced before, until t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from outlay_reports.adapters.closings import Closed
+from outlay_reports.adapters.closed_periods import ClosedPeriod
 from outlay_reports.range_sums import between, bind, column
 from outlay_schemas.dimensions import UNASSIGNED
 
@@ -27,7 +27,7 @@ class Invoices:
     """InvoiceId to the dimension whose values have a part of it each."""
 
 
-def invoices(closed: Sequence[Closed]) -> Invoices:
+def invoices(closed: Sequence[ClosedPeriod]) -> Invoices:
     """Return how a charge finds its statement. Of a month that was closed in several zones, UTC's count."""
     found = Invoices(bound={})
     ids, details, late = [], [], []

@@ -16,7 +16,7 @@ from outlay.focus.invoices import invoices
 from outlay.focus.query import SECONDS, statement
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.closings import closed_within
+from outlay_reports.adapters.closed_periods import closed_within
 
 _ROWS = 50_000
 """Rows of a piece, about: 50 MB."""

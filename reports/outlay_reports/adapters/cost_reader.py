@@ -10,7 +10,7 @@ from typing import Any
 
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.closings import Closed, Closings, closed_within
+from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
 from outlay_reports.range_sums import Part, between, column, conditions, needs_ledger, sums
@@ -119,13 +119,13 @@ class CostReader:
         )
         return {tuple(row[key] for key in keys): row["users"] for row in rows}
 
-    def closed(self, question: CostQuery) -> list[Closed]:
+    def closed(self, question: CostQuery) -> list[ClosedPeriod]:
         """Return the closed months that a question's span has any part of."""
         return closed_within(self._warehouse, question.tenants, question.span)
 
     def closings(self, tenant: str, period: str, zone: str) -> list[Closing]:
         """Return every closing of a tenant's month, the first first."""
-        return Closings(self._warehouse, tenant).read(period, zone)
+        return ClosedPeriods(self._warehouse, tenant).read(period, zone)
 
     def cache_savings(self, question: CostQuery) -> dict[tuple[str, ...], int]:
         """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.

@@ -19,7 +19,7 @@ from outlay.focus.columns import Version
 from outlay.focus.write import Wanted, tables, write_csv
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.closings import Closings
+from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.allocation import Allocated, Allocation
 from outlay_reports.chargeback import OWN, Closing, Line
 from outlay_schemas.catalog import Match, Split
@@ -90,7 +90,9 @@ def warehouse(books_stack: Stack) -> Iterator[Warehouse]:
     write(books_stack.warehouse, [*EVENTS, *EVERY_KIND])
     writer = Warehouse(books_stack.warehouse)
     for seq, at in ((1, FIRST), (2, SECOND)):
-        Closings(writer, TENANT).add("2026-10", "UTC", "business_unit", Closing(seq, at, "ada", "", LINES))
+        ClosedPeriods(writer, TENANT).add(
+            "2026-10", "UTC", "business_unit", Closing(seq, at, "ada", "", LINES)
+        )
     writer.close()
     reader = Warehouse(books_stack.reader)
     yield reader

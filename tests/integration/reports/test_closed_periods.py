@@ -6,7 +6,7 @@ import pytest
 from tests.stack import Stack
 
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.closings import Closings
+from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.chargeback import OWN, Closing, Line
 
 pytestmark = pytest.mark.stack
@@ -22,9 +22,9 @@ def test_a_closing_comes_back_as_it_was(books_stack: Stack) -> None:
     first = Closing(1, datetime(2026, 12, 1, 9, 30, tzinfo=UTC), "ada", "agreed", LINES)
     second = Closing(2, datetime(2026, 12, 2, 9, 30, tzinfo=UTC), "ada", "", LINES[:1])
     for closing in (first, second, first):
-        Closings(writer, "closings").add("2026-11", "Europe/Berlin", "team", closing)
-    assert Closings(reader, "closings").read("2026-11", "Europe/Berlin") == [first, second]
-    assert Closings(reader, "closings").read("2026-11", "UTC") == []
-    assert Closings(reader, "another").read("2026-11", "Europe/Berlin") == []
+        ClosedPeriods(writer, "closings").add("2026-11", "Europe/Berlin", "team", closing)
+    assert ClosedPeriods(reader, "closings").read("2026-11", "Europe/Berlin") == [first, second]
+    assert ClosedPeriods(reader, "closings").read("2026-11", "UTC") == []
+    assert ClosedPeriods(reader, "another").read("2026-11", "Europe/Berlin") == []
     writer.close()
     reader.close()

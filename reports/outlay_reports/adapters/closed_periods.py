@@ -1,4 +1,4 @@
-"""Closed months in ClickHouse. Reading needs the reader; closing needs the writer."""
+"""ClosedPeriod months in ClickHouse. Reading needs the reader; closing needs the writer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _CLOSED = (
 _lines = msgspec.json.Decoder(tuple[Line, ...])
 
 
-class Closings:
+class ClosedPeriods:
     """The closings of one tenant's months."""
 
     def __init__(self, warehouse: Warehouse, tenant: str) -> None:
@@ -65,7 +65,7 @@ class Closings:
 
 
 @dataclass(frozen=True)
-class Time:
+class ClosingTime:
     """When a month was closed for the nth time."""
 
     seq: int
@@ -73,13 +73,13 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Closed:
+class ClosedPeriod:
     """A month that was closed: whose, in which zone, when, and what its last statements say (pico-USD)."""
 
     tenant: str
     period: str
     zone: str
-    closings: tuple[Time, ...]
+    closings: tuple[ClosingTime, ...]
     told: int
     unit: str = "business_unit"
     """The dimension that pays."""
@@ -100,14 +100,14 @@ class Closed:
         return Span(midnight(first, zone), midnight(next_first(first, "month"), zone))
 
 
-def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> list[Closed]:
+def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> list[ClosedPeriod]:
     """Return the closed months that a span has any part of, the first first. Raises Retryable."""
     found = [
-        Closed(
+        ClosedPeriod(
             row["tenant"],
             row["period"],
             row["zone"],
-            tuple(Time(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"]),
+            tuple(ClosingTime(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"]),
             to_pico(row["told"]),
             row["pays"],
         )
