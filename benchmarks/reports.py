@@ -25,7 +25,7 @@ from outlay_kit.spans import period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
@@ -63,7 +63,7 @@ def reports(books: CostReader, now: datetime) -> dict[str, Made]:
     def landing() -> ReportTable:
         zone = zone_of("UTC")
         month = CostQuery(period_of(now, "month", zone), zone)
-        return landing_table(month, *Outlook().land(books, month, now), 1.0, ())
+        return landing_table(month, *ForecastCache().land(books, month, now), 1.0, ())
 
     return {
         "showback business_unit,team,model": lambda: report_api.showback(books, asked("business_unit,team,model")),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from outlay_kit.spans import Span, midnight, period_of
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.compare import THING, Comparison, compare
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
@@ -66,7 +66,7 @@ def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTabl
     new = books.cells(replace(week, by=deep))
     found = compare(books.cells(replace(earlier, by=deep)), new, 2)
     month = replace(week, span=period_of(now, "month", week.zone))
-    outlook = Outlook()
+    outlook = ForecastCache()
     spent, landing = outlook.land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [

@@ -30,12 +30,12 @@ def budgets(
     import msgspec
 
     from outlay_kit.clock import SystemClock
-    from outlay_reports.adapters.outlook import Outlook
+    from outlay_reports.adapters.forecast_cache import ForecastCache
     from outlay_reports.forecast.summary import budget_table
 
     with reading() as books:
         plans = planned((tenant,) if tenant else (), books)
-        states = Outlook().states(books, plans, SystemClock().now())
+        states = ForecastCache().states(books, plans, SystemClock().now())
         if as_json:
             print_json(msgspec.to_builtins(states))
         elif plans:

@@ -222,10 +222,10 @@ def _summary(
     books: "CostReader", question: "CostQuery", changes: "list[Change]", now: "datetime", *, as_json: bool
 ) -> None:
     from outlay.cli.budgets import planned
-    from outlay_reports.adapters.outlook import Outlook
+    from outlay_reports.adapters.forecast_cache import ForecastCache
     from outlay_reports.forecast.summary import budget_table, landing_table
 
-    outlook = Outlook()
+    outlook = ForecastCache()
     spent, landing = outlook.land(books, question, now)
     middle = (question.span.end - now).total_seconds() / 86_400 / 2
     factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0

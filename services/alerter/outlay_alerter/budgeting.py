@@ -10,7 +10,7 @@ from outlay_alerter.domain.budgets import BURN_PART, Spent
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.spans import Span, floor_to
-from outlay_reports.adapters.outlook import Outlook, question_of, reached_at
+from outlay_reports.adapters.forecast_cache import ForecastCache, question_of, reached_at
 from outlay_reports.budgets import Status, amount_of, span_before, span_of
 from outlay_reports.forecast.landing import tested
 
@@ -20,7 +20,7 @@ _MINUTE = timedelta(minutes=1)
 class Budgets:
     """Findings and standing of budgets."""
 
-    def __init__(self, sums: Sums, outlook: Outlook, clock: Clock) -> None:
+    def __init__(self, sums: Sums, outlook: ForecastCache, clock: Clock) -> None:
         """`outlook`: several of these may share one, so that each forecast is made once."""
         self._sums, self._outlook, self._clock = sums, outlook, clock
         self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}

@@ -28,7 +28,7 @@ from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.warehouse import Warehouse
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_schemas.topics import ROLLUPS
 
 log = get_logger(__name__)
@@ -56,7 +56,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
-        warehouse, outlook = Warehouse(settings.warehouse), Outlook()
+        warehouse, outlook = Warehouse(settings.warehouse), ForecastCache()
         sums, store = Sums(warehouse), Store(warehouse)
         lane = partial(_reckons, settings, outlook, clock)
         desk = Desk(lane, feed.current, clock, settings.status_seconds)
@@ -94,7 +94,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     sink.close()
 
 
-def _reckons(settings: Settings, outlook: Outlook, clock: Clock) -> Budgets:
+def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> Budgets:
     return Budgets(Sums(Warehouse(settings.warehouse)), outlook, clock)
 
 

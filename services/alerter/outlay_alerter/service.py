@@ -22,7 +22,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.spans import Span
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
 
@@ -56,7 +56,7 @@ class Alerter:
         renotify: timedelta | None = None,
         console: str = "",
         most_scopes: int = 2000,
-        outlook: Outlook | None = None,
+        outlook: ForecastCache | None = None,
         stood: Callable[[Sequence[Status]], None] = lambda _: None,
     ) -> None:
         """`channels` are told every change, others what `routed` says; `decided()` is called when there is
@@ -66,7 +66,7 @@ class Alerter:
         `most_scopes`: scopes of one anomaly rule of one tenant that are watched, those that cost most.
         """
         self._sums, self._store, self._clock = sums, store, clock
-        budgets = Budgets(sums, outlook or Outlook(), clock)
+        budgets = Budgets(sums, outlook or ForecastCache(), clock)
         self._finder = Finder(sums, measures, budgets, clock, most_scopes)
         self._builder, self._renotify = AlertBuilder(sums, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided

@@ -32,7 +32,7 @@ from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
@@ -192,7 +192,7 @@ def read_api(system: System, zone: str) -> Figures:
 
 def status_api(system: System, zone: str) -> Figures:
     """The budget status that programs ask before they spend."""
-    lane = Budgets(Sums(system.warehouse), Outlook(), system.clock)
+    lane = Budgets(Sums(system.warehouse), ForecastCache(), system.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
     with TestClient(Door(desk, ring, system.clock).app()) as client:
@@ -256,7 +256,7 @@ def focus(system: System, zone: str) -> Figures:
 
 def budget_states(system: System) -> Status:
     """How the budget stands, by the function that all surfaces call: for the figures that no plain sum gives."""
-    [state] = Outlook().states(CostReader(system.warehouse), [plan_of(BUDGETS[0], TENANT)], NOW)
+    [state] = ForecastCache().states(CostReader(system.warehouse), [plan_of(BUDGETS[0], TENANT)], NOW)
     return state
 
 

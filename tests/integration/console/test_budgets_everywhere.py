@@ -36,7 +36,7 @@ from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
 from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status, plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import Sources, last_week, review
@@ -126,7 +126,7 @@ class Surfaces:
     def states(self) -> dict[str, Status]:
         """Return how budgets stand by the function that reports and the command line call."""
         plans = [plan_of(one, "acme") for one in BUDGETS]
-        found = Outlook().states(CostReader(self.warehouse), plans, NOW)
+        found = ForecastCache().states(CostReader(self.warehouse), plans, NOW)
         return {one.budget: one for one in found}
 
 
@@ -217,7 +217,7 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
 
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
     ring = KeyRing(surfaces.rig.keys_file, surfaces.clock)
-    lane = Budgets(Sums(surfaces.warehouse), Outlook(), surfaces.clock)
+    lane = Budgets(Sums(surfaces.warehouse), ForecastCache(), surfaces.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
     headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
     with TestClient(Door(desk, ring, surfaces.clock).app()) as client:

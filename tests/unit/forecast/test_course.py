@@ -11,7 +11,7 @@ from tests.unit.forecast.generated import hours
 from tests.unit.forecast.ledger import Memory
 
 from outlay_kit.spans import Anchor, PeriodName, Span, period_of
-from outlay_reports.adapters.outlook import Outlook, reached_at
+from outlay_reports.adapters.forecast_cache import ForecastCache, reached_at
 from outlay_reports.budgets import plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.course import Course, courses, past_of, wanted_of
@@ -159,9 +159,9 @@ def question(now: datetime, **where: tuple[str, ...]) -> CostQuery:
 def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> None:
     books, now = memory(), START + timedelta(days=40, seconds=5)
     scopes = [question(now), question(now, team=("growth",)), question(now, team=("growth", "risk"))]
-    together = Outlook().courses(books, scopes, now)
+    together = ForecastCache().courses(books, scopes, now)
     for one, scope in zip(together, scopes, strict=True):
-        (alone,) = Outlook().courses(books, [scope], now + timedelta(seconds=50))
+        (alone,) = ForecastCache().courses(books, [scope], now + timedelta(seconds=50))
         assert alone.at(now, 0).expected == one.at(now, 0).expected
         assert alone.at(now, 0).bounds(80) == one.at(now, 0).bounds(80)
     assert together[0].at(now, 0).expected == together[2].at(now, 0).expected
@@ -169,7 +169,7 @@ def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> 
 
 def test_history_is_read_once_a_minute() -> None:
     books, now = memory(), START + timedelta(days=40)
-    outlook, asked = Outlook(), question(now, tags_env=("prod",))
+    outlook, asked = ForecastCache(), question(now, tags_env=("prod",))
     (first,) = outlook.courses(books, [asked], now)
     read = books.asked
     (again,) = outlook.courses(books, [asked], now + timedelta(seconds=59))
@@ -187,7 +187,7 @@ def test_a_budget_that_is_over_names_the_minute_at_which_it_was_used_up() -> Non
     assert reached_at(books, asked, 30 * DOLLAR) == START + timedelta(hours=3, minutes=17)
     assert reached_at(books, asked, 5000 * DOLLAR) is None
     written = Budget.model_validate({"id": "g", "name": "G", "amount": 30, "scope": {"team": ["growth"]}})
-    (state,) = Outlook().states(books, [plan_of(written, "acme")], now)
+    (state,) = ForecastCache().states(books, [plan_of(written, "acme")], now)
     assert (state.standing, state.gone_on) == ("over", START + timedelta(hours=3, minutes=17))
     assert state.gone_early is None
 
@@ -207,7 +207,7 @@ def test_a_budget_counts_what_its_scope_says(scope: dict[str, object], spent: st
         {"id": "r", "name": "R", "amount": 5000, "scope": scope, "rolling_days": 2}
     )
     plans = [plan_of(written, "acme"), plan_of(rolling, "acme")]
-    state, last = Outlook().states(memory(20), plans, START + timedelta(days=20))
+    state, last = ForecastCache().states(memory(20), plans, START + timedelta(days=20))
     assert state.spent == spent
     assert state.forecast is not None
     assert last.forecast is None

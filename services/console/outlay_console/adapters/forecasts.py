@@ -17,7 +17,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.spans import floor_to, period_of
 from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.outlook import Outlook
+from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Plan, Status
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import bands, forecast
@@ -48,7 +48,7 @@ class Forecasts:
     def __init__(self, readers: Readers, patience: float = 0.3) -> None:
         """`patience`: seconds that a page waits for a forecast."""
         self._readers, self._patience = readers, patience
-        self._engine = Outlook()
+        self._engine = ForecastCache()
         self._made: OrderedDict[Key, object] = OrderedDict()
         self._running: dict[Key, asyncio.Task[object]] = {}
 

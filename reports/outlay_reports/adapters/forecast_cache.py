@@ -32,7 +32,7 @@ class _Known:
     course: Course
 
 
-class Outlook:
+class ForecastCache:
     """Remembers forecasts for as long as the spending they are made from is the same. Threads may share one."""
 
     def __init__(self) -> None:
