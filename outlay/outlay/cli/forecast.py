@@ -178,8 +178,8 @@ def _of_books(
     *,
     totals: bool,
 ) -> "Iterable[dict[str, str | float]]":
-    from outlay_reports.forecast.books import book_lines
     from outlay_reports.forecast.course import SEASONS
+    from outlay_reports.forecast.hierarchy import hierarchy_lines
     from outlay_reports.forecast.history import SECONDS, as_series, past
 
     unit = question.unit or "day"
@@ -191,7 +191,7 @@ def _of_books(
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
     scale = _factors(books, question, changes, now, days) if changes else [1.0] * steps
-    return book_lines(
+    return hierarchy_lines(
         as_series(found, question), found.keys, question.by, SEASONS[unit], scale, totals=totals
     )
 

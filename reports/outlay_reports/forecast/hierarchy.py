@@ -10,7 +10,7 @@ from outlay_reports.forecast.series import Series
 from outlay_reports.forecast.smoothing import Array
 
 
-def book_lines(
+def hierarchy_lines(
     series: Sequence[Series],
     keys: Sequence[tuple[str, ...]],
     by: Sequence[str],
