@@ -178,9 +178,9 @@ def _of_books(
     *,
     totals: bool,
 ) -> "Iterable[dict[str, str | float]]":
-    from outlay_reports.forecast.course import SEASONS
     from outlay_reports.forecast.hierarchy import hierarchy_lines
     from outlay_reports.forecast.history import SECONDS, as_series, past
+    from outlay_reports.forecast.trajectory import SEASONS
 
     unit = question.unit or "day"
     found = past(books, question, now, meter)

@@ -16,8 +16,14 @@ from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import Plan, Status, Used
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.forecast.course import Course, Wanted, courses, past_of, wanted_of
 from outlay_reports.forecast.landing import Landing, tested
+from outlay_reports.forecast.trajectory import (
+    Trajectory,
+    TrajectoryInput,
+    history_range,
+    trajectories,
+    trajectory_input,
+)
 from outlay_reports.periods import Unit
 from outlay_reports.range_sums import needs_ledger
 
@@ -28,8 +34,8 @@ _KEPT = 5000
 @dataclass(frozen=True)
 class _Known:
     minute: datetime
-    wanted: Wanted
-    course: Course
+    wanted: TrajectoryInput
+    course: Trajectory
 
 
 class ForecastCache:
@@ -39,7 +45,9 @@ class ForecastCache:
         self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
-    def courses(self, books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[Course]:
+    def trajectories(
+        self, books: CostReader, periods: Sequence[CostQuery], now: datetime
+    ) -> list[Trajectory]:
         """Return the course of each question's span, which holds `now`. Raises Retryable.
 
         History is read once a minute, and forecast again only if it changed.
@@ -51,7 +59,7 @@ class ForecastCache:
         due = [n for n, key in enumerate(keys) if key not in known or known[key].minute != minute]
         wanted = _wanted(books, [periods[n] for n in due], minute) if due else []
         changed = [n for n, one in zip(due, wanted, strict=True) if not _same(known.get(keys[n]), one)]
-        made = dict(zip(changed, courses([wanted[due.index(n)] for n in changed]), strict=True))
+        made = dict(zip(changed, trajectories([wanted[due.index(n)] for n in changed]), strict=True))
         for n, one in zip(due, wanted, strict=True):
             course = made[n] if n in made else known[keys[n]].course
             known[keys[n]] = _Known(minute, one, course)
@@ -66,7 +74,7 @@ class ForecastCache:
     def land(self, books: CostReader, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = books.totals([period])
-        (course,) = self.courses(books, [period], now)
+        (course,) = self.trajectories(books, [period], now)
         return spent, tested(course.at(now, spent.cost))
 
     def states(self, books: CostReader, plans: Sequence[Plan], now: datetime) -> list[Status]:
@@ -78,7 +86,7 @@ class ForecastCache:
         ]
         totals = books.totals([*periods, *before])
         lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
-        made = self.courses(books, [periods[n] for n in lasting], now)
+        made = self.trajectories(books, [periods[n] for n in lasting], now)
         landings = {
             n: tested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
         }
@@ -124,7 +132,7 @@ def _key(period: CostQuery) -> tuple[object, ...]:
     return period.tenants, scope, period.zone.key, period.span, period.amount
 
 
-def _same(known: _Known | None, wanted: Wanted) -> bool:
+def _same(known: _Known | None, wanted: TrajectoryInput) -> bool:
     return known is not None and (
         known.wanted.edges == wanted.edges
         and np.array_equal(known.wanted.history, wanted.history)
@@ -132,17 +140,20 @@ def _same(known: _Known | None, wanted: Wanted) -> bool:
     )
 
 
-def _wanted(books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[Wanted]:
+def _wanted(books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
     """Read the history of each question."""
     asked = [
         replace(
-            p, by=(), unit=unit, span=past_of(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True))
+            p,
+            by=(),
+            unit=unit,
+            span=history_range(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True)),
         )
         for unit in _UNITS
         for p in periods
     ]
     read = [np.array(costs) / 1e12 for costs in books.series(asked)]
     return [
-        wanted_of(read[n], read[len(periods) + n], period.span, period.zone, now)
+        trajectory_input(read[n], read[len(periods) + n], period.span, period.zone, now)
         for n, period in enumerate(periods)
     ]

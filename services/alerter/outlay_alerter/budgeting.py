@@ -37,7 +37,7 @@ class Budgets:
         self._read.clear()
         now = self._clock.now()
         periods = [question_of(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
-        self._outlook.courses(self._sums.books, periods, now)
+        self._outlook.trajectories(self._sums.books, periods, now)
         self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
 
     def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
@@ -101,7 +101,7 @@ class Budgets:
         _, unpriced = self._unpriced[budget.tenant, budget.id, span_of(budget, now)]
         if budget.rolling is not None:
             return Spent(total, before, burns, unpriced=unpriced)
-        (course,) = self._outlook.courses(self._sums.books, [question_of(budget, span)], now)
+        (course,) = self._outlook.trajectories(self._sums.books, [question_of(budget, span)], now)
         amount = amount_of(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
         return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)

@@ -19,9 +19,9 @@ from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
 from outlay_alerter.rules.price_change import Announced
 from outlay_kit.spans import Span, floor_to
 from outlay_reports.budgets import Status, span_before, span_of
-from outlay_reports.forecast.course import Course, courses, past_of, wanted_of
 from outlay_reports.forecast.landing import tested
 from outlay_reports.forecast.smoothing import Array
+from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
 from outlay_reports.periods import Unit, bounds
 from outlay_schemas.events import Grain
 
@@ -71,7 +71,7 @@ class Past:
         self._loaded = loaded
         self._moment = datetime.fromtimestamp(0, UTC)
         self._hot: tuple[int, dict[datetime, list[Values]]] | None = None
-        self._course: tuple[tuple[Span, datetime], Course] | None = None
+        self._course: tuple[tuple[Span, datetime], Trajectory] | None = None
         """The forecast of a budget's period, for the hour that it was made in."""
 
     def to(self, moment: datetime) -> None:
@@ -179,14 +179,14 @@ class Past:
         key = (period, floor_to(self.now, "hour"))
         if self._course is None or self._course[0] != key:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
-            (course,) = courses([wanted_of(days, hours, period, rule.zone, self.now)])
+            (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
             self._course = key, course
         return Spent(total, before, burns, tested(self._course[1].at(self.now, total)))
 
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:
     """Return the USD of each whole piece of time before `now`."""
-    edges = bounds(past_of(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
+    edges = bounds(history_range(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
     return np.array([spending.between(low, high) / 1e12 for low, high in pairwise(edges)])
 
 

@@ -7,7 +7,7 @@ from outlay_alerter.alerts.states import AlertRecord
 from outlay_alerter.domain.watches import Budget, Burn
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
 from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of
-from outlay_reports.forecast.course import past_of
+from outlay_reports.forecast.trajectory import history_range
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.money import PICO, to_pico
 
@@ -38,7 +38,7 @@ class Evaluator:
         since = span_before(rule, period).start if rule.rollover else period.start
         since = min([since, *(start - burn.length for burn in rule.burns)])
         if rule.forecasts:
-            since = min(since, past_of(rule.zone, "day", start, ledger=rule.tagged).start)
+            since = min(since, history_range(rule.zone, "day", start, ledger=rule.tagged).start)
         return Needs("minute", since, "spending", step=STEP)
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:

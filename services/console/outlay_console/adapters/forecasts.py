@@ -21,8 +21,8 @@ from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Plan, Status
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import bands, forecast
-from outlay_reports.forecast.course import SEASONS, Course
 from outlay_reports.forecast.history import past
+from outlay_reports.forecast.trajectory import SEASONS, Trajectory
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -60,11 +60,11 @@ class Forecasts:
             lambda warehouse: self._engine.states(CostReader(warehouse), plans, now)
         )
 
-    async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Course | None:
+    async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Trajectory | None:
         """Return the course of the month; None: it is not there yet."""
         month = CostQuery(period_of(now, "month", zone), zone, (), {}, (tenant,))
         key = (tenant, zone.key, floor_to(now, "minute"))
-        return await self._soon(key, lambda books: self._engine.courses(books, [month], now)[0])
+        return await self._soon(key, lambda books: self._engine.trajectories(books, [month], now)[0])
 
     async def ahead(
         self, tenant: str, zone: ZoneInfo, now: datetime, *, bucket: Bucket, steps: int

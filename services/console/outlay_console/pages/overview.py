@@ -14,7 +14,7 @@ from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
 from outlay_kit.spans import Span, period_of
-from outlay_reports.forecast.course import Course
+from outlay_reports.forecast.trajectory import Trajectory
 from outlay_reports.range_sums import Part
 from outlay_schemas.money import PICO, to_pico
 
@@ -66,7 +66,7 @@ class MonthEnd:
     high: Decimal
 
 
-def landed(course: Course | None, spent: Total, now: datetime) -> MonthEnd | None:
+def landed(course: Trajectory | None, spent: Total, now: datetime) -> MonthEnd | None:
     """Return where the month lands; None: it is not known, or not yet."""
     landing = course.at(now, to_pico(spent.cost)) if course else None
     if landing is None or not landing.tested:

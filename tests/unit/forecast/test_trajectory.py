@@ -14,9 +14,9 @@ from outlay_kit.spans import Anchor, PeriodName, Span, period_of
 from outlay_reports.adapters.forecast_cache import ForecastCache, reached_at
 from outlay_reports.budgets import plan_of
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.course import Course, courses, past_of, wanted_of
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
+from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
 from outlay_reports.periods import Unit, bounds
 from outlay_schemas.catalog import Budget
 
@@ -43,12 +43,12 @@ def spending(costs: Array) -> Spending:
     )
 
 
-def course(spent: Spending, span: Span, zone: ZoneInfo, now: datetime) -> Course:
+def course(spent: Spending, span: Span, zone: ZoneInfo, now: datetime) -> Trajectory:
     def history(unit: Unit) -> Array:
-        edges = [max(at, START) for at in bounds(past_of(zone, unit, now), unit, zone)]
+        edges = [max(at, START) for at in bounds(history_range(zone, unit, now), unit, zone)]
         return np.array([spent(low, high) for low, high in pairwise(edges)])
 
-    return courses([wanted_of(history("day"), history("hour"), span, zone, now)])[0]
+    return trajectories([trajectory_input(history("day"), history("hour"), span, zone, now)])[0]
 
 
 def land(costs: Array, span: Span, zone: ZoneInfo, now: datetime) -> Landing:
@@ -159,9 +159,9 @@ def question(now: datetime, **where: tuple[str, ...]) -> CostQuery:
 def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> None:
     books, now = memory(), START + timedelta(days=40, seconds=5)
     scopes = [question(now), question(now, team=("growth",)), question(now, team=("growth", "risk"))]
-    together = ForecastCache().courses(books, scopes, now)
+    together = ForecastCache().trajectories(books, scopes, now)
     for one, scope in zip(together, scopes, strict=True):
-        (alone,) = ForecastCache().courses(books, [scope], now + timedelta(seconds=50))
+        (alone,) = ForecastCache().trajectories(books, [scope], now + timedelta(seconds=50))
         assert alone.at(now, 0).expected == one.at(now, 0).expected
         assert alone.at(now, 0).bounds(80) == one.at(now, 0).bounds(80)
     assert together[0].at(now, 0).expected == together[2].at(now, 0).expected
@@ -170,12 +170,12 @@ def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> 
 def test_history_is_read_once_a_minute() -> None:
     books, now = memory(), START + timedelta(days=40)
     outlook, asked = ForecastCache(), question(now, tags_env=("prod",))
-    (first,) = outlook.courses(books, [asked], now)
+    (first,) = outlook.trajectories(books, [asked], now)
     read = books.asked
-    (again,) = outlook.courses(books, [asked], now + timedelta(seconds=59))
+    (again,) = outlook.trajectories(books, [asked], now + timedelta(seconds=59))
     assert (books.asked, again is first) == (read, True)
     books.spend(now - timedelta(days=3), 500.0, team="risk", env="prod")
-    (late,) = outlook.courses(books, [asked], now + timedelta(seconds=61))
+    (late,) = outlook.trajectories(books, [asked], now + timedelta(seconds=61))
     assert late is not first
 
 

@@ -40,7 +40,7 @@ _LONGEST = 168
 
 
 @dataclass(frozen=True)
-class Course:
+class Trajectory:
     """The expected cost of each piece of time up to the end of a period, USD.
 
     `errors` (folds x pieces) are the errors of the back-test, actual minus forecast. `left` is the usual share of
@@ -83,7 +83,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrajectoryInput:
     """What a course is made from: the costs (USD) of the whole pieces before `edges[0]`, and their seasons."""
 
     history: Array
@@ -103,13 +103,13 @@ class Wanted:
         return len(self.history) * length >= timedelta(hours=LEAST_HOURS)
 
 
-def courses(wanted: Sequence[Wanted]) -> list[Course]:
+def trajectories(wanted: Sequence[TrajectoryInput]) -> list[Trajectory]:
     """Forecast many periods; series of one shape are forecast side by side."""
-    found: dict[int, Course] = {}
+    found: dict[int, Trajectory] = {}
     alike: dict[tuple[int, tuple[int, ...], int], list[int]] = {}
     for place, one in enumerate(wanted):
         if not one.steps or not one.enough:
-            found[place] = Course(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left)
+            found[place] = Trajectory(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left)
             continue
         alike.setdefault((len(one.history), one.seasons, min(one.steps, _LONGEST)), []).append(place)
     for (_, seasons, steps), places in alike.items():
@@ -120,7 +120,7 @@ def courses(wanted: Sequence[Wanted]) -> list[Course]:
     return [found[place] for place in range(len(wanted))]
 
 
-def _course(one: Wanted, ahead: Forecast, column: int) -> Course:
+def _course(one: TrajectoryInput, ahead: Forecast, column: int) -> Trajectory:
     mean = ahead.mean[:, column]
     if one.steps > len(mean):
         again = max((season for season in one.seasons if season <= len(one.history)), default=1)
@@ -128,28 +128,30 @@ def _course(one: Wanted, ahead: Forecast, column: int) -> Course:
         mean = np.concatenate([mean, np.resize(cycle, one.steps - len(mean))])
     wider = UNSEEN if ahead.unseen else 1.0
     errors = ahead.errors[:, :, column] * wider if ahead.tested else np.zeros((0, 1))
-    return Course(one.edges, mean, errors, one.left)
+    return Trajectory(one.edges, mean, errors, one.left)
 
 
-def past_of(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> Span:
+def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> Span:
     """Return the whole pieces of history before the one that holds `now`; `ledger`: only the ledger has them."""
     end = period_of(now, unit, zone).start
     days = min(_LOOK_BACK[unit], _LEDGER_DAYS) if ledger else _LOOK_BACK[unit]
     return Span(period_of(end - timedelta(days=days), unit, zone).start, end)
 
 
-def wanted_of(daily: Array, hourly: Array, span: Span, zone: ZoneInfo, now: datetime) -> Wanted:
+def trajectory_input(
+    daily: Array, hourly: Array, span: Span, zone: ZoneInfo, now: datetime
+) -> TrajectoryInput:
     """Return what the course of `span` is made from: days if there are three weeks of them, else hours.
 
-    `daily`, `hourly`: USD of each piece of `past_of`.
+    `daily`, `hourly`: USD of each piece of `history_range`.
     """
     daily, hourly = _begun(daily), _begun(hourly)
     unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
     today = period_of(now, unit, zone).start
     edges = tuple(bounds(Span(today, span.end), unit, zone)) if today < span.end else (today,)
     if unit == "hour":
-        return Wanted(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
-    return Wanted(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))
+        return TrajectoryInput(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
+    return TrajectoryInput(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))
 
 
 def _calm(values: Array, season: int, recent: int) -> Array:
