@@ -14,10 +14,10 @@ from outlay_aggregator.adapters.audit import Audit, Range
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.windows import GRAINS, Window, widen
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 
 LIVE = Window(1_795_521_600, "live")
 """2026-11-24T12:00Z"""
@@ -41,7 +41,7 @@ def timed(action: Callable[[], object], times: int = 3) -> float:
     return round(best, 3)
 
 
-def grow(warehouse: Warehouse, low: int, high: int) -> None:
+def grow(clickhouse: ClickHouseClient, low: int, high: int) -> None:
     """Rows of 3 tenants over 90 days."""
     for start in range(low, high, 1_000_000):
         when = (
@@ -49,31 +49,31 @@ def grow(warehouse: Warehouse, low: int, high: int) -> None:
         )
         count = min(1_000_000, high - start)
         tenant = "concat('tenant', toString(number % 3))"
-        warehouse.command(_ROWS.format(tenant=tenant, time=when, users=10, low=start, count=count))
+        clickhouse.command(_ROWS.format(tenant=tenant, time=when, users=10, low=start, count=count))
 
 
 _COUNTERS = ("SelectedParts", "SelectedPartsTotal", "SelectedMarks", "SelectedMarksTotal", "SelectedRows")
 
 
-def counters(warehouse: Warehouse) -> dict[str, int]:
+def counters(clickhouse: ClickHouseClient) -> dict[str, int]:
     names = {"names": list(_COUNTERS)}
-    rows = warehouse.rows(
+    rows = clickhouse.rows(
         "SELECT event, value FROM system.events WHERE event IN {names:Array(String)}", names
     )
     return {row["event"]: row["value"] for row in rows}
 
 
-def read_of(warehouse: Warehouse, books: Books) -> dict[str, object]:
+def read_of(clickhouse: ClickHouseClient, books: Books) -> dict[str, object]:
     """What the engine really read to recompute one minute, by its own counters.
 
     They are those that a server writes into system.query_log; chDB has no query log, so that they are taken
     before and after. Ledger and users are read by the same statement, so each part counts twice.
     """
-    before = counters(warehouse)
+    before = counters(clickhouse)
     books.compute("minute", [LIVE])
-    after = counters(warehouse)
+    after = counters(clickhouse)
     read = {name: after[name] - before.get(name, 0) for name in _COUNTERS}
-    [parts] = warehouse.rows(
+    [parts] = clickhouse.rows(
         "SELECT count() AS parts, uniqExact(partition) AS partitions, sum(rows) AS rows,"
         " countIf(partition = '202611') AS in_its_partition FROM system.parts"
         " WHERE database = 'bench' AND table = 'ledger' AND active"
@@ -86,15 +86,15 @@ def read_of(warehouse: Warehouse, books: Books) -> dict[str, object]:
     }
 
 
-def measure(warehouse: Warehouse, rows: int, full: bool) -> dict[str, object]:
-    books = Books(warehouse, 1000)
+def measure(clickhouse: ClickHouseClient, rows: int, full: bool) -> dict[str, object]:
+    books = Books(clickhouse, 1000)
     figures: dict[str, object] = {"ledger_rows": rows}
     for grain in GRAINS:
         window = widen(LIVE, grain)
         figures[f"recompute_{grain}_s"] = timed(lambda g=grain, w=window: books.recompute(g, [w]))  # type: ignore[misc]
-    figures["read"] = read_of(warehouse, books)
+    figures["read"] = read_of(clickhouse, books)
     if full:
-        rebuild, audit, asked = Rebuild(books), Audit(books, warehouse, SystemClock()), Range()
+        rebuild, audit, asked = Rebuild(books), Audit(books, clickhouse, SystemClock()), Range()
         started = time.perf_counter()
         rebuild.run(asked, audit.spans(asked))
         figures["rebuild_s"] = round(time.perf_counter() - started, 1)
@@ -114,17 +114,17 @@ def main() -> None:
         10_000_000,
     ]
     with tempfile.TemporaryDirectory() as folder:
-        settings = WarehouseSettings(url=f"chdb://{folder}", database="bench")
+        settings = ClickHouseSettings(url=f"chdb://{folder}", database="bench")
         migrate(settings)
-        warehouse = Warehouse(settings)
+        clickhouse = ClickHouseClient(settings)
         live = "toDateTime64('2026-11-24 12:00:00', 6, 'UTC') + toIntervalMillisecond(number)"
-        warehouse.command(_ROWS.format(tenant="'live'", time=live, users=1, low=0, count=50_000))
+        clickhouse.command(_ROWS.format(tenant="'live'", time=live, users=1, low=0, count=50_000))
         done = 0
         for size in sizes:
-            grow(warehouse, done, size)
+            grow(clickhouse, done, size)
             done = size
-            print(json.dumps(measure(warehouse, size, full and size == sizes[-1])), flush=True)
-        warehouse.close()
+            print(json.dumps(measure(clickhouse, size, full and size == sizes[-1])), flush=True)
+        clickhouse.close()
 
 
 if __name__ == "__main__":

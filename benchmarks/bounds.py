@@ -48,7 +48,7 @@ class Bench:
         self.meter.start()
 
     def feed(self, lines: Iterator[bytes], each: int = 500) -> int:
-        """Put events on the bus past the door; return how many."""
+        """Put events on Kafka past the door; return how many."""
         sink, part, count = KafkaSink(self.stores.kafka), list[bytes](), 0
         for line in lines:
             part.append(line)
@@ -139,11 +139,11 @@ def projects(bench: Bench) -> Figures:
 
 def _crowd(bench: Bench) -> Figures:
     seconds = bench.settle()
-    named = bench.pipeline.warehouse.rows(
+    named = bench.pipeline.clickhouse.rows(
         "SELECT source, dimension, distinct, cells FROM crowds FINAL WHERE tenant = {t:String}",
         {"t": bench.pipeline.tenant},
     )
-    [window] = bench.pipeline.warehouse.rows(
+    [window] = bench.pipeline.clickhouse.rows(
         "SELECT max(length(groups.cost)) AS cells FROM rollup_minute FINAL WHERE tenant = {t:String}",
         {"t": bench.pipeline.tenant},
     )
@@ -171,7 +171,7 @@ def backfill(bench: Bench) -> Figures:
     bench.feed(event("backfill", n, start + timedelta(minutes=n)) for n in range(129_600))
     began = time.perf_counter()
     while (
-        bench.pipeline.warehouse.rows(
+        bench.pipeline.clickhouse.rows(
             "SELECT count() AS n FROM rollup_minute FINAL WHERE tenant = 'backfill'"
         )[0]["n"]
         < 129_600
@@ -197,7 +197,7 @@ def huge(bench: Bench) -> Figures:
         deliver(sink, USAGE_EVENTS.name, [os.urandom(MAX_RECORD_BYTES - 4096).replace(b"\n", b"_")])
     sink.close()
     seconds = bench.settle()
-    [row] = bench.pipeline.warehouse.rows(
+    [row] = bench.pipeline.clickhouse.rows(
         "SELECT count() AS n FROM dead_letters FINAL WHERE length(body) > 10000000"
     )
     return bench.figures(records=16, dead_letters=row["n"], settled_s=seconds)

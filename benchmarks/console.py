@@ -28,11 +28,11 @@ from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 
 TABLES = (
     ("rollup_day", 86_400, 400, 400),
@@ -62,8 +62,8 @@ SELECT 'acme', 'bench', toString(number), toDateTime64({end} - number * {gap}, 6
 FROM (SELECT number, cityHash64(number) % 100 AS g FROM numbers({low}, {many}))"""
 
 
-def fill(settings: WarehouseSettings, now: datetime, events: int, ledger: int) -> None:
-    warehouse = Warehouse(settings)
+def fill(settings: ClickHouseSettings, now: datetime, events: int, ledger: int) -> None:
+    clickhouse = ClickHouseClient(settings)
     end = int(now.timestamp())
     for table, seconds, windows, groups in TABLES:
         each = max(1, events * seconds // (30 * 86_400 * groups))
@@ -71,7 +71,7 @@ def fill(settings: WarehouseSettings, now: datetime, events: int, ledger: int) -
         for low in range(0, windows, 5000):
             many = min(5000, windows - low)
             cell = CELL.format(each=each)
-            warehouse.command(
+            clickhouse.command(
                 f"INSERT INTO {table} (tenant, window, version, groups) SELECT 'acme',"  # noqa: S608 (ours)
                 f" toDateTime({newest} - number * {seconds}, 'UTC'), 1, arrayMap(g -> {cell}, range({groups}))"
                 f" FROM numbers({low}, {many})"
@@ -79,8 +79,8 @@ def fill(settings: WarehouseSettings, now: datetime, events: int, ledger: int) -
     gap = 30 * 86_400 / events
     for low in range(0, ledger, 500_000):
         many = min(500_000, ledger - low)
-        warehouse.command(LEDGER.format(end=end, gap=gap, low=low, many=many))
-    warehouse.close()
+        clickhouse.command(LEDGER.format(end=end, gap=gap, low=low, many=many))
+    clickhouse.close()
 
 
 async def measure(world: World, key: str, rounds: int) -> None:
@@ -116,10 +116,10 @@ def main() -> None:
     options = parser.parse_args()
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as place, EmbeddedStack(Path(place), clock) as stack:
-        migrate(stack.warehouse)
+        migrate(stack.writer)
         started = perf_counter()
         now = clock.now() - timedelta(seconds=1)
-        fill(stack.warehouse, now, options.events, options.ledger)
+        fill(stack.writer, now, options.events, options.ledger)
         print(f"filled in {perf_counter() - started:.0f} s")
         keys = Path(place) / "keys.json"
         key = KeyFile(keys).create("acme", ("read",), now)

@@ -17,11 +17,11 @@ from time import perf_counter
 
 from outlay.embedded import EmbeddedStack
 from outlay.focus.write import Wanted, tables, write_csv, write_parquet
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 
 DAYS = 10
 AT_ONCE = 250_000
@@ -38,13 +38,13 @@ SELECT 'acme', 'bench', toString(number), toDateTime64({end} - number * {gap}, 6
 FROM (SELECT number, cityHash64(number) % 100 AS g FROM numbers({low}, {many}))"""
 
 
-def fill(settings: WarehouseSettings, end: datetime, events: int, tags: int) -> None:
-    warehouse = Warehouse(settings)
+def fill(settings: ClickHouseSettings, end: datetime, events: int, tags: int) -> None:
+    clickhouse = ClickHouseClient(settings)
     gap = DAYS * 86_400 / events
     for low in range(0, events, AT_ONCE):
         many = min(AT_ONCE, events - low)
-        warehouse.command(LEDGER.format(end=int(end.timestamp()), gap=gap, low=low, many=many, tags=tags))
-    warehouse.close()
+        clickhouse.command(LEDGER.format(end=int(end.timestamp()), gap=gap, low=low, many=many, tags=tags))
+    clickhouse.close()
 
 
 def _peak() -> int:
@@ -55,15 +55,15 @@ def _peak() -> int:
     return int(line.split()[1]) // 1024
 
 
-def export(settings: WarehouseSettings, span: Span, file: Path) -> None:
-    warehouse = Warehouse(settings)
+def export(settings: ClickHouseSettings, span: Span, file: Path) -> None:
+    clickhouse = ClickHouseClient(settings)
     before = _peak()
     began = perf_counter()
     if file.suffix == ".parquet":
-        rows = write_parquet(tables(warehouse, Wanted(span, "1.4", text=False)), file, "1.4")
+        rows = write_parquet(tables(clickhouse, Wanted(span, "1.4", text=False)), file, "1.4")
     else:
         with file.open("wb") as out:
-            rows = write_csv(tables(warehouse, Wanted(span, "1.4")), out, "1.4")
+            rows = write_csv(tables(clickhouse, Wanted(span, "1.4")), out, "1.4")
     took = perf_counter() - began
     cpu = resource.getrusage(resource.RUSAGE_SELF)
     print(
@@ -71,7 +71,7 @@ def export(settings: WarehouseSettings, span: Span, file: Path) -> None:
         f"  peak {_peak()} MiB, {before} of them before  {cpu.ru_utime + cpu.ru_stime:.1f} s of CPU in {took:.1f} s",
         flush=True,
     )
-    warehouse.close()
+    clickhouse.close()
 
 
 def main() -> None:
@@ -84,10 +84,10 @@ def main() -> None:
     clock = SystemClock()
     fresh = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as place, EmbeddedStack(Path(place), clock) as stack:
-        migrate(stack.warehouse)
+        migrate(stack.writer)
         end = clock.now().replace(minute=0, second=0, microsecond=0)
         began = perf_counter()
-        fill(stack.warehouse, end, options.events, options.tags)
+        fill(stack.writer, end, options.events, options.tags)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
         span = Span(end - timedelta(days=DAYS), end)
         for name in ("focus.csv", "focus.parquet"):

@@ -19,10 +19,10 @@ from time import perf_counter
 from console import fill
 
 from outlay.embedded import EmbeddedStack
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
 from outlay_kit.spans import period_of
-from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
@@ -98,14 +98,14 @@ def main() -> None:
     options = parser.parse_args()
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as place, EmbeddedStack(Path(place), clock) as stack:
-        migrate(stack.warehouse)
+        migrate(stack.writer)
         now = clock.now() - timedelta(seconds=1)
         began = perf_counter()
-        fill(stack.warehouse, now, options.events // 3, 100_000)
+        fill(stack.writer, now, options.events // 3, 100_000)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
-        warehouse = Warehouse(stack.reader)
+        clickhouse = ClickHouseClient(stack.reader)
         slowest = 0.0
-        for name, make in reports(CostReader(warehouse), now).items():
+        for name, make in reports(CostReader(clickhouse), now).items():
             took = []
             for _ in range(options.rounds):
                 began = perf_counter()
@@ -119,7 +119,7 @@ def main() -> None:
                 flush=True,
             )
         print(f"the slowest report: {slowest:.0f} ms (p50)")
-        warehouse.close()
+        clickhouse.close()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock, SystemClock
 from outlay_kit.migrator import migrate
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import AlertRule, Anomaly, SpendSpike, Threshold
 
@@ -40,12 +40,12 @@ RULES: dict[str, AlertRule] = {
 }
 
 
-def fill(warehouse: Warehouse, now: datetime, scopes: int, cost: str, windows: int = 10_000) -> None:
+def fill(clickhouse: ClickHouseClient, now: datetime, scopes: int, cost: str, windows: int = 10_000) -> None:
     end = int(now.timestamp())
     for table, seconds, most in TABLES:
         newest, many = end - end % seconds, min(most, windows)
         for low in range(0, many, 20):
-            warehouse.command(
+            clickhouse.command(
                 f"INSERT INTO {table} (tenant, window, version, groups) SELECT 'acme',"  # noqa: S608 (ours)
                 f" toDateTime({newest} - number * {seconds}, 'UTC'), {int(float(cost)) + 1}, arrayMap(g ->"
                 f" {CELL.format(cost=cost)}, range({scopes})) FROM numbers({low}, {min(20, many - low)})"
@@ -66,30 +66,30 @@ def main() -> None:
     now = SystemClock().now().replace(minute=30, second=0, microsecond=0)
     report: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as place, EmbeddedStack(Path(place), SystemClock()) as stack:
-        migrate(stack.warehouse)
-        warehouse, clock = Warehouse(stack.warehouse), FakeClock(now)
-        fill(warehouse, now, args.scopes, "0.05")
-        watches = {name: _watch(warehouse, clock, rule) for name, rule in RULES.items()}
+        migrate(stack.writer)
+        clickhouse, clock = ClickHouseClient(stack.writer), FakeClock(now)
+        fill(clickhouse, now, args.scopes, "0.05")
+        watches = {name: _watch(clickhouse, clock, rule) for name, rule in RULES.items()}
         for name, watch in watches.items():
             report[f"{name}, first"] = timed(watch.tick)
             report[name] = timed(watch.tick)
         clock.advance(3600)
-        fill(warehouse, clock.now(), args.scopes, "0.05", windows=1)
+        fill(clickhouse, clock.now(), args.scopes, "0.05", windows=1)
         report["anomaly, an hour later"] = timed(watches["anomaly"].tick)
         clock.advance(60)
-        fill(warehouse, clock.now(), args.scopes, "2000", windows=1)
+        fill(clickhouse, clock.now(), args.scopes, "2000", windows=1)
         report["storm"] = timed(watches["threshold"].tick)
-        warehouse.close()
+        clickhouse.close()
     if args.json:
         print(json.dumps(report))
     for name, (cpu, wall) in report.items():
         print(f"{name:<24} {args.scopes:,} scopes: {cpu:6.2f} s CPU, {wall:6.2f} s in all")
 
 
-def _watch(warehouse: Warehouse, clock: FakeClock, rule: AlertRule) -> Alerter:
+def _watch(clickhouse: ClickHouseClient, clock: FakeClock, rule: AlertRule) -> Alerter:
     catalog = Catalog(revision=1, created_at=clock.now(), rules=(rule,))
     return Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(catalog), channels=["bus"], most_scopes=100_000,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Services as processes of their own, and what is on the bus."""
+"""Services as processes of their own, and what is on Kafka."""
 
 import copy
 import os

@@ -172,7 +172,7 @@ class Encrypted:
     plain: Stack
 
     def environment(self, database: str, reader: bool = False) -> dict[str, str]:
-        user = self.plain.reader if reader else self.plain.warehouse
+        user = self.plain.reader if reader else self.plain.writer
         return {
             "OUTLAY_CLICKHOUSE": self.url,
             "OUTLAY_CLICKHOUSE_CA_FILE": str(self.ca),
@@ -189,7 +189,7 @@ def encrypted(stack: Stack, folder: Path) -> Iterator[Encrypted]:
     authority.cert_pem.write_to_path(str(folder / "clickhouse-ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    behind = urlsplit(stack.warehouse.url)
+    behind = urlsplit(stack.writer.url)
     loop, port = asyncio.new_event_loop(), free_port()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

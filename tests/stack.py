@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from outlay_kit.clock import SystemClock
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_schemas.topics import MAX_RECORD_BYTES
 
 
@@ -24,25 +24,25 @@ class Stack:
     """How to reach the stores: Kafka, ClickHouse as its writer, ClickHouse as a user that can only read."""
 
     kafka: KafkaSettings
-    warehouse: WarehouseSettings
-    reader: WarehouseSettings
+    writer: ClickHouseSettings
+    reader: ClickHouseSettings
     embedded: bool
     """Whether ClickHouse is chDB behind the embedded interface."""
 
     @property
     def environment(self) -> dict[str, str]:
         """What a service must find in its environment to reach the stores as the writer."""
-        return environment(self.kafka, self.warehouse)
+        return environment(self.kafka, self.writer)
 
 
-def environment(kafka: KafkaSettings, warehouse: WarehouseSettings) -> dict[str, str]:
+def environment(kafka: KafkaSettings, writer: ClickHouseSettings) -> dict[str, str]:
     """Return the variables that point a service at these stores."""
     return {
         "OUTLAY_KAFKA": kafka.bootstrap,
-        "OUTLAY_CLICKHOUSE": warehouse.url,
-        "OUTLAY_CLICKHOUSE_USER": warehouse.user,
-        "OUTLAY_CLICKHOUSE_PASSWORD": warehouse.password.get_secret_value(),
-        "OUTLAY_CLICKHOUSE_DATABASE": warehouse.database,
+        "OUTLAY_CLICKHOUSE": writer.url,
+        "OUTLAY_CLICKHOUSE_USER": writer.user,
+        "OUTLAY_CLICKHOUSE_PASSWORD": writer.password.get_secret_value(),
+        "OUTLAY_CLICKHOUSE_DATABASE": writer.database,
     }
 
 
@@ -73,7 +73,7 @@ def _embedded(home: Path) -> Iterator[Stack]:
     from outlay.embedded import EmbeddedStack
 
     with EmbeddedStack(home, SystemClock()) as running:
-        yield Stack(running.kafka, running.warehouse, running.reader, embedded=True)
+        yield Stack(running.kafka, running.writer, running.reader, embedded=True)
 
 
 @contextmanager
@@ -95,10 +95,10 @@ def _containers() -> Iterator[Stack]:
     ).with_env("CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT", "1")
     with kafka, clickhouse:
         url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
-        warehouse = WarehouseSettings(url=url, user="outlay", password=SecretStr("outlay"))
-        _make_reader(warehouse)
-        reader = WarehouseSettings(url=url, user="reader", password=SecretStr("reader"))
-        yield Stack(KafkaSettings(bootstrap=f"127.0.0.1:{port}"), warehouse, reader, embedded=False)
+        writer = ClickHouseSettings(url=url, user="outlay", password=SecretStr("outlay"))
+        _make_reader(writer)
+        reader = ClickHouseSettings(url=url, user="reader", password=SecretStr("reader"))
+        yield Stack(KafkaSettings(bootstrap=f"127.0.0.1:{port}"), writer, reader, embedded=False)
 
 
 def _kafka_variables(port: int) -> dict[str, str]:
@@ -119,10 +119,10 @@ def _kafka_variables(port: int) -> dict[str, str]:
     }
 
 
-def _make_reader(warehouse: WarehouseSettings) -> None:
-    from outlay_kit.warehouse import Warehouse
+def _make_reader(settings: ClickHouseSettings) -> None:
+    from outlay_kit.clickhouse import ClickHouseClient
 
-    writer = Warehouse(warehouse, database="")
+    writer = ClickHouseClient(settings, database="")
     writer.command("CREATE USER reader IDENTIFIED BY 'reader' SETTINGS readonly = 1")
     writer.command("GRANT SELECT, SHOW ON *.* TO reader")
     writer.close()

@@ -21,7 +21,7 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.notify.channels.slack_blocks import message, reply
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_alerter.notify.pictures import pictures
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, alert_decoder
 
 _SIGNS = {
@@ -99,8 +99,8 @@ def post(blocks: list[dict[str, Any]], at: datetime, more: str = "") -> str:
 
 def incident() -> tuple[Alert, Alert | None, bytes | None]:
     """Return the incident as it was told, its end if it was told too, and its picture."""
-    warehouse = Warehouse(stores()[1])
-    rows = warehouse.rows(
+    clickhouse = ClickHouseClient(stores()[1])
+    rows = clickhouse.rows(
         "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
         " FROM alert_messages FINAL WHERE channel = 'bus' AND tenant = {t:String}"
         " AND JSONExtractString(body, 'rule_type') IN ('spend_spike', 'anomaly') ORDER BY created_at",
@@ -112,7 +112,7 @@ def incident() -> tuple[Alert, Alert | None, bytes | None]:
     )
     over = next((a for a, _ in told if a.id == worst.id and a.state == "resolved"), None)
     envelope = Envelope(row["message_id"], (Waiting(**row),), (worst,))
-    return worst, over, pictures(Sums(warehouse))(envelope)
+    return worst, over, pictures(Sums(clickhouse))(envelope)
 
 
 async def take(folder: Path) -> None:

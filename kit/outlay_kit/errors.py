@@ -7,7 +7,7 @@ ends, and its uncommitted work is done again by its successor.
 
 
 class Retryable(Exception):
-    """The broker, the warehouse or a receiver is away or overloaded; the same call may work later."""
+    """The broker, the clickhouse or a receiver is away or overloaded; the same call may work later."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """A broker in memory that behaves as Kafka does where it matters: groups, rebalances, commits, lag.
 
-It passes the contract suite that the real one passes (tests/contract/test_bus.py).
+It passes the contract suite that the real one passes (tests/contract/test_broker.py).
 """
 
 import zlib

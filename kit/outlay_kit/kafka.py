@@ -1,4 +1,4 @@
-"""Kafka behind the ports of `bus`, on kafka-python."""
+"""Kafka behind the ports of `broker`, on kafka-python."""
 
 import threading
 import warnings
@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from outlay_kit.bus import (
+from outlay_kit.broker import (
     Batch,
     Committable,
     OversizeError,

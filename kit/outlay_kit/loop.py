@@ -1,4 +1,4 @@
-"""The loop of every service that reads the bus, but the pricer's: gather, handle, commit.
+"""The loop of every service that reads Kafka, but the pricer's: gather, handle, commit.
 
 The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets
 committed. A crash, or an exception, anywhere before that makes the work be done again.

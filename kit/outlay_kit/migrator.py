@@ -3,8 +3,8 @@
 import re
 from importlib import resources
 
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.settings import ClickHouseSettings
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
 
@@ -19,7 +19,7 @@ def migrations() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def migrate(settings: WarehouseSettings, through: int = 9999) -> list[str]:
+def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
     """Apply what is missing, up to number `through`; return the names applied.
 
     Raises Retryable if ClickHouse is away.
@@ -27,28 +27,28 @@ def migrate(settings: WarehouseSettings, through: int = 9999) -> list[str]:
     Every statement is written to be safe to repeat (IF NOT EXISTS, OR REPLACE), since a crash between a
     statement and its mark applies it again, and two services may migrate at once.
     """
-    server = Warehouse(settings, database="")
+    server = ClickHouseClient(settings, database="")
     server.command("CREATE DATABASE IF NOT EXISTS {db:Identifier}", {"db": settings.database})
     server.close()
-    warehouse = Warehouse(settings)
-    warehouse.command(
+    clickhouse = ClickHouseClient(settings)
+    clickhouse.command(
         "CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, name String, at DateTime64(3, 'UTC')"
         " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
         " COMMENT 'Which versions of the tables were applied'"
     )
-    done = {row["number"] for row in warehouse.rows("SELECT number FROM schema_migrations")}
+    done = {row["number"] for row in clickhouse.rows("SELECT number FROM schema_migrations")}
     applied = []
     for number, name, sql in migrations():
         if number in done or number > through:
             continue
         for statement in statements(sql):
-            warehouse.command(statement)
-        warehouse.command(
+            clickhouse.command(statement)
+        clickhouse.command(
             "INSERT INTO schema_migrations (number, name) VALUES ({number:UInt32}, {name:String})",
             {"number": number, "name": name},
         )
         applied.append(name)
-    warehouse.close()
+    clickhouse.close()
     return applied
 
 

@@ -10,7 +10,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class KafkaSettings(BaseSettings):
-    """The bus. `OUTLAY_KAFKA=broker1:9092,broker2:9092`."""
+    """Kafka. `OUTLAY_KAFKA=broker1:9092,broker2:9092`."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_KAFKA_", frozen=True, populate_by_name=True)
 
@@ -38,7 +38,7 @@ class KafkaSettings(BaseSettings):
         return options
 
 
-class WarehouseSettings(BaseSettings):
+class ClickHouseSettings(BaseSettings):
     """ClickHouse. `OUTLAY_CLICKHOUSE=http://host:8123`, user and password beside it."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_CLICKHOUSE_", frozen=True, populate_by_name=True)
@@ -59,7 +59,7 @@ class HealthSettings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     stall_seconds: float = Field(default=60.0, gt=0)
     """Seconds with lag and without progress after which the process ends itself."""
-    orphan_seconds: float = Field(default=400.0, gt=0)
+    partition_stall_seconds: float = Field(default=400.0, gt=0)
     """Seconds that a partition of the group, whoever owns it, may wait without a step before the process ends.
 
     More than max.poll.interval (300 s): for so long Kafka lets an owner work on one batch.

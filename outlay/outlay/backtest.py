@@ -12,8 +12,8 @@ from outlay_alerter.backtest import Backtest, NotPossibleError
 from outlay_alerter.backtest import Tried as Found
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.recorder import Fired
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span, floor_to
-from outlay_kit.warehouse import Warehouse
 from outlay_reports import cost_query, trend
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
@@ -37,19 +37,19 @@ def last_days(now: datetime, days: int) -> Span:
     return Span(end - _DAY * days, end)
 
 
-def tenants_of(warehouse: Warehouse) -> list[str]:
+def tenants_of(clickhouse: ClickHouseClient) -> list[str]:
     """Return every tenant that spent anything. Raises Retryable."""
-    return sorted(Sums(warehouse).tenants())
+    return sorted(Sums(clickhouse).tenants())
 
 
 def try_rules(
-    warehouse: Warehouse, catalog: Catalog, names: Iterable[str], tenants: Iterable[str], span: Span
+    clickhouse: ClickHouseClient, catalog: Catalog, names: Iterable[str], tenants: Iterable[str], span: Span
 ) -> list[Tried]:
     """Try the named budgets and rules on the past of tenants, as far as they are theirs.
 
     Raises NotPossibleError and Retryable.
     """
-    wanted, backtest = set(names), Backtest(Sums(warehouse), Measures(warehouse))
+    wanted, backtest = set(names), Backtest(Sums(clickhouse), Measures(clickhouse))
     return [
         Tried(tenant, watch, backtest.run(watch, span))
         for tenant in tenants
@@ -101,7 +101,7 @@ def pictured(tried: Sequence[Tried], span: Span) -> tuple[cost_query.CostQuery, 
     return asked, trend.Trend(series("all", [True] * len(days)), parts)
 
 
-def planned(warehouse: Warehouse, old: Catalog, new: Catalog, span: Span) -> list[dict[str, object]]:
+def planned(clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: Span) -> list[dict[str, object]]:
     """Return what the budgets and rules that differ would have told in `span`, as they were and as they will be.
 
     Raises Retryable.
@@ -110,11 +110,11 @@ def planned(warehouse: Warehouse, old: Catalog, new: Catalog, span: Span) -> lis
     changed = [
         name for name in {**before, **after} if before.get(name) != after.get(name)
     ]  # in their order, those that go at last
-    tenants = tenants_of(warehouse) if changed else []
+    tenants = tenants_of(clickhouse) if changed else []
 
     def fired(catalog: Catalog, name: str) -> tuple[list[Fired], str]:
         try:
-            tried = try_rules(warehouse, catalog, [name], tenants, span)
+            tried = try_rules(clickhouse, catalog, [name], tenants, span)
         except NotPossibleError as error:
             return [], str(error)
         return [one for each in tried for one in each.found.fired], ""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from outlay_ingest.domain.items import Item, Items
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
@@ -74,7 +74,9 @@ class Bill:
             yield Item(event, lambda: b"", "removed line")
 
 
-def earlier_lines(warehouse: Warehouse, tenant: str, keys: Iterable[Key]) -> Iterator[Mapping[str, Any]]:
+def earlier_lines(
+    clickhouse: ClickHouseClient, tenant: str, keys: Iterable[Key]
+) -> Iterator[Mapping[str, Any]]:
     """Return the lines that the ledger has of some bills, with what they cost. Raises Retryable."""
     known = sorted(keys)
     if not known:
@@ -84,7 +86,7 @@ def earlier_lines(warehouse: Warehouse, tenant: str, keys: Iterable[Key]) -> Ite
         "tenant": tenant, "keys": ["\0".join(key) for key in known],
         "low": int(min(months)) - _AROUND, "high": int(max(months)) + 2 * _AROUND,
     }  # fmt: skip
-    return iter(warehouse.rows(_LINES, bound))
+    return iter(clickhouse.rows(_LINES, bound))
 
 
 def _key(source: str, attributes: Mapping[str, str]) -> Key:

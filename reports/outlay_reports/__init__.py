@@ -1,6 +1,6 @@
 """What was spent, by whom, why, and what comes next: questions to the books, and their answers.
 
-    books = Books(warehouse)                                        # adapters.books: SQL, as the user that reads
+    books = Books(clickhouse)                                        # adapters.books: SQL, as the user that reads
     question = CostQuery(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
     report = showback(question, books.cells(question))              # pure: rows in, report out
     sheet = showback_table(report)                                  # what every format and page is made of

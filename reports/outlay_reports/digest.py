@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span, midnight, period_of
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.compare import THING, Comparison, compare
@@ -53,7 +53,7 @@ class Sources:
     """Where a review is read from."""
 
     books: CostReader
-    warehouse: Warehouse
+    clickhouse: ClickHouseClient
     budgets: Sequence[Budget]
 
 
@@ -84,7 +84,7 @@ def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTabl
     budgets = budget_table(plans, outlook.states(books, plans, now))
     if budgets.rows:
         sections.append(Section("Budgets", sheet=budgets))
-    sections.append(_alerts(sources.warehouse, week))
+    sections.append(_alerts(sources.clickhouse, week))
     if savings is not None:
         sections.append(Section("What could be saved", sheet=_shortened(_best(savings), 5)))
     sections.append(_quality(sources, week))
@@ -172,8 +172,8 @@ def _bounds(week: CostQuery) -> dict[str, object]:
     return {"low": low, "high": high, "tenants": list(week.tenants)}
 
 
-def _alerts(warehouse: Warehouse, week: CostQuery) -> Section:
-    bodies = [json.loads(row["body"]) for row in warehouse.rows(_ALERTS, _bounds(week))]
+def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> Section:
+    bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
     names = ("severity", "state", "title")
     rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
@@ -198,7 +198,7 @@ def _quality(sources: Sources, week: CostQuery) -> Section:
         if any(not cell.keys[0] for cell in cells):
             part = percent(share(nobody, whole.cost)) or "0%"
             rows.append(Row((f"without {name.replace('_', ' ')}", dollars(nobody), f"{part} of the cost")))
-    letters = sources.warehouse.rows(_LETTERS, _bounds(week))
+    letters = sources.clickhouse.rows(_LETTERS, _bounds(week))
     rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in letters]
     columns = (Column("what", "what"), Column("amount", "how much"), Column("which", "which"))
     if not rows:

@@ -1,14 +1,14 @@
 """SQL that sums costs over ranges of time: the one way in which reports, alerts and pages read what was spent.
 
     query = sums([Part(today, {"team": ("growth",), "tags.env": ("prod",)})], by=("sku",))
-    rows = warehouse.rows(query.sql, query.bound | {"tenant": "acme"})     # k0, cost_0, events_0, ...
+    rows = clickhouse.rows(query.sql, query.bound | {"tenant": "acme"})     # k0, cost_0, events_0, ...
 
 A range is read from as few rollup rows as add up to exactly it: days, hours at the days that it cuts, minutes at the
 hours that it cuts. What rollups do not keep (tags, attributes, source, ...) is read from the ledger. Users are read
 from the rollups, which name those that cost most and call the rest `(other)`; with `exact` they come from the ledger.
 
 Pure: it only writes text. Names and numbers of ours are pasted; whatever comes from outside (tenants, values, names of
-tags) is bound. The engine raises what `Warehouse.rows` raises.
+tags) is bound. The engine raises what `ClickHouseClient.rows` raises.
 """
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and tables, and numbers)

@@ -1,4 +1,4 @@
-"""The contracts as documents for other languages: JSON Schema of each message, AsyncAPI of the bus.
+"""The contracts as documents for other languages: JSON Schema of each message, AsyncAPI of the Kafka topics.
 
     python -m outlay_schemas.documents schemas        # writes schemas/json/*.json and schemas/asyncapi.json
 
@@ -84,7 +84,7 @@ def _exact(value: Any) -> Any:
 
 
 def asyncapi() -> Document:
-    """Return the AsyncAPI 3.0 document of the bus."""
+    """Return the AsyncAPI 3.0 document of the Kafka topics."""
     channels: Document = {}
     messages: Document = {}
     operations: Document = {}
@@ -110,7 +110,7 @@ def asyncapi() -> Document:
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Outlay's bus",
+            "title": "Outlay's Kafka topics",
             "version": "0.1.0",
             "license": {"name": "Apache-2.0"},
             "description": "A record holds one JSON object or many, one a line (NDJSON); every reader accepts both.",

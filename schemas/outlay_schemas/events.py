@@ -1,4 +1,4 @@
-"""The messages on the bus, as msgspec Structs: what a producer sends and what each service passes on.
+"""The messages of the Kafka topics, as msgspec Structs: what a producer sends and what each service passes on.
 
 A Kafka record holds one JSON object or many, one per line (NDJSON); every reader accepts both.
 Readers refuse fields they do not know, so that a misspelt field is told and not lost: services are

@@ -54,7 +54,7 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 @pytest.fixture(scope="session")
 def console(rig: Rig, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    reader = rig.world.settings.warehouse
+    reader = rig.world.settings.clickhouse
     yield from _run(rig, replace(stack, reader=reader), tmp_path_factory.mktemp("console"))
 
 
@@ -75,8 +75,8 @@ def _run(rig: Rig, stack: Stack, folder: Path) -> Iterator[Console]:
         "OUTLAY_CONSOLE_KEYS_FILE": str(rig.keys_file),
         "OUTLAY_CONSOLE_AUDIT_FILE": str(folder / "audit.ndjson"),
         "OUTLAY_CONSOLE_LOGIN_BURST": "1000",
-        "OUTLAY_CONSOLE_WRITER_USER": stack.warehouse.user,
-        "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.warehouse.password.get_secret_value(),
+        "OUTLAY_CONSOLE_WRITER_USER": stack.writer.user,
+        "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.writer.password.get_secret_value(),
     }
     clock = SystemClock()
     with (folder / "console.log").open("wb") as log:

@@ -207,7 +207,7 @@ async def test_figures_move_when_an_event_is_counted(people: People) -> None:
     figure = person.page.locator('[data-figure="today"]')
     text = await figure.inner_text()
     bound, before = text.startswith("≥"), Decimal(text.strip("≥ $").replace(",", ""))
-    writer = console.stack.warehouse.model_copy(update={"database": "browser"})
+    writer = console.stack.writer.model_copy(update={"database": "browser"})
     write(writer, [cost_event("acme", 9_000_001, SystemClock().now(), "1000", team="newcomers")])
     await expect(figure).to_have_text(usd(before + 1000, lower_bound=bound), timeout=10_000)
     await expect(person.page.locator('[data-live="chart"]')).to_contain_text("newcomers")

@@ -20,8 +20,9 @@ from outlay_alerter.notify.channel_factory import remote
 from outlay_alerter.notify.delivery_worker import Channel
 from outlay_alerter.notify.messages import Answer, Envelope
 from outlay_ingest import main as ingest
-from outlay_kit.bus import RecordSink
+from outlay_kit.broker import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
@@ -29,7 +30,6 @@ from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import Batch, KafkaSink, KafkaSource, deliver
 from outlay_kit.loop import Loop, Stop
 from outlay_kit.settings import load
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.main import compile_catalog
 from outlay_pricer.records import Place, price_record
@@ -135,7 +135,7 @@ def aggregator(how: str) -> None:
     source = (CommitFirst if how == "commit first" else KafkaSource)(
         settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
     )
-    books = BOOKS.get(how, Books)(Warehouse(settings.warehouse), 1000)
+    books = BOOKS.get(how, Books)(ClickHouseClient(settings.clickhouse), 1000)
     work = Aggregator(books, KafkaSink(settings.kafka), clock)
     handle = goes_on(work.handle) if how == "goes on" else work.handle
     Loop(source, handle, clock=clock, health=health, stop=stop).run()
@@ -210,7 +210,7 @@ def main() -> None:
     elif how == "mark before the send":
         alerter.main(
             lambda settings, clock: [
-                MarksFirst(channel, Store(Warehouse(settings.warehouse)), clock)
+                MarksFirst(channel, Store(ClickHouseClient(settings.clickhouse)), clock)
                 for channel in remote(settings, clock)
             ]
         )

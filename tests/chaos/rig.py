@@ -14,9 +14,9 @@ from tests.chaos.stores import Stores
 from tests.e2e.oracle import Cell, cells
 from tests.processes import Ingest, Service, until
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.offsets import Offsets, behind
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
 
@@ -106,17 +106,17 @@ class Pipeline:
     """Ingest, pricer and aggregator over stores; every start is of a new process."""
 
     def __init__(
-        self, stores: Stores, folder: Path, broken: Mapping[str, str] | None = None, **warehouse: str
+        self, stores: Stores, folder: Path, broken: Mapping[str, str] | None = None, **clickhouse: str
     ) -> None:
         """`broken`: services that are negative controls, and how (tests/chaos/broken.py)."""
         self.stores = stores
         self._broken = broken or {}
         self.env = {
             "OUTLAY_KAFKA": stores.kafka.bootstrap,
-            "OUTLAY_CLICKHOUSE": warehouse.get("url", stores.warehouse.url),
-            "OUTLAY_CLICKHOUSE_USER": stores.warehouse.user,
-            "OUTLAY_CLICKHOUSE_PASSWORD": stores.warehouse.password.get_secret_value(),
-            "OUTLAY_CLICKHOUSE_DATABASE": warehouse.get("database", stores.warehouse.database),
+            "OUTLAY_CLICKHOUSE": clickhouse.get("url", stores.writer.url),
+            "OUTLAY_CLICKHOUSE_USER": stores.writer.user,
+            "OUTLAY_CLICKHOUSE_PASSWORD": stores.writer.password.get_secret_value(),
+            "OUTLAY_CLICKHOUSE_DATABASE": clickhouse.get("database", stores.writer.database),
         }
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Pipeline:
         self.pricer = self.service("pricer")
         self.aggregator = self.service("aggregator")
         self.others: list[Service] = []
-        self.warehouse = Warehouse(stores.warehouse, self.env["OUTLAY_CLICKHOUSE_DATABASE"])
+        self.clickhouse = ClickHouseClient(stores.writer, self.env["OUTLAY_CLICKHOUSE_DATABASE"])
         self.kills = 0
 
     @property
@@ -186,7 +186,7 @@ class Pipeline:
 
     def book(self, grain: str) -> Book:
         """What a reader sees."""
-        rows = self.warehouse.rows(
+        rows = self.clickhouse.rows(
             f"SELECT toUnixTimestamp(time) AS at, team, project, provider, sku, user, cost, events, unpriced_events"  # noqa: S608
             f" FROM {_VIEWS[grain]} WHERE tenant = {{t:String}}",
             {"t": self.tenant},

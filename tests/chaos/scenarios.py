@@ -55,7 +55,7 @@ def correct(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
 def export(pipeline: Pipeline) -> bytes:
     """Every rollup of the tenant, byte for byte."""
     return b"".join(
-        pipeline.warehouse.raw(
+        pipeline.clickhouse.raw(
             f"SELECT * EXCEPT written_at FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window",  # noqa: S608
             {"t": pipeline.tenant},
         )
@@ -87,7 +87,7 @@ def paused_twin(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
 
 def rows(pipeline: Pipeline) -> int:
     """Rows of the tenant's ledger, those not merged yet included."""
-    [row] = pipeline.warehouse.rows(
+    [row] = pipeline.clickhouse.rows(
         "SELECT count() AS n FROM ledger WHERE tenant = {t:String}", {"t": pipeline.tenant}
     )
     return int(row["n"])
@@ -103,7 +103,7 @@ def poison_of(pipeline: Pipeline, event: UsageEvent) -> tuple[list[bytes], list[
 
 
 def feed(pipeline: Pipeline, usage: Sequence[bytes], cost: Sequence[bytes]) -> None:
-    """Put records on the bus past the door, as a producer of its own may."""
+    """Put records on Kafka past the door, as a producer of its own may."""
     sink = KafkaSink(pipeline.stores.kafka)
     for topic, values in ((USAGE_EVENTS.name, usage), (COST_EVENTS.name, cost)):
         for value in values:
@@ -113,7 +113,7 @@ def feed(pipeline: Pipeline, usage: Sequence[bytes], cost: Sequence[bytes]) -> N
 
 def kept(pipeline: Pipeline) -> list[dict[str, object]]:
     """The tenant's dead letters."""
-    return pipeline.warehouse.rows(
+    return pipeline.clickhouse.rows(
         "SELECT hex(original) AS body, topic, partition, offset, code FROM dead_letters FINAL"
         " WHERE position(original, {t:String}) > 0",
         {"t": pipeline.tenant},

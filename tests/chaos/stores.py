@@ -18,7 +18,7 @@ from outlay.embedded.kafka import KafkaBroker
 from outlay.embedded.ports import free_port
 from outlay_kit.errors import Retryable
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_kit.topics import admin
 
 
@@ -32,9 +32,9 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def settings(self) -> WarehouseSettings:
+    def settings(self) -> ClickHouseSettings:
         password = SecretStr(self._engine.passwords()[WRITER])
-        return WarehouseSettings(url=self._engine.url, user=WRITER, password=password)
+        return ClickHouseSettings(url=self._engine.url, user=WRITER, password=password)
 
     def start(self) -> "Engine":
         with self._log.open("ab") as log:
@@ -132,7 +132,7 @@ class Stores:
         return self.broker.settings
 
     @property
-    def warehouse(self) -> WarehouseSettings:
+    def writer(self) -> ClickHouseSettings:
         return self.engine.settings
 
     def stop(self) -> None:

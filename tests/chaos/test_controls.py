@@ -91,7 +91,7 @@ def test_p6_negative_control_increments_of_a_woken_twin_count_twice(
 def test_p7_negative_control_increments_count_what_was_sent_again(
     stores: Stores, tmp_path: Path, tally: Tally
 ) -> None:
-    thief = Thief(stores.warehouse.url, 0.3)
+    thief = Thief(stores.writer.url, 0.3)
     pipeline = Pipeline(stores, tmp_path / "run", {"aggregator": "increments"}, url=thief.url).start()
     events = make(3000, seed=7)
     Sender(pipeline.ingest, events, rate=1500).join()

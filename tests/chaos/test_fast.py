@@ -40,7 +40,7 @@ def test_p3_the_same_event_a_thousand_times_counts_once(pipeline: Pipeline, tall
         sink, USAGE_EVENTS.name, [encoder.encode_lines(others[n : n + 500]) for n in range(0, 10_000, 500)]
     )
     pipeline.settle()
-    pipeline.warehouse.command("OPTIMIZE TABLE ledger FINAL")
+    pipeline.clickhouse.command("OPTIMIZE TABLE ledger FINAL")
     deliver(sink, USAGE_EVENTS.name, [line] * 50)
     sink.close()
     pipeline.settle()
@@ -78,7 +78,7 @@ def test_p6_a_paused_twin_that_wakes_up_damages_nothing(pipeline: Pipeline, tall
 
 @pytest.mark.chaos
 def test_p7_an_insert_whose_answer_was_lost_is_harmless(stores: Stores, tmp_path: Path, tally: Tally) -> None:
-    thief = Thief(stores.warehouse.url, 0.3)
+    thief = Thief(stores.writer.url, 0.3)
     pipeline = Pipeline(stores, tmp_path / "run", url=thief.url).start()
     events = make(3000, seed=7)
     Sender(pipeline.ingest, events, rate=1500).join()

@@ -27,7 +27,7 @@ def usage(event_id: str, tenant: str = "", **changes: object) -> str:
 
 
 def put(cli: Cli, *lines: str) -> None:
-    """Put lines on the bus past the door, as a producer of its own may."""
+    """Put lines on Kafka past the door, as a producer of its own may."""
     sink = KafkaSink(cli.state().kafka_settings())
     deliver(sink, USAGE_EVENTS.name, ["\n".join(lines).encode()])
     sink.close()
@@ -73,16 +73,16 @@ def test_p9_replay_of_dead_letters_restores_the_sum(cli: Cli) -> None:
 
 
 def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli: Cli) -> None:
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
     put(cli, *(usage(str(n), "spoilt") for n in range(10)))
     until(lambda: cli.json("audit", "--tenant", "spoilt", "--no-bus")["periods"] != [], what="the events")
-    warehouse = Warehouse(cli.state().warehouse(write=True))
-    warehouse.command(
+    clickhouse = ClickHouseClient(cli.state().clickhouse_settings(write=True))
+    clickhouse.command(
         "INSERT INTO rollup_hour (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
         " FROM rollup_hour FINAL WHERE tenant = 'spoilt'"
     )
-    warehouse.close()
+    clickhouse.close()
     told = cli("audit", "--tenant", "spoilt", "--no-bus", "--patience", "1", status=1)
     assert "do not balance" in told
     put(cli, *(usage(f"more{n}", "spoilt") for n in range(10)))

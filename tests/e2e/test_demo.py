@@ -11,7 +11,7 @@ from tests.system import Cli
 
 from outlay.demo.trace import read_trace
 from outlay.demo.workload import usage_events
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 
 pytestmark = pytest.mark.stack
 
@@ -55,12 +55,12 @@ def test_every_cell_of_every_rollup_is_the_oracles(
         cell = (at.replace(**_CUT[grain]), *names)  # type: ignore[arg-type]
         before = right[cell]  # type: ignore[index]
         right[cell] = (before[0] + cost, before[1] + events, before[2] + unpriced)  # type: ignore[index]
-    warehouse = Warehouse(cli.state().warehouse())
-    rows = warehouse.rows(
+    clickhouse = ClickHouseClient(cli.state().clickhouse_settings())
+    rows = clickhouse.rows(
         f"SELECT toUnixTimestamp(time) AS at, team, project, provider, sku, user, cost, events, unpriced_events"  # noqa: S608
         f" FROM {_VIEWS[grain]} WHERE tenant = 'demo'"
     )
-    warehouse.close()
+    clickhouse.close()
     found = {
         (datetime.fromtimestamp(r["at"], UTC), r["team"], r["project"], r["provider"], r["sku"], r["user"]): (
             r["cost"],

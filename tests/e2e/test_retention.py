@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.system import Cli
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 
 pytestmark = pytest.mark.stack
 
@@ -30,15 +30,15 @@ def test_a_range_beyond_retention_is_refused_and_it_says_where_to_begin(
 
 def test_days_that_outlived_their_events_survive_a_rebuild_and_balance(cli: Cli) -> None:
     """A day of before the ledger's memory has neither hours nor events left: it must not be taken for wrong."""
-    warehouse = Warehouse(cli.state().warehouse(write=True))
+    clickhouse = ClickHouseClient(cli.state().clickhouse_settings(write=True))
     day = int(datetime(2021, 3, 1, tzinfo=UTC).timestamp())
-    warehouse.command(
+    clickhouse.command(
         "INSERT INTO rollup_day (tenant, window, version, groups) SELECT 'elder', toDateTime({day:UInt32}, 'UTC'), 7,"
         " [('p', 't', '', '', 'openai', 'gpt-5', 'llm', 'inference', 'u', 12.5, 3, 0, map(), 0, 0, 0)]",
         {"day": day},
     )
     assert cli.json("audit", "--no-bus", "--tenant", "elder")["balanced"] is True
     cli("rebuild", "--tenant", "elder")
-    [row] = warehouse.rows("SELECT version FROM rollup_day FINAL WHERE tenant = 'elder'")
+    [row] = clickhouse.rows("SELECT version FROM rollup_day FINAL WHERE tenant = 'elder'")
     assert row["version"] == 7
-    warehouse.close()
+    clickhouse.close()

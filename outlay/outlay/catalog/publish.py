@@ -68,7 +68,7 @@ def same_content(one: Catalog, other: Catalog) -> bool:
 
 
 class KafkaTopic:
-    """The topic on the bus. Every method raises Retryable where Kafka is away."""
+    """The topic on Kafka. Every method raises Retryable where Kafka is away."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka

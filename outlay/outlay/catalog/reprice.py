@@ -1,4 +1,4 @@
-"""What `outlay reprice` does: the ledger's events by the catalog in force, and what differs on the bus again."""
+"""What `outlay reprice` does: the ledger's events by the catalog in force, and what differs on Kafka again."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class Repriced:
     refused: int
     """Events that the catalog's policies would make dead letters; they stay as they are."""
     sent: int
-    """Events put on the bus again; 0 for a dry run."""
+    """Events put on Kafka again; 0 for a dry run."""
     amended: list[Amended]
 
 

@@ -11,7 +11,7 @@ from outlay.cli import backtest, channels
 from outlay.cli.common import AsJson, CommandError, friendly_errors, out, show
 
 if TYPE_CHECKING:
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_schemas.alerts import Alert, Say
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
@@ -30,8 +30,8 @@ def list_(
     from outlay_kit.clock import SystemClock
     from outlay_schemas.alerts import alert_decoder
 
-    with _warehouse() as warehouse:
-        rows = warehouse.rows(
+    with _clickhouse() as clickhouse:
+        rows = clickhouse.rows(
             "SELECT body, if(lasts = '', state, lasts) AS stands FROM alerts FINAL"
             " WHERE {all:Bool} OR state != 'resolved' OR lasts = 'expected'"
             " ORDER BY written_at DESC LIMIT 1000",
@@ -104,8 +104,8 @@ def _say(start: str, say: "Say", length: timedelta | None, note: str) -> "Alert"
     from outlay_schemas.alerts import Word
 
     now = SystemClock().now()
-    with _warehouse(write=True) as warehouse:
-        store = Store(warehouse)
+    with _clickhouse(write=True) as clickhouse:
+        store = Store(clickhouse)
         found = store.stated(start)
         if len(found) != 1:
             raise CommandError(
@@ -141,9 +141,9 @@ def snooze(
 
     now = SystemClock().now()
     until = now + timedelta(hours=hours)
-    with _warehouse(write=True) as warehouse:
-        store = Store(warehouse)
-        rows = warehouse.rows("SELECT DISTINCT tenant FROM alerts")
+    with _clickhouse(write=True) as clickhouse:
+        store = Store(clickhouse)
+        rows = clickhouse.rows("SELECT DISTINCT tenant FROM alerts")
         tenants = [tenant] if tenant else [row["tenant"] for row in rows]
         whole = {alert.id for alert, _ in store.stated(target)} if len(target) >= 6 else set()
         name = whole.pop() if len(whole) == 1 else target
@@ -154,12 +154,12 @@ def snooze(
 
 
 @contextmanager
-def _warehouse(*, write: bool = False) -> "Iterator[Warehouse]":
+def _clickhouse(*, write: bool = False) -> "Iterator[ClickHouseClient]":
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
-    warehouse = Warehouse(stores(write)[1])
+    clickhouse = ClickHouseClient(stores(write)[1])
     try:
-        yield warehouse
+        yield clickhouse
     finally:
-        warehouse.close()
+        clickhouse.close()

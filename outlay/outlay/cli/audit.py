@@ -15,8 +15,8 @@ from outlay.cli.retention import first_kept, require_kept
 if TYPE_CHECKING:
     from outlay_aggregator.adapters.audit import Conflict, Period, Range, Wrong
     from outlay_aggregator.adapters.conservation import Conservation
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.settings import KafkaSettings
-    from outlay_kit.warehouse import Warehouse
 
 _MOST_TWICE = 1_000_000
 """Events that count twice, of which one rebuild takes care."""
@@ -56,19 +56,19 @@ def audit(
     from outlay.local import stores
     from outlay_aggregator.adapters.audit import Audit
     from outlay_aggregator.adapters.books import Books
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
 
     asked = _range(start, end, tenant, "there is nothing left to hold the totals against")
     kafka, settings = stores(write=True)  # the scratch tables, and settings that a reader may not change
-    warehouse = Warehouse(settings)
-    auditor = Audit(Books(warehouse, _cells()), warehouse, SystemClock())
+    clickhouse = ClickHouseClient(settings)
+    auditor = Audit(Books(clickhouse, _cells()), clickhouse, SystemClock())
     with _bar("events", as_json) as (progress, task):
         conservation = None
         if bus:
             conservation = _conserve(
                 kafka,
-                warehouse,
+                clickhouse,
                 asked,
                 patience,
                 lambda lines: progress.update(task, description=f"events {lines:,}"),
@@ -79,7 +79,7 @@ def audit(
         )
         periods = auditor.periods(asked)
         conflicts = [*auditor.twice(asked), *auditor.conflicts(asked)]
-    warehouse.close()
+    clickhouse.close()
     conflicts += [c for c in (conservation.conflicts if conservation else []) if c not in conflicts]
     report = Report(conservation, periods, count, wrong, conflicts)
     if as_json:
@@ -92,7 +92,7 @@ def audit(
 
 def _conserve(
     kafka: "KafkaSettings",
-    warehouse: "Warehouse",
+    clickhouse: "ClickHouseClient",
     asked: "Range",
     patience: float,
     told: Callable[[int], None],
@@ -104,7 +104,7 @@ def _conserve(
 
     settings = Settings()
     offsets = Offsets(kafka)
-    conserver = Conserver(warehouse, offsets, SystemClock(), settings.pricer_group, settings.group)
+    conserver = Conserver(clickhouse, offsets, SystemClock(), settings.pricer_group, settings.group)
     try:
         return conserver.check(asked.tenants, patience, told)
     finally:
@@ -241,16 +241,16 @@ def rebuild(
     from outlay_aggregator.adapters.audit import Audit
     from outlay_aggregator.adapters.books import Books
     from outlay_aggregator.adapters.rebuild import Rebuild
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
     from outlay_kit.kafka import KafkaSink, deliver
-    from outlay_kit.warehouse import Warehouse
     from outlay_schemas.topics import ROLLUPS
 
     kafka, settings = stores(write=True)
-    warehouse = Warehouse(settings)
-    books = Books(warehouse, _cells())
+    clickhouse = ClickHouseClient(settings)
+    books = Books(clickhouse, _cells())
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
-    rebuilder, auditor = Rebuild(books), Audit(books, warehouse, SystemClock())
+    rebuilder, auditor = Rebuild(books), Audit(books, clickhouse, SystemClock())
     if dry_run:
         rows: list[dict[str, object]] = [
             {"grain": grain, "windows": count} for grain, count in rebuilder.windows(asked).items()
@@ -267,7 +267,7 @@ def rebuild(
             )
         sink.close()
         rows = [asdict(each) for each in done]
-    warehouse.close()
+    clickhouse.close()
     if as_json:
         print_json(rows)
     else:

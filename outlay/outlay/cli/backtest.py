@@ -85,8 +85,8 @@ def _on_ledger(
     from outlay.local import stores
     from outlay.reports.plots import draw
     from outlay_alerter.backtest import NotPossibleError
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
     from outlay_reports.money import dollars
     from outlay_reports.svg_chart import trend_svg
     from outlay_schemas.money import to_usd
@@ -95,14 +95,16 @@ def _on_ledger(
     if rule not in {item.id for item in (*catalog.budgets, *catalog.rules)}:
         known = ", ".join(item.id for item in (*catalog.budgets, *catalog.rules))
         raise CommandError(f"the catalog has no rule or budget {rule}", f"take one of: {known}")
-    span, warehouse = last_days(SystemClock().now(), days), Warehouse(stores()[1])
+    span, clickhouse = last_days(SystemClock().now(), days), ClickHouseClient(stores()[1])
     try:
         with working(f"trying {rule} on the last {days} days"):
-            tried = try_rules(warehouse, catalog, [rule], [tenant] if tenant else tenants_of(warehouse), span)
+            tried = try_rules(
+                clickhouse, catalog, [rule], [tenant] if tenant else tenants_of(clickhouse), span
+            )
     except NotPossibleError as error:
         raise CommandError(str(error), "its alerts so far are in: outlay alerts list --all") from None
     finally:
-        warehouse.close()
+        clickhouse.close()
     rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
     whole = sum(saved(one.found.fired) for one in tried)
     question, found = pictured(tried, span)

@@ -160,13 +160,13 @@ def _tried(old: "Catalog", new: "Catalog", days: int) -> list[dict[str, object]]
     """Try the budgets and rules that differ on the last days, as they were and as they will be."""
     from outlay.backtest import last_days, planned
     from outlay.local import stores
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
 
-    warehouse = Warehouse(stores()[1])
+    clickhouse = ClickHouseClient(stores()[1])
     with working(f"trying rules on the last {days} days"):
-        rows = planned(warehouse, old, new, last_days(SystemClock().now(), days))
-    warehouse.close()
+        rows = planned(clickhouse, old, new, last_days(SystemClock().now(), days))
+    clickhouse.close()
     return rows
 
 

@@ -107,19 +107,19 @@ def deliveries(
     """
     from outlay.local import stores
     from outlay_alerter.notify.delivery_log import DeliveryLog
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
 
     since = SystemClock().now() - timedelta(hours=hours)
-    warehouse = Warehouse(stores()[1])
+    clickhouse = ClickHouseClient(stores()[1])
     try:
-        log = DeliveryLog(warehouse)
+        log = DeliveryLog(clickhouse)
         if dead or waiting:
             rows = log.messages("dead" if dead else "waiting", channel, since)
         else:
             rows = log.tries(channel, since)
     finally:
-        warehouse.close()
+        clickhouse.close()
     title = "Given up" if dead else "Waiting" if waiting else "Deliveries"
     shown = rows if as_json else [_narrow(row) for row in rows]
     show(as_json, shown, f"{title} (UTC)", "nothing")

@@ -110,7 +110,7 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
     import getpass
 
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.adapters.closed_periods import ClosedPeriods
     from outlay_reports.chargeback import Closing, amendments
 
@@ -122,13 +122,13 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
             f"{month.name} is closed already, and nothing has changed since", "there is nothing to do"
         )
     closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
-    warehouse = Warehouse(stores(write=True)[1])
+    clickhouse = ClickHouseClient(stores(write=True)[1])
     try:
-        ClosedPeriods(warehouse, month.question.tenants[0]).add(
+        ClosedPeriods(clickhouse, month.question.tenants[0]).add(
             month.name, zone, month.question.by[0], closing
         )
     finally:
-        warehouse.close()
+        clickhouse.close()
     return closing
 
 

@@ -184,12 +184,12 @@ def _at(since: datetime | None) -> datetime | None:
 def _letters(sink: "KafkaSink | None" = None) -> "DeadLetters":
     from outlay.local import stores
     from outlay_aggregator.adapters.dead_letters import DeadLetters
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_schemas.topics import COST_EVENTS
 
-    warehouse = Warehouse(stores(write=sink is not None)[1])
+    clickhouse = ClickHouseClient(stores(write=sink is not None)[1])
     partitions = 1 if sink is None else sink.partitions(COST_EVENTS.name)
-    return DeadLetters(warehouse, sink, _opened, partitions)
+    return DeadLetters(clickhouse, sink, _opened, partitions)
 
 
 def _opened(body: bytes, tenant: str) -> bytes:

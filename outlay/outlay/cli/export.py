@@ -74,20 +74,20 @@ def focus(
 
     from outlay.focus.write import Wanted, tables, write_csv, write_parquet
     from outlay.local import stores
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
     from outlay_reports.periods import read_span
 
     if allocate and version is Version.v1_2:
         raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")
     with reading() as books:
         span = read_span(start, end, ZoneInfo("UTC"), SystemClock().now())
-        warehouse = Warehouse(stores()[1])
+        clickhouse = ClickHouseClient(stores()[1])
         parquet = file is not None and file.suffix == ".parquet"
         tenants = tuple(tenant or ())
         parts = _sharing(books, span, tenants) if allocate else None
         wanted = Wanted(span, version.value, grain.value, tenants, not parquet, parts)
-        found = tables(warehouse, wanted)
+        found = tables(clickhouse, wanted)
         try:
             if file is None:
                 rows = write_csv(found, sys.stdout.buffer, version.value)
@@ -99,7 +99,7 @@ def focus(
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}", "give another -o") from error
         finally:
-            warehouse.close()
+            clickhouse.close()
     err.print(
         f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", style="dim", markup=False
     )

@@ -143,7 +143,7 @@ def _left(bill: "Bill", result: "Imported", url: str | None, api_key: str | None
     """Yield the removals of lines that the ledger has of a bill and the files do not."""
     from outlay.bills import earlier_lines
     from outlay.local import stores, tenant_of
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
     if bill.unreadable:
         err.print("lines that the bill no longer has are kept, since others cannot be read", markup=False)
@@ -154,11 +154,11 @@ def _left(bill: "Bill", result: "Imported", url: str | None, api_key: str | None
             "lines that the bill no longer has are kept: the ledger is not reached from here", markup=False
         )
         return
-    warehouse = Warehouse(stores()[1])
+    clickhouse = ClickHouseClient(stores()[1])
     try:
-        yield from bill.removals(earlier_lines(warehouse, tenant, bill.keys))
+        yield from bill.removals(earlier_lines(clickhouse, tenant, bill.keys))
     finally:
-        warehouse.close()
+        clickhouse.close()
     result.removed, result.removed_cost = bill.removed, bill.removed_cost
 
 

@@ -63,8 +63,8 @@ def opportunities(
     """
     from outlay.dismissals import Dismissals
     from outlay.local import stores
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
     from outlay_pricer.ledger import Selection
     from outlay_pricer.opportunities.run import find
     from outlay_reports.periods import read_span, zone_of
@@ -75,19 +75,19 @@ def opportunities(
     with reading():
         span = read_span(start, end, zone_of(tz), SystemClock().now())
         catalog = read_published()
-        warehouse = Warehouse(stores()[1])
+        clickhouse = ClickHouseClient(stores()[1])
         try:
             with err.status("pricing the ledger as it might have been") as status:
                 found = find(
-                    warehouse,
+                    clickhouse,
                     catalog,
                     Selection(since=span.start, until=span.end, tenant=tenant),
                     most=most,
                     told=lambda n: status.update(f"{n:,} events priced"),
                 )
-            known = Dismissals(warehouse).reasons()
+            known = Dismissals(clickhouse).reasons()
         finally:
-            warehouse.close()
+            clickhouse.close()
         write_report(savings_table(found, limit, least, {} if dismissed else known), form, as_json, file)
 
 
@@ -96,15 +96,15 @@ def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
 
     from outlay.dismissals import Dismissals
     from outlay.local import stores
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.warehouse import Warehouse
 
-    warehouse = Warehouse(stores(write=True)[1])
+    clickhouse = ClickHouseClient(stores(write=True)[1])
     try:
         now = SystemClock().now()
-        Dismissals(warehouse).mark(identity, reason, getpass.getuser(), now, dismissed=dismissed)
+        Dismissals(clickhouse).mark(identity, reason, getpass.getuser(), now, dismissed=dismissed)
     finally:
-        warehouse.close()
+        clickhouse.close()
     out.print(f"{identity} is {'dismissed' if dismissed else 'shown again'}", markup=False)
 
 

@@ -38,16 +38,16 @@ def close(
 def list_(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """List the closings of months."""
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
-    warehouse = Warehouse(stores()[1])
+    clickhouse = ClickHouseClient(stores()[1])
     try:
-        rows = warehouse.rows(
+        rows = clickhouse.rows(
             "SELECT tenant, period AS month, zone, seq, toString(total) AS usd, unpriced_events AS unpriced,"
             " toString(closed_at) AS closed, closed_by AS by, note FROM closings FINAL"
             " WHERE {tenant:String} IN ('', tenant) ORDER BY tenant, period, zone, seq",
             {"tenant": tenant or ""},
         )
     finally:
-        warehouse.close()
+        clickhouse.close()
     show(as_json, rows, "closed months", "no month was closed yet")

@@ -69,17 +69,17 @@ def open_ledger() -> "Iterator[Ledger]":
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_pricer.ledger import Ledger
 
     _, settings = stores()
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     try:
-        yield Ledger(warehouse)
+        yield Ledger(clickhouse)
     except DatabaseError as error:
         raise CommandError(f"ClickHouse refuses: {error}".strip(), "see: outlay doctor") from error
     finally:
-        warehouse.close()
+        clickhouse.close()
 
 
 def read_moment(text: str, option: str = "--at") -> datetime:

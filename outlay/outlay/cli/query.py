@@ -23,14 +23,14 @@ def query(
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
     _, settings = stores()
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     try:
-        rows = warehouse.rows(sql)
+        rows = clickhouse.rows(sql)
     except DatabaseError as error:
         raise CommandError(str(error).strip(), 'see the columns: outlay query "DESCRIBE costs"') from error
     finally:
-        warehouse.close()
+        clickhouse.close()
     show(as_json, rows, "", "no rows")

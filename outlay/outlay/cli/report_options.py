@@ -94,17 +94,17 @@ def reading() -> Iterator["CostReader"]:
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from outlay.local import stores
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.errors import AskError
 
     try:
         _, settings = stores()
-        warehouse = Warehouse(settings)
+        clickhouse = ClickHouseClient(settings)
         try:
-            yield CostReader(warehouse)
+            yield CostReader(clickhouse)
         finally:
-            warehouse.close()
+            clickhouse.close()
     except AskError as error:
         raise CommandError(str(error), error.hint) from error
     except DatabaseError as error:

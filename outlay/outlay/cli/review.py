@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.cost_query import CostQuery
     from outlay_reports.digest import Section
     from outlay_reports.report_table import ReportTable
@@ -66,9 +66,9 @@ def review(
     from dataclasses import replace
 
     from outlay.local import stores
+    from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
     from outlay_kit.spans import period_of
-    from outlay_kit.warehouse import Warehouse
     from outlay_reports import digest_pages
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.digest import Sources, last_week
@@ -88,13 +88,13 @@ def review(
             span = period_of(read_span(day, day, zone, now).start, "week", zone)
         question = replace(question, span=span)
         catalog = read_published()
-        warehouse = Warehouse(stores()[1])
+        clickhouse = ClickHouseClient(stores()[1])
         try:
             with working("reading the week"):
-                found = _savings(warehouse, question) if savings else None
-                sections = review_of(Sources(books, warehouse, catalog.budgets), question, now, found)
+                found = _savings(clickhouse, question) if savings else None
+                sections = review_of(Sources(books, clickhouse, catalog.budgets), question, now, found)
         finally:
-            warehouse.close()
+            clickhouse.close()
     html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
     text = digest_pages.html(question, sections, now) if html else digest_pages.markdown(question, sections)
     if send:
@@ -107,7 +107,7 @@ def review(
     err.print(f"written: {file}", style="dim", markup=False)
 
 
-def _savings(warehouse: "Warehouse", question: "CostQuery") -> "ReportTable":
+def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTable":
     from outlay.cli.opportunities import savings_table
     from outlay.dismissals import Dismissals
     from outlay_pricer.ledger import Selection
@@ -116,8 +116,8 @@ def _savings(warehouse: "Warehouse", question: "CostQuery") -> "ReportTable":
     tenant = question.tenants[0] if len(question.tenants) == 1 else ""
     catalog = read_published()
     wanted = Selection(since=question.span.start, until=question.span.end, tenant=tenant)
-    found = find(warehouse, catalog, wanted, most=200_000)
-    return savings_table(found, 200, 1.0, Dismissals(warehouse).reasons())
+    found = find(clickhouse, catalog, wanted, most=200_000)
+    return savings_table(found, 200, 1.0, Dismissals(clickhouse).reasons())
 
 
 def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:

@@ -156,11 +156,11 @@ def setup(
 
     if replication_factor == 0:
         raise CommandError("a topic cannot have 0 copies", "give --replication-factor 1 or more, or -1")
-    kafka, warehouse = stores(write=True)
+    kafka, clickhouse = stores(write=True)
     try:
         warnings = prepare(
             kafka,
-            warehouse,
+            clickhouse,
             SystemClock(),
             lambda what: out.print(f"preparing {what}"),
             direct_tenants=direct_tenant or (),

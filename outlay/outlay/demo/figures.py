@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from outlay.demo.workload import TENANT
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.warehouse import Warehouse
 
 _RANGE = "tenant = {tenant:String} AND time >= {start:DateTime} AND time < {end:DateTime}"
 _LEDGER = f"""
@@ -42,9 +42,9 @@ class _Standing(msgspec.Struct):
 class Books:
     """Reads the totals of one run of the demonstration."""
 
-    def __init__(self, warehouse: Warehouse, start: datetime, end: datetime, since: datetime) -> None:
+    def __init__(self, clickhouse: ClickHouseClient, start: datetime, end: datetime, since: datetime) -> None:
         """`start` and `end` bound the events' own times; `since` is when sending began."""
-        self._warehouse = warehouse
+        self._clickhouse = clickhouse
         whole = end.replace(second=0, microsecond=0) + timedelta(minutes=1)
         self._bound: dict[str, object] = {"tenant": TENANT, "start": start, "end": whole, "since": since}
 
@@ -52,7 +52,7 @@ class Books:
         """Return the figures of the contract that the books know. Raises Retryable."""
         found: dict[str, Any] = {}
         for sql in (_LEDGER, _ROLLUP, _LETTERS, _ALERTS):
-            found |= self._warehouse.rows(sql, self._bound)[0]
+            found |= self._clickhouse.rows(sql, self._bound)[0]
         return found
 
     def settled(self, accepted: int) -> bool:
@@ -67,12 +67,12 @@ class Books:
     def watched(self, budget: str) -> bool:
         """Tell whether the alerter has seen all that is spent in the period of a budget over everything."""
         try:
-            rows = self._warehouse.rows(_STANDING, {**self._bound, "budget": budget})
+            rows = self._clickhouse.rows(_STANDING, {**self._bound, "budget": budget})
             if not rows:
                 return False
             seen = msgspec.json.decode(rows[0]["body"], type=_Standing)
             bound = {**self._bound, "start": seen.period_start, "end": seen.period_end}
-            return Decimal(self._warehouse.rows(_SPENT, bound)[0]["spent"]) == seen.spent
+            return Decimal(self._clickhouse.rows(_SPENT, bound)[0]["spent"]) == seen.spent
         except Retryable:
             return False
 

@@ -17,9 +17,9 @@ from outlay.demo.view import BudgetState, Frame
 from outlay.demo.watch import Follower, Spend
 from outlay.demo.workload import TENANT, usage_events
 from outlay.local.state import LocalState
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.offsets import committed_lag
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
 
@@ -61,17 +61,17 @@ class Demo:
         self._budgets = publish_budgets(kafka, self._clock)
         since = self._clock.now() - timedelta(seconds=1)
         client = IngestClient(self._system.ingest, self._key, self._clock)
-        warehouse = Warehouse(self._system.warehouse())
+        clickhouse = ClickHouseClient(self._system.clickhouse_settings())
         with Follower(kafka, self._spend, self._clock) as follower:
             stream = Stream(self._events, client, self._spend, follower.lock, self._clock)
-            books = Books(warehouse, self._plan.start, self._events[-1].time, since)
+            books = Books(clickhouse, self._plan.start, self._events[-1].time, since)
             try:
                 stream.start(self._plan.speed)
                 self._watch(stream, follower, draw)
                 figures = self._settle(stream, follower, books, draw)
             finally:
                 stream.stop()
-                warehouse.close()
+                clickhouse.close()
         if stream.error is not None:
             raise stream.error
         return figures

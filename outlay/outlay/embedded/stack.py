@@ -16,7 +16,7 @@ from outlay.embedded.ports import free_port, require_free
 from outlay.embedded.progress import Progress, Silent
 from outlay.embedded.supervisor import Child, Supervisor
 from outlay_kit.clock import Clock
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
 _FREE_BYTES = 500 * 2**20
 
@@ -92,12 +92,12 @@ class EmbeddedStack:
         return KafkaSettings(bootstrap=self.broker.bootstrap)
 
     @property
-    def warehouse(self) -> WarehouseSettings:
+    def writer(self) -> ClickHouseSettings:
         """How to reach ClickHouse as its writer."""
         return self._as(WRITER)
 
     @property
-    def reader(self) -> WarehouseSettings:
+    def reader(self) -> ClickHouseSettings:
         """How to reach ClickHouse as the user that can only read."""
         return self._as(READER)
 
@@ -125,6 +125,6 @@ class EmbeddedStack:
             wait=90,
         )
 
-    def _as(self, user: str) -> WarehouseSettings:
+    def _as(self, user: str) -> ClickHouseSettings:
         password = SecretStr(self.clickhouse.passwords()[user])
-        return WarehouseSettings(url=self.clickhouse.url, user=user, password=password)
+        return ClickHouseSettings(url=self.clickhouse.url, user=user, password=password)

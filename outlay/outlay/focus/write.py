@@ -14,8 +14,8 @@ from outlay.focus.allocated import Sharing, shared
 from outlay.focus.columns import Version, columns
 from outlay.focus.invoices import invoices
 from outlay.focus.query import SECONDS, statement
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closed_periods import closed_within
 
 _ROWS = 50_000
@@ -57,11 +57,11 @@ class Wanted:
     sharing: Sharing | None = None
 
 
-def tables(warehouse: Warehouse, wanted: Wanted) -> Iterator[pa.Table]:
+def tables(clickhouse: ClickHouseClient, wanted: Wanted) -> Iterator[pa.Table]:
     """Yield the rows of a span in pieces of hours or days. Raises Retryable."""
     text, sharing = wanted.text, wanted.sharing
     schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(wanted.version)])
-    on = invoices(closed_within(warehouse, wanted.tenants, wanted.span))
+    on = invoices(closed_within(clickhouse, wanted.tenants, wanted.span))
     bound: dict[str, object] = {**on.bound, **(sharing.bound if sharing else {})}
     if wanted.tenants:
         bound["tenants"] = list(wanted.tenants)
@@ -72,7 +72,7 @@ def tables(warehouse: Warehouse, wanted: Wanted) -> Iterator[pa.Table]:
         sql = statement(
             piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split, on=on
         )
-        answer = warehouse.raw(sql, bound or None, fmt="ArrowStream")
+        answer = clickhouse.raw(sql, bound or None, fmt="ArrowStream")
         rows = 0
         if answer:
             with pa.ipc.open_stream(answer) as stream:

@@ -2,7 +2,7 @@
 
     with LocalSystem(home, SystemClock()) as system:     # Kafka, ClickHouse and every service, on loopback
         system.ingest_url, system.create_key("acme")     # where and as whom to send
-        system.kafka, system.warehouse, system.reader    # how to reach the stores
+        system.kafka, system.writer, system.reader    # how to reach the stores
 
 `outlay up` keeps one running in the background; `running`, `endpoint` and `stores` find it again.
 """

@@ -68,15 +68,15 @@ def look() -> Found:
 
 def _crowds(state: LocalState) -> list[dict[str, object]]:
     """Return the worst minute of each producer; none if the engine does not say."""
-    from outlay_kit.warehouse import Warehouse
+    from outlay_kit.clickhouse import ClickHouseClient
 
-    warehouse = Warehouse(state.warehouse())
+    clickhouse = ClickHouseClient(state.clickhouse_settings())
     try:
-        return warehouse.rows(_CROWDS)
+        return clickhouse.rows(_CROWDS)
     except (Retryable, DatabaseError):
         return []
     finally:
-        warehouse.close()
+        clickhouse.close()
 
 
 def _part(state: LocalState, process: Process) -> Part:

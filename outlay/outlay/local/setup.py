@@ -7,7 +7,7 @@ from outlay.catalog.publish import publish_if_absent
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas import topics
 
@@ -16,7 +16,7 @@ _BACKOFF = Backoff(most=1.0)
 
 def prepare(
     kafka: KafkaSettings,
-    warehouse: WarehouseSettings,
+    clickhouse: ClickHouseSettings,
     clock: Clock,
     told: Callable[[str], None],
     patience: float = 60.0,
@@ -34,7 +34,7 @@ def prepare(
     wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("topics", lambda: warnings.extend(create_topics(kafka, wanted, durability or Durability()))),
-        ("tables", lambda: migrate(warehouse)),
+        ("tables", lambda: migrate(clickhouse)),
         ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
     )
     deadline = clock.monotonic() + patience

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from outlay.embedded import StackError
 from outlay.embedded.errors import NotRunningError, StateError
 from outlay.embedded.lock import holder
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
 TENANT = "default"
 """Whose events are that are sent with the local key."""
@@ -44,10 +44,10 @@ class LocalState(msgspec.Struct, frozen=True):
         """How to reach Kafka."""
         return KafkaSettings(bootstrap=self.kafka)
 
-    def warehouse(self, write: bool = False) -> WarehouseSettings:
+    def clickhouse_settings(self, write: bool = False) -> ClickHouseSettings:
         """How to reach ClickHouse, as the user that can only read unless `write`."""
         name, password = (self.writer, self.writer_password) if write else (self.reader, self.reader_password)
-        return WarehouseSettings(url=self.clickhouse, user=name, password=SecretStr(password))
+        return ClickHouseSettings(url=self.clickhouse, user=name, password=SecretStr(password))
 
 
 def home_folder() -> Path:
@@ -144,13 +144,13 @@ def login_links(state: LocalState, home: Path) -> dict[str, str]:
     return {tenant: f"{state.console}/login#key={key}" for tenant, key in local_keys(home).items()}
 
 
-def stores(write: bool = False) -> tuple[KafkaSettings, WarehouseSettings]:
+def stores(write: bool = False) -> tuple[KafkaSettings, ClickHouseSettings]:
     """Return how to reach Kafka and ClickHouse: what the environment names, else the local system.
 
     As the user that can only read, unless `write`. With an environment of one's own, its user is used.
     Raises NotRunningError.
     """
     if "OUTLAY_KAFKA" in os.environ and "OUTLAY_CLICKHOUSE" in os.environ:
-        return KafkaSettings(), WarehouseSettings()
+        return KafkaSettings(), ClickHouseSettings()
     state = require_running()
-    return state.kafka_settings(), state.warehouse(write)
+    return state.kafka_settings(), state.clickhouse_settings(write)

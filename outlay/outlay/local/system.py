@@ -15,7 +15,7 @@ from outlay.local.setup import prepare
 from outlay.local.state import TENANT, LocalState, Process, local_keys, running, state_file, write_state
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
 SERVICES = {
     "ingest": "outlay_ingest.main",
@@ -71,12 +71,12 @@ class LocalSystem:
         return self._stack.kafka
 
     @property
-    def warehouse(self) -> WarehouseSettings:
+    def writer(self) -> ClickHouseSettings:
         """How to reach ClickHouse as its writer."""
-        return self._stack.warehouse
+        return self._stack.writer
 
     @property
-    def reader(self) -> WarehouseSettings:
+    def reader(self) -> ClickHouseSettings:
         """How to reach ClickHouse as the user that can only read."""
         return self._stack.reader
 
@@ -105,7 +105,7 @@ class LocalSystem:
 
     def state(self) -> LocalState:
         """Return how others reach this system."""
-        writer, reader = self.warehouse, self.reader
+        writer, reader = self.writer, self.reader
         processes = [
             Process(child.name, child.pid or 0, child.restarts, self._health_url(child.name))
             for child in self._stack.supervisor.status()
@@ -133,22 +133,20 @@ class LocalSystem:
         self._stack.stop()
 
     def _start(self) -> None:
-        prepare(
-            self.kafka, self.warehouse, self._clock, lambda what: self._progress.step(f"preparing {what}")
-        )
+        prepare(self.kafka, self.writer, self._clock, lambda what: self._progress.step(f"preparing {what}"))
         self.create_key(TENANT)
         self._progress.step(f"starting {', '.join(SERVICES)}")
         self._stack.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
         self.tell()
 
     def _child(self, name: str) -> Child:
-        warehouse = self.reader if name == "console" else self.warehouse
+        clickhouse = self.reader if name == "console" else self.writer
         env = {
             "OUTLAY_ENV": "dev",
             "OUTLAY_KAFKA": self.kafka.bootstrap,
-            "OUTLAY_CLICKHOUSE": warehouse.url,
-            "OUTLAY_CLICKHOUSE_USER": warehouse.user,
-            "OUTLAY_CLICKHOUSE_PASSWORD": warehouse.password.get_secret_value(),
+            "OUTLAY_CLICKHOUSE": clickhouse.url,
+            "OUTLAY_CLICKHOUSE_USER": clickhouse.user,
+            "OUTLAY_CLICKHOUSE_PASSWORD": clickhouse.password.get_secret_value(),
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
             "OUTLAY_INGEST_PORT": str(self._ingest_port),
             "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
@@ -159,8 +157,8 @@ class LocalSystem:
             "OUTLAY_CONSOLE_PORT": str(self._console_port),
             "OUTLAY_CONSOLE_KEYS_FILE": str(keys_path(self.home)),
             "OUTLAY_CONSOLE_SECRET_FILE": str(self.home / "console.secret"),
-            "OUTLAY_CONSOLE_WRITER_USER": self.warehouse.user,
-            "OUTLAY_CONSOLE_WRITER_PASSWORD": self.warehouse.password.get_secret_value(),
+            "OUTLAY_CONSOLE_WRITER_USER": self.writer.user,
+            "OUTLAY_CONSOLE_WRITER_PASSWORD": self.writer.password.get_secret_value(),
         }
         url = self._health_url(name)
         return Child(name, [sys.executable, "-m", SERVICES[name]], lambda: answers(url), env)

@@ -1,1 +1,1 @@
-"""What touches the warehouse."""
+"""What touches the clickhouse."""

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span, midnight, next_first
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.chargeback import Closing, Line, statement_id
 from outlay_reports.periods import zone_of
 from outlay_schemas.money import to_pico, to_usd
@@ -28,13 +28,13 @@ _lines = msgspec.json.Decoder(tuple[Line, ...])
 class ClosedPeriods:
     """The closings of one tenant's months."""
 
-    def __init__(self, warehouse: Warehouse, tenant: str) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient, tenant: str) -> None:
+        self._clickhouse = clickhouse
         self._tenant = tenant
 
     def read(self, period: str, zone: str) -> list[Closing]:
         """Return every closing of a month, the first first. Raises Retryable."""
-        rows = self._warehouse.rows(_READ, {"tenant": self._tenant, "period": period, "zone": zone})
+        rows = self._clickhouse.rows(_READ, {"tenant": self._tenant, "period": period, "zone": zone})
         return [
             Closing(
                 row["seq"],
@@ -61,7 +61,7 @@ class ClosedPeriods:
             "closed_by": closing.by,
             "note": closing.note,
         }
-        self._warehouse.insert_json_lines("closings", msgspec.json.encode(row))
+        self._clickhouse.insert_json_lines("closings", msgspec.json.encode(row))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ClosedPeriod:
         return Span(midnight(first, zone), midnight(next_first(first, "month"), zone))
 
 
-def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> list[ClosedPeriod]:
+def closed_within(clickhouse: ClickHouseClient, tenants: Sequence[str], span: Span) -> list[ClosedPeriod]:
     """Return the closed months that a span has any part of, the first first. Raises Retryable."""
     found = [
         ClosedPeriod(
@@ -111,6 +111,6 @@ def closed_within(warehouse: Warehouse, tenants: Sequence[str], span: Span) -> l
             to_pico(row["told"]),
             row["pays"],
         )
-        for row in warehouse.rows(_CLOSED, {"tenants": list(tenants)})
+        for row in clickhouse.rows(_CLOSED, {"tenants": list(tenants)})
     ]
     return [one for one in found if one.span.start < span.end and span.start < one.span.end]

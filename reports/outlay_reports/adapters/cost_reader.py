@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
@@ -20,17 +20,17 @@ from outlay_schemas.money import to_pico
 class CostReader:
     """Reads what was spent, as a user that can only read."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
 
     def tenants(self) -> list[str]:
         """Return every tenant that has costs. Raises Retryable, as all here."""
-        rows = self._warehouse.rows("SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant")
+        rows = self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant")
         return [row["tenant"] for row in rows]
 
     def extent(self, tenants: Sequence[str] = ()) -> Span | None:
         """Return from the first to after the last minute that has costs; None if there is none."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT toUnixTimestamp(min(window)) AS low, toUnixTimestamp(max(window)) AS high, count() AS n"
             " FROM rollup_minute WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))",
             {"tenants": list(tenants)},
@@ -46,7 +46,7 @@ class CostReader:
             tenants=question.tenants, usage=True, exact=True,
         )  # fmt: skip
         keys = [f"k{n}" for n in range(len(question.by))]
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT * FROM ({query.sql}) WHERE events_0 > 0 ORDER BY {', '.join(['bucket', *keys])}",
             query.bound,
         )
@@ -64,7 +64,7 @@ class CostReader:
             first = questions[places[0]]
             measures = (first.amount, "events", "unpriced_events")
             query = sums(parts, measures=measures, tenants=first.tenants, exact=True)
-            row = self._warehouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
+            row = self._clickhouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
             for n, place in enumerate(places):
                 found[place] = Sums(
                     to_pico(row[f"{first.amount}_{n}"]), row[f"events_{n}"], row[f"unpriced_events_{n}"]
@@ -94,7 +94,7 @@ class CostReader:
                 [Part(first.span, where)], names, measures=(first.amount,), bounds=first.bounds[:-1],
                 tenants=first.tenants, exact=True,
             )  # fmt: skip
-            for row in self._warehouse.rows(query.sql, query.bound):
+            for row in self._clickhouse.rows(query.sql, query.bound):
                 cost, cell = (
                     to_pico(row[f"{first.amount}_0"]),
                     {name: row[f"k{n}"] for n, name in enumerate(names)},
@@ -112,7 +112,7 @@ class CostReader:
         )  # fmt: skip
         keys = [f"k{n}" for n in range(len(question.by))]
         user = f"k{len(keys)}"
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT {''.join(f'{key}, ' for key in keys)}uniqExactIf({user}, {user} != '') AS users"
             f" FROM ({query.sql}){' GROUP BY ' if keys else ''}{', '.join(keys)}",
             query.bound,
@@ -121,11 +121,11 @@ class CostReader:
 
     def closed(self, question: CostQuery) -> list[ClosedPeriod]:
         """Return the closed months that a question's span has any part of."""
-        return closed_within(self._warehouse, question.tenants, question.span)
+        return closed_within(self._clickhouse, question.tenants, question.span)
 
     def closings(self, tenant: str, period: str, zone: str) -> list[Closing]:
         """Return every closing of a tenant's month, the first first."""
-        return ClosedPeriods(self._warehouse, tenant).read(period, zone)
+        return ClosedPeriods(self._clickhouse, tenant).read(period, zone)
 
     def cache_savings(self, question: CostQuery) -> dict[tuple[str, ...], int]:
         """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.
@@ -138,7 +138,7 @@ class CostReader:
         names = "".join(f"toString({column(name, bound)}) AS k{n}, " for n, name in enumerate(question.by))
         scope = conditions({"tenant": question.tenants, **question.where}, bound)
         group = ", ".join([*keys, "provider", "sku", "price_ref"])
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT {names}provider, sku, price_ref, toString(sum(c.cost_parts['input_tokens'])) AS plain_cost,"
             f" toString(sum(plain)) AS plain_tokens, toString(sum(cached)) AS cached_tokens,"
             f" toString(sum(paid)) AS cached_cost FROM (SELECT *, {_CACHED} FROM costs"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_schemas.dimensions import name_of
 from outlay_schemas.money import to_pico
@@ -20,10 +20,10 @@ _NEWEST = (
 MOST = 20
 
 
-def newest_savings(warehouse: Warehouse, tenants: Sequence[str], now: datetime) -> ReportTable | None:
+def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: datetime) -> ReportTable | None:
     """Return what the newest look of each tenant found, without what was dismissed; None: nothing. Raises Retryable."""
     bound = {"tenants": list(tenants), "now": now.timestamp(), "n": MOST}
-    found = warehouse.rows(_NEWEST, bound)
+    found = clickhouse.rows(_NEWEST, bound)
     if not found:
         return None
     rows = tuple(

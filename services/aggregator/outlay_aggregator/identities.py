@@ -17,7 +17,7 @@ from typing import Protocol
 from outlay_aggregator import metrics
 from outlay_aggregator.domain.identities import Place, Seen, Suspect, contested, retraction
 from outlay_aggregator.domain.windows import Window
-from outlay_kit.bus import Partition, Record
+from outlay_kit.broker import Partition, Record
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)

@@ -7,17 +7,17 @@ from outlay_aggregator.service import Aggregator, Limits
 from outlay_aggregator.settings import Settings
 from outlay_aggregator.traced import Traces
 from outlay_aggregator.watermark import Watermark
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink, KafkaSource
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.offsets import Offsets
-from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
+from outlay_kit.stalled_partitions import StalledPartitions
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.tracing import start
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
 log = get_logger(__name__)
@@ -34,12 +34,12 @@ def main() -> None:
     serve_health(health, settings.health)
     end_when_stalled(health)
     try:
-        applied = persist(lambda: migrate(settings.warehouse), clock, health, stop)
+        applied = persist(lambda: migrate(settings.clickhouse), clock, health, stop)
         source, sink = persist(lambda: _connect(settings), clock, health, stop)
     except Stopped:
         return
     log.info("ready", migrations_applied=applied)
-    books = Books(Warehouse(settings.warehouse), settings.user_cells)
+    books = Books(ClickHouseClient(settings.clickhouse), settings.user_cells)
     limits = Limits(
         chunk=settings.window_chunk,
         rollup_share=settings.rollup_share,
@@ -51,7 +51,7 @@ def main() -> None:
         retention=timedelta(days=settings.retention_days),
     )
     _follow_watermark(settings, clock)
-    _look_for_orphans(settings, clock, health)
+    _watch_stalled_partitions(settings, clock, health)
     tracing = start("aggregator")
     traces = Traces(tracing, clock) if tracing is not None else None
     aggregator = Aggregator(books, sink, clock, limits, health.progress, traces=traces)
@@ -73,22 +73,22 @@ def main() -> None:
 
 def _follow_watermark(settings: Settings, clock: SystemClock) -> None:
     """With connections of its own: it works in another thread."""
-    books = Books(Warehouse(settings.warehouse), settings.user_cells)
+    books = Books(ClickHouseClient(settings.clickhouse), settings.user_cells)
     offsets = Offsets(settings.kafka)
     watermark = Watermark(offsets, books.complete, clock, settings.pricer_group, settings.group)
     watermark.follow(settings.watermark_seconds)
 
 
-def _look_for_orphans(settings: Settings, clock: SystemClock, health: Health) -> None:
+def _watch_stalled_partitions(settings: Settings, clock: SystemClock, health: Health) -> None:
     """With connections of its own: it works in another thread."""
-    warehouse = Warehouse(settings.warehouse)
-    Orphans(
+    clickhouse = ClickHouseClient(settings.clickhouse)
+    StalledPartitions(
         Offsets(settings.kafka),
         settings.group,
         TOPICS,
         clock=clock,
-        patience=settings.health.orphan_seconds,
-        reach=lambda: warehouse.command("SELECT 1"),
+        patience=settings.health.partition_stall_seconds,
+        reach=lambda: clickhouse.command("SELECT 1"),
     ).start(health)
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
 from outlay_schemas.retention import RETENTION_DAYS
 
 
@@ -13,7 +13,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTLAY_AGGREGATOR_", frozen=True)
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-aggregator"
     """Consumer group; two services of one group share the work."""

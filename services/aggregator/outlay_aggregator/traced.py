@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from outlay_kit.bus import Record
+from outlay_kit.broker import Record
 from outlay_kit.clock import Clock
 from outlay_kit.tracing import MOST_IN_BATCH, parents
 

@@ -19,6 +19,7 @@ from outlay_alerter.reviewing import Reviewer
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import Batch, KafkaSink
@@ -27,7 +28,6 @@ from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging, get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_schemas.topics import ROLLUPS
 
@@ -47,7 +47,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     end_when_stalled(health)
     feed = CatalogFeed(settings.kafka, compile_watchlist, clock).start()
     try:
-        persist(lambda: migrate(settings.warehouse), clock, health, stop)
+        persist(lambda: migrate(settings.clickhouse), clock, health, stop)
         sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
         while not feed.wait(0.5):
             if stop.asked():
@@ -56,13 +56,13 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
-        warehouse, outlook = Warehouse(settings.warehouse), ForecastCache()
-        sums, store = Sums(warehouse), Store(warehouse)
+        clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
+        sums, store = Sums(clickhouse), Store(clickhouse)
         lane = partial(_reckons, settings, outlook, clock)
         desk = Desk(lane, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
             sums, store, clock,
-            measures=Measures(warehouse), watchlist=feed.current, channels=board.names, routed=board.routed,
+            measures=Measures(clickhouse), watchlist=feed.current, channels=board.names, routed=board.routed,
             decided=board.call, renotify=settings.renotify, console=settings.console_url,
             most_scopes=settings.most_scopes, outlook=outlook, stood=desk.learn,
         )  # fmt: skip
@@ -82,7 +82,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
     board.start()
     reviewer = Reviewer(
-        Warehouse(settings.warehouse), clock, lambda: feed.current().catalog,
+        ClickHouseClient(settings.clickhouse), clock, lambda: feed.current().catalog,
         called=board.call, console=settings.console_url,
     )  # fmt: skip
     threading.Thread(
@@ -95,7 +95,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
 
 
 def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> Budgets:
-    return Budgets(Sums(Warehouse(settings.warehouse)), outlook, clock)
+    return Budgets(Sums(ClickHouseClient(settings.clickhouse)), outlook, clock)
 
 
 def _learn(desk: Desk, budgets: Budgets, sums: Sums, watchlist: Watchlist) -> None:

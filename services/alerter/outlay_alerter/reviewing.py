@@ -14,11 +14,11 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.domain.review import Point, Review
 from outlay_alerter.domain.scheduled import last_due
 from outlay_alerter.notify.messages import REVIEW
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.spans import period_of
 from outlay_kit.telemetry import get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_reports import digest_pages
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import newest_savings
@@ -38,11 +38,11 @@ class Reviewer:
     """Makes reviews when they are due and puts them into the outbox."""
 
     def __init__(
-        self, warehouse: Warehouse, clock: Clock, catalog: Callable[[], Catalog], *,
+        self, clickhouse: ClickHouseClient, clock: Clock, catalog: Callable[[], Catalog], *,
         called: Callable[[], None] = lambda: None, console: str = "",
     ) -> None:  # fmt: skip
         """`called()` is called when there is something to send; `console` is the console's URL."""
-        self._warehouse, self._store, self._clock = warehouse, Store(warehouse), clock
+        self._clickhouse, self._store, self._clock = clickhouse, Store(clickhouse), clock
         self._catalog, self._called, self._console = catalog, called, console.rstrip("/")
         self._done: set[str] = set()
 
@@ -65,9 +65,9 @@ class Reviewer:
 
     def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
         question = _question(wanted, due)
-        sources = Sources(CostReader(self._warehouse), self._warehouse, catalog.budgets)
+        sources = Sources(CostReader(self._clickhouse), self._clickhouse, catalog.budgets)
         try:
-            savings = newest_savings(self._warehouse, wanted.tenants, due)
+            savings = newest_savings(self._clickhouse, wanted.tenants, due)
             sections = review(sources, question, due, savings)
         except Retryable:
             raise

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.webhook_body import read_secrets
-from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
 from outlay_schemas.alerts import Severity
 
 
@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTLAY_ALERTER_", frozen=True, hide_input_in_errors=True)
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-alerter"
     """Consumer group; of several alerters one works and the others stand by."""

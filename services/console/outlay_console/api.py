@@ -160,7 +160,7 @@ class Api:
         wanted = Wanted(session.tenant, request.query_params, self._clock.now(), self._splits())
         try:
             _known(wanted.params, report)
-            sheet = await self._readers.call(lambda warehouse: report.make(CostReader(warehouse), wanted))
+            sheet = await self._readers.call(lambda clickhouse: report.make(CostReader(clickhouse), wanted))
         except AskError as error:
             return _problem(400, str(error), error.hint)
         except Retryable as error:

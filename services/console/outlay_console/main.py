@@ -40,7 +40,7 @@ def main() -> None:
     end_when_stalled(health)
     keys = KeyRing(settings.keys_file, clock)
     feed = CatalogFeed(settings.kafka, read_shown, clock).start()
-    readers = Readers(settings.warehouse, settings.readers, settings.query_seconds)
+    readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds)
     world = World(
         settings=settings,
         sessions=Sessions(keys, read_secret(settings.secret_file), settings.session_hours),

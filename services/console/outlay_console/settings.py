@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
 
 
 class Settings(BaseSettings):
@@ -14,7 +14,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTLAY_CONSOLE_", frozen=True)
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     host: str = "127.0.0.1"
     port: int = Field(default=8088, ge=1, le=65535)
@@ -44,11 +44,11 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     @property
-    def writer(self) -> WarehouseSettings | None:
+    def writer(self) -> ClickHouseSettings | None:
         """How to write what people say; None: not at all."""
         if not self.writer_user:
             return None
-        return self.warehouse.model_copy(update={"user": self.writer_user, "password": self.writer_password})
+        return self.clickhouse.model_copy(update={"user": self.writer_user, "password": self.writer_password})
 
     @property
     def audit(self) -> Path:

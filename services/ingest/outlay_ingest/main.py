@@ -19,7 +19,7 @@ from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
 from outlay_kit.backoff import Backoff, retry
-from outlay_kit.bus import RecordSink
+from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink

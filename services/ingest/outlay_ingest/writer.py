@@ -1,4 +1,4 @@
-"""Puts events on the bus: small requests of a tenant share a record, and nobody is told 202 before Kafka has it."""
+"""Puts events on Kafka: small requests of a tenant share a record, and nobody is told 202 before Kafka has it."""
 
 import asyncio
 import itertools
@@ -49,7 +49,7 @@ class _Pending:
 
 
 class Writer:
-    """Writes to the bus, from one event loop. What waits for Kafka counts against the budget."""
+    """Writes to Kafka, from one event loop. What waits for Kafka counts against the budget."""
 
     def __init__(self, sink: RecordSink, budget: Budget, limits: Limits, clock: Clock) -> None:
         self._sink = sink

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.events import CostEvent
 
 PIECE = 20_000
@@ -52,15 +52,15 @@ class Selection:
 class Ledger:
     """The ledger, for reading. Every method raises Retryable where ClickHouse is away."""
 
-    def __init__(self, warehouse: Warehouse, piece: int = PIECE) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient, piece: int = PIECE) -> None:
+        self._clickhouse = clickhouse
         self._piece = piece
 
     def events(self, wanted: Selection) -> Iterator[CostEvent]:
         """Return the events of a selection by minute, each once, as its newest revision says."""
         where, bound = _conditions(wanted)
         for start, end in self._spans(wanted):
-            answer = self._warehouse.raw(
+            answer = self._clickhouse.raw(
                 f"SELECT {_COLUMNS} FROM (SELECT * FROM ledger FINAL WHERE NOT retracted AND {where}"
                 " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')}) AND time >= {from:DateTime64(6, 'UTC')}"
                 " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}) AS l"
@@ -73,7 +73,7 @@ class Ledger:
         """Return how many events a selection has."""
         where, bound = _conditions(wanted)
         start, end = _bounds(wanted)
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT count() AS found FROM ledger FINAL WHERE NOT retracted AND {where}"
             " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}",
             {**bound, "from": start, "to": end},
@@ -82,14 +82,14 @@ class Ledger:
 
     def catalog(self, revision: int) -> bytes | None:
         """Return a catalog as it was published; None if it is not kept."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT body FROM catalogs WHERE revision = {revision:UInt64} LIMIT 1", {"revision": revision}
         )
         return rows[0]["body"].encode() if rows else None
 
     def closed_months(self) -> list[tuple[str, str, str]]:
         """Return the months that were closed: tenant, month as 2026-11, and the zone in which it begins and ends."""
-        rows = self._warehouse.rows("SELECT DISTINCT tenant, period, zone FROM closings ORDER BY ALL")
+        rows = self._clickhouse.rows("SELECT DISTINCT tenant, period, zone FROM closings ORDER BY ALL")
         return [(row["tenant"], row["period"], row["zone"]) for row in rows]
 
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
@@ -123,7 +123,7 @@ class Ledger:
                 " WHERE unpriced_events + estimated_events > 0"
                 " AND time >= toStartOfHour({from:DateTime64(6, 'UTC')}) AND time < {to:DateTime64(6, 'UTC')})"
             )
-        found = self._warehouse.rows(
+        found = self._clickhouse.rows(
             f"SELECT minute, count() AS found FROM ledger WHERE {where}{hours}"
             " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}"
             " GROUP BY minute ORDER BY minute",

@@ -16,8 +16,8 @@ from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.offsets import Offsets
-from outlay_kit.orphans import Orphans
 from outlay_kit.settings import load
+from outlay_kit.stalled_partitions import StalledPartitions
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.tracing import start
 from outlay_pricer import bus, metrics, shell
@@ -52,7 +52,7 @@ def main() -> None:
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
     Watchdog(Offsets(settings.kafka), settings.group, topics, health, shell.end).start()
-    _look_for_orphans(settings, list(topics), clock, health)
+    _watch_stalled_partitions(settings, list(topics), clock, health)
     end_when_stalled(health)
     app = bus.faust_app(settings)
     tracing = start("pricer")
@@ -63,9 +63,13 @@ def main() -> None:
     _run(app, tracing.close if tracing is not None else lambda: None)
 
 
-def _look_for_orphans(settings: Settings, topics: Sequence[str], clock: Clock, health: Health) -> None:
-    patience = settings.health.orphan_seconds
-    Orphans(Offsets(settings.kafka), settings.group, topics, clock=clock, patience=patience).start(health)
+def _watch_stalled_partitions(
+    settings: Settings, topics: Sequence[str], clock: Clock, health: Health
+) -> None:
+    patience = settings.health.partition_stall_seconds
+    StalledPartitions(Offsets(settings.kafka), settings.group, topics, clock=clock, patience=patience).start(
+        health
+    )
 
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:

@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-pricer"
     default_tenant: str = Field(default="", max_length=256)
-    """Whose an event is that was put on the bus directly and names no tenant; empty: a dead letter."""
+    """Whose an event is that was put on Kafka directly and names no tenant; empty: a dead letter."""
     in_flight: int = Field(default=16, ge=1, le=1000)
     """Records whose results may wait for Kafka's acknowledgement at the same time."""
     deliver_seconds: float = Field(default=30, gt=0)

@@ -13,11 +13,11 @@ from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.domain.heads import id_of
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder
 from outlay_schemas.identity import partition_of
 from outlay_schemas.money import Usd
@@ -112,9 +112,9 @@ def _order(event: CostEvent) -> tuple[int, ...]:
     )
 
 
-def stored(warehouse: Warehouse, tenant: str, grain: Grain) -> dict[Cell, Measures]:
+def stored(clickhouse: ClickHouseClient, tenant: str, grain: Grain) -> dict[Cell, Measures]:
     """What a reader of the view sees: no FINAL, whatever parts are still unmerged."""
-    rows = warehouse.rows(
+    rows = clickhouse.rows(
         f"SELECT * FROM {VIEWS[grain]} WHERE tenant = {{t:String}}",  # noqa: S608
         {"t": tenant},
     )
@@ -138,9 +138,9 @@ class CrashingBooks(Books):
     """Dies at the given calls, before or after the work."""
 
     def __init__(
-        self, warehouse: Warehouse, crashes: Sequence[tuple[int, bool]] = (), cells: int = 1000
+        self, clickhouse: ClickHouseClient, crashes: Sequence[tuple[int, bool]] = (), cells: int = 1000
     ) -> None:
-        super().__init__(warehouse, cells)
+        super().__init__(clickhouse, cells)
         self._crashes = dict(crashes)
         self._calls = 0
 
@@ -182,7 +182,7 @@ class DrainingSource(FakeSource):
 class World:
     """One broker, one engine; services come and go."""
 
-    warehouse: Warehouse
+    clickhouse: ClickHouseClient
     broker: FakeBroker
 
     def send(self, body: bytes) -> None:
@@ -220,7 +220,7 @@ class World:
         """Run, start again after each crash, until everything is read. Return how often it crashed."""
         crashed = 0
         while True:
-            books = CrashingBooks(self.warehouse, crashes[crashed : crashed + 1], cells)
+            books = CrashingBooks(self.clickhouse, crashes[crashed : crashed + 1], cells)
             try:
                 self.run(books)
             except CrashError:

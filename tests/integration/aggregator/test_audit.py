@@ -13,9 +13,9 @@ from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.edits import Edit
 from outlay_aggregator.domain.windows import GRAINS, window_of
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeSink
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import DeadLetter, encoder, usage_event_decoder
 from outlay_schemas.topics import USAGE_EVENTS
 
@@ -25,19 +25,19 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 @pytest.fixture
-def audit(warehouse: Warehouse) -> Audit:
-    return Audit(Books(warehouse, 1000), warehouse, FakeClock(NOW))
+def audit(clickhouse: ClickHouseClient) -> Audit:
+    return Audit(Books(clickhouse, 1000), clickhouse, FakeClock(NOW))
 
 
 @pytest.fixture(autouse=True)
-def _merging(warehouse: Warehouse) -> Iterator[None]:
+def _merging(clickhouse: ClickHouseClient) -> Iterator[None]:
     """A removal is a mutation, which the engine does as it merges."""
     tables = ("rollup_minute", "rollup_hour", "rollup_day")
     for table in tables:
-        warehouse.command(f"SYSTEM START MERGES {table}")
+        clickhouse.command(f"SYSTEM START MERGES {table}")
     yield
     for table in tables:
-        warehouse.command(f"SYSTEM STOP MERGES {table}")
+        clickhouse.command(f"SYSTEM STOP MERGES {table}")
 
 
 def fill(world: World, tenant: str, minutes: int = 90) -> None:
@@ -46,7 +46,7 @@ def fill(world: World, tenant: str, minutes: int = 90) -> None:
 
 
 def spoil(
-    warehouse: Warehouse, table: str, tenant: str, version: str, window: str, measure: int = 10
+    clickhouse: ClickHouseClient, table: str, tenant: str, version: str, window: str, measure: int = 10
 ) -> None:
     """Add 1 to a measure of the first window; measures are elements 10 (cost) to 16 of a cell."""
     before, after = (
@@ -54,7 +54,7 @@ def spoil(
     )
     changed = f"tupleConcat(tuple({before}), tuple(g.{measure} + 1))"
     cell = f"tupleConcat({changed}, tuple({after}))" if after else changed
-    warehouse.command(
+    clickhouse.command(
         f"INSERT INTO {table} (tenant, window, version, groups) SELECT tenant, {window}, {version}, arrayMap(g ->"  # noqa: S608
         f" {cell}, groups) FROM {table} FINAL WHERE tenant = {{t:String}} ORDER BY window LIMIT 1",
         {"t": tenant},
@@ -88,19 +88,19 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
     tenant = f"wrong-{table}-{version}-{window}"
     asked = Range(tenants=[tenant])
     fill(world, tenant)
-    spoil(world.warehouse, table, tenant, version, window)
+    spoil(world.clickhouse, table, tenant, version, window)
     count, wrong = audit.differences(asked)
     assert count >= 1
     first = next(each for each in wrong if each.grain == table.removeprefix("rollup_"))
     assert first.cells[0].stored[0] - first.cells[0].right[0] in {Decimal(1), Decimal("1.5")}
     assert "team=growth" in first.cells[0].cell
     published: list[bytes] = []
-    rebuild = Rebuild(Books(world.warehouse, 1000))
+    rebuild = Rebuild(Books(world.clickhouse, 1000))
     done = {each.grain: each for each in rebuild.run(asked, audit.spans(asked), published.append)}
     assert done[first.grain].wrong == 1
     assert audit.differences(asked)[0] == 0
     for grain in GRAINS:
-        assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal(45)
+        assert sum(m[0] for m in stored(world.clickhouse, tenant, grain).values()) == Decimal(45)
     again = rebuild.run(asked, audit.spans(asked), published.append)
     assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
 
@@ -109,16 +109,16 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
 def test_every_measure_is_audited_not_only_the_cost(audit: Audit, world: World, measure: int) -> None:
     tenant = f"wrong-measure-{measure}"
     fill(world, tenant)
-    spoil(world.warehouse, "rollup_minute", tenant, "version + 1", "window", measure)
+    spoil(world.clickhouse, "rollup_minute", tenant, "version + 1", "window", measure)
     assert audit.differences(Range(tenants=[tenant]))[0] >= 1
 
 
 def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world: World) -> None:
     tenant, asked = "lost", Range(tenants=["lost"])
-    Books(world.warehouse, 1000).append("ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")]))
+    Books(world.clickhouse, 1000).append("ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")]))
     assert audit.differences(asked)[0] == 1  # minutes are not the ledger's; hours are the minutes'
     told: list[float] = []
-    rebuild = Rebuild(Books(world.warehouse, 1000))
+    rebuild = Rebuild(Books(world.clickhouse, 1000))
     assert rebuild.windows(asked) == {"minute": 1, "hour": 1, "day": 1}
     assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), told=told.append)] == [1, 1, 1]
     assert told[-1] == pytest.approx(1)
@@ -131,12 +131,12 @@ def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, world: World) ->
         cost_event(tenant, str(n), START + timedelta(minutes=n % 1200, days=n // 1200), "0.5")
         for n in range(3600)
     )
-    Books(world.warehouse, 1000).append("ledger", lines(rows))
+    Books(world.clickhouse, 1000).append("ledger", lines(rows))
     spans = [(audit.spans(asked)[0][0], audit.spans(asked)[-1][1])]
-    done = Rebuild(Books(world.warehouse, 1000)).run(asked, spans)
+    done = Rebuild(Books(world.clickhouse, 1000)).run(asked, spans)
     assert done[0].wrong == 3600
     assert audit.differences(asked)[0] == 0
-    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal(1800)
+    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal(1800)
 
 
 def test_one_identity_at_two_times_counts_once_and_is_reported(audit: Audit, world: World) -> None:
@@ -153,20 +153,20 @@ def test_what_an_older_release_counted_twice_is_found_and_counts_once_after_a_re
     audit: Audit, world: World
 ) -> None:
     """Release 0.1.0 took the time for a part of the identity."""
-    tenant, books = "older", Books(world.warehouse, 1000)
+    tenant, books = "older", Books(world.clickhouse, 1000)
     asked = Range(tenants=[tenant])
     rows = [cost_event(tenant, "x", START + timedelta(seconds=s), "1.25") for s in (0, 1, 90)]
     books.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
     rebuild = Rebuild(books)
     rebuild.run(asked, audit.spans(asked))
-    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("4.75")
+    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("4.75")
     [found] = audit.twice(asked)
     assert (found.id, found.kind, found.bodies) == ("x", "counted twice", 3)
     rebuild.settle([found], 0)
     rebuild.run(asked, audit.spans(asked))
     for grain in GRAINS:
-        assert sum(m[0] for m in stored(world.warehouse, tenant, grain).values()) == Decimal("2.25")
-        assert sum(m[1] for m in stored(world.warehouse, tenant, grain).values()) == 2
+        assert sum(m[0] for m in stored(world.clickhouse, tenant, grain).values()) == Decimal("2.25")
+        assert sum(m[1] for m in stored(world.clickhouse, tenant, grain).values()) == 2
     assert list(audit.twice(asked)) == []
     assert audit.differences(asked)[0] == 0
 
@@ -188,11 +188,11 @@ def letter(identity: str, body: bytes, stage: str = "ingest") -> DeadLetter:
 
 
 def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
-    warehouse = world.warehouse
+    clickhouse = world.clickhouse
     good = encoder.encode({**USAGE, "what": 1})
     kept = [letter("l1", good), letter("l2", b"{"), letter("l3", b'{"tenant":"mender"}', "aggregator")]
-    Books(warehouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
-    letters = DeadLetters(warehouse, FakeSink(world.broker))
+    Books(clickhouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
+    letters = DeadLetters(clickhouse, FakeSink(world.broker))
     chosen = Filter(tenant="mender")
     assert {row["stage"]: row["letters"] for row in letters.counts(chosen)} == {"ingest": 2, "aggregator": 1}
     found = letters.find(chosen)
@@ -214,20 +214,20 @@ def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
 
 def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: World) -> None:
     body = encoder.encode(cost_event("mender2", "1"))[:-1] + b',"what":1}'
-    letters = DeadLetters(world.warehouse, FakeSink(world.broker))
-    Books(world.warehouse, 1000).append("dead_letters", encoder.encode(letter("l4", body, "aggregator")))
+    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
+    Books(world.clickhouse, 1000).append("dead_letters", encoder.encode(letter("l4", body, "aggregator")))
     [found] = letters.find(Filter(ids=["l4"]))
     assert "what" in letters.mend(found, []).refusal
     assert letters.replay([letters.mend(found, [Edit.delete("what")])]) == 1
     world.run_through([])
-    assert sum(m[0] for m in stored(world.warehouse, "mender2", "day").values()) == Decimal("1.25")
+    assert sum(m[0] for m in stored(world.clickhouse, "mender2", "day").values()) == Decimal("1.25")
 
 
 def test_cells_that_changed_places_are_found_though_every_total_is_right(world: World) -> None:
     rows = [cost_event("swapped", "1", cost="1", user="a"), cost_event("swapped", "2", cost="2", user="b")]
     world.send(lines(rows))
     world.run_through([])
-    books = Books(world.warehouse, 1000)
+    books = Books(world.clickhouse, 1000)
     day = START.replace(hour=0, minute=0)
     low, high = int(day.timestamp()), int(day.timestamp()) + 86_400
     assert not any(books.suspects(low, high, ["swapped"]).values())
@@ -244,10 +244,10 @@ def test_cells_that_changed_places_are_found_though_every_total_is_right(world: 
 def test_a_window_whose_users_are_folded_is_recomputed_and_balances(world: World) -> None:
     world.send(lines([cost_event("folded", str(n), user=f"u{n}") for n in range(20)]))
     world.run_through([], cells=5)
-    books = Books(world.warehouse, 5)
+    books = Books(world.clickhouse, 5)
     day = int(START.replace(hour=0, minute=0).timestamp())
     assert books.suspects(day, day + 86_400, ["folded"])[
         "minute"
     ]  # other sums than its events, and yet right
     asked = Range(day, day + 86_400, ["folded"])
-    assert Audit(books, world.warehouse, FakeClock(START)).differences(asked, patience=0) == (0, [])
+    assert Audit(books, world.clickhouse, FakeClock(START)).differences(asked, patience=0) == (0, [])

@@ -17,20 +17,20 @@ from tests.integration.aggregator.books_fixtures import (
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.domain.windows import GRAINS
 from outlay_aggregator.service import Aggregator, Limits
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
 pytestmark = pytest.mark.stack
 
 
 def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
-    world = World(warehouse, FakeBroker(1))
+    world = World(clickhouse, FakeBroker(1))
     old = [
         cost_event("backfill", f"old{n}", START - timedelta(days=90) + timedelta(minutes=n))
         for n in range(3000)
@@ -39,7 +39,7 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
     clock = FakeClock(START)
     source = FakeSource(world.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
     service = Aggregator(
-        Books(world.warehouse, 1000), FakeSink(world.broker), clock, Limits(late=400, chunk=400)
+        Books(world.clickhouse, 1000), FakeSink(world.broker), clock, Limits(late=400, chunk=400)
     )
     loop = Loop(
         source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,
@@ -53,7 +53,7 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
     for _ in live:
         loop.turn()
         seen.append(
-            sum(m[0] for c, m in stored(world.warehouse, "backfill", "minute").items() if c[0] == START)
+            sum(m[0] for c, m in stored(world.clickhouse, "backfill", "minute").items() if c[0] == START)
         )
         assert world.broker.committed(GROUP) == {}  # the backfill is not done
     assert seen == [Decimal(2), Decimal(4), Decimal(6)]
@@ -61,4 +61,4 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
         loop.turn()
     assert sum(world.broker.committed(GROUP).values()) == 4
     for grain in GRAINS:
-        assert stored(world.warehouse, "backfill", grain) == expected([*old, *live], grain)
+        assert stored(world.clickhouse, "backfill", grain) == expected([*old, *live], grain)

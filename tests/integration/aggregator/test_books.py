@@ -9,8 +9,8 @@ from tests.integration.aggregator.books_fixtures import START, World, cost_event
 
 from outlay_aggregator.adapters.books import Books, MalformedError
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import dead_letter_decoder, encoder
 from outlay_schemas.topics import DEAD_LETTER
 
@@ -20,8 +20,8 @@ MINUTE = window_of("x", START, "minute").start
 
 
 @pytest.fixture
-def books(warehouse: Warehouse) -> Books:
-    return Books(warehouse, 1000)
+def books(clickhouse: ClickHouseClient) -> Books:
+    return Books(clickhouse, 1000)
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(w
     world.run_through([])
     refused = [dead_letter_decoder.decode(r.value) for r in world.broker.records(DEAD_LETTER.name)]
     assert {letter.body for letter in refused} == {b"\x00\xff{", unread, lonely}
-    found = world.warehouse.rows(
+    found = world.clickhouse.rows(
         "SELECT original, topic, offset, line, code FROM dead_letters FINAL WHERE line IN (7, 8) AND topic != ''"
     )
     assert {row["line"] for row in found} == {7, 8}
-    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("2.0")
+    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("2.0")
 
 
-def test_users_past_the_bound_are_other_and_no_sum_changes(warehouse: Warehouse) -> None:
+def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHouseClient) -> None:
     tenant = "crowd"
     crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
-    Books(warehouse, 5).append("ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")]))
+    Books(clickhouse, 5).append("ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")]))
     for grain in GRAINS:
-        Books(warehouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
-        cells = {cell[-1]: m[:2] for cell, m in stored(warehouse, tenant, grain).items()}
+        Books(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        cells = {cell[-1]: m[:2] for cell, m in stored(clickhouse, tenant, grain).items()}
         assert cells == {
             **{f"u{n}": (Decimal(n), 1) for n in range(25, 30)},
             "": (Decimal(7), 1),
@@ -84,7 +84,7 @@ def test_users_past_the_bound_are_other_and_no_sum_changes(warehouse: Warehouse)
         }
 
 
-def test_a_minute_is_the_same_however_often_its_ledger_is_read(warehouse: Warehouse) -> None:
+def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: ClickHouseClient) -> None:
     tenant = "narrow"
     users = ("", "(other)", "((other))", "a", "b", "c", "d")
     rows = [
@@ -94,23 +94,25 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(warehouse: Wareho
         for n in range(200)  # with ties, and users of several cells
     ]
     minute = Window(MINUTE, tenant)
-    Books(warehouse, 0).append("ledger", lines(rows))
+    Books(clickhouse, 0).append("ledger", lines(rows))
     answers = set()
     for bound in range(25):
-        books = Books(warehouse, bound)
+        books = Books(clickhouse, bound)
         answer = books.compute("minute", [minute])
         assert answer == books.compute("minute", [minute], narrow=True)
         answers.add(answer)
     assert len(answers) > 5
 
 
-def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(warehouse: Warehouse) -> None:
+def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(clickhouse: ClickHouseClient) -> None:
     tenant = "named"
     crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]
-    Books(warehouse, 2).append("ledger", lines([*crowd, cost_event(tenant, "odd", cost="9", user="(other)")]))
+    Books(clickhouse, 2).append(
+        "ledger", lines([*crowd, cost_event(tenant, "odd", cost="9", user="(other)")])
+    )
     for grain in GRAINS:
-        Books(warehouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
-        cells = {cell[-1]: m[0] for cell, m in stored(warehouse, tenant, grain).items()}
+        Books(clickhouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        cells = {cell[-1]: m[0] for cell, m in stored(clickhouse, tenant, grain).items()}
         assert cells == {"((other))": Decimal(9), "u3": Decimal(3), "(other)": Decimal(3)}
 
 
@@ -120,7 +122,7 @@ def test_a_window_without_a_row_is_not_answered_for(books: Books) -> None:
 
 
 def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
-    books: Books, warehouse: Warehouse
+    books: Books, clickhouse: ClickHouseClient
 ) -> None:
     tenant = "different"
     rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]
@@ -131,7 +133,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
     for grain in GRAINS:
         books.recompute(grain, sorted({widen(m, grain) for m in minutes}))
         assert books.differences(grain, sorted({widen(m, grain) for m in minutes})) == []
-    warehouse.command(
+    clickhouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1,"
         " arrayMap(g -> tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9),"
         " tuple(g.10 + 1)), tuple(g.11, g.12, g.13, g.14, g.15, g.16)), groups)"
@@ -141,7 +143,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
     [found] = books.differences("minute", minutes)
     assert (found.tenant, found.right_cost, found.stored_cost) == (tenant, Decimal(1), Decimal(2))
     ghost = Window(MINUTE + 60 * 10, tenant)
-    warehouse.command(
+    clickhouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, toDateTime({w:UInt32}, 'UTC'),"
         " version, groups FROM rollup_minute FINAL WHERE tenant = 'different' AND window = {m:UInt32}",
         {"w": ghost.start, "m": MINUTE},
@@ -156,7 +158,7 @@ def test_p3_the_same_id_with_another_body_is_reported_as_a_conflict(world: World
     world.run_through([])
     world.send(lines([second, cost_event(tenant, "y")]))
     world.run_through([])
-    found = world.warehouse.rows(
+    found = world.clickhouse.rows(
         "SELECT id, fingerprint, toString(cost) AS cost FROM conflicts FINAL WHERE tenant = {t:String}",
         {"t": tenant},
     )
@@ -171,4 +173,4 @@ def test_a_new_price_for_the_same_body_is_no_conflict(world: World) -> None:
     for revision in (1, 2):
         world.send(lines([cost_event(tenant, "x", cost=str(revision), revision=revision)]))
         world.run_through([])
-    assert world.warehouse.rows("SELECT * FROM conflicts WHERE tenant = 'repriced'") == []
+    assert world.clickhouse.rows("SELECT * FROM conflicts WHERE tenant = 'repriced'") == []

@@ -26,9 +26,9 @@ from tests.integration.aggregator.books_fixtures import (
 
 from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.fakes import FakeBroker
 from outlay_kit.kafka import Batch
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent, Grain
 from outlay_schemas.topics import COST_EVENTS
 
@@ -80,17 +80,17 @@ def _chunks(events: Sequence[CostEvent], size: int) -> list[bytes]:
     stale=st.lists(st.integers(0, 100), max_size=3),
 )
 def test_any_schedule_gives_the_totals_of_the_oracle(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
     events: list[CostEvent],
     shuffles: list["st.DrawFn"],
     crashes: list[tuple[int, bool]],
     size: int,
     stale: list[int],
 ) -> None:
-    world = World(warehouse, FakeBroker())
+    world = World(clickhouse, FakeBroker())
     tenant = next(_tenants)
     events = _of(tenant, events)
-    zombie = _Zombie(warehouse, events)
+    zombie = _Zombie(clickhouse, events)
     for number, shuffle in enumerate(shuffles):
         order = events[:]
         shuffle.shuffle(order)  # type: ignore[attr-defined]
@@ -103,16 +103,16 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
     world.run_through(crashes[::-1])
     zombie.write(stale)
     for grain in GRAINS:
-        assert stored(warehouse, tenant, grain) == expected(events, grain)
+        assert stored(clickhouse, tenant, grain) == expected(events, grain)
         windows = sorted({widen(window_of(tenant, e.time, "minute"), grain) for e in events})
-        assert Books(warehouse, 1000).differences(grain, windows) == []
+        assert Books(clickhouse, 1000).differences(grain, windows) == []
 
 
 class _Zombie(Books):
     """A stale writer: it read events and computed windows long ago, and writes them now."""
 
-    def __init__(self, warehouse: Warehouse, events: Sequence[CostEvent]) -> None:
-        super().__init__(warehouse, 1000)
+    def __init__(self, clickhouse: ClickHouseClient, events: Sequence[CostEvent]) -> None:
+        super().__init__(clickhouse, 1000)
         self._events = events
         self._minutes = {window_of(e.tenant, e.time, "minute") for e in events}
         self._old: list[tuple[Grain, bytes]] = []
@@ -137,14 +137,14 @@ def test_a_replay_from_the_start_changes_nothing(world: World) -> None:
     for body in _chunks(events, 7):
         world.send(body)
     world.run_through([])
-    before = {grain: _export(world.warehouse, tenant, grain) for grain in GRAINS}
+    before = {grain: _export(world.clickhouse, tenant, grain) for grain in GRAINS}
     world.broker.rewind(GROUP)
     world.run_through([(2, True), (3, False)])
-    assert {grain: _export(world.warehouse, tenant, grain) for grain in GRAINS} == before
+    assert {grain: _export(world.clickhouse, tenant, grain) for grain in GRAINS} == before
 
 
-def _export(warehouse: Warehouse, tenant: str, grain: Grain) -> bytes:
-    return warehouse.raw(
+def _export(clickhouse: ClickHouseClient, tenant: str, grain: Grain) -> bytes:
+    return clickhouse.raw(
         f"SELECT * EXCEPT written_at FROM rollup_{grain} FINAL WHERE tenant = {{t:String}} ORDER BY window",  # noqa: S608
         {"t": tenant},
     )
@@ -159,21 +159,21 @@ def test_two_bodies_under_one_identity_have_one_winner_in_any_order(
     for n in order:
         world.send(lines([bodies[n]]))
         world.run_through([])
-    assert stored(world.warehouse, tenant, "minute") == expected(bodies, "minute")
+    assert stored(world.clickhouse, tenant, "minute") == expected(bodies, "minute")
 
 
 def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(world: World) -> None:
     """The case that zero rows for vanished groups do not cover (docs/adr/0002)."""
     tenant = next(_tenants)
     old, new = cost_event(tenant, "x", team="a"), cost_event(tenant, "x", team="b", revision=2)
-    zombie = _Zombie(world.warehouse, [old])
-    Books(world.warehouse, 1000).append("ledger", lines([old]))
+    zombie = _Zombie(world.clickhouse, [old])
+    Books(world.clickhouse, 1000).append("ledger", lines([old]))
     zombie.look()  # computed, and paused before it wrote
     world.send(lines([old, new]))
     world.run_through([])
     zombie.write([0, 1, 2])
     for grain in GRAINS:
-        cells = stored(world.warehouse, tenant, grain)
+        cells = stored(world.clickhouse, tenant, grain)
         assert [(cell[2], m[0]) for cell, m in cells.items()] == [("b", Decimal("1.25"))]
 
 
@@ -183,7 +183,7 @@ def test_a_correction_lowers_a_total(world: World) -> None:
     world.run_through([])
     world.send(lines([cost_event(tenant, "x", cost="0.5", revision=2)]))
     world.run_through([])
-    assert sum(m[0] for m in stored(world.warehouse, tenant, "day").values()) == Decimal("1.5")
+    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("1.5")
 
 
 class _CommitFirst(DrainingSource):
@@ -200,9 +200,9 @@ def test_negative_control_commit_before_insert_loses_events(world: World) -> Non
     events = [cost_event(tenant, "x"), cost_event(tenant, "y")]
     world.send(lines(events))
     with pytest.raises(CrashError):
-        world.run(CrashingBooks(world.warehouse, [(1, False)]), _CommitFirst)
-    world.run(Books(world.warehouse, 1000))
-    assert stored(world.warehouse, tenant, "minute") != expected(events, "minute")
+        world.run(CrashingBooks(world.clickhouse, [(1, False)]), _CommitFirst)
+    world.run(Books(world.clickhouse, 1000))
+    assert stored(world.clickhouse, tenant, "minute") != expected(events, "minute")
 
 
 def test_negative_control_increments_count_a_repeat_twice(world: World) -> None:
@@ -212,7 +212,7 @@ def test_negative_control_increments_count_a_repeat_twice(world: World) -> None:
     world.send(lines(events))
     world.run_through([])
     increments = sum(Decimal("1.25") for record in world.broker.records(COST_EVENTS.name) if record.value)
-    [(right, *_)] = stored(world.warehouse, tenant, "minute").values()
+    [(right, *_)] = stored(world.clickhouse, tenant, "minute").values()
     assert right == Decimal("1.25")
     assert increments != right
 
@@ -236,8 +236,8 @@ def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(wor
         world.send(body)
     world.run_through([])
     for grain in GRAINS:
-        [(cost, events, _, usage, *_)] = stored(world.warehouse, tenant, grain).values()
+        [(cost, events, _, usage, *_)] = stored(world.clickhouse, tenant, grain).values()
         assert (cost, events, usage["input_tokens"]) == (Decimal("0.05"), 20, Decimal(40_000))
-        view = world.warehouse.rows(f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'")  # noqa: S608
-        table = world.warehouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608
+        view = world.clickhouse.rows(f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'")  # noqa: S608
+        table = world.clickhouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608
         assert view == table, "the view cuts the version"

@@ -14,10 +14,10 @@ from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.windows import GRAINS, Window
 from outlay_aggregator.identities import Identities
 from outlay_aggregator.service import Aggregator, Limits
-from outlay_kit.bus import Batch, Record
+from outlay_kit.broker import Batch, Record
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent
 from outlay_schemas.identity import identity
 from outlay_schemas.topics import COST_EVENTS
@@ -35,17 +35,17 @@ def _retries(tenant: str) -> list[CostEvent]:
     return [cost_event(tenant, "x", time, accepted=n + 1) for n, time in enumerate(times)]
 
 
-def _replica(warehouse: Warehouse) -> Aggregator:
-    return Aggregator(Books(warehouse, 1000), FakeSink(FakeBroker()), FakeClock(START), LIMITS)
+def _replica(clickhouse: ClickHouseClient) -> Aggregator:
+    return Aggregator(Books(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), LIMITS)
 
 
 def _batch(offset: int, events: Sequence[CostEvent]) -> Batch:
     return Batch([Record(COST_EVENTS.name, 0, offset, lines(events))])
 
 
-def _spent(warehouse: Warehouse, tenant: str) -> Iterator[tuple[Decimal, int]]:
+def _spent(clickhouse: ClickHouseClient, tenant: str) -> Iterator[tuple[Decimal, int]]:
     for grain in GRAINS:
-        cells = stored(warehouse, tenant, grain).values()
+        cells = stored(clickhouse, tenant, grain).values()
         yield sum((m[0] for m in cells), Decimal(0)), sum(m[1] for m in cells)
 
 
@@ -62,9 +62,9 @@ def test_p3_a_retry_that_stamps_a_new_time_counts_once(
         if not together:
             world.run_through([])  # each by a process of its own
     world.run_through([])
-    assert set(_spent(world.warehouse, tenant)) == {(Decimal("1.25"), 1)}
-    assert stored(world.warehouse, tenant, "minute") == expected(tries, "minute")
-    [shown] = world.warehouse.rows(f"SELECT time FROM costs WHERE tenant = '{tenant}'")  # noqa: S608
+    assert set(_spent(world.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
+    assert stored(world.clickhouse, tenant, "minute") == expected(tries, "minute")
+    [shown] = world.clickhouse.rows(f"SELECT time FROM costs WHERE tenant = '{tenant}'")  # noqa: S608
     assert shown["time"].date() == (START + AFTER[-1]).date(), "the try accepted last counts"
 
 
@@ -73,31 +73,33 @@ def test_p3_what_came_again_with_another_time_is_reported_as_a_conflict(world: W
     for one in _retries(tenant)[:2]:
         world.send(lines([one]))
         world.run_through([])
-    found = world.warehouse.rows(f"SELECT time, cost FROM conflicts FINAL WHERE tenant = '{tenant}'")  # noqa: S608
+    found = world.clickhouse.rows(f"SELECT time, cost FROM conflicts FINAL WHERE tenant = '{tenant}'")  # noqa: S608
     assert len(found) == 2
 
 
-def test_p3_a_replica_that_gets_a_partition_back_knows_what_the_other_wrote(warehouse: Warehouse) -> None:
+def test_p3_a_replica_that_gets_a_partition_back_knows_what_the_other_wrote(
+    clickhouse: ClickHouseClient,
+) -> None:
     tenant = next(_tenants)
-    first, second = _replica(warehouse), _replica(warehouse)
+    first, second = _replica(clickhouse), _replica(clickhouse)
     one, two = _retries(tenant)[:2]
     first.handle(_batch(0, [cost_event(tenant, "before")]))
     second.handle(_batch(1, [one]))
     first.handle(_batch(2, [two]))
-    assert set(_spent(warehouse, tenant)) == {(Decimal("2.50"), 2)}
+    assert set(_spent(clickhouse, tenant)) == {(Decimal("2.50"), 2)}
 
 
 def test_negative_control_a_replica_that_keeps_its_filter_counts_a_retry_twice(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    clickhouse: ClickHouseClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = next(_tenants)
-    first, second = _replica(warehouse), _replica(warehouse)
+    first, second = _replica(clickhouse), _replica(clickhouse)
     one, two = _retries(tenant)[:2]
     first.handle(_batch(0, [cost_event(tenant, "before")]))
     second.handle(_batch(1, [one]))
     monkeypatch.setattr(Identities, "follow", lambda *_: None)
     first.handle(_batch(2, [two]))
-    assert set(_spent(warehouse, tenant)) == {(Decimal("3.75"), 3)}
+    assert set(_spent(clickhouse, tenant)) == {(Decimal("3.75"), 3)}
 
 
 def test_p18_a_correction_of_the_time_empties_the_minute_that_it_left(world: World) -> None:
@@ -107,14 +109,14 @@ def test_p18_a_correction_of_the_time_empties_the_minute_that_it_left(world: Wor
         world.send(lines([one]))
         world.run_through([])
     left = Window(int(START.timestamp()), tenant)
-    books = Books(world.warehouse, 1000)
+    books = Books(world.clickhouse, 1000)
     assert b'"groups":[]' in books.stored("minute", [left]).replace(b" ", b"")
     assert books.differences("minute", [left]) == []
     back = cost_event(tenant, "x", START, "7", accepted=9, tokens=3)
     world.send(lines([back]))
     world.run_through([])
-    assert stored(world.warehouse, tenant, "minute") == expected([early, late, back], "minute")
-    assert set(_spent(world.warehouse, tenant)) == {(Decimal(7), 1)}
+    assert stored(world.clickhouse, tenant, "minute") == expected([early, late, back], "minute")
+    assert set(_spent(world.clickhouse, tenant)) == {(Decimal(7), 1)}
 
 
 def test_p18_an_older_body_priced_again_stays_retracted(world: World) -> None:
@@ -124,29 +126,31 @@ def test_p18_an_older_body_priced_again_stays_retracted(world: World) -> None:
     world.run_through([])
     world.send(lines([cost_event(tenant, "x", START, "99", accepted=1, revision=50)]))
     world.run_through([])
-    assert set(_spent(world.warehouse, tenant)) == {(Decimal("1.25"), 1)}
+    assert set(_spent(world.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
 
 
 @pytest.mark.parametrize("name", ["a", "é", "\0", "naïve/世界", "x" * 256])
-def test_the_index_and_the_aggregator_number_an_identity_alike(warehouse: Warehouse, name: str) -> None:
+def test_the_index_and_the_aggregator_number_an_identity_alike(
+    clickhouse: ClickHouseClient, name: str
+) -> None:
     tenant = next(_tenants)
     event = cost_event(tenant, name)
     event.source = name[::-1]
-    Books(warehouse, 1000).append("ledger", lines([event]))
+    Books(clickhouse, 1000).append("ledger", lines([event]))
     number = identity(tenant, event.source, name)
-    assert Index(warehouse).places([number]) == {number: {int(START.timestamp())}}
-    [place] = Index(warehouse).rows(
+    assert Index(clickhouse).places([number]) == {number: {int(START.timestamp())}}
+    [place] = Index(clickhouse).rows(
         [Suspect(number, tenant, event.source, name)], {number: {int(START.timestamp())}}
     )
     assert (place.id, place.source, place.retracted) == (name, event.source, False)
 
 
-def test_a_filter_is_filled_from_the_index(warehouse: Warehouse) -> None:
+def test_a_filter_is_filled_from_the_index(clickhouse: ClickHouseClient) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, str(n)) for n in range(300)]
-    Books(warehouse, 1000).append("ledger", lines(events))
+    Books(clickhouse, 1000).append("ledger", lines(events))
     for bits in (20, 29):
-        identities = Identities(Books(warehouse, 1000), bits)
+        identities = Identities(Books(clickhouse, 1000), bits)
         identities.follow(_batch(7, events).records)
         assert {suspect.id for suspect in identities.seen.suspects(events)} == {e.id for e in events}
         new = [cost_event(tenant, f"new-{n}") for n in range(300)]

@@ -5,24 +5,24 @@ import pytest
 from tests.processes import end_all, prepare
 from tests.stack import Stack
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
 
 @pytest.fixture
-def house(stack: Stack) -> WarehouseSettings:
+def house(stack: Stack) -> ClickHouseSettings:
     """A database of the test's own."""
-    settings = stack.warehouse.model_copy(update={"database": f"alerter_{uuid.uuid4().hex[:8]}"})
+    settings = stack.writer.model_copy(update={"database": f"alerter_{uuid.uuid4().hex[:8]}"})
     migrate(settings)
     return settings
 
 
 @pytest.fixture
-def warehouse(house: WarehouseSettings) -> Iterator[Warehouse]:
-    warehouse = Warehouse(house)
-    yield warehouse
-    warehouse.close()
+def clickhouse(house: ClickHouseSettings) -> Iterator[ClickHouseClient]:
+    clickhouse = ClickHouseClient(house)
+    yield clickhouse
+    clickhouse.close()
 
 
 @pytest.fixture

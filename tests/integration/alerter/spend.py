@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 def spend(
-    house: Warehouse,
+    house: ClickHouseClient,
     cost: str,
     *,
     at: datetime = NOW,

@@ -13,9 +13,9 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.builtin import Bus, Console
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget, SpendSpike
@@ -31,12 +31,12 @@ CATALOG = Catalog(
 )
 
 
-def alerter(warehouse: Warehouse) -> Alerter:
+def alerter(clickhouse: ClickHouseClient) -> Alerter:
     return Alerter(
-        Sums(warehouse),
-        Store(warehouse),
+        Sums(clickhouse),
+        Store(clickhouse),
         FakeClock(NOW),
-        measures=Measures(warehouse),
+        measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(CATALOG),
         channels=["bus", "console"],
     )
@@ -46,18 +46,18 @@ def on_bus(broker: FakeBroker) -> list[Alert]:
     return [msgspec.json.decode(record.value, type=Alert) for record in broker.records(ALERTS.name)]
 
 
-def test_a_crossing_is_told_once_and_resolves(warehouse: Warehouse) -> None:
-    broker, watch = FakeBroker(), alerter(warehouse)
-    store = Store(warehouse)
+def test_a_crossing_is_told_once_and_resolves(clickhouse: ClickHouseClient) -> None:
+    broker, watch = FakeBroker(), alerter(clickhouse)
+    store = Store(clickhouse)
     couriers = [Courier(channel, store, FakeClock(NOW)) for channel in (Bus(FakeSink(broker)), Console())]
-    spend(warehouse, "6")
+    spend(clickhouse, "6")
     for _ in range(3):
         watch.evaluate_all()
         assert sum(courier.turn() for courier in couriers) in (0, 2)
     shown = on_bus(broker)
     assert [(a.level, a.state, a.actual) for a in shown] == [("50", "firing", "6")]
     assert ("sku", "m", "6") in {(c.dimension, c.value, c.cost) for c in shown[0].contributors}
-    spend(warehouse, "1", version=2)
+    spend(clickhouse, "1", version=2)
     watch.evaluate_all()
     for courier in couriers:
         courier.turn()
@@ -67,16 +67,16 @@ def test_a_crossing_is_told_once_and_resolves(warehouse: Warehouse) -> None:
     assert store.due("bus", NOW) == []
 
 
-def test_deciding_again_after_a_death_asks_for_nothing_twice(warehouse: Warehouse) -> None:
-    spend(warehouse, "6")
-    alerter(warehouse).evaluate_all()
-    first = Store(warehouse).due("bus", NOW)
-    warehouse.command("TRUNCATE TABLE alerts")  # the states were not written: the death was before them
-    alerter(warehouse).evaluate_all()
-    assert Store(warehouse).due("bus", NOW) == first
+def test_deciding_again_after_a_death_asks_for_nothing_twice(clickhouse: ClickHouseClient) -> None:
+    spend(clickhouse, "6")
+    alerter(clickhouse).evaluate_all()
+    first = Store(clickhouse).due("bus", NOW)
+    clickhouse.command("TRUNCATE TABLE alerts")  # the states were not written: the death was before them
+    alerter(clickhouse).evaluate_all()
+    assert Store(clickhouse).due("bus", NOW) == first
     broker = FakeBroker()
-    Courier(Bus(FakeSink(broker)), Store(warehouse), FakeClock(NOW)).turn()
-    warehouse.command("TRUNCATE TABLE alerts")
-    alerter(warehouse).evaluate_all()
-    assert Store(warehouse).due("bus", NOW) == []
+    Courier(Bus(FakeSink(broker)), Store(clickhouse), FakeClock(NOW)).turn()
+    clickhouse.command("TRUNCATE TABLE alerts")
+    alerter(clickhouse).evaluate_all()
+    assert Store(clickhouse).due("bus", NOW) == []
     assert len(on_bus(broker)) == 1

@@ -11,8 +11,8 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Anomaly
@@ -29,7 +29,7 @@ def hour(n: int, cost: float, team: str = "growth") -> dict[str, object]:
     return {"tenant": "acme", "window": NOW + timedelta(hours=n), "version": n + 1000, "groups": [group]}
 
 
-def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
+def write(house: ClickHouseClient, *rows: dict[str, object], newest: int) -> None:
     """Write hours, and the minute up to which everything was seen."""
     house.insert_json_lines("rollup_hour", b"\n".join(map(msgspec.json.encode, rows)))
     minute = {**rows[-1], "window": NOW + timedelta(hours=newest, minutes=30), "groups": []}
@@ -37,36 +37,36 @@ def write(house: Warehouse, *rows: dict[str, object], newest: int) -> None:
     house.insert_json_lines("rollup_day", msgspec.json.encode({**minute, "window": NOW.replace(hour=0)}))
 
 
-def alerter(warehouse: Warehouse, clock: FakeClock) -> Alerter:
+def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
     return Alerter(
-        Sums(warehouse), Store(warehouse), clock,
-        measures=Measures(warehouse), watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
+        Sums(clickhouse), Store(clickhouse), clock,
+        measures=Measures(clickhouse), watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
 
 
-def told(warehouse: Warehouse) -> list[tuple[str, str, str]]:
-    rows = warehouse.rows("SELECT body FROM alert_messages FINAL ORDER BY created_at, message_id")
+def told(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
+    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL ORDER BY created_at, message_id")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return [(a.state, str(a.scope["team"]), a.actual) for a in alerts]
 
 
-def test_an_anomaly_is_told_once_through_restarts_and_resolves(warehouse: Warehouse) -> None:
+def test_an_anomaly_is_told_once_through_restarts_and_resolves(clickhouse: ClickHouseClient) -> None:
     usual = [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(-240, 0)]
-    write(warehouse, *usual, newest=0)
+    write(clickhouse, *usual, newest=0)
     clock = FakeClock(NOW + timedelta(minutes=40))
-    watch = alerter(warehouse, clock)
+    watch = alerter(clickhouse, clock)
     watch.evaluate_all()
-    assert told(warehouse) == []
-    write(warehouse, hour(0, 400), newest=0)  # the hour is not over, and costs too much already
+    assert told(clickhouse) == []
+    write(clickhouse, hour(0, 400), newest=0)  # the hour is not over, and costs too much already
     watch.evaluate("acme", {NOW})
-    assert told(warehouse) == [("firing", "growth", "400")]
-    write(warehouse, hour(1, 410), newest=2)
+    assert told(clickhouse) == [("firing", "growth", "400")]
+    write(clickhouse, hour(1, 410), newest=2)
     clock.advance(7200)
-    for again in (watch, alerter(warehouse, clock), watch):
+    for again in (watch, alerter(clickhouse, clock), watch):
         again.evaluate("acme", {NOW})
-    assert len(told(warehouse)) == 1
-    write(warehouse, hour(2, 52), hour(3, 52), hour(4, 52), newest=5)
+    assert len(told(clickhouse)) == 1
+    write(clickhouse, hour(2, 52), hour(3, 52), hour(4, 52), newest=5)
     clock.advance(3 * 3600)
-    for again in (alerter(warehouse, clock), watch, alerter(warehouse, clock)):
+    for again in (alerter(clickhouse, clock), watch, alerter(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]
+    assert [state for state, _, _ in told(clickhouse)] == ["firing", "resolved"]

@@ -18,10 +18,10 @@ from outlay_alerter.notify.channels.formats import pagerduty
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.notify.messages import Answer, Envelope
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
@@ -38,23 +38,23 @@ BURST = NOW - timedelta(minutes=2)
 
 
 def evaluate(
-    warehouse: Warehouse, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = (),
+    clickhouse: ClickHouseClient, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = (),
     now: datetime = NOW, channels: Sequence[str] = ("bus",),
 ) -> None:  # fmt: skip
     """Evaluate once."""
     catalog = Catalog(revision=1, created_at=NOW, budgets=tuple(budgets), rules=tuple(rules))
     Alerter(
-        Sums(warehouse), Store(warehouse), FakeClock(now), measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), FakeClock(now), measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(catalog), channels=channels, console="https://outlay.example",
     ).evaluate_all()  # fmt: skip
 
 
 def alerts_of(
-    warehouse: Warehouse, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = ()
+    clickhouse: ClickHouseClient, *, budgets: Sequence[Budget] = (), rules: Sequence[AlertRule] = ()
 ) -> dict[str, Alert]:
     """Evaluate once at NOW, and return what fires by rule and level."""
-    evaluate(warehouse, budgets=budgets, rules=rules)
-    rows = warehouse.rows("SELECT body FROM alerts FINAL WHERE state = 'firing'")
+    evaluate(clickhouse, budgets=budgets, rules=rules)
+    rows = clickhouse.rows("SELECT body FROM alerts FINAL WHERE state = 'firing'")
     found = [alert_decoder.decode(row["body"]) for row in rows]
     return {f"{one.rule} {one.level}": one for one in found}
 
@@ -68,7 +68,9 @@ def quiet_month(*, tokens: int = 10) -> list[CostEvent]:
     ]
 
 
-def test_a_burn_rate_alert_speaks_of_its_own_window(house: WarehouseSettings, warehouse: Warehouse) -> None:
+def test_a_burn_rate_alert_speaks_of_its_own_window(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
     burst = [
         cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
     ]
@@ -76,7 +78,7 @@ def test_a_burn_rate_alert_speaks_of_its_own_window(house: WarehouseSettings, wa
     month = Budget(
         id="b", name="B", amount=Decimal(400), thresholds=(), burn=(Burn(hours=Decimal(1), rate=Decimal("14.4")),)
     )  # fmt: skip
-    alert = alerts_of(warehouse, budgets=[month])["b burn-1h"]
+    alert = alerts_of(clickhouse, budgets=[month])["b burn-1h"]
     first, second = alert.contributors[:2]
     assert [(c.dimension, c.value) for c in (first, second)] == [("sku", "gpt-5-pro"), ("sku", "gpt-5")]
     users = [(c.value, c.cost) for c in alert.contributors if c.dimension == "user"]
@@ -92,7 +94,7 @@ def test_a_burn_rate_alert_speaks_of_its_own_window(house: WarehouseSettings, wa
 
 
 def test_an_alert_and_a_comparison_split_the_same_data_alike(
-    house: WarehouseSettings, warehouse: Warehouse
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
 ) -> None:
     """Twice the tokens in as many events are more volume, not a higher price."""
     before = [cost_event("acme", n, NOW - timedelta(hours=1, minutes=n), "1", tokens=999) for n in range(50)]
@@ -102,9 +104,9 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
         id="b", name="B", amount=Decimal(100), rolling_days=1, thresholds=(),
         burn=(Burn(hours=Decimal(1), rate=Decimal(2)),),
     )  # fmt: skip
-    alert = alerts_of(warehouse, budgets=[hour])["b burn-1h"]
+    alert = alerts_of(clickhouse, budgets=[hour])["b burn-1h"]
     assert {e.kind: e.cost for e in alert.effects} == {"volume": "50", "price": "50"}
-    books, window = CostReader(warehouse), Span(alert.window, alert.window_end or NOW)
+    books, window = CostReader(clickhouse), Span(alert.window, alert.window_end or NOW)
     cells = [
         books.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
         for span in (window.before, window)
@@ -115,7 +117,7 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
 
 
 def test_a_spike_is_compared_with_what_made_it_a_spike(
-    house: WarehouseSettings, warehouse: Warehouse
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
 ) -> None:
     """Not with the minute before, in which it had begun to rise."""
     calm = [cost_event("acme", n, NOW - timedelta(minutes=n), "0.1", tokens=99) for n in range(1, 121)]
@@ -123,7 +125,7 @@ def test_a_spike_is_compared_with_what_made_it_a_spike(
     burst = cost_event("acme", 901, NOW, "10.8", tokens=10_799)
     write(house, [*calm, rising, burst])
     spike = SpendSpike(id="s", name="S", by=("team",), grain="minute", min_usd=Decimal(1))
-    alert = alerts_of(warehouse, rules=[spike])["s spike"]
+    alert = alerts_of(clickhouse, rules=[spike])["s spike"]
     assert alert.compared == "the average minute of the 2 hours before"
     assert sum(Decimal(e.cost) for e in alert.effects) == Decimal("10.8") - Decimal("14.4") / 120
     assert max(alert.effects, key=lambda e: Decimal(e.cost)).kind == "volume"
@@ -140,14 +142,16 @@ RULES: Sequence[AlertRule] = (
 )
 
 
-def sent_by(warehouse: Warehouse, channel: Scripted, now: datetime = NOW) -> list[Envelope]:
+def sent_by(clickhouse: ClickHouseClient, channel: Scripted, now: datetime = NOW) -> list[Envelope]:
     """Let one channel send what is due, and return that."""
     channel.sent.clear()
-    Courier(channel, Store(warehouse), FakeClock(now)).turn()
+    Courier(channel, Store(clickhouse), FakeClock(now)).turn()
     return list(channel.sent)
 
 
-def test_one_burst_is_one_message_with_its_parts(house: WarehouseSettings, warehouse: Warehouse) -> None:
+def test_one_burst_is_one_message_with_its_parts(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
     burst = [
         cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
     ]
@@ -155,8 +159,8 @@ def test_one_burst_is_one_message_with_its_parts(house: WarehouseSettings, wareh
     chat = Scripted([Answer("sent")], name="chat", updates=False)
     pager = Scripted([Answer("sent")], name="pager", updates=True)
     channels = ("bus", "chat", "pager")
-    evaluate(warehouse, budgets=[BURN], rules=RULES, channels=channels)
-    (first,) = sent_by(warehouse, chat)
+    evaluate(clickhouse, budgets=[BURN], rules=RULES, channels=channels)
+    (first,) = sent_by(clickhouse, chat)
     assert first.incident is not None
     assert {f"{part.rule} {part.rule_type}" for part in first.incident.parts} == {
         "b budget_burn", "s spend_spike", "u spend_spike", "t threshold",
@@ -164,13 +168,13 @@ def test_one_burst_is_one_message_with_its_parts(house: WarehouseSettings, wareh
     assert len(first.alerts) == len(first.incident.parts) == 5
     assert first.incident.severity == "critical"
     assert first.incident.started_at == BURST
-    assert pagerduty(sent_by(warehouse, pager)[0], "key")["dedup_key"] == first.incident.id
+    assert pagerduty(sent_by(clickhouse, pager)[0], "key")["dedup_key"] == first.incident.id
     # What joins later changes the incident, and notifies nobody again.
     later = NOW + timedelta(minutes=2)
     more = Threshold(id="v", name="V", by=("user",), metric="events", grain="hour", above=Decimal(90))
-    evaluate(warehouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
-    assert sent_by(warehouse, chat, later) == []
-    (update,) = sent_by(warehouse, pager, later)
+    evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
+    assert sent_by(clickhouse, chat, later) == []
+    (update,) = sent_by(clickhouse, pager, later)
     assert (update.news, pagerduty(update, "key")["dedup_key"]) == ("updated", first.incident.id)
     assert update.incident is not None
     assert "v" in [part.rule for part in update.incident.parts]
@@ -186,27 +190,27 @@ def test_one_burst_is_one_message_with_its_parts(house: WarehouseSettings, wareh
                 for k, u in users
             ],
         )
-        evaluate(warehouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=end)
-        sent += sent_by(warehouse, chat, end)
+        evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=end)
+        sent += sent_by(clickhouse, chat, end)
     (over,) = sent
     assert (over.news, over.incident and over.incident.state) == ("resolved", "resolved")
     assert over.incident is not None
     assert (over.incident.severity, len(over.incident.parts)) == ("critical", 6)
-    event = pagerduty(sent_by(warehouse, pager, end)[-1], "key")
+    event = pagerduty(sent_by(clickhouse, pager, end)[-1], "key")
     assert (event["event_action"], event["dedup_key"]) == ("resolve", first.incident.id)
 
 
 def test_acknowledging_an_incident_acknowledges_its_parts(
-    house: WarehouseSettings, warehouse: Warehouse
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
 ) -> None:
     burst = [
         cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
     ]
     write(house, [*quiet_month(), *burst])
-    evaluate(warehouse, budgets=[BURN], rules=RULES)
-    (row,) = warehouse.rows("SELECT incident, count() AS n FROM alerts FINAL GROUP BY incident")
+    evaluate(clickhouse, budgets=[BURN], rules=RULES)
+    (row,) = clickhouse.rows("SELECT incident, count() AS n FROM alerts FINAL GROUP BY incident")
     assert row["n"] == 5
     now = NOW + timedelta(minutes=1)
-    Store(warehouse).say([Word("acme", row["incident"], "acknowledged", now)])
-    evaluate(warehouse, budgets=[BURN], rules=RULES, now=now)
-    assert warehouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]
+    Store(clickhouse).say([Word("acme", row["incident"], "acknowledged", now)])
+    evaluate(clickhouse, budgets=[BURN], rules=RULES, now=now)
+    assert clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]

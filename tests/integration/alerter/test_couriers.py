@@ -15,9 +15,9 @@ from outlay_alerter.notify.channels.webhook import Webhook
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.notify.http_post import Poster
 from outlay_alerter.notify.messages import SCHEDULE, Answer, Envelope
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.topics import ALERTS
 
 pytestmark = pytest.mark.stack
@@ -43,8 +43,8 @@ def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) 
     store.decide([Decided(alert(name), 1, f"msg_{name}_1") for name in names], channels)
 
 
-def states(warehouse: Warehouse, channel: str = "webhook") -> list[tuple[str, str, int]]:
-    rows = warehouse.rows(
+def states(clickhouse: ClickHouseClient, channel: str = "webhook") -> list[tuple[str, str, int]]:
+    rows = clickhouse.rows(
         "SELECT message_id, state, attempt FROM alert_messages FINAL WHERE channel = {c:String} ORDER BY message_id",
         {"c": channel},
     )
@@ -52,9 +52,9 @@ def states(warehouse: Warehouse, channel: str = "webhook") -> list[tuple[str, st
 
 
 def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_given_up(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+    store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([Answer("later", "answered 500", status=500)])
     courier = Courier(channel, store, clock)
     decide(store, "a")
@@ -66,18 +66,18 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
             clock.advance(seconds * 0.22)
         waited += seconds
         assert courier.turn() == 1
-        assert states(warehouse)[0][2] == attempt
-    assert states(warehouse) == [("msg_a_1", "dead", 10)]
+        assert states(clickhouse)[0][2] == attempt
+    assert states(clickhouse) == [("msg_a_1", "dead", 10)]
     assert {e.id for e in channel.sent} == {"msg_a_1"}
     clock.advance(10 * 86_400)
     assert courier.turn() == 0
-    log = warehouse.rows("SELECT outcome, status, reason, attempt FROM alert_deliveries ORDER BY attempt")
+    log = clickhouse.rows("SELECT outcome, status, reason, attempt FROM alert_deliveries ORDER BY attempt")
     assert [row["outcome"] for row in log] == ["later"] * 9 + ["dead"]
     assert {row["reason"] for row in log} == {"answered 500"}
 
 
-def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(warehouse: Warehouse) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(clickhouse: ClickHouseClient) -> None:
+    store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([Answer("later", "answered 429", 120.0, 429), Answer("sent", status=200)])
     courier = Courier(channel, store, clock)
     decide(store, "a")
@@ -86,11 +86,13 @@ def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(warehouse: Ware
     assert courier.turn() == 0
     clock.advance(2)
     assert courier.turn() == 1
-    assert states(warehouse) == [("msg_a_1", "sent", 2)]
+    assert states(clickhouse) == [("msg_a_1", "sent", 2)]
 
 
-def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(warehouse: Warehouse) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(
+    clickhouse: ClickHouseClient,
+) -> None:
+    store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([Answer("gone", "answered 410", status=410)])
     decide(store, "a", "b")
     Courier(channel, store, clock).turn()
@@ -98,21 +100,21 @@ def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(wa
     decide(store, "c")
     Courier(channel, store, clock).turn()
     assert len(channel.sent) == 1
-    assert [state for _, state, _ in states(warehouse)] == ["dead", "dead", "dead"]
+    assert [state for _, state, _ in states(clickhouse)] == ["dead", "dead", "dead"]
     moved = Scripted([Answer("sent", status=200)], target="https://example.org/new")
     decide(store, "d")
     Courier(moved, store, clock).turn()
-    assert states(warehouse)[-1] == ("msg_d_1", "sent", 1)
+    assert states(clickhouse)[-1] == ("msg_d_1", "sent", 1)
 
 
-def test_one_channel_that_fails_does_not_hold_up_another(warehouse: Warehouse) -> None:
-    store, clock, broker = Store(warehouse), FakeClock(NOW), FakeBroker()
+def test_one_channel_that_fails_does_not_hold_up_another(clickhouse: ClickHouseClient) -> None:
+    store, clock, broker = Store(clickhouse), FakeClock(NOW), FakeBroker()
     decide(store, "a", channels=("bus", "webhook"))
     broker.away = True
     good = Scripted([Answer("sent", status=200)])
     bus = Courier(Bus(FakeSink(broker)), store, clock)
     assert (bus.turn(), Courier(good, store, clock).turn()) == (1, 1)
-    assert (states(warehouse), states(warehouse, "bus")) == (
+    assert (states(clickhouse), states(clickhouse, "bus")) == (
         [("msg_a_1", "sent", 1)],
         [("msg_a_1", "waiting", 1)],
     )
@@ -123,9 +125,9 @@ def test_one_channel_that_fails_does_not_hold_up_another(warehouse: Warehouse) -
 
 
 def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sending(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+    store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, *[f"a{n:04d}" for n in range(1000)])
     dies = Scripted([Answer("sent")])
 
@@ -144,18 +146,18 @@ def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sendi
     Courier(lives, store, clock).turn()
     assert [len(e.messages) for e in dies.sent] == [1000]
     assert {e.id for e in lives.sent} == {dies.sent[0].id, "msg_late_1"}
-    assert {state for _, state, _ in states(warehouse)} == {"sent"}
+    assert {state for _, state, _ in states(clickhouse)} == {"sent"}
 
 
-def test_the_pause_of_a_channel_is_kept(warehouse: Warehouse) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+def test_the_pause_of_a_channel_is_kept(clickhouse: ClickHouseClient) -> None:
+    store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, "a", "b", "c")
     Courier(Scripted([Answer("sent")], pause=1.0), store, clock).turn()
     assert clock.now() - NOW == timedelta(seconds=3)
 
 
-def test_over_real_http_what_failed_once_arrives_the_second_time(warehouse: Warehouse) -> None:
-    store, clock = Store(warehouse), FakeClock(NOW)
+def test_over_real_http_what_failed_once_arrives_the_second_time(clickhouse: ClickHouseClient) -> None:
+    store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, "a")
     with receiving() as receiver:
         receiver.answer(503, 200)
@@ -168,4 +170,4 @@ def test_over_real_http_what_failed_once_arrives_the_second_time(warehouse: Ware
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == "msg_a_1"
     assert first.body == second.body
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
-    assert states(warehouse) == [("msg_a_1", "sent", 2)]
+    assert states(clickhouse) == [("msg_a_1", "sent", 2)]

@@ -19,10 +19,10 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.topics import create_topics
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas import topics
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
@@ -30,9 +30,9 @@ from outlay_schemas.catalog.watch import Budget
 pytestmark = pytest.mark.stack
 
 
-def waiting(warehouse: Warehouse) -> list[tuple[str, str]]:
-    """Return (channel, state and level) of what was decided, the bus left out."""
-    rows = warehouse.rows(
+def waiting(clickhouse: ClickHouseClient) -> list[tuple[str, str]]:
+    """Return (channel, state and level) of what was decided, Kafka left out."""
+    rows = clickhouse.rows(
         "SELECT channel, JSONExtractString(body, 'state') AS s, JSONExtractString(body, 'level') AS l"
         " FROM alert_messages FINAL WHERE channel != 'bus' ORDER BY created_at, channel"
     )
@@ -40,7 +40,7 @@ def waiting(warehouse: Warehouse) -> list[tuple[str, str]]:
 
 
 def test_alerts_are_listed_taken_in_hand_and_left_alone(
-    stack: Stack, house: WarehouseSettings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, house: ClickHouseSettings, clickhouse: ClickHouseClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_topics(stack.kafka, topics.ALL)
     publish(stack.kafka, load_default(), FakeClock(NOW))
@@ -52,16 +52,16 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     )
     catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), FakeClock(NOW),
-        measures=Measures(warehouse), watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
+        Sums(clickhouse), Store(clickhouse), FakeClock(NOW),
+        measures=Measures(clickhouse), watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output
     assert "there is no budget" in run.invoke(whole, ["budgets"]).output
     publish(stack.kafka, load_default().model_copy(update={"budgets": (plan,)}), FakeClock(NOW))
-    spend(warehouse, "12")
+    spend(clickhouse, "12")
     watch.evaluate_all()
-    assert waiting(warehouse) == [("webhook", "firing 100")]  # 50 was crossed by the same jump
+    assert waiting(clickhouse) == [("webhook", "firing 100")]  # 50 was crossed by the same jump
     (stands,) = msgspec.json.decode(run.invoke(whole, ["budgets", "--json"]).stdout)
     assert (stands["budget"], stands["standing"], stands["remaining"]) == ("b", "over", "-2")
     assert "$12.00" in run.invoke(whole, ["budgets", "--tenant", "acme"]).output
@@ -72,7 +72,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     taken = run.invoke(app, ["ack", highest[:12], "--note", "a launch"])
     assert taken.exit_code == 0, taken.output
     watch.evaluate_all()
-    assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")
+    assert waiting(clickhouse)[-1] == ("webhook", "acknowledged 100")
     left = msgspec.json.decode(
         run.invoke(app, ["deliveries", "--waiting", "--hours", "2160", "--json"]).stdout
     )
@@ -82,9 +82,9 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     assert run.invoke(app, ["ack", highest]).exit_code == 1
     assert run.invoke(app, ["snooze", "b", "--hours", "1000000"]).exit_code == 2
     assert run.invoke(app, ["snooze", "b", "--hours", "8760"]).exit_code == 0
-    spend(warehouse, "1", version=2)
+    spend(clickhouse, "1", version=2)
     watch.evaluate_all()
-    assert waiting(warehouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and nobody was told
+    assert waiting(clickhouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and nobody was told
     assert "nothing fires" in run.invoke(app, ["list"]).output
     assert "resolved" in run.invoke(app, ["list", "--all", "--json"]).output
 

@@ -18,11 +18,11 @@ from tests.unit.alerter.receiver import Receiver, receiving
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.keys import KeyFile
-from outlay_kit.settings import KafkaSettings, WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_schemas.alerts import alert_decoder
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import encoder
@@ -37,8 +37,8 @@ SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 class AlerterProcess(Service):
     """An alerter with a group, a tenant and a budget of 10 USD of its own."""
 
-    def __init__(self, kafka: KafkaSettings, house: WarehouseSettings, folder: Path, url: str) -> None:
-        self.kafka, self.warehouse = kafka, Warehouse(house)
+    def __init__(self, kafka: KafkaSettings, house: ClickHouseSettings, folder: Path, url: str) -> None:
+        self.kafka, self.clickhouse = kafka, ClickHouseClient(house)
         self.tenant = f"a-{uuid.uuid4().hex[:8]}"
         self.version = 0
         catalog = newest(kafka)
@@ -56,10 +56,10 @@ class AlerterProcess(Service):
         super().__init__("outlay_alerter.main", folder / "alerter.log", env)
 
     def spend(self, cost: str, tell: bool = True) -> None:
-        """Let the tenant have spent `cost` this minute, and tell the bus."""
+        """Let the tenant have spent `cost` this minute, and tell Kafka."""
         now = SystemClock().now()
         self.version += 1
-        spend(self.warehouse, cost, at=now, version=self.version, tenant=self.tenant)
+        spend(self.clickhouse, cost, at=now, version=self.version, tenant=self.tenant)
         if tell:
             sink = KafkaSink(self.kafka)
             window = now.replace(second=0, microsecond=0)
@@ -68,7 +68,7 @@ class AlerterProcess(Service):
             sink.close()
 
     def waiting(self) -> int:
-        rows = self.warehouse.rows("SELECT count() AS n FROM alert_messages FINAL WHERE state = 'waiting'")
+        rows = self.clickhouse.rows("SELECT count() AS n FROM alert_messages FINAL WHERE state = 'waiting'")
         return int(rows[0]["n"])
 
 
@@ -77,7 +77,7 @@ def ids(receiver: Receiver) -> list[str]:
 
 
 def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path, tally: Tally
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path, tally: Tally
 ) -> None:
     with receiving() as receiver:
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
@@ -109,7 +109,7 @@ def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
 
 @pytest.mark.chaos
 def test_p13_negative_control_a_mark_before_the_send_loses_an_alert(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path, tally: Tally
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path, tally: Tally
 ) -> None:
     with receiving() as receiver:
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
@@ -131,7 +131,7 @@ def test_p13_negative_control_a_mark_before_the_send_loses_an_alert(
 
 
 def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path
 ) -> None:
     with receiving() as receiver:
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
@@ -152,7 +152,7 @@ def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent
 
 
 def test_a_receiver_that_hangs_stops_neither_evaluation_nor_the_other_channels(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path
 ) -> None:
     with receiving() as receiver:
         receiver.hang = threading.Event()
@@ -171,7 +171,7 @@ def test_a_receiver_that_hangs_stops_neither_evaluation_nor_the_other_channels(
 
 
 def test_of_two_alerters_one_tells_and_the_other_takes_over(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path
 ) -> None:
     with receiving() as receiver:
         first = AlerterProcess(kafka, house, tmp_path, receiver.url)
@@ -188,7 +188,7 @@ def test_of_two_alerters_one_tells_and_the_other_takes_over(
 
 
 def test_programs_ask_how_a_budget_stands_before_and_after_it_is_used_up(
-    kafka: KafkaSettings, house: WarehouseSettings, tmp_path: Path
+    kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path
 ) -> None:
     with receiving() as receiver:
         alerter, port = AlerterProcess(kafka, house, tmp_path, receiver.url), free_port()

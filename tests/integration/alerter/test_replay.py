@@ -16,9 +16,9 @@ from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.backtest import on_series
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock, SystemClock
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 from outlay_schemas.alerts import alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget, PriceChange, Threshold
@@ -39,7 +39,7 @@ BUDGETS = (
 )
 
 
-def fill(house: Warehouse) -> None:
+def fill(house: ClickHouseClient) -> None:
     """Write 20 days of hours, one of them dear, and the minutes and days of the same."""
     rows: dict[str, list[bytes]] = {"minute": [], "hour": [], "day": []}
     for n in range(20 * 24):
@@ -56,12 +56,12 @@ def fill(house: Warehouse) -> None:
 
 def test_rules_are_tried_on_what_was_spent(
     stack: Stack,
-    house: WarehouseSettings,
-    warehouse: Warehouse,
+    house: ClickHouseSettings,
+    clickhouse: ClickHouseClient,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    fill(warehouse)
+    fill(clickhouse)
     for name, value in environment(stack.kafka, house).items():
         monkeypatch.setenv(name, value)
     (tmp_path / "rules.yaml").write_text(RULES)
@@ -95,8 +95,8 @@ def test_rules_are_tried_on_what_was_spent(
     assert CliRunner().invoke(app, ["backtest", "--rule", "x", "--catalog", str(tmp_path)]).exit_code == 1
 
 
-def test_a_plan_shows_what_changed_rules_would_have_told(warehouse: Warehouse) -> None:
-    fill(warehouse)
+def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseClient) -> None:
+    fill(clickhouse)
     rule = Threshold.model_validate(
         {"id": "dear", "name": "D", "metric": "cost", "above": 1000, "by": ["team"]}
     )
@@ -106,15 +106,15 @@ def test_a_plan_shows_what_changed_rules_would_have_told(warehouse: Warehouse) -
     old = Catalog(revision=1, created_at=NOW, rules=(rule,), budgets=(plan,))
     new = Catalog(revision=2, created_at=NOW, rules=(rule.model_copy(update={"above": 60}),))
     span = last_days(SystemClock().now(), 5)
-    rows = {row["rule"]: row for row in planned(warehouse, old, new, span)}
+    rows = {row["rule"]: row for row in planned(clickhouse, old, new, span)}
     assert set(rows) == {"dear", "gone"}
     assert rows["dear"]["fired"] == 0
     assert int(str(rows["dear"]["would_fire"])) > 0
     assert (rows["gone"]["would_fire"], rows["gone"]["saved"]) == (None, "$0.00")
     assert int(str(rows["gone"]["fired"])) >= 4
-    assert planned(warehouse, new, new, span) == []
+    assert planned(clickhouse, new, new, span) == []
     ahead = PriceChange(id="ahead", name="A")
-    (row,) = planned(warehouse, new, new.model_copy(update={"rules": (*new.rules, ahead)}), span)
+    (row,) = planned(clickhouse, new, new.model_copy(update={"rules": (*new.rules, ahead)}), span)
     assert row["would_fire"] is None
     assert "ahead cannot be tried on the past" in str(row["newest"])
 
@@ -126,7 +126,7 @@ LINE = [1, 20, 30, 9, 12, 8, 4, 1, 15, 1, 40, 41, 42, 9, 9, 1, 11, 1, 11, 12, 1,
 
 
 def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and_plan(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
     rule = Threshold.model_validate(HOLD)
     old = Catalog(revision=1, created_at=NOW)
@@ -134,7 +134,7 @@ def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and
     begin = NOW - timedelta(hours=len(LINE))
     clock = FakeClock(begin)
     live = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(new), channels=["bus"],
     )  # fmt: skip
     for n, cost in enumerate(LINE):
@@ -144,15 +144,15 @@ def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and
                 at = window + timedelta(hours=n)
                 at = at.replace(hour=0) if grain == "day" else at
                 row = {"tenant": "acme", "window": at, "version": 10 * n + part, "groups": [group]}
-                warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+                clickhouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
             clock.advance(1800)
             live.evaluate("acme", {clock.now()})
     clock.advance(600)
     live.tick()
-    rows = warehouse.rows("SELECT body FROM alert_messages FINAL")
+    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL")
     fired = [a for row in rows if (a := alert_decoder.decode(row["body"])).state == "firing"]
     assert len(fired) == 3
-    (plan,) = planned(warehouse, old, new, last_days(SystemClock().now(), 2))
+    (plan,) = planned(clickhouse, old, new, last_days(SystemClock().now(), 2))
     assert plan["would_fire"] == 3
     series = [(begin + timedelta(hours=n), float(value)) for n, value in enumerate(LINE)]
     compiled = Watchlist(new).watches("acme")["dear"]

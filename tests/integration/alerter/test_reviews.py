@@ -16,9 +16,9 @@ from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.notify.http_post import Poster
 from outlay_alerter.reviewing import Reviewer
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.money import dollars
@@ -34,12 +34,12 @@ WEEKLY = Review(id="weekly", at="09:00", timezone="Europe/Berlin", channels=("sl
 CATALOG = Catalog(revision=1, created_at=DUE, reviews=(WEEKLY,))
 
 
-def reviewer(warehouse: Warehouse, clock: FakeClock, catalog: Catalog = CATALOG) -> Reviewer:
-    return Reviewer(warehouse, clock, lambda: catalog, console="https://outlay.example")
+def reviewer(clickhouse: ClickHouseClient, clock: FakeClock, catalog: Catalog = CATALOG) -> Reviewer:
+    return Reviewer(clickhouse, clock, lambda: catalog, console="https://outlay.example")
 
 
-def messages(warehouse: Warehouse) -> list[tuple[str, str, str]]:
-    rows = warehouse.rows(
+def messages(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
+    rows = clickhouse.rows(
         "SELECT message_id, channel, state FROM alert_messages FINAL ORDER BY created_at, channel"
     )
     return [(row["message_id"], row["channel"], row["state"]) for row in rows]
@@ -50,44 +50,44 @@ def name(at: datetime) -> str:
 
 
 def test_a_review_is_told_once_a_week_whoever_makes_it_and_however_often_they_die(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
-    spend(warehouse, "120", at=DUE - timedelta(days=3))
+    spend(clickhouse, "120", at=DUE - timedelta(days=3))
     clock = FakeClock(DUE - timedelta(days=1))
-    assert reviewer(warehouse, clock).turn() == 0  # new: nobody had asked for the last one
+    assert reviewer(clickhouse, clock).turn() == 0  # new: nobody had asked for the last one
     clock.advance(86_400 - 1)
-    first, second = reviewer(warehouse, clock), reviewer(warehouse, clock)
+    first, second = reviewer(clickhouse, clock), reviewer(clickhouse, clock)
     assert (first.turn(), second.turn()) == (0, 0)
     clock.advance(2)
     assert (first.turn(), first.turn(), second.turn()) == (1, 0, 0)
-    assert reviewer(warehouse, clock).turn() == 0  # started anew
+    assert reviewer(clickhouse, clock).turn() == 0  # started anew
     expected = [(name(DUE), channel, "waiting") for channel in ("mail", "slack")]
-    assert messages(warehouse)[2:] == expected
+    assert messages(clickhouse)[2:] == expected
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
         slack = Slack(receiver.url, Poster(read_networks("127.0.0.0/8"), 5))
-        assert Courier(slack, Store(warehouse), clock).turn() == 1
+        assert Courier(slack, Store(clickhouse), clock).turn() == 1
         first._make(WEEKLY, name(DUE), DUE, CATALOG)  # a second alerter that had not seen the first
-        assert Courier(slack, Store(warehouse), clock).turn() == 0
+        assert Courier(slack, Store(clickhouse), clock).turn() == 0
     assert len(receiver.got) == 1
     clock.advance(7 * 86_400)
-    assert reviewer(warehouse, clock).turn() == 1
-    assert messages(warehouse)[-1][0] == name(DUE + timedelta(days=7))
+    assert reviewer(clickhouse, clock).turn() == 1
+    assert messages(clickhouse)[-1][0] == name(DUE + timedelta(days=7))
 
 
-def test_its_numbers_are_those_of_the_books(warehouse: Warehouse) -> None:
-    spend(warehouse, "120.25", at=DUE - timedelta(days=3))
-    spend(warehouse, "20", at=DUE - timedelta(days=10))
+def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> None:
+    spend(clickhouse, "120.25", at=DUE - timedelta(days=3))
+    spend(clickhouse, "20", at=DUE - timedelta(days=10))
     clock = FakeClock(DUE - timedelta(days=7))
-    reviewer(warehouse, clock).turn()
+    reviewer(clickhouse, clock).turn()
     clock.advance(7 * 86_400 + 1)
-    reviewer(warehouse, clock).turn()
+    reviewer(clickhouse, clock).turn()
     week = Span(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
-    spent = total(CostReader(warehouse).cells(CostQuery(week, BERLIN, (), {}, ())))
+    spent = total(CostReader(clickhouse).cells(CostQuery(week, BERLIN, (), {}, ())))
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
         slack = Slack(receiver.url, Poster(read_networks("127.0.0.0/8"), 5))
-        Courier(slack, Store(warehouse), clock).turn()
+        Courier(slack, Store(clickhouse), clock).turn()
     body = receiver.got[0].body.decode()
     assert "AI costs in the week of 2026-11-16" in body
     assert f"The week cost {dollars(spent.cost)} for" in body
@@ -97,7 +97,7 @@ def test_its_numbers_are_those_of_the_books(warehouse: Warehouse) -> None:
     check_slack(json.loads(body))
 
 
-def test_the_first_hour_ever_is_no_reason_to_fail(warehouse: Warehouse) -> None:
+def test_the_first_hour_ever_is_no_reason_to_fail(clickhouse: ClickHouseClient) -> None:
     at = DUE - timedelta(hours=30, minutes=20)
     for grain in ("hour", "day", "minute"):  # books that begin in the middle of an hour and a day
         row = {
@@ -106,24 +106,24 @@ def test_the_first_hour_ever_is_no_reason_to_fail(warehouse: Warehouse) -> None:
             "version": 1,
             "groups": [{"team": "t", "sku": "m", "cost": "3", "events": 1}],
         }
-        warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+        clickhouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
     clock = FakeClock(DUE - timedelta(days=1))
-    reviewer(warehouse, clock).turn()
+    reviewer(clickhouse, clock).turn()
     clock.advance(86_401)
-    assert reviewer(warehouse, clock).turn() == 1
-    assert {state for _, _, state in messages(warehouse)[2:]} == {"waiting"}
+    assert reviewer(clickhouse, clock).turn() == 1
+    assert {state for _, _, state in messages(clickhouse)[2:]} == {"waiting"}
 
 
-def test_a_day_in_another_zone_is_the_day_there(warehouse: Warehouse) -> None:
+def test_a_day_in_another_zone_is_the_day_there(clickhouse: ClickHouseClient) -> None:
     daily = Review(id="daily", every="day", at="07:30", timezone="America/New_York", channels=("slack",))
     catalog = Catalog(revision=1, created_at=DUE, reviews=(daily,))
     at = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
-    spend(warehouse, "7", at=datetime(2026, 11, 23, 5, 1, tzinfo=UTC))
-    spend(warehouse, "1", at=datetime(2026, 11, 24, 5, 1, tzinfo=UTC))
+    spend(clickhouse, "7", at=datetime(2026, 11, 23, 5, 1, tzinfo=UTC))
+    spend(clickhouse, "1", at=datetime(2026, 11, 24, 5, 1, tzinfo=UTC))
     clock = FakeClock(at - timedelta(hours=1))
-    reviewer(warehouse, clock, catalog).turn()
+    reviewer(clickhouse, clock, catalog).turn()
     clock.advance(3601)
-    assert reviewer(warehouse, clock, catalog).turn() == 1
-    (row,) = warehouse.rows("SELECT body FROM alert_messages FINAL WHERE state = 'waiting'")
+    assert reviewer(clickhouse, clock, catalog).turn() == 1
+    (row,) = clickhouse.rows("SELECT body FROM alert_messages FINAL WHERE state = 'waiting'")
     assert "The day cost $7.00" in row["body"]
     assert "on Monday, 2026-11-23" in row["body"]

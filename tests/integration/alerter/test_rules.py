@@ -11,8 +11,8 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import NewSpender, Silence, Threshold
@@ -34,7 +34,7 @@ RULES = (
 )
 
 
-def write(house: Warehouse, at: datetime, sku: str, **measures: object) -> None:
+def write(house: ClickHouseClient, at: datetime, sku: str, **measures: object) -> None:
     group = {"team": "growth", "sku": sku, "cost": "2", "events": 4, **measures}
     hour, day = at.replace(minute=0), at.replace(hour=0, minute=0)
     for grain, window in (("minute", at), ("hour", hour), ("day", day)):
@@ -42,23 +42,23 @@ def write(house: Warehouse, at: datetime, sku: str, **measures: object) -> None:
         house.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
 
 
-def told(house: Warehouse) -> dict[str, Alert]:
+def told(house: ClickHouseClient) -> dict[str, Alert]:
     rows = house.rows("SELECT body FROM alerts FINAL")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return {a.rule: a for a in alerts}
 
 
-def test_each_rule_fires_for_its_reason_and_silence_ends(warehouse: Warehouse) -> None:
+def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW + timedelta(minutes=5))
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=RULES)), channels=["bus"],
     )  # fmt: skip
-    write(warehouse, NOW - timedelta(days=9), "old")
+    write(clickhouse, NOW - timedelta(days=9), "old")
     meters = {"input_tokens": "1000", "cache_read_tokens": "100"}
-    write(warehouse, NOW - timedelta(minutes=30), "gpt-6", unpriced_events=3, usage=meters)
+    write(clickhouse, NOW - timedelta(minutes=30), "gpt-6", unpriced_events=3, usage=meters)
     watch.tick()
-    found = told(warehouse)
+    found = told(clickhouse)
     assert set(found) == {"unpriced", "cache", "tokens", "new"}
     assert (found["unpriced"].scope, found["unpriced"].actual, found["unpriced"].unit) == (
         {"sku": "gpt-6"}, "3", "unpriced events",
@@ -69,8 +69,8 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(warehouse: Warehouse) -
     assert found["new"].contributors
     clock.advance(3600)
     watch.tick()
-    assert told(warehouse)["silent"].state == "firing"
-    assert told(warehouse)["tokens"].state == "resolved"
-    write(warehouse, clock.now().replace(second=0, microsecond=0), "old")
+    assert told(clickhouse)["silent"].state == "firing"
+    assert told(clickhouse)["tokens"].state == "resolved"
+    write(clickhouse, clock.now().replace(second=0, microsecond=0), "old")
     watch.tick()
-    assert told(warehouse)["silent"].state == "resolved"
+    assert told(clickhouse)["silent"].state == "resolved"

@@ -23,9 +23,9 @@ from outlay_alerter.notify.delivery_log import DeliveryLog
 from outlay_alerter.notify.delivery_manager import Switchboard
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock, SystemClock
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 
@@ -52,11 +52,11 @@ def catalog(**more: object) -> Catalog:
 class Board:
     """A switchboard at work, and who receives."""
 
-    def __init__(self, house: WarehouseSettings, hooks: dict[str, Receiver], api: SlackApi) -> None:
+    def __init__(self, house: ClickHouseSettings, hooks: dict[str, Receiver], api: SlackApi) -> None:
         self.stopped = False
         self.hooks, self.api = hooks, api
         settings = Settings(
-            warehouse=house, allow_networks="127.0.0.0/8", slack_api=api.url, channel_seconds=5
+            clickhouse=house, allow_networks="127.0.0.0/8", slack_api=api.url, channel_seconds=5
         )  # fmt: skip
         self.board = Switchboard(settings, SystemClock(), lambda: self.stopped, lambda: True)
 
@@ -65,7 +65,7 @@ class Board:
 
 
 @pytest.fixture
-def posts(house: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+def posts(house: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
     with receiving() as chat, receiving() as teams, receiving() as hook, slack_api() as api:
         for name, value in {
             "SLACK": chat.url, "TOKEN": TOKEN, "TEAMS": teams.url, "HOOK": hook.url, "SECRET": NEW,
@@ -90,17 +90,17 @@ def decided(one: Alert) -> Decided:
 
 
 def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
-    warehouse: Warehouse, posts: Board
+    clickhouse: ClickHouseClient, posts: Board
 ) -> None:
     for grain, window in {"minute": NOW, "hour": NOW, "day": NOW.replace(hour=0)}.items():
         groups = [{"team": f"t{n:04d}", "sku": "m", "cost": str(20 + n), "events": 1} for n in range(SCOPES)]
         row = {"tenant": "acme", "window": window, "version": 1, "groups": groups}
-        warehouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
+        clickhouse.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
     posts.board.follow(catalog())
     posts.board.start()
     began = time.monotonic()
     Alerter(
-        Sums(warehouse), Store(warehouse), FakeClock(NOW + timedelta(seconds=30)), measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), FakeClock(NOW + timedelta(seconds=30)), measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(catalog()), channels=[], routed=posts.board.routed, decided=posts.board.call,
     ).evaluate_all()  # fmt: skip
     took = time.monotonic() - began
@@ -116,11 +116,11 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     states = "SELECT channel, state, count() AS n FROM alert_messages FINAL GROUP BY channel, state ORDER BY channel"
 
     def told() -> dict[str, str]:
-        return {row["channel"]: row["state"] for row in warehouse.rows(states) if row["n"] == SCOPES}
+        return {row["channel"]: row["state"] for row in clickhouse.rows(states) if row["n"] == SCOPES}
 
     until(lambda: told() == dict.fromkeys(("chat", "teams", "hook", "bot"), "sent") | {"pager": "waiting"})
     assert posts.counts() == everybody
-    log = DeliveryLog(warehouse)
+    log = DeliveryLog(clickhouse)
     assert len(log.messages("waiting", "pager", NOW)) == SCOPES
     tries = [row for row in log.tries("", NOW) if row["channel"] == "pager"]
     assert {row["reason"] for row in tries} == {
@@ -129,7 +129,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
 
 
 def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
-    warehouse: Warehouse, posts: Board
+    clickhouse: ClickHouseClient, posts: Board
 ) -> None:
     digest = {"id": "chat", "type": "slack", "url": "${env:OUTLAY_CHANNEL_SLACK}", "digest": {"minutes": 60}}
     wanted = catalog(channels=[digest])
@@ -140,27 +140,27 @@ def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
     quiet = [alert(f"a{n}", severity="info", at=ago) for n in range(3)]
     later = [alert(f"b{n}", severity="info", at=now) for n in range(3)]
     loud = alert("c", severity="critical", at=ago)
-    Store(warehouse).decide([decided(one) for one in [*quiet, *later, loud]], [], posts.board.routed)
+    Store(clickhouse).decide([decided(one) for one in [*quiet, *later, loud]], [], posts.board.routed)
     posts.board.call()
     until(lambda: posts.counts()["chat"] == 2)
     time.sleep(0.5)
     bodies = [json.loads(got.body)["text"] for got in posts.hooks["chat"].got]
     assert sum("3 alerts of growth" in text for text in bodies) == 1
     assert sum("alerts of growth" not in text for text in bodies) == 1
-    assert len(DeliveryLog(warehouse).messages("waiting", "chat", ago)) == 3
+    assert len(DeliveryLog(clickhouse).messages("waiting", "chat", ago)) == 3
 
 
-def test_channels_come_and_go_with_the_catalog(warehouse: Warehouse, posts: Board) -> None:
+def test_channels_come_and_go_with_the_catalog(clickhouse: ClickHouseClient, posts: Board) -> None:
     posts.board.follow(catalog(channels=[]))
     posts.board.start()
-    Store(warehouse).decide([decided(alert("a", at=NOW))], [], posts.board.routed)
+    Store(clickhouse).decide([decided(alert("a", at=NOW))], [], posts.board.routed)
     routes = [{"match": {"severity": "critical"}, "channels": ["hook"]}, {"channels": ["chat"]}]
     posts.board.follow(catalog(routes=routes))
-    Store(warehouse).decide([decided(alert("b", at=NOW))], [], posts.board.routed)
+    Store(clickhouse).decide([decided(alert("b", at=NOW))], [], posts.board.routed)
     posts.board.call()
     until(lambda: posts.counts() == {"chat": 1, "teams": 0, "hook": 0, "bot": 0})
     posts.board.follow(catalog(channels=[]))
-    Store(warehouse).decide([decided(alert("c", at=NOW))], ["chat"], posts.board.routed)
+    Store(clickhouse).decide([decided(alert("c", at=NOW))], ["chat"], posts.board.routed)
     posts.board.call()
     time.sleep(0.5)
     assert posts.counts()["chat"] == 1

@@ -12,8 +12,8 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Anomaly, Budget, NewSpender, Silence, SpendSpike, Threshold
@@ -42,7 +42,7 @@ CATALOG = Catalog(
 
 
 def event(
-    house: Warehouse, name: str, cost: str, *, env: str = "prod", at: datetime = NOW, revision: int = 1
+    house: ClickHouseClient, name: str, cost: str, *, env: str = "prod", at: datetime = NOW, revision: int = 1
 ) -> None:
     row = {
         "tenant": "acme", "source": "s", "id": name, "time": at, "kind": "llm", "activity": "inference",
@@ -52,48 +52,50 @@ def event(
     house.insert_json_lines("ledger", msgspec.json.encode(row))
 
 
-def alerts(house: Warehouse) -> dict[str, Alert]:
+def alerts(house: ClickHouseClient) -> dict[str, Alert]:
     rows = house.rows("SELECT body FROM alerts FINAL WHERE state = 'firing'")
     found = [alert_decoder.decode(row["body"]) for row in rows]
     return {f"{a.rule} {a.level}": a for a in found}
 
 
-def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(warehouse: Warehouse) -> None:
+def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(
+    clickhouse: ClickHouseClient,
+) -> None:
     clock = FakeClock(NOW)
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
-    spend(warehouse, "1")  # the rollups know no tags
-    event(warehouse, "before", "0.5", at=NOW - timedelta(days=40))
-    event(warehouse, "a", "4")
-    event(warehouse, "b", "40", env="test")
+    spend(clickhouse, "1")  # the rollups know no tags
+    event(clickhouse, "before", "0.5", at=NOW - timedelta(days=40))
+    event(clickhouse, "a", "4")
+    event(clickhouse, "b", "40", env="test")
     watch.evaluate_all()
-    assert set(alerts(warehouse)) == {"t above"}
-    assert alerts(warehouse)["t above"].scope == {"tags.env": "test"}
-    event(warehouse, "a", "12.5", revision=2)
+    assert set(alerts(clickhouse)) == {"t above"}
+    assert alerts(clickhouse)["t above"].scope == {"tags.env": "test"}
+    event(clickhouse, "a", "12.5", revision=2)
     watch.evaluate("acme", {NOW})
-    assert set(alerts(warehouse)) == {"t above"}  # not so soon
+    assert set(alerts(clickhouse)) == {"t above"}  # not so soon
     clock.advance(20)
     watch.evaluate("acme", {NOW})
-    over = alerts(warehouse)["prod 100"]
+    over = alerts(clickhouse)["prod 100"]
     assert (over.actual, over.expected) == ("12.5", "11")  # a tenth came over from October
     assert sum(Decimal(effect.cost) for effect in over.effects) == 12  # there were 0.5 in as long before
     assert {(c.dimension, c.value, c.cost) for c in over.contributors} >= {("sku", "m", "12.5")}
-    assert warehouse.rows(f"SELECT toString(sum(cost)) AS c FROM ({over.query})") == [{"c": "12.5"}]  # noqa: S608
+    assert clickhouse.rows(f"SELECT toString(sum(cost)) AS c FROM ({over.query})") == [{"c": "12.5"}]  # noqa: S608
 
 
-def test_late_events_move_the_period_in_which_they_happened(warehouse: Warehouse) -> None:
+def test_late_events_move_the_period_in_which_they_happened(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW)
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
-    spend(warehouse, "1")
+    spend(clickhouse, "1")
     late = NOW - timedelta(days=30)
-    event(warehouse, "late", "12", at=late)
+    event(clickhouse, "late", "12", at=late)
     watch.evaluate_all()
     watch.evaluate("acme", {late})  # not due yet, and not forgotten
     clock.advance(20)
     watch.evaluate("acme", {NOW})
-    assert alerts(warehouse)["prod 100"].window == datetime(2026, 10, 1, tzinfo=NOW.tzinfo)
+    assert alerts(clickhouse)["prod 100"].window == datetime(2026, 10, 1, tzinfo=NOW.tzinfo)

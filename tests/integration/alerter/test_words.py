@@ -13,8 +13,8 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Word
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget, Mute, Threshold
@@ -26,17 +26,17 @@ RULE = {"id": "t", "name": "T", "metric": "cost", "above": 5, "by": ["team"], "g
 MUTE = Mute.model_validate({"id": "m", "from": NOW, "to": NOW + timedelta(hours=1), "rules": "t"})
 
 
-def alerter(warehouse: Warehouse, clock: FakeClock, *mutes: Mute, **terms: object) -> Alerter:
+def alerter(clickhouse: ClickHouseClient, clock: FakeClock, *mutes: Mute, **terms: object) -> Alerter:
     rule = Threshold.model_validate({**RULE, **terms})
     catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mutes=mutes)
     return Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
 
 
-def messages(warehouse: Warehouse, channel: str) -> list[str]:
-    rows = warehouse.rows(
+def messages(clickhouse: ClickHouseClient, channel: str) -> list[str]:
+    rows = clickhouse.rows(
         "SELECT JSONExtractString(body, 'state') AS s FROM alert_messages FINAL WHERE channel = {c:String}"
         " ORDER BY created_at, message_id",
         {"c": channel},
@@ -44,117 +44,121 @@ def messages(warehouse: Warehouse, channel: str) -> list[str]:
     return [row["s"] for row in rows]
 
 
-def stands(warehouse: Warehouse) -> tuple[str, str, int, bool]:
-    (row,) = warehouse.rows("SELECT state, lasts, seq, heard FROM alerts FINAL")
+def stands(clickhouse: ClickHouseClient) -> tuple[str, str, int, bool]:
+    (row,) = clickhouse.rows("SELECT state, lasts, seq, heard FROM alerts FINAL")
     return row["state"], row["lasts"], row["seq"], row["heard"]
 
 
-def test_what_must_last_is_pending_through_a_restart(warehouse: Warehouse) -> None:
+def test_what_must_last_is_pending_through_a_restart(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW)
-    spend(warehouse, "6")
-    alerter(warehouse, clock, for_minutes=10).evaluate_all()
-    assert (stands(warehouse), messages(warehouse, "bus")) == (("pending", "", 1, False), [])
+    spend(clickhouse, "6")
+    alerter(clickhouse, clock, for_minutes=10).evaluate_all()
+    assert (stands(clickhouse), messages(clickhouse, "bus")) == (("pending", "", 1, False), [])
     clock.advance(599)
-    alerter(warehouse, clock, for_minutes=10).tick()
-    assert stands(warehouse)[0] == "pending"
+    alerter(clickhouse, clock, for_minutes=10).tick()
+    assert stands(clickhouse)[0] == "pending"
     clock.advance(1)
-    alerter(warehouse, clock, for_minutes=10).tick()
-    assert (stands(warehouse), messages(warehouse, "webhook")) == (("firing", "", 2, True), ["firing"])
+    alerter(clickhouse, clock, for_minutes=10).tick()
+    assert (stands(clickhouse), messages(clickhouse, "webhook")) == (("firing", "", 2, True), ["firing"])
 
 
-def test_what_is_muted_is_recorded_and_told_at_the_end_if_it_still_fires(warehouse: Warehouse) -> None:
+def test_what_is_muted_is_recorded_and_told_at_the_end_if_it_still_fires(
+    clickhouse: ClickHouseClient,
+) -> None:
     clock = FakeClock(NOW)
-    spend(warehouse, "6")
-    watch = alerter(warehouse, clock, MUTE)
+    spend(clickhouse, "6")
+    watch = alerter(clickhouse, clock, MUTE)
     watch.evaluate_all()
-    assert (stands(warehouse), messages(warehouse, "bus"), messages(warehouse, "webhook")) == (
+    assert (stands(clickhouse), messages(clickhouse, "bus"), messages(clickhouse, "webhook")) == (
         ("firing", "", 1, False), ["firing"], [],
     )  # fmt: skip
     clock.advance(3599)
     watch.tick()
-    assert messages(warehouse, "webhook") == []
+    assert messages(clickhouse, "webhook") == []
     clock.advance(1)
     watch.tick()
     watch.tick()
-    assert (stands(warehouse), messages(warehouse, "webhook")) == (("firing", "", 2, True), ["firing"])
+    assert (stands(clickhouse), messages(clickhouse, "webhook")) == (("firing", "", 2, True), ["firing"])
 
 
-def test_what_is_expected_is_over_and_silent_for_as_long_as_it_lasts(warehouse: Warehouse) -> None:
+def test_what_is_expected_is_over_and_silent_for_as_long_as_it_lasts(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW)
-    spend(warehouse, "6")
-    watch = alerter(warehouse, clock)
+    spend(clickhouse, "6")
+    watch = alerter(clickhouse, clock)
     watch.evaluate_all()
-    (row,) = warehouse.rows("SELECT id FROM alerts FINAL")
+    (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
     clock.advance(5)
     assert not watch.asked()
     word = Word("acme", row["id"], "expected", clock.now(), note="a launch", by="kim")
-    warehouse.insert_json_lines("alert_words", encoder.encode(word))  # as the console does
+    clickhouse.insert_json_lines("alert_words", encoder.encode(word))  # as the console does
     clock.advance(5)
     assert watch.asked()
     watch.tick()
-    assert (stands(warehouse), messages(warehouse, "webhook")) == (
+    assert (stands(clickhouse), messages(clickhouse, "webhook")) == (
         ("resolved", "expected", 2, True), ["firing", "resolved"],
     )  # fmt: skip
-    (last,) = warehouse.rows("SELECT JSONExtractString(body, 'facts', 'expected') AS why FROM alerts FINAL")
+    (last,) = clickhouse.rows("SELECT JSONExtractString(body, 'facts', 'expected') AS why FROM alerts FINAL")
     assert last["why"] == "a launch, by kim"
-    alerter(warehouse, clock).evaluate_all()
-    spend(warehouse, "1", version=2)
+    alerter(clickhouse, clock).evaluate_all()
+    spend(clickhouse, "1", version=2)
     watch.evaluate("acme", {NOW})
     clock.advance(86_400)
     watch.tick()
-    assert (stands(warehouse)[:2], messages(warehouse, "webhook")) == (
+    assert (stands(clickhouse)[:2], messages(clickhouse, "webhook")) == (
         ("resolved", ""), ["firing", "resolved"],
     )  # fmt: skip
 
 
-def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(warehouse: Warehouse) -> None:
+def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
+    clickhouse: ClickHouseClient,
+) -> None:
     def usual(*hours: int) -> list[dict[str, object]]:
         return [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(*hours)]
 
-    write(warehouse, *usual(-240, 0), hour(0, 400), newest=0)
+    write(clickhouse, *usual(-240, 0), hour(0, 400), newest=0)
     clock = FakeClock(NOW + timedelta(minutes=40))
-    watch = anomalies(warehouse, clock)
+    watch = anomalies(clickhouse, clock)
     watch.evaluate_all()
-    assert told(warehouse) == [("firing", "growth", "400")]
-    (row,) = warehouse.rows("SELECT id FROM alerts FINAL")
-    warehouse.insert_json_lines("alert_words", encoder.encode(Word("acme", row["id"], "expected", NOW)))
-    write(warehouse, hour(0, 400), *usual(1, 24), newest=23)
+    assert told(clickhouse) == [("firing", "growth", "400")]
+    (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
+    clickhouse.insert_json_lines("alert_words", encoder.encode(Word("acme", row["id"], "expected", NOW)))
+    write(clickhouse, hour(0, 400), *usual(1, 24), newest=23)
     clock.advance(23 * 3600)
     watch.evaluate("acme", {NOW})
-    assert [state for state, _, _ in told(warehouse)] == ["firing", "resolved"]
-    write(warehouse, hour(24, 420), *usual(25, 48), newest=47)
+    assert [state for state, _, _ in told(clickhouse)] == ["firing", "resolved"]
+    write(clickhouse, hour(24, 420), *usual(25, 48), newest=47)
     clock.advance(24 * 3600)
-    for again in (watch, anomalies(warehouse, clock)):
+    for again in (watch, anomalies(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert len(told(warehouse)) == 2  # a day later, at the same hour
-    write(warehouse, hour(48, 900), newest=48)
+    assert len(told(clickhouse)) == 2  # a day later, at the same hour
+    write(clickhouse, hour(48, 900), newest=48)
     clock.advance(3600)
-    for again in (watch, anomalies(warehouse, clock)):
+    for again in (watch, anomalies(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert told(warehouse)[2:] == [("firing", "growth", "900")]
+    assert told(clickhouse)[2:] == [("firing", "growth", "900")]
 
 
 def test_the_end_of_its_period_ends_a_budgets_alert_once_also_when_late_events_come(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
 ) -> None:
     clock, plans = FakeClock(NOW), [Budget(id="b", name="B", amount=Decimal(10), thresholds=(Decimal(50),))]
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse), channels=["bus", "webhook"],
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse), channels=["bus", "webhook"],
         watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, budgets=tuple(plans))),
     )  # fmt: skip
-    spend(warehouse, "6")
+    spend(clickhouse, "6")
     watch.evaluate_all()
     clock.advance(7 * 86_400)
     watch.tick()
-    assert (stands(warehouse)[:2], messages(warehouse, "webhook")) == (
+    assert (stands(clickhouse)[:2], messages(clickhouse, "webhook")) == (
         ("resolved", "ended"),
         ["firing", "resolved"],
     )
-    spend(warehouse, "8", version=2)
+    spend(clickhouse, "8", version=2)
     watch.evaluate("acme", {NOW})
     watch.evaluate("acme", {NOW})
-    assert (stands(warehouse)[:2], len(messages(warehouse, "webhook"))) == (("resolved", "ended"), 2)
+    assert (stands(clickhouse)[:2], len(messages(clickhouse, "webhook"))) == (("resolved", "ended"), 2)
     plans.clear()
-    spend(warehouse, "7", at=NOW - timedelta(days=40))
+    spend(clickhouse, "7", at=NOW - timedelta(days=40))
     watch.evaluate_all()
-    assert len(messages(warehouse, "webhook")) == 2
+    assert len(messages(clickhouse, "webhook")) == 2

@@ -27,10 +27,10 @@ from outlay_alerter.budget_api.service import Desk
 from outlay_alerter.budgeting import Budgets
 from outlay_alerter.service import Alerter
 from outlay_console.app import Console, World
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.adapters.savings import newest_savings
@@ -52,7 +52,7 @@ class System:
     """What the surfaces are asked over."""
 
     world: World
-    warehouse: Warehouse
+    clickhouse: ClickHouseClient
     catalog: Catalog
     keys_file: Path
     key: str
@@ -84,7 +84,7 @@ def sql_views(system: System, zone: str) -> Figures:
         columns: str, since: datetime, view: str = "costs_minutely", group: str = ""
     ) -> list[dict[str, Any]]:
         tail = f" GROUP BY {group}" if group else ""
-        return system.warehouse.rows(
+        return system.clickhouse.rows(
             f"SELECT {columns} FROM {view} WHERE tenant = {{t:String}} AND time >= toDateTime({{s:UInt32}}){tail}",  # noqa: S608
             {"t": TENANT, "s": int(since.timestamp())},
         )
@@ -192,7 +192,7 @@ def read_api(system: System, zone: str) -> Figures:
 
 def status_api(system: System, zone: str) -> Figures:
     """The budget status that programs ask before they spend."""
-    lane = Budgets(Sums(system.warehouse), ForecastCache(), system.clock)
+    lane = Budgets(Sums(system.clickhouse), ForecastCache(), system.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
     with TestClient(Door(desk, ring, system.clock).app()) as client:
@@ -206,10 +206,10 @@ def status_api(system: System, zone: str) -> Figures:
 def alerts(system: System, zone: str) -> Figures:
     """The alerts that are written down, from which every channel's message is made."""
     Alerter(
-        Sums(system.warehouse), Store(system.warehouse), system.clock, measures=Measures(system.warehouse),
+        Sums(system.clickhouse), Store(system.clickhouse), system.clock, measures=Measures(system.clickhouse),
         watchlist=lambda: Watchlist(system.catalog), channels=["bus"],
     ).evaluate(TENANT, {NOW})  # fmt: skip
-    rows = system.warehouse.rows("SELECT body FROM alerts FINAL WHERE tenant = {t:String}", {"t": TENANT})
+    rows = system.clickhouse.rows("SELECT body FROM alerts FINAL WHERE tenant = {t:String}", {"t": TENANT})
     found: dict[tuple[str, str], Alert] = {}
     for alert in (alert_decoder.decode(row["body"]) for row in rows):
         found[alert.rule, alert.level] = alert
@@ -221,8 +221,8 @@ def alerts(system: System, zone: str) -> Figures:
 def reviews(system: System, zone: str) -> Figures:
     """The weekly review, as mail and Slack carry it; here over this month so far."""
     month = CostQuery(Span(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
-    savings = newest_savings(system.warehouse, (TENANT,), NOW)
-    sections = review(Sources(CostReader(system.warehouse), system.warehouse, BUDGETS), month, NOW, savings)
+    savings = newest_savings(system.clickhouse, (TENANT,), NOW)
+    sections = review(Sources(CostReader(system.clickhouse), system.clickhouse, BUDGETS), month, NOW, savings)
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}
     budgets = sheets["Budgets"]
     names = [column.name for column in budgets.columns]
@@ -256,7 +256,7 @@ def focus(system: System, zone: str) -> Figures:
 
 def budget_states(system: System) -> Status:
     """How the budget stands, by the function that all surfaces call: for the figures that no plain sum gives."""
-    [state] = ForecastCache().states(CostReader(system.warehouse), [plan_of(BUDGETS[0], TENANT)], NOW)
+    [state] = ForecastCache().states(CostReader(system.clickhouse), [plan_of(BUDGETS[0], TENANT)], NOW)
     return state
 
 

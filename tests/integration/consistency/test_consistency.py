@@ -37,9 +37,9 @@ from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests
 
 from outlay.catalog.publish import publish
 from outlay_console.adapters.catalog import Shown
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.opportunities.looks import Looks
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
@@ -111,20 +111,20 @@ TABLE: dict[str, dict[str, str]] = {
 def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("consistency")
     make(stack, folder, database="consistent", now=NOW)
-    settings = stack.warehouse.model_copy(update={"database": "consistent"})
+    settings = stack.writer.model_copy(update={"database": "consistent"})
     content = catalog()
     write(settings, priced(used(), content))
     publish(stack.kafka, content, FakeClock(NOW))
-    warehouse = Warehouse(settings)
-    Looks(warehouse, FakeClock(NOW), every=900, most=100_000).turn(content)
+    clickhouse = ClickHouseClient(settings)
+    Looks(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
     shown = Shown(1, NOW, "", None, (), BUDGETS)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(world(stack, settings, folder), catalog=lambda: shown)
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)
-        yield System(asked, warehouse, content, folder / "keys.json", key, environment)
-    warehouse.close()
+        yield System(asked, clickhouse, content, folder / "keys.json", key, environment)
+    clickhouse.close()
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_the_budget_of_a_tag_is_the_sum_of_the_tag_everywhere(system: System, or
 def test_savings_are_the_same_everywhere(system: System) -> None:
     answer = json.loads(system.command("opportunities", "--json", "--limit", "1000", "--least", "0"))
     rows = answer["rows"] if isinstance(answer, dict) else answer
-    sheet = newest_savings(system.warehouse, (TENANT,), NOW + timedelta(minutes=1))
+    sheet = newest_savings(system.clickhouse, (TENANT,), NOW + timedelta(minutes=1))
     assert rows
     assert sheet is not None
     names = [column.name for column in sheet.columns]
@@ -231,7 +231,7 @@ def test_savings_are_the_same_everywhere(system: System) -> None:
 
 
 def test_a_neighbour_changes_no_figure(system: System, oracle: Oracle) -> None:
-    rows = system.warehouse.rows("SELECT tenant, sum(cost) AS cost FROM costs_daily GROUP BY tenant")
+    rows = system.clickhouse.rows("SELECT tenant, sum(cost) AS cost FROM costs_daily GROUP BY tenant")
     found = {row["tenant"]: row["cost"] for row in rows}
     assert found[TENANT] == oracle.cost(datetime(2026, 1, 1, tzinfo=UTC))
     assert found["neighbour"] == found["stranger"] == Decimal("11.25")

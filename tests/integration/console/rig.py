@@ -24,13 +24,13 @@ from outlay_console.app import Console, World
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import Span
 from outlay_kit.topics import create_topics
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.catalog import Match, Share, Split
@@ -93,7 +93,7 @@ class Rig:
 def make(stack: Stack, folder: Path, database: str = "console", now: datetime = NOW) -> Rig:
     """Fill the books of `acme` and `globex`, and put a console over them."""
     create_topics(stack.kafka, topics.ALL)
-    writer = stack.warehouse.model_copy(update={"database": database})
+    writer = stack.writer.model_copy(update={"database": database})
     migrate(writer)
     events = random_events("acme", Span(now - timedelta(days=3), now), 300, seed=9)
     write(writer, events)
@@ -108,12 +108,12 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     return Rig(world(stack, reader, folder), folder / "keys.json", keys, events)
 
 
-def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
+def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> World:
     """Wire a console as main.py does, at a time that stands still."""
     clock = FakeClock(NOW)
-    settings = Settings(warehouse=reader, kafka=stack.kafka, login_burst=5)
+    settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
     readers = Readers(reader, 2, 20)
-    writer = stack.warehouse.model_copy(update={"database": reader.database})
+    writer = stack.writer.model_copy(update={"database": reader.database})
     catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
     return World(
         settings=settings,
@@ -129,7 +129,7 @@ def world(stack: Stack, reader: WarehouseSettings, folder: Path) -> World:
     )
 
 
-def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
+def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
     """Add an alert and a dead letter."""
     name = SECRET if tenant == "globex" else "growth"
     alert = Alert(
@@ -143,9 +143,9 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
            "window": alert.window, "body": encoder.encode(alert).decode()}  # fmt: skip
     letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
               "message": f"{name} is wrong", "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
-    warehouse = Warehouse(settings)
-    warehouse.insert_json_lines("alerts", encoder.encode(row))
-    warehouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    clickhouse = ClickHouseClient(settings)
+    clickhouse.insert_json_lines("alerts", encoder.encode(row))
+    clickhouse.insert_json_lines("dead_letters", encoder.encode(letter))
     snooze = {
         "tenant": tenant,
         "target": "spikes",
@@ -154,7 +154,7 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
         "note": f"{name} launch",
         "at": now,
     }
-    warehouse.insert_json_lines("alert_words", encoder.encode(snooze))
+    clickhouse.insert_json_lines("alert_words", encoder.encode(snooze))
     twice = {
         "tenant": tenant,
         "source": name,
@@ -164,25 +164,25 @@ def _add(settings: WarehouseSettings, tenant: str, now: datetime) -> None:
         "cost": "1",
         "revision": 1,
     }
-    warehouse.insert_json_lines("conflicts", encoder.encode(twice))
+    clickhouse.insert_json_lines("conflicts", encoder.encode(twice))
     look = {"tenant": tenant, "looked_at": now, "since": now - timedelta(days=3), "until": now, "events": 300}
     found = {"kind": "batch tier", "team": name, "project": "p", "provider": "openai", "sku": name, "cost": "40",
              "what": "send it as a batch", "check": "can it wait for hours?", "saving": "20"}  # fmt: skip
     saved = [look | {"id": "", "saving": "1.5"}, look | found | {"id": f"o-{tenant}"}]
-    warehouse.insert_json_lines("opportunities", b"\n".join(encoder.encode(row) for row in saved))
-    warehouse.close()
+    clickhouse.insert_json_lines("opportunities", b"\n".join(encoder.encode(row) for row in saved))
+    clickhouse.close()
 
 
-def _keep(settings: WarehouseSettings, now: datetime) -> None:
+def _keep(settings: ClickHouseSettings, now: datetime) -> None:
     """Keep two catalogs, the second with another price book and newer prices of models."""
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     for revision, version in ((1, "0.2.2"), (2, "0.2.3")):
         books = [{"name": "cloud", "version": str(revision)}]
         body = {"rates": {"source": "genai-prices", "version": version}, "price_books": books}
         at = now - timedelta(days=3 - revision)
         row = {"revision": revision, "created_at": at, "note": "by kim", "body": json.dumps(body)}
-        warehouse.insert_json_lines("catalogs", encoder.encode(row))
-    warehouse.close()
+        clickhouse.insert_json_lines("catalogs", encoder.encode(row))
+    clickhouse.close()
 
 
 def chart_of(page: str) -> dict[str, list[object]]:

@@ -14,11 +14,11 @@ from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
 from tests.support.pages import pages
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import CostEvent, encoder
 from outlay_schemas.money import Usd
@@ -46,8 +46,8 @@ def events() -> Sequence[CostEvent]:
 
 
 @pytest.fixture(scope="module")
-def reader(stack: Stack, events: Sequence[CostEvent]) -> WarehouseSettings:
-    writer = stack.warehouse.model_copy(update={"database": "bi"})
+def reader(stack: Stack, events: Sequence[CostEvent]) -> ClickHouseSettings:
+    writer = stack.writer.model_copy(update={"database": "bi"})
     migrate(writer)
     write(writer, events)
     write(writer, [cost_event("other", 1, SystemClock().now(), "1000000")])
@@ -55,21 +55,21 @@ def reader(stack: Stack, events: Sequence[CostEvent]) -> WarehouseSettings:
     return stack.reader.model_copy(update={"database": "bi"})
 
 
-def _add(settings: WarehouseSettings) -> None:
+def _add(settings: ClickHouseSettings) -> None:
     now = SystemClock().now()
     alert = Alert(
         id="a", tenant="default", rule="r", rule_type="spend_spike", scope={}, window=now, level="spike",
         severity="warning", state="firing", title="t", summary="s", expected=None, actual=Usd("1"),
         contributors=[], at=now, query="",
     )  # fmt: skip
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     row = {"tenant": "default", "id": "a", "rule": "r", "state": "firing", "seq": 1, "window": now,
            "body": encoder.encode(alert).decode()}  # fmt: skip
-    warehouse.insert_json_lines("alerts", encoder.encode(row))
+    clickhouse.insert_json_lines("alerts", encoder.encode(row))
     letter = {"id": "l", "tenant": "default", "stage": "ingest", "code": "bad", "path": "", "message": "m",
               "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
-    warehouse.insert_json_lines("dead_letters", encoder.encode(letter))
-    warehouse.close()
+    clickhouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    clickhouse.close()
 
 
 def spent(events: Sequence[CostEvent]) -> Decimal:
@@ -78,11 +78,11 @@ def spent(events: Sequence[CostEvent]) -> Decimal:
 
 @pytest.mark.parametrize("query", QUERIES, ids=[q.split("\n")[0][:60] for q in QUERIES])
 def test_each_query_of_the_cookbook_answers_for_one_tenant(
-    reader: WarehouseSettings, events: Sequence[CostEvent], query: str
+    reader: ClickHouseSettings, events: Sequence[CostEvent], query: str
 ) -> None:
-    warehouse = Warehouse(reader)
-    rows = warehouse.rows(query)
-    warehouse.close()
+    clickhouse = ClickHouseClient(reader)
+    rows = clickhouse.rows(query)
+    clickhouse.close()
     if "ledger, r.usd AS rollup" in query:
         assert rows == []
         return
@@ -93,7 +93,7 @@ def test_each_query_of_the_cookbook_answers_for_one_tenant(
         assert sum((Decimal(str(row["usd"] or 0)) for row in rows), Decimal(0)) == spent(events)
 
 
-def _run(reader: WarehouseSettings, program: str) -> dict[str, Any]:
+def _run(reader: ClickHouseSettings, program: str) -> dict[str, Any]:
     url = urlsplit(reader.url)
     known: dict[str, Any] = {
         "HOST": url.hostname,
@@ -110,24 +110,24 @@ def _program(word: str) -> str:
     return next(program for program in PROGRAMS if word in program)
 
 
-def test_clickhouse_connect(reader: WarehouseSettings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clickhouse_connect(reader: ClickHouseSettings, capsys: pytest.CaptureFixture[str]) -> None:
     _run(reader, _program("named_results"))
     assert "Decimal" in capsys.readouterr().out
 
 
-def test_pandas(reader: WarehouseSettings, events: Sequence[CostEvent]) -> None:
+def test_pandas(reader: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
     frame = _run(reader, _program("query_df"))["frame"]
     assert isinstance(frame, pd.DataFrame)
     assert frame["usd"].sum() == spent(events)
 
 
-def test_polars(reader: WarehouseSettings, events: Sequence[CostEvent]) -> None:
+def test_polars(reader: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
     frame = _run(reader, _program("import polars"))["frame"]
     assert isinstance(frame, pl.DataFrame)
     assert frame["usd"].sum() == spent(events)
 
 
-def test_sqlalchemy(reader: WarehouseSettings, events: Sequence[CostEvent]) -> None:
+def test_sqlalchemy(reader: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
     known = _run(reader, _program("sqlalchemy"))
     assert sum((row.usd for row in known["rows"]), Decimal(0)) == spent(events)
     known["engine"].dispose()
@@ -135,16 +135,16 @@ def test_sqlalchemy(reader: WarehouseSettings, events: Sequence[CostEvent]) -> N
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=[s.split("\n")[0][:60] for s in STATEMENTS])
 def test_the_statements_for_users_and_policies_are_ones_that_clickhouse_reads(
-    reader: WarehouseSettings, statement: str
+    reader: ClickHouseSettings, statement: str
 ) -> None:
     """The embedded engine has no users: it reads the statements, and cannot run them."""
-    warehouse = Warehouse(reader)
-    assert warehouse.rows(f"EXPLAIN AST {statement}")
-    warehouse.close()
+    clickhouse = ClickHouseClient(reader)
+    assert clickhouse.rows(f"EXPLAIN AST {statement}")
+    clickhouse.close()
 
 
-def test_the_reader_can_only_read(reader: WarehouseSettings) -> None:
-    warehouse = Warehouse(reader)
+def test_the_reader_can_only_read(reader: ClickHouseSettings) -> None:
+    clickhouse = ClickHouseClient(reader)
     with pytest.raises(Exception, match=r"(?i)readonly|privileges"):
-        warehouse.command("INSERT INTO dead_letters (id) VALUES ('x')")
-    warehouse.close()
+        clickhouse.command("INSERT INTO dead_letters (id) VALUES ('x')")
+    clickhouse.close()

@@ -31,10 +31,10 @@ from outlay_alerter.budgeting import Budgets
 from outlay_alerter.service import Alerter
 from outlay_console.adapters.catalog import Shown
 from outlay_console.app import Console
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status, plan_of
@@ -115,7 +115,7 @@ def spending() -> list[CostEvent]:
 @dataclass
 class Surfaces:
     rig: Rig
-    warehouse: Warehouse
+    clickhouse: ClickHouseClient
     catalog: Catalog
     events: list[CostEvent]
 
@@ -126,7 +126,7 @@ class Surfaces:
     def states(self) -> dict[str, Status]:
         """Return how budgets stand by the function that reports and the command line call."""
         plans = [plan_of(one, "acme") for one in BUDGETS]
-        found = ForecastCache().states(CostReader(self.warehouse), plans, NOW)
+        found = ForecastCache().states(CostReader(self.clickhouse), plans, NOW)
         return {one.budget: one for one in found}
 
 
@@ -134,18 +134,18 @@ class Surfaces:
 def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surfaces]:
     folder = tmp_path_factory.mktemp("everywhere")
     rig = make(stack, folder, database="everywhere")
-    writer = stack.warehouse.model_copy(update={"database": "everywhere"})
-    warehouse = Warehouse(writer)
+    writer = stack.writer.model_copy(update={"database": "everywhere"})
+    clickhouse = ClickHouseClient(writer)
     for table in ("ledger", "rollup_minute", "rollup_hour", "rollup_day"):
-        warehouse.command(f"TRUNCATE TABLE {table}")
+        clickhouse.command(f"TRUNCATE TABLE {table}")
     events = spending()
     write(writer, events)
     shown = Shown(1, NOW, "", None, (), BUDGETS)
     world = replace(rig.world, catalog=lambda: shown)
     yield Surfaces(
-        replace(rig, world=world), warehouse, Catalog(revision=1, created_at=NOW, budgets=BUDGETS), events
+        replace(rig, world=world), clickhouse, Catalog(revision=1, created_at=NOW, budgets=BUDGETS), events
     )
-    warehouse.close()
+    clickhouse.close()
 
 
 def value_of(event: CostEvent, name: str) -> str:
@@ -217,7 +217,7 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
 
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
     ring = KeyRing(surfaces.rig.keys_file, surfaces.clock)
-    lane = Budgets(Sums(surfaces.warehouse), ForecastCache(), surfaces.clock)
+    lane = Budgets(Sums(surfaces.clickhouse), ForecastCache(), surfaces.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
     headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
     with TestClient(Door(desk, ring, surfaces.clock).app()) as client:
@@ -235,10 +235,10 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
 
 def test_alerts_say_it(surfaces: Surfaces) -> None:
     Alerter(
-        Sums(surfaces.warehouse), Store(surfaces.warehouse), surfaces.clock, measures=Measures(surfaces.warehouse),
+        Sums(surfaces.clickhouse), Store(surfaces.clickhouse), surfaces.clock, measures=Measures(surfaces.clickhouse),
         watchlist=lambda: Watchlist(surfaces.catalog), channels=["bus"],
     ).evaluate("acme", {NOW})  # fmt: skip
-    rows = surfaces.warehouse.rows("SELECT body FROM alerts FINAL WHERE tenant = 'acme'")
+    rows = surfaces.clickhouse.rows("SELECT body FROM alerts FINAL WHERE tenant = 'acme'")
     found: dict[tuple[str, str], Alert] = {}
     for alert in (alert_decoder.decode(row["body"]) for row in rows):
         found[alert.rule, alert.level] = alert
@@ -250,7 +250,7 @@ def test_alerts_say_it(surfaces: Surfaces) -> None:
             assert f"between {usd(state.forecast_low)} and {usd(state.forecast_high)}" in forecast.summary, (
                 name
             )
-    rows = surfaces.warehouse.rows("SELECT body FROM budget_status FINAL WHERE tenant = 'acme'")
+    rows = surfaces.clickhouse.rows("SELECT body FROM budget_status FINAL WHERE tenant = 'acme'")
     written = {one.budget: one for one in (msgspec.json.decode(row["body"], type=Status) for row in rows)}
     assert {name: one.forecast for name, one in written.items()} == {
         name: state.forecast for name, state in surfaces.states().items()
@@ -258,11 +258,11 @@ def test_alerts_say_it(surfaces: Surfaces) -> None:
 
 
 def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surfaces) -> None:
-    store = Store(surfaces.warehouse)
+    store = Store(surfaces.clickhouse)
     store.stand(list(surfaces.states().values()))
     less = surfaces.catalog.model_copy(update={"budgets": BUDGETS[:2]})
     Alerter(
-        Sums(surfaces.warehouse), store, surfaces.clock, measures=Measures(surfaces.warehouse),
+        Sums(surfaces.clickhouse), store, surfaces.clock, measures=Measures(surfaces.clickhouse),
         watchlist=lambda: Watchlist(less), channels=["bus"],
     ).evaluate_all()  # fmt: skip
     assert {one.budget for one in store.standing() if one.tenant == "acme"} == {"all", "team"}
@@ -283,7 +283,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     columns = [column.name for column in sheet.columns]
     week = CostQuery(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
-    sections = review(Sources(CostReader(surfaces.warehouse), surfaces.warehouse, BUDGETS), week, NOW, None)
+    sections = review(Sources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS), week, NOW, None)
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
     assert reviewed is not None
     assert [row.values for row in reviewed.rows] == [row.values for row in sheet.rows]

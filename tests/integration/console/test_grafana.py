@@ -12,7 +12,7 @@ import yaml
 from tests.integration.console.rig import NOW, Rig
 from tests.stack import Stack
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 
 pytestmark = pytest.mark.stack
 
@@ -54,17 +54,17 @@ def expand(sql: str, tenant: str = "acme") -> str:
 
 @pytest.mark.parametrize("name", queries())
 def test_each_query_is_answered(rig: Rig, stack: Stack, name: str) -> None:
-    warehouse = Warehouse(stack.reader.model_copy(update={"database": "console"}))
-    rows = warehouse.rows(expand(queries()[name]))
-    warehouse.close()
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    rows = clickhouse.rows(expand(queries()[name]))
+    clickhouse.close()
     assert rows
     assert "77.5" not in str(rows), "another tenant's costs"
 
 
 def test_the_panel_of_spend_is_right(rig: Rig, stack: Stack) -> None:
-    warehouse = Warehouse(stack.reader.model_copy(update={"database": "console"}))
-    rows = warehouse.rows(expand(queries()["spend: Spend by team A"]))
-    warehouse.close()
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    rows = clickhouse.rows(expand(queries()["spend: Spend by team A"]))
+    clickhouse.close()
     assert sum((row["usd"] for row in rows), Decimal(0)) == rig.spent(NOW - timedelta(days=7), NOW)
 
 

@@ -15,7 +15,7 @@ from tests.integration.console.rig import Rig
 from outlay.embedded.jars import Jar, fetched
 from outlay.embedded.java import find_java
 from outlay.embedded.progress import Silent
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
 
@@ -37,7 +37,7 @@ SQLLINE = Jar(
 )
 
 
-def ask(reader: WarehouseSettings, *commands: str) -> list[list[str]]:
+def ask(reader: ClickHouseSettings, *commands: str) -> list[list[str]]:
     """Return the rows, headers too, that the driver reads by the address of docs/bi.md."""
     address = re.search(r"`(jdbc:clickhouse:)http://127\.0\.0\.1:8123/outlay(\S*)`", PAGE)
     driver = re.search(r"class `([\w.]+)`", PAGE)
@@ -64,7 +64,7 @@ def ask(reader: WarehouseSettings, *commands: str) -> list[list[str]]:
 
 def test_the_driver_reads_a_view_to_the_last_decimal(rig: Rig) -> None:
     rows = ask(
-        rig.world.settings.warehouse,
+        rig.world.settings.clickhouse,
         "SELECT team, sum(cost) AS usd FROM costs_daily WHERE tenant = 'acme' GROUP BY team ORDER BY team",
     )
     assert rows[0] == ["team", "usd"]
@@ -76,7 +76,7 @@ def test_the_driver_reads_a_view_to_the_last_decimal(rig: Rig) -> None:
 
 def test_the_driver_reads_maps_and_times_and_lists_the_views(rig: Rig) -> None:
     rows = ask(
-        rig.world.settings.warehouse,
+        rig.world.settings.clickhouse,
         "SELECT time, usage FROM costs_daily WHERE tenant = 'acme' ORDER BY time LIMIT 1",
         "!tables",
     )
@@ -89,4 +89,4 @@ def test_the_driver_reads_maps_and_times_and_lists_the_views(rig: Rig) -> None:
 
 def test_the_driver_is_told_that_the_reader_cannot_write(rig: Rig) -> None:
     with pytest.raises(AssertionError, match=r"(?i)readonly|privileges"):
-        ask(rig.world.settings.warehouse, "INSERT INTO dead_letters (id) VALUES ('x')")
+        ask(rig.world.settings.clickhouse, "INSERT INTO dead_letters (id) VALUES ('x')")

@@ -15,7 +15,7 @@ from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, wor
 from tests.stack import Stack
 
 from outlay_console.domain.spans import latest
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import midnight
 from outlay_reports.money import exact, usd
 
@@ -247,7 +247,7 @@ async def test_what_is_not_there_is_said(rig: Rig, path: str, status: int) -> No
 
 async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_path: Path) -> None:
     key = tmp_path / "keys.json"
-    nowhere = WarehouseSettings(url="http://127.0.0.1:9", user="x")
+    nowhere = ClickHouseSettings(url="http://127.0.0.1:9", user="x")
     missing = stack.reader.model_copy(update={"database": "not_made_yet"})
     for settings in (nowhere, missing):
         away = world(stack, settings, tmp_path)

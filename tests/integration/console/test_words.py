@@ -11,8 +11,8 @@ from tests.stack import Stack
 from outlay_console.actions import Actions
 from outlay_console.adapters.words import Words
 from outlay_kit.audit import AuditLog
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
 SAY = "/alerts/a-acme/say"
@@ -25,13 +25,13 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 
 def said(stack: Stack, target: str) -> list[tuple[str, object, str, str]]:
-    warehouse = Warehouse(stack.reader.model_copy(update={"database": "console_words"}))
-    rows = warehouse.rows(
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console_words"}))
+    rows = clickhouse.rows(
         "SELECT say, toUnixTimestamp(until) AS until, note, by FROM alert_words FINAL"
         " WHERE tenant = 'acme' AND target = {target:String} AND by != '' ORDER BY say",
         {"target": target},
     )
-    warehouse.close()
+    clickhouse.close()
     return [(row["say"], row["until"], row["note"], row["by"]) for row in rows]
 
 
@@ -117,7 +117,7 @@ async def test_what_cannot_be_logged_or_written_is_not_said(rig: Rig, stack: Sta
     before = said(stack, "a-acme")
     (tmp_path / "folder.ndjson").mkdir()
     unlogged = Actions(rig.world.actions.words, AuditLog(tmp_path / "folder.ndjson"))
-    away = Actions(Words(WarehouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
+    away = Actions(Words(ClickHouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
     for actions in (unlogged, away):
         client = await replace(rig, world=replace(rig.world, actions=actions)).logged_in("kim")
         answer = await client.post(SAY, data={"say": "expected", "note": "lost"})

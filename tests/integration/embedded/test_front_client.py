@@ -1,4 +1,4 @@
-"""The interface through clients as they are: clickhouse-connect and our own Warehouse."""
+"""The interface through clients as they are: clickhouse-connect and our own ClickHouseClient."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureErr
 from pydantic import SecretStr
 from tests.integration.embedded.conftest import READER, WRITER, Front
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Refused
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
 
@@ -110,9 +110,9 @@ def test_a_wrong_password_is_an_authentication_error(front: Front) -> None:
 
 
 def test_our_own_client_says_which_settings_to_check_when_it_is_refused(front: Front) -> None:
-    settings = WarehouseSettings(url=front.url, user="outlay", password=SecretStr("guess"))
+    settings = ClickHouseSettings(url=front.url, user="outlay", password=SecretStr("guess"))
     with pytest.raises(Refused) as caught:
-        Warehouse(settings).rows("SELECT 1")
+        ClickHouseClient(settings).rows("SELECT 1")
     message = str(caught.value)
     assert f"ClickHouse at {front.url} refuses user 'outlay'" in message
     assert "Check OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD" in message
@@ -121,18 +121,22 @@ def test_our_own_client_says_which_settings_to_check_when_it_is_refused(front: F
 
 
 def test_our_own_client_reads_and_writes(front: Front) -> None:
-    def warehouse(user: tuple[str, str]) -> Warehouse:
-        return Warehouse(WarehouseSettings(url=front.url, user=user[0], password=SecretStr(user[1])), "ours")
+    def clickhouse(user: tuple[str, str]) -> ClickHouseClient:
+        return ClickHouseClient(
+            ClickHouseSettings(url=front.url, user=user[0], password=SecretStr(user[1])), "ours"
+        )
 
-    first = Warehouse(WarehouseSettings(url=front.url, user=WRITER[0], password=SecretStr(WRITER[1])), "")
+    first = ClickHouseClient(
+        ClickHouseSettings(url=front.url, user=WRITER[0], password=SecretStr(WRITER[1])), ""
+    )
     first.command("CREATE DATABASE ours")
     first.close()
-    writer = warehouse(WRITER)
+    writer = clickhouse(WRITER)
     writer.command(
         "CREATE TABLE t (time DateTime64(3, 'UTC'), cost Decimal(38, 12)) ENGINE = MergeTree ORDER BY time"
     )
     writer.insert_json_lines("t", b'{"time": "2026-11-24T01:02:03.123Z", "cost": "0.000000000001"}\n')
-    reader = warehouse(READER)
+    reader = clickhouse(READER)
     rows = reader.rows("SELECT * FROM t WHERE cost > {least:Decimal(38, 12)}", {"least": Decimal(0)})
     assert [row["cost"] for row in rows] == [Decimal("0.000000000001")]
     assert b"2026-11-24T01:02:03.123Z" in reader.raw("SELECT time FROM t")

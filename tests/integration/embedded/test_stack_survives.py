@@ -32,8 +32,8 @@ class Tell:
     def bytes(self, done, total): pass
 
 with EmbeddedStack(pathlib.Path(sys.argv[1]), SystemClock(), Ports.auto(), Tell()) as stack:
-    reach = {"url": stack.warehouse.url, "user": stack.warehouse.user, "kafka": stack.kafka.bootstrap}
-    password = stack.warehouse.password.get_secret_value()
+    reach = {"url": stack.writer.url, "user": stack.writer.user, "kafka": stack.kafka.bootstrap}
+    password = stack.writer.password.get_secret_value()
     print(json.dumps({**reach, "password": password, "pids": stack.supervisor.pids()}), flush=True)
     try:
         signal.pause()

@@ -10,7 +10,7 @@ from outlay_kit.settings import KafkaSettings
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> KafkaSettings:
-    """The bus with its topics: the one that the environment names, or the stack's."""
+    """Kafka with its topics: the one that the environment names, or the stack's."""
     named = os.environ.get("OUTLAY_TEST_KAFKA")
     settings = KafkaSettings(bootstrap=named) if named else request.getfixturevalue("stack").kafka
     assert isinstance(settings, KafkaSettings)
@@ -20,7 +20,7 @@ def kafka(request: pytest.FixtureRequest) -> KafkaSettings:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A bus that the test may stop."""
+    """A broker that the test may stop."""
     own = Broker(tmp_path / "kafka").start()
     prepare(own.settings)
     yield own

@@ -27,7 +27,7 @@ LITELLM = Path(__file__).parents[2] / "golden" / "litellm-1.110.2-generic-api.js
 
 
 def arrived(kafka: KafkaSettings, tenant: str, count: int) -> list[UsageEvent]:
-    """The events of a tenant, once there are as many on the bus."""
+    """The events of a tenant, once there are as many on Kafka."""
     found: list[UsageEvent] = []
     with tail(kafka, "usage.events", tenant) as reading:
 

@@ -31,7 +31,7 @@ def usage(event_id: str, **changes: object) -> bytes:
 
 
 def ids(reading: Tail, tenant: str) -> set[str]:
-    """The ids of a tenant on the bus so far; every event there is valid."""
+    """The ids of a tenant on Kafka so far; every event there is valid."""
     found = (event for r in reading.records for event in usage_event_decoder.decode_lines(r.value))
     return {event.id for event in found if event.tenant == tenant}
 

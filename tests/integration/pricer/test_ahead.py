@@ -16,10 +16,10 @@ from outlay_alerter.adapters.sums import Sums
 from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.repricing.ahead import Ahead
 from outlay_schemas.alerts import alert_decoder
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-def house(stack: Stack) -> WarehouseSettings:
-    settings = stack.warehouse.model_copy(update={"database": f"ahead_{uuid.uuid4().hex[:8]}"})
+def house(stack: Stack) -> ClickHouseSettings:
+    settings = stack.writer.model_copy(update={"database": f"ahead_{uuid.uuid4().hex[:8]}"})
     migrate(settings)
     return settings
 
 
-def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: WarehouseSettings) -> None:
-    warehouse, clock = Warehouse(house), FakeClock(NOW)
+def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: ClickHouseSettings) -> None:
+    clickhouse, clock = ClickHouseClient(house), FakeClock(NOW)
     whole = catalog(rules=(PriceChange(id="p", name="Price"),))
     ready = CompiledCatalog.from_catalog(whole)
     times = [NOW - timedelta(days=day, hours=3) for day in range(10)]
@@ -45,21 +45,21 @@ def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: Warehous
         for n, at in enumerate(times)
     ]
     write(house, [price(one, ready) for one in used])
-    Ahead(warehouse, clock).turn(ready)
-    (row,) = warehouse.rows(
+    Ahead(clickhouse, clock).turn(ready)
+    (row,) = clickhouse.rows(
         "SELECT sku, toString(before) AS b, toString(after) AS a FROM price_changes FINAL"
     )
     assert (row["sku"], row["b"], row["a"]) == ("geo", "20", "30")
     watch = Alerter(
-        Sums(warehouse), Store(warehouse), clock, measures=Measures(warehouse),
+        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(whole), channels=["bus"],
     )  # fmt: skip
     for _ in range(2):
         watch.evaluate("acme", {NOW})
         clock.advance(3600)
-    rows = warehouse.rows("SELECT body FROM alert_messages FINAL")
+    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL")
     (alert,) = [alert_decoder.decode(row["body"]) for row in rows]
     assert alert.title == "Price: geo changes on 2026-12-01: +$10.00 at your last 30 days"
     assert [(e.kind, e.cost) for e in alert.effects] == [("price", "10")]
     assert (alert.impact, alert.compared) == ("10", "the prices of the day before")
-    warehouse.close()
+    clickhouse.close()

@@ -12,9 +12,9 @@ from tests.stack import Stack
 from tests.unit.ingest.rig import Rig
 
 from outlay.catalog import load_default
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.run import find
@@ -39,7 +39,7 @@ SPLIT = Split.model_validate({
 
 
 @pytest.fixture
-async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[Warehouse]:
+async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[ClickHouseClient]:
     """An hour of one idle T4, sampled every half minute, by the door of DCGM."""
     rig = Rig(tmp_path)
     headers = {"Content-Type": "text/plain", "Authorization": f"Bearer {rig.key}"}
@@ -49,19 +49,19 @@ async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[Warehouse]:
         answer = await rig.client.post(where, content=RECORDED, headers=headers)
         assert answer.json()["accepted"] == 1
     catalog = CompiledCatalog.from_catalog(_catalog())
-    settings = stack.warehouse.model_copy(update={"database": "idle_gpus"})
+    settings = stack.writer.model_copy(update={"database": "idle_gpus"})
     migrate(settings)
     write(settings, [price(event, catalog) for event in rig.sink.events()])
-    warehouse = Warehouse(settings)
-    yield warehouse
-    warehouse.close()
+    clickhouse = ClickHouseClient(settings)
+    yield clickhouse
+    clickhouse.close()
 
 
 def _catalog() -> Catalog:
     return load_default().model_copy(update={"price_books": (BOOK,)})
 
 
-async def test_an_idle_gpu_is_found_and_shared(ledger: Warehouse) -> None:
+async def test_an_idle_gpu_is_found_and_shared(ledger: ClickHouseClient) -> None:
     wanted = Selection(since=HOUR.start, until=HOUR.end, tenant="acme")
     (finding,) = find(ledger, _catalog(), wanted, most=1000).findings
     assert (finding.way.what, finding.where[3:]) == ("release what nothing runs on", ("own", "Tesla T4"))

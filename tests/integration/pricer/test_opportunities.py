@@ -8,9 +8,9 @@ from tests.integration.reports.ledger import write
 from tests.stack import Stack
 
 from outlay.catalog import load_default
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.migrator import migrate
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.opportunities.looks import Looks
 from outlay_schemas.catalog import Catalog
@@ -31,19 +31,19 @@ def call(catalog: Catalog, tenant: str, number: int, at: datetime) -> CostEvent:
 
 
 def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Stack) -> None:
-    settings = stack.warehouse.model_copy(update={"database": "opportunities"})
+    settings = stack.writer.model_copy(update={"database": "opportunities"})
     migrate(settings)
     catalog = load_default()
     write(settings, [call(catalog, "acme", n, NOW - timedelta(minutes=n)) for n in range(30)])
     write(settings, [call(catalog, "globex", 1, NOW - timedelta(days=2))])
-    clock, warehouse = FakeClock(NOW), Warehouse(settings)
-    looks = Looks(warehouse, clock, every=900, most=20)
+    clock, clickhouse = FakeClock(NOW), ClickHouseClient(settings)
+    looks = Looks(clickhouse, clock, every=900, most=20)
     looks.turn(catalog)
     looks.turn(catalog)  # not yet time
-    (acme,), (globex,) = (warehouse.rows(SUMS, {"tenant": name}) for name in ("acme", "globex"))
+    (acme,), (globex,) = (clickhouse.rows(SUMS, {"tenant": name}) for name in ("acme", "globex"))
     assert acme["events"] == 20
     assert globex["events"] == 1
-    found = warehouse.rows("SELECT * FROM opportunities WHERE tenant = 'globex' AND id != ''")
+    found = clickhouse.rows("SELECT * FROM opportunities WHERE tenant = 'globex' AND id != ''")
     kinds = {row["kind"] for row in found}
     assert {"newer model", "smaller model"} <= kinds
     one = next(row for row in found if row["what"] == "use claude-opus-4-5")
@@ -52,10 +52,10 @@ def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Sta
     assert (one["example_source"], one["example_id"], one["team"]) == ("t", "c-1", "growth")
     clock.advance(31)
     looks.turn(catalog)
-    assert len(warehouse.rows(SUMS, {"tenant": "acme"})) == 1
+    assert len(clickhouse.rows(SUMS, {"tenant": "acme"})) == 1
     write(settings, [call(catalog, "globex", n, NOW - timedelta(minutes=1)) for n in range(2, 4)])
     clock.advance(31)
     looks.turn(catalog)
-    assert [row["events"] for row in warehouse.rows(SUMS, {"tenant": "globex"})] == [1, 3]
-    assert len(warehouse.rows(SUMS, {"tenant": "acme"})) == 1
-    warehouse.close()
+    assert [row["events"] for row in clickhouse.rows(SUMS, {"tenant": "globex"})] == [1, 3]
+    assert len(clickhouse.rows(SUMS, {"tenant": "acme"})) == 1
+    clickhouse.close()

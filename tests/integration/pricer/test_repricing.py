@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from outlay.catalog import load_default
 from outlay.catalog.publish import newest, publish
 from outlay.main import app
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.settings import KafkaSettings
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.ledger import Ledger, Selection
 from outlay_schemas.catalog import Catalog, Owner, PriceBook
 from outlay_schemas.events import CostEvent
@@ -33,8 +33,8 @@ class World:
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.tenant = f"r-{uuid.uuid4().hex[:8]}"
         self.kafka = stack.kafka
-        self.warehouse = Warehouse(stack.reader)
-        self.ledger = Ledger(self.warehouse, piece=20)
+        self.clickhouse = ClickHouseClient(stack.reader)
+        self.ledger = Ledger(self.clickhouse, piece=20)
         names = {
             "OUTLAY_PRICER_GROUP": f"pricer-{self.tenant}",
             "OUTLAY_AGGREGATOR_GROUP": f"aggregator-{self.tenant}",
@@ -102,7 +102,7 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
     assert {cost.revision for name, cost in rows.items() if name != "call"} == {second}
     assert rows["call"].revision == first, "what had a price is left alone"
     until(lambda: _rollup(world) == ["31.5015"], 30, "the rollups follow")
-    kept = world.warehouse.rows(
+    kept = world.clickhouse.rows(
         "SELECT revision, body FROM catalogs FINAL WHERE revision >= {r:UInt64}", {"r": first}
     )
     assert {row["revision"] for row in kept} >= {first, second}
@@ -118,7 +118,7 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
         "SELECT id FROM ledger WHERE tenant = {tenant:String}"
         " GROUP BY source, id HAVING min(fingerprint) != max(fingerprint)"
     )
-    assert world.warehouse.rows(sql, {"tenant": world.tenant}) == [], (
+    assert world.clickhouse.rows(sql, {"tenant": world.tenant}) == [], (
         "a new price is no conflict of two bodies"
     )
     _explained(world, outlay, second, third)
@@ -127,17 +127,17 @@ def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> N
 
 def _rollup(world: World) -> list[str]:
     sql = "SELECT toString(sum(cost)) AS cost FROM costs_hourly WHERE tenant = {tenant:String}"
-    return [row["cost"] for row in world.warehouse.rows(sql, {"tenant": world.tenant})]
+    return [row["cost"] for row in world.clickhouse.rows(sql, {"tenant": world.tenant})]
 
 
 def _read_in_pieces(world: World) -> None:
     """Whatever a piece is, each event of a selection is read once: also where one second has more than a piece."""
     first = datetime(2026, 11, 24, 11, tzinfo=UTC)
     wanted = Selection(first, first + timedelta(minutes=2, seconds=30), tenant=world.tenant)
-    whole, small = (list(Ledger(world.warehouse, piece).events(wanted)) for piece in (1000, 1))
+    whole, small = (list(Ledger(world.clickhouse, piece).events(wanted)) for piece in (1000, 1))
     assert [cost.id for cost in small] == [cost.id for cost in whole]
     assert {cost.id for cost in whole} == {"w0", "w1", "w2", "call"}
-    assert Ledger(world.warehouse).count(wanted) == 4
+    assert Ledger(world.clickhouse).count(wanted) == 4
 
 
 def _by_hand(world: World, outlay: Any, third: int) -> None:

@@ -11,9 +11,9 @@ from tests.integration.reports.ledger import write
 from tests.stack import Stack
 
 from outlay.catalog import load_default
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
@@ -76,17 +76,17 @@ def used(hour: int) -> list[UsageEvent]:
 
 
 @pytest.fixture(scope="module")
-def ledger(stack: Stack) -> Iterator[tuple[Warehouse, list[CostEvent]]]:
-    settings = stack.warehouse.model_copy(update={"database": "savings"})
+def ledger(stack: Stack) -> Iterator[tuple[ClickHouseClient, list[CostEvent]]]:
+    settings = stack.writer.model_copy(update={"database": "savings"})
     migrate(settings)
     write(settings, [price(one, COMPILED) for hour in range(HOURS) for one in used(hour)])
-    warehouse = Warehouse(settings)
-    yield warehouse, list(Ledger(warehouse).events(ALL))
-    warehouse.close()
+    clickhouse = ClickHouseClient(settings)
+    yield clickhouse, list(Ledger(clickhouse).events(ALL))
+    clickhouse.close()
 
 
 @pytest.fixture(scope="module")
-def found(ledger: tuple[Warehouse, list[CostEvent]]) -> list[Finding]:
+def found(ledger: tuple[ClickHouseClient, list[CostEvent]]) -> list[Finding]:
     return find(ledger[0], CATALOG, ALL, most=10_000).findings
 
 
@@ -104,7 +104,7 @@ def again(events: list[CostEvent], change: Callable[[UsageEvent], UsageEvent]) -
     return total
 
 
-def named(ledger: tuple[Warehouse, list[CostEvent]], name: str) -> list[CostEvent]:
+def named(ledger: tuple[ClickHouseClient, list[CostEvent]], name: str) -> list[CostEvent]:
     return [event for event in ledger[1] if event.id.startswith(f"{name}-")]
 
 
@@ -118,7 +118,7 @@ def named(ledger: tuple[Warehouse, list[CostEvent]], name: str) -> list[CostEven
     ],
 )
 def test_a_neighbour_saves_what_its_price_says(
-    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding], what: str, name: str, sku: str
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding], what: str, name: str, sku: str
 ) -> None:
     finding = one(found, what)
     events = named(ledger, name)
@@ -133,7 +133,7 @@ def test_a_neighbour_saves_what_its_price_says(
 
 
 def test_a_colder_class_is_paid_with_what_is_read_from_it(
-    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
 ) -> None:
     # 100 GB for an hour are 100/730 GB-months: 0.023 down to 0.0125 USD, and half a GB read at 0.01
     each = (Decimal(73_000) / 730) * (Decimal("0.023") - Decimal("0.0125")) - Decimal("0.5") * Decimal("0.01")
@@ -143,7 +143,7 @@ def test_a_colder_class_is_paid_with_what_is_read_from_it(
 
 
 def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
-    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
 ) -> None:
     batched = again(
         named(ledger, "batch"),
@@ -182,14 +182,14 @@ def test_a_commitment_is_the_best_of_all_and_says_when_it_pays(
     )
 
 
-def test_a_short_history_is_no_reason_to_commit(ledger: tuple[Warehouse, list[CostEvent]]) -> None:
+def test_a_short_history_is_no_reason_to_commit(ledger: tuple[ClickHouseClient, list[CostEvent]]) -> None:
     some = Selection(since=START, until=START + timedelta(hours=48), tenant=TENANT)
     kinds = {finding.way.kind for finding in find(ledger[0], CATALOG, some, most=10_000).findings}
     assert "commitment" not in kinds
 
 
 def test_the_query_of_a_finding_lists_its_events(
-    ledger: tuple[Warehouse, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
 ) -> None:
     for what in ("commit to reserved-1y in us-east-1", "keep it in s3-standard-ia"):
         finding = next(one for one in found if one.way.what == what)
@@ -200,7 +200,7 @@ def test_the_query_of_a_finding_lists_its_events(
 
 
 def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: Stack) -> None:
-    settings = stack.warehouse.model_copy(update={"database": "savings"})
+    settings = stack.writer.model_copy(update={"database": "savings"})
     migrate(settings)
     calls = [
         event(
@@ -217,11 +217,11 @@ def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: 
         )
     ]  # fmt: skip
     write(settings, [price(one, COMPILED) for one in calls])
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     span = Span(START, START + timedelta(hours=HOURS))
-    saved = CostReader(warehouse).cache_savings(CostQuery(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
-    whole = find(warehouse, CATALOG, Selection(since=span.start, until=span.end, tenant="cached"), most=100)
-    warehouse.close()
+    saved = CostReader(clickhouse).cache_savings(CostQuery(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
+    whole = find(clickhouse, CATALOG, Selection(since=span.start, until=span.end, tenant="cached"), most=100)
+    clickhouse.close()
     without = {
         team: sum(
             Decimal(price(msgspec.structs.replace(one, usage={
@@ -237,7 +237,7 @@ def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: 
 
 def test_of_calls_too(stack: Stack) -> None:
     """Newer and smaller models, prompt caching, repeats: each against the ledger, priced again by hand."""
-    settings = stack.warehouse.model_copy(update={"database": "savings"})
+    settings = stack.writer.model_copy(update={"database": "savings"})
     migrate(settings)
     sent = [
         event(
@@ -256,11 +256,11 @@ def test_of_calls_too(stack: Stack) -> None:
         for n in range(6)
     ]  # fmt: skip
     write(settings, [price(one, COMPILED) for one in [*sent, *loop]])
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     wanted = Selection(since=START, until=START + timedelta(hours=HOURS), tenant="calls")
-    found = find(warehouse, CATALOG, wanted, most=1000).findings
-    events = list(Ledger(warehouse).events(wanted))
-    warehouse.close()
+    found = find(clickhouse, CATALOG, wanted, most=1000).findings
+    events = list(Ledger(clickhouse).events(wanted))
+    clickhouse.close()
     calls = [one for one in events if one.id.startswith("long-")]
 
     def saved(what: str) -> Decimal:

@@ -9,5 +9,5 @@ from outlay_kit.migrator import migrate
 
 @pytest.fixture(scope="session")
 def books_stack(stack: Stack) -> Stack:
-    migrate(stack.warehouse)
+    migrate(stack.writer)
     return stack

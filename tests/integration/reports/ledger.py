@@ -9,9 +9,9 @@ from hashlib import sha256
 
 from outlay_aggregator.adapters.books import Books as Writer
 from outlay_aggregator.domain.windows import Window
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import CostEvent, Grain, encoder
 from outlay_schemas.money import Usd, to_pico, to_usd
 
@@ -67,16 +67,16 @@ def random_events(tenant: str, span: Span, count: int, seed: int) -> list[CostEv
     return found
 
 
-def write(settings: WarehouseSettings, events: Sequence[CostEvent]) -> None:
+def write(settings: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
     """Append events to the ledger and compute every window that they touch."""
-    warehouse = Warehouse(settings)
-    writer = Writer(warehouse, cells=1000)
+    clickhouse = ClickHouseClient(settings)
+    writer = Writer(clickhouse, cells=1000)
     writer.append("ledger", b"\n".join(encoder.encode(event) for event in events))
     for grain, seconds in GRAINS:
         touched = {(int(e.time.timestamp()) // seconds * seconds, e.tenant) for e in events}
         for some in batched([Window(start, tenant) for start, tenant in sorted(touched)]):
             writer.recompute(grain, some)
-    warehouse.close()
+    clickhouse.close()
 
 
 def batched(windows: list[Window], most: int = 100) -> list[list[Window]]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.stack import Stack
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.chargeback import OWN, Closing, Line
 
@@ -18,7 +18,7 @@ LINES = (
 
 
 def test_a_closing_comes_back_as_it_was(books_stack: Stack) -> None:
-    writer, reader = Warehouse(books_stack.warehouse), Warehouse(books_stack.reader)
+    writer, reader = ClickHouseClient(books_stack.writer), ClickHouseClient(books_stack.reader)
     first = Closing(1, datetime(2026, 12, 1, 9, 30, tzinfo=UTC), "ada", "agreed", LINES)
     second = Closing(2, datetime(2026, 12, 2, 9, 30, tzinfo=UTC), "ada", "", LINES[:1])
     for closing in (first, second, first):

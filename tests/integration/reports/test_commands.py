@@ -62,7 +62,7 @@ def history(now: datetime) -> list[CostEvent]:
 def events(books_stack: Stack) -> list[CostEvent]:
     clock = SystemClock()
     found = history(clock.now())
-    write(books_stack.warehouse, found)
+    write(books_stack.writer, found)
     create_topics(books_stack.kafka, topics.ALL)
     shares = (Share(sets={"team": "growth"}), Share(sets={"team": "platform"}))
     split = Split(id="cluster", match=Match(project=("shared-cluster",)), method="even", shares=shares)

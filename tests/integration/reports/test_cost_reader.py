@@ -8,8 +8,8 @@ import pytest
 from tests.integration.reports.ledger import cost_event, expected, random_events, write
 from tests.stack import Stack
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
@@ -25,12 +25,12 @@ EVENTS = random_events(TENANT, SPAN, 1500, seed=7)
 
 @pytest.fixture(scope="module")
 def books(books_stack: Stack) -> Iterator[CostReader]:
-    write(books_stack.warehouse, EVENTS)
-    warehouse = Warehouse(
+    write(books_stack.writer, EVENTS)
+    clickhouse = ClickHouseClient(
         books_stack.reader
     )  # as a report reads: without the right to write or to set anything
-    yield CostReader(warehouse)
-    warehouse.close()
+    yield CostReader(clickhouse)
+    clickhouse.close()
 
 
 def check(books: CostReader, question: CostQuery, events: list[CostEvent]) -> None:
@@ -91,10 +91,10 @@ def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: CostRea
 
 def test_an_event_is_moved_and_repriced_without_a_trace(books: CostReader, books_stack: Stack) -> None:
     tenant, at = "reports-moved", SPAN.start + timedelta(hours=3)
-    write(books_stack.warehouse, [cost_event(tenant, 1, at, "5", team="growth")])
+    write(books_stack.writer, [cost_event(tenant, 1, at, "5", team="growth")])
     later = cost_event(tenant, 1, at, "4", team="platform")
     later.revision = 2
-    write(books_stack.warehouse, [later])
+    write(books_stack.writer, [later])
     check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
 
 

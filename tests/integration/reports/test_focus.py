@@ -20,8 +20,8 @@ from tests.support.focus_rules import validate
 from outlay.focus.allocated import Sharing, sharing
 from outlay.focus.columns import Version, columns
 from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import allocate
 from outlay_reports.cost_query import CostQuery
@@ -77,19 +77,19 @@ EVENTS = [*random_events(TENANT, SPAN, 400, seed=3), *special()]
 
 
 @pytest.fixture(scope="module")
-def warehouse(books_stack: Stack) -> Iterator[Warehouse]:
-    write(books_stack.warehouse, EVENTS)
-    reader = Warehouse(books_stack.reader)
+def clickhouse(books_stack: Stack) -> Iterator[ClickHouseClient]:
+    write(books_stack.writer, EVENTS)
+    reader = ClickHouseClient(books_stack.reader)
     yield reader
     reader.close()
 
 
 def exported(
-    warehouse: Warehouse, version: Version, grain: str = "hour", parts: Sharing | None = None
+    clickhouse: ClickHouseClient, version: Version, grain: str = "hour", parts: Sharing | None = None
 ) -> tuple[list[str], list[dict[str, str]]]:
     page = io.BytesIO()
     wanted = Wanted(SPAN, version, grain, (TENANT,), sharing=parts)
-    write_csv(tables(warehouse, wanted), page, version)
+    write_csv(tables(clickhouse, wanted), page, version)
     reader = csv.DictReader(io.StringIO(page.getvalue().decode(), newline=""))
     rows = list(reader)
     return list(reader.fieldnames or []), rows
@@ -97,8 +97,8 @@ def exported(
 
 @pytest.mark.parametrize("version", ["1.2", "1.3", "1.4"])
 @pytest.mark.parametrize("grain", ["hour", "day"])
-def test_it_breaks_no_rule_and_adds_up(warehouse: Warehouse, version: Version, grain: str) -> None:
-    names, rows = exported(warehouse, version, grain)
+def test_it_breaks_no_rule_and_adds_up(clickhouse: ClickHouseClient, version: Version, grain: str) -> None:
+    names, rows = exported(clickhouse, version, grain)
     assert names == [column.name for column in columns(version)]
     assert list(validate(names, rows, version)) == []
     whole = sum((Decimal(event.cost or 0) for event in EVENTS), Decimal(0))
@@ -108,8 +108,8 @@ def test_it_breaks_no_rule_and_adds_up(warehouse: Warehouse, version: Version, g
     assert sum(Decimal(row["ListCost"]) for row in rows) == listed
 
 
-def test_each_meter_has_its_own_list_price_under_negotiated_terms(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.2", "day")
+def test_each_meter_has_its_own_list_price_under_negotiated_terms(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.2", "day")
     listed: Counter[str] = Counter()
     for row in rows:
         if row["SkuId"] == "gpt-5-premium":
@@ -123,8 +123,8 @@ def test_each_meter_has_its_own_list_price_under_negotiated_terms(warehouse: War
     }
 
 
-def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.2", "day")
+def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.2", "day")
     sums: Counter[str] = Counter()
     for row in rows:
         sums[row["SkuMeter"]] += Decimal(row["ConsumedQuantity"] or 0)  # type: ignore[assignment]
@@ -136,30 +136,30 @@ def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(warehouse:
     assert {row["ConsumedUnit"] for row in rows if row["SkuMeter"].endswith("tokens")} == {"Tokens"}
 
 
-def test_what_is_unpriced_is_there_and_marked(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.2")
+def test_what_is_unpriced_is_there_and_marked(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.2")
     unpriced = [row for row in rows if row["x_PriceStatus"] == "unpriced"]
     events = sum(int(row["x_UnpricedEvents"]) for row in unpriced if row["SkuMeter"] != "input_tokens")
     assert events == sum(event.price_status == "unpriced" for event in EVENTS)
     assert all("not wholly priced" in row["ChargeDescription"] for row in unpriced)
 
 
-def test_awkward_tags_survive(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.2")
+def test_awkward_tags_survive(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.2")
     (row,) = [row for row in rows if row["BilledCost"] == "7.000000000001"]
     assert row["Tags"] == '{"a\\"b,c":"d\\ne","team":"ü"}'
     assert (row["x_PriceStatus"], row["ContractedUnitPrice"]) == ("reported", "7.000000000001")
 
 
-def test_what_was_billed_less_than_its_parts_is_a_negative_adjustment(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.4")
+def test_what_was_billed_less_than_its_parts_is_a_negative_adjustment(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.4")
     (row,) = [row for row in rows if row["ChargeCategory"] == "Adjustment"]
     assert (row["SkuId"], row["BilledCost"]) == ("gpt-5-nano", "-0.25")
     assert row["SkuPriceId"] == row["PricingQuantity"] == row["ContractedUnitPrice"] == ""
 
 
-def test_a_unit_price_is_that_of_one_token(warehouse: Warehouse) -> None:
-    _, rows = exported(warehouse, "1.2")
+def test_a_unit_price_is_that_of_one_token(clickhouse: ClickHouseClient) -> None:
+    _, rows = exported(clickhouse, "1.2")
     (read,) = [row for row in rows if row["SkuMeter"] == "cache_read_tokens" and row["SkuId"] == "gpt-5"]
     assert Decimal(read["ContractedUnitPrice"]) == Decimal("0.5") / 400
 
@@ -177,16 +177,16 @@ SPLITS = (
 
 @pytest.mark.parametrize("version", ["1.3", "1.4"])
 def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
-    warehouse: Warehouse, version: Version
+    clickhouse: ClickHouseClient, version: Version
 ) -> None:
     by = ("business_unit", "team")
     names = (*by, "sku")
-    cells = CostReader(warehouse).cells(CostQuery(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
+    cells = CostReader(clickhouse).cells(CostQuery(SPAN, ZoneInfo("UTC"), names, {}, (TENANT,)))
     found = allocate(cells, names, 2, SPLITS)
-    head, rows = exported(warehouse, version, "hour", sharing(SPLITS, found, by))
+    head, rows = exported(clickhouse, version, "hour", sharing(SPLITS, found, by))
     assert list(validate(head, rows, version)) == []
     assert sum(Decimal(row["BilledCost"]) for row in rows) == sum(Decimal(e.cost or 0) for e in EVENTS)
-    plain = exported(warehouse, version)[1]
+    plain = exported(clickhouse, version)[1]
     for name in ("ConsumedQuantity", "x_Events", "ListCost"):
         assert sum(Decimal(row[name] or 0) for row in rows) == sum(Decimal(row[name] or 0) for row in plain)
     for split, pool in found.pools.items():
@@ -200,21 +200,21 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
     nano = [row for row in rows if row["AllocatedMethodId"] == "nano"]
     assert {json.loads(row["AllocatedTags"])["outlay/team"] for row in nano} == {"growth", "ops"}
     typed = tables(
-        warehouse, Wanted(SPAN, version, "hour", (TENANT,), text=False, sharing=sharing(SPLITS, found, by))
+        clickhouse, Wanted(SPAN, version, "hour", (TENANT,), text=False, sharing=sharing(SPLITS, found, by))
     )
     assert sum(sum(table.column("BilledCost").to_pylist()) for table in typed) == sum(
         Decimal(row["BilledCost"]) for row in rows
     )
 
 
-def test_a_match_of_a_split_is_never_sql(warehouse: Warehouse) -> None:
+def test_a_match_of_a_split_is_never_sql(clickhouse: ClickHouseClient) -> None:
     odd = (
         Split(
             id="x'", match=Match(team=("a'b\\", "*'--*")), method="even", shares=(Share(sets={"team": "t"}),)
         ),
     )
     found = allocate([], ("team",), 1, odd)
-    assert len(exported(warehouse, "1.3", "day", sharing(odd, found, ("team",)))[1]) > 0
+    assert len(exported(clickhouse, "1.3", "day", sharing(odd, found, ("team",)))[1]) > 0
 
 
 def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
@@ -230,11 +230,11 @@ def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
     assert found[-2].length == timedelta(hours=1)
 
 
-def test_parquet_has_the_same_rows_typed(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_parquet_has_the_same_rows_typed(clickhouse: ClickHouseClient, tmp_path: Path) -> None:
     file = tmp_path / "focus.parquet"
-    count = write_parquet(tables(warehouse, Wanted(SPAN, "1.3", "hour", (TENANT,), text=False)), file, "1.3")
+    count = write_parquet(tables(clickhouse, Wanted(SPAN, "1.3", "hour", (TENANT,), text=False)), file, "1.3")
     table = pq.read_table(file)
-    _, rows = exported(warehouse, "1.3")
+    _, rows = exported(clickhouse, "1.3")
     assert table.num_rows == count == len(rows)
     costs = table.column("BilledCost").to_pylist()
     assert sum(costs) == sum(Decimal(row["BilledCost"]) for row in rows)

@@ -17,8 +17,8 @@ from tests.support.focus_validator import failures
 from outlay.focus.allocated import sharing
 from outlay.focus.columns import Version
 from outlay.focus.write import Wanted, tables, write_csv
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.allocation import Allocated, Allocation
 from outlay_reports.chargeback import OWN, Closing, Line
@@ -86,33 +86,35 @@ EVERY_KIND = [
 
 
 @pytest.fixture(scope="module")
-def warehouse(books_stack: Stack) -> Iterator[Warehouse]:
-    write(books_stack.warehouse, [*EVENTS, *EVERY_KIND])
-    writer = Warehouse(books_stack.warehouse)
+def clickhouse(books_stack: Stack) -> Iterator[ClickHouseClient]:
+    write(books_stack.writer, [*EVENTS, *EVERY_KIND])
+    writer = ClickHouseClient(books_stack.writer)
     for seq, at in ((1, FIRST), (2, SECOND)):
         ClosedPeriods(writer, TENANT).add(
             "2026-10", "UTC", "business_unit", Closing(seq, at, "ada", "", LINES)
         )
     writer.close()
-    reader = Warehouse(books_stack.reader)
+    reader = ClickHouseClient(books_stack.reader)
     yield reader
     reader.close()
 
 
 def exported(
-    warehouse: Warehouse, version: Version, grain: str = "day", **more: object
+    clickhouse: ClickHouseClient, version: Version, grain: str = "day", **more: object
 ) -> tuple[str, list[dict[str, str]]]:
     page = io.BytesIO()
     wanted = Wanted(SPAN, version, grain, (TENANT,), **more)  # type: ignore[arg-type]
-    write_csv(tables(warehouse, wanted), page, version)
+    write_csv(tables(clickhouse, wanted), page, version)
     text = page.getvalue().decode()
     return text, list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 @pytest.mark.parametrize("grain", ["hour", "day"])
-def test_a_charge_names_its_statement_once_its_month_is_closed(warehouse: Warehouse, grain: str) -> None:
+def test_a_charge_names_its_statement_once_its_month_is_closed(
+    clickhouse: ClickHouseClient, grain: str
+) -> None:
     found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for row in exported(warehouse, "1.2", grain)[1]:
+    for row in exported(clickhouse, "1.2", grain)[1]:
         found[row["InvoiceId"], row["ChargeClass"]] += Decimal(row["BilledCost"])
     open_month = 1 + 32 + sum(Decimal(event.cost or 0) for event in EVERY_KIND)
     assert found == {
@@ -123,21 +125,21 @@ def test_a_charge_names_its_statement_once_its_month_is_closed(warehouse: Wareho
     }
 
 
-def test_1_4_has_the_part_of_the_unit_that_pays(warehouse: Warehouse) -> None:
-    rows = exported(warehouse, "1.4")[1]
+def test_1_4_has_the_part_of_the_unit_that_pays(clickhouse: ClickHouseClient) -> None:
+    rows = exported(clickhouse, "1.4")[1]
     found = {row["BilledCost"]: row["InvoiceDetailId"] for row in rows if row["InvoiceId"]}
     first = f"{TENANT}/2026-10/UTC/1"
     assert found == {
         "2.25": f"{first}/consumer", "4.25": f"{first}/(unassigned)", "8.25": f"{TENANT}/2026-10/UTC/2/consumer",
     }  # fmt: skip
-    assert "InvoiceDetailId" not in exported(warehouse, "1.3")[1][0]
+    assert "InvoiceDetailId" not in exported(clickhouse, "1.3")[1][0]
 
 
-def test_a_shared_cost_is_on_the_statement_of_who_bears_it(warehouse: Warehouse) -> None:
+def test_a_shared_cost_is_on_the_statement_of_who_bears_it(clickhouse: ClickHouseClient) -> None:
     split = Split(id="pool", match=Match(business_unit=("",)), method="proportional", by="team")
     borne = tuple(Allocated("pool", (unit, "t"), cost, cost) for unit, cost in (("core", 3), ("lab", 1)))
     parts = sharing([split], Allocation((), borne, {}), ("business_unit", "team"))
-    rows = exported(warehouse, "1.4", sharing=parts)[1]
+    rows = exported(clickhouse, "1.4", sharing=parts)[1]
     first = f"{TENANT}/2026-10/UTC/1"
     assert {row["InvoiceDetailId"]: row["BilledCost"] for row in rows if row["InvoiceId"] == first} == {
         f"{first}/consumer": "2.25", f"{first}/core": "3.1875", f"{first}/lab": "1.0625",
@@ -146,8 +148,8 @@ def test_a_shared_cost_is_on_the_statement_of_who_bears_it(warehouse: Warehouse)
 
 @pytest.mark.parametrize("version", ["1.2", "1.3", "1.4"])
 @pytest.mark.parametrize("grain", ["hour", "day"])
-def test_every_kind_of_row_is_valid(warehouse: Warehouse, version: Version, grain: str) -> None:
-    text, rows = exported(warehouse, version, grain)
+def test_every_kind_of_row_is_valid(clickhouse: ClickHouseClient, version: Version, grain: str) -> None:
+    text, rows = exported(clickhouse, version, grain)
     head = text.splitlines()[0].split(",")
     assert list(validate(head, rows, version)) == []
     assert {row["x_PriceStatus"] for row in rows} == {"priced", "estimated", "reported", "free", "unpriced"}
@@ -159,8 +161,8 @@ def test_every_kind_of_row_is_valid(warehouse: Warehouse, version: Version, grai
     assert sum(Decimal(row["BilledCost"]) for row in rows) == whole
 
 
-def test_the_foundations_own_validator_finds_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
-    text, rows = exported(warehouse, "1.2", "hour")
+def test_the_foundations_own_validator_finds_nothing(clickhouse: ClickHouseClient, tmp_path: Path) -> None:
+    text, rows = exported(clickhouse, "1.2", "hour")
     # Its rules want InvoiceId to be null in all rows, or in none: of an open month, or of a closed one.
     for name, some in (
         ("open", [row for row in rows if not row["InvoiceId"]]),

@@ -15,8 +15,8 @@ from tests.integration.reports.ledger import random_events, write
 from tests.stack import Stack
 
 from outlay.reports.patterns import find_patterns, pattern_tables
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocated_showback import allocated_table
@@ -48,18 +48,18 @@ def books(books_stack: Stack) -> Iterator[CostReader]:
     for n, event in enumerate(events):
         if n % 3 == 0:
             event.usage = {**event.usage, "cache_read_tokens": int(event.usage["input_tokens"]) // 2}
-    write(books_stack.warehouse, events)
-    warehouse = Warehouse(books_stack.reader)
-    yield CostReader(warehouse)
-    warehouse.close()
+    write(books_stack.writer, events)
+    clickhouse = ClickHouseClient(books_stack.reader)
+    yield CostReader(clickhouse)
+    clickhouse.close()
 
 
 @pytest.fixture(scope="module")
 def rows(books: CostReader, books_stack: Stack) -> list[Row]:
     """Return the rows of the ledger, each as it stands."""
-    warehouse = Warehouse(books_stack.reader)
-    found = warehouse.rows(f"SELECT * FROM costs WHERE tenant = '{TENANT}'")  # noqa: S608 (ours)
-    warehouse.close()
+    clickhouse = ClickHouseClient(books_stack.reader)
+    found = clickhouse.rows(f"SELECT * FROM costs WHERE tenant = '{TENANT}'")  # noqa: S608 (ours)
+    clickhouse.close()
     assert len(found) == 900
     return [
         {**row, "time": row["time"].replace(tzinfo=UTC), "cost": row["cost"] or Decimal(0)} for row in found

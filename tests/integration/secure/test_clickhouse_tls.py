@@ -9,9 +9,9 @@ from tests.integration.secure.test_secure import MODULES
 from tests.processes import Service, until
 from tests.secure import Encrypted, Secure
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
 
@@ -37,10 +37,10 @@ def test_a_clickhouse_whose_authority_is_unknown_is_refused_with_the_reason(
 def test_the_client_takes_the_right_authority_and_name_only(over_tls: Encrypted, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
     user = over_tls.plain.reader
-    right = WarehouseSettings(
+    right = ClickHouseSettings(
         url=over_tls.url, ca_file=str(over_tls.ca), user=user.user, password=user.password, database="default"
     )
-    opened = Warehouse(right)
+    opened = ClickHouseClient(right)
     assert opened.rows("SELECT 1 AS one") == [{"one": 1}]
     opened.close()
     for wrong in (
@@ -48,11 +48,11 @@ def test_the_client_takes_the_right_authority_and_name_only(over_tls: Encrypted,
         {"ca_file": ""},
         {"url": over_tls.url.replace("localhost", "127.0.0.1")},
     ):
-        refused = Warehouse(right.model_copy(update=wrong))
+        refused = ClickHouseClient(right.model_copy(update=wrong))
         with pytest.raises(Retryable, match="certificate verify failed"):
             refused.rows("SELECT 1")
         refused.close()
-    stranger = Warehouse(right.model_copy(update={"password": SecretStr("nonsense")}))
+    stranger = ClickHouseClient(right.model_copy(update={"password": SecretStr("nonsense")}))
     with pytest.raises(Exception, match="AUTHENTICATION_FAILED"):
         stranger.rows("SELECT 1")
     stranger.close()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.stack import Stack
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
-from outlay_kit.warehouse import Warehouse
 
 pytestmark = pytest.mark.stack
 PAGE = (Path(__file__).parents[3] / "docs" / "bi.md").read_text("utf-8")
@@ -36,13 +36,13 @@ def test_all_that_is_granted_has_a_policy_or_is_a_view_of_such_or_has_no_tenant(
     assert OWN
     assert SERVICES
     assert tables(OWN[1]) == tables(SERVICES[1])
-    settings = stack.warehouse.model_copy(update={"database": "policies"})
+    settings = stack.writer.model_copy(update={"database": "policies"})
     migrate(settings)
-    warehouse = Warehouse(settings)
+    clickhouse = ClickHouseClient(settings)
     sql = """SELECT name, engine = 'View' AS view, name IN (SELECT table FROM system.columns
         WHERE database = 'policies' AND name = 'tenant') AS whose FROM system.tables WHERE database = 'policies'"""
-    rows = {row["name"]: row for row in warehouse.rows(sql)}
-    warehouse.close()
+    rows = {row["name"]: row for row in clickhouse.rows(sql)}
+    clickhouse.close()
     assert tables(GRANT[1]) <= rows.keys()
     stored = {name for name in tables(GRANT[1]) if not rows[name]["view"]}
     assert {name for name in stored if rows[name]["whose"]} == tables(OWN[1])

@@ -26,9 +26,9 @@ from tests.secure import GRANTS, GROUP, TOPIC, Encrypted, Secure, secret
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
 from outlay_aggregator.adapters.conservation import Conserver
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.offsets import Offsets
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.catalog.watch import Budget
 from outlay_sdk import Outlay
 from outlay_sdk.transport import KafkaTransport
@@ -107,7 +107,7 @@ class System:
             )
             for name, module in MODULES.items()
         }
-        self.warehouse = Warehouse(over_tls.plain.warehouse, self.database)
+        self.clickhouse = ClickHouseClient(over_tls.plain.writer, self.database)
 
     def start(self) -> None:
         self.ingest.start()
@@ -116,7 +116,7 @@ class System:
             self.services[name].start()
 
     def stop(self) -> None:
-        self.warehouse.close()
+        self.clickhouse.close()
         for service in (self.ingest, *self.services.values()):
             assert service.stop() == 0
 
@@ -124,17 +124,17 @@ class System:
         return "".join(service.log.read_text() for service in (self.ingest, *self.services.values()))
 
     def costs(self) -> dict[tuple[str, str], Decimal]:
-        rows = self.warehouse.rows("SELECT tenant, id, cost FROM ledger FINAL")
+        rows = self.clickhouse.rows("SELECT tenant, id, cost FROM ledger FINAL")
         return {(row["tenant"], row["id"]): row["cost"] for row in rows}
 
     def count(self, table: str) -> int:
-        return int(self.warehouse.rows(f"SELECT count() AS n FROM {table}")[0]["n"])  # noqa: S608
+        return int(self.clickhouse.rows(f"SELECT count() AS n FROM {table}")[0]["n"])  # noqa: S608
 
     def balance(self, secure: Secure) -> dict[str, tuple[int, int, int, int]]:
         """Lines of each tenant in the ledger, dead, moving and missing, as `outlay audit` finds them."""
         offsets = Offsets(secure.plain)
         groups = "outlay-pricer", "outlay-aggregator"
-        found = Conserver(self.warehouse, offsets, SystemClock(), *groups).check().balances
+        found = Conserver(self.clickhouse, offsets, SystemClock(), *groups).check().balances
         offsets.close()
         return {b.tenant: (b.ledger, b.dead, b.moving, b.missing) for b in found}
 
@@ -175,7 +175,7 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
     }
     until(lambda: system.costs() == expected, 40, f"{expected}")
     until(lambda: system.count("dead_letters FINAL") == 3, 30, "the dead letters")
-    letters = system.warehouse.rows("SELECT tenant, code FROM dead_letters FINAL ORDER BY tenant, code")
+    letters = system.clickhouse.rows("SELECT tenant, code FROM dead_letters FINAL ORDER BY tenant, code")
     assert [(row["tenant"], row["code"]) for row in letters if row["tenant"] != tenant] == [
         ("acme", "tenant_mismatch")
     ] * 2

@@ -138,5 +138,5 @@ class Rig:
         self.aggregator.handle(batch(*values))
 
     def refused(self) -> list[DeadLetter]:
-        """The dead letters on the bus."""
+        """The dead letters on Kafka."""
         return [dead_letter_decoder.decode(r.value) for r in self.broker.records(DEAD_LETTER.name)]

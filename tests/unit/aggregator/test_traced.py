@@ -7,7 +7,7 @@ import pytest
 from tests.otlp_receiver import Collector, collecting
 
 from outlay_aggregator.traced import Traces
-from outlay_kit.bus import Record
+from outlay_kit.broker import Record
 from outlay_kit.clock import FakeClock
 from outlay_kit.otel import Tracing
 from outlay_kit.tracing import HEADER, MOST_IN_BATCH

@@ -11,7 +11,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, behind
 
 
-class Bus:
+class Broker:
     """Ends of topics and places of groups, by hand."""
 
     def __init__(self) -> None:
@@ -32,61 +32,61 @@ class Bus:
 
 
 @pytest.fixture
-def bus() -> Bus:
-    return Bus()
+def broker() -> Broker:
+    return Broker()
 
 
-def test_it_moves_only_when_all_that_was_accepted_is_priced_and_written(bus: Bus) -> None:
+def test_it_moves_only_when_all_that_was_accepted_is_priced_and_written(broker: Broker) -> None:
     clock, written = FakeClock(NOW), list[datetime]()
-    watermark = Watermark(bus, written.append, clock, "p", "a")
-    bus.end["usage.events"] = {0: 5, 1: 2}
+    watermark = Watermark(broker, written.append, clock, "p", "a")
+    broker.end["usage.events"] = {0: 5, 1: 2}
     watermark.step()
     clock.advance(10)
-    bus.end["usage.events"] = {0: 9, 1: 2}  # accepted later: not waited for
-    bus.end["cost.events"] = {0: 3}
-    bus.at["p", "usage.events"] = {0: 5, 1: 1}
+    broker.end["usage.events"] = {0: 9, 1: 2}  # accepted later: not waited for
+    broker.end["cost.events"] = {0: 3}
+    broker.at["p", "usage.events"] = {0: 5, 1: 1}
     watermark.step()
-    bus.at["p", "usage.events"] = {0: 6, 1: 2}
+    broker.at["p", "usage.events"] = {0: 6, 1: 2}
     watermark.step()
     assert written == []
-    bus.at["a", "cost.events"] = {0: 3}
-    bus.end["cost.events"] = {0: 4}
+    broker.at["a", "cost.events"] = {0: 3}
+    broker.end["cost.events"] = {0: 4}
     watermark.step()
     assert written == [NOW]
     watermark.step()
     assert written == [NOW]  # the next one waits for the pricer
 
 
-def test_dead_letters_are_waited_for_too(bus: Bus) -> None:
+def test_dead_letters_are_waited_for_too(broker: Broker) -> None:
     written = list[datetime]()
-    watermark = Watermark(bus, written.append, FakeClock(NOW), "p", "a")
-    bus.end["usage.dead-letter"] = {0: 1}
+    watermark = Watermark(broker, written.append, FakeClock(NOW), "p", "a")
+    broker.end["usage.dead-letter"] = {0: 1}
     watermark.step()
     assert written == []
-    bus.at["a", "usage.dead-letter"] = {0: 1}
+    broker.at["a", "usage.dead-letter"] = {0: 1}
     watermark.step()
     assert written == [NOW]
 
 
-def test_the_topics_of_single_tenants_are_waited_for_too(bus: Bus) -> None:
+def test_the_topics_of_single_tenants_are_waited_for_too(broker: Broker) -> None:
     written = list[datetime]()
-    watermark = Watermark(bus, written.append, FakeClock(NOW), "p", "a")
-    bus.end["usage.events.acme"] = {0: 1}
+    watermark = Watermark(broker, written.append, FakeClock(NOW), "p", "a")
+    broker.end["usage.events.acme"] = {0: 1}
     watermark.step()
     assert written == []
-    bus.at["p", "usage.events.acme"] = {0: 1}
+    broker.at["p", "usage.events.acme"] = {0: 1}
     watermark.step()
     assert written == [NOW]
 
 
-def test_a_bus_that_is_away_moves_nothing(bus: Bus) -> None:
+def test_a_bus_that_is_away_moves_nothing(broker: Broker) -> None:
     clock, written = FakeClock(NOW), list[datetime]()
-    watermark = Watermark(bus, written.append, clock, "p", "a")
-    bus.away = True
+    watermark = Watermark(broker, written.append, clock, "p", "a")
+    broker.away = True
     with pytest.raises(Retryable):
         watermark.step()
     clock.advance(5)
-    bus.away = False
+    broker.away = False
     watermark.step()
     assert [(at - NOW).total_seconds() for at in written] == [5]
 

@@ -18,7 +18,7 @@ PROMETHEUS = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_tex
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/outlay-itself.json").read_text("utf-8"))
 MODULES = (
     "outlay_kit.loop",
-    "outlay_kit.orphans",
+    "outlay_kit.stalled_partitions",
     "outlay_ingest.metrics",
     "outlay_pricer.metrics",
     "outlay_aggregator.metrics",

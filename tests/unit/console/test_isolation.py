@@ -17,7 +17,7 @@ from outlay_console.security import safe_path, same_origin
 from outlay_console.sessions import Sessions, read_secret
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 from outlay_reports.range_sums import Part, Query
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Asked(Readers):
     """Notes what is asked, and asks nobody."""
 
     def __init__(self) -> None:
-        super().__init__(WarehouseSettings(), 1, 1)
+        super().__init__(ClickHouseSettings(), 1, 1)
         self.asked: list[tuple[str, Mapping[str, object]]] = []
 
     async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:

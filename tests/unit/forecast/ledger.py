@@ -1,4 +1,4 @@
-"""Spending in memory that answers as the warehouse does."""
+"""Spending in memory that answers as the clickhouse does."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence

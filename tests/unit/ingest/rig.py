@@ -62,7 +62,7 @@ def ndjson(*events: object) -> bytes:
 
 
 class HeldSink:
-    """A bus that acknowledges when told to: at once (the default), never, or as `answer` says."""
+    """A broker that acknowledges when told to: at once (the default), never, or as `answer` says."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []

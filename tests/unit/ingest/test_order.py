@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def _stamps(rig: Rig) -> list[tuple[Stamp, bytes]]:
-    """Each line on the bus with its stamp, in the order that the pricer gives them."""
+    """Each line on Kafka with its stamp, in the order that the pricer gives them."""
     found = []
     for (_, value), headers in zip(rig.sink.sent, rig.sink.headers, strict=True):
         first = stamp_of(list(headers), 0, 0)

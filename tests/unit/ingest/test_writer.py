@@ -1,4 +1,4 @@
-"""How requests share records, and what becomes of them when the bus does not answer."""
+"""How requests share records, and what becomes of them when Kafka does not answer."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Whoever reads the bus reads every codec that a producer may use and the pricer reads."""
+"""Whoever reads Kafka reads every codec that a producer may use and the pricer reads."""
 
 import pytest
 

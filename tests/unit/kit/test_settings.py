@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings, load
+from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings, load
 
 
 def run(variables: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -73,5 +73,5 @@ def test_options_of_kafka_follow_the_protocol() -> None:
 
 
 def test_no_repr_shows_a_password() -> None:
-    settings = WarehouseSettings.model_validate({"password": "hunter2"})
+    settings = ClickHouseSettings.model_validate({"password": "hunter2"})
     assert "hunter2" not in repr(settings) + str(settings) + settings.model_dump_json()

@@ -1,4 +1,4 @@
-"""CloudEvents on the bus, as their Kafka binding has them, and topics of one tenant alone."""
+"""CloudEvents on Kafka, as their Kafka binding has them, and topics of one tenant alone."""
 
 import json
 from datetime import UTC, datetime

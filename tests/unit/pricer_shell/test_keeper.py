@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from tests.unit.pricer.build import catalog
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 from outlay_pricer.repricing import keeper as module
 from outlay_pricer.repricing.keeper import Keeper
 from outlay_pricer.repricing.resend import RECORD_EVENTS, resend
@@ -18,7 +18,7 @@ NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def test_old_prices_are_told_by_a_metric() -> None:
-    nowhere = Warehouse(WarehouseSettings(url="http://127.0.0.1:1"))
+    nowhere = ClickHouseClient(ClickHouseSettings(url="http://127.0.0.1:1"))
     watch = Keeper(nowhere, FakeSink(FakeBroker()), FakeClock(NOW))
     watch.watch_age(catalog())
     assert module.STALE._value.get() == 1

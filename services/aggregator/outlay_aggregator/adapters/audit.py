@@ -8,8 +8,8 @@ from outlay_aggregator.adapters.books import Books, Difference
 from outlay_aggregator.domain import audits
 from outlay_aggregator.domain.audits import CellDifference, cells_apart
 from outlay_aggregator.domain.windows import GRAINS, Window, length
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain, RollupWindow, rollup_window_decoder
 
 SPAN_ROWS = 2_000_000
@@ -81,9 +81,9 @@ class Conflict:
 class Audit:
     """Reads only."""
 
-    def __init__(self, books: Books, warehouse: Warehouse, clock: Clock) -> None:
+    def __init__(self, books: Books, clickhouse: ClickHouseClient, clock: Clock) -> None:
         self._books = books
-        self._warehouse = warehouse
+        self._clickhouse = clickhouse
         self._clock = clock
 
     def periods(self, asked: Range) -> list[Period]:
@@ -92,10 +92,10 @@ class Audit:
             (r["tenant"], r["month"]): Period(
                 r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
             )
-            for r in self._warehouse.rows(audits.ledger_totals(), asked.bound)
+            for r in self._clickhouse.rows(audits.ledger_totals(), asked.bound)
         }
         for grain in GRAINS:
-            for row in self._warehouse.rows(audits.rollup_totals(grain), asked.bound):
+            for row in self._clickhouse.rows(audits.rollup_totals(grain), asked.bound):
                 key = row["tenant"], row["month"]
                 period = found.setdefault(key, Period(*key, 0, 0, Decimal(0)))
                 period.rollups[grain] = Decimal(row["cost"])
@@ -116,14 +116,14 @@ class Audit:
 
     def _rows_of_days(self, asked: Range) -> Iterator[tuple[int, int, int]]:
         days: dict[int, int] = {}
-        for row in self._warehouse.rows(audits.hours(), asked.bound):
+        for row in self._clickhouse.rows(audits.hours(), asked.bound):
             day = row["hour"] - row["hour"] % 86_400
             days[day] = days.get(day, 0) + row["n"]
         yield from ((day, day + 86_400, rows) for day, rows in days.items())
 
     def spans(self, asked: Range) -> list[tuple[int, int]]:
         """Cut a range at whole days, of at most SPAN_ROWS rows each unless a day has more: then at its hours."""
-        rows = self._warehouse.rows(audits.hours(), asked.bound)
+        rows = self._clickhouse.rows(audits.hours(), asked.bound)
         days: dict[int, list[tuple[int, int]]] = {}
         for row in rows:
             days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
@@ -184,19 +184,19 @@ class Audit:
         Another time is always found. Another body within the same second is found if the aggregator saw both rows
         before the engine merged them; `conservation` finds it in Kafka.
         """
-        found = self._warehouse.rows(audits.known_conflicts(), {**asked.bound, "most": NAMED})
+        found = self._clickhouse.rows(audits.known_conflicts(), {**asked.bound, "most": NAMED})
         return [Conflict(**row) for row in found]
 
     def twice(self, asked: Range, most: int = NAMED) -> Iterator[Conflict]:
         """Yield identities that count more than once, the first `most` of each part: of a release before 0.2.0."""
-        rows = sum(row["n"] for row in self._warehouse.rows(audits.hours(), asked.bound))
+        rows = sum(row["n"] for row in self._clickhouse.rows(audits.hours(), asked.bound))
         parts = rows // SUM_ROWS + 1
         for part in range(parts):
             here = {**asked.bound, "most": most, "parts": parts, "part": part}
-            hashes = [row["h"] for row in self._warehouse.rows(audits.twice_hashes(), here)]
+            hashes = [row["h"] for row in self._clickhouse.rows(audits.twice_hashes(), here)]
             for first in range(0, len(hashes), _HASHES):
                 bound = {**asked.bound, "hashes": hashes[first : first + _HASHES]}
-                yield from (Conflict(**row) for row in self._warehouse.rows(audits.twice(), bound))
+                yield from (Conflict(**row) for row in self._clickhouse.rows(audits.twice(), bound))
 
 
 def _cut(day: int, hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

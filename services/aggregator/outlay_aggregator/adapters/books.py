@@ -12,8 +12,8 @@ from outlay_aggregator.adapters.identities import Index
 from outlay_aggregator.domain import checksums, statements
 from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
 from outlay_aggregator.domain.windows import GRAINS, Window, end_of, is_span
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.events import Grain
 
 _INSERT = {
@@ -69,8 +69,8 @@ class Difference(msgspec.Struct, frozen=True):
 class Books(Index):
     """Writes events, and computes windows. All of it is safe to repeat."""
 
-    def __init__(self, warehouse: Warehouse, cells: int) -> None:
-        super().__init__(warehouse)
+    def __init__(self, clickhouse: ClickHouseClient, cells: int) -> None:
+        super().__init__(clickhouse)
         self._cells = cells
         self._wide: set[Window] = set()
         """Minutes in which users were past the bound when last recomputed: only how to compute them hangs on it."""
@@ -78,7 +78,7 @@ class Books(Index):
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if the engine cannot read a line."""
         try:
-            self._warehouse.insert_json_lines(table, lines, _INSERT)
+            self._clickhouse.insert_json_lines(table, lines, _INSERT)
         except DatabaseError as error:
             if error.code in _MALFORMED:
                 raise MalformedError(str(error)) from error
@@ -108,7 +108,7 @@ class Books(Index):
         `narrow`: few users are past the bound, as far as is known. The answer is the same if they are many.
         """
         sql = statements.recompute(grain, is_span(windows, grain), narrow)
-        return self._warehouse.raw(sql, self._asked(grain, windows), settings=statements.SETTINGS)
+        return self._clickhouse.raw(sql, self._asked(grain, windows), settings=statements.SETTINGS)
 
     def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
         if len(self._wide) > _MOST_WIDE:
@@ -117,13 +117,13 @@ class Books(Index):
 
     def store(self, grain: Grain, answer: bytes) -> None:
         """Write computed windows; each replaces any of a lower version, and loses to any of a higher."""
-        self._warehouse.insert_json_lines(
+        self._clickhouse.insert_json_lines(
             statements.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
         )
 
     def stored(self, grain: Grain, windows: Sequence[Window]) -> bytes:
         """Return what `windows` are by their table."""
-        return self._warehouse.raw(
+        return self._clickhouse.raw(
             statements.stored(grain), self._asked(grain, windows), settings=statements.SETTINGS
         )
 
@@ -146,27 +146,27 @@ class Books(Index):
         table = f"audit_{uuid.uuid4().hex[:12]}_sums"
         bound: dict[str, object] = {"low": low, "high": high, "tenants": list(tenants)}
         try:
-            self._warehouse.command(checksums.scratch(table))
-            self._warehouse.command(checksums.fill(table), bound, _FINAL)
+            self._clickhouse.command(checksums.scratch(table))
+            self._clickhouse.command(checksums.fill(table), bound, _FINAL)
             return {
                 grain: [
                     Window(row["start"], row["tenant"])
-                    for row in self._warehouse.rows(checksums.suspects(table, grain), bound, _FINAL)
+                    for row in self._clickhouse.rows(checksums.suspects(table, grain), bound, _FINAL)
                 ]
                 for grain in GRAINS
             }
         finally:
-            self._warehouse.command(f"DROP TABLE IF EXISTS {table}")
+            self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _differences(self, sql: str, asked: dict[str, object]) -> list[Difference]:
-        answer = self._warehouse.raw(sql, asked, settings=statements.SETTINGS)
+        answer = self._clickhouse.raw(sql, asked, settings=statements.SETTINGS)
         return msgspec.json.Decoder(Difference).decode_lines(answer)
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted` in them: some came twice."""
         windows = list(counted)
         sql = statements.rows_of_minutes(is_span(windows, "minute"))
-        found = self._warehouse.rows(sql, self._asked("minute", windows))
+        found = self._clickhouse.rows(sql, self._asked("minute", windows))
         rows = {Window(row["start"], row["tenant"]): row["n"] for row in found}
         return [window for window in windows if rows.get(window, 0) > counted[window]]
 
@@ -175,7 +175,7 @@ class Books(Index):
 
         Return how many rows that are.
         """
-        answer = self._warehouse.raw(
+        answer = self._clickhouse.raw(
             statements.conflicts_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
         )
         if answer:
@@ -184,7 +184,7 @@ class Books(Index):
 
     def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
         """Write down who sends most of what makes `minutes` too wide, and return them."""
-        answer = self._warehouse.raw(
+        answer = self._clickhouse.raw(
             crowds_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
         )
         if answer:
@@ -193,7 +193,7 @@ class Books(Index):
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""
-        found = self._warehouse.rows(
+        found = self._clickhouse.rows(
             statements.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
         )
         return [Window(row["start"], row["tenant"]) for row in found]
@@ -201,18 +201,18 @@ class Books(Index):
     def stored_windows(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the windows that are stored, from `low` up to `high` (Unix seconds)."""
         bound = {"low": low, "high": high, "tenants": list(tenants)}
-        found = self._warehouse.rows(statements.stored_windows(grain), bound)
+        found = self._clickhouse.rows(statements.stored_windows(grain), bound)
         return [Window(row["start"], row["tenant"]) for row in found]
 
     def remove(self, grain: Grain, window: Window, version: int) -> None:
         """Remove a window, if it is not of a later version than `version`; it must be computed anew after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
-        self._warehouse.command(statements.removal(grain), bound, {"mutations_sync": 2})
+        self._clickhouse.command(statements.removal(grain), bound, {"mutations_sync": 2})
 
     def refill(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> None:
         """Recompute and store all windows from `low` up to `high`, inside the engine."""
         asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
-        self._warehouse.command(statements.refill(grain), asked, {**_INSERT, **statements.SETTINGS})
+        self._clickhouse.command(statements.refill(grain), asked, {**_INSERT, **statements.SETTINGS})
 
     def complete(self, at: datetime) -> None:
         """Write down that everything that was accepted by `at` is in the books."""

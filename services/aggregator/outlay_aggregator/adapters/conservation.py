@@ -14,10 +14,10 @@ import msgspec
 
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
 from outlay_aggregator.domain import audits
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import Record
 from outlay_kit.offsets import Offsets, Places, behind
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.cloudevents import from_record, open_envelope
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, dead_letter_decoder, usage_event_decoder
@@ -60,12 +60,17 @@ class Conservation:
 
 
 class Conserver:
-    """Reads the bus; writes scratch tables, which it drops."""
+    """Reads Kafka; writes scratch tables, which it drops."""
 
     def __init__(
-        self, warehouse: Warehouse, offsets: Offsets, clock: Clock, pricer_group: str, aggregator_group: str
+        self,
+        clickhouse: ClickHouseClient,
+        offsets: Offsets,
+        clock: Clock,
+        pricer_group: str,
+        aggregator_group: str,
     ) -> None:
-        self._warehouse = warehouse
+        self._clickhouse = clickhouse
         self._offsets = offsets
         self._clock = clock
         self._pricer, self._aggregator = pricer_group, aggregator_group
@@ -83,13 +88,13 @@ class Conserver:
         moving = f"{name}_moving"
         accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
         try:
-            self._warehouse.command(audits.scratch(moving))
+            self._clickhouse.command(audits.scratch(moving))
             for topic, table in accepted.items():
-                self._warehouse.command(audits.scratch(table, usage[topic]))
+                self._clickhouse.command(audits.scratch(table, usage[topic]))
             return self._check(accepted, moving, tenants, patience, told)
         finally:
             for table in (moving, *accepted.values()):
-                self._warehouse.command(f"DROP TABLE IF EXISTS {table}")
+                self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _check(
         self,
@@ -141,7 +146,7 @@ class Conserver:
         def flush() -> None:
             nonlocal size
             if chunk:
-                self._warehouse.insert_lines(table, b"\n".join(chunk), "LineAsString")
+                self._clickhouse.insert_lines(table, b"\n".join(chunk), "LineAsString")
             chunk.clear()
             size = 0
             told(lines)
@@ -166,7 +171,7 @@ class Conserver:
         """Add where the lines of a table are to `found`."""
         for part in range(parts):
             bound = {"tenants": list(asked), "parts": parts, "part": part}
-            for row in self._warehouse.rows(audits.balance(accepted, moving), bound):
+            for row in self._clickhouse.rows(audits.balance(accepted, moving), bound):
                 balance = found.setdefault(row["tenant"], Balance(row["tenant"]))
                 where = row["where_is"]
                 setattr(balance, where, getattr(balance, where) + row["lines"])
@@ -179,7 +184,7 @@ class Conserver:
         """Return what was sent under one identity and is not the same event, however it was written."""
         bound = {"tenants": list(asked), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
-        for row in self._warehouse.rows(audits.differing_lines(accepted), bound):
+        for row in self._clickhouse.rows(audits.differing_lines(accepted), bound):
             event = _event(row["line"])
             if event is None:
                 continue  # a dead letter

@@ -8,8 +8,8 @@ import msgspec
 
 from outlay_aggregator.domain import heads
 from outlay_aggregator.domain.edits import Edit, apply
-from outlay_kit.bus import RecordSink, deliver
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.broker import RecordSink, deliver
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 from outlay_schemas.identity import partition_of
@@ -83,7 +83,7 @@ Open = Callable[[bytes, str], bytes]
 
 
 def plain(body: bytes, tenant: str) -> bytes:
-    """Read a usage event as it stands on the bus, and set its tenant. Raises Invalid."""
+    """Read a usage event as it stands on Kafka, and set its tenant. Raises Invalid."""
     try:
         event: UsageEvent = usage_event_decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -101,24 +101,24 @@ class DeadLetters:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        clickhouse: ClickHouseClient,
         sink: RecordSink | None = None,
         opener: Open = plain,
         partitions: int = 1,
     ) -> None:
         """`partitions`: those of `cost.events`."""
-        self._warehouse = warehouse
+        self._clickhouse = clickhouse
         self._partitions = partitions
         self._sink = sink
         self._open = opener
 
     def counts(self, chosen: Filter) -> list[dict[str, object]]:
         """Return how many there are by tenant, stage and code."""
-        return self._warehouse.rows(_COUNTS, _bound(chosen))
+        return self._clickhouse.rows(_COUNTS, _bound(chosen))
 
     def find(self, chosen: Filter) -> list[Letter]:
         """Return the oldest that are meant."""
-        return [_letter(row) for row in self._warehouse.rows(_LETTERS, _bound(chosen))]
+        return [_letter(row) for row in self._clickhouse.rows(_LETTERS, _bound(chosen))]
 
     def mend(self, letter: Letter, edits: Sequence[Edit]) -> Mended:
         """Return what a replay would send; nothing is sent."""
@@ -152,7 +152,7 @@ class DeadLetters:
         ]
         if rows:
             lines = b"\n".join(msgspec.json.encode(row) for row in rows)
-            self._warehouse.insert_json_lines("dead_letter_replays", lines, {"async_insert": 0})
+            self._clickhouse.insert_json_lines("dead_letter_replays", lines, {"async_insert": 0})
         return len(ready)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from outlay_aggregator.domain.identities import Place, Suspect
 from outlay_aggregator.domain.statements import SETTINGS
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.identity import identity
 
 _NUMBERS = 5000
@@ -29,12 +29,12 @@ _decoder = msgspec.json.Decoder(Place)
 class Index:
     """What it says of an insert is true as soon as the insert has returned. Every method raises Retryable."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
 
     def words(self, shift: int) -> Iterator[tuple[int, int]]:
         """Yield what `Seen` needs of all identities: the numbers of its words that are not 0, and the words."""
-        [row] = self._warehouse.rows("SELECT count() AS n FROM identities")
+        [row] = self._clickhouse.rows("SELECT count() AS n FROM identities")
         slices = int(row["n"]) // _SLICE_ROWS + 1
         for at in range(slices):
             low, high = _ALL * at // slices, _ALL * (at + 1) // slices - 1
@@ -59,7 +59,7 @@ class Index:
         return found
 
     def _pairs(self, sql: str) -> Iterator[tuple[int, int]]:
-        numbers = array("Q", self._warehouse.raw(sql, settings=_BINARY, fmt="RowBinary"))
+        numbers = array("Q", self._clickhouse.raw(sql, settings=_BINARY, fmt="RowBinary"))
         return zip(numbers[::2], numbers[1::2], strict=True)
 
     def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> list[Place]:
@@ -67,7 +67,7 @@ class Index:
         found: list[Place] = []
         for some in _chunks(set(suspects), seconds):
             names = {(suspect.tenant, suspect.source, suspect.id) for suspect in some}
-            answer = self._warehouse.raw(
+            answer = self._clickhouse.raw(
                 "SELECT tenant, source, id, toUnixTimestamp(toDateTime(time, 'UTC')) AS second,"
                 f" max(row_version) AS top, maxIf(row_version, NOT retracted) AS live {_asked(some, seconds)}"
                 " GROUP BY tenant, source, id, second",
@@ -88,7 +88,7 @@ class Index:
             suspects.add(suspect)
             seconds.setdefault(suspect.identity, set()).add(place.second)
         for some in _chunks(suspects, seconds):
-            self._warehouse.command(
+            self._clickhouse.command(
                 "INSERT INTO conflicts (tenant, source, id, time, fingerprint, cost, revision)"
                 " SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision),"
                 f" max(ledger.revision) {_asked(some, seconds)} AND NOT retracted"

@@ -9,8 +9,8 @@ from decimal import Decimal
 from outlay_alerter.adapters.sums import span_of
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.price_change import Announced
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.range_sums import Part, Query, sums, windows
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
@@ -22,8 +22,8 @@ _HOLDS = timedelta(days=2)
 class Measures:
     """Reads what was used."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
 
     def windows(
         self,
@@ -55,7 +55,7 @@ class Measures:
             measures=("cost", "events", "unpriced_events", "estimated_events"),
         )  # fmt: skip
         found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
-        for row in self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant}):
+        for row in self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant}):
             used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
             measure = Measure(
                 to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], used,
@@ -69,7 +69,7 @@ class Measures:
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
         """Return the first day and the cost in `span` of each combination, and the first day of anybody."""
         query = windows("day", span, by, scope, measures=("cost",))
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT toUnixTimestamp(min(time)) AS first, sum(cost) AS spent{_keys(by)} FROM ({query.sql})"
             f" WHERE cost > 0 GROUP BY {_keys(by)[2:]}",
             {**query.bound, "tenant": tenant},
@@ -82,7 +82,7 @@ class Measures:
     ) -> dict[Values, list[datetime]]:
         """Return the minutes with events of each combination, of those that have the most events."""
         query = windows("minute", span, by, scope, measures=("events",))
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{_keys(by)} FROM ({query.sql})"
             f" WHERE events > 0{_group(by)} ORDER BY sum(events) DESC LIMIT {{most:UInt32}}",
             {**query.bound, "tenant": tenant, "most": most},
@@ -91,7 +91,7 @@ class Measures:
 
     def announced(self, tenant: str, now: datetime) -> list[Announced]:
         """Return the price changes to come, as they were reckoned in the last two days."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT provider, sku, toUnixTimestamp(at) AS day, toString(before) AS cost0, toString(after) AS cost1,"
             " priced >= events AS whole FROM price_changes FINAL WHERE tenant = {tenant:String}"
             " AND at > toDateTime({now:UInt32}, 'UTC') AND looked_at > toDateTime({old:UInt32}, 'UTC')",
@@ -110,7 +110,7 @@ class Measures:
     ) -> dict[Values, datetime]:
         """Return the last minute with events in `span` of each combination."""
         query = windows("minute", span, by, scope, measures=("events",))
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{_keys(by)} FROM ({query.sql})"
             f" WHERE events > 0{_group(by)}",
             {**query.bound, "tenant": tenant},

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.spans import Span, grain_length
-from outlay_kit.warehouse import Warehouse
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
@@ -21,16 +21,16 @@ from outlay_schemas.money import to_pico, to_usd
 class Sums:
     """Reads what was spent."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse, self.books = warehouse, CostReader(warehouse)
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse, self.books = clickhouse, CostReader(clickhouse)
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""
-        return [row["tenant"] for row in self._warehouse.rows("SELECT DISTINCT tenant FROM rollup_day")]
+        return [row["tenant"] for row in self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day")]
 
     def newest(self, tenant: str, now: datetime) -> datetime | None:
         """Return the newest minute of a tenant, not after `now`: a producer's clock may be ahead."""
-        found = self._warehouse.rows(
+        found = self._clickhouse.rows(
             "SELECT toUnixTimestamp(max(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
             " AND window <= toDateTime({now:UInt32}, 'UTC')",
             {"t": tenant, "now": int(now.timestamp())},
@@ -39,7 +39,7 @@ class Sums:
 
     def oldest(self, tenant: str, span: Span) -> datetime | None:
         """Return the first minute of a tenant in a time range."""
-        found = self._warehouse.rows(
+        found = self._clickhouse.rows(
             "SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
             " AND window >= toDateTime({low:UInt32}, 'UTC') AND window < toDateTime({high:UInt32}, 'UTC')",
             {"t": tenant, "low": int(span.start.timestamp()), "high": int(span.end.timestamp())},
@@ -60,7 +60,7 @@ class Sums:
         `exact`: users from the ledger, not those that the rollups name.
         """
         query = sums([Part(span)], dimensions, measures=(amount,), exact=exact)
-        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
+        rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(_cell(row, dimensions), to_pico(row[f"{amount}_0"])) for row in rows]
 
     def series(
@@ -76,14 +76,14 @@ class Sums:
         """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
         starts = windows_to(grain, newest, count)
         query = sums([Part(span_of(starts, grain))], dimensions, measures=(amount,), bounds=starts)
-        rows = self._warehouse.rows(query.sql, {**query.bound, "tenant": tenant})
+        rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(r["bucket"], _cell(r, dimensions), to_pico(r[f"{amount}_0"])) for r in rows]
 
     def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
         """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""
         seconds = int(grain_length(grain).total_seconds())
         low = int(newest.timestamp()) - (count - 1) * seconds
-        (row,) = self._warehouse.rows(
+        (row,) = self._clickhouse.rows(
             f"SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_{grain}"
             " WHERE tenant = {tenant:String} AND window >= toDateTime({low:UInt32}, 'UTC')",
             {"tenant": tenant, "low": low},
@@ -94,7 +94,7 @@ class Sums:
         """Return the three greatest values of each dimension within a scope."""
         query = sums([Part(span, scope)], CELL, measures=("cost",))
         pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             f"SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS spent FROM ({query.sql})"
             f" ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value HAVING spent > 0"
             " ORDER BY dimension, spent DESC, value LIMIT 3 BY dimension",

@@ -12,7 +12,7 @@ import msgspec
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key
 from outlay_alerter.notify.incident_updates import Shown
 from outlay_alerter.notify.messages import Envelope, Waiting
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.budgets import Status
 from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
 from outlay_schemas.events import encoder
@@ -62,8 +62,8 @@ _status = msgspec.json.Decoder(Status)
 class Store:
     """Reads and writes what was decided and what was told."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
         self._standing: dict[tuple[str, str], Status] = {}
 
     def known(self, tenant: str) -> dict[str, AlertRecord]:
@@ -78,7 +78,7 @@ class Store:
         return self._known(tenant, "id IN {ids:Array(String)}", {"ids": list(ids)}) if ids else {}
 
     def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, AlertRecord]:
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT id, rule, state, lasts, seq, heard, toUnixTimestamp(window) AS at,"
             " toUnixTimestamp64Milli(told_at) AS told, body,"
             " id IN (SELECT target FROM alert_words FINAL WHERE tenant = {tenant:String} AND say = 'expected'"
@@ -90,7 +90,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection."""
-        self._warehouse.close()
+        self._clickhouse.close()
 
     def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = nowhere) -> None:
         """Write messages of one tenant, then states: a crash between the two decides the same, under the same ids.
@@ -122,7 +122,7 @@ class Store:
         """Return the incidents, by alert, of messages that are in the outbox already."""
         if not messages:
             return {}
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT body FROM alert_messages FINAL WHERE tenant = {tenant:String}"
             " AND message_id IN {ids:Array(String)}",
             {"tenant": tenant, "ids": list(messages)},
@@ -132,7 +132,7 @@ class Store:
 
     def notified(self, tenant: str, incidents: Sequence[str]) -> dict[str, set[str]]:
         """Return which channels have messages of each incident."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT incident, groupUniqArray(channel) AS channels FROM alert_messages"
             " WHERE tenant = {tenant:String} AND incident IN {ids:Array(String)} GROUP BY incident",
             {"tenant": tenant, "ids": list(incidents)},
@@ -143,7 +143,7 @@ class Store:
         """Return what a channel was sent of each incident."""
         if not incidents:
             return {}
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT incident, body, toString(created_at) AS created FROM alert_messages FINAL"
             " WHERE channel = {channel:String} AND state = 'sent' AND incident IN {ids:Array(String)}",
             {"channel": channel, "ids": list(incidents)},
@@ -158,7 +158,7 @@ class Store:
 
     def bodies(self, tenant: str, ids: Sequence[str]) -> dict[str, Alert]:
         """Return alerts as they were told last."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT id, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id IN {ids:Array(String)}",
             {"tenant": tenant, "ids": list(ids)},
         )
@@ -166,7 +166,7 @@ class Store:
 
     def stated(self, start: str) -> list[tuple[Alert, str]]:
         """Return the alerts that are not over whose id begins with `start`, and the state of each."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL"
             " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR lasts = 'expected')",
             {"start": start},
@@ -179,7 +179,7 @@ class Store:
 
     def words(self, tenant: str) -> list[Word]:
         """Return what people said about a tenant's alerts: the newest of each kind about each."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT target, say, note, by, toUnixTimestamp64Milli(at) AS said,"
             " toUnixTimestamp64Milli(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS until"
             " FROM alert_words FINAL WHERE tenant = {tenant:String}",
@@ -195,12 +195,12 @@ class Store:
 
     def newest_word(self) -> int:
         """Return when the newest word was said, in milliseconds; 0: none was."""
-        (row,) = self._warehouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
+        (row,) = self._clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
         return int(row["at"])
 
     def standing(self) -> list[Status]:
         """Return how budgets stood when they were last written, those that were removed left out."""
-        rows = self._warehouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
+        rows = self._clickhouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
         return [_status.decode(row["body"]) for row in rows]
 
     def remove(self, gone: Sequence[Status], at: datetime) -> None:
@@ -226,7 +226,7 @@ class Store:
 
     def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
         """Return what is to be told by a channel now, the oldest first."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT tenant, message_id, channel, body, incident, attempt, step, bundle, toString(created_at) AS created"
             " FROM alert_messages FINAL WHERE channel = {channel:String} AND state = 'waiting'"
             " AND due_at <= toDateTime64({now:String}, 3, 'UTC')"
@@ -237,7 +237,7 @@ class Store:
 
     def told(self, start: str) -> bool:
         """Tell whether a message whose id begins so was decided, whatever became of it."""
-        found = self._warehouse.rows(
+        found = self._clickhouse.rows(
             "SELECT 1 FROM alert_messages WHERE startsWith(message_id, {start:String}) LIMIT 1",
             {"start": start},
         )
@@ -273,7 +273,7 @@ class Store:
 
     def gone(self, channel: str, target: str) -> str:
         """Return why an endpoint is disabled; empty: it is not."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT reason FROM alert_endpoints FINAL WHERE channel = {channel:String}"
             " AND target = {target:String} AND disabled",
             {"channel": channel, "target": target},
@@ -287,7 +287,7 @@ class Store:
 
     def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
         if rows:
-            self._warehouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+            self._clickhouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
 
 
 def _known(tenant: str, row: Mapping[str, Any]) -> AlertRecord:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 
 MOST = 1000
 _MESSAGES = (
@@ -25,16 +25,16 @@ _TRIES = (
 class DeliveryLog:
     """Reads the outbox and the log of tries."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
 
     def tries(self, channel: str, since: datetime) -> Sequence[dict[str, object]]:
         """Return every try since then, the newest first; of one channel, or of all (empty). Raises Retryable."""
-        return self._warehouse.rows(_TRIES, _bound(channel, since))
+        return self._clickhouse.rows(_TRIES, _bound(channel, since))
 
     def messages(self, state: str, channel: str, since: datetime) -> Sequence[dict[str, object]]:
         """Return messages that wait or were given up, the newest first. Raises Retryable."""
-        return self._warehouse.rows(_MESSAGES, _bound(channel, since) | {"state": state})
+        return self._clickhouse.rows(_MESSAGES, _bound(channel, since) | {"state": state})
 
 
 def _bound(channel: str, since: datetime) -> dict[str, object]:

@@ -17,9 +17,9 @@ from outlay_alerter.notify.pictures import pictures
 from outlay_alerter.notify.routing import Routing
 from outlay_alerter.notify.thread_store import Threads
 from outlay_alerter.settings import Settings
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog import channels as schema
@@ -53,7 +53,7 @@ class Switchboard:
     def always(self, channels: Sequence[Channel]) -> None:
         """Have couriers for channels that no catalog takes away."""
         for channel in channels:
-            store = Store(Warehouse(self._settings.warehouse))
+            store = Store(ClickHouseClient(self._settings.clickhouse))
             self._lines[channel.name] = _Line(Courier(channel, store, self._clock), None)
 
     @property
@@ -103,10 +103,12 @@ class Switchboard:
 
     def _line(self, spec: schema.Channel) -> _Line:
         # Of the courier's own: a connection is not shared among threads.
-        warehouse = Warehouse(self._settings.warehouse)
-        channel = of_catalog(spec, self._settings, self._clock, Threads(warehouse), pictures(Sums(warehouse)))
+        clickhouse = ClickHouseClient(self._settings.clickhouse)
+        channel = of_catalog(
+            spec, self._settings, self._clock, Threads(clickhouse), pictures(Sums(clickhouse))
+        )
         digested = spec.digest.severities if spec.digest else ()
-        return _Line(Courier(channel, Store(warehouse), self._clock, digested), spec)
+        return _Line(Courier(channel, Store(clickhouse), self._clock, digested), spec)
 
     def _end(self, line: _Line) -> None:
         """Let a courier finish what it is at; what waits for it waits on, in case its channel comes back."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.events import encoder
 
 
@@ -22,12 +22,12 @@ class Thread:
 class Threads:
     """Remembers them, in ClickHouse."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
 
     def of(self, channel: str, alert: str) -> Thread | None:
         """Return where an alert was told; None: it was not. Raises Retryable."""
-        rows = self._warehouse.rows(
+        rows = self._clickhouse.rows(
             "SELECT place, ts, alone FROM alert_threads FINAL WHERE channel = {c:String} AND alert = {a:String}",
             {"c": channel, "a": alert},
         )
@@ -37,7 +37,7 @@ class Threads:
         """Note where alerts were told. Raises Retryable."""
         row = {"channel": channel, "place": thread.place, "ts": thread.ts, "alone": thread.alone}
         lines = (encoder.encode({**row, "alert": alert}) for alert in alerts)
-        self._warehouse.insert_json_lines("alert_threads", b"\n".join(lines))
+        self._clickhouse.insert_json_lines("alert_threads", b"\n".join(lines))
 
 
 class Forgetful:

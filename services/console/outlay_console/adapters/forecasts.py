@@ -57,7 +57,7 @@ class Forecasts:
         if not plans:
             return []
         return await self._readers.call(
-            lambda warehouse: self._engine.states(CostReader(warehouse), plans, now)
+            lambda clickhouse: self._engine.states(CostReader(clickhouse), plans, now)
         )
 
     async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Trajectory | None:
@@ -92,7 +92,7 @@ class Forecasts:
 
     async def _make(self, key: Key, make: Callable[[CostReader], object]) -> object:
         try:
-            self._made[key] = await self._readers.call(lambda warehouse: make(CostReader(warehouse)))
+            self._made[key] = await self._readers.call(lambda clickhouse: make(CostReader(clickhouse)))
             while len(self._made) > _MOST:
                 self._made.popitem(last=False)
         except Retryable as error:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_console.domain.queries import SHARED
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.settings import ClickHouseSettings
 from outlay_reports.range_sums import Query
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 class Readers:
     """Threads with a connection each."""
 
-    def __init__(self, settings: WarehouseSettings, count: int, seconds: float) -> None:
+    def __init__(self, settings: ClickHouseSettings, count: int, seconds: float) -> None:
         self._settings = settings
         self._seconds = seconds
         self._own = threading.local()
@@ -40,10 +40,10 @@ class Readers:
 
     async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
         """Ask in a thread. Raises Retryable if ClickHouse is away, or slower than pages may wait for."""
-        return await self.call(lambda warehouse: warehouse.rows(sql, bound))
+        return await self.call(lambda clickhouse: clickhouse.rows(sql, bound))
 
-    async def call(self, ask: Callable[[Warehouse], T]) -> T:
-        """Run in a thread what asks the warehouse. Who calls sees to it that it asks for one tenant only."""
+    async def call(self, ask: Callable[[ClickHouseClient], T]) -> T:
+        """Run in a thread what asks the clickhouse. Who calls sees to it that it asks for one tenant only."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):
@@ -55,12 +55,12 @@ class Readers:
         """Let go of the threads; what they ask now is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _asked(self, ask: Callable[[Warehouse], T]) -> T:
-        if not hasattr(self._own, "warehouse"):
-            self._own.warehouse = Warehouse(self._settings)
-        warehouse: Warehouse = self._own.warehouse
+    def _asked(self, ask: Callable[[ClickHouseClient], T]) -> T:
+        if not hasattr(self._own, "clickhouse"):
+            self._own.clickhouse = ClickHouseClient(self._settings)
+        clickhouse: ClickHouseClient = self._own.clickhouse
         try:
-            return ask(warehouse)
+            return ask(clickhouse)
         except DatabaseError as error:
             if error.code in _NOT_THERE:
                 raise Retryable("there are no tables yet; make them: outlay setup") from error

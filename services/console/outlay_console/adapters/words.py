@@ -7,8 +7,8 @@ import asyncio
 import threading
 from datetime import datetime
 
-from outlay_kit.settings import WarehouseSettings
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.settings import ClickHouseSettings
 from outlay_schemas.alerts import Word
 from outlay_schemas.events import encoder
 
@@ -16,8 +16,8 @@ from outlay_schemas.events import encoder
 class Words:
     """Writes what people say, one at a time: they say little."""
 
-    def __init__(self, settings: WarehouseSettings) -> None:
-        self._warehouse = Warehouse(settings)
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._clickhouse = ClickHouseClient(settings)
         self._lock = threading.Lock()
 
     async def say(self, word: Word) -> None:
@@ -31,4 +31,4 @@ class Words:
 
     def _insert(self, table: str, line: bytes) -> None:
         with self._lock:
-            self._warehouse.insert_json_lines(table, line)
+            self._clickhouse.insert_json_lines(table, line)

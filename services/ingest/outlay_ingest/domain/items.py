@@ -1,4 +1,4 @@
-"""What decoders of other makers' formats yield, and how it becomes lines for the bus.
+"""What decoders of other makers' formats yield, and how it becomes lines for Kafka.
 
 A decoder is a pure function from bytes to items: usage events, and what should have been one and why it is
 none. What is no usage at all (a span of a database, an answer from a cache) is passed over and counted.

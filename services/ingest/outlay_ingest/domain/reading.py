@@ -1,4 +1,4 @@
-"""From a body to lines for the bus: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones.
+"""From a body to lines for Kafka: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones.
 
 A body is read in chunks of a record's size. A chunk is decoded at once where everything in it is right,
 which is the common case and several times faster than event by event; only a chunk with an error in it is

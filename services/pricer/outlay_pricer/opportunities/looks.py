@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.detect import Finding
 from outlay_pricer.opportunities.run import Opportunities, find
@@ -40,7 +40,7 @@ class Looks:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        clickhouse: ClickHouseClient,
         clock: Clock,
         *,
         every: float,
@@ -48,7 +48,7 @@ class Looks:
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         """`every`: seconds between looks. `most`: events of one tenant that are looked at, the newest hours of them."""
-        self._warehouse = warehouse
+        self._clickhouse = clickhouse
         self._clock = clock
         self._every = every
         self._most = most
@@ -66,7 +66,7 @@ class Looks:
             if last and self._clock.monotonic() < last.at + self._every and events < 2 * last.events:
                 continue
             wanted = Selection(since=since, until=now, tenant=tenant)
-            found = find(self._warehouse, catalog, wanted, most=self._most, told=lambda _: self._progress())
+            found = find(self._clickhouse, catalog, wanted, most=self._most, told=lambda _: self._progress())
             self._write(tenant, found)
             self._last[tenant] = _Last(self._clock.monotonic(), events)
         self._next = self._clock.monotonic() + _LOOK_WHETHER
@@ -76,7 +76,7 @@ class Looks:
 
         As many whole hours as hold no more events than are looked at; the newest in any case.
         """
-        rows = self._warehouse.rows(_HOURS, {"since": int((now - REACH).timestamp())})
+        rows = self._clickhouse.rows(_HOURS, {"since": int((now - REACH).timestamp())})
         found: dict[str, tuple[datetime, int]] = {}
         for row in rows:  # each tenant's newest hour first
             start, held = found.get(row["tenant"], (None, 0))
@@ -97,7 +97,7 @@ class Looks:
             *({**span, **_row(one)} for one in found.findings[:_MOST_ROWS]),
         ]
         lines = b"\n".join(msgspec.json.encode(row) for row in rows)
-        self._warehouse.insert_json_lines("opportunities", lines)
+        self._clickhouse.insert_json_lines("opportunities", lines)
         log.info("looked for what could be saved", tenant=tenant, events=found.events, found=len(rows) - 1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
@@ -31,7 +31,7 @@ GROUP BY tenant, provider, sku, region, hour ORDER BY tenant, provider, sku, reg
 _EXAMPLES = 3
 
 
-def reservations(warehouse: Warehouse, catalog: CompiledCatalog, wanted: Selection) -> list[Finding]:
+def reservations(clickhouse: ClickHouseClient, catalog: CompiledCatalog, wanted: Selection) -> list[Finding]:
     """Return which leases of the price books would have cost less than the machines that ran on demand.
 
     Of every hour of the selection, which must have bounds; however many events there are. Raises Retryable.
@@ -42,8 +42,8 @@ def reservations(warehouse: Warehouse, catalog: CompiledCatalog, wanted: Selecti
     bound = {
         "since": int(wanted.since.timestamp()), "until": int(wanted.until.timestamp()), "tenant": wanted.tenant,
     }  # fmt: skip
-    fleets = _fleets(warehouse.rows(_HOURS, bound))
-    ledger = Ledger(warehouse)
+    fleets = _fleets(clickhouse.rows(_HOURS, bound))
+    ledger = Ledger(clickhouse)
     samples: dict[Fleet, CostEvent | None] = {}
 
     def rate(fleet: Fleet, lease: str) -> Fraction | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from outlay_kit.warehouse import Warehouse
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
@@ -40,7 +40,7 @@ class Opportunities:
 
 
 def find(
-    warehouse: Warehouse,
+    clickhouse: ClickHouseClient,
     catalog: Catalog,
     wanted: Selection,
     *,
@@ -54,11 +54,13 @@ def find(
     if wanted.since is None or wanted.until is None:
         raise ValueError("a selection without bounds is all of the ledger")
     compiled = CompiledCatalog.from_catalog(catalog)
-    detector = Detector(lambda event: price(event, compiled), _prompts(warehouse, wanted), stand_ins(catalog))
+    detector = Detector(
+        lambda event: price(event, compiled), _prompts(clickhouse, wanted), stand_ins(catalog)
+    )
     seen = 0
     since, until = wanted.since, wanted.until
     whole = True
-    for event in Ledger(warehouse).events(wanted):
+    for event in Ledger(clickhouse).events(wanted):
         if seen >= most:
             whole, until = False, event.time.replace(second=0, microsecond=0) + timedelta(minutes=1)
             break
@@ -68,7 +70,7 @@ def find(
         seen += 1
         if seen % 1000 == 0:
             told(seen)
-    reserved = reservations(warehouse, compiled, replace(wanted, until=until))
+    reserved = reservations(clickhouse, compiled, replace(wanted, until=until))
     findings = sorted([*detector.findings(), *reserved], key=lambda one: (-one.saving, one.id))
     return Opportunities(findings, seen, whole, since, until, detector.cached)
 
@@ -93,8 +95,8 @@ def stand_ins(catalog: Catalog) -> Callable[[str, str], list[tuple[str, Way]]]:
     return found
 
 
-def _prompts(warehouse: Warehouse, wanted: Selection) -> dict[Where, Prompts]:
-    rows = warehouse.rows(
+def _prompts(clickhouse: ClickHouseClient, wanted: Selection) -> dict[Where, Prompts]:
+    rows = clickhouse.rows(
         _PROMPTS,
         {
             "since": int(wanted.since.timestamp()) if wanted.since else 0,

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.domain.ahead import Change, change, dates_ahead
@@ -32,9 +32,9 @@ class Ahead:
     """Has no state that matters: a look that was cut short, or forgotten, is made again."""
 
     def __init__(
-        self, warehouse: Warehouse, clock: Clock, progress: Callable[[], None] = lambda: None
+        self, clickhouse: ClickHouseClient, clock: Clock, progress: Callable[[], None] = lambda: None
     ) -> None:
-        self._warehouse, self._clock, self._progress = warehouse, clock, progress
+        self._clickhouse, self._clock, self._progress = clickhouse, clock, progress
         self._next, self._revision = clock.monotonic(), -1
 
     def turn(self, catalog: CompiledCatalog) -> None:
@@ -47,7 +47,7 @@ class Ahead:
             rows = list(self._found(catalog, dates, now))
             lines = b"\n".join(map(msgspec.json.encode, rows))
             if lines:
-                self._warehouse.insert_json_lines("price_changes", lines)
+                self._clickhouse.insert_json_lines("price_changes", lines)
             log.info("looked for price changes ahead", dates=len(dates), found=len(rows))
         self._next, self._revision = self._clock.monotonic() + EVERY, catalog.revision
 
@@ -55,7 +55,7 @@ class Ahead:
         self, catalog: CompiledCatalog, dates: Sequence[datetime], now: datetime
     ) -> Iterator[dict[str, object]]:
         since = now - BACK
-        for used in self._warehouse.rows(_USED, {"since": int(since.timestamp())}):
+        for used in self._clickhouse.rows(_USED, {"since": int(since.timestamp())}):
             self._progress()
             name = (used["tenant"], used["provider"], used["sku"])
             last = datetime.fromtimestamp(used["last"], UTC)
@@ -72,7 +72,7 @@ class Ahead:
     def _events(self, name: tuple[str, str, str], since: datetime, most: int) -> list[UsageEvent]:
         """Return at most so many events of a name since then, spread over all of them by their ids."""
         tenant, provider, sku = name
-        ids = self._warehouse.rows(
+        ids = self._clickhouse.rows(
             "SELECT source, id, toUnixTimestamp64Micro(time) AS at FROM costs WHERE tenant = {tenant:String}"
             " AND provider = {provider:String} AND sku = {sku:String}"
             " AND minute >= toDateTime({since:UInt32}, 'UTC') ORDER BY cityHash64(source, id) LIMIT {most:UInt32}",
@@ -91,7 +91,7 @@ class Ahead:
         low = datetime.fromtimestamp(min(times) // 1_000_000, UTC)
         high = datetime.fromtimestamp(max(times) // 1_000_000 + 1, UTC)
         selection = Selection(since=low, until=high, tenant=tenant, provider=provider, sku=sku)
-        events = Ledger(self._warehouse).events(selection)
+        events = Ledger(self._clickhouse).events(selection)
         return [usage_of(event) for event in events if (event.source, event.id) in wanted]
 
     def _row(self, used: dict[str, object], found: Change, at: datetime, *, whole: bool) -> dict[str, object]:

@@ -6,10 +6,10 @@ from datetime import datetime
 import msgspec
 from prometheus_client import Counter, Gauge
 
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import RecordSink
 from outlay_kit.telemetry import get_logger
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.again import again
 from outlay_pricer.ledger import Ledger, Selection
@@ -24,7 +24,7 @@ LOOKED = Counter(
     "outlay_repricing_looked_total", "Unpriced and estimated events of the ledger that were priced again"
 )
 SENT = Counter(
-    "outlay_repricing_sent_total", "Of them, those that came out differently and were put on the bus"
+    "outlay_repricing_sent_total", "Of them, those that came out differently and were put on Kafka"
 )
 STALE = Gauge(
     "outlay_prices_stale", "Sources of prices that nobody renewed for too long: model prices, price books"
@@ -45,7 +45,7 @@ class Keeper:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        clickhouse: ClickHouseClient,
         sink: RecordSink,
         clock: Clock,
         *,
@@ -53,8 +53,8 @@ class Keeper:
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         """`settle_seconds`: how long pricers that do not have a new catalog yet may still price by an old one."""
-        self._warehouse = warehouse
-        self._ledger = Ledger(warehouse)
+        self._clickhouse = clickhouse
+        self._ledger = Ledger(clickhouse)
         self._sink = sink
         self._clock = clock
         self._settle = settle_seconds
@@ -65,7 +65,7 @@ class Keeper:
 
     def keep(self, catalog: Arrived) -> None:
         """Write a catalog down. Safe to repeat. Raises Retryable."""
-        self._warehouse.insert_json_lines("catalogs", msgspec.json.encode(catalog))
+        self._clickhouse.insert_json_lines("catalogs", msgspec.json.encode(catalog))
 
     def look(self, catalog: CompiledCatalog) -> int:
         """Price unpriced and estimated events by a catalog that is new; return how many were sent on. Raises Retryable.

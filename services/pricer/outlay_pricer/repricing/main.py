@@ -3,6 +3,7 @@
 from collections import deque
 
 from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink
@@ -10,7 +11,6 @@ from outlay_kit.loop import Stop, Stopped, persist
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging
-from outlay_kit.warehouse import Warehouse
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.opportunities.looks import Looks
 from outlay_pricer.repricing.ahead import Ahead
@@ -33,23 +33,23 @@ def main() -> None:
     arrived: deque[Arrived] = deque()
     feed = CatalogFeed(settings.kafka, _compile, clock, lambda new: arrived.append(new[0])).start()
     try:
-        persist(lambda: migrate(settings.warehouse), clock, health, stop)
+        persist(lambda: migrate(settings.clickhouse), clock, health, stop)
         sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
         keeper = Keeper(
-            Warehouse(settings.warehouse),
+            ClickHouseClient(settings.clickhouse),
             sink,
             clock,
             settle_seconds=settings.settle_seconds,
             progress=health.progress,
         )
         looks = Looks(
-            Warehouse(settings.warehouse),
+            ClickHouseClient(settings.clickhouse),
             clock,
             every=settings.opportunities_seconds,
             most=settings.opportunities_events,
             progress=health.progress,
         )
-        ahead = Ahead(Warehouse(settings.warehouse), clock, health.progress)
+        ahead = Ahead(ClickHouseClient(settings.clickhouse), clock, health.progress)
         working = False
         health.watch(lambda: working)
         while not stop.asked():

@@ -1,4 +1,4 @@
-"""Puts usage events on the bus again: the pricer prices them by its newest catalog, and the newer revision wins."""
+"""Puts usage events on Kafka again: the pricer prices them by its newest catalog, and the newer revision wins."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice

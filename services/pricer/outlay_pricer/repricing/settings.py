@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from outlay_kit.settings import HealthSettings, KafkaSettings, WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
 
 
 class Settings(BaseSettings):
@@ -12,7 +12,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTLAY_REPRICER_", frozen=True)
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     every_seconds: float = Field(default=5.0, gt=0)
     """How often to see whether a catalog came, and whether it left events unpriced."""

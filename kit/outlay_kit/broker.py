@@ -1,4 +1,4 @@
-"""The bus as the services see it: records in, records out, and the one rule for offsets.
+"""Kafka as the services see it: records in, records out, and the one rule for offsets.
 
 The rule is a type: `RecordSource.commit` takes a `Committable`, and only a `Batch` that was read makes
 one. A service commits it after its work is durable, so a crash repeats work and loses none.

@@ -25,12 +25,12 @@ GROUP_LAG = Gauge(
 )
 
 WAITED = Gauge(
-    "outlay_unattended_seconds",
+    "outlay_partition_stalled_seconds",
     "Seconds since anybody of the group took a step in the partition that waits longest",
 )
 
 
-class Orphans:
+class StalledPartitions:
     """Finds partitions that nobody works on."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Orphans:
                 self._at[place] = at
         GROUP_LAG.set(lag)
 
-    def start(self, health: Health, every: float = 5.0) -> "Orphans":
+    def start(self, health: Health, every: float = 5.0) -> "StalledPartitions":
         """Look every few seconds, in a daemon thread; what is found makes the process a stalled one."""
         health.suspect(lambda: self.found)
 

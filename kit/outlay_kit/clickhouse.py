@@ -10,7 +10,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from outlay_kit.errors import Refused, Retryable
-from outlay_kit.settings import WarehouseSettings
+from outlay_kit.settings import ClickHouseSettings
 
 _NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
 """What answered is a proxy, or an engine too ill to say a code."""
@@ -47,7 +47,7 @@ _REFUSED_CODES = {
 }
 
 
-class Warehouse:
+class ClickHouseClient:
     """One connection to ClickHouse. Not for use by several threads at once.
 
     Every method raises Retryable where the engine is away or overloaded, and its subclass Refused where the engine
@@ -55,7 +55,7 @@ class Warehouse:
     fault of ours.
     """
 
-    def __init__(self, settings: WarehouseSettings, database: str | None = None) -> None:
+    def __init__(self, settings: ClickHouseSettings, database: str | None = None) -> None:
         self._settings = settings
         self._database = settings.database if database is None else database
         self._client: Any = None

@@ -18,8 +18,8 @@ def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_nobody_works_on_a
     stack: Stack, tmp_path: Path
 ) -> None:
     prepare(stack.kafka)
-    migrate(stack.warehouse)
-    group = f"unattended-{uuid.uuid4().hex[:8]}"
+    migrate(stack.writer)
+    group = f"stalled-{uuid.uuid4().hex[:8]}"
     topics = [COST_EVENTS.name, DEAD_LETTER.name]
     idle = KafkaSource(stack.kafka, group, topics, max_poll_interval_ms=20_000)
     until(lambda: not idle.poll(0.2).records or True, what="a member")
@@ -29,7 +29,7 @@ def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_nobody_works_on_a
     env = {
         **stack.environment,
         "OUTLAY_AGGREGATOR_GROUP": group,
-        "OUTLAY_HEALTH_ORPHAN_SECONDS": "4",
+        "OUTLAY_HEALTH_PARTITION_STALL_SECONDS": "4",
         "OUTLAY_HEALTH_STALL_SECONDS": "60",
     }
     aggregator = Service("outlay_aggregator.main", tmp_path / "aggregator.log", env)

@@ -6,7 +6,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.offsets import Places
-from outlay_kit.orphans import GROUP_LAG, Orphans
+from outlay_kit.stalled_partitions import GROUP_LAG, StalledPartitions
 
 
 class Told:
@@ -37,7 +37,9 @@ class Desk:
         self.told = Told()
         self.store_away = False
         self.health = Health(self.clock, 60)
-        self.orphans = Orphans(self.told, "g", ["t"], clock=self.clock, patience=400, reach=self.reach)
+        self.orphans = StalledPartitions(
+            self.told, "g", ["t"], clock=self.clock, patience=400, reach=self.reach
+        )
         self.health.suspect(lambda: self.orphans.found)
 
     def reach(self) -> None:

@@ -33,7 +33,7 @@ from kafka.admin import KafkaAdminClient  # isort: skip
 
 
 @dataclass
-class Bus:
+class Broker:
     """A broker with one topic of two partitions."""
 
     topic: str
@@ -63,7 +63,7 @@ class Bus:
 
 
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.stack)])
-def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     made = _in_memory() if request.param == "memory" else _on_kafka(_settings(request))
     yield made
     made.close()
@@ -78,17 +78,19 @@ def _settings(request: pytest.FixtureRequest) -> KafkaSettings:
     return settings
 
 
-def _in_memory() -> Bus:
+def _in_memory() -> Broker:
     broker = FakeBroker(partitions=2)
     clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
-    return Bus("t", "g", lambda: FakeSource(broker, "g", ["t"], clock), lambda: FakeSink(broker, 2**20), 0.1)
+    return Broker(
+        "t", "g", lambda: FakeSource(broker, "g", ["t"], clock), lambda: FakeSink(broker, 2**20), 0.1
+    )
 
 
-def _on_kafka(settings: KafkaSettings) -> Bus:
+def _on_kafka(settings: KafkaSettings) -> Broker:
     topic, group = f"contract-{uuid.uuid4().hex}", f"group-{uuid.uuid4().hex}"
     create_topics(settings, [Topic(topic, 2, {"max.message.bytes": str(2**20)})])
     create_topics(settings, [Topic(topic, 2)])  # again: that it is there is no error
-    return Bus(
+    return Broker(
         topic,
         group,
         lambda: KafkaSource(settings, group, [topic], heartbeat_interval_ms=300, metadata_max_age_ms=2000),
@@ -106,31 +108,31 @@ def read(source: RecordSource, count: int, seconds: float = 20) -> list[Record]:
     return records
 
 
-def test_what_is_sent_is_read_whole_and_in_the_order_of_its_key(bus: Bus) -> None:
+def test_what_is_sent_is_read_whole_and_in_the_order_of_its_key(broker: Broker) -> None:
     values = [b'{"n":%d}\n{"n":%d}' % (n, n + 1) for n in range(20)]
-    bus.send(*values)
-    records = read(bus.join(), 20)
+    broker.send(*values)
+    records = read(broker.join(), 20)
     assert [record.value for record in records] == values
     assert {record.key for record in records} == {b"k"}
     assert [record.offset for record in records] == list(range(20))
     assert len({record.partition for record in records}) == 1
 
 
-def test_what_was_not_committed_is_read_again(bus: Bus) -> None:
-    bus.send(b"1", b"2")
-    first = bus.join()
+def test_what_was_not_committed_is_read_again(broker: Broker) -> None:
+    broker.send(b"1", b"2")
+    first = broker.join()
     assert len(read(first, 2)) == 2
     first.close()
-    assert [r.value for r in read(bus.join(), 2)] == [b"1", b"2"]
+    assert [r.value for r in read(broker.join(), 2)] == [b"1", b"2"]
 
 
-def test_what_was_committed_is_not_read_again(bus: Bus) -> None:
-    bus.send(b"1", b"2")
-    first = bus.join()
+def test_what_was_committed_is_not_read_again(broker: Broker) -> None:
+    broker.send(b"1", b"2")
+    first = broker.join()
     records = read(first, 2)
     first.commit(Batch(records[:1]).committable)
     first.close()
-    assert [r.value for r in read(bus.join(), 1)] == [b"2"]
+    assert [r.value for r in read(broker.join(), 1)] == [b"2"]
 
 
 def test_a_commit_of_a_batch_is_the_offset_after_its_last_record() -> None:
@@ -138,13 +140,13 @@ def test_a_commit_of_a_batch_is_the_offset_after_its_last_record() -> None:
     assert Batch(records).committable == Committable({("t", 0): 9, ("t", 1): 4})
 
 
-def test_a_commit_for_a_partition_of_another_topic_is_left_out(bus: Bus) -> None:
-    bus.send(b"1")
-    source = bus.join()
+def test_a_commit_for_a_partition_of_another_topic_is_left_out(broker: Broker) -> None:
+    broker.send(b"1")
+    source = broker.join()
     records = read(source, 1)
     source.commit(Committable({("elsewhere", 0): 5, **Batch(records).committable.offsets}))
     source.close()
-    assert read(bus.join(), 1, seconds=bus.patience) == []
+    assert read(broker.join(), 1, seconds=broker.patience) == []
 
 
 class Member:
@@ -175,20 +177,20 @@ def wait(true: Callable[[], bool], seconds: float = 40) -> None:
 
 
 @pytest.fixture
-def pair(bus: Bus) -> Iterator[tuple[Member, Member, list[Record]]]:
+def pair(broker: Broker) -> Iterator[tuple[Member, Member, list[Record]]]:
     """Two members, each with one partition, after the first had both and read 20 records; and these."""
     for n in range(20):
-        bus.send(b"%d" % n, key=b"%d" % n)
-    first = bus.join()
+        broker.send(b"%d" % n, key=b"%d" % n)
+    first = broker.join()
     held = read(first, 20)
-    members = Member(first), Member(bus.join())
+    members = Member(first), Member(broker.join())
     yield *members, held
     for member in members:
         member.stop()
 
 
 def test_after_a_rebalance_a_partition_that_moved_is_read_from_what_was_committed(
-    bus: Bus, pair: tuple[Member, Member, list[Record]]
+    broker: Broker, pair: tuple[Member, Member, list[Record]]
 ) -> None:
     """By its new owner: repeated, not lost. And each new record is read by one of the two."""
     first, second, held = pair
@@ -196,14 +198,14 @@ def test_after_a_rebalance_a_partition_that_moved_is_read_from_what_was_committe
     moved = {record.partition for record in second.records}
     again = {record.value for record in held if record.partition in moved}
     wait(lambda: {record.value for record in second.records} >= again)
-    bus.send(*(b"new%d" % n for n in range(20)), key=None)
+    broker.send(*(b"new%d" % n for n in range(20)), key=None)
     new = {b"new%d" % n for n in range(20)}
     wait(lambda: {record.value for record in (*first.records, *second.records)} >= new)
     assert {record.partition for record in second.records} == moved
 
 
 def test_a_member_that_lost_a_partition_cannot_move_its_offset(
-    bus: Bus, pair: tuple[Member, Member, list[Record]]
+    broker: Broker, pair: tuple[Member, Member, list[Record]]
 ) -> None:
     first, second, held = pair
     wait(lambda: len(second.records) >= 1)
@@ -214,53 +216,53 @@ def test_a_member_that_lost_a_partition_cannot_move_its_offset(
     first.source.close()
     second.stop()
     second.source.close()
-    assert {r.value for r in lost} <= {r.value for r in read(bus.join(), 20, seconds=bus.patience)}
+    assert {r.value for r in lost} <= {r.value for r in read(broker.join(), 20, seconds=broker.patience)}
 
 
 @pytest.mark.stack
 def test_a_topic_that_grows_is_read_whole(request: pytest.FixtureRequest) -> None:
     """Also where a leader's short polls end in the middle of its rejoin."""
-    bus = _on_kafka(_settings(request))
-    members = [Member(bus.join()) for _ in range(2)]
-    bus.send(*(b"old%d" % n for n in range(10)), key=None)
+    broker = _on_kafka(_settings(request))
+    members = [Member(broker.join()) for _ in range(2)]
+    broker.send(*(b"old%d" % n for n in range(10)), key=None)
     wait(lambda: sum(len(member.records) for member in members) >= 10)
     admin = KafkaAdminClient(**_settings(request).client_options())
-    admin.create_partitions({bus.topic: 4})
+    admin.create_partitions({broker.topic: 4})
     admin.close()
     sink = KafkaProducer(**_settings(request).client_options(), metrics_enabled=False)
     for partition in range(4):
-        sink.send(bus.topic, b"%d" % partition, partition=partition)
+        sink.send(broker.topic, b"%d" % partition, partition=partition)
     sink.close()
     wait(lambda: {b"%d" % n for n in range(4)} <= {r.value for m in members for r in m.records})
     for member in members:
         member.stop()
-    bus.close()
+    broker.close()
 
 
-def test_lag_is_what_is_still_to_be_read(bus: Bus) -> None:
-    source = bus.join()
-    assert read(source, 1, seconds=bus.patience) == []
+def test_lag_is_what_is_still_to_be_read(broker: Broker) -> None:
+    source = broker.join()
+    assert read(source, 1, seconds=broker.patience) == []
     assert source.lag() == 0
-    bus.send(b"1", b"2", b"3")
+    broker.send(b"1", b"2", b"3")
     assert len(read(source, 3)) == 3
     assert source.lag() == 0
 
 
-def test_a_record_larger_than_the_topic_takes_is_told_and_the_next_goes_through(bus: Bus) -> None:
-    sink = bus.producer()
+def test_a_record_larger_than_the_topic_takes_is_told_and_the_next_goes_through(broker: Broker) -> None:
+    sink = broker.producer()
     with pytest.raises(OversizeError):
-        deliver(sink, bus.topic, [b"x" * (2 * 2**20)])
-    deliver(sink, bus.topic, [b"small"])
-    assert [record.value for record in read(bus.join(), 1)] == [b"small"]
+        deliver(sink, broker.topic, [b"x" * (2 * 2**20)])
+    deliver(sink, broker.topic, [b"small"])
+    assert [record.value for record in read(broker.join(), 1)] == [b"small"]
 
 
-def test_records_without_a_key_are_all_read(bus: Bus) -> None:
-    bus.send(*[b"%d" % n for n in range(50)], key=None)
-    assert {record.value for record in read(bus.join(), 50)} == {b"%d" % n for n in range(50)}
+def test_records_without_a_key_are_all_read(broker: Broker) -> None:
+    broker.send(*[b"%d" % n for n in range(50)], key=None)
+    assert {record.value for record in read(broker.join(), 50)} == {b"%d" % n for n in range(50)}
 
 
-def test_closing_without_having_joined_is_no_error(bus: Bus) -> None:
-    bus.join().close()
+def test_closing_without_having_joined_is_no_error(broker: Broker) -> None:
+    broker.join().close()
 
 
 def test_a_topic_has_the_brokers_own_replication_and_one_broker_is_no_reason_to_warn(
