@@ -21,7 +21,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 
 DAYS = 10
 AT_ONCE = 250_000
@@ -55,7 +55,7 @@ def _peak() -> int:
     return int(line.split()[1]) // 1024
 
 
-def export(settings: ClickHouseSettings, span: Span, file: Path) -> None:
+def export(settings: ClickHouseSettings, span: TimeRange, file: Path) -> None:
     clickhouse = ClickHouseClient(settings)
     before = _peak()
     began = perf_counter()
@@ -89,7 +89,7 @@ def main() -> None:
         began = perf_counter()
         fill(stack.writer, end, options.events, options.tags)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
-        span = Span(end - timedelta(days=DAYS), end)
+        span = TimeRange(end - timedelta(days=DAYS), end)
         for name in ("focus.csv", "focus.parquet"):
             one = fresh.Process(target=export, args=(stack.reader, span, Path(place) / name))
             one.start()

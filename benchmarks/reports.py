@@ -22,7 +22,7 @@ from outlay.embedded import EmbeddedStack
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
-from outlay_kit.spans import period_of
+from outlay_kit.time_ranges import period_of
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache

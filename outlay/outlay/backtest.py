@@ -13,7 +13,7 @@ from outlay_alerter.backtest import Tried as Found
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.recorder import Fired
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span, floor_to
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import cost_query, trend
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
@@ -31,10 +31,10 @@ class Tried:
     found: Found
 
 
-def last_days(now: datetime, days: int) -> Span:
+def last_days(now: datetime, days: int) -> TimeRange:
     """Return the whole minutes of the last so many days."""
     end = floor_to(now, "minute")
-    return Span(end - _DAY * days, end)
+    return TimeRange(end - _DAY * days, end)
 
 
 def tenants_of(clickhouse: ClickHouseClient) -> list[str]:
@@ -43,7 +43,11 @@ def tenants_of(clickhouse: ClickHouseClient) -> list[str]:
 
 
 def try_rules(
-    clickhouse: ClickHouseClient, catalog: Catalog, names: Iterable[str], tenants: Iterable[str], span: Span
+    clickhouse: ClickHouseClient,
+    catalog: Catalog,
+    names: Iterable[str],
+    tenants: Iterable[str],
+    span: TimeRange,
 ) -> list[Tried]:
     """Try the named budgets and rules on the past of tenants, as far as they are theirs.
 
@@ -80,7 +84,7 @@ def saved(found: Iterable[Fired]) -> int:
     return sum(best.values())
 
 
-def pictured(tried: Sequence[Tried], span: Span) -> tuple[cost_query.CostQuery, trend.Trend]:
+def pictured(tried: Sequence[Tried], span: TimeRange) -> tuple[cost_query.CostQuery, trend.Trend]:
     """Return the cost of each day, those on which something fired apart, as plots want it."""
     asked = cost_query.CostQuery(span, ZoneInfo("UTC"), unit="day")
     costs: dict[datetime, int] = {}
@@ -101,7 +105,9 @@ def pictured(tried: Sequence[Tried], span: Span) -> tuple[cost_query.CostQuery, 
     return asked, trend.Trend(series("all", [True] * len(days)), parts)
 
 
-def planned(clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: Span) -> list[dict[str, object]]:
+def planned(
+    clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: TimeRange
+) -> list[dict[str, object]]:
     """Return what the budgets and rules that differ would have told in `span`, as they were and as they will be.
 
     Raises Retryable.

@@ -8,9 +8,9 @@
 Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal string outside.
 """
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.errors import AskError
 from outlay_reports.report_table import ReportTable
 
-__all__ = ["AskError", "Cell", "CostQuery", "ReportTable", "Span", "Sums"]
+__all__ = ["AskError", "Cell", "CostQuery", "ReportTable", "Sums", "TimeRange"]

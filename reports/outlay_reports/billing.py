@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from outlay_kit.spans import period_of
+from outlay_kit.time_ranges import period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import Allocation, allocate, dimensions_of
 from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statement_id, statements

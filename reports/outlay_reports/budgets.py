@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from outlay_kit.spans import PLAIN, Anchor, PeriodName, Span, floor_to, period_of
+from outlay_kit.time_ranges import PLAIN, Anchor, PeriodName, TimeRange, floor_to, period_of
 from outlay_reports.cost_query import Amount
 from outlay_reports.forecast.landing import Landing
 from outlay_schemas import catalog
@@ -67,20 +67,20 @@ def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
     )  # fmt: skip
 
 
-def span_of(plan: Plan, at: datetime) -> Span:
+def span_of(plan: Plan, at: datetime) -> TimeRange:
     """Return the period that holds `at`; of a rolling budget, the time up to the end of that minute."""
     if plan.rolling is None:
         return period_of(at, plan.period, plan.zone, plan.anchor)
     end = floor_to(at, "minute") + timedelta(minutes=1)
-    return Span(end - plan.rolling, end)
+    return TimeRange(end - plan.rolling, end)
 
 
-def span_before(plan: Plan, span: Span) -> Span:
+def span_before(plan: Plan, span: TimeRange) -> TimeRange:
     """Return the period before `span`."""
     return span_of(plan, span.start - timedelta(microseconds=1))
 
 
-def amount_of(plan: Plan, span: Span, before: int = 0) -> int:
+def amount_of(plan: Plan, span: TimeRange, before: int = 0) -> int:
     """Return the money of a period: the budget's own, what was added, and what came over.
 
     `before`: what the period before cost.
@@ -154,7 +154,7 @@ class Used:
     """The minute at which the amount was used up, if it is."""
 
 
-def status(budget: Plan, span: Span, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
+def status(budget: Plan, span: TimeRange, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
     """Return how a budget stands, given what was spent."""
     amount, ahead = amount_of(budget, span, used.before), used.landing
     low, high = ahead.bounds(80) if ahead else (0, 0)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.errors import AskError
 from outlay_reports.periods import Unit, bounds
 from outlay_schemas.dimensions import ALIASES, LABELS, ROLLED, UNASSIGNED, is_free
@@ -57,7 +57,7 @@ def amount_of(text: str) -> Amount:
 class CostQuery:
     """What to sum: a span, the time zone whose days cut it, dimensions, and conditions on dimensions."""
 
-    span: Span
+    span: TimeRange
     zone: ZoneInfo
     by: tuple[str, ...] = ()
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

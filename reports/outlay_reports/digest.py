@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span, midnight, period_of
+from outlay_kit.time_ranges import TimeRange, midnight, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.compare import THING, Comparison, compare
@@ -91,17 +91,17 @@ def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTabl
     return sections
 
 
-def last_week(now: datetime, question: CostQuery) -> Span:
+def last_week(now: datetime, question: CostQuery) -> TimeRange:
     """Return the last whole week, Monday to Sunday, of the question's zone."""
     this = period_of(now, "week", question.zone)
     monday = this.start.astimezone(question.zone).date() - timedelta(days=7)
-    return Span(midnight(monday, question.zone), this.start)
+    return TimeRange(midnight(monday, question.zone), this.start)
 
 
-def yesterday(now: datetime, question: CostQuery) -> Span:
+def yesterday(now: datetime, question: CostQuery) -> TimeRange:
     """Return the last whole day of the question's zone."""
     today = period_of(now, "day", question.zone)
-    return Span(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
+    return TimeRange(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
 
 
 def word_of(question: CostQuery) -> str:
@@ -163,7 +163,7 @@ def _shortened(sheet: ReportTable, most: int) -> ReportTable:
 
 def _picture(books: CostReader, week: CostQuery) -> str:
     start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
-    asked = replace(week, span=Span(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
+    asked = replace(week, span=TimeRange(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
     return trend_svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
 
 

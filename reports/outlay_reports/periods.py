@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import get_args
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import PeriodName, Span, ceil_to, midnight, next_first, period_of
+from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.errors import AskError
 
 Unit = PeriodName
@@ -25,7 +25,7 @@ def zone_of(name: str) -> ZoneInfo:
         raise AskError(f"{name} is no time zone", "give an IANA name such as Europe/Berlin, or UTC") from None
 
 
-def bounds(span: Span, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
+def bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
     """Return the instants that cut `span` into units, from its start to its end; no unit: one piece.
 
     The first and the last piece may be shorter than a unit. Raises AskError if there are more than 9,000.
@@ -54,7 +54,7 @@ def label(at: datetime, unit: Unit | None, zone: ZoneInfo) -> str:
     return local.isoformat(timespec="minutes")
 
 
-def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> Span:
+def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
     """Read `--from` and `--to`. Without them: the month so far. A month or day as `--to` is included.
 
     Each is a day (2026-11-24), a month (2026-11), an instant (2026-11-24T10:00:00Z; without an offset it is
@@ -72,7 +72,7 @@ def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime)
         raise AskError(
             f"the time from {first.isoformat()} to {last.isoformat()} is empty", "give a --from before --to"
         )
-    return Span(first, last)
+    return TimeRange(first, last)
 
 
 def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime:
@@ -97,7 +97,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
     return ceil_to(at, 60) if last else at.replace(second=0, microsecond=0)
 
 
-def before(span: Span, zone: ZoneInfo) -> Span:
+def before(span: TimeRange, zone: ZoneInfo) -> TimeRange:
     """Return the span to compare with: the whole months or days before it, or as long a time before it.
 
     A part of a month or day (from its first midnight on) is compared with the same part of the one before.
@@ -108,16 +108,16 @@ def before(span: Span, zone: ZoneInfo) -> Span:
         until = span.end.astimezone(zone)
         if span.end == midnight(until.date(), zone) and until.day == 1:
             months = (until.year - first.year) * 12 + until.month - first.month
-            return Span(midnight(next_first(first, "month", -months), zone), span.start)
+            return TimeRange(midnight(next_first(first, "month", -months), zone), span.start)
         if timedelta(days=1) < span.length and span.end <= month.end:
             earlier = midnight(next_first(first, "month", -1), zone)
-            return Span(earlier, min(earlier + span.length, span.start))
+            return TimeRange(earlier, min(earlier + span.length, span.start))
     day = period_of(span.start, "day", zone)
     if span.start == day.start and span.end < day.end:
         earlier = midnight(span.start.astimezone(zone).date() - timedelta(days=1), zone)
-        return Span(earlier, min(earlier + span.length, span.start))
+        return TimeRange(earlier, min(earlier + span.length, span.start))
     local_start, local_end = span.start.astimezone(zone), span.end.astimezone(zone)
     if local_start.time() == local_end.time() == time(0):
         days = (local_end.date() - local_start.date()).days
-        return Span(midnight(local_start.date() - timedelta(days=days), zone), span.start)
-    return Span(span.start - span.length, span.start)
+        return TimeRange(midnight(local_start.date() - timedelta(days=days), zone), span.start)
+    return TimeRange(span.start - span.length, span.start)

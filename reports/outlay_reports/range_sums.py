@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
 
-from outlay_kit.spans import Piece, Span, cover
+from outlay_kit.time_ranges import Piece, TimeRange, cover
 from outlay_schemas.dimensions import CELL, FREE, ROLLED
 from outlay_schemas.events import Grain
 
@@ -59,7 +59,7 @@ class Query:
 class Part:
     """What one sum is of: the windows that start in `span` (UTC), and the values of dimensions that are in."""
 
-    span: Span
+    span: TimeRange
     where: Where = field(default_factory=dict)
 
 
@@ -129,7 +129,7 @@ def sums(
 
 def windows(
     grain: Grain,
-    span: Span,
+    span: TimeRange,
     by: Sequence[str] = (),
     where: Where | None = None,
     *,
@@ -176,7 +176,7 @@ def bind(value: str | list[str], bound: dict[str, object]) -> str:
     return f"{{{key}:{'String' if isinstance(value, str) else 'Array(String)'}}}"
 
 
-def between(column: str, span: Span) -> str:
+def between(column: str, span: TimeRange) -> str:
     """Return the SQL of a range of time."""
     return _between(column, *_seconds(span))
 
@@ -248,7 +248,7 @@ def _pieces(
     for n, part in enumerate(parts):
         cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
         for low, high in pairwise(cuts):
-            piece = Span(_minute(low), _minute(high))
+            piece = TimeRange(_minute(low), _minute(high))
             for one in [Piece("minute", piece)] if ledger else cover(piece):
                 found.setdefault(one.grain, [[] for _ in parts])[n].append(_seconds(one.span))
     return found or {"minute": [[] for _ in parts]}
@@ -285,7 +285,7 @@ def _minute(at: datetime) -> datetime:
     return datetime.fromtimestamp(-(-int(at.timestamp()) // 60) * 60, UTC)
 
 
-def _seconds(span: Span) -> tuple[int, int]:
+def _seconds(span: TimeRange) -> tuple[int, int]:
     return int(span.start.timestamp()), int(span.end.timestamp())
 
 

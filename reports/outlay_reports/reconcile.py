@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Sums
 from outlay_reports.money import dollars, percent, share
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
@@ -209,7 +209,7 @@ def _named(models: Sequence[ModelPair]) -> str:
     return f"{names} and {len(models) - 5} more" if len(models) > 5 else names
 
 
-def drift_alert(name: str, span: Span, off: Sequence[ModelPair], tenant: str, now: datetime) -> Alert:
+def drift_alert(name: str, span: TimeRange, off: Sequence[ModelPair], tenant: str, now: datetime) -> Alert:
     """Return the alert of a bill that the ledger is not like. The same bill has the same id; `off`: the worst first."""
     billed = sum(model.billed for model in off)
     ours = Sums()

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.compare import EFFECTS, Comparison, Difference
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
 from outlay_reports.money import completeness, dollars, percent, share
@@ -84,7 +84,7 @@ def facts(question: CostQuery, **more: object) -> dict[str, object]:
     }
 
 
-def heading(what: str, span: Span, question: CostQuery) -> str:
+def heading(what: str, span: TimeRange, question: CostQuery) -> str:
     """Return the title of a report: what, when, in which zone, of what."""
     zone = question.zone
     where = "".join(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from outlay_kit.spans import period_of
+from outlay_kit.time_ranges import period_of
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.money import share
 from outlay_reports.showback import walk_leaves

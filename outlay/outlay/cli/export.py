@@ -13,7 +13,7 @@ from outlay.cli.report_options import From, Tenant, To, allocation, reading, spl
 
 if TYPE_CHECKING:
     from outlay.focus.allocated import Sharing
-    from outlay_kit.spans import Span
+    from outlay_kit.time_ranges import TimeRange
     from outlay_reports.adapters.cost_reader import CostReader
 
 app = typer.Typer(name="export", no_args_is_help=True, help="Write the ledger in a format of the field.")
@@ -105,7 +105,7 @@ def focus(
     )
 
 
-def _sharing(books: "CostReader", span: "Span", tenants: tuple[str, ...]) -> "Sharing":
+def _sharing(books: "CostReader", span: "TimeRange", tenants: tuple[str, ...]) -> "Sharing":
     """Return who bears how much of the shared costs of a span: what showback --allocate says."""
     from zoneinfo import ZoneInfo
 

@@ -154,7 +154,7 @@ def _question(
     freq: str | None,
     now: "datetime",
 ) -> "CostQuery":
-    from outlay_kit.spans import period_of
+    from outlay_kit.time_ranges import period_of
     from outlay_reports.cost_query import CostQuery, conditions, dimensions
     from outlay_reports.periods import zone_of
 
@@ -207,11 +207,11 @@ def _factors(
     from outlay.catalog.publish import newest
     from outlay.catalog.what_if import unit_price
     from outlay.local import stores
-    from outlay_kit.spans import Span
+    from outlay_kit.time_ranges import TimeRange
     from outlay_reports.forecast.whatif import factors
 
     end = now.replace(second=0, microsecond=0)
-    span = Span(end - timedelta(days=30), end)
+    span = TimeRange(end - timedelta(days=30), end)
     cells = books.cells(replace(question, span=span, unit=None, by=("sku",)))
     models = {cell.keys[0]: cell.sums for cell in cells}
     catalog = newest(stores()[0]) or load_default()

@@ -31,7 +31,7 @@ def patterns(
     from outlay.reports.patterns import find_patterns, pattern_picture, pattern_tables
     from outlay.reports.terminal import to_terminal
     from outlay_kit.clock import SystemClock
-    from outlay_kit.spans import period_of
+    from outlay_kit.time_ranges import period_of
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.periods import zone_of
     from outlay_reports.renderers import to_json

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from outlay_kit.spans import Span
+    from outlay_kit.time_ranges import TimeRange
     from outlay_reports.reconcile import ModelPair
 
 
@@ -76,7 +76,7 @@ def reconcile(
     from fractions import Fraction
 
     from outlay.focus.bills import read_bill
-    from outlay_kit.spans import Span, midnight, next_first
+    from outlay_kit.time_ranges import TimeRange, midnight, next_first
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.money import share
     from outlay_reports.periods import zone_of
@@ -96,7 +96,7 @@ def reconcile(
                 f"none of the {rows} rows of {bill} has a cost", "is it the right file or column?"
             )
         days = sorted({line.day for line in lines})
-        span = Span(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
+        span = TimeRange(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
         question = CostQuery(
             span, zone, ("provider", "sku"), conditions(where or []), tuple(tenant or ()), "day"
         )
@@ -117,7 +117,7 @@ def reconcile(
 
 
 def tell(
-    name: str, span: "Span", off: "Sequence[ModelPair]", channels: list[str], tenants: "Sequence[str]"
+    name: str, span: "TimeRange", off: "Sequence[ModelPair]", channels: list[str], tenants: "Sequence[str]"
 ) -> None:
     """Send the drift of a bill to channels of the catalog. Raises CommandError if one is not known, or not reached."""
     from outlay.cli.channels import all_channels

@@ -68,7 +68,7 @@ def review(
     from outlay.local import stores
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_kit.spans import period_of
+    from outlay_kit.time_ranges import period_of
     from outlay_reports import digest_pages
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.digest import Sources, last_week

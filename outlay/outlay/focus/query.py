@@ -4,7 +4,7 @@
 
 from outlay.focus.columns import Column, Version, columns
 from outlay.focus.invoices import Invoices
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.range_sums import between
 
 SECONDS = {"hour": 3600, "day": 86_400}
@@ -38,7 +38,7 @@ _TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
 
 
 def statement(
-    span: Span,
+    span: TimeRange,
     version: Version,
     grain: str,
     *,

@@ -15,7 +15,7 @@ from outlay.focus.columns import Version, columns
 from outlay.focus.invoices import invoices
 from outlay.focus.query import SECONDS, statement
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import closed_within
 
 _ROWS = 50_000
@@ -29,7 +29,7 @@ _TYPES = {
 }
 
 
-def pieces(span: Span, grain: str) -> Generator[Span, int, None]:
+def pieces(span: TimeRange, grain: str) -> Generator[TimeRange, int, None]:
     """Cut a span into whole hours or days; send the number of rows of a piece to get the next.
 
     The first is one hour or day. Each next is as long as makes about `_ROWS` rows, at most four times the one before.
@@ -40,7 +40,7 @@ def pieces(span: Span, grain: str) -> Generator[Span, int, None]:
     while start < span.end:
         edge = datetime.fromtimestamp(int(start.timestamp()) // SECONDS[grain] * SECONDS[grain], UTC)
         end = min(edge + unit * count, span.end)
-        rows = yield Span(start, end)
+        rows = yield TimeRange(start, end)
         start = end
         count = max(min(count * _ROWS // max(rows, 1), count * 4, most), 1)
 
@@ -49,7 +49,7 @@ def pieces(span: Span, grain: str) -> Generator[Span, int, None]:
 class Wanted:
     """What to export. `text`: every value as text. `sharing`: which costs are shared, and among whom."""
 
-    span: Span
+    span: TimeRange
     version: Version = "1.2"
     grain: str = "hour"
     tenants: Sequence[str] = ()

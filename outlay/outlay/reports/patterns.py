@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
-from outlay_kit.spans import Span, period_of
+from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
@@ -143,8 +143,8 @@ def _movers(books: CostReader, question: CostQuery, days: Past) -> ReportTable:
         cut, end = days.starts[-length], period_of(days.starts[-1], "day", question.zone).end
         by = ("team", "sku")
         asked = replace(question, by=(*by, *THING), unit=None)
-        before = books.cells(replace(asked, span=Span(days.starts[-2 * length], cut)))
-        after = books.cells(replace(asked, span=Span(cut, end)))
+        before = books.cells(replace(asked, span=TimeRange(days.starts[-2 * length], cut)))
+        after = books.cells(replace(asked, span=TimeRange(cut, end)))
         for part in [part for part in compare(before, after, len(by)).parts if part.change][:_MOVERS]:
             costs = (
                 Spent(part.earlier.cost, part.earlier.unpriced),
@@ -172,8 +172,8 @@ def _moved(books: CostReader, question: CostQuery, days: Past, place: int) -> tu
     )
     by = ("team", "sku")
     asked = replace(question, by=(*by, *THING), unit=None)
-    before = books.cells(replace(asked, span=Span(edges[0], edges[1])))
-    after = books.cells(replace(asked, span=Span(edges[1], end)))
+    before = books.cells(replace(asked, span=TimeRange(edges[0], edges[1])))
+    after = books.cells(replace(asked, span=TimeRange(edges[1], end)))
     parts = compare(before, after, len(by)).parts
     if not parts:
         return "", 0

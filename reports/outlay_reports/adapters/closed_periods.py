@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span, midnight, next_first
+from outlay_kit.time_ranges import TimeRange, midnight, next_first
 from outlay_reports.chargeback import Closing, Line, statement_id
 from outlay_reports.periods import zone_of
 from outlay_schemas.money import to_pico, to_usd
@@ -94,13 +94,15 @@ class ClosedPeriod:
         return statement_id(self.tenant, self.period, self.zone, seq)
 
     @property
-    def span(self) -> Span:
+    def span(self) -> TimeRange:
         """From its first to its last instant."""
         first, zone = date.fromisoformat(f"{self.period}-01"), zone_of(self.zone)
-        return Span(midnight(first, zone), midnight(next_first(first, "month"), zone))
+        return TimeRange(midnight(first, zone), midnight(next_first(first, "month"), zone))
 
 
-def closed_within(clickhouse: ClickHouseClient, tenants: Sequence[str], span: Span) -> list[ClosedPeriod]:
+def closed_within(
+    clickhouse: ClickHouseClient, tenants: Sequence[str], span: TimeRange
+) -> list[ClosedPeriod]:
     """Return the closed months that a span has any part of, the first first. Raises Retryable."""
     found = [
         ClosedPeriod(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
@@ -28,7 +28,7 @@ class CostReader:
         rows = self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant")
         return [row["tenant"] for row in rows]
 
-    def extent(self, tenants: Sequence[str] = ()) -> Span | None:
+    def extent(self, tenants: Sequence[str] = ()) -> TimeRange | None:
         """Return from the first to after the last minute that has costs; None if there is none."""
         rows = self._clickhouse.rows(
             "SELECT toUnixTimestamp(min(window)) AS low, toUnixTimestamp(max(window)) AS high, count() AS n"
@@ -37,7 +37,7 @@ class CostReader:
         )
         if not rows[0]["n"]:
             return None
-        return Span(_instant(rows[0]["low"]), _instant(rows[0]["high"] + 60))
+        return TimeRange(_instant(rows[0]["low"]), _instant(rows[0]["high"] + 60))
 
     def cells(self, question: CostQuery) -> list[Cell]:
         """Return the sums of each piece of the span and combination of values that has events."""

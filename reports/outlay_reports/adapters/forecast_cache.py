@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from outlay_kit.spans import Span, floor_to
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import Plan, Status, Used
@@ -102,7 +102,7 @@ class ForecastCache:
         return found
 
 
-def question_of(plan: Plan, span: Span) -> CostQuery:
+def question_of(plan: Plan, span: TimeRange) -> CostQuery:
     """Return the question that a budget asks of a span."""
     return CostQuery(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
@@ -119,7 +119,7 @@ def reached_at(books: CostReader, period: CostQuery, amount: int) -> datetime | 
         (costs,) = books.series([replace(period, span=span, by=(), unit=None, cuts=edges)])
         for place, cost in enumerate(costs):
             if cost and before + cost >= amount:
-                span = Span(edges[place], edges[place + 1])
+                span = TimeRange(edges[place], edges[place + 1])
                 break
             before += cost
         else:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from outlay_kit.spans import Span, period_of
+from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.series import Frequency, Series
@@ -51,7 +51,7 @@ def past(books: CostReader, question: CostQuery, now: datetime, meter: str = "")
     start = first.start if first.start == extent.start or extent.start < end - _LOOK_BACK[unit] else first.end
     if start >= end:
         return Past((), np.zeros((0, 0)), ())
-    asked = replace(question, span=Span(start, end), unit=unit)
+    asked = replace(question, span=TimeRange(start, end), unit=unit)
     cells = books.cells(asked)
     keys = tuple(sorted({cell.keys for cell in cells}))
     places = {key: n for n, key in enumerate(keys)}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from outlay_kit.spans import floor_to
+from outlay_kit.time_ranges import floor_to
 from outlay_reports.forecast.smoothing import Array
 
 _Z = {80: 1.356, 95: 2.179}

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from outlay_kit.spans import Span, floor_to, period_of
+from outlay_kit.time_ranges import TimeRange, floor_to, period_of
 from outlay_reports.forecast.engine import Forecast, forecast
 from outlay_reports.forecast.intervals import UNSEEN
 from outlay_reports.forecast.landing import Landing
@@ -131,15 +131,15 @@ def _course(one: TrajectoryInput, ahead: Forecast, column: int) -> Trajectory:
     return Trajectory(one.edges, mean, errors, one.left)
 
 
-def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> Span:
+def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> TimeRange:
     """Return the whole pieces of history before the one that holds `now`; `ledger`: only the ledger has them."""
     end = period_of(now, unit, zone).start
     days = min(_LOOK_BACK[unit], _LEDGER_DAYS) if ledger else _LOOK_BACK[unit]
-    return Span(period_of(end - timedelta(days=days), unit, zone).start, end)
+    return TimeRange(period_of(end - timedelta(days=days), unit, zone).start, end)
 
 
 def trajectory_input(
-    daily: Array, hourly: Array, span: Span, zone: ZoneInfo, now: datetime
+    daily: Array, hourly: Array, span: TimeRange, zone: ZoneInfo, now: datetime
 ) -> TrajectoryInput:
     """Return what the course of `span` is made from: days if there are three weeks of them, else hours.
 
@@ -148,7 +148,7 @@ def trajectory_input(
     daily, hourly = _begun(daily), _begun(hourly)
     unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
     today = period_of(now, unit, zone).start
-    edges = tuple(bounds(Span(today, span.end), unit, zone)) if today < span.end else (today,)
+    edges = tuple(bounds(TimeRange(today, span.end), unit, zone)) if today < span.end else (today,)
     if unit == "hour":
         return TrajectoryInput(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
     return TrajectoryInput(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))

@@ -16,7 +16,7 @@ from outlay_alerter.past import Loaded, Past, Spending, dense, step_of
 from outlay_alerter.recorder import Fired, Recorder
 from outlay_alerter.rules import KINDS
 from outlay_alerter.rules.base import Judged, Measure, Needs, largest
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
 
@@ -56,7 +56,7 @@ class Backtest:
     def __init__(self, sums: Sums, measures: Measures) -> None:
         self._sums, self._measures = sums, measures
 
-    def run(self, rule: Watch, span: Span) -> Tried:
+    def run(self, rule: Watch, span: TimeRange) -> Tried:
         """Try a rule on a time range of whole minutes. Raises NotPossibleError and Retryable."""
         kind = KINDS[rule.type]
         if kind.no_backtest:
@@ -69,25 +69,25 @@ class Backtest:
         tried = len(loaded.lines if loaded.minutes is None else loaded.minutes)
         return Tried(fired, scopes, tried, sorted(daily.items()))
 
-    def _with_data(self, tenant: str, span: Span) -> Span:
+    def _with_data(self, tenant: str, span: TimeRange) -> TimeRange:
         """Return a time range from the day on in which the tenant's costs begin: empty years take long to judge."""
         first = self._sums.oldest(tenant, span) or span.end - timedelta(minutes=1)
-        return Span(max(span.start, floor_to(first, "day")), span.end)
+        return TimeRange(max(span.start, floor_to(first, "day")), span.end)
 
-    def _load(self, rule: Watch, needs: Needs, span: Span) -> tuple[Loaded, int]:
+    def _load(self, rule: Watch, needs: Needs, span: TimeRange) -> tuple[Loaded, int]:
         """Return what a rule needs, and how many scopes it has."""
         length = grain_length(needs.grain)
         if needs.reads == "spending":
             cut = floor_to(span.start, "hour")
-            costs = self._costs(rule, "hour", Span(floor_to(needs.since, "hour"), cut))
-            costs |= self._costs(rule, "minute", Span(cut, span.end))
+            costs = self._costs(rule, "hour", TimeRange(floor_to(needs.since, "hour"), cut))
+            costs |= self._costs(rule, "minute", TimeRange(cut, span.end))
             return Loaded([], length, {(): ()}, spending=Spending.of(costs)), 1
         if needs.reads == "minutes":
             minutes = self._measures.minutes(
-                rule.tenant, Span(needs.since, span.end), by=rule.by, scope=rule.scope, most=MOST_SCOPES
+                rule.tenant, TimeRange(needs.since, span.end), by=rule.by, scope=rule.scope, most=MOST_SCOPES
             )
             return Loaded([], length, {}, minutes=minutes), len(minutes)
-        starts = _starts(needs.grain, Span(needs.since, span.end))
+        starts = _starts(needs.grain, TimeRange(needs.since, span.end))
         lines = self._measures.windows(
             rule.tenant, starts, needs.grain, by=rule.by, scope=rule.scope, meters=needs.meters
         )
@@ -98,7 +98,7 @@ class Backtest:
             alive=sorted(starts[place] for place, _, _ in alive),
         ), len(lines)  # fmt: skip
 
-    def _costs(self, rule: Watch, grain: Grain, span: Span) -> dict[datetime, int]:
+    def _costs(self, rule: Watch, grain: Grain, span: TimeRange) -> dict[datetime, int]:
         starts, names = _starts(grain, span), sorted(rule.scope)
         amount = rule.counts if isinstance(rule, Budget) else "cost"
         found: dict[datetime, int] = {}
@@ -154,7 +154,7 @@ def _measure(value: float | None) -> Measure | None:
     return Measure(round(value * PICO), 1, metric=Fraction(value))
 
 
-def moments(needs: Needs, span: Span) -> Iterator[datetime]:
+def moments(needs: Needs, span: TimeRange) -> Iterator[datetime]:
     """Return when a rule is evaluated in a time range: at the end of each window, or step by step."""
     step = needs.step or grain_length(needs.grain)
     at = (span.start if needs.step else floor_to(span.start, needs.grain)) + step
@@ -163,7 +163,7 @@ def moments(needs: Needs, span: Span) -> Iterator[datetime]:
         at += step
 
 
-def _starts(grain: Grain, span: Span) -> list[datetime]:
+def _starts(grain: Grain, span: TimeRange) -> list[datetime]:
     """Return the starts of the windows that overlap a time range."""
     length, first = grain_length(grain), floor_to(span.start, grain)
     count = max(0, -((first - span.end) // length)) if span.end > span.start else 0

@@ -9,7 +9,7 @@ from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import BURN_PART, Spent
 from outlay_alerter.domain.watches import Budget, matches
 from outlay_kit.clock import Clock
-from outlay_kit.spans import Span, floor_to
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.adapters.forecast_cache import ForecastCache, question_of, reached_at
 from outlay_reports.budgets import Status, amount_of, span_before, span_of
 from outlay_reports.forecast.landing import tested
@@ -25,8 +25,8 @@ class Budgets:
         self._sums, self._outlook, self._clock = sums, outlook, clock
         self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
         """What was read in this evaluation, by tenant, span and dimensions."""
-        self._reached: dict[tuple[str, str, Span, int], tuple[datetime, datetime | None]] = {}
-        self._unpriced: dict[tuple[str, str, Span], tuple[datetime, int]] = {}
+        self._reached: dict[tuple[str, str, TimeRange, int], tuple[datetime, datetime | None]] = {}
+        self._unpriced: dict[tuple[str, str, TimeRange], tuple[datetime, int]] = {}
         """By tenant, budget and period: in which minute it was read, and how many events have no price."""
 
     def begin(self, wanted: Sequence[Budget] = ()) -> None:
@@ -52,14 +52,16 @@ class Budgets:
         sums = self._sums.books.totals([question_of(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
-    def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[tuple[Finding, Span]], Status]:
+    def find(
+        self, budget: Budget, times: Sequence[datetime]
+    ) -> tuple[list[tuple[Finding, TimeRange]], Status]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
 
         Raises Retryable.
         """
         now = self._clock.now()
         current = span_of(budget, now)
-        found: list[tuple[Finding, Span]] = []
+        found: list[tuple[Finding, TimeRange]] = []
         spans = {span_of(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
             spent = Spent(self._total(budget, span), self._before(budget, span))
@@ -87,7 +89,7 @@ class Budgets:
             for budget, span in zip(wanted, spans, strict=True)
         ]
 
-    def _spent(self, budget: Budget, span: Span, now: datetime) -> Spent:
+    def _spent(self, budget: Budget, span: TimeRange, now: datetime) -> Spent:
         total, before = self._total(budget, span), self._before(budget, span)
         end = min(floor_to(now, "minute") + _MINUTE, span.end)
         burns = tuple(
@@ -106,7 +108,7 @@ class Budgets:
         reached = self._when(budget, span, amount, now) if total >= amount else None
         return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)
 
-    def _when(self, budget: Budget, span: Span, amount: int, now: datetime) -> datetime | None:
+    def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""
         key, minute = (budget.tenant, budget.id, span, amount), floor_to(now, "minute")
         known = self._reached.get(key)
@@ -115,10 +117,10 @@ class Budgets:
             self._reached[key] = minute, reached_at(self._sums.books, question_of(budget, span), amount)
         return self._reached[key][1]
 
-    def _before(self, budget: Budget, span: Span) -> int:
+    def _before(self, budget: Budget, span: TimeRange) -> int:
         return self._total(budget, span_before(budget, span)) if budget.rollover else 0
 
-    def _total(self, budget: Budget, span: Span) -> int:
+    def _total(self, budget: Budget, span: TimeRange) -> int:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
             self._read[key] = self._sums.cells(
@@ -128,7 +130,7 @@ class Budgets:
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
 
 
-def _last(end: datetime, length: timedelta) -> Span:
+def _last(end: datetime, length: timedelta) -> TimeRange:
     """Return the last `length` up to `end`, in whole minutes, one at least."""
     minutes = max(1, round(length / _MINUTE))
-    return Span(end - _MINUTE * minutes, end)
+    return TimeRange(end - _MINUTE * minutes, end)

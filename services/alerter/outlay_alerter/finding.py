@@ -14,13 +14,13 @@ from outlay_alerter.pacing import Pace
 from outlay_alerter.rules import KINDS
 from outlay_alerter.rules.base import Evaluation, Evaluator, marked
 from outlay_kit.clock import Clock
-from outlay_kit.spans import Span
 from outlay_kit.telemetry import get_logger
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import Status
 
 log = get_logger(__name__)
 
-Found = list[tuple[Finding, Span]]
+Found = list[tuple[Finding, TimeRange]]
 
 
 class Finder:

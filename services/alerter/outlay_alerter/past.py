@@ -17,7 +17,7 @@ from outlay_alerter.domain.budgets import BURN_PART, Spent
 from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
 from outlay_alerter.rules.price_change import Announced
-from outlay_kit.spans import Span, floor_to
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import Status, span_before, span_of
 from outlay_reports.forecast.landing import tested
 from outlay_reports.forecast.smoothing import Array
@@ -71,7 +71,7 @@ class Past:
         self._loaded = loaded
         self._moment = datetime.fromtimestamp(0, UTC)
         self._hot: tuple[int, dict[datetime, list[Values]]] | None = None
-        self._course: tuple[tuple[Span, datetime], Trajectory] | None = None
+        self._course: tuple[tuple[TimeRange, datetime], Trajectory] | None = None
         """The forecast of a budget's period, for the hour that it was made in."""
 
     def to(self, moment: datetime) -> None:
@@ -99,10 +99,10 @@ class Past:
 
     seen = over
 
-    def window(self, at: datetime, grain: Grain) -> Span:
+    def window(self, at: datetime, grain: Grain) -> TimeRange:
         """Return the newest window that began by then."""
         at = self._loaded.starts[max(0, bisect_right(self._loaded.starts, at) - 1)]
-        return Span(at, at + self._loaded.length)
+        return TimeRange(at, at + self._loaded.length)
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
@@ -156,7 +156,7 @@ class Past:
         """Return nothing: what was announced when is not known."""
         return []
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
         """Evaluate a budget as of now."""
         now, spending = self.now, self._loaded.spending or Spending.of({})
         period = span_of(budget, now)
@@ -164,7 +164,7 @@ class Past:
         found = budgets.findings(budget, period, spent)
         return [(finding, period) for finding in found], budgets.status(budget, period, spent, now)
 
-    def _spent(self, rule: Budget, spending: Spending, period: Span) -> Spent:
+    def _spent(self, rule: Budget, spending: Spending, period: TimeRange) -> Spent:
         now, before = self._moment, 0
         total = spending.between(period.start, now)
         if rule.rollover:

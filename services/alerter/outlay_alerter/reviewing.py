@@ -17,8 +17,8 @@ from outlay_alerter.notify.messages import REVIEW
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.spans import period_of
 from outlay_kit.telemetry import get_logger
+from outlay_kit.time_ranges import period_of
 from outlay_reports import digest_pages
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import newest_savings

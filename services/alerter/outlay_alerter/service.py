@@ -21,7 +21,7 @@ from outlay_alerter.finding import Finder
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
@@ -142,7 +142,7 @@ class Alerter:
         self._store.stand(standing)
 
     def _write_down(
-        self, changes: list[Transition], spans: Mapping[str, Span], hushed: Mapping[str, str],
+        self, changes: list[Transition], spans: Mapping[str, TimeRange], hushed: Mapping[str, str],
         watches: Mapping[str, Watch], known: Mapping[str, AlertRecord],
     ) -> None:  # fmt: skip
         if not changes:

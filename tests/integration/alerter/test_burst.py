@@ -21,7 +21,7 @@ from outlay_alerter.service import Alerter
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
@@ -106,7 +106,7 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
     )  # fmt: skip
     alert = alerts_of(clickhouse, budgets=[hour])["b burn-1h"]
     assert {e.kind: e.cost for e in alert.effects} == {"volume": "50", "price": "50"}
-    books, window = CostReader(clickhouse), Span(alert.window, alert.window_end or NOW)
+    books, window = CostReader(clickhouse), TimeRange(alert.window, alert.window_end or NOW)
     cells = [
         books.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
         for span in (window.before, window)

@@ -18,7 +18,7 @@ from outlay_alerter.notify.http_post import Poster
 from outlay_alerter.reviewing import Reviewer
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.money import dollars
@@ -82,7 +82,7 @@ def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> Non
     reviewer(clickhouse, clock).turn()
     clock.advance(7 * 86_400 + 1)
     reviewer(clickhouse, clock).turn()
-    week = Span(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
+    week = TimeRange(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
     spent = total(CostReader(clickhouse).cells(CostQuery(week, BERLIN, (), {}, ())))
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]

@@ -30,7 +30,7 @@ from outlay_console.app import Console, World
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.adapters.savings import newest_savings
@@ -220,7 +220,7 @@ def alerts(system: System, zone: str) -> Figures:
 
 def reviews(system: System, zone: str) -> Figures:
     """The weekly review, as mail and Slack carry it; here over this month so far."""
-    month = CostQuery(Span(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
+    month = CostQuery(TimeRange(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
     savings = newest_savings(system.clickhouse, (TENANT,), NOW)
     sections = review(Sources(CostReader(system.clickhouse), system.clickhouse, BUDGETS), month, NOW, savings)
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}

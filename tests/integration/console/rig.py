@@ -29,7 +29,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 from outlay_schemas.alerts import Alert, Contributor
@@ -95,7 +95,7 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     create_topics(stack.kafka, topics.ALL)
     writer = stack.writer.model_copy(update={"database": database})
     migrate(writer)
-    events = random_events("acme", Span(now - timedelta(days=3), now), 300, seed=9)
+    events = random_events("acme", TimeRange(now - timedelta(days=3), now), 300, seed=9)
     write(writer, events)
     write(writer, [cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)])
     for tenant in ("acme", "globex"):

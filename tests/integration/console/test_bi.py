@@ -18,7 +18,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import CostEvent, encoder
 from outlay_schemas.money import Usd
@@ -41,7 +41,7 @@ def events() -> Sequence[CostEvent]:
     """Events of this very month: the queries say `now`."""
     now = SystemClock().now()
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    recent = Span(max(month, now - timedelta(days=2)), now + timedelta(minutes=1))
+    recent = TimeRange(max(month, now - timedelta(days=2)), now + timedelta(minutes=1))
     return [*random_events("default", recent, 150, seed=3), cost_event("default", 999, now, "0.5")]
 
 

@@ -34,7 +34,7 @@ from outlay_console.app import Console
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status, plan_of
@@ -281,7 +281,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     }
     sheet = budget_table([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
     columns = [column.name for column in sheet.columns]
-    week = CostQuery(Span(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
+    week = CostQuery(TimeRange(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
     sections = review(Sources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS), week, NOW, None)
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]

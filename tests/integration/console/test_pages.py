@@ -16,7 +16,7 @@ from tests.stack import Stack
 
 from outlay_console.domain.spans import latest
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import midnight
+from outlay_kit.time_ranges import midnight
 from outlay_reports.money import exact, usd
 
 pytestmark = pytest.mark.stack

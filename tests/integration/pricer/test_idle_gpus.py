@@ -14,7 +14,7 @@ from tests.unit.ingest.rig import Rig
 from outlay.catalog import load_default
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.run import find
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.stack
 
 RECORDED = (Path(__file__).parents[2] / "golden" / "dcgm-exporter-recorded.txt").read_bytes()
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
-HOUR = Span(START, START + timedelta(hours=1))
+HOUR = TimeRange(START, START + timedelta(hours=1))
 BOOK = PriceBook.model_validate({
     "name": "gpus", "version": "1",
     "rules": [{"id": "t4", "sku": "Tesla T4", "prices": [{"meters": {"gpu_seconds": {"price": "0.36", "per": 3600}}}]}],

@@ -13,7 +13,7 @@ from tests.stack import Stack
 from outlay.catalog import load_default
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.again import usage_of
 from outlay_pricer.ledger import Ledger, Selection
@@ -218,7 +218,7 @@ def test_what_caching_saved_is_what_the_calls_would_have_cost_without_it(stack: 
     ]  # fmt: skip
     write(settings, [price(one, COMPILED) for one in calls])
     clickhouse = ClickHouseClient(settings)
-    span = Span(START, START + timedelta(hours=HOURS))
+    span = TimeRange(START, START + timedelta(hours=HOURS))
     saved = CostReader(clickhouse).cache_savings(CostQuery(span, ZoneInfo("UTC"), ("team",), {}, ("cached",)))
     whole = find(clickhouse, CATALOG, Selection(since=span.start, until=span.end, tenant="cached"), most=100)
     clickhouse.close()

@@ -11,7 +11,7 @@ from outlay_aggregator.adapters.books import Books as Writer
 from outlay_aggregator.domain.windows import Window
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.events import CostEvent, Grain, encoder
 from outlay_schemas.money import Usd, to_pico, to_usd
 
@@ -45,7 +45,7 @@ def cost_event(
     )  # fmt: skip
 
 
-def random_events(tenant: str, span: Span, count: int, seed: int) -> list[CostEvent]:
+def random_events(tenant: str, span: TimeRange, count: int, seed: int) -> list[CostEvent]:
     """Return events all over a span, some unpriced, some nobody's."""
     draw = random.Random(seed)  # noqa: S311 (the same events each time)
     minutes = int(span.length / timedelta(minutes=1))

@@ -9,7 +9,7 @@ from tests.integration.reports.ledger import cost_event, expected, random_events
 from tests.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
@@ -18,7 +18,7 @@ from outlay_schemas.events import CostEvent
 pytestmark = pytest.mark.stack
 
 # Berlin's clocks change in it, and two months meet.
-SPAN = Span(datetime(2026, 10, 22, 1, 2, tzinfo=UTC), datetime(2026, 11, 3, 5, 6, tzinfo=UTC))
+SPAN = TimeRange(datetime(2026, 10, 22, 1, 2, tzinfo=UTC), datetime(2026, 11, 3, 5, 6, tzinfo=UTC))
 TENANT = "reports-zones"
 EVENTS = random_events(TENANT, SPAN, 1500, seed=7)
 
@@ -115,5 +115,5 @@ def test_the_extent_holds_every_event(books: CostReader) -> None:
 
 
 def test_an_empty_time_is_empty(books: CostReader) -> None:
-    empty = Span(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
+    empty = TimeRange(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
     assert total(books.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0

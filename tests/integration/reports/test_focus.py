@@ -21,7 +21,7 @@ from outlay.focus.allocated import Sharing, sharing
 from outlay.focus.columns import Version, columns
 from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import allocate
 from outlay_reports.cost_query import CostQuery
@@ -31,7 +31,7 @@ from outlay_schemas.money import Usd, to_pico
 
 pytestmark = pytest.mark.stack
 
-SPAN = Span(datetime(2026, 9, 29, 22, 30, tzinfo=UTC), datetime(2026, 10, 2, 4, 0, tzinfo=UTC))
+SPAN = TimeRange(datetime(2026, 9, 29, 22, 30, tzinfo=UTC), datetime(2026, 10, 2, 4, 0, tzinfo=UTC))
 TENANT = "focus-acme"
 
 
@@ -223,7 +223,7 @@ def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
     with contextlib.suppress(StopIteration):
         while True:
             found.append(cut.send(100 if len(found) < 3 else 500_000))
-    assert found[0] == Span(SPAN.start, SPAN.start.replace(hour=23, minute=0))
+    assert found[0] == TimeRange(SPAN.start, SPAN.start.replace(hour=23, minute=0))
     assert [later.start for later in found[1:]] == [earlier.end for earlier in found[:-1]]
     assert found[-1].end == SPAN.end
     assert max(piece.length for piece in found) == timedelta(hours=16)

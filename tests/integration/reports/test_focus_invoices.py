@@ -18,7 +18,7 @@ from outlay.focus.allocated import sharing
 from outlay.focus.columns import Version
 from outlay.focus.write import Wanted, tables, write_csv
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.allocation import Allocated, Allocation
 from outlay_reports.chargeback import OWN, Closing, Line
@@ -29,7 +29,7 @@ from outlay_schemas.money import Usd
 pytestmark = pytest.mark.stack
 
 TENANT = "focus-closed"
-SPAN = Span(datetime(2026, 9, 30, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC))
+SPAN = TimeRange(datetime(2026, 9, 30, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC))
 FIRST, SECOND = datetime(2026, 11, 2, 9, tzinfo=UTC), datetime(2026, 11, 5, 9, tzinfo=UTC)
 LINES = (Line("consumer", OWN, ("growth",), 1),)
 

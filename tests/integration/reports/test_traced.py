@@ -16,7 +16,7 @@ from tests.stack import Stack
 
 from outlay.reports.patterns import find_patterns, pattern_tables
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocated_showback import allocated_table
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.stack
 TENANT = "traced"
 BERLIN = ZoneInfo("Europe/Berlin")
 # Berlin's clocks change on the 25th.
-SPAN = Span(datetime(2026, 10, 16, 22, tzinfo=UTC), datetime(2026, 10, 30, 23, tzinfo=UTC))
+SPAN = TimeRange(datetime(2026, 10, 16, 22, tzinfo=UTC), datetime(2026, 10, 30, 23, tzinfo=UTC))
 NOW = datetime(2026, 10, 30, 23, tzinfo=UTC)
 NAMES = ("business_unit", "team", "sku")
 Row = Mapping[str, Any]
@@ -162,7 +162,7 @@ def test_trend_by_local_day(books: CostReader, rows: list[Row]) -> None:
 
 def test_compare_and_each_effect(books: CostReader, rows: list[Row]) -> None:
     middle = datetime(2026, 10, 23, 22, tzinfo=UTC)
-    later = replace(asked("team,sku"), span=Span(middle, SPAN.end))
+    later = replace(asked("team,sku"), span=TimeRange(middle, SPAN.end))
     found = said(report_api.comparison(books, later, "2026-10-17..2026-10-23", NOW))
     old = [row for row in rows if row["time"] < middle]
     new = [row for row in rows if row["time"] >= middle]

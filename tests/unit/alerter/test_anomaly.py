@@ -10,7 +10,7 @@ import pytest
 from outlay_alerter.domain.detector import Detector, Tuning
 from outlay_alerter.rules.anomaly import compile_rule
 from outlay_alerter.rules.anomaly_scope import feed, watch
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog.watch import Anomaly
 from outlay_schemas.money import PICO
 
@@ -37,13 +37,13 @@ def test_what_somebody_expected_is_learnt_and_what_is_like_it_is_not_told() -> N
     later = batch + timedelta(days=3, minutes=60)
     costs |= {batch: 400 * PICO, later: 430 * PICO}
 
-    def fired(expected: Sequence[Span], **more: int) -> list[datetime]:
+    def fired(expected: Sequence[TimeRange], **more: int) -> list[datetime]:
         watched = watch(rule, {}, START, HOUR, expected=expected)
         changed = costs | {START + timedelta(hours=int(name[1:])): v * PICO for name, v in more.items()}
         found = feed(rule, watched, changed.items(), START)
         return sorted({f.key.window for f in found if f.breached})
 
-    meant = [Span(batch, batch + timedelta(hours=3))]
+    meant = [TimeRange(batch, batch + timedelta(hours=3))]
     assert fired([]) == [batch, later]
     assert fired(meant) == [batch]  # which the state machine knows to be expected
     assert fired(meant, h360=600) == [batch, START + timedelta(hours=360)]  # at the hour, and far more
@@ -60,7 +60,7 @@ def test_what_was_expected_is_forgotten_when_the_rule_looks_back_no_further() ->
     batch = START + timedelta(days=10, hours=2)
     again = batch + timedelta(days=36)
     costs |= {batch: 400 * PICO, again: 400 * PICO}
-    watched = watch(rule, {}, START, HOUR, expected=[Span(batch, batch + timedelta(hours=3))])
+    watched = watch(rule, {}, START, HOUR, expected=[TimeRange(batch, batch + timedelta(hours=3))])
     found = feed(rule, watched, costs.items(), START)
     assert again in {f.key.window for f in found if f.breached}
 

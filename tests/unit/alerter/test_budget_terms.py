@@ -13,7 +13,7 @@ from outlay_alerter.domain import budgets
 from outlay_alerter.domain.budgets import Spent
 from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules.budget import compile_rule
-from outlay_kit.spans import Anchor, PeriodName, Span, period_of
+from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.budgets import amount_of, span_before, span_of
 from outlay_reports.forecast.landing import Landing
 from outlay_schemas.catalog import watch as schema
@@ -65,7 +65,7 @@ def test_a_fiscal_year_begins_in_its_month() -> None:
 def test_a_rolling_budget_is_of_the_last_days_and_one_alert() -> None:
     rolling = budget(rolling_days=7)
     span = span_of(rolling, NOW + timedelta(seconds=30))
-    assert span == Span(NOW + timedelta(minutes=1) - timedelta(days=7), NOW + timedelta(minutes=1))
+    assert span == TimeRange(NOW + timedelta(minutes=1) - timedelta(days=7), NOW + timedelta(minutes=1))
     later = span_of(rolling, NOW + timedelta(days=1))
     (first,) = budgets.findings(rolling, span, Spent(100 * DOLLAR))
     (second,) = budgets.findings(rolling, later, Spent(50 * DOLLAR))

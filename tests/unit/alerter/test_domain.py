@@ -14,7 +14,7 @@ from outlay_alerter.domain.watches import Budget
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.spend_spike import SpendSpike
-from outlay_kit.spans import Anchor, PeriodName, cover, grain_length, period_of
+from outlay_kit.time_ranges import Anchor, PeriodName, cover, grain_length, period_of
 from outlay_reports.budgets import span_of
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]

@@ -11,7 +11,7 @@ from outlay_alerter.past import Loaded, Spending, dense
 from outlay_alerter.recorder import Fired
 from outlay_alerter.rules import KINDS
 from outlay_alerter.rules.base import Measure, Values
-from outlay_kit.spans import Span, grain_length
+from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
 
 DOCS = pages("alerts", "rules")
@@ -61,7 +61,7 @@ def _on_past(name: str) -> list[Fired]:
     """Run a rule on three weeks in which one hour cost 400 times as much, and nothing came for half a day after it."""
     kind = KINDS[name]
     rule = kind.compile(kind.schema.model_validate({"id": "r", "name": "R", **EXAMPLES[name]}), "acme")
-    span = Span(START + timedelta(days=14), START + timedelta(days=21))
+    span = TimeRange(START + timedelta(days=14), START + timedelta(days=21))
     needs = kind.evaluator(rule, 100).needs(span.start)
     length = grain_length(needs.grain)
     costs = {

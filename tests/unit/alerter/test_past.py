@@ -14,16 +14,16 @@ from outlay_alerter.recorder import Fired
 from outlay_alerter.rules import KINDS, anomaly, new_spender, silence, spend_spike
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import Measure, Values
-from outlay_kit.spans import Span, grain_length
+from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SPAN = Span(START, START + 20 * DAY)
+SPAN = TimeRange(START, START + 20 * DAY)
 
 
-def run(rule: Watch, span: Span, loaded: Loaded) -> list[Fired]:
+def run(rule: Watch, span: TimeRange, loaded: Loaded) -> list[Fired]:
     needs = KINDS[rule.type].evaluator(rule, 100).needs(span.start)
     return on_past(rule, loaded, moments(needs, span))
 
@@ -33,7 +33,7 @@ def spending(rule: Watch, costs: Mapping[datetime, int]) -> list[Fired]:
 
 
 def windows(
-    rule: Watch, span: Span, lines: Mapping[Values, Sequence[int]], *, length: timedelta = HOUR,
+    rule: Watch, span: TimeRange, lines: Mapping[Values, Sequence[int]], *, length: timedelta = HOUR,
     alive: Sequence[datetime] | None = None,
 ) -> list[Fired]:  # fmt: skip
     """Run a rule on lines of dollars that begin at START."""
@@ -69,7 +69,7 @@ def test_budgets_of_days_burn_roll_over_and_are_forecast() -> None:
 
 
 def test_a_threshold_resolves_with_its_margin_and_waits_for_its_time() -> None:
-    line, span = [1, 20, 30, 9, 4, 1], Span(START, START + 6 * HOUR)
+    line, span = [1, 20, 30, 9, 4, 1], TimeRange(START, START + 6 * HOUR)
     (fired,) = windows(threshold(margin=5), span, {(): line})
     assert (fired.at, fired.until) == (START + 2 * HOUR, START + 5 * HOUR)
     assert fired.saved == 20 * DOLLAR
@@ -80,7 +80,7 @@ def test_a_threshold_resolves_with_its_margin_and_waits_for_its_time() -> None:
 
 def test_a_spike_and_an_anomaly_fire_and_end() -> None:
     line = [50 + 10 * (n % 24 > 8) + n % 3 for n in range(20 * 24)]
-    at, span = START + 15 * DAY, Span(START + 10 * DAY, SPAN.end)
+    at, span = START + 15 * DAY, TimeRange(START + 10 * DAY, SPAN.end)
     line[15 * 24] = 400
     spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
     (one,) = windows(spike, span, {(): line})
@@ -92,7 +92,7 @@ def test_a_spike_and_an_anomaly_fire_and_end() -> None:
 
 def test_what_a_tenant_had_before_a_scope_began_is_the_history_of_its_first_window() -> None:
     spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
-    line, span = [0] * 47 + [400], Span(START, START + 48 * HOUR)
+    line, span = [0] * 47 + [400], TimeRange(START, START + 48 * HOUR)
     (one,) = windows(spike, span, {(): line})
     assert (one.at, one.expected) == (span.end, 0)
     young = [START + n * HOUR for n in (45, 46, 47)]
@@ -109,7 +109,7 @@ def test_newcomers_and_silences_are_found_in_the_past() -> None:
     quiet = silence.compile_rule(schema.Silence(id="q", name="Q", minutes=60), "acme")
     minutes = [START + n * timedelta(minutes=30) for n in range(10)] + [START + 10 * HOUR]
     loaded = Loaded([], grain_length("minute"), {}, minutes={(): minutes})
-    first, last = run(quiet, Span(START, START + 12 * HOUR), loaded)
+    first, last = run(quiet, TimeRange(START, START + 12 * HOUR), loaded)
     assert (first.at, first.until) == (
         START + timedelta(hours=5, minutes=30),
         START + timedelta(hours=10, minutes=1),
@@ -144,7 +144,7 @@ def test_thresholds_and_budgets_judge_a_series() -> None:
 def test_a_threshold_fires_as_often_on_a_series_as_on_the_ledger(terms: dict[str, object]) -> None:
     line = [1, 20, 30, 9, 12, 8, 4, 1, 15, 1, 40, 41, 42, 9, 9, 1, 11, 1, 11, 1, 1]
     rule, end = threshold(**terms), START + len(line) * HOUR
-    on_ledger = windows(rule, Span(START, end), {(): line})
+    on_ledger = windows(rule, TimeRange(START, end), {(): line})
     rows = [(START + n * HOUR, float(value)) for n, value in enumerate(line)]
     on_values = [point.judged.at + HOUR for point in on_series(rule, rows) if point.fired]
     assert [one.at for one in on_ledger] == on_values
@@ -172,7 +172,7 @@ def test_steady_spending_in_batches_is_no_spike_and_a_real_one_is(every: int) ->
     spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S", grain="minute"), "acme")
     days = 12 if every == 1440 else 4
     line = [5 if n % every == 0 else 0 for n in range(days * 1440)]
-    span = Span(START, START + len(line) * MINUTE)
+    span = TimeRange(START, START + len(line) * MINUTE)
     first = [START + n * MINUTE for n, cost in enumerate(line) if cost]  # a tenant of its own
     assert windows(spike, span, {(): line}, length=MINUTE, alive=first) == []
     line[(days - 1) * 1440] = 50

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_console.domain.spans import RANGES, bucket_for, latest, starts_of
-from outlay_kit.spans import Span, cover, midnight, period_of
+from outlay_kit.time_ranges import TimeRange, cover, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]
@@ -20,7 +20,7 @@ MINUTES = st.integers(0, 3 * 366 * 1440).map(
 
 @given(MINUTES, MINUTES)
 def test_pieces_add_up_to_exactly_the_span(a: datetime, b: datetime) -> None:
-    span = Span(min(a, b), max(a, b))
+    span = TimeRange(min(a, b), max(a, b))
     pieces = cover(span)
     seconds = {"minute": 60, "hour": 3600, "day": 86_400}
     for piece in pieces:
@@ -50,7 +50,7 @@ def test_a_range_ends_with_the_bucket_of_now_and_is_tiled_by_its_buckets(name: s
 def test_a_day_in_berlin_has_25_hours_when_the_clocks_go_back() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     span = period_of(datetime(2026, 10, 25, 12, tzinfo=UTC), "day", berlin)
-    assert span == Span(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
+    assert span == TimeRange(datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
     assert span.length == timedelta(hours=25)
 
 

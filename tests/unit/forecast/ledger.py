@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, Sums
 
@@ -25,7 +25,7 @@ class Memory(CostReader):
     def tenants(self) -> list[str]:
         return sorted({values["tenant"] for _, _, values in self.rows})
 
-    def extent(self, tenants: Sequence[str] = ()) -> Span | None:
+    def extent(self, tenants: Sequence[str] = ()) -> TimeRange | None:
         raise NotImplementedError
 
     def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:

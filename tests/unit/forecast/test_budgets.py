@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import Plan, amount_of, plan_of, span_of
 from outlay_schemas.catalog.watch import Budget as Written
 
@@ -29,7 +29,7 @@ def budget(**more: object) -> Plan:
 def test_its_period_begins_where_it_says(
     more: dict[str, object], start: tuple[int, int, int], end: tuple[int, int, int]
 ) -> None:
-    expected = Span(datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC))
+    expected = TimeRange(datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC))
     assert span_of(budget(**more), NOW) == expected
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from outlay.catalog import load_default
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.forecast.capacity import gpu_seconds, gpus_of
@@ -32,8 +32,8 @@ class Ledger:
         ("own", "h100"): {"gpu_seconds": Decimal(DAY)},
     }
 
-    def extent(self, tenants: object) -> Span:
-        return Span(START, NOW)
+    def extent(self, tenants: object) -> TimeRange:
+        return TimeRange(START, NOW)
 
     def cells(self, question: CostQuery) -> list[Cell]:
         found = []
@@ -49,7 +49,7 @@ class Ledger:
         return found
 
 
-QUESTION = CostQuery(Span(START, NOW), ZoneInfo("UTC"))
+QUESTION = CostQuery(TimeRange(START, NOW), ZoneInfo("UTC"))
 
 
 def test_machines_count_by_their_gpus() -> None:

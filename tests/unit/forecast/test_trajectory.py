@@ -10,7 +10,7 @@ import pytest
 from tests.unit.forecast.generated import hours
 from tests.unit.forecast.ledger import Memory
 
-from outlay_kit.spans import Anchor, PeriodName, Span, period_of
+from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.adapters.forecast_cache import ForecastCache, reached_at
 from outlay_reports.budgets import plan_of
 from outlay_reports.cost_query import CostQuery
@@ -43,7 +43,7 @@ def spending(costs: Array) -> Spending:
     )
 
 
-def course(spent: Spending, span: Span, zone: ZoneInfo, now: datetime) -> Trajectory:
+def course(spent: Spending, span: TimeRange, zone: ZoneInfo, now: datetime) -> Trajectory:
     def history(unit: Unit) -> Array:
         edges = [max(at, START) for at in bounds(history_range(zone, unit, now), unit, zone)]
         return np.array([spent(low, high) for low, high in pairwise(edges)])
@@ -51,7 +51,7 @@ def course(spent: Spending, span: Span, zone: ZoneInfo, now: datetime) -> Trajec
     return trajectories([trajectory_input(history("day"), history("hour"), span, zone, now)])[0]
 
 
-def land(costs: Array, span: Span, zone: ZoneInfo, now: datetime) -> Landing:
+def land(costs: Array, span: TimeRange, zone: ZoneInfo, now: datetime) -> Landing:
     spent = spending(costs)
     return course(spent, span, zone, now).at(now, round(spent(max(span.start, START), now) * DOLLAR))
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.periods import Unit
 
@@ -25,4 +25,4 @@ def cell(
 
 
 def question(*by: str, unit: Unit | None = None, zone: str = "UTC") -> CostQuery:
-    return CostQuery(Span(START, END), ZoneInfo(zone), by, unit=unit)
+    return CostQuery(TimeRange(START, END), ZoneInfo(zone), by, unit=unit)

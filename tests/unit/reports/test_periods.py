@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_kit.spans import Span, period_of
+from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.errors import AskError
 from outlay_reports.periods import UNITS, Unit, before, bounds, label, read_span, zone_of
 
@@ -36,7 +36,7 @@ def test_every_moment_is_in_its_unit_and_units_tile_time(at: datetime, unit: Uni
 
 
 def test_the_days_of_berlin_have_25_and_23_hours_when_the_clocks_change() -> None:
-    autumn = bounds(Span(utc("2026-10-24T22:00"), utc("2026-10-26T23:00")), "day", BERLIN)
+    autumn = bounds(TimeRange(utc("2026-10-24T22:00"), utc("2026-10-26T23:00")), "day", BERLIN)
     assert [b - a for a, b in itertools.pairwise(autumn)] == [
         timedelta(hours=25),
         timedelta(hours=24),
@@ -65,7 +65,7 @@ def test_days_of_a_zone_of_half_hours_begin_at_half_past() -> None:
 def test_what_people_write_is_local_and_an_end_is_included(
     start: str | None, end: str | None, expected: tuple[str, str]
 ) -> None:
-    assert read_span(start, end, BERLIN, NOW) == Span(utc(expected[0]), utc(expected[1]))
+    assert read_span(start, end, BERLIN, NOW) == TimeRange(utc(expected[0]), utc(expected[1]))
 
 
 @pytest.mark.parametrize(("start", "end"), [("2026-13", None), ("soon", None), ("2026-11-25", "2026-11-20")])
@@ -93,16 +93,16 @@ def test_an_unknown_zone_is_told() -> None:
 def test_a_period_is_compared_with_the_one_before_it(
     start: str, end: str | None, expected: tuple[str, str]
 ) -> None:
-    assert before(read_span(start, end, BERLIN, NOW), BERLIN) == Span(utc(expected[0]), utc(expected[1]))
+    assert before(read_span(start, end, BERLIN, NOW), BERLIN) == TimeRange(utc(expected[0]), utc(expected[1]))
 
 
 def test_too_many_pieces_are_refused() -> None:
     with pytest.raises(AskError, match="9,000"):
-        bounds(Span(utc("2020-01-01"), utc("2026-01-01")), "hour", BERLIN)
+        bounds(TimeRange(utc("2020-01-01"), utc("2026-01-01")), "hour", BERLIN)
 
 
 def test_a_piece_is_named_so_that_two_are_never_named_alike() -> None:
-    edges = bounds(Span(utc("2026-10-24T23:00"), utc("2026-10-25T03:00")), "hour", BERLIN)
+    edges = bounds(TimeRange(utc("2026-10-24T23:00"), utc("2026-10-25T03:00")), "hour", BERLIN)
     assert [label(at, "hour", BERLIN) for at in edges[:-1]] == [
         "2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T03:00+01:00",
     ]  # fmt: skip

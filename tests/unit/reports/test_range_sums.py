@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from outlay_kit.spans import Span, midnight, next_first
+from outlay_kit.time_ranges import TimeRange, midnight, next_first
 from outlay_reports.range_sums import Part, needs_ledger, sums, windows
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-DAY = Span(START, START + timedelta(days=1))
+DAY = TimeRange(START, START + timedelta(days=1))
 
 
 def tables(sql: str) -> set[str]:
@@ -38,20 +38,20 @@ def test_days_of_a_zone_are_read_from_the_coarsest_rollups_that_they_do_not_cut(
     zone: str, read: set[str]
 ) -> None:
     bounds = days(zone)
-    query = sums([Part(Span(bounds[0], bounds[-1]))], ("team",), bounds=bounds[:-1])
+    query = sums([Part(TimeRange(bounds[0], bounds[-1]))], ("team",), bounds=bounds[:-1])
     assert tables(query.sql) == read
 
 
 def test_a_month_of_any_zone_is_days_and_a_few_hours() -> None:
     bounds = days("Europe/Berlin")
-    query = sums([Part(Span(bounds[0], bounds[-1]))])
+    query = sums([Part(TimeRange(bounds[0], bounds[-1]))])
     assert tables(query.sql) == {"rollup_day", "rollup_hour"}
     assert query.sql.count("toDateTime(") == 2 * 3  # one range of days, one of hours at each end
 
 
 def test_many_ranges_are_looked_up_and_not_listed() -> None:
     bounds = days("Asia/Kolkata", 1000)
-    query = sums([Part(Span(bounds[0], bounds[-1]))], bounds=bounds[:-1])
+    query = sums([Part(TimeRange(bounds[0], bounds[-1]))], bounds=bounds[:-1])
     assert query.sql.count("toDateTime(") == 2 * 2
 
 

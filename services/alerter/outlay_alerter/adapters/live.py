@@ -11,7 +11,7 @@ from outlay_alerter.domain.watches import NONE, Budget, Watch
 from outlay_alerter.past import dense
 from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
 from outlay_alerter.rules.price_change import Announced
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
 
@@ -48,10 +48,10 @@ class Live:
         """Return the same by the newest event."""
         return (self.newest() or self.now) - settle
 
-    def window(self, at: datetime, grain: Grain) -> Span:
+    def window(self, at: datetime, grain: Grain) -> TimeRange:
         """Return the window of `grain` that holds `at`, UTC."""
         at = floor_to(at, grain)
-        return Span(at, at + grain_length(grain))
+        return TimeRange(at, at + grain_length(grain))
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
@@ -82,14 +82,14 @@ class Live:
         """Return the start of the last minute with events of each scope."""
         return self._measures.lasts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
 
-    def _since(self, since: datetime) -> Span:
+    def _since(self, since: datetime) -> TimeRange:
         """Return the time range up to the end of this minute: a producer's clock may be ahead."""
-        return Span(since, self.window(self.now, "minute").end)
+        return TimeRange(since, self.window(self.now, "minute").end)
 
     def announced(self) -> list[Announced]:
         """Return the price changes to come."""
         return self._measures.announced(self._tenant, self.now)
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
         """Evaluate a budget."""
         return self._budgets.find(budget, sorted(self.changed))

@@ -10,7 +10,7 @@ from outlay_alerter.adapters.sums import span_of
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.price_change import Announced
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.range_sums import Part, Query, sums, windows
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
@@ -65,7 +65,7 @@ class Measures:
         return found
 
     def firsts(
-        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
         """Return the first day and the cost in `span` of each combination, and the first day of anybody."""
         query = windows("day", span, by, scope, measures=("cost",))
@@ -78,7 +78,13 @@ class Measures:
         return found, min((first for first, _ in found.values()), default=None)
 
     def minutes(
-        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]], most: int
+        self,
+        tenant: str,
+        span: TimeRange,
+        *,
+        by: Sequence[str],
+        scope: Mapping[str, Sequence[str]],
+        most: int,
     ) -> dict[Values, list[datetime]]:
         """Return the minutes with events of each combination, of those that have the most events."""
         query = windows("minute", span, by, scope, measures=("events",))
@@ -106,7 +112,7 @@ class Measures:
         ]  # fmt: skip
 
     def lasts(
-        self, tenant: str, span: Span, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
     ) -> dict[Values, datetime]:
         """Return the last minute with events in `span` of each combination."""
         query = windows("minute", span, by, scope, measures=("events",))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.spans import Span, grain_length
+from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
@@ -37,7 +37,7 @@ class Sums:
         )
         return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
-    def oldest(self, tenant: str, span: Span) -> datetime | None:
+    def oldest(self, tenant: str, span: TimeRange) -> datetime | None:
         """Return the first minute of a tenant in a time range."""
         found = self._clickhouse.rows(
             "SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
@@ -49,7 +49,7 @@ class Sums:
     def cells(
         self,
         tenant: str,
-        span: Span,
+        span: TimeRange,
         dimensions: Sequence[str],
         *,
         exact: bool = False,
@@ -90,7 +90,9 @@ class Sums:
         )
         return min(count, (row["at"] - low) // seconds) if row["n"] else count
 
-    def contributors(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Contributor]:
+    def contributors(
+        self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]
+    ) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
         query = sums([Part(span, scope)], CELL, measures=("cost",))
         pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
@@ -102,7 +104,7 @@ class Sums:
         )
         return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
 
-    def things(self, tenant: str, span: Span, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
+    def things(self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
         where = {name: tuple(values) for name, values in scope.items()}
         return self.books.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
@@ -113,9 +115,9 @@ def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
     return [newest - n * grain_length(grain) for n in range(count - 1, -1, -1)]
 
 
-def span_of(starts: Sequence[datetime], grain: Grain) -> Span:
+def span_of(starts: Sequence[datetime], grain: Grain) -> TimeRange:
     """Return the span that windows fill."""
-    return Span(starts[0], starts[-1] + grain_length(grain))
+    return TimeRange(starts[0], starts[-1] + grain_length(grain))
 
 
 def _cell(row: Mapping[str, str], dimensions: Sequence[str]) -> dict[str, str]:

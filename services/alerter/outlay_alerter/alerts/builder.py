@@ -13,7 +13,7 @@ from outlay_alerter.domain import budgets
 from outlay_alerter.domain.baseline import baseline_of
 from outlay_alerter.domain.watches import Budget, Scope, Watch, matches
 from outlay_kit.clock import Clock
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.compare import compare
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Alert, Effect, EffectKind, State
@@ -36,7 +36,7 @@ class AlertBuilder:
         self._sums, self._clock, self._console = sums, clock, console.rstrip("/")
 
     def alert(
-        self, change: Transition, window: Span, watch: Watch | None, *, explained: bool, quiet: str = ""
+        self, change: Transition, window: TimeRange, watch: Watch | None, *, explained: bool, quiet: str = ""
     ) -> Alert:
         """Return the alert of a change that was decided of `window`. Raises Retryable.
 
@@ -64,7 +64,7 @@ class AlertBuilder:
         return self._explained(alert, finding, window, span, watch) if explained else alert
 
     def _explained(
-        self, alert: Alert, finding: Finding, window: Span, span: Span, watch: Watch | None
+        self, alert: Alert, finding: Finding, window: TimeRange, span: TimeRange, watch: Watch | None
     ) -> Alert:
         """Return a firing alert with who spends, how fast, and why it costs more."""
         if alert.state != "firing":
@@ -75,7 +75,7 @@ class AlertBuilder:
         if not money:
             return alert
         end = self._minute_end()
-        lately = self._spent(key.tenant, Span(end - _RATE, end), key.scope)
+        lately = self._spent(key.tenant, TimeRange(end - _RATE, end), key.scope)
         alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
         baseline = baseline_of(finding.rule_type, watch, window, span)
         if baseline is None or alert.effects:
@@ -86,7 +86,7 @@ class AlertBuilder:
         effects = [Effect(kind, to_usd(split[kind])) for kind in get_args(EffectKind) if split[kind]]
         return msgspec.structs.replace(alert, effects=effects, compared=baseline.text if effects else "")
 
-    def _began(self, change: Transition, span: Span, watch: Watch | None) -> datetime:
+    def _began(self, change: Transition, span: TimeRange, watch: Watch | None) -> datetime:
         """Return when it began: an episode keeps its beginning until it is over."""
         finding, before = change.finding, change.before
         if before is not None and before.active and before.alert and before.alert.started_at:
@@ -95,7 +95,7 @@ class AlertBuilder:
             return self._burns_since(finding, span, watch)
         return self._clock.now() if finding.shown else min(finding.key.window, self._clock.now())
 
-    def _burns_since(self, finding: Finding, span: Span, budget: Budget) -> datetime:
+    def _burns_since(self, finding: Finding, span: TimeRange, budget: Budget) -> datetime:
         """Return the last moment of a burn window since which spending alone exceeds what the whole may burn."""
         grain: Grain = "minute" if span.length <= timedelta(hours=6) else "hour"
         step = grain_length(grain)
@@ -115,20 +115,20 @@ class AlertBuilder:
                 return span.start + step * place
         return span.start
 
-    def _spent(self, tenant: str, span: Span, scope: Scope) -> int:
+    def _spent(self, tenant: str, span: TimeRange, scope: Scope) -> int:
         cells = self._sums.cells(tenant, span, sorted(scope))
         return sum(cost for cell, cost in cells if matches(scope, cell))
 
-    def _so_far(self, window: Span) -> Span:
+    def _so_far(self, window: TimeRange) -> TimeRange:
         """Cut a window at the end of this minute: what is to come is not compared."""
         end = self._minute_end()
-        return Span(window.start, end) if window.start < end < window.end else window
+        return TimeRange(window.start, end) if window.start < end < window.end else window
 
     def _minute_end(self) -> datetime:
         return floor_to(self._clock.now(), "minute") + timedelta(minutes=1)
 
 
-def _impact(finding: Finding, span: Span) -> tuple[Usd | None, Usd | None]:
+def _impact(finding: Finding, span: TimeRange) -> tuple[Usd | None, Usd | None]:
     """Return how much was spent beyond what was expected, and how much that is each hour, where it is a rate."""
     if not finding.money or finding.expected is None:
         return None, None
@@ -147,7 +147,7 @@ def _shown_state(state: StoredState) -> State:
     return states.get(state, "resolved")
 
 
-def _query(tenant: str, span: Span, scope: Scope) -> str:
+def _query(tenant: str, span: TimeRange, scope: Scope) -> str:
     wheres = [f"tenant = {_quoted(tenant)}", f"time >= '{span.start:%Y-%m-%d %H:%M:%S}'"]
     wheres += [f"time < '{span.end:%Y-%m-%d %H:%M:%S}'"]
     view = "costs" if needs_ledger(scope) else "costs_minutely"

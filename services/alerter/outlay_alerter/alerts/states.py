@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from outlay_alerter.domain.watches import NONE, Scope
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
@@ -83,7 +83,7 @@ class Finding:
     facts: Mapping[str, str] = field(default_factory=dict)
     unit: str = "USD"
     """What `actual` and `expected` count, in 1e-12 of it."""
-    judged: Span | None = None
+    judged: TimeRange | None = None
     """The newest window that was judged; None: it is about now. `hold` and `calm` count whole windows."""
     shown: datetime | None = None
     """The window to be shown, if the key's is not one."""

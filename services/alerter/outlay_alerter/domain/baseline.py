@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from outlay_alerter.domain.watches import Budget, Watch
 from outlay_alerter.rules.spend_spike import HISTORY
-from outlay_kit.spans import Span, grain_length
+from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.budgets import span_before
 from outlay_schemas.events import Grain
 
@@ -19,20 +19,22 @@ _WEEK = timedelta(days=7)
 class Baseline:
     """An earlier time. `scale` times its cost compares with the cost of the alert's window."""
 
-    span: Span
+    span: TimeRange
     scale: Fraction
     text: str
     """What it is called: `the average minute of the 2 hours before`."""
 
 
-def baseline_of(rule_type: str, watch: Watch | None, window: Span, so_far: Span) -> Baseline | None:
+def baseline_of(rule_type: str, watch: Watch | None, window: TimeRange, so_far: TimeRange) -> Baseline | None:
     """Return what the cost of `so_far`, the part of `window` that is over, compares with; None: with nothing."""
     if rule_type in ("budget", "budget_forecast") and isinstance(watch, Budget):
         if watch.rolling is not None:
             return Baseline(so_far.before, Fraction(1), f"the {watch.rolling.days} days before")
         earlier = span_before(watch, window)
         end = min(earlier.end, earlier.start + so_far.length)
-        return Baseline(Span(earlier.start, end), Fraction(1), f"the same part of the {watch.period} before")
+        return Baseline(
+            TimeRange(earlier.start, end), Fraction(1), f"the same part of the {watch.period} before"
+        )
     if rule_type == "budget_burn":
         hours = Fraction(int(so_far.length.total_seconds()), 3600)
         text = "the hour before" if hours == 1 else f"the {float(hours):g} hours before"
@@ -44,5 +46,5 @@ def baseline_of(rule_type: str, watch: Watch | None, window: Span, so_far: Span)
         windows, reach = _WEEK // window.length, "7 days"  # each time of the day, and of the week
     else:
         windows, reach = HISTORY[grain], _REACH[grain]
-    earlier = Span(window.start - window.length * windows, window.start)
+    earlier = TimeRange(window.start - window.length * windows, window.start)
     return Baseline(earlier, Fraction(1, windows), f"the average {grain} of the {reach} before")

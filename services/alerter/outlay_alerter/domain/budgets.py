@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from outlay_alerter.alerts.states import UNTIL, Finding, Key
 from outlay_alerter.domain.watches import Budget, Burn
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import Status, Used, amount_of, crossed, share_of
 from outlay_reports.budgets import status as status_of
 from outlay_reports.forecast.landing import Landing
@@ -50,19 +50,19 @@ def level_of(threshold: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def allowed(budget: Budget, span: Span, amount: int, length: timedelta) -> int:
+def allowed(budget: Budget, span: TimeRange, amount: int, length: timedelta) -> int:
     """Return what an even spending of the amount would spend in `length`, in pico-USD."""
     whole = span.end - span.start
     return amount * (length // timedelta(microseconds=1)) // (whole // timedelta(microseconds=1))
 
 
-def burn_rate(budget: Budget, span: Span, amount: int, spent: int, length: timedelta) -> Decimal:
+def burn_rate(budget: Budget, span: TimeRange, amount: int, spent: int, length: timedelta) -> Decimal:
     """Return how many times as fast as allowed money was spent: 1 uses it up at the end of the period."""
     even = allowed(budget, span, amount, length)
     return (Decimal(spent) / even).quantize(Decimal("0.01")) if even else Decimal(0)
 
 
-def status(budget: Budget, span: Span, spent: Spent, at: datetime) -> Status:
+def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> Status:
     """Return how a budget stands, given what was spent."""
     rate = None
     if budget.burns and spent.burns:
@@ -72,7 +72,7 @@ def status(budget: Budget, span: Span, spent: Spent, at: datetime) -> Status:
     return status_of(budget, span, used, at, rate)
 
 
-def findings(budget: Budget, span: Span, spent: Spent) -> list[Finding]:
+def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
     """Return what holds of every threshold of one period, crossed or not."""
     amount = amount_of(budget, span, spent.before)
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
@@ -86,13 +86,13 @@ def findings(budget: Budget, span: Span, spent: Spent) -> list[Finding]:
     return found
 
 
-def key_of(budget: Budget, span: Span, level: str) -> Key:
+def key_of(budget: Budget, span: TimeRange, level: str) -> Key:
     """Return what makes an alert of a budget the same alert."""
     window = span.start if budget.rolling is None else _EPOCH
     return Key(budget.tenant, budget.id, budget.scope, window, level)
 
 
-def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: Decimal) -> Finding:
+def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
     level = level_of(threshold)
     breached = crossed(spent.total, amount, threshold)
     used = f"{_percent(spent.total, amount)} used" if breached else f"back below {level}%"
@@ -115,7 +115,9 @@ def _actual(budget: Budget, span: Span, amount: int, spent: Spent, threshold: De
     )
 
 
-def _forecast(budget: Budget, span: Span, amount: int, *, landing: Landing, threshold: Decimal) -> Finding:
+def _forecast(
+    budget: Budget, span: TimeRange, amount: int, *, landing: Landing, threshold: Decimal
+) -> Finding:
     level, expected = level_of(threshold), landing.expected
     low, high = landing.bounds(80)
     breached = crossed(expected, amount, threshold)
@@ -139,7 +141,7 @@ def _forecast(budget: Budget, span: Span, amount: int, *, landing: Landing, thre
     )
 
 
-def _burn(budget: Budget, span: Span, amount: int, burn: Burn, spent: tuple[int, int]) -> Finding:
+def _burn(budget: Budget, span: TimeRange, amount: int, burn: Burn, spent: tuple[int, int]) -> Finding:
     lengths = (burn.length, burn.length / BURN_PART)
     hundred = burn.rate * 100
     breached = all(
@@ -195,13 +197,13 @@ def _percent(total: int, amount: int) -> str:
     return f"{total * 100 // amount}%" if amount else "more than 100%"
 
 
-def _period(budget: Budget, span: Span) -> str:
+def _period(budget: Budget, span: TimeRange) -> str:
     if budget.rolling is not None:
         return f"the last {budget.rolling.days} days"
     return f"the {budget.period} from {span.start.astimezone(budget.zone):%Y-%m-%d %H:%M} {budget.zone.key}"
 
 
-def _until(budget: Budget, span: Span) -> dict[str, str]:
+def _until(budget: Budget, span: TimeRange) -> dict[str, str]:
     return {} if budget.rolling is not None else {"until": span.end.strftime(UNTIL)}
 
 

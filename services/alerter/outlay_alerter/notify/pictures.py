@@ -10,7 +10,7 @@ from outlay_alerter.domain.watches import matches
 from outlay_alerter.notify.chart import Spending, draw
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_kit.errors import Retryable
-from outlay_kit.spans import floor_to, grain_length
+from outlay_kit.time_ranges import floor_to, grain_length
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico

@@ -22,7 +22,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     largest,
 )
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.money import to_pico
 
@@ -112,11 +112,11 @@ KIND = Kind(
 )
 
 
-def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list[Span]]:
+def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list[TimeRange]]:
     """Return the times that somebody marked as expected, by what the alerts of a scope have in common."""
-    found: dict[str, list[Span]] = {}
+    found: dict[str, list[TimeRange]] = {}
     for one in known.values():
         if one.expected and one.rule == rule.id:
             end = one.decided_at if one.state == "resolved" else datetime.max.replace(tzinfo=UTC)
-            found.setdefault(one.line, []).append(Span(one.window, end))
+            found.setdefault(one.line, []).append(TimeRange(one.window, end))
     return found

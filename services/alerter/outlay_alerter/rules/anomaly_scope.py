@@ -10,7 +10,7 @@ from outlay_alerter.alerts.states import Finding, Key, Scope
 from outlay_alerter.domain.detector import Detector, Direction, Judgement, Tuning
 from outlay_alerter.domain.watches import NONE, Watch, scope_text
 from outlay_alerter.rules.base import Judged
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.events import Grain
@@ -63,7 +63,7 @@ class Watched:
     """No window that starts before this is fed."""
     begun: datetime | None = None
     calm: int = 0
-    expected: Sequence[Span] = ()
+    expected: Sequence[TimeRange] = ()
     """Times that somebody marked as expected."""
     bumps: list[Bump] = field(default_factory=list)
     judged: Judged | None = None
@@ -77,7 +77,7 @@ def watch(
     length: timedelta,
     *,
     open_since: datetime | None = None,
-    expected: Sequence[Span] = (),
+    expected: Sequence[TimeRange] = (),
 ) -> Watched:
     """Begin to watch a scope with the window at `begin`; `open_since`: the alert that is not over.
 
@@ -212,7 +212,7 @@ def _finding(
         actual=actual,
         expected=expected,
         facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
-        judged=Span(at, at + watched.length),
+        judged=TimeRange(at, at + watched.length),
         hold=rule.hold,
         calm=rule.calm,
     )

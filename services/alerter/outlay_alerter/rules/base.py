@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, Ty
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
-from outlay_kit.spans import Span, floor_to, grain_length
+from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import Status
 from outlay_schemas.catalog.watch import Watched
 from outlay_schemas.events import Grain
@@ -86,7 +86,7 @@ class View(Protocol):
         """Return the same by the newest event: a pipeline that lags behind the clock makes no window look empty."""
         ...
 
-    def window(self, at: datetime, grain: Grain) -> Span:
+    def window(self, at: datetime, grain: Grain) -> TimeRange:
         """Return the window of `grain` that holds `at`."""
         ...
 
@@ -118,7 +118,7 @@ class View(Protocol):
         """Return the price changes to come."""
         ...
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, Span]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
         """Evaluate a budget; return what holds, and how it stands."""
         ...
 
@@ -152,7 +152,7 @@ def judged(
 class Evaluation:
     """What holds of a rule as of one moment, breached or not, each with the time that its figures are of."""
 
-    findings: list[tuple[Finding, Span]] = field(default_factory=list)
+    findings: list[tuple[Finding, TimeRange]] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     """Of the newest window of each scope, where the rule judges windows."""
     standing: list[Status] = field(default_factory=list)
@@ -187,7 +187,7 @@ class Evaluator(Protocol):
         ...
 
 
-def marked(finding: Finding, span: Span, now: datetime) -> Finding:
+def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
     """Mark a finding about a window or period that ended before the look-back: it was imported, or came late.
 
     Its alert ends by itself: nobody waits for windows that may never come.

@@ -9,7 +9,7 @@ from typing import ClassVar
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
@@ -59,7 +59,7 @@ class Evaluator:
                 continue  # everyone is new where nothing was spent before
             finding = judge(rule, rule.scope_of(values), first=first, cost=cost, now=view.now)
             if finding:
-                result.findings.append((finding, Span(first, first + FRESH)))
+                result.findings.append((finding, TimeRange(first, first + FRESH)))
         return result
 
 

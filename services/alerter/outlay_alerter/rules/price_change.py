@@ -9,7 +9,7 @@ from typing import ClassVar
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.domain.watches import Watch, matches
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
@@ -63,7 +63,7 @@ class Evaluator:
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the changes that come soon. Raises Retryable."""
         found = (judge(self._rule, one, view.now) for one in view.announced())
-        return Evaluation([(finding, Span(view.now - _MONTH, view.now)) for finding in found if finding])
+        return Evaluation([(finding, TimeRange(view.now - _MONTH, view.now)) for finding in found if finding])
 
 
 KIND = Kind(

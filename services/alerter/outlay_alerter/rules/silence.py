@@ -8,7 +8,7 @@ from typing import ClassVar
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope, open_alerts
 from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 
@@ -54,7 +54,7 @@ class Evaluator:
             begun = opened.since(rule.tenant, rule.id, scope, LEVEL)
             finding = judge(rule, scope, last=last, now=now, begun=begun)
             if finding:
-                result.findings.append((finding, Span(last, last + _MINUTE)))
+                result.findings.append((finding, TimeRange(last, last + _MINUTE)))
         return result
 
 

@@ -25,7 +25,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.events import Grain
@@ -170,7 +170,7 @@ def judge(
         measure, at = line[place], windows.starts[place]
         if measure is None:
             continue
-        window, actual = Span(at, at + windows.length), measure.cost
+        window, actual = TimeRange(at, at + windows.length), measure.cost
         verdict = verdict_of(rule, [m.cost for m in line[first:place] if m is not None], actual)
         if verdict.outcome == "spike":
             begun = begun or at
@@ -196,7 +196,7 @@ def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:
     return judged(at, value, share, fired=fired, status=status, expected=expected, upper=upper)
 
 
-def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: Span) -> Finding:
+def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: TimeRange) -> Finding:
     where = scope_text(key.scope)
     expected = verdict.expected or 0
     times = f", {actual / expected:.1f} times as usual" if expected else ""

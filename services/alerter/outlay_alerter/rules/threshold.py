@@ -24,7 +24,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import usd
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
@@ -168,7 +168,7 @@ def judge(
             continue
         early = level == "above" and rule.metric in SUMS
         values = [
-            (Span(at, at + windows.length), value, at + windows.length > over)
+            (TimeRange(at, at + windows.length), value, at + windows.length > over)
             for at, measure in zip(windows.starts, line, strict=True)
             if measure is not None and (value := value_of(rule, measure)) is not None
             and (early or at + windows.length <= over)
@@ -181,7 +181,7 @@ def judge(
 def _level(
     rule: Threshold,
     scope: Scope,
-    values: Sequence[tuple[Span, Fraction, bool]],
+    values: Sequence[tuple[TimeRange, Fraction, bool]],
     *,
     level: str,
     limit: Decimal,
@@ -210,7 +210,7 @@ def _beyond(level: str, value: Fraction, limit: Decimal, margin: Decimal) -> boo
 
 
 def _finding(
-    rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, breached: bool, window: Span
+    rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, breached: bool, window: TimeRange
 ) -> Finding:
     unit = UNITS.get(rule.metric, rule.meter)
     where = scope_text(key.scope)

@@ -10,7 +10,7 @@ from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
 from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
-from outlay_kit.spans import Span, floor_to
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Part
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
@@ -124,7 +124,7 @@ class Books:
         }
 
     async def breakdown(
-        self, view: View, span: Span, more: Sequence[str] = (), limit: int = 200
+        self, view: View, span: TimeRange, more: Sequence[str] = (), limit: int = 200
     ) -> dict[str, Breakdown]:
         """Return the values of the view's dimension and of `more`, the dearest first; of each, `limit` at most."""
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
@@ -139,7 +139,7 @@ class Books:
             one.rows.sort(key=lambda row: (-row.now, row.value))
         return found
 
-    async def series(self, view: View, span: Span, bucket: Bucket, top: list[str]) -> Series:
+    async def series(self, view: View, span: TimeRange, bucket: Bucket, top: list[str]) -> Series:
         """Return cost over time of the values in `top`, and of the rest together."""
         starts = starts_of(bucket, span, view.zone)
         rows = await self._reader.rows(queries.series(view, span, starts, top))
@@ -149,7 +149,7 @@ class Books:
         names = [name for name in costs if name != queries.REST or any(costs[name])]
         return Series(bucket, starts, names, [costs[name] for name in names])
 
-    async def events(self, view: View, span: Span, limit: int = 200) -> list[dict[str, Any]]:
+    async def events(self, view: View, span: TimeRange, limit: int = 200) -> list[dict[str, Any]]:
         """Return the newest events of a view.
 
         The rollups know in which minutes they are, so that no month of the ledger is sorted for 200 rows. They do
@@ -157,15 +157,15 @@ class Books:
         """
         minutes = None
         if "user" not in view.filters:
-            hours = await self._busy(view, Span(floor_to(span.start, "hour"), span.end), "hour", limit)
+            hours = await self._busy(view, TimeRange(floor_to(span.start, "hour"), span.end), "hour", limit)
             start = datetime.fromtimestamp(hours[-1], UTC) if hours else span.end
-            minutes = await self._busy(view, Span(max(span.start, start), span.end), "minute", limit)
+            minutes = await self._busy(view, TimeRange(max(span.start, start), span.end), "minute", limit)
             if not minutes:
                 return []
         rows = await self._reader.rows(queries.events(view, span, limit, minutes))
         return [_aware(row) for row in rows]
 
-    async def _busy(self, view: View, span: Span, grain: Grain, limit: int) -> list[int]:
+    async def _busy(self, view: View, span: TimeRange, grain: Grain, limit: int) -> list[int]:
         """Return the newest windows (Unix seconds, newest first) that hold `limit` events together."""
         found: list[int] = []
         many = 0

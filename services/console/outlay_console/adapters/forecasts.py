@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from outlay_console.adapters.readers import Readers
 from outlay_console.domain.spans import Bucket
 from outlay_kit.errors import Retryable
-from outlay_kit.spans import floor_to, period_of
 from outlay_kit.telemetry import get_logger
+from outlay_kit.time_ranges import floor_to, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Plan, Status

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from outlay_console.domain.view import View
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.range_sums import Part, Query, between, conditions, sums, windows
 from outlay_schemas.events import Grain
 
@@ -26,7 +26,7 @@ def totals(wanted: Sequence[Part]) -> Query:
     return sums(wanted, measures=TOTAL)
 
 
-def breakdown(view: View, span: Span, limit: int, more: Sequence[str] = ()) -> Query:
+def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ()) -> Query:
     """Ask for the values of the view's dimension and of `more`, the most expensive first, beside the span before.
 
     `all_...` are the sums of a dimension, of those past its `limit` too.
@@ -45,7 +45,7 @@ def breakdown(view: View, span: Span, limit: int, more: Sequence[str] = ()) -> Q
     )
 
 
-def series(view: View, span: Span, starts: Sequence[datetime], top: Sequence[str]) -> Query:
+def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
     """Ask for cost by bucket (from 0) and value; values that are not in `top` are one, REST."""
     inner = sums([Part(span, view.filters)], [view.by], measures=("cost",), bounds=starts)
     return Query(
@@ -55,7 +55,7 @@ def series(view: View, span: Span, starts: Sequence[datetime], top: Sequence[str
     )
 
 
-def busy(view: View, span: Span, grain: Grain, limit: int) -> Query:
+def busy(view: View, span: TimeRange, grain: Grain, limit: int) -> Query:
     """Ask for the newest windows of a view that have any event: `limit` of them hold at least `limit` events."""
     inner = windows(grain, span, where=view.filters, measures=("events",))
     return Query(
@@ -65,7 +65,7 @@ def busy(view: View, span: Span, grain: Grain, limit: int) -> Query:
     )
 
 
-def events(view: View, span: Span, limit: int, minutes: Sequence[int] | None) -> Query:
+def events(view: View, span: TimeRange, limit: int, minutes: Sequence[int] | None) -> Query:
     """Ask for the newest events of a view; `minutes` (Unix seconds) are all that have to be looked at, if given."""
     bound: dict[str, object] = {}
     where = f"tenant = {{tenant:String}} AND {between('minute', span)}{conditions(view.filters, bound)}"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_console.domain.spans import RANGES, Bucket, bucket_for, latest
-from outlay_kit.spans import Span, midnight
+from outlay_kit.time_ranges import TimeRange, midnight
 from outlay_schemas.dimensions import CELL, LABELS
 
 DIMENSIONS = {name: LABELS[name] for name in CELL}
@@ -34,10 +34,12 @@ class View:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Dimension to the values that are shown; an empty value is what nobody was named for."""
 
-    def span(self, now: datetime) -> Span:
+    def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
         if self.first is not None and self.last is not None:
-            return Span(midnight(self.first, self.zone), midnight(self.last + timedelta(days=1), self.zone))
+            return TimeRange(
+                midnight(self.first, self.zone), midnight(self.last + timedelta(days=1), self.zone)
+            )
         return latest(self.range, now, self.zone)
 
     def bucket(self, now: datetime) -> Bucket:

@@ -8,7 +8,7 @@ from outlay_console.adapters.books import CHART_VALUES, Series
 from outlay_console.adapters.forecasts import Ahead
 from outlay_console.domain.queries import REST
 from outlay_console.domain.spans import Bucket
-from outlay_kit.spans import Span
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
 
@@ -66,7 +66,7 @@ def label(start: datetime, bucket: Bucket, zone: ZoneInfo) -> str:
     return start.astimezone(zone).strftime(_FORMS[bucket])
 
 
-def marked(alerts: Sequence[tuple[Alert, str]], span: Span) -> list[Alert]:
+def marked(alerts: Sequence[tuple[Alert, str]], span: TimeRange) -> list[Alert]:
     """Return the alerts that a chart of `span` shows."""
     return [alert for alert, _ in alerts if span.start <= _moment(alert) < span.end]
 

@@ -13,7 +13,7 @@ from outlay_console.pages.ask import Ask
 from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
-from outlay_kit.spans import Span, period_of
+from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.forecast.trajectory import Trajectory
 from outlay_reports.range_sums import Part
 from outlay_schemas.money import PICO, to_pico
@@ -96,15 +96,15 @@ def usual_range(fresh: Fresh, now: datetime) -> str:
     return "24h"
 
 
-def spans(view: View, now: datetime) -> Mapping[str, Span]:
+def spans(view: View, now: datetime) -> Mapping[str, TimeRange]:
     """Return today and this month so far, and what they compare with: the same part of the ones before."""
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     day, month = period_of(now, "day", view.zone), period_of(now, "month", view.zone)
     yesterday = period_of(day.start - timedelta(hours=1), "day", view.zone)
     earlier = period_of(month.start - timedelta(hours=1), "month", view.zone)
     return {
-        "today": Span(day.start, day.end),
-        "yesterday": Span(yesterday.start, min(yesterday.end, yesterday.start + (end - day.start))),
-        "month": Span(month.start, month.end),
-        "last_month": Span(earlier.start, min(earlier.end, earlier.start + (end - month.start))),
+        "today": TimeRange(day.start, day.end),
+        "yesterday": TimeRange(yesterday.start, min(yesterday.end, yesterday.start + (end - day.start))),
+        "month": TimeRange(month.start, month.end),
+        "last_month": TimeRange(earlier.start, min(earlier.end, earlier.start + (end - month.start))),
     }

@@ -22,7 +22,7 @@ _GRAINS: tuple[tuple[Grain, int], ...] = (("day", 86_400), ("hour", 3600), ("min
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Span:
+class TimeRange:
     """Instants from `start` up to but without `end`, UTC."""
 
     start: datetime
@@ -37,9 +37,9 @@ class Span:
         return self.end - self.start
 
     @property
-    def before(self) -> "Span":
+    def before(self) -> "TimeRange":
         """The span of the same length that ends where this one starts."""
-        return Span(self.start - self.length, self.start)
+        return TimeRange(self.start - self.length, self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,16 @@ PLAIN = Anchor()
 """Months begin on the 1st, weeks on Monday, years in January."""
 
 
-def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor = PLAIN) -> Span:
+def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor = PLAIN) -> TimeRange:
     """Return the period that holds `at`. The periods of a zone tile all time: no gap, no overlap."""
     at = at.astimezone(UTC)
     if period == "hour":
         return _hour_of(at, zone)
     first = first_day(at.astimezone(zone).date(), period, anchor)
-    span = Span(midnight(first, zone), midnight(next_first(first, period, 1, anchor), zone))
+    span = TimeRange(midnight(first, zone), midnight(next_first(first, period, 1, anchor), zone))
     while at >= span.end:  # the clocks went back over midnight: the local date is a day early
         first = next_first(first, period, 1, anchor)
-        span = Span(span.end, midnight(next_first(first, period, 1, anchor), zone))
+        span = TimeRange(span.end, midnight(next_first(first, period, 1, anchor), zone))
     return span
 
 
@@ -75,11 +75,11 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(0), tzinfo=zone).astimezone(UTC)
 
 
-def _hour_of(at: datetime, zone: ZoneInfo) -> Span:
+def _hour_of(at: datetime, zone: ZoneInfo) -> TimeRange:
     local = at.astimezone(zone)
     standard = (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
     past = (at + standard - datetime(2000, 1, 1, tzinfo=UTC)) % _HOUR
-    return Span(at - past, at - past + _HOUR)
+    return TimeRange(at - past, at - past + _HOUR)
 
 
 def first_day(day: date, period: PeriodName, anchor: Anchor = PLAIN) -> date:
@@ -113,10 +113,10 @@ class Piece:
     """Windows of one grain whose starts lie in `span`."""
 
     grain: Grain
-    span: Span
+    span: TimeRange
 
 
-def cover(span: Span) -> list[Piece]:
+def cover(span: TimeRange) -> list[Piece]:
     """Return the fewest pieces that add up to exactly `span`: days inside hours inside minutes.
 
     `span` must begin and end at whole minutes, as every period does.
@@ -124,7 +124,7 @@ def cover(span: Span) -> list[Piece]:
     return list(_cover(span, 0))
 
 
-def _cover(span: Span, level: int) -> Iterator[Piece]:
+def _cover(span: TimeRange, level: int) -> Iterator[Piece]:
     if span.start >= span.end:
         return
     grain, seconds = _GRAINS[level]
@@ -133,10 +133,10 @@ def _cover(span: Span, level: int) -> Iterator[Piece]:
         yield from _cover(span, level + 1)
         return
     if level + 1 < len(_GRAINS):
-        yield from _cover(Span(span.start, low), level + 1)
-    yield Piece(grain, Span(low, high))
+        yield from _cover(TimeRange(span.start, low), level + 1)
+    yield Piece(grain, TimeRange(low, high))
     if level + 1 < len(_GRAINS):
-        yield from _cover(Span(high, span.end), level + 1)
+        yield from _cover(TimeRange(high, span.end), level + 1)
 
 
 def floor_to(at: datetime, grain: Grain) -> datetime:
