@@ -17,7 +17,7 @@ from tests.browser.conftest import ARGS, chromium
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import stores
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.notify.channels.slack_blocks import message, reply
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_alerter.notify.pictures import pictures

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.backtest import Backtest, NotPossibleError
-from outlay_alerter.backtest import Tried as Found
-from outlay_alerter.domain.watches import Watch, scope_text
-from outlay_alerter.recorder import Fired
+from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.backtest.recorder import Fired
+from outlay_alerter.backtest.runner import Backtest, NotPossibleError
+from outlay_alerter.backtest.runner import Tried as Found
+from outlay_alerter.rules.watch import Watch, scope_text
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import cost_query, trend

@@ -15,7 +15,7 @@ from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, p
 from outlay.cli.pricing_options import read_folder, read_published
 
 if TYPE_CHECKING:
-    from outlay_alerter.domain.watches import Watch
+    from outlay_alerter.rules.watch import Watch
     from outlay_schemas.catalog import AlertRule
 
 
@@ -58,7 +58,7 @@ def backtest(
     if series is None:
         _on_ledger(rule, catalog, days, tenant, picture, as_json=as_json)
         return
-    from outlay_alerter.backtest import NotPossibleError, on_series
+    from outlay_alerter.backtest.runner import NotPossibleError, on_series
 
     wanted, texts, rows = _rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
     for text, at, value in _rows(series):
@@ -84,7 +84,7 @@ def _on_ledger(
     from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
     from outlay.local import stores
     from outlay.reports.plots import draw
-    from outlay_alerter.backtest import NotPossibleError
+    from outlay_alerter.backtest.runner import NotPossibleError
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
     from outlay_reports.money import dollars
@@ -125,7 +125,7 @@ def _on_ledger(
 
 
 def _rule(name: str, folder: Path | None) -> "Watch":
-    from outlay_alerter.adapters.watchlist import Watchlist
+    from outlay_alerter.watchlist import Watchlist
     from outlay_schemas.catalog import watch
 
     catalog = read_folder(folder)

@@ -122,8 +122,8 @@ def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTa
 
 def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:
     from outlay.cli.channels import all_channels
+    from outlay_alerter.digests.scheduler import review_of
     from outlay_alerter.notify.messages import Envelope, Waiting
-    from outlay_alerter.reviewing import review_of
     from outlay_kit.clock import SystemClock
     from outlay_schemas.events import encoder
 

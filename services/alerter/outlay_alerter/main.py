@@ -5,19 +5,19 @@ from collections.abc import Callable
 from functools import partial
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist, compile_watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.server import serve
 from outlay_alerter.budget_api.service import Desk
-from outlay_alerter.budgeting import Budgets
-from outlay_alerter.leading import LeadingSource
+from outlay_alerter.budget_reader import Budgets
+from outlay_alerter.digests.scheduler import Reviewer
+from outlay_alerter.leader_election import LeadingSource
 from outlay_alerter.notify.channel_factory import near, remote
 from outlay_alerter.notify.delivery_manager import Switchboard
 from outlay_alerter.notify.delivery_worker import Channel
-from outlay_alerter.reviewing import Reviewer
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
+from outlay_alerter.watchlist import Watchlist, compile_watchlist
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock, SystemClock

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.alerts.incidents import RANK, with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
@@ -15,9 +14,10 @@ from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
 from outlay_alerter.alerts.user_action_applier import FOR_MACHINES, Heeder
 from outlay_alerter.alerts.user_actions import expectations, snoozes
-from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.watches import Watch
-from outlay_alerter.finding import Finder
+from outlay_alerter.budget_reader import Budgets
+from outlay_alerter.evaluator import Finder
+from outlay_alerter.rules.watch import Watch
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch

@@ -7,12 +7,12 @@ import pytest
 from tests.integration.alerter.spend import NOW, spend
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.builtin import Bus, Console
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink

@@ -11,13 +11,13 @@ from tests.integration.alerter.test_couriers import Scripted
 from tests.integration.reports.ledger import cost_event, write
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.formats import pagerduty
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.notify.messages import Answer, Envelope
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings

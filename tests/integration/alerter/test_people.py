@@ -15,10 +15,10 @@ from outlay.catalog.publish import publish
 from outlay.cli.alerts import app
 from outlay.main import app as whole
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings

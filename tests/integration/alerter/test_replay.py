@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from outlay.backtest import last_days, planned
 from outlay.cli.alerts import app
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.backtest import on_series
+from outlay_alerter.backtest.runner import on_series
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock, SystemClock
 from outlay_kit.settings import ClickHouseSettings

@@ -11,11 +11,11 @@ from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import check as check_slack
 
 from outlay_alerter.alerts.store import Store
+from outlay_alerter.digests.scheduler import Reviewer
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.delivery_worker import Courier
 from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.reviewing import Reviewer
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.time_ranges import TimeRange

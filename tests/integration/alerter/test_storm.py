@@ -16,13 +16,13 @@ from tests.unit.alerter.test_teams import check as check_teams
 from tests.unit.alerter.test_webhook import NEW
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Decided, Store
 from outlay_alerter.notify.delivery_log import DeliveryLog
 from outlay_alerter.notify.delivery_manager import Switchboard
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock, SystemClock
 from outlay_kit.settings import ClickHouseSettings

@@ -8,10 +8,10 @@ import pytest
 from tests.integration.alerter.spend import NOW, spend
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_schemas.alerts import Alert, alert_decoder

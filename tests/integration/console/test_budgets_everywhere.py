@@ -22,13 +22,13 @@ from typer.testing import CliRunner
 from outlay.cli import budgets as command
 from outlay.main import app
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import Door
 from outlay_alerter.budget_api.service import Desk
-from outlay_alerter.budgeting import Budgets
+from outlay_alerter.budget_reader import Budgets
 from outlay_alerter.service import Alerter
+from outlay_alerter.watchlist import Watchlist
 from outlay_console.adapters.catalog import Shown
 from outlay_console.app import Console
 from outlay_kit.clickhouse import ClickHouseClient

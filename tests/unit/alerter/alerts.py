@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outlay_alerter.domain.review import Point, Review
+from outlay_alerter.digests.message import Point, Review
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.events import encoder

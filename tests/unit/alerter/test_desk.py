@@ -11,14 +11,14 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
-from outlay_alerter.adapters.watchlist import Watchlist
 from outlay_alerter.budget_api import openapi
 from outlay_alerter.budget_api.http import Door
 from outlay_alerter.budget_api.service import Answer, Desk, UnknownBudgetError
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget import compile_rule as budget_of
+from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules.watch import Budget
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import KeyFile, KeyRing

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_alerter.alerts.states import AlertRecord, open_alerts, transitions
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.spend_spike import SpendSpike
+from outlay_alerter.rules.watch import Budget
 from outlay_kit.time_ranges import Anchor, PeriodName, cover, grain_length, period_of
 from outlay_reports.budgets import span_of
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.unit.alerter.test_budget_terms import budget, landing
+from tests.support.alert_rules import budget, landing
 
-from outlay_alerter.adapters.watchlist import mute_of
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard, within
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.budget_levels import Spent
 from outlay_alerter.rules.threshold import compile_rule
+from outlay_alerter.rules.watch import Budget
+from outlay_alerter.watchlist import mute_of
 from outlay_reports.budgets import span_of
 from outlay_schemas.catalog import watch as schema
 

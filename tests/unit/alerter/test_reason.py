@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.unit.alerter.test_budget_terms import budget
+from tests.support.alert_rules import budget
 
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, transitions
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import Spent
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.budget_levels import Spent
 from outlay_reports.budgets import span_of
 
 DOLLAR = 10**12

@@ -14,7 +14,7 @@ from slack_sdk.models.blocks import Block
 from tests.unit.alerter.alerts import REVIEW, alert, envelope
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.domain.review import Point
+from outlay_alerter.digests.message import Point
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.channels.slack_blocks import message

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_alerter.adapters.sums import span_of
+from outlay_alerter.adapters.rollup_reader import span_of
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.price_change import Announced
 from outlay_kit.clickhouse import ClickHouseClient

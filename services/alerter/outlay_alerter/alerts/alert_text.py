@@ -12,8 +12,8 @@ import msgspec
 
 from outlay_alerter.alerts.contributors import says_something
 from outlay_alerter.alerts.incidents import RANK, severity_of
-from outlay_alerter.domain.watches import scope_text
 from outlay_alerter.notify.incident_updates import newest_incident
+from outlay_alerter.rules.watch import scope_text
 from outlay_reports.money import about, percent, share, usd
 from outlay_schemas.alerts import Alert, Contributor, Part, Severity, State
 from outlay_schemas.dimensions import LABELS, name_of

@@ -6,12 +6,12 @@ from typing import get_args
 
 import msgspec
 
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.contributors import ranked
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.baseline import baseline_of
-from outlay_alerter.domain.watches import Budget, Scope, Watch, matches
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.baseline import baseline_of
+from outlay_alerter.rules.watch import Budget, Scope, Watch, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.compare import compare

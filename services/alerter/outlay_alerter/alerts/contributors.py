@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from outlay_alerter.domain.watches import Scope
+from outlay_alerter.rules.watch import Scope
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.money import to_pico
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from outlay_alerter.domain.watches import NONE, Scope
+from outlay_alerter.rules.watch import NONE, Scope
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from outlay_alerter.alerts.incidents import RANK
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
-from outlay_alerter.domain.watches import Budget, Mute, Scope, Watch
+from outlay_alerter.rules.watch import Budget, Mute, Scope, Watch
 
 
 @dataclass(frozen=True, slots=True)

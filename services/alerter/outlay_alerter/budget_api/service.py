@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from outlay_alerter.adapters.watchlist import Watchlist
-from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules.watch import Budget
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.budgets import Status

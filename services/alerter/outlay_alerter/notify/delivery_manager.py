@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channel_factory import of_catalog
 from outlay_alerter.notify.delivery_worker import Channel, Courier

@@ -5,7 +5,7 @@ from html import escape as html_escape
 
 import msgspec
 
-from outlay_alerter.domain.review import Review
+from outlay_alerter.digests.message import Review
 from outlay_alerter.notify.channels.mail_text import Letter, framed
 from outlay_alerter.notify.channels.slack_blocks import Block, button, context, cut, escape, header, section
 from outlay_alerter.notify.channels.teams_card import Element, fitted, text

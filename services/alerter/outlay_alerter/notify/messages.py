@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from outlay_alerter.alerts.incidents import severity_of
-from outlay_alerter.domain import review as reviewed
+from outlay_alerter.digests import message as reviewed
 from outlay_alerter.notify.incident_updates import News, newest_incident
 from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.alert_text import main_of, scope_of
-from outlay_alerter.domain.watches import matches
 from outlay_alerter.notify.chart import Spending, draw
 from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.rules.watch import matches
 from outlay_kit.errors import Retryable
 from outlay_kit.time_ranges import floor_to, grain_length
 from outlay_schemas.alerts import Alert, alert_decoder

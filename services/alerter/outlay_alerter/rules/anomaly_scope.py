@@ -7,9 +7,9 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.alerts.states import Finding, Key, Scope
-from outlay_alerter.domain.detector import Detector, Direction, Judgement, Tuning
-from outlay_alerter.domain.watches import NONE, Watch, scope_text
+from outlay_alerter.detection.detector import Detector, Direction, Judgement, Tuning
 from outlay_alerter.rules.base import Judged
+from outlay_alerter.rules.watch import NONE, Watch, scope_text
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity

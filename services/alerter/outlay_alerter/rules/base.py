@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
-from outlay_alerter.domain.watches import NONE, Budget, Scope, Watch
+from outlay_alerter.rules.watch import NONE, Budget, Scope, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import Status
 from outlay_schemas.catalog.watch import Watched

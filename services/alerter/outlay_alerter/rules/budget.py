@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from outlay_alerter.alerts.states import AlertRecord
-from outlay_alerter.domain.watches import Budget, Burn
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
+from outlay_alerter.rules.watch import Budget, Burn
 from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of
 from outlay_reports.forecast.trajectory import history_range
 from outlay_schemas.catalog import watch as schema

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope
-from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
+from outlay_alerter.rules.watch import Watch, scope_text
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
-from outlay_alerter.domain.watches import Watch, matches
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
+from outlay_alerter.rules.watch import Watch, matches
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity

@@ -11,7 +11,6 @@ from statistics import median
 from typing import ClassVar, Literal
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
-from outlay_alerter.domain.watches import Watch, scope_text
 from outlay_alerter.rules.base import (
     Evaluation,
     Judged,
@@ -25,6 +24,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
+from outlay_alerter.rules.watch import Watch, scope_text
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import watch as schema

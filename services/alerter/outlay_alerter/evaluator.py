@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from outlay_alerter.adapters.live import Live
+from outlay_alerter.adapters.live_view import Live
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.adapters.watchlist import Watchlist
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.states import AlertRecord, Finding
-from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.watches import Watch
+from outlay_alerter.budget_reader import Budgets
 from outlay_alerter.pacing import Pace
-from outlay_alerter.rules import KINDS
 from outlay_alerter.rules.base import Evaluation, Evaluator, marked
+from outlay_alerter.rules.registry import KINDS
+from outlay_alerter.rules.watch import Watch
+from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import TimeRange

@@ -6,11 +6,11 @@ from typing import get_args
 import pytest
 from tests.support.pages import pages
 
-from outlay_alerter.backtest import NotPossibleError, moments, on_past, on_series
-from outlay_alerter.past import Loaded, Spending, dense
-from outlay_alerter.recorder import Fired
-from outlay_alerter.rules import KINDS
+from outlay_alerter.backtest.recorder import Fired
+from outlay_alerter.backtest.runner import NotPossibleError, moments, on_past, on_series
+from outlay_alerter.backtest.view import Loaded, Spending, dense
 from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.registry import KINDS
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.watches import Budget
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules.watch import Budget
 from outlay_reports.budgets import crossed, share_of, span_of
 
 DOLLAR = 10**12

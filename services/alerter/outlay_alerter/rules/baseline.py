@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
-from outlay_alerter.domain.watches import Budget, Watch
 from outlay_alerter.rules.spend_spike import HISTORY
+from outlay_alerter.rules.watch import Budget, Watch
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.budgets import span_before
 from outlay_schemas.events import Grain

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.states import Finding
-from outlay_alerter.budgeting import Budgets
-from outlay_alerter.domain.watches import NONE, Budget, Watch
-from outlay_alerter.past import dense
+from outlay_alerter.backtest.view import dense
+from outlay_alerter.budget_reader import Budgets
 from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
 from outlay_alerter.rules.price_change import Announced
+from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain

@@ -12,11 +12,11 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from outlay_alerter.alerts.states import Finding
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import BURN_PART, Spent
-from outlay_alerter.domain.watches import NONE, Budget, Watch
+from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
+from outlay_alerter.rules.budget_levels import BURN_PART, Spent
 from outlay_alerter.rules.price_change import Announced
+from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import Status, span_before, span_of
 from outlay_reports.forecast.landing import tested

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
-from outlay_alerter.backtest import on_series
+from outlay_alerter.backtest.runner import on_series
 from outlay_alerter.rules import anomaly, spend_spike
 from outlay_schemas.catalog.watch import Anomaly, SpendSpike
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.domain.watches import Budget, Mute, Watch
-from outlay_alerter.rules import KINDS
 from outlay_alerter.rules.budget import compile_rule as budget_of
+from outlay_alerter.rules.registry import KINDS
+from outlay_alerter.rules.watch import Budget, Mute, Watch
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
 

@@ -6,8 +6,8 @@ week costs nothing for having been asked for one, and one week of history is eno
 
 from collections.abc import Sequence
 
-from outlay_alerter.domain.residuals import Residuals, Spans
-from outlay_alerter.domain.robust import Ring, Season
+from outlay_alerter.detection.residuals import Residuals, Spans
+from outlay_alerter.detection.robust_stats import Ring, Season
 
 _FORGET = 336
 """Windows that an expert's error is averaged over."""

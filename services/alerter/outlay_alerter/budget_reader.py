@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from outlay_alerter.adapters.sums import Sums
+from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.states import Finding
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import BURN_PART, Spent
-from outlay_alerter.domain.watches import Budget, matches
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.budget_levels import BURN_PART, Spent
+from outlay_alerter.rules.watch import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.adapters.forecast_cache import ForecastCache, question_of, reached_at

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from math import sqrt
 
-from outlay_alerter.domain.robust import Ring
+from outlay_alerter.detection.robust_stats import Ring
 
 Spans = Sequence[tuple[int, float, float]]
 """Over how many windows residuals are averaged; how many spreads are too many; and by how much a mean must

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 from pydantic import ValidationError
+from tests.support.alert_rules import threshold
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, RenotifyPolicy, transitions
 from outlay_alerter.rules import new_spender, price_change, silence
@@ -18,11 +19,6 @@ DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 HOUR = NOW.replace(minute=0)
 SCOPE = {"team": ("growth",)}
-
-
-def threshold(**terms: object) -> Threshold:
-    named = {"id": "t", "name": "T", "metric": "cost", "above": 10, **terms}
-    return thresholds.compile_rule(schema.Threshold.model_validate(named), "acme")
 
 
 def judge(rule: Threshold, *series: Measure, since: dict[str, datetime] | None = None) -> list[Finding]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay_alerter.alerts.states import UNTIL, Finding, Key
-from outlay_alerter.domain.watches import Budget, Burn
+from outlay_alerter.rules.watch import Budget, Burn
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import Status, Used, amount_of, crossed, share_of
 from outlay_reports.budgets import status as status_of

@@ -3,31 +3,20 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.support.alert_rules import budget, landing
 
-from outlay_alerter.domain import budgets
-from outlay_alerter.domain.budgets import Spent
-from outlay_alerter.domain.watches import Budget
-from outlay_alerter.rules.budget import compile_rule
+from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules.budget_levels import Spent
 from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.budgets import amount_of, span_before, span_of
-from outlay_reports.forecast.landing import Landing
-from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
-
-
-def budget(**terms: object) -> Budget:
-    return compile_rule(
-        schema.Budget.model_validate({"id": "b", "name": "B", "amount": 100, "thresholds": [100], **terms}),
-        "acme",
-    )
 
 
 times = st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001
@@ -116,12 +105,6 @@ def test_fast_and_slow_burns_have_levels_of_their_own() -> None:
     found = budgets.findings(plan, span_of(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
     assert [f.key.level for f in found] == ["100", "burn-1h", "burn-0.5h"]
     assert not any(f.breached for f in found)
-
-
-def landing(spent: int, rest: float, spread: float = 0.0, days: float = 6.5) -> Landing:
-    """Return the landing of a period that costs `rest` USD more, evenly, in as many days."""
-    edges = (NOW, NOW + timedelta(days=days))
-    return Landing(spent * DOLLAR, edges, np.array([rest]), np.array([spread]), tested=True)
 
 
 def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:

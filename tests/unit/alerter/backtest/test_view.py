@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.alerter.test_budget_terms import budget
-from tests.unit.alerter.test_rules import threshold
+from tests.support.alert_rules import budget, threshold
 
-from outlay_alerter.backtest import Backtest, NotPossibleError, moments, on_past, on_series
-from outlay_alerter.domain.watches import Watch
-from outlay_alerter.past import Loaded, Spending, dense
-from outlay_alerter.recorder import Fired
-from outlay_alerter.rules import KINDS, anomaly, new_spender, silence, spend_spike
+from outlay_alerter.backtest.recorder import Fired
+from outlay_alerter.backtest.runner import Backtest, NotPossibleError, moments, on_past, on_series
+from outlay_alerter.backtest.view import Loaded, Spending, dense
+from outlay_alerter.rules import anomaly, new_spender, silence, spend_spike
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.registry import KINDS
+from outlay_alerter.rules.watch import Watch
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.domain.review import Point, Review
-from outlay_alerter.domain.scheduled import last_due
+from outlay_alerter.digests.message import Point, Review
+from outlay_alerter.digests.schedule import last_due
 from outlay_alerter.notify.messages import REVIEW
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock

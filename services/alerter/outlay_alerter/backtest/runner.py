@@ -10,12 +10,12 @@ from fractions import Fraction
 from math import isfinite
 
 from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.sums import Sums
-from outlay_alerter.domain.watches import Budget, Watch, matches
-from outlay_alerter.past import Loaded, Past, Spending, dense, step_of
-from outlay_alerter.recorder import Fired, Recorder
-from outlay_alerter.rules import KINDS
+from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.backtest.recorder import Fired, Recorder
+from outlay_alerter.backtest.view import Loaded, Past, Spending, dense, step_of
 from outlay_alerter.rules.base import Judged, Measure, Needs, largest
+from outlay_alerter.rules.registry import KINDS
+from outlay_alerter.rules.watch import Budget, Watch, matches
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO

@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime, tzinfo
 from math import asinh, isfinite, sinh
 from typing import Literal
 
-from outlay_alerter.domain.experts import Expert
-from outlay_alerter.domain.residuals import Spans
+from outlay_alerter.detection.predictors import Expert
+from outlay_alerter.detection.residuals import Spans
 
 Direction = Literal["up", "down", "both"]
 Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outlay_alerter.domain.detector import Detector, Direction, Judgement, Tuning
-from outlay_alerter.domain.robust import Ring, Season
+from outlay_alerter.detection.detector import Detector, Direction, Judgement, Tuning
+from outlay_alerter.detection.robust_stats import Ring, Season
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, DAY = 3600, 86_400

@@ -1,0 +1,1 @@
+"""Tries rules on the past."""

@@ -1,0 +1,1 @@
+"""The seasonal anomaly detector and its statistics."""

@@ -1,1 +1,0 @@
-"""What deserves an alert. Pure: no I/O, no clock, no environment."""
