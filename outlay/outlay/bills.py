@@ -18,7 +18,7 @@ FROM costs
 WHERE tenant = {{tenant:String}} AND attributes['{REPORTED_BY}'] = '{BILL}' AND cost != 0
     AND minute >= toDateTime({{low:UInt32}}, 'UTC') AND minute < toDateTime({{high:UInt32}}, 'UTC')
     AND has({{keys:Array(String)}}, arrayStringConcat(
-        [source, attributes['{BILLING_ACCOUNT}'], attributes['{BILLING_PERIOD}']], '\\0'))
+        [source, attributes['{BILLING_ACCOUNT}'], attributes['{BILLING_PERIOD}']], char(0)))
 ORDER BY time, source, id
 """  # noqa: S608 (names of ours)
 _AROUND = 31 * 86_400

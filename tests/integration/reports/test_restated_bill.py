@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.integration.reports.ledger import write
 from tests.stack import Stack
-from tests.unit.ingest.test_import_files import LINE
+from tests.support.bills import LINE
 
 from outlay.bills import Bill, Key, earlier_lines
 from outlay.catalog import load_default

@@ -1,8 +1,6 @@
 """Messy files: what a person would read is read, what nobody can read is refused by name, nothing vanishes."""
 
-import csv
 import gzip
-import io
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.support.bills import LINE, bill
 from tests.unit.pricer.build import catalog
 from typer.testing import CliRunner
 
@@ -28,12 +27,6 @@ from outlay_schemas.events import UsageEvent
 
 MAP = {"source": "=v", "time": "at", "sku": "=m", "usage": {"calls": "n"}, "reported_cost": "usd"}
 AT = "2026-11-24T00:00:00Z"
-LINE = {
-    "BillingAccountId": "1", "BillingCurrency": "USD", "BillingPeriodStart": "2026-11-01T00:00:00Z",
-    "ChargePeriodStart": AT, "ChargePeriodEnd": "2026-11-25T00:00:00Z", "ChargeCategory": "Usage",
-    "ConsumedQuantity": "1", "ConsumedUnit": "Hours", "EffectiveCost": "1", "BilledCost": "1", "ProviderName": "AWS",
-    "ServiceCategory": "Compute", "ServiceName": "EC2", "SkuId": "P5", "Tags": "{}",
-}  # fmt: skip
 
 
 def one(**cells: object) -> UsageEvent | Invalid:
@@ -49,14 +42,6 @@ def charge(**cells: object) -> UsageEvent | Invalid:
 
 def run(*words: str) -> Any:
     return CliRunner().invoke(app, [*words, "--dry-run", "--json"])
-
-
-def bill(rows: list[dict[str, str]], separator: str = ",") -> bytes:
-    text = io.StringIO()
-    page = csv.DictWriter(text, list(rows[0]), delimiter=separator)
-    page.writeheader()
-    page.writerows(rows)
-    return text.getvalue().encode()
 
 
 def test_grouped_numbers_of_a_table_are_read() -> None:
