@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from outlay_aggregator.adapters.audit import Audit, Range
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.windows import GRAINS, Window, widen
 from outlay_kit.clickhouse import ClickHouseClient
@@ -63,7 +63,7 @@ def counters(clickhouse: ClickHouseClient) -> dict[str, int]:
     return {row["event"]: row["value"] for row in rows}
 
 
-def read_of(clickhouse: ClickHouseClient, books: Books) -> dict[str, object]:
+def read_of(clickhouse: ClickHouseClient, books: LedgerStore) -> dict[str, object]:
     """What the engine really read to recompute one minute, by its own counters.
 
     They are those that a server writes into system.query_log; chDB has no query log, so that they are taken
@@ -87,7 +87,7 @@ def read_of(clickhouse: ClickHouseClient, books: Books) -> dict[str, object]:
 
 
 def measure(clickhouse: ClickHouseClient, rows: int, full: bool) -> dict[str, object]:
-    books = Books(clickhouse, 1000)
+    books = LedgerStore(clickhouse, 1000)
     figures: dict[str, object] = {"ledger_rows": rows}
     for grain in GRAINS:
         window = widen(LIVE, grain)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import msgspec
 
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
@@ -57,7 +57,7 @@ class CommitFirst(KafkaSource):
         return batch
 
 
-class Increments(Books):
+class Increments(LedgerStore):
     """Adds each batch to what the minutes hold, instead of computing them from the ledger."""
 
     _batch: Sequence[CostEvent] = ()
@@ -80,7 +80,7 @@ class Increments(Books):
         return lines
 
 
-class Unstamped(Books):
+class Unstamped(LedgerStore):
     """Forgets when events were accepted: their content decides between two bodies."""
 
     def append(self, table: str, lines: bytes) -> None:
@@ -93,7 +93,7 @@ class Unstamped(Books):
         super().append("ledger", lines)
 
 
-class Unretracted(Books):
+class Unretracted(LedgerStore):
     """Takes the time of an event for a part of its identity."""
 
     def places(self, identities: Iterable[int]) -> dict[int, set[int]]:
@@ -135,7 +135,7 @@ def aggregator(how: str) -> None:
     source = (CommitFirst if how == "commit first" else KafkaSource)(
         settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
     )
-    books = BOOKS.get(how, Books)(ClickHouseClient(settings.clickhouse), 1000)
+    books = BOOKS.get(how, LedgerStore)(ClickHouseClient(settings.clickhouse), 1000)
     work = Aggregator(books, KafkaSink(settings.kafka), clock)
     handle = goes_on(work.handle) if how == "goes on" else work.handle
     Loop(source, handle, clock=clock, health=health, stop=stop).run()

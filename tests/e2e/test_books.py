@@ -34,7 +34,7 @@ def put(cli: Cli, *lines: str) -> None:
 
 
 def of(found: dict[str, object], tenant: str) -> dict[str, int]:
-    return next(b for b in found["conservation"]["tenants"] if b["tenant"] == tenant)  # type: ignore[index]
+    return next(b for b in found["accepted_events"]["tenants"] if b["tenant"] == tenant)  # type: ignore[index]
 
 
 def test_everything_accepted_is_somewhere_and_conflicts_are_told(cli: Cli) -> None:
@@ -49,7 +49,7 @@ def test_everything_accepted_is_somewhere_and_conflicts_are_told(cli: Cli) -> No
     found = cli.json("audit")
     assert found["balanced"] is True
     balance = of(found, "audited")
-    assert (balance["ledger"], balance["dead"], balance["missing"], balance["moving"]) == (55, 1, 0, 0)
+    assert (balance["ledger"], balance["dead"], balance["missing"], balance["in_flight"]) == (55, 1, 0, 0)
     kinds = {c["id"]: c["kind"] for c in found["conflicts"] if c["tenant"] == "audited"}
     assert kinds["same"] == "another body"
     assert kinds["moved"] == "another time"

@@ -13,8 +13,8 @@ from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, p
 from outlay.cli.retention import first_kept, require_kept
 
 if TYPE_CHECKING:
+    from outlay_aggregator.adapters.accepted_events import AcceptedEvents
     from outlay_aggregator.adapters.audit import Conflict, Period, Range, Wrong
-    from outlay_aggregator.adapters.conservation import Conservation
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.settings import KafkaSettings
 
@@ -55,18 +55,18 @@ def audit(
     """
     from outlay.local import stores
     from outlay_aggregator.adapters.audit import Audit
-    from outlay_aggregator.adapters.books import Books
+    from outlay_aggregator.adapters.ledger_store import LedgerStore
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
 
     asked = _range(start, end, tenant, "there is nothing left to hold the totals against")
     kafka, settings = stores(write=True)  # the scratch tables, and settings that a reader may not change
     clickhouse = ClickHouseClient(settings)
-    auditor = Audit(Books(clickhouse, _cells()), clickhouse, SystemClock())
+    auditor = Audit(LedgerStore(clickhouse, _cells()), clickhouse, SystemClock())
     with _bar("events", as_json) as (progress, task):
-        conservation = None
+        accepted_events = None
         if bus:
-            conservation = _conserve(
+            accepted_events = _audit_accepted_events(
                 kafka,
                 clickhouse,
                 asked,
@@ -80,8 +80,8 @@ def audit(
         periods = auditor.periods(asked)
         conflicts = [*auditor.twice(asked), *auditor.conflicts(asked)]
     clickhouse.close()
-    conflicts += [c for c in (conservation.conflicts if conservation else []) if c not in conflicts]
-    report = Report(conservation, periods, count, wrong, conflicts)
+    conflicts += [c for c in (accepted_events.conflicts if accepted_events else []) if c not in conflicts]
+    report = Report(accepted_events, periods, count, wrong, conflicts)
     if as_json:
         print_json(report.as_dict())
     else:
@@ -90,23 +90,25 @@ def audit(
         raise typer.Exit(1)
 
 
-def _conserve(
+def _audit_accepted_events(
     kafka: "KafkaSettings",
     clickhouse: "ClickHouseClient",
     asked: "Range",
     patience: float,
     told: Callable[[int], None],
-) -> "Conservation":
-    from outlay_aggregator.adapters.conservation import Conserver
+) -> "AcceptedEvents":
+    from outlay_aggregator.adapters.accepted_events import AcceptedEventsAudit
     from outlay_aggregator.settings import Settings
     from outlay_kit.clock import SystemClock
     from outlay_kit.offsets import Offsets
 
     settings = Settings()
     offsets = Offsets(kafka)
-    conserver = Conserver(clickhouse, offsets, SystemClock(), settings.pricer_group, settings.group)
+    auditor_of_events = AcceptedEventsAudit(
+        clickhouse, offsets, SystemClock(), settings.pricer_group, settings.group
+    )
     try:
-        return conserver.check(asked.tenants, patience, told)
+        return auditor_of_events.check(asked.tenants, patience, told)
     finally:
         offsets.close()
 
@@ -115,7 +117,7 @@ def _conserve(
 class Report:
     """What an audit found."""
 
-    conservation: "Conservation | None"
+    accepted_events: "AcceptedEvents | None"
     periods: "list[Period]"
     count: int
     """Windows that differ."""
@@ -125,7 +127,9 @@ class Report:
     @property
     def balanced(self) -> bool:
         """Whether nothing is missing, no window differs and no event counts twice."""
-        return not self.count and not self.twice and not (self.conservation and self.conservation.missing)
+        return (
+            not self.count and not self.twice and not (self.accepted_events and self.accepted_events.missing)
+        )
 
     @property
     def twice(self) -> int:
@@ -134,10 +138,10 @@ class Report:
 
     def as_dict(self) -> dict[str, object]:
         """Return it for machines."""
-        found = self.conservation
+        found = self.accepted_events
         return {
             "balanced": self.balanced,
-            "conservation": found
+            "accepted_events": found
             and {
                 "tenants": [asdict(balance) for balance in found.balances],
                 "not_yet_priced": found.unpriced_lines,
@@ -159,8 +163,8 @@ class Report:
 
     def print(self) -> None:
         """Print it for people."""
-        if self.conservation is not None:
-            _print_conservation(self.conservation)
+        if self.accepted_events is not None:
+            _print_accepted_events(self.accepted_events)
         table(
             "Ledger and rollups, USD",
             ("tenant", "month", ">events", ">unpriced", ">ledger", ">minutes", ">hours", ">days"),
@@ -193,9 +197,9 @@ class Report:
             out.print("what to do: outlay rebuild, over the time that differs")
 
 
-def _print_conservation(found: "Conservation") -> None:
+def _print_accepted_events(found: "AcceptedEvents") -> None:
     rows = [
-        (b.tenant, f"{b.accepted:,}", f"{b.ledger:,}", f"{b.events:,}", f"{b.dead:,}", f"{b.moving:,}",
+        (b.tenant, f"{b.accepted:,}", f"{b.ledger:,}", f"{b.events:,}", f"{b.dead:,}", f"{b.in_flight:,}",
          f"{b.missing:,}")
         for b in found.balances
     ]  # fmt: skip
@@ -239,7 +243,7 @@ def rebuild(
     """
     from outlay.local import stores
     from outlay_aggregator.adapters.audit import Audit
-    from outlay_aggregator.adapters.books import Books
+    from outlay_aggregator.adapters.ledger_store import LedgerStore
     from outlay_aggregator.adapters.rebuild import Rebuild
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
@@ -248,7 +252,7 @@ def rebuild(
 
     kafka, settings = stores(write=True)
     clickhouse = ClickHouseClient(settings)
-    books = Books(clickhouse, _cells())
+    books = LedgerStore(clickhouse, _cells())
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
     rebuilder, auditor = Rebuild(books), Audit(books, clickhouse, SystemClock())
     if dry_run:

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_aggregator.settings import Settings
-from outlay_aggregator.traced import Traces
+from outlay_aggregator.tracing import BatchTraces
 from outlay_aggregator.watermark import Watermark
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
@@ -39,21 +39,21 @@ def main() -> None:
     except Stopped:
         return
     log.info("ready", migrations_applied=applied)
-    books = Books(ClickHouseClient(settings.clickhouse), settings.user_cells)
+    books = LedgerStore(ClickHouseClient(settings.clickhouse), settings.user_cells)
     limits = Limits(
         chunk=settings.window_chunk,
         rollup_share=settings.rollup_share,
-        dear=settings.dear_events,
+        throttle_above=settings.throttle_above_events,
         max_linger=settings.max_linger_seconds,
         cells=settings.user_cells,
-        late=settings.late_minutes,
+        backfill_per_batch=settings.backfill_minutes_per_batch,
         identity_bits=settings.identity_filter_bits,
         retention=timedelta(days=settings.retention_days),
     )
     _follow_watermark(settings, clock)
     _watch_stalled_partitions(settings, clock, health)
     tracing = start("aggregator")
-    traces = Traces(tracing, clock) if tracing is not None else None
+    traces = BatchTraces(tracing, clock) if tracing is not None else None
     aggregator = Aggregator(books, sink, clock, limits, health.progress, traces=traces)
     bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
     Loop(
@@ -73,7 +73,7 @@ def main() -> None:
 
 def _follow_watermark(settings: Settings, clock: SystemClock) -> None:
     """With connections of its own: it works in another thread."""
-    books = Books(ClickHouseClient(settings.clickhouse), settings.user_cells)
+    books = LedgerStore(ClickHouseClient(settings.clickhouse), settings.user_cells)
     offsets = Offsets(settings.kafka)
     watermark = Watermark(offsets, books.complete, clock, settings.pricer_group, settings.group)
     watermark.follow(settings.watermark_seconds)

@@ -12,7 +12,10 @@ WINDOWS = Counter("outlay_windows_total", "Windows recomputed", ["grain"])
 DIRTY = Histogram(
     "outlay_dirty_minutes", "Minutes that a batch dirtied", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10_000)
 )
-LATE = Gauge("outlay_late_minutes", "Old minutes that wait to be recomputed, so that the live ones need not")
+BACKFILL_WAITING = Gauge(
+    "outlay_backfill_minutes_waiting",
+    "Old minutes that wait to be recomputed, so that the live ones need not",
+)
 CONFLICTS = Counter(
     "outlay_conflicts_total", "Rows found that differ under one identity, each time they are found"
 )
@@ -27,8 +30,8 @@ BEYOND = Counter(
 OVERSIZE = Counter(
     "outlay_windows_oversize_total", "Windows too large to publish, published without user and usage"
 )
-CROWDED = Gauge(
-    "outlay_crowded_cells",
+HIGH_CARDINALITY = Gauge(
+    "outlay_high_cardinality_cells",
     "Cells that a producer's events make in a minute, where that is past the bound, when last found",
     ["tenant", "source"],
 )

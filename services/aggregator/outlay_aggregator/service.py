@@ -22,15 +22,15 @@ from typing import Protocol
 import msgspec
 
 from outlay_aggregator import metrics
-from outlay_aggregator.adapters.books import MalformedError
-from outlay_aggregator.domain import heads, letters
-from outlay_aggregator.domain.heads import BadLine
+from outlay_aggregator.adapters.ledger_store import MalformedError
+from outlay_aggregator.domain import dead_letters, record_parser
+from outlay_aggregator.domain.backfill_queue import BackfillQueue
 from outlay_aggregator.domain.identities import Suspect
-from outlay_aggregator.domain.late import Late
+from outlay_aggregator.domain.record_parser import BadLine
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
 from outlay_aggregator.identities import Identities, Ledger, settle
-from outlay_aggregator.lookout import Finder, Lookout
-from outlay_aggregator.traced import Traces
+from outlay_aggregator.minute_checks import Finder, MinuteChecks
+from outlay_aggregator.tracing import BatchTraces
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
@@ -52,14 +52,14 @@ class Limits:
     chunk: int = 200
     rollup_share: float = 0.1
     max_linger: float = 8.0
-    dear: int = 350_000
+    throttle_above: int = 350_000
     """Events of the minutes of a batch past which recomputing keeps to its share; up to it, a fifth of the time and
     a second are the bounds, so that figures stay fresh."""
     cells: int = 1000
     """Cells of a minute past which its largest producer is named."""
-    late: int = 1000
+    backfill_per_batch: int = 1000
     """Old minutes that a turn recomputes; what more there are waits for the next."""
-    most_late: int = 250_000
+    most_backfill: int = 250_000
     """Old minutes that may wait; past it a turn recomputes as many more."""
     identity_bits: int = 29
     """The filter of identities has 2^29 bits, 64 MiB. What it may know is looked for in the ledger's index."""
@@ -69,8 +69,8 @@ class Limits:
     """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
 
 
-class BookKeeper(Finder, Ledger, Protocol):
-    """Where the books are kept: `adapters.books.Books`."""
+class Store(Finder, Ledger, Protocol):
+    """Where the books are kept: `adapters.books.LedgerStore`."""
 
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if a line cannot be read."""
@@ -86,13 +86,13 @@ class Aggregator:
 
     def __init__(
         self,
-        books: BookKeeper,
+        books: Store,
         sink: RecordSink,
         clock: Clock,
         limits: Limits | None = None,
         progress: Callable[[], None] = lambda: None,
         *,
-        traces: Traces | None = None,
+        traces: BatchTraces | None = None,
     ) -> None:
         """`progress()` is called as a batch goes on: one with many windows is no stall."""
         self._books = books
@@ -101,10 +101,10 @@ class Aggregator:
         self._limits = limits or Limits()
         self._pace = 0.0
         self._batches = 0
-        self._late = Late(self._limits.late, self._limits.most_late)
+        self._backfill = BackfillQueue(self._limits.backfill_per_batch, self._limits.most_backfill)
         self._progress = progress
         self._traces = traces
-        self._lookout = Lookout(books, self._limits.cells)
+        self._minute_checks = MinuteChecks(books, self._limits.cells)
         self._identities = Identities(books, self._limits.identity_bits)
 
     def pace(self) -> float:
@@ -113,7 +113,7 @@ class Aggregator:
 
     def settled(self) -> int:
         """Return how many batches with records, from the first on, are durable in all that came of them."""
-        return self._late.settled(self._batches)
+        return self._backfill.settled(self._batches)
 
     def handle(self, batch: Batch) -> None:
         """Make a batch durable: ledger, rollups, messages; but for old minutes that are put off (`settled`).
@@ -143,21 +143,21 @@ class Aggregator:
         """Keep old minutes for `_catch_up`; return the others."""
         since = int((self._clock.now() - self._limits.live).timestamp())
         live = {minute for minute in minutes if minute.start >= since}
-        self._late.put_off(minutes - live, self._batches + 1)
+        self._backfill.put_off(minutes - live, self._batches + 1)
         return live
 
     def _catch_up(self) -> None:
         """Recompute some of the minutes that were put off, those that wait longest first."""
-        minutes = self._late.due()
+        minutes = self._backfill.due()
         if minutes:
             self._roll_up(minutes)
-            self._late.done(minutes)
-        metrics.LATE.set(len(self._late))
+            self._backfill.done(minutes)
+        metrics.BACKFILL_WAITING.set(len(self._backfill))
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Steps 1 and 2. Return the dirty minutes."""
         oldest = self._clock.now() - self._limits.retention
-        readings = [heads.read(record.value, oldest, self._identities.seen) for record in records]
+        readings = [record_parser.read(record.value, oldest, self._identities.seen) for record in records]
         for record, reading in zip(records, readings, strict=True):
             self._refuse(record, reading.bad)
         body = b"\n".join(reading.body for reading in readings if reading.events)
@@ -181,10 +181,10 @@ class Aggregator:
         """
         lines = [(n, line) for n, line in enumerate(record.value.split(b"\n")) if line.strip()]
         oldest = self._clock.now() - self._limits.retention
-        bad = {n: why for n, line in lines if (why := heads.why(line, n, oldest))}
+        bad = {n: why for n, line in lines if (why := record_parser.why(line, n, oldest))}
         self._refuse(record, list(bad.values()))
         written = self._halve(record, [(n, line) for n, line in lines if n not in bad])
-        return heads.read(b"\n".join(written)).minutes
+        return record_parser.read(b"\n".join(written)).minutes
 
     def _halve(self, record: Record, lines: Sequence[tuple[int, bytes]]) -> list[bytes]:
         """Write lines; if the engine refuses them, halve them until the bad ones stand alone."""
@@ -217,13 +217,15 @@ class Aggregator:
                 self._books.append("dead_letters", line)
         metrics.POISON.inc(len(found))
         where = f"{record.topic}/{record.partition}/{record.offset}"
-        log.warning("dead letters", count=len(found), code=found[0].code, letter=found[0].id, record=where)
+        log.warning(
+            "dead letters", count=len(found), code=found[0].code, dead_letter=found[0].id, record=where
+        )
 
     def _store_letters(self, records: Sequence[Record]) -> None:
         """Write dead letters, of whichever stage, to their table."""
         found: list[DeadLetter] = []
         for record in records:
-            found += letters.read(record.value, _place(record), self._clock.now())
+            found += dead_letters.read(record.value, _place(record), self._clock.now())
         if found:
             self._books.append("dead_letters", b"\n".join(encoder.encode(letter) for letter in found))
             metrics.REFUSALS.inc(len(found))
@@ -242,7 +244,7 @@ class Aggregator:
                 self._publish(grain, lines)
                 self._progress()
                 if grain == "minute":
-                    events += self._lookout.look(lines)
+                    events += self._minute_checks.look(lines)
         failpoint("after_rollup")
         return events
 
@@ -262,9 +264,9 @@ class Aggregator:
     def _publish_less(self, line: bytes, tenant: bytes) -> None:
         """Publish a window that no record holds: who reads it finds the whole in the rollup tables."""
         try:
-            deliver(self._sink, ROLLUPS.name, [letters.thin(line)], tenant)
+            deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line)], tenant)
         except OversizeError:
-            deliver(self._sink, ROLLUPS.name, [letters.bare(line)], tenant)
+            deliver(self._sink, ROLLUPS.name, [dead_letters.bare(line)], tenant)
 
     def _note(self, started: float, written: float, done: float, *, minutes: int, events: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
@@ -272,7 +274,7 @@ class Aggregator:
         metrics.DIRTY.observe(minutes)
         limits = self._limits
         share, most = limits.rollup_share, limits.max_linger
-        if events <= limits.dear:
+        if events <= limits.throttle_above:
             share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
         self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)

@@ -29,13 +29,13 @@ class Settings(BaseSettings):
     """How long it may gather to keep recomputing a small share of the time."""
     rollup_share: float = Field(default=0.1, gt=0, le=1)
     """The share of time that recomputing may take before batches grow."""
-    dear_events: int = Field(default=350_000, ge=0)
+    throttle_above_events: int = Field(default=350_000, ge=0)
     """Where the minutes that a batch touches have no more, it gathers for a second at most, whatever the share."""
     max_batch_bytes: int = Field(default=128 * 2**20, ge=2**20)
     """What a batch may hold in memory, several times over while it is written."""
     window_chunk: int = Field(default=200, ge=1, le=5000)
     """Windows recomputed by one statement."""
-    late_minutes: int = Field(default=1000, ge=1)
+    backfill_minutes_per_batch: int = Field(default=1000, ge=1)
     """Minutes older than two hours that are recomputed before the live ones have their turn again."""
     identity_filter_bits: int = Field(default=29, ge=20, le=32)
     """Size of the filter of identities: 2^29 bits are 64 MiB. With more, fewer new events are looked for in vain."""

@@ -110,7 +110,7 @@ def _work(
             first = priced.letters[0]
             where = f"{place.topic}/{place.partition}/{place.offset}"
             log.warning(
-                "dead letters", count=len(priced.letters), code=first.code, letter=first.id, record=where
+                "dead letters", count=len(priced.letters), code=first.code, dead_letter=first.id, record=where
             )
         outputs = [Output(COST_EVENTS.name, value, partition=number) for number, value in priced.values]
         return outputs + [Output(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.aggregator.books_fixtures import World
+from tests.integration.aggregator.rig import World
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.fakes import FakeBroker

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
 
 from outlay_aggregator.adapters.audit import Audit, Range
-from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.edits import Edit
 from outlay_aggregator.domain.windows import GRAINS, window_of
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 @pytest.fixture
 def audit(clickhouse: ClickHouseClient) -> Audit:
-    return Audit(Books(clickhouse, 1000), clickhouse, FakeClock(NOW))
+    return Audit(LedgerStore(clickhouse, 1000), clickhouse, FakeClock(NOW))
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
     assert first.cells[0].stored[0] - first.cells[0].right[0] in {Decimal(1), Decimal("1.5")}
     assert "team=growth" in first.cells[0].cell
     published: list[bytes] = []
-    rebuild = Rebuild(Books(world.clickhouse, 1000))
+    rebuild = Rebuild(LedgerStore(world.clickhouse, 1000))
     done = {each.grain: each for each in rebuild.run(asked, audit.spans(asked), published.append)}
     assert done[first.grain].wrong == 1
     assert audit.differences(asked)[0] == 0
@@ -115,10 +115,12 @@ def test_every_measure_is_audited_not_only_the_cost(audit: Audit, world: World, 
 
 def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world: World) -> None:
     tenant, asked = "lost", Range(tenants=["lost"])
-    Books(world.clickhouse, 1000).append("ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")]))
+    LedgerStore(world.clickhouse, 1000).append(
+        "ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")])
+    )
     assert audit.differences(asked)[0] == 1  # minutes are not the ledger's; hours are the minutes'
     told: list[float] = []
-    rebuild = Rebuild(Books(world.clickhouse, 1000))
+    rebuild = Rebuild(LedgerStore(world.clickhouse, 1000))
     assert rebuild.windows(asked) == {"minute": 1, "hour": 1, "day": 1}
     assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), told=told.append)] == [1, 1, 1]
     assert told[-1] == pytest.approx(1)
@@ -131,9 +133,9 @@ def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, world: World) ->
         cost_event(tenant, str(n), START + timedelta(minutes=n % 1200, days=n // 1200), "0.5")
         for n in range(3600)
     )
-    Books(world.clickhouse, 1000).append("ledger", lines(rows))
+    LedgerStore(world.clickhouse, 1000).append("ledger", lines(rows))
     spans = [(audit.spans(asked)[0][0], audit.spans(asked)[-1][1])]
-    done = Rebuild(Books(world.clickhouse, 1000)).run(asked, spans)
+    done = Rebuild(LedgerStore(world.clickhouse, 1000)).run(asked, spans)
     assert done[0].wrong == 3600
     assert audit.differences(asked)[0] == 0
     assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal(1800)
@@ -153,7 +155,7 @@ def test_what_an_older_release_counted_twice_is_found_and_counts_once_after_a_re
     audit: Audit, world: World
 ) -> None:
     """Release 0.1.0 took the time for a part of the identity."""
-    tenant, books = "older", Books(world.clickhouse, 1000)
+    tenant, books = "older", LedgerStore(world.clickhouse, 1000)
     asked = Range(tenants=[tenant])
     rows = [cost_event(tenant, "x", START + timedelta(seconds=s), "1.25") for s in (0, 1, 90)]
     books.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
@@ -191,7 +193,7 @@ def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
     clickhouse = world.clickhouse
     good = encoder.encode({**USAGE, "what": 1})
     kept = [letter("l1", good), letter("l2", b"{"), letter("l3", b'{"tenant":"mender"}', "aggregator")]
-    Books(clickhouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
+    LedgerStore(clickhouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
     letters = DeadLetters(clickhouse, FakeSink(world.broker))
     chosen = Filter(tenant="mender")
     assert {row["stage"]: row["letters"] for row in letters.counts(chosen)} == {"ingest": 2, "aggregator": 1}
@@ -215,7 +217,9 @@ def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
 def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: World) -> None:
     body = encoder.encode(cost_event("mender2", "1"))[:-1] + b',"what":1}'
     letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
-    Books(world.clickhouse, 1000).append("dead_letters", encoder.encode(letter("l4", body, "aggregator")))
+    LedgerStore(world.clickhouse, 1000).append(
+        "dead_letters", encoder.encode(letter("l4", body, "aggregator"))
+    )
     [found] = letters.find(Filter(ids=["l4"]))
     assert "what" in letters.mend(found, []).refusal
     assert letters.replay([letters.mend(found, [Edit.delete("what")])]) == 1
@@ -227,7 +231,7 @@ def test_cells_that_changed_places_are_found_though_every_total_is_right(world: 
     rows = [cost_event("swapped", "1", cost="1", user="a"), cost_event("swapped", "2", cost="2", user="b")]
     world.send(lines(rows))
     world.run_through([])
-    books = Books(world.clickhouse, 1000)
+    books = LedgerStore(world.clickhouse, 1000)
     day = START.replace(hour=0, minute=0)
     low, high = int(day.timestamp()), int(day.timestamp()) + 86_400
     assert not any(books.suspects(low, high, ["swapped"]).values())
@@ -244,7 +248,7 @@ def test_cells_that_changed_places_are_found_though_every_total_is_right(world: 
 def test_a_window_whose_users_are_folded_is_recomputed_and_balances(world: World) -> None:
     world.send(lines([cost_event("folded", str(n), user=f"u{n}") for n in range(20)]))
     world.run_through([], cells=5)
-    books = Books(world.clickhouse, 5)
+    books = LedgerStore(world.clickhouse, 5)
     day = int(START.replace(hour=0, minute=0).timestamp())
     assert books.suspects(day, day + 86_400, ["folded"])[
         "minute"

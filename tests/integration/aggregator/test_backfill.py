@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.books_fixtures import (
+from tests.integration.aggregator.rig import (
     GROUP,
     START,
     World,
@@ -14,7 +14,7 @@ from tests.integration.aggregator.books_fixtures import (
     stored,
 )
 
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clickhouse import ClickHouseClient
@@ -39,7 +39,10 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
     clock = FakeClock(START)
     source = FakeSource(world.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
     service = Aggregator(
-        Books(world.clickhouse, 1000), FakeSink(world.broker), clock, Limits(late=400, chunk=400)
+        LedgerStore(world.clickhouse, 1000),
+        FakeSink(world.broker),
+        clock,
+        Limits(backfill_per_batch=400, chunk=400),
     )
     loop = Loop(
         source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,

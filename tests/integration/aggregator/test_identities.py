@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.books_fixtures import START, World, cost_event, expected, lines, stored
+from tests.integration.aggregator.rig import START, World, cost_event, expected, lines, stored
 
-from outlay_aggregator.adapters.books import Books
 from outlay_aggregator.adapters.identities import Index
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.windows import GRAINS, Window
 from outlay_aggregator.identities import Identities
@@ -36,7 +36,7 @@ def _retries(tenant: str) -> list[CostEvent]:
 
 
 def _replica(clickhouse: ClickHouseClient) -> Aggregator:
-    return Aggregator(Books(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), LIMITS)
+    return Aggregator(LedgerStore(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), LIMITS)
 
 
 def _batch(offset: int, events: Sequence[CostEvent]) -> Batch:
@@ -109,7 +109,7 @@ def test_p18_a_correction_of_the_time_empties_the_minute_that_it_left(world: Wor
         world.send(lines([one]))
         world.run_through([])
     left = Window(int(START.timestamp()), tenant)
-    books = Books(world.clickhouse, 1000)
+    books = LedgerStore(world.clickhouse, 1000)
     assert b'"groups":[]' in books.stored("minute", [left]).replace(b" ", b"")
     assert books.differences("minute", [left]) == []
     back = cost_event(tenant, "x", START, "7", accepted=9, tokens=3)
@@ -136,7 +136,7 @@ def test_the_index_and_the_aggregator_number_an_identity_alike(
     tenant = next(_tenants)
     event = cost_event(tenant, name)
     event.source = name[::-1]
-    Books(clickhouse, 1000).append("ledger", lines([event]))
+    LedgerStore(clickhouse, 1000).append("ledger", lines([event]))
     number = identity(tenant, event.source, name)
     assert Index(clickhouse).places([number]) == {number: {int(START.timestamp())}}
     [place] = Index(clickhouse).rows(
@@ -148,9 +148,9 @@ def test_the_index_and_the_aggregator_number_an_identity_alike(
 def test_a_filter_is_filled_from_the_index(clickhouse: ClickHouseClient) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, str(n)) for n in range(300)]
-    Books(clickhouse, 1000).append("ledger", lines(events))
+    LedgerStore(clickhouse, 1000).append("ledger", lines(events))
     for bits in (20, 29):
-        identities = Identities(Books(clickhouse, 1000), bits)
+        identities = Identities(LedgerStore(clickhouse, 1000), bits)
         identities.follow(_batch(7, events).records)
         assert {suspect.id for suspect in identities.seen.suspects(events)} == {e.id for e in events}
         new = [cost_event(tenant, f"new-{n}") for n in range(300)]

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from tests.first_release import write_as_then
-from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
 
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.fakes import FakeBroker
@@ -42,7 +42,7 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     cells = stored(clickhouse, "acme", "minute")
     assert [measures[:2] for measures in cells.values()] == [(Decimal("0.000000000003"), 3)]
     at = int(START.timestamp()) // 86_400 * 86_400
-    books = Books(clickhouse, 1000)
+    books = LedgerStore(clickhouse, 1000)
     for grain in GRAINS:  # what is new in a window of then is what recomputing it says
         assert books.differences_between(grain, at, at + 86_400) == []
     day = "SELECT cost, charged, estimated_events, estimated_cost FROM costs_daily"

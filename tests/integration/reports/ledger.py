@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
-from outlay_aggregator.adapters.books import Books as Writer
+from outlay_aggregator.adapters.ledger_store import LedgerStore as Writer
 from outlay_aggregator.domain.windows import Window
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings

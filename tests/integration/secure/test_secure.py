@@ -25,7 +25,7 @@ from tests.secure import GRANTS, GROUP, TOPIC, Encrypted, Secure, secret
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
-from outlay_aggregator.adapters.conservation import Conserver
+from outlay_aggregator.adapters.accepted_events import AcceptedEventsAudit
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.offsets import Offsets
@@ -131,12 +131,12 @@ class System:
         return int(self.clickhouse.rows(f"SELECT count() AS n FROM {table}")[0]["n"])  # noqa: S608
 
     def balance(self, secure: Secure) -> dict[str, tuple[int, int, int, int]]:
-        """Lines of each tenant in the ledger, dead, moving and missing, as `outlay audit` finds them."""
+        """Lines of each tenant in the ledger, dead, in_flight and missing, as `outlay audit` finds them."""
         offsets = Offsets(secure.plain)
         groups = "outlay-pricer", "outlay-aggregator"
-        found = Conserver(self.clickhouse, offsets, SystemClock(), *groups).check().balances
+        found = AcceptedEventsAudit(self.clickhouse, offsets, SystemClock(), *groups).check().balances
         offsets.close()
-        return {b.tenant: (b.ledger, b.dead, b.moving, b.missing) for b in found}
+        return {b.tenant: (b.ledger, b.dead, b.in_flight, b.missing) for b in found}
 
     def console_pages(self) -> str:
         """The front page and that of the system's state, as one sees them who is logged in."""

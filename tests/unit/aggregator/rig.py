@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
-from outlay_aggregator.adapters.books import MalformedError
-from outlay_aggregator.domain.crowds import Crowd
-from outlay_aggregator.domain.heads import read
+from outlay_aggregator.adapters.ledger_store import MalformedError
+from outlay_aggregator.domain.cardinality import HighCardinalitySource
 from outlay_aggregator.domain.identities import Place, Suspect
+from outlay_aggregator.domain.record_parser import read
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
@@ -99,9 +99,12 @@ class MemoryBooks:
         self.log.append(f"conflicts {len(minutes)}")
         return len(minutes)
 
-    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
         self.log.append(f"crowds {len(minutes)}")
-        return [Crowd(w.tenant, w.start, f"source-{w.tenant}", "user", 5000, 5000, 5000) for w in minutes]
+        return [
+            HighCardinalitySource(w.tenant, w.start, f"source-{w.tenant}", "user", 5000, 5000, 5000)
+            for w in minutes
+        ]
 
 
 class LoggingSink(FakeSink):

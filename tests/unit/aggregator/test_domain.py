@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.aggregator.rig import NOW, group, line, window
 
-from outlay_aggregator.domain import letters, statements
-from outlay_aggregator.domain.heads import read, why
+from outlay_aggregator.domain import dead_letters, rollup_sql
+from outlay_aggregator.domain.record_parser import read, why
 from outlay_aggregator.domain.windows import (
     GRAINS,
     Window,
@@ -132,13 +132,13 @@ def test_a_dead_letter_names_its_tenant_where_the_bytes_tell_it() -> None:
 
 def test_a_thin_window_keeps_its_sums() -> None:
     whole = window([group("a"), group("b"), group("c", sku="other", unpriced_events=1)])
-    thin = rollup_window_decoder.decode(letters.thin(encoder.encode(whole)))
+    thin = rollup_window_decoder.decode(dead_letters.thin(encoder.encode(whole)))
     assert (thin.tenant, thin.version, thin.window) == (whole.tenant, whole.version, whole.window)
     assert [(g.sku, g.user, g.cost, g.events, g.unpriced_events) for g in thin.groups] == [
         ("x", "(other)", "0.2", 2, 0),
         ("other", "(other)", "0.1", 1, 1),
     ]
-    [bare] = rollup_window_decoder.decode(letters.bare(encoder.encode(whole))).groups
+    [bare] = rollup_window_decoder.decode(dead_letters.bare(encoder.encode(whole))).groups
     assert (bare.team, bare.user, bare.cost, bare.events, bare.unpriced_events) == (
         "(other)",
         "(other)",
@@ -150,7 +150,7 @@ def test_a_thin_window_keeps_its_sums() -> None:
 
 def test_statements_paste_nothing_that_comes_from_outside() -> None:
     for grain in GRAINS:
-        for text in (statements.recompute(grain), statements.difference(grain)):
+        for text in (rollup_sql.recompute(grain), rollup_sql.difference(grain)):
             assert "{tenants:Array(String)}" in text
             assert "{windows:Array(UInt32)}" in text
             assert "FINAL" in text

@@ -2,8 +2,8 @@
 
 from tests.unit.aggregator.rig import line
 
-from outlay_aggregator.domain.heads import read
 from outlay_aggregator.domain.identities import Place, Seen, contested
+from outlay_aggregator.domain.record_parser import read
 from outlay_schemas.identity import identity
 
 

@@ -6,10 +6,10 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
 
-from outlay_aggregator.domain.crowds import Watched
-from outlay_aggregator.domain.statements import OTHER
+from outlay_aggregator.domain.cardinality import CardinalityWatch
+from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.lookout import MOST_NAMED
+from outlay_aggregator.minute_checks import MOST_NAMED
 from outlay_aggregator.service import Limits
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
@@ -209,7 +209,7 @@ def test_minutes_in_which_something_came_twice_are_searched_for_conflicts() -> N
 
 
 def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_its_share() -> None:
-    rig = Rig(Limits(rollup_share=0.1, max_linger=5, dear=100))
+    rig = Rig(Limits(rollup_share=0.1, max_linger=5, throttle_above=100))
     assert rig.aggregator.pace() == 0
     rig.handle(LIVE)
     assert rig.aggregator.pace() == 0
@@ -242,7 +242,10 @@ def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled(
     rig.handle(line())
     assert rig.log.count("crowds 1") == 2
     assert (
-        REGISTRY.get_sample_value("outlay_crowded_cells", {"tenant": "acme", "source": "source-acme"}) == 5000
+        REGISTRY.get_sample_value(
+            "outlay_high_cardinality_cells", {"tenant": "acme", "source": "source-acme"}
+        )
+        == 5000
     )
 
 
@@ -252,7 +255,7 @@ def test_the_metric_of_crowded_minutes_has_few_labels_however_many_crowd_them() 
     names = {
         sample.labels["tenant"]
         for metric in REGISTRY.collect()
-        if metric.name == "outlay_crowded_cells"
+        if metric.name == "outlay_high_cardinality_cells"
         for sample in metric.samples
     }
     assert len([name for name in names if name.startswith("crowd-")]) == MOST_NAMED
@@ -260,7 +263,7 @@ def test_the_metric_of_crowded_minutes_has_few_labels_however_many_crowd_them() 
 
 
 def test_of_minutes_looked_at_the_oldest_is_forgotten() -> None:
-    watched = Watched(0, most=2)
+    watched = CardinalityWatch(0, most=2)
     windows = [Window(60 * n, "t") for n in range(3)]
     assert all(watched.due(window, ["u"], [1]) for window in windows)
     assert not watched.due(windows[2], ["u"], [1])
@@ -271,7 +274,7 @@ OLD = "2026-11-01T00:{:02}:00Z"
 
 
 def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
-    rig = Rig(Limits(late=2, chunk=50))
+    rig = Rig(Limits(backfill_per_batch=2, chunk=50))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(5)), LIVE)
     assert [len(windows) for grain, windows in rig.books.recomputed if grain == "minute"] == [1, 2]
     assert rig.aggregator.settled() == 0
@@ -285,7 +288,7 @@ def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
 
 
 def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first_batch() -> None:
-    rig = Rig(Limits(late=1))
+    rig = Rig(Limits(backfill_per_batch=1))
     rig.handle(line("a", time=OLD.format(1)), line("b", time=OLD.format(2)))
     rig.handle(line("c", time=OLD.format(1)), line("d", time=OLD.format(3)))
     assert rig.aggregator.settled() == 1
@@ -294,13 +297,13 @@ def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first
 
 
 def test_more_old_minutes_than_may_wait_are_recomputed_at_once() -> None:
-    rig = Rig(Limits(late=1, most_late=2))
+    rig = Rig(Limits(backfill_per_batch=1, most_backfill=2))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(10)))
     assert sum(len(windows) for grain, windows in rig.books.recomputed if grain == "minute") == 8
 
 
 def test_what_was_put_off_is_tried_again_after_the_engine_was_away() -> None:
-    rig = Rig(Limits(late=1))
+    rig = Rig(Limits(backfill_per_batch=1))
     away = [True]
 
     def groups(window: Window) -> list[RollupGroup]:

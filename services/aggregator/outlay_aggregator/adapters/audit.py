@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from outlay_aggregator.adapters.books import Books, Difference
-from outlay_aggregator.domain import audits
-from outlay_aggregator.domain.audits import CellDifference, cells_apart
+from outlay_aggregator.adapters.ledger_store import Difference, LedgerStore
+from outlay_aggregator.domain import audit_sql
+from outlay_aggregator.domain.audit_sql import CellDifference, cells_apart
 from outlay_aggregator.domain.windows import GRAINS, Window, length
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -81,7 +81,7 @@ class Conflict:
 class Audit:
     """Reads only."""
 
-    def __init__(self, books: Books, clickhouse: ClickHouseClient, clock: Clock) -> None:
+    def __init__(self, books: LedgerStore, clickhouse: ClickHouseClient, clock: Clock) -> None:
         self._books = books
         self._clickhouse = clickhouse
         self._clock = clock
@@ -92,10 +92,10 @@ class Audit:
             (r["tenant"], r["month"]): Period(
                 r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
             )
-            for r in self._clickhouse.rows(audits.ledger_totals(), asked.bound)
+            for r in self._clickhouse.rows(audit_sql.ledger_totals(), asked.bound)
         }
         for grain in GRAINS:
-            for row in self._clickhouse.rows(audits.rollup_totals(grain), asked.bound):
+            for row in self._clickhouse.rows(audit_sql.rollup_totals(grain), asked.bound):
                 key = row["tenant"], row["month"]
                 period = found.setdefault(key, Period(*key, 0, 0, Decimal(0)))
                 period.rollups[grain] = Decimal(row["cost"])
@@ -116,14 +116,14 @@ class Audit:
 
     def _rows_of_days(self, asked: Range) -> Iterator[tuple[int, int, int]]:
         days: dict[int, int] = {}
-        for row in self._clickhouse.rows(audits.hours(), asked.bound):
+        for row in self._clickhouse.rows(audit_sql.hours(), asked.bound):
             day = row["hour"] - row["hour"] % 86_400
             days[day] = days.get(day, 0) + row["n"]
         yield from ((day, day + 86_400, rows) for day, rows in days.items())
 
     def spans(self, asked: Range) -> list[tuple[int, int]]:
         """Cut a range at whole days, of at most SPAN_ROWS rows each unless a day has more: then at its hours."""
-        rows = self._clickhouse.rows(audits.hours(), asked.bound)
+        rows = self._clickhouse.rows(audit_sql.hours(), asked.bound)
         days: dict[int, list[tuple[int, int]]] = {}
         for row in rows:
             days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
@@ -184,19 +184,19 @@ class Audit:
         Another time is always found. Another body within the same second is found if the aggregator saw both rows
         before the engine merged them; `conservation` finds it in Kafka.
         """
-        found = self._clickhouse.rows(audits.known_conflicts(), {**asked.bound, "most": NAMED})
+        found = self._clickhouse.rows(audit_sql.known_conflicts(), {**asked.bound, "most": NAMED})
         return [Conflict(**row) for row in found]
 
     def twice(self, asked: Range, most: int = NAMED) -> Iterator[Conflict]:
         """Yield identities that count more than once, the first `most` of each part: of a release before 0.2.0."""
-        rows = sum(row["n"] for row in self._clickhouse.rows(audits.hours(), asked.bound))
+        rows = sum(row["n"] for row in self._clickhouse.rows(audit_sql.hours(), asked.bound))
         parts = rows // SUM_ROWS + 1
         for part in range(parts):
             here = {**asked.bound, "most": most, "parts": parts, "part": part}
-            hashes = [row["h"] for row in self._clickhouse.rows(audits.twice_hashes(), here)]
+            hashes = [row["h"] for row in self._clickhouse.rows(audit_sql.twice_hashes(), here)]
             for first in range(0, len(hashes), _HASHES):
                 bound = {**asked.bound, "hashes": hashes[first : first + _HASHES]}
-                yield from (Conflict(**row) for row in self._clickhouse.rows(audits.twice(), bound))
+                yield from (Conflict(**row) for row in self._clickhouse.rows(audit_sql.twice(), bound))
 
 
 def _cut(day: int, hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outlay_aggregator.domain import heads
+from outlay_aggregator.domain import record_parser
 from outlay_aggregator.domain.edits import Edit, apply
 from outlay_kit.broker import RecordSink, deliver
 from outlay_kit.clickhouse import ClickHouseClient
@@ -126,7 +126,7 @@ class DeadLetters:
             edited = apply(letter.body, [*edits, *_ACCEPTED_AGAIN] if letter.stage == "pricer" else edits)
             if letter.stage != "aggregator":
                 return Mended(letter, self._open(edited, letter.tenant), USAGE_EVENTS.name)
-            bad = heads.why(edited, letter.line)
+            bad = record_parser.why(edited, letter.line)
             if bad is not None:
                 return Mended(letter, edited, refusal=f"{bad.path}: {bad.message} [{bad.code}]")
             return Mended(letter, edited, COST_EVENTS.name)
@@ -144,7 +144,7 @@ class DeadLetters:
         ready = [each for each in mended if not each.refusal and not each.letter.replayed]
         for each in ready:
             cost = each.topic == COST_EVENTS.name
-            number = partition_of(heads.id_of(each.body), self._partitions) if cost else None
+            number = partition_of(record_parser.id_of(each.body), self._partitions) if cost else None
             deliver(self._sink, each.topic, [each.body], partition=number)
         rows = [
             {"tenant": m.letter.tenant, "id": m.letter.id, "body": m.body.decode(), "topic": m.topic}

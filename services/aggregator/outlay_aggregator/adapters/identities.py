@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from outlay_aggregator.domain.identities import Place, Suspect
-from outlay_aggregator.domain.statements import SETTINGS
+from outlay_aggregator.domain.rollup_sql import SETTINGS
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.identity import identity
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from outlay_aggregator.adapters.audit import Conflict, Range
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.windows import GRAINS, Window, chunks, length, widen
 from outlay_aggregator.identities import settle
@@ -33,7 +33,7 @@ class Rebuilt:
 class Rebuild:
     """Minutes of the ledger, then their hours, then their days."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: LedgerStore) -> None:
         self._books = books
 
     def settle(self, twice: Sequence[Conflict], oldest: int) -> None:

@@ -10,7 +10,7 @@ are compared by recomputing them, as are all that differ.
 
 # ruff: noqa: S608 (what is pasted are constants of ours)
 
-from outlay_aggregator.domain.statements import TABLES
+from outlay_aggregator.domain.rollup_sql import TABLES
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 

@@ -6,7 +6,7 @@ from itertools import islice
 from outlay_aggregator.domain.windows import Window
 
 
-class Late:
+class BackfillQueue:
     """Minutes that were put off, in the order they were, each with the number of the batch that dirtied it first."""
 
     def __init__(self, each: int, most: int) -> None:

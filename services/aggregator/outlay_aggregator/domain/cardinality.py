@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from outlay_aggregator.domain.statements import OTHER, asked_minutes
+from outlay_aggregator.domain.rollup_sql import OTHER, asked_minutes
 from outlay_aggregator.domain.windows import Window
 from outlay_schemas.dimensions import CELL
 
 
-class Crowd(msgspec.Struct, frozen=True):
+class HighCardinalitySource(msgspec.Struct, frozen=True):
     """A producer, and what it sent in a minute; `minute` is Unix seconds."""
 
     tenant: str
@@ -28,7 +28,7 @@ class Crowd(msgspec.Struct, frozen=True):
     events: int
 
 
-class Watched:
+class CardinalityWatch:
     """Remembers of crowded minutes how many events they had when their producer was looked for.
 
     Looking reads the minute once more, so it is done when the minute has doubled: a few times in its life.
@@ -54,7 +54,7 @@ class Watched:
         return True
 
 
-def crowds_of_minutes() -> str:
+def high_cardinality_sources() -> str:
     """Return the statement that names, of each minute asked for, the producer that makes most cells."""
     counted = ", ".join(f"('{name}', uniq({name}))" for name in CELL)
     return f"""

@@ -9,8 +9,8 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.adapters.identities import Index
-from outlay_aggregator.domain import checksums, statements
-from outlay_aggregator.domain.crowds import Crowd, crowds_of_minutes
+from outlay_aggregator.domain import checksums, rollup_sql
+from outlay_aggregator.domain.cardinality import HighCardinalitySource, high_cardinality_sources
 from outlay_aggregator.domain.windows import GRAINS, Window, end_of, is_span
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
@@ -25,7 +25,7 @@ _INSERT = {
     "date_time_input_format": "best_effort",
 }
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
-_FOLDED = f'"user":"{statements.OTHER}"'.encode()
+_FOLDED = f'"user":"{rollup_sql.OTHER}"'.encode()
 """In an answer: users are past the bound."""
 _MOST_WIDE = 10_000
 _MALFORMED = {
@@ -66,7 +66,7 @@ class Difference(msgspec.Struct, frozen=True):
     stored_events: int
 
 
-class Books(Index):
+class LedgerStore(Index):
     """Writes events, and computes windows. All of it is safe to repeat."""
 
     def __init__(self, clickhouse: ClickHouseClient, cells: int) -> None:
@@ -107,8 +107,8 @@ class Books(Index):
 
         `narrow`: few users are past the bound, as far as is known. The answer is the same if they are many.
         """
-        sql = statements.recompute(grain, is_span(windows, grain), narrow)
-        return self._clickhouse.raw(sql, self._asked(grain, windows), settings=statements.SETTINGS)
+        sql = rollup_sql.recompute(grain, is_span(windows, grain), narrow)
+        return self._clickhouse.raw(sql, self._asked(grain, windows), settings=rollup_sql.SETTINGS)
 
     def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
         if len(self._wide) > _MOST_WIDE:
@@ -118,25 +118,25 @@ class Books(Index):
     def store(self, grain: Grain, answer: bytes) -> None:
         """Write computed windows; each replaces any of a lower version, and loses to any of a higher."""
         self._clickhouse.insert_json_lines(
-            statements.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
+            rollup_sql.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
         )
 
     def stored(self, grain: Grain, windows: Sequence[Window]) -> bytes:
         """Return what `windows` are by their table."""
         return self._clickhouse.raw(
-            statements.stored(grain), self._asked(grain, windows), settings=statements.SETTINGS
+            rollup_sql.stored(grain), self._asked(grain, windows), settings=rollup_sql.SETTINGS
         )
 
     def differences(self, grain: Grain, windows: Sequence[Window]) -> list[Difference]:
         """Return the windows whose stored state is not what they recompute to."""
-        return self._differences(statements.difference(grain), self._asked(grain, windows))
+        return self._differences(rollup_sql.difference(grain), self._asked(grain, windows))
 
     def differences_between(
         self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()
     ) -> list[Difference]:
         """Return the same of all windows from `low` up to `high` (Unix seconds, starts of windows)."""
         asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
-        return self._differences(statements.difference(grain, span=True), asked)
+        return self._differences(rollup_sql.difference(grain, span=True), asked)
 
     def suspects(self, low: int, high: int, tenants: Sequence[str] = ()) -> dict[Grain, list[Window]]:
         """Return the windows whose checksums are not the ledger's, `low` to `high` being whole days.
@@ -159,13 +159,13 @@ class Books(Index):
             self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _differences(self, sql: str, asked: dict[str, object]) -> list[Difference]:
-        answer = self._clickhouse.raw(sql, asked, settings=statements.SETTINGS)
+        answer = self._clickhouse.raw(sql, asked, settings=rollup_sql.SETTINGS)
         return msgspec.json.Decoder(Difference).decode_lines(answer)
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted` in them: some came twice."""
         windows = list(counted)
-        sql = statements.rows_of_minutes(is_span(windows, "minute"))
+        sql = rollup_sql.rows_of_minutes(is_span(windows, "minute"))
         found = self._clickhouse.rows(sql, self._asked("minute", windows))
         rows = {Window(row["start"], row["tenant"]): row["n"] for row in found}
         return [window for window in windows if rows.get(window, 0) > counted[window]]
@@ -176,43 +176,43 @@ class Books(Index):
         Return how many rows that are.
         """
         answer = self._clickhouse.raw(
-            statements.conflicts_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
+            rollup_sql.conflicts_of_minutes(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
         )
         if answer:
             self.append("conflicts", answer)
         return answer.count(b"\n")
 
-    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
         """Write down who sends most of what makes `minutes` too wide, and return them."""
         answer = self._clickhouse.raw(
-            crowds_of_minutes(), self._asked("minute", minutes), settings=statements.SETTINGS
+            high_cardinality_sources(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
         )
         if answer:
             self.append("crowds", answer)
-        return msgspec.json.Decoder(Crowd).decode_lines(answer)
+        return msgspec.json.Decoder(HighCardinalitySource).decode_lines(answer)
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""
         found = self._clickhouse.rows(
-            statements.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
+            rollup_sql.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
         )
         return [Window(row["start"], row["tenant"]) for row in found]
 
     def stored_windows(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
         """Return the windows that are stored, from `low` up to `high` (Unix seconds)."""
         bound = {"low": low, "high": high, "tenants": list(tenants)}
-        found = self._clickhouse.rows(statements.stored_windows(grain), bound)
+        found = self._clickhouse.rows(rollup_sql.stored_windows(grain), bound)
         return [Window(row["start"], row["tenant"]) for row in found]
 
     def remove(self, grain: Grain, window: Window, version: int) -> None:
         """Remove a window, if it is not of a later version than `version`; it must be computed anew after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
-        self._clickhouse.command(statements.removal(grain), bound, {"mutations_sync": 2})
+        self._clickhouse.command(rollup_sql.removal(grain), bound, {"mutations_sync": 2})
 
     def refill(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> None:
         """Recompute and store all windows from `low` up to `high`, inside the engine."""
         asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
-        self._clickhouse.command(statements.refill(grain), asked, {**_INSERT, **statements.SETTINGS})
+        self._clickhouse.command(rollup_sql.refill(grain), asked, {**_INSERT, **rollup_sql.SETTINGS})
 
     def complete(self, at: datetime) -> None:
         """Write down that everything that was accepted by `at` is in the books."""

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
-from tests.integration.aggregator.books_fixtures import START, World, cost_event, lines, stored
+from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
 
-from outlay_aggregator.adapters.books import Books, MalformedError
+from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
@@ -20,8 +20,8 @@ MINUTE = window_of("x", START, "minute").start
 
 
 @pytest.fixture
-def books(clickhouse: ClickHouseClient) -> Books:
-    return Books(clickhouse, 1000)
+def books(clickhouse: ClickHouseClient) -> LedgerStore:
+    return LedgerStore(clickhouse, 1000)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def books(clickhouse: ClickHouseClient) -> Books:
     ],
 )
 def test_a_line_that_the_engine_cannot_read_is_told_apart_from_an_engine_that_is_away(
-    books: Books, name: str, value: str
+    books: LedgerStore, name: str, value: str
 ) -> None:
     good = encoder.encode(cost_event("malformed", "good"))
     whole = encoder.encode(cost_event("malformed", "bad"))[:-1]
@@ -48,7 +48,7 @@ def test_a_line_that_the_engine_cannot_read_is_told_apart_from_an_engine_that_is
         books.append("ledger", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
 
 
-def test_a_mistake_of_ours_is_neither(books: Books) -> None:
+def test_a_mistake_of_ours_is_neither(books: LedgerStore) -> None:
     with pytest.raises(DatabaseError):
         books.append("no_such_table", b"{}")
 
@@ -73,9 +73,11 @@ def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(w
 def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHouseClient) -> None:
     tenant = "crowd"
     crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
-    Books(clickhouse, 5).append("ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")]))
+    LedgerStore(clickhouse, 5).append(
+        "ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")])
+    )
     for grain in GRAINS:
-        Books(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        LedgerStore(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
         cells = {cell[-1]: m[:2] for cell, m in stored(clickhouse, tenant, grain).items()}
         assert cells == {
             **{f"u{n}": (Decimal(n), 1) for n in range(25, 30)},
@@ -94,10 +96,10 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: Click
         for n in range(200)  # with ties, and users of several cells
     ]
     minute = Window(MINUTE, tenant)
-    Books(clickhouse, 0).append("ledger", lines(rows))
+    LedgerStore(clickhouse, 0).append("ledger", lines(rows))
     answers = set()
     for bound in range(25):
-        books = Books(clickhouse, bound)
+        books = LedgerStore(clickhouse, bound)
         answer = books.compute("minute", [minute])
         assert answer == books.compute("minute", [minute], narrow=True)
         answers.add(answer)
@@ -107,22 +109,22 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: Click
 def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(clickhouse: ClickHouseClient) -> None:
     tenant = "named"
     crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]
-    Books(clickhouse, 2).append(
+    LedgerStore(clickhouse, 2).append(
         "ledger", lines([*crowd, cost_event(tenant, "odd", cost="9", user="(other)")])
     )
     for grain in GRAINS:
-        Books(clickhouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
+        LedgerStore(clickhouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
         cells = {cell[-1]: m[0] for cell, m in stored(clickhouse, tenant, grain).items()}
         assert cells == {"((other))": Decimal(9), "u3": Decimal(3), "(other)": Decimal(3)}
 
 
-def test_a_window_without_a_row_is_not_answered_for(books: Books) -> None:
+def test_a_window_without_a_row_is_not_answered_for(books: LedgerStore) -> None:
     with pytest.raises(Retryable, match="got 0"):
         books.recompute("minute", [Window(MINUTE, "nobody")])
 
 
 def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
-    books: Books, clickhouse: ClickHouseClient
+    books: LedgerStore, clickhouse: ClickHouseClient
 ) -> None:
     tenant = "different"
     rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
-from outlay_aggregator.domain import audits
+from outlay_aggregator.domain import audit_sql
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import Record
@@ -35,18 +35,18 @@ class Balance:
     events: int = 0
     """Distinct events among the lines in the ledger."""
     dead: int = 0
-    moving: int = 0
+    in_flight: int = 0
     missing: int = 0
     first_missing: list[str] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
         """All lines."""
-        return self.ledger + self.dead + self.moving + self.missing
+        return self.ledger + self.dead + self.in_flight + self.missing
 
 
 @dataclass(frozen=True, slots=True)
-class Conservation:
+class AcceptedEvents:
     """The balance of each tenant, the lines that the pricer has not read yet, and what differs."""
 
     balances: list[Balance]
@@ -59,7 +59,7 @@ class Conservation:
         return sum(balance.missing for balance in self.balances)
 
 
-class Conserver:
+class AcceptedEventsAudit:
     """Reads Kafka; writes scratch tables, which it drops."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Conserver:
 
     def check(
         self, tenants: Sequence[str] = (), patience: float = 30, told: Callable[[int], None] = lambda _: None
-    ) -> Conservation:
+    ) -> AcceptedEvents:
         """Look for every accepted line; `told(lines)` as they are read.
 
         Waits up to `patience` seconds for the aggregator to be as far as the pricer was; what is still
@@ -85,25 +85,25 @@ class Conserver:
         """
         usage = usage_topics(self._offsets.topics())
         name = f"audit_{uuid.uuid4().hex[:12]}"
-        moving = f"{name}_moving"
+        in_flight = f"{name}_moving"
         accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
         try:
-            self._clickhouse.command(audits.scratch(moving))
+            self._clickhouse.command(audit_sql.scratch(in_flight))
             for topic, table in accepted.items():
-                self._clickhouse.command(audits.scratch(table, usage[topic]))
-            return self._check(accepted, moving, tenants, patience, told)
+                self._clickhouse.command(audit_sql.scratch(table, usage[topic]))
+            return self._check(accepted, in_flight, tenants, patience, told)
         finally:
-            for table in (moving, *accepted.values()):
+            for table in (in_flight, *accepted.values()):
                 self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _check(
         self,
         accepted: Mapping[str, str],
-        moving: str,
+        in_flight: str,
         asked: Sequence[str],
         patience: float,
         told: Callable[[int], None],
-    ) -> Conservation:
+    ) -> AcceptedEvents:
         """`accepted`: the table for the lines of each topic of usage."""
         priced = {topic: self._offsets.committed(self._pricer, topic) for topic in accepted}
         ends = {topic.name: self._offsets.ends(topic.name) for topic in (COST_EVENTS, DEAD_LETTER)}
@@ -114,13 +114,13 @@ class Conserver:
             waiting += self._count(topic, priced[topic], self._offsets.ends(topic))
         self._wait(ends, patience)
         for topic, end in ends.items():
-            self._keep(moving, topic, self._offsets.committed(self._aggregator, topic), end, _silent)
+            self._keep(in_flight, topic, self._offsets.committed(self._aggregator, topic), end, _silent)
         found: dict[str, Balance] = {}
         conflicts: list[Conflict] = []
         for table, count in lines.items():
-            self._balance(found, table, moving, asked, count // SPAN_ROWS + 1)
+            self._balance(found, table, in_flight, asked, count // SPAN_ROWS + 1)
             conflicts += self._conflicts(table, asked)
-        return Conservation([found[tenant] for tenant in sorted(found)], waiting, conflicts)
+        return AcceptedEvents([found[tenant] for tenant in sorted(found)], waiting, conflicts)
 
     def _wait(self, ends: dict[str, Places], patience: float) -> None:
         until = self._clock.monotonic() + patience
@@ -166,12 +166,12 @@ class Conserver:
         return lines
 
     def _balance(
-        self, found: dict[str, Balance], accepted: str, moving: str, asked: Sequence[str], parts: int
+        self, found: dict[str, Balance], accepted: str, in_flight: str, asked: Sequence[str], parts: int
     ) -> None:
         """Add where the lines of a table are to `found`."""
         for part in range(parts):
             bound = {"tenants": list(asked), "parts": parts, "part": part}
-            for row in self._clickhouse.rows(audits.balance(accepted, moving), bound):
+            for row in self._clickhouse.rows(audit_sql.balance(accepted, in_flight), bound):
                 balance = found.setdefault(row["tenant"], Balance(row["tenant"]))
                 where = row["where_is"]
                 setattr(balance, where, getattr(balance, where) + row["lines"])
@@ -184,7 +184,7 @@ class Conserver:
         """Return what was sent under one identity and is not the same event, however it was written."""
         bound = {"tenants": list(asked), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
-        for row in self._clickhouse.rows(audits.differing_lines(accepted), bound):
+        for row in self._clickhouse.rows(audit_sql.differing_lines(accepted), bound):
             event = _event(row["line"])
             if event is None:
                 continue  # a dead letter

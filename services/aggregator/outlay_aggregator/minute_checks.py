@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from outlay_aggregator import metrics
-from outlay_aggregator.domain.crowds import Crowd, Watched
-from outlay_aggregator.domain.statements import OTHER
+from outlay_aggregator.domain.cardinality import CardinalityWatch, HighCardinalitySource
+from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import Window, window_of
 from outlay_kit.telemetry import get_logger
 
@@ -28,18 +28,18 @@ class Finder(Protocol):
         """Write down what differs under one identity; return how many rows that are. Raises Retryable."""
         ...
 
-    def keep_crowds(self, minutes: Sequence[Window]) -> list[Crowd]:
+    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
         """Write down, and return, who makes most cells of minutes that have too many. Raises Retryable."""
         ...
 
 
-class Lookout:
+class MinuteChecks:
     """Looks at each minute after it was recomputed."""
 
     def __init__(self, books: Finder, cells: int) -> None:
         """`cells`: past so many in a minute, its largest producer is named."""
         self._books = books
-        self._watched = Watched(cells)
+        self._watched = CardinalityWatch(cells)
         self._named: set[tuple[str, str]] = set()
 
     def look(self, lines: Sequence[bytes]) -> int:
@@ -62,17 +62,17 @@ class Lookout:
             for window, groups in minutes.items()
             if self._watched.due(window, (g.user for g in groups), [g.events for g in groups])
         ]
-        for crowd in self._books.keep_crowds(crowded) if crowded else ():
+        for crowd in self._books.keep_high_cardinality(crowded) if crowded else ():
             self._name(crowd)
         return sum(counted.values())
 
-    def _name(self, crowd: Crowd) -> None:
+    def _name(self, crowd: HighCardinalitySource) -> None:
         """Say who it is. A metric has few labels, so that the hundredth producer shares one with all after it."""
         who = (crowd.tenant, crowd.source[:200])
         if who not in self._named and len(self._named) >= MOST_NAMED:
             who = (OTHER, OTHER)
         self._named.add(who)
-        metrics.CROWDED.labels(*who).set(crowd.cells)
+        metrics.HIGH_CARDINALITY.labels(*who).set(crowd.cells)
         log.warning(
             "a producer sends more values in a minute than its rollup names",
             tenant=crowd.tenant, source=crowd.source[:200], dimension=crowd.dimension, distinct=crowd.distinct,

@@ -9,13 +9,13 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.aggregator.books_fixtures import (
+from tests.integration.aggregator.rig import (
     GROUP,
     START,
     TRUNCATE,
     VIEWS,
     CrashError,
-    CrashingBooks,
+    CrashingStore,
     DrainingSource,
     World,
     cost_event,
@@ -24,7 +24,7 @@ from tests.integration.aggregator.books_fixtures import (
     stored,
 )
 
-from outlay_aggregator.adapters.books import Books
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.fakes import FakeBroker
@@ -105,10 +105,10 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
     for grain in GRAINS:
         assert stored(clickhouse, tenant, grain) == expected(events, grain)
         windows = sorted({widen(window_of(tenant, e.time, "minute"), grain) for e in events})
-        assert Books(clickhouse, 1000).differences(grain, windows) == []
+        assert LedgerStore(clickhouse, 1000).differences(grain, windows) == []
 
 
-class _Zombie(Books):
+class _Zombie(LedgerStore):
     """A stale writer: it read events and computed windows long ago, and writes them now."""
 
     def __init__(self, clickhouse: ClickHouseClient, events: Sequence[CostEvent]) -> None:
@@ -167,7 +167,7 @@ def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(world:
     tenant = next(_tenants)
     old, new = cost_event(tenant, "x", team="a"), cost_event(tenant, "x", team="b", revision=2)
     zombie = _Zombie(world.clickhouse, [old])
-    Books(world.clickhouse, 1000).append("ledger", lines([old]))
+    LedgerStore(world.clickhouse, 1000).append("ledger", lines([old]))
     zombie.look()  # computed, and paused before it wrote
     world.send(lines([old, new]))
     world.run_through([])
@@ -200,8 +200,8 @@ def test_negative_control_commit_before_insert_loses_events(world: World) -> Non
     events = [cost_event(tenant, "x"), cost_event(tenant, "y")]
     world.send(lines(events))
     with pytest.raises(CrashError):
-        world.run(CrashingBooks(world.clickhouse, [(1, False)]), _CommitFirst)
-    world.run(Books(world.clickhouse, 1000))
+        world.run(CrashingStore(world.clickhouse, [(1, False)]), _CommitFirst)
+    world.run(LedgerStore(world.clickhouse, 1000))
     assert stored(world.clickhouse, tenant, "minute") != expected(events, "minute")
 
 

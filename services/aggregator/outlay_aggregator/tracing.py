@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from outlay_kit.otel import Tracing
 
 
-class Traces:
+class BatchTraces:
     """Writes the spans of batches that are done."""
 
     def __init__(self, tracing: "Tracing", clock: Clock) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.statements import OTHER
+from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.errors import UNREADABLE, Invalid

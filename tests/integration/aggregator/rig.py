@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from outlay_aggregator.adapters.books import Books
-from outlay_aggregator.domain.heads import id_of
+from outlay_aggregator.adapters.ledger_store import LedgerStore
+from outlay_aggregator.domain.record_parser import id_of
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clickhouse import ClickHouseClient
@@ -134,7 +134,7 @@ class CrashError(BaseException):
     """kill -9: nothing may catch it."""
 
 
-class CrashingBooks(Books):
+class CrashingStore(LedgerStore):
     """Dies at the given calls, before or after the work."""
 
     def __init__(
@@ -197,7 +197,10 @@ class World:
             self.broker.append(COST_EVENTS.name, b"\n".join(share), partition=number)
 
     def run(
-        self, books: Books, source_class: type[DrainingSource] = DrainingSource, limits: Limits | None = None
+        self,
+        books: LedgerStore,
+        source_class: type[DrainingSource] = DrainingSource,
+        limits: Limits | None = None,
     ) -> None:
         """Run the service, as main.py wires it, until it has read everything; CrashError comes out."""
         clock = FakeClock(START)
@@ -220,7 +223,7 @@ class World:
         """Run, start again after each crash, until everything is read. Return how often it crashed."""
         crashed = 0
         while True:
-            books = CrashingBooks(self.clickhouse, crashes[crashed : crashed + 1], cells)
+            books = CrashingStore(self.clickhouse, crashes[crashed : crashed + 1], cells)
             try:
                 self.run(books)
             except CrashError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from outlay_aggregator.domain.statements import TABLES
+from outlay_aggregator.domain.rollup_sql import TABLES
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain, RollupGroup, RollupWindow
 
@@ -136,7 +136,7 @@ CREATE TABLE IF NOT EXISTS {table}
 ENGINE = MergeTree ORDER BY identity COMMENT 'Scratch of an audit that is under way; drop it if none is'"""
 
 
-def balance(accepted: str, moving: str) -> str:
+def balance(accepted: str, in_flight: str) -> str:
     """Return the statement that says where each accepted line is, by tenant, for part `part` of `parts`."""
     part = "{parts:UInt32} = {part:UInt32}"
     return f"""
@@ -152,7 +152,7 @@ FROM (
                 JSONExtractString(original, 'id'), toStartOfMinute(parseDateTime64BestEffortOrZero(
                 JSONExtractString(original, 'time'), 6, 'UTC')))
             FROM dead_letters FINAL WHERE stage = 'aggregator'), 'dead',
-        identity IN (SELECT identity FROM {moving}), 'moving', 'missing') AS where_is
+        identity IN (SELECT identity FROM {in_flight}), 'in_flight', 'missing') AS where_is
     FROM {accepted} WHERE identity % {part} AND {_TENANTS})
 GROUP BY tenant, where_is"""
 
