@@ -10,13 +10,14 @@ from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.backtest.recorder import Fired
 from outlay_alerter.backtest.runner import Backtest, NotPossibleError
 from outlay_alerter.backtest.runner import Tried as Found
-from outlay_alerter.rules.watch import Watch, scope_text
+from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import cost_query, trend
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.money import to_usd
 
 _DAY = timedelta(days=1)

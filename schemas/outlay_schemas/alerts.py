@@ -1,5 +1,6 @@
 """What the watch says: one alert per (rule, scope, window, level), under an id that never changes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -10,6 +11,7 @@ from outlay_schemas.money import Usd
 
 Severity = Literal["info", "warning", "critical"]
 State = Literal["firing", "acknowledged", "resolved"]
+SEVERITY_RANK: Mapping[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 EffectKind = Literal["volume", "price", "mix", "new", "gone"]
 
 
@@ -115,6 +117,21 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """What it is a part of, as it was when this was written. None: it was never notified."""
     backfill: bool = False
     """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
+
+    @property
+    def incident_id(self) -> str:
+        """The id of its incident; its own, if it has none."""
+        return self.incident.id if self.incident else self.id
+
+    @property
+    def incident_severity(self) -> Severity:
+        """The severity of its incident; its own, if it has none."""
+        return self.incident.severity if self.incident else self.severity
+
+    @property
+    def scope_values(self) -> dict[str, tuple[str, ...]]:
+        """The scope with a tuple of values for each dimension."""
+        return {name: (v,) if isinstance(v, str) else tuple(v) for name, v in self.scope.items()}
 
 
 Say = Literal["acknowledged", "snoozed", "expected"]

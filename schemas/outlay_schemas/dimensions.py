@@ -5,6 +5,7 @@ name, in the order of this table), and add the field to the SDK. `tests/unit/sch
 and names what is missing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +67,14 @@ UNASSIGNED = "(unassigned)"
 def name_of(value: str) -> str:
     """Return a value of a dimension as people see it; a missing one is never blank."""
     return value or UNASSIGNED
+
+
+def scope_text(scope: Mapping[str, Sequence[str]]) -> str:
+    """Write a scope for people: `team growth, sku a or b`."""
+    parts = (
+        f"{name.replace('_', ' ')} {' or '.join(map(name_of, values))}" for name, values in scope.items()
+    )
+    return ", ".join(parts) or "all spend"
 
 
 def is_free(name: str) -> bool:

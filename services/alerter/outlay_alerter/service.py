@@ -8,7 +8,7 @@ import msgspec
 from outlay_alerter.adapters.measures import Measures
 from outlay_alerter.adapters.rollup_reader import Sums
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
-from outlay_alerter.alerts.incidents import RANK, with_incidents
+from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
 from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
@@ -24,6 +24,7 @@ from outlay_kit.kafka import Batch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import Status
+from outlay_schemas.alerts import SEVERITY_RANK
 from outlay_schemas.events import Grain
 
 
@@ -147,7 +148,9 @@ class Alerter:
     ) -> None:  # fmt: skip
         if not changes:
             return
-        changes.sort(key=lambda c: (c.id in hushed, -RANK[c.finding.severity], -c.finding.actual, c.id))
+        changes.sort(
+            key=lambda c: (c.id in hushed, -SEVERITY_RANK[c.finding.severity], -c.finding.actual, c.id)
+        )
         alerts = {
             change.id: self._builder.alert(
                 change, spans[change.id], watches.get(change.finding.key.rule),

@@ -145,8 +145,8 @@ def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
     until(lambda: posts.counts()["chat"] == 2)
     time.sleep(0.5)
     bodies = [json.loads(got.body)["text"] for got in posts.hooks["chat"].got]
-    assert sum("3 alerts of growth" in text for text in bodies) == 1
-    assert sum("alerts of growth" not in text for text in bodies) == 1
+    assert sum("3 alerts from growth" in text for text in bodies) == 1
+    assert sum("alerts from growth" not in text for text in bodies) == 1
     assert len(DeliveryLog(clickhouse).messages("waiting", "chat", ago)) == 3
 
 

@@ -1,6 +1,6 @@
 """Contributors in the order in which they explain an alert."""
 
-from outlay_alerter.alerts.contributors import ranked
+from outlay_alerter.alerts.builder import ranked
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.money import Usd
 

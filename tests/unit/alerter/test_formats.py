@@ -52,7 +52,7 @@ def test_a_storm_is_one_incident_and_says_the_worst() -> None:
     storm = [alert(f"a{n}") for n in range(1000)] + [alert("worst", severity="critical", title="Worst")]
     event = pagerduty(of(*storm), KEY)
     assert event["dedup_key"] == "msg_bundle"
-    assert "1,001 alerts of growth: 1,001 firing, 0 not, such as: Worst" in json.dumps(event)
+    assert "1,001 alerts from growth: 1,001 firing, 0 not, such as: Worst" in json.dumps(event)
     assert len(json.dumps(event)) < 512 * 1024
 
 

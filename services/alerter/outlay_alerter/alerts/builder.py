@@ -1,5 +1,6 @@
 """Builds an alert from a decision: since when, how fast, why it costs more, who spends, where to look."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import get_args
@@ -7,19 +8,19 @@ from typing import get_args
 import msgspec
 
 from outlay_alerter.adapters.rollup_reader import Sums
-from outlay_alerter.alerts.contributors import ranked
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.baseline import baseline_of
 from outlay_alerter.rules.watch import Budget, Scope, Watch, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
+from outlay_reports.alert_text import says_something
 from outlay_reports.compare import compare
 from outlay_reports.range_sums import needs_ledger
-from outlay_schemas.alerts import Alert, Effect, EffectKind, State
+from outlay_schemas.alerts import Alert, Contributor, Effect, EffectKind, State
 from outlay_schemas.dimensions import FREE
 from outlay_schemas.events import Grain
-from outlay_schemas.money import Usd, to_usd
+from outlay_schemas.money import Usd, to_pico, to_usd
 
 MOST_EXPLAINED = 5
 """Alerts of one evaluation that get contributors and effects (up to five queries each)."""
@@ -27,6 +28,9 @@ _RATE = timedelta(minutes=10)
 """The current rate is that of so long."""
 _TOTALS = ("budget", "budget_forecast")
 """Rules whose amount is that of a whole period: what is over divided by its hours is not a rate."""
+
+_TOP_DIMENSIONS = ("sku", "user")
+"""Model and user come first: they say what is used and whom to ask."""
 
 
 class AlertBuilder:
@@ -126,6 +130,23 @@ class AlertBuilder:
 
     def _minute_end(self) -> datetime:
         return floor_to(self._clock.now(), "minute") + timedelta(minutes=1)
+
+
+def ranked(contributors: Sequence[Contributor], scope: Scope) -> list[Contributor]:
+    """Return contributors with model and user first, then the dimension whose greatest value has the most.
+
+    Dimensions that say nothing (the scope itself, a single provider, nothing attributed) come last.
+    """
+    groups: dict[str, list[Contributor]] = {}
+    for one in sorted(contributors, key=lambda c: (-to_pico(c.cost), c.value)):
+        groups.setdefault(one.dimension, []).append(one)
+
+    def order(name: str) -> tuple[bool, bool, int, int, str]:
+        group, known = groups[name], name in _TOP_DIMENSIONS
+        place = _TOP_DIMENSIONS.index(name) if known else 0
+        return not says_something(name, group, scope), not known, place, -to_pico(group[0].cost), name
+
+    return [one for name in sorted(groups, key=order) for one in groups[name]]
 
 
 def _impact(finding: Finding, span: TimeRange) -> tuple[Usd | None, Usd | None]:

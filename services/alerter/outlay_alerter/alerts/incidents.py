@@ -15,7 +15,7 @@ from outlay_schemas.alerts import Alert, Incident, Part, Severity, State
 
 SETTLE = timedelta(minutes=15)
 """An alert that starts within so long of the first of an incident, and overlaps with it, is a part of it."""
-RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+SEVERITY_RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 _MOST_PARTS = 50
 """Parts that an incident lists, the worst first."""
 _MORE_SPENDING = (
@@ -56,20 +56,15 @@ class _Group:
         members = heard or list(self.members.values())
         parts = [
             Part(a.id, a.rule, a.rule_type, a.title, a.severity, state, a.at)
-            for a, state in sorted(members, key=lambda m: (-RANK[m[0].severity], m[0].at, m[0].id))
+            for a, state in sorted(members, key=lambda m: (-SEVERITY_RANK[m[0].severity], m[0].at, m[0].id))
         ]
         states = {state for _, state in members}
         state: State = (
             "firing" if "firing" in states else "acknowledged" if "acknowledged" in states else "resolved"
         )
-        severity = max([self.severity, *(part.severity for part in parts)], key=RANK.__getitem__)
+        severity = max([self.severity, *(part.severity for part in parts)], key=SEVERITY_RANK.__getitem__)
         began = min((a.started_at or a.window for a, _ in members), default=self.opened_at)
         return Incident(self.id, self.opened_at, began, severity, state, parts[:_MOST_PARTS])
-
-
-def severity_of(alert: Alert) -> Severity:
-    """Return how severe the incident of an alert is."""
-    return alert.incident.severity if alert.incident else alert.severity
 
 
 def overlap(one: Alert, other: Alert) -> bool:
@@ -122,7 +117,7 @@ def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
     for one, _, incident in members:
         if incident is not None and one.active:
             group = found.setdefault(incident.id, _Group(incident.id, incident.opened_at, incident.severity))
-            group.severity = max(group.severity, incident.severity, key=RANK.__getitem__)
+            group.severity = max(group.severity, incident.severity, key=SEVERITY_RANK.__getitem__)
     for one, alert, incident in members:
         home = found.get(incident.id) if incident else None
         if home is not None and incident is not None and incident.opened_at == home.opened_at:

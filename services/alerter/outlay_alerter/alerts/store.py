@@ -292,7 +292,7 @@ class Store:
 
 def _known(tenant: str, row: Mapping[str, Any]) -> AlertRecord:
     alert = alert_decoder.decode(row["body"])
-    scope = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in alert.scope.items()}
+    scope = alert.scope_values
     window, until = datetime.fromtimestamp(row["at"], UTC), alert.facts.get("until")
     return AlertRecord(
         row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),

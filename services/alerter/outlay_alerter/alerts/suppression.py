@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from outlay_alerter.alerts.incidents import RANK
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
 from outlay_alerter.rules.watch import Budget, Mute, Scope, Watch
+from outlay_schemas.alerts import SEVERITY_RANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,11 @@ def _around(outer: Budget, inner: Budget) -> bool:
 def _one_cause(outer: Finding, inner: Finding) -> bool:
     """Tell whether the wider budget would not have crossed, had the narrower kept to its level."""
     same = outer.rule_type == inner.rule_type and (outer.key.level == inner.key.level or _level(outer))
-    if not same or outer.key.window != inner.key.window or RANK[outer.severity] < RANK[inner.severity]:
+    if (
+        not same
+        or outer.key.window != inner.key.window
+        or SEVERITY_RANK[outer.severity] < SEVERITY_RANK[inner.severity]
+    ):
         return False
     beyond = inner.actual - (inner.expected or 0)
     return outer.actual - beyond < (outer.expected or 0)

@@ -4,9 +4,8 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_alerter.alerts.incidents import RANK
 from outlay_alerter.alerts.states import AlertRecord, StoredState
-from outlay_schemas.alerts import Say, Word
+from outlay_schemas.alerts import SEVERITY_RANK, Say, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _covers(ack: Word, part: AlertRecord, known: Mapping[str, AlertRecord]) -> b
 
 
 def _rank(part: AlertRecord) -> int:
-    return RANK[part.alert.severity] if part.alert else 0
+    return SEVERITY_RANK[part.alert.severity] if part.alert else 0
 
 
 def _why(word: Word) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from outlay_alerter.alerts.incidents import RANK, SETTLE
-from outlay_schemas.alerts import Alert, Incident
+from outlay_alerter.alerts.incidents import SETTLE
+from outlay_reports.alert_text import shared_incident
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident
 
 News = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
 """All but the last notify people; an update is for channels that can change what they show already."""
@@ -26,7 +27,7 @@ def news_of(alerts: Sequence[Alert], shown: Collection[Shown]) -> News:
 
     Parts that join an incident, or resolve while others fire, notify nobody again, unless they make it worse.
     """
-    newest = newest_incident(alerts)
+    newest = shared_incident(alerts)
     if newest is None:
         return "opened"
     before = [one for one in shown if one.incident.opened_at == newest.opened_at]
@@ -34,7 +35,7 @@ def news_of(alerts: Sequence[Alert], shown: Collection[Shown]) -> News:
         return "resolved"
     if not before:
         return "opened"
-    if RANK[newest.severity] > max(RANK[one.incident.severity] for one in before):
+    if SEVERITY_RANK[newest.severity] > max(SEVERITY_RANK[one.incident.severity] for one in before):
         return "escalated"
     last = max(before, key=lambda one: (one.created, one.incident.state != "firing"))
     if newest.state == "acknowledged":
@@ -42,12 +43,3 @@ def news_of(alerts: Sequence[Alert], shown: Collection[Shown]) -> News:
     again = {alert.id for alert in alerts if alert.state == "firing"} & {one.alert.id for one in before}
     quiet = max(alert.at for alert in alerts) - last.created > SETTLE
     return "reminder" if again and quiet else "updated"
-
-
-def newest_incident(alerts: Sequence[Alert]) -> Incident | None:
-    """Return the incident that alerts have in common, as the newest of them knows it; None: they have none."""
-    incidents = [alert.incident for alert in sorted(alerts, key=lambda a: a.at) if alert.incident is not None]
-    ids = {incident.id for incident in incidents}
-    if len(incidents) < len(alerts) or len(ids) != 1:
-        return None
-    return max(reversed(incidents), key=lambda incident: len(incident.parts)) if incidents else None

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from outlay_alerter.alerts.incidents import severity_of
 from outlay_alerter.digests import message as reviewed
-from outlay_alerter.notify.incident_updates import News, newest_incident
+from outlay_alerter.notify.incident_updates import News
+from outlay_reports.alert_text import shared_incident
 from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
 
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
@@ -65,7 +65,7 @@ class Envelope:
     @property
     def incident(self) -> Incident | None:
         """The one that all of its alerts are parts of; None: they are of several."""
-        return newest_incident(self.alerts)
+        return shared_incident(self.alerts)
 
     @property
     def story(self) -> tuple[Alert, ...]:
@@ -122,7 +122,7 @@ def envelopes(
             bundles.setdefault(message.bundle, []).append(message)
         elif message.message_id.startswith(REVIEW):
             bundles[message.message_id] = [message]
-        elif digested and severity_of(alert_decoder.decode(message.body)) in digested:
+        elif digested and alert_decoder.decode(message.body).incident_severity in digested:
             slow.append(message)
         else:
             now.append(message)

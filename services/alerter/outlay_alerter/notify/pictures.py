@@ -5,13 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 from outlay_alerter.adapters.rollup_reader import Sums
-from outlay_alerter.alerts.alert_text import main_of, scope_of
 from outlay_alerter.notify.chart import Spending, draw
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_alerter.rules.watch import matches
 from outlay_kit.errors import Retryable
 from outlay_kit.time_ranges import floor_to, grain_length
+from outlay_reports.alert_text import main_of
 from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
@@ -38,7 +39,7 @@ def pictures(sums: Sums) -> Picture:
         newest = floor_to(alert.at, grain)
         if alert.rule_type not in _PERIODS:
             newest = min(newest, floor_to(alert.window, grain) + grain_length(grain) * _AFTER)
-        scope = {n: (v,) if isinstance(v, str) else tuple(v) for n, v in alert.scope.items()}
+        scope = alert.scope_values
         costs = [0] * _WINDOWS
         try:
             for place, cell, cost in sums.series(alert.tenant, grain, newest, _WINDOWS, sorted(scope)):
@@ -51,7 +52,7 @@ def pictures(sums: Sums) -> Picture:
         expected = None
         if alert.expected is not None and alert.rule_type not in _PERIODS:
             expected = to_pico(Decimal(alert.expected))
-        title = f"USD by {grain}: {scope_of(shown)}"
+        title = f"USD by {grain}: {scope_text(shown.scope_values)}"
         step = grain_length(grain)
         since = None if alert.rule_type in _PERIODS else alert.window
         return draw(Spending(title, newest - step * (_WINDOWS - 1), step, costs, since, expected))

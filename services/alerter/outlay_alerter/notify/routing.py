@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.alerts.incidents import RANK, severity_of
-from outlay_schemas.alerts import Alert
+from outlay_schemas.alerts import SEVERITY_RANK, Alert
 from outlay_schemas.catalog.channels import Channel, Digest, Route, RouteMatch
 
 
@@ -40,7 +39,7 @@ class Routing:
 
 def takes(channel: Channel, alert: Alert) -> bool:
     """Return whether a channel takes alerts such as this."""
-    return RANK[severity_of(alert)] >= RANK[channel.severity] and (
+    return SEVERITY_RANK[alert.incident_severity] >= SEVERITY_RANK[channel.severity] and (
         channel.resolved or alert.state != "resolved"
     )
 
@@ -48,7 +47,7 @@ def takes(channel: Channel, alert: Alert) -> bool:
 def fits(match: RouteMatch, alert: Alert) -> bool:
     """Tell whether every field that a route gives fits an alert."""
     given = (
-        (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, severity_of(alert)),
+        (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, alert.incident_severity),
         (match.tenant, alert.tenant),
     )  # fmt: skip
     if any(values and value not in values for values, value in given):
@@ -58,7 +57,7 @@ def fits(match: RouteMatch, alert: Alert) -> bool:
 
 def due(digest: Digest | None, alert: Alert) -> datetime:
     """Return when an alert is told: now, or at the next digest after it was decided."""
-    if digest is None or severity_of(alert) not in digest.severities:
+    if digest is None or alert.incident_severity not in digest.severities:
         return alert.at
     return next_digest(digest, alert.at)
 

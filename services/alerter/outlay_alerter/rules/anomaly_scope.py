@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from outlay_alerter.alerts.states import Finding, Key, Scope
 from outlay_alerter.detection.detector import Detector, Direction, Judgement, Tuning
 from outlay_alerter.rules.base import Judged
-from outlay_alerter.rules.watch import NONE, Watch, scope_text
+from outlay_alerter.rules.watch import NONE, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
 

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
-from outlay_alerter.rules.watch import Watch, scope_text
+from outlay_alerter.rules.watch import Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.money import to_pico
 
 FRESH = timedelta(days=2)

@@ -23,11 +23,12 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
-from outlay_alerter.rules.watch import Watch, scope_text
+from outlay_alerter.rules.watch import Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import usd
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
 

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from outlay_reports.budgets import Plan
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
-from outlay_schemas.dimensions import name_of
 
 Scope = Mapping[str, tuple[str, ...]]
 """Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
@@ -20,14 +19,6 @@ NONE = timedelta(0)
 def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
     """Tell whether a cell is in `scope`."""
     return all(cell.get(dimension, "") in values for dimension, values in scope.items())
-
-
-def scope_text(scope: Scope) -> str:
-    """Write a scope for people: `team growth, sku a or b`."""
-    named = (
-        f"{name.replace('_', ' ')} {' or '.join(map(name_of, values))}" for name, values in scope.items()
-    )
-    return ", ".join(named) or "all spend"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from outlay_alerter.alerts.alert_text import AlertText, text_of, when
+from outlay_reports.alert_text import AlertText, text_of
 from outlay_schemas.alerts import Alert
 from outlay_schemas.money import Usd
 
@@ -18,5 +18,5 @@ def test_an_announced_price_is_upcoming_and_says_before_and_after() -> None:
     )  # fmt: skip
     text = text_of([alert])
     assert isinstance(text, AlertText)
-    assert (text.status, text.started_at, when(text, str)) == ("Upcoming", None, "Upcoming")
+    assert (text.status, text.started_at, text.when(str)) == ("Upcoming", None, "Upcoming")
     assert text.amounts == "$100.00 now, $164.05 after the change, in 30 days"

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from outlay_alerter.alerts.alert_text import AlertText, incident_id, main_of, text_of
 from outlay_alerter.notify.messages import Envelope, rfc3339
+from outlay_reports.alert_text import AlertText, main_of, text_of
 from outlay_schemas.alerts import Alert, State
 
 _ACTIONS: dict[State, str] = {"firing": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
@@ -25,20 +25,20 @@ def pagerduty(envelope: Envelope, routing_key: str) -> dict[str, object]:
     What was told in a storm is one incident there, and its end is not told one by one.
     """
     alerts = envelope.story
-    text, main, single = text_of(alerts), main_of(alerts), len({incident_id(a) for a in alerts}) == 1
+    text, main, single = text_of(alerts), main_of(alerts), len({a.incident_id for a in alerts}) == 1
     details: dict[str, object] = {"alerts": [a.title[:300] for a in alerts[:_LISTED]], "count": len(alerts)}
     if isinstance(text, AlertText):
         details = {
             "summary": text.summary, "amounts": text.amounts, "actual": f"{main.actual} {main.unit}",
             "expected": main.expected, "effects_usd": {e.kind: e.cost for e in main.effects},
-            "contributors": dict(text.contributors), "alerts": list(text.parts), "scope": main.scope,
+            "contributors": dict(text.contributors), "alerts": [part for _, part in text.parts], "scope": main.scope,
             "facts": main.facts, "query": main.query,
         }  # fmt: skip
     title = text.title if isinstance(text, AlertText) else f"{text.headline}, such as: {main.title}"
     event: dict[str, object] = {
         "routing_key": routing_key,
         "event_action": _ACTIONS[main.state],
-        "dedup_key": incident_id(main) if single else envelope.id,
+        "dedup_key": main.incident_id if single else envelope.id,
         "payload": {
             "summary": title[:_SUMMARY], "source": f"outlay/{main.tenant}", "severity": main.severity,
             "timestamp": rfc3339(main.at), "component": main.rule, "group": main.tenant,
@@ -96,17 +96,17 @@ def alertmanager_api(envelope: Envelope) -> list[dict[str, object]]:
 def _incidents(alerts: Sequence[Alert]) -> list[list[Alert]]:
     found: dict[str, list[Alert]] = {}
     for alert in alerts:
-        found.setdefault(incident_id(alert), []).append(alert)
+        found.setdefault(alert.incident_id, []).append(alert)
     return list(found.values())
 
 
 def _labels(story: Sequence[Alert]) -> dict[str, str]:
     """Return what makes an incident the same alert there: the alert that opened it, and the severity."""
     main = main_of(story)
-    opener = next((alert for alert in story if alert.id == incident_id(main)), main)
+    opener = next((alert for alert in story if alert.id == main.incident_id), main)
     named = {label_name(k): v if isinstance(v, str) else "|".join(v) for k, v in opener.scope.items()}
     own = {"alertname": opener.rule, "severity": main.severity, "tenant": main.tenant, "level": opener.level}
-    return {**named, **own, "rule_type": opener.rule_type, "incident": incident_id(main)[:16]}
+    return {**named, **own, "rule_type": opener.rule_type, "incident": main.incident_id[:16]}
 
 
 def label_name(dimension: str) -> str:
@@ -120,7 +120,7 @@ def _prometheus(story: Sequence[Alert]) -> dict[str, object]:
     started = main.incident.started_at if main.incident else main.started_at or main.window
     notes = {"title": main.title, "summary": main.summary, "actual": main.actual, "query": main.query}
     if isinstance(text, AlertText) and text.parts:
-        notes["alerts"] = "\n".join(text.parts)
+        notes["alerts"] = "\n".join(part for _, part in text.parts)
     return {
         "status": "resolved" if over else "firing",
         "labels": _labels(story),
@@ -128,5 +128,5 @@ def _prometheus(story: Sequence[Alert]) -> dict[str, object]:
         "startsAt": rfc3339(min(started, main.at)),
         "endsAt": rfc3339(main.at) if over else _NEVER,
         "generatorURL": main.link,
-        "fingerprint": incident_id(main)[:16],
+        "fingerprint": main.incident_id[:16],
     }

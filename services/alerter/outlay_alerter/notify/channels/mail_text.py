@@ -8,8 +8,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
 
-from outlay_alerter.alerts.alert_text import AlertList, AlertText, incident_id, text_of, title_of, when
 from outlay_alerter.notify.messages import Envelope
+from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert
 
 _SUBJECT = 200
@@ -43,7 +43,7 @@ def letter(alerts: Sequence[Alert], picture: bytes | None) -> Letter:
         return Letter(subject, _plain_list(text), _html_list(text))
     return Letter(
         f"[{text.severity}] [{tenant}] {text.title}", _plain(text), _html(text, pictured=picture is not None),
-        picture, thread=incident_id(alerts[0]),
+        picture, thread=alerts[0].incident_id,
     )  # fmt: skip
 
 
@@ -71,13 +71,13 @@ def message(found: Letter, envelope: Envelope, at: datetime, sender: str, to: Se
 
 
 def _plain(text: AlertText) -> str:
-    lines = [text.title, "", text.amounts, f"{when(text, clock)}, {text.scope}", "", text.summary]
+    lines = [text.title, "", text.amounts, f"{text.when(clock)}, {text.scope}", "", text.summary]
     if text.effects:
         effects = ", ".join(f"{k} {v}" for k, v in text.effects)
         lines += ["", f"Why, compared with {text.compared}: {effects}"]
     if text.contributors:
         lines += ["", "Top contributors:", *(f"  {k}: {v}" for k, v in text.contributors)]
-    lines += ["", "Alerts of this incident:", *(f"  {part}" for part in text.parts)] if text.parts else []
+    lines += ["", "Alerts of this incident:", *(f"  {part}" for _, part in text.parts)] if text.parts else []
     lines += ["", *(f"{k}: {v}" for k, v in text.facts)] if text.facts else []
     lines += ["", *(f"{what}: {command}" for what, command in text.actions)] if text.actions else []
     lines += ["", text.link] if text.link else []
@@ -94,7 +94,7 @@ def _html(text: AlertText, *, pictured: bool) -> str:
     parts = [
         f'<h1 style="font-size:18px;margin:0 0 8px">{escape(text.title)}</h1>',
         f'<p style="margin:0;font-size:17px"><b>{escape(text.amounts)}</b></p>',
-        f'<p style="margin:2px 0 12px;color:#5b6673">{escape(when(text, clock))} · {escape(text.scope)}</p>',
+        f'<p style="margin:2px 0 12px;color:#5b6673">{escape(text.when(clock))} · {escape(text.scope)}</p>',
         f"<p>{escape(text.summary)}</p>",
     ]
     if pictured:
@@ -103,7 +103,7 @@ def _html(text: AlertText, *, pictured: bool) -> str:
         parts.append(f"<p><b>Why</b>, compared with {escape(text.compared)}</p>{_rows(text.effects)}")
     parts += [f"<p><b>Top contributors</b></p>{_rows(text.contributors)}"] if text.contributors else []
     if text.parts:
-        items = "".join(f"<li>{escape(part)}</li>" for part in text.parts)
+        items = "".join(f"<li>{escape(part)}</li>" for _, part in text.parts)
         parts.append(f"<p><b>Alerts of this incident</b></p><ul>{items}</ul>")
     parts += [_rows(text.facts)] if text.facts else []
     if text.link:

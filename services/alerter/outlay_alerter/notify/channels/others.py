@@ -1,10 +1,9 @@
 """Channels that speak other systems' formats."""
 
-from outlay_alerter.alerts.incidents import RANK, severity_of
 from outlay_alerter.notify.channels.formats import alertmanager, alertmanager_api, pagerduty
 from outlay_alerter.notify.http_post import Poster
 from outlay_alerter.notify.messages import Answer, Envelope
-from outlay_schemas.alerts import Severity
+from outlay_schemas.alerts import SEVERITY_RANK, Severity
 from outlay_schemas.events import encoder
 
 _JSON = {"content-type": "application/json"}
@@ -25,7 +24,10 @@ class PagerDuty:
 
     def send(self, envelope: Envelope) -> Answer:
         """Try once. PagerDuty says 400 for an event that it will never take: that one is given up."""
-        if all(RANK[severity_of(alert)] < RANK[self._least] or alert.backfill for alert in envelope.alerts):
+        if all(
+            SEVERITY_RANK[alert.incident_severity] < SEVERITY_RANK[self._least] or alert.backfill
+            for alert in envelope.alerts
+        ):
             return Answer("sent", "not sent: not severe enough for this channel, or about a past period")
         answer = self._poster.post(self._url, encoder.encode(pagerduty(envelope, self._key)), _JSON)
         return Answer("dead", answer.reason, status=400) if answer.status == 400 else answer

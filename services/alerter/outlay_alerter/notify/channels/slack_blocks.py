@@ -7,7 +7,7 @@ in all near 13,200 characters, which is not documented (`msg_blocks_too_long`).
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from outlay_alerter.alerts.alert_text import AlertList, AlertText, text_of, title_of, when
+from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
 
 Block = dict[str, object]
@@ -34,9 +34,9 @@ def reply(alerts: Sequence[Alert]) -> dict[str, object]:
         return message(alerts)
     lines = [
         f"{mark(text.state, text.severity)} *{escape(text.title)}*",
-        f"{when(text, clock)}. {escape(text.amounts)}",
+        f"{text.when(clock)}. {escape(text.amounts)}",
     ]
-    lines += [escape(part) for part in text.parts]
+    lines += [escape(part) for _, part in text.parts]
     lines += (
         [" · ".join(f"{escape(name)}: {escape(value)}" for name, value in text.facts)] if text.facts else []
     )
@@ -46,7 +46,7 @@ def reply(alerts: Sequence[Alert]) -> dict[str, object]:
 def _one(text: AlertText) -> Iterator[Block]:
     yield header(f"{mark(text.state, text.severity)} {text.title}")
     amounts, scope = cut(escape(text.amounts), _FIELD), cut(escape(text.scope), _FIELD)
-    yield section(f"*{amounts}*\n{when(text, clock)} · {scope}")
+    yield section(f"*{amounts}*\n{text.when(clock)} · {scope}")
     yield section(escape(text.summary))
     if text.effects:
         parts = " · ".join(f"{kind} *{escape(amount)}*" for kind, amount in text.effects)
@@ -55,7 +55,9 @@ def _one(text: AlertText) -> Iterator[Block]:
         lines = (f"{escape(dimension)}: {escape(values)}" for dimension, values in text.contributors)
         yield section("*Top contributors*\n" + "\n".join(lines))
     if text.parts:
-        yield section("*Alerts of this incident*\n" + "\n".join(f"• {escape(part)}" for part in text.parts))
+        yield section(
+            "*Alerts of this incident*\n" + "\n".join(f"• {escape(part)}" for _, part in text.parts)
+        )
     if text.facts:
         fields = [_mrkdwn(f"*{escape(name)}*\n{escape(value)}", _FIELD) for name, value in text.facts]
         yield {"type": "section", "fields": fields}

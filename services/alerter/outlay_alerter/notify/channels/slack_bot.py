@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from outlay_alerter.alerts.alert_text import incident_id
 from outlay_alerter.notify.channels.slack_blocks import message, reply
 from outlay_alerter.notify.digest_messages import slack_review
 from outlay_alerter.notify.http_post import Poster
@@ -56,7 +55,7 @@ class SlackBot:
         """Try once: a first message, or its update and a reply in its thread."""
         if envelope.review is not None:
             return self._call("chat.postMessage", slack_review(envelope.review))[0]
-        ids = sorted({incident_id(alert) for alert in envelope.alerts})
+        ids = sorted({alert.incident_id for alert in envelope.alerts})
         alone = len(ids) == 1
         if alone:
             known = self._threads.of(self.name, ids[0])

@@ -6,7 +6,7 @@ Version 1.4: the newest that Teams shows on phones and desktops alike.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from outlay_alerter.alerts.alert_text import AlertList, AlertText, text_of, title_of, when
+from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert
 from outlay_schemas.events import encoder
 
@@ -56,7 +56,7 @@ def _one(found: AlertText) -> Iterator[Element]:
     title = text(found.title[:_TITLE], weight="bolder", size="medium")
     yield {"type": "Container", "style": style, "bleed": True, "items": [title]}
     yield text(found.amounts, weight="bolder")
-    yield text(f"{when(found, clock)} · {plain(found.scope)}", raw=True, subtle=True)
+    yield text(f"{found.when(clock)} · {plain(found.scope)}", raw=True, subtle=True)
     yield text(found.summary)
     if found.effects:
         yield text(f"Why, compared with {found.compared}", weight="bolder", spacing="medium")
@@ -66,7 +66,7 @@ def _one(found: AlertText) -> Iterator[Element]:
         yield facts(found.contributors)
     if found.parts:
         yield text("Alerts of this incident", weight="bolder", spacing="medium")
-        for part in found.parts:
+        for _, part in found.parts:
             yield text(part[:_LINE], spacing="small")
     if found.facts:
         yield facts(found.facts)

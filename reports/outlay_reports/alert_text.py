@@ -1,0 +1,287 @@
+"""The text of an alert, the same in every channel, the console and the command line.
+
+It answers in the order in which somebody on call asks: what, who and how much; since when; why; who spends; what to do;
+where to look. Channels only lay it out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from outlay_reports.money import about, percent, share, usd
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Contributor, Incident, Part, Severity, State
+from outlay_schemas.dimensions import LABELS, name_of, scope_text
+
+SHOWN = 25
+"""Alerts that a list shows; it counts the others."""
+_PARTS = 10
+_FACTS = 6
+_NAME = 60
+"""Characters of a value's name."""
+_STATUS: dict[State, str] = {"firing": "Firing", "acknowledged": "Acknowledged", "resolved": "Resolved"}
+_EFFECTS = {
+    "volume": ("more usage", "less usage"), "price": ("higher unit cost", "lower unit cost"),
+    "mix": ("more expensive model mix", "cheaper model mix"), "new": ("new usage", "new usage"),
+    "gone": ("usage that ended", "usage that ended"),
+}  # fmt: skip
+_FACT_LABELS = {
+    "until": "Period ends", "gone_on": "Runs out", "burn_rate": "Burn rate", "quiet": "Not notified",
+    "acknowledged": "Acknowledged", "change": "Change in 30 days", "changes_on": "Changes on",
+}  # fmt: skip
+_HIDDEN_FACTS = ("direction", "score", "ended", "expected")
+"""Facts for programs, or shown by another line."""
+_UPCOMING = ("price_change",)
+"""Rules about something that has not happened yet."""
+_SINGLE = ("provider", "activity", "kind")
+"""Dimensions of which a single value says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopValues:
+    """The values of one dimension that spend most."""
+
+    dimension: str
+    label: str
+    values: tuple[tuple[str, str], ...]
+    """Each value, and what is shown of it: `u-17 $39.99 (95%)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertText:
+    """The text of one incident. Plain text: the channel escapes it."""
+
+    severity: Severity
+    state: State
+    status: str
+    """Firing, Acknowledged, Resolved, or Upcoming."""
+    title: str
+    amounts: str
+    """`$123.45 spent of $100.00 ($23.45 over). Spending $1,980/hour right now`"""
+    scope: str
+    started_at: datetime | None
+    """None: it has not happened yet."""
+    ended_at: datetime | None
+    summary: str
+    compared: str
+    effects: tuple[tuple[str, str], ...]
+    """Effect and amount, largest first, without zeros."""
+    top: tuple[TopValues, ...]
+    """Models and users first."""
+    parts: tuple[tuple[str, str], ...]
+    """Id and line of each alert of the incident; empty: the incident is one alert."""
+    facts: tuple[tuple[str, str], ...]
+    actions: tuple[tuple[str, str], ...]
+    """Label and command of each action."""
+    link: str
+    footer: str
+
+    @property
+    def contributors(self) -> tuple[tuple[str, str], ...]:
+        """Each dimension with its top values in one line."""
+        return tuple((one.label, ", ".join(text for _, text in one.values)) for one in self.top)
+
+    def when(self, clock: Callable[[datetime], str]) -> str:
+        """Return since when it has been firing, or when it resolved; `clock` formats a time."""
+        if self.started_at is None:
+            return self.status
+        if self.ended_at is None:
+            return f"{self.status} since {clock(self.started_at)}"
+        minutes = max(1, (self.ended_at - self.started_at) // timedelta(minutes=1))
+        unit, size = ("d", 1440) if minutes >= 2880 else ("h", 60) if minutes >= 120 else ("min", 1)
+        lasted = f"{minutes // size} {unit}"
+        return f"{self.status} {clock(self.ended_at)} after {lasted}, began {clock(self.started_at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertList:
+    """Many incidents as one list."""
+
+    headline: str
+    shown: tuple[Alert, ...]
+    """Worst first."""
+    rest: str
+    """How many are not shown; empty: all are shown."""
+    worst: Severity
+    footer: str
+
+
+def text_of(alerts: Sequence[Alert]) -> AlertText | AlertList:
+    """Return the text of one incident, given the newest version of each of its alerts, or of many as one list."""
+    return _list(alerts) if shared_incident(alerts) is None and len(alerts) > 1 else incident_text(alerts)
+
+
+def incident_text(alerts: Sequence[Alert]) -> AlertText:
+    """Return the text of one incident, given the newest version of each of its alerts."""
+    alert, incident = main_of(alerts), shared_incident(alerts)
+    upcoming = alert.rule_type in _UPCOMING
+    status = "Upcoming" if upcoming and alert.state == "firing" else _STATUS[alert.state]
+    started = incident.started_at if incident else alert.started_at or alert.window
+    return AlertText(
+        severity=alert.severity, state=alert.state, status=status, title=title_of(alert),
+        amounts=_amounts(alert), scope=scope_text(alert.scope_values),
+        started_at=None if upcoming else min(started, alert.at),
+        ended_at=alert.at if alert.state == "resolved" else None,
+        summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
+        parts=tuple(_parts(incident.parts if incident else (), alerts)), facts=tuple(_facts(alert)),
+        actions=tuple(_actions(alert)), link=alert.link,
+        footer=f"{alert.tenant} · {alert.rule} · {alert.incident_id}",
+    )  # fmt: skip
+
+
+def shared_incident(alerts: Sequence[Alert]) -> Incident | None:
+    """Return the newest version of the incident of these alerts; None: they belong to several, or to none."""
+    newest = sorted(alerts, key=lambda a: a.at, reverse=True)
+    incidents = [alert.incident for alert in newest if alert.incident is not None]
+    if len(incidents) < len(alerts) or len({incident.id for incident in incidents}) != 1:
+        return None
+    return max(incidents, key=lambda incident: len(incident.parts))
+
+
+def by_incident(alerts: Sequence[Alert]) -> list[list[Alert]]:
+    """Group alerts by their incident, in the order of their first alerts."""
+    groups: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        groups.setdefault(alert.incident_id, []).append(alert)
+    return list(groups.values())
+
+
+def main_of(alerts: Sequence[Alert]) -> Alert:
+    """Return the worst alert of an incident, with the state and severity of the incident."""
+    rank = SEVERITY_RANK
+    main = max(alerts, key=lambda a: (a.state == "firing", rank[a.severity], bool(a.contributors), _money(a)))
+    incident = shared_incident(alerts)
+    if incident is None:
+        return main
+    return msgspec.structs.replace(main, severity=incident.severity, state=incident.state)
+
+
+def title_of(alert: Alert) -> str:
+    """Return the title, with the state unless it is firing."""
+    return alert.title if alert.state == "firing" else f"{_STATUS[alert.state]}: {alert.title}"
+
+
+def says_something(name: str, group: Sequence[Contributor], scope: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether the values of a dimension add anything to the scope."""
+    single = name in _SINGLE and len(group) == 1
+    return not single and any(one.value for one in group) and len(scope.get(name, ())) != 1
+
+
+def amount_text(alert: Alert, value: str) -> str:
+    """Write an amount of an alert with its unit; one thing of a unit in plural is singular."""
+    if alert.unit == "USD":
+        return usd(value)
+    number = Decimal(value)
+    unit = alert.unit.removesuffix("s") if number == 1 else alert.unit
+    return f"{number:,f}{'' if unit.startswith('%') else ' '}{unit}"
+
+
+def _list(alerts: Sequence[Alert]) -> AlertList:
+    rank = SEVERITY_RANK
+    order = sorted(
+        alerts, key=lambda a: (a.state == "resolved", -rank[a.incident_severity], -_money(a), a.id)
+    )
+    left = order[SHOWN:]
+    spent = sum((Decimal(a.actual) for a in left if a.unit == "USD"), Decimal(0))
+    firing, rules = sum(a.state == "firing" for a in alerts), sorted({a.rule for a in alerts})
+    names = rules[0] if len(rules) == 1 else f"{len(rules)} rules"
+    kind = "alerts about past periods" if all(a.backfill for a in alerts) else "alerts"
+    return AlertList(
+        headline=f"{len(alerts):,} {kind} from {names}: {firing:,} firing, {len(alerts) - firing:,} not",
+        shown=tuple(order[:SHOWN]),
+        rest=f"and {len(left):,} more, {usd(spent)} in total" if left else "",
+        worst=max((a.incident_severity for a in alerts), key=rank.__getitem__),
+        footer=f"{alerts[0].tenant} · all: outlay alerts list",
+    )
+
+
+def _money(alert: Alert) -> Decimal:
+    return Decimal(alert.actual) if alert.unit == "USD" else Decimal(0)
+
+
+def _amounts(alert: Alert) -> str:
+    actual = amount_text(alert, alert.actual)
+    if alert.rule_type in _UPCOMING:
+        return f"{amount_text(alert, alert.expected or '0')} now, {actual} after the change, in 30 days"
+    if alert.expected is None or alert.rule_type == "new_spender":
+        text = actual
+    elif alert.rule_type == "budget":
+        text = f"{actual} spent of {amount_text(alert, alert.expected)}{_over(alert)}"
+    elif alert.rule_type == "budget_forecast":
+        text = f"{about(Decimal(alert.actual))} forecast, limit {amount_text(alert, alert.expected)}"
+    elif alert.rule_type in ("spend_spike", "anomaly", "budget_burn"):
+        text = f"{actual}, expected {amount_text(alert, alert.expected)}{_over(alert)}"
+    else:
+        text = f"{actual} (limit: {amount_text(alert, alert.expected).removesuffix(f' {alert.unit}')})"
+    if alert.rate_per_hour is not None and Decimal(alert.rate_per_hour) and alert.state != "resolved":
+        text += f". Spending {about(Decimal(alert.rate_per_hour))}/hour right now"
+    return text
+
+
+def _over(alert: Alert) -> str:
+    over = Decimal(alert.impact or 0)
+    return f" ({usd(over)} over)" if over > 0 else ""
+
+
+def _summary(alert: Alert) -> str:
+    if alert.state == "resolved":
+        for fact, text in (("ended", "{} No action needed."), ("expected", "Marked as expected: {}")):
+            if reason := alert.facts.get(fact):
+                return text.format(f"{reason[:1].upper()}{reason[1:]}.")
+    return alert.summary
+
+
+def _effects(alert: Alert) -> Iterator[tuple[str, str]]:
+    for effect in sorted(alert.effects, key=lambda e: -abs(Decimal(e.cost))):
+        if Decimal(effect.cost):
+            yield _EFFECTS[effect.kind][effect.cost.startswith("-")], usd(effect.cost, sign=True)
+
+
+def _top(alert: Alert) -> Iterator[TopValues]:
+    groups: dict[str, list[Contributor]] = {}
+    for c in alert.contributors:
+        groups.setdefault(c.dimension, []).append(c)
+    for dimension, group in groups.items():
+        if says_something(dimension, group, alert.scope_values):
+            values = (
+                (c.value, f"{_short(c.value)} {usd(c.cost)}{_share(alert, Decimal(c.cost))}") for c in group
+            )
+            yield TopValues(dimension, LABELS.get(dimension, dimension), tuple(values))
+
+
+def _short(value: str) -> str:
+    return name_of(value if len(value) <= _NAME else value[: _NAME - 1] + "…")
+
+
+def _share(alert: Alert, cost: Decimal) -> str:
+    whole = Decimal(alert.actual)
+    return f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
+
+
+def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str, str]]:
+    if len(parts) < 2:
+        return
+    known = {alert.id: alert for alert in alerts}
+    for part in parts[:_PARTS]:
+        newest = known.get(part.id, part)
+        state = "" if newest.state == "firing" else f" ({newest.state})"
+        yield part.id, f"{part.severity}: {newest.title}{state}"
+    if len(parts) > _PARTS:
+        yield "", f"and {len(parts) - _PARTS} more"
+
+
+def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
+    for name, value in [f for f in alert.facts.items() if f[0] not in _HIDDEN_FACTS][:_FACTS]:
+        yield _FACT_LABELS.get(name, name.replace("_", " ").capitalize()), value
+
+
+def _actions(alert: Alert) -> Iterator[tuple[str, str]]:
+    name = alert.incident_id[:12]
+    if alert.state == "resolved" or alert.backfill:
+        return
+    if alert.state == "firing":
+        yield "Acknowledge", f"outlay alerts ack {name}"
+    yield "Mark as expected", f"outlay alerts mark-expected {name}"
+    yield "Snooze for 24 h", f"outlay alerts snooze {name} --hours 24"
