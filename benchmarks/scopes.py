@@ -16,8 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from outlay.embedded import EmbeddedStack
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -89,7 +88,7 @@ def main() -> None:
 def _watch(clickhouse: ClickHouseClient, clock: FakeClock, rule: AlertRule) -> Alerter:
     catalog = Catalog(revision=1, created_at=clock.now(), rules=(rule,))
     return Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(catalog), channels=["bus"], most_scopes=100_000,
     )  # fmt: skip
 

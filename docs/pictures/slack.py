@@ -17,7 +17,7 @@ from tests.browser.conftest import ARGS, chromium
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import stores
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.channels.slack_blocks import message, reply
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_alerter.notify.pictures import pictures
@@ -112,7 +112,7 @@ def incident() -> tuple[Alert, Alert | None, bytes | None]:
     )
     over = next((a for a, _ in told if a.id == worst.id and a.state == "resolved"), None)
     envelope = Envelope(row["message_id"], (Waiting(**row),), (worst,))
-    return worst, over, pictures(Sums(clickhouse))(envelope)
+    return worst, over, pictures(RollupReader(clickhouse))(envelope)
 
 
 async def take(folder: Path) -> None:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.backtest.recorder import Fired
-from outlay_alerter.backtest.runner import Backtest, NotPossibleError
-from outlay_alerter.backtest.runner import Tried as Found
+from outlay_alerter.backtest.runner import Backtest, BacktestResult, NotPossibleError
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -29,7 +27,7 @@ class Tried:
 
     tenant: str
     watch: Watch
-    found: Found
+    found: BacktestResult
 
 
 def last_days(now: datetime, days: int) -> TimeRange:
@@ -40,7 +38,7 @@ def last_days(now: datetime, days: int) -> TimeRange:
 
 def tenants_of(clickhouse: ClickHouseClient) -> list[str]:
     """Return every tenant that spent anything. Raises Retryable."""
-    return sorted(Sums(clickhouse).tenants())
+    return sorted(RollupReader(clickhouse).tenants())
 
 
 def try_rules(
@@ -54,7 +52,7 @@ def try_rules(
 
     Raises NotPossibleError and Retryable.
     """
-    wanted, backtest = set(names), Backtest(Sums(clickhouse), Measures(clickhouse))
+    wanted, backtest = set(names), Backtest(RollupReader(clickhouse))
     return [
         Tried(tenant, watch, backtest.run(watch, span))
         for tenant in tenants

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget_levels import BURN_PART, Spent
@@ -17,12 +17,12 @@ from outlay_reports.forecast.landing import tested
 _MINUTE = timedelta(minutes=1)
 
 
-class Budgets:
+class BudgetReader:
     """Findings and standing of budgets."""
 
-    def __init__(self, sums: Sums, outlook: ForecastCache, clock: Clock) -> None:
+    def __init__(self, rollups: RollupReader, outlook: ForecastCache, clock: Clock) -> None:
         """`outlook`: several of these may share one, so that each forecast is made once."""
-        self._sums, self._outlook, self._clock = sums, outlook, clock
+        self._rollups, self._outlook, self._clock = rollups, outlook, clock
         self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
         """What was read in this evaluation, by tenant, span and dimensions."""
         self._reached: dict[tuple[str, str, TimeRange, int], tuple[datetime, datetime | None]] = {}
@@ -37,7 +37,7 @@ class Budgets:
         self._read.clear()
         now = self._clock.now()
         periods = [question_of(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
-        self._outlook.trajectories(self._sums.books, periods, now)
+        self._outlook.trajectories(self._rollups.books, periods, now)
         self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
 
     def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
@@ -49,7 +49,7 @@ class Budgets:
             return
         ids = {keys[n][:2] for n in due}
         self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
-        sums = self._sums.books.totals([question_of(wanted[n], keys[n][2]) for n in due])
+        sums = self._rollups.books.totals([question_of(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(
@@ -103,7 +103,7 @@ class Budgets:
         _, unpriced = self._unpriced[budget.tenant, budget.id, span_of(budget, now)]
         if budget.rolling is not None:
             return Spent(total, before, burns, unpriced=unpriced)
-        (course,) = self._outlook.trajectories(self._sums.books, [question_of(budget, span)], now)
+        (course,) = self._outlook.trajectories(self._rollups.books, [question_of(budget, span)], now)
         amount = amount_of(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
         return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)
@@ -114,7 +114,7 @@ class Budgets:
         known = self._reached.get(key)
         if known is None or known[0] != minute:
             self._reached = {k: v for k, v in self._reached.items() if k[:2] != key[:2]}
-            self._reached[key] = minute, reached_at(self._sums.books, question_of(budget, span), amount)
+            self._reached[key] = minute, reached_at(self._rollups.books, question_of(budget, span), amount)
         return self._reached[key][1]
 
     def _before(self, budget: Budget, span: TimeRange) -> int:
@@ -123,7 +123,7 @@ class Budgets:
     def _total(self, budget: Budget, span: TimeRange) -> int:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
-            self._read[key] = self._sums.cells(
+            self._read[key] = self._rollups.cells(
                 budget.tenant, span, sorted(budget.scope), exact=True, amount=budget.counts
             )
         cells = self._read[key]

@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.server import serve
 from outlay_alerter.budget_api.service import Desk
-from outlay_alerter.budget_reader import Budgets
-from outlay_alerter.digests.scheduler import Reviewer
+from outlay_alerter.budget_reader import BudgetReader
+from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.leader_election import LeadingSource
 from outlay_alerter.notify.channel_factory import near, remote
 from outlay_alerter.notify.delivery_manager import Switchboard
@@ -57,12 +56,12 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
-        sums, store = Sums(clickhouse), Store(clickhouse)
+        sums, store = RollupReader(clickhouse), Store(clickhouse)
         lane = partial(_reckons, settings, outlook, clock)
         desk = Desk(lane, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
             sums, store, clock,
-            measures=Measures(clickhouse), watchlist=feed.current, channels=board.names, routed=board.routed,
+            watchlist=feed.current, channels=board.names, routed=board.routed,
             decided=board.call, renotify=settings.renotify, console=settings.console_url,
             most_scopes=settings.most_scopes, outlook=outlook, stood=desk.learn,
         )  # fmt: skip
@@ -81,7 +80,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     following = _Following(alerter, feed, board)
     source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
     board.start()
-    reviewer = Reviewer(
+    reviewer = DigestScheduler(
         ClickHouseClient(settings.clickhouse), clock, lambda: feed.current().catalog,
         called=board.call, console=settings.console_url,
     )  # fmt: skip
@@ -94,11 +93,11 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     sink.close()
 
 
-def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> Budgets:
-    return Budgets(Sums(ClickHouseClient(settings.clickhouse)), outlook, clock)
+def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> BudgetReader:
+    return BudgetReader(RollupReader(ClickHouseClient(settings.clickhouse)), outlook, clock)
 
 
-def _learn(desk: Desk, budgets: Budgets, sums: Sums, watchlist: Watchlist) -> None:
+def _learn(desk: Desk, budgets: BudgetReader, sums: RollupReader, watchlist: Watchlist) -> None:
     for tenant in sums.tenants():
         desk.learn(budgets.standings(watchlist.budgets(tenant)))
 

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
@@ -14,8 +13,8 @@ from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
 from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
 from outlay_alerter.alerts.user_action_applier import FOR_MACHINES, Heeder
 from outlay_alerter.alerts.user_actions import expectations, snoozes
-from outlay_alerter.budget_reader import Budgets
-from outlay_alerter.evaluator import Finder
+from outlay_alerter.budget_reader import BudgetReader
+from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
@@ -45,11 +44,10 @@ class Alerter:
 
     def __init__(
         self,
-        sums: Sums,
+        rollups: RollupReader,
         store: Store,
         clock: Clock,
         *,
-        measures: Measures,
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
         routed: Routed = nowhere,
@@ -66,10 +64,10 @@ class Alerter:
         `renotify` is how long something fires before it is told again; `console` is the console's URL.
         `most_scopes`: scopes of one anomaly rule of one tenant that are watched, those that cost most.
         """
-        self._sums, self._store, self._clock = sums, store, clock
-        budgets = Budgets(sums, outlook or ForecastCache(), clock)
-        self._finder = Finder(sums, measures, budgets, clock, most_scopes)
-        self._builder, self._renotify = AlertBuilder(sums, clock, console), renotify
+        self._rollups, self._store, self._clock = rollups, store, clock
+        budgets = BudgetReader(rollups, outlook or ForecastCache(), clock)
+        self._evaluator = TenantEvaluator(rollups, budgets, clock, most_scopes)
+        self._builder, self._renotify = AlertBuilder(rollups, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed, self._stood = routed, stood
         self._heeder = Heeder(store, clock, self._channels, decided, routed)
@@ -89,9 +87,9 @@ class Alerter:
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""
-        for tenant in self._sums.tenants():
+        for tenant in self._rollups.tenants():
             now = self._clock.now()
-            self.evaluate(tenant, {now, self._sums.newest(tenant, now) or now})
+            self.evaluate(tenant, {now, self._rollups.newest(tenant, now) or now})
         watchlist = self._watchlist()
         gone = [s for s in self._store.standing() if watchlist.budget(s.tenant, s.budget) is None]
         self._store.remove(gone, self._clock.now())
@@ -109,7 +107,7 @@ class Alerter:
 
     def tick(self) -> None:
         """Evaluate every tenant as of now: time passes though nothing is spent. Raises Retryable."""
-        for tenant in self._sums.tenants():
+        for tenant in self._rollups.tenants():
             self.evaluate(tenant, {self._clock.now()})
 
     def evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
@@ -117,7 +115,7 @@ class Alerter:
         try:
             self._evaluate(tenant, minutes)
         except Retryable:
-            self._finder.forget()  # what its detectors found may not have been written: let them find it again
+            self._evaluator.forget()  # what its detectors found may not have been written: let them find it again
             raise
 
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
@@ -125,7 +123,7 @@ class Alerter:
         words = self._store.words(tenant)
         watches = watchlist.watches(tenant)
         known = self._heeder.heed(tenant, words, self._store.known(tenant), watches)
-        found, standing = self._finder.find(watchlist, tenant, times, known)
+        found, standing = self._evaluator.find(watchlist, tenant, times, known)
         findings = [finding for finding, _ in found]
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.builtin import Bus, Console
 from outlay_alerter.notify.delivery_worker import Courier
@@ -33,10 +32,9 @@ CATALOG = Catalog(
 
 def alerter(clickhouse: ClickHouseClient) -> Alerter:
     return Alerter(
-        Sums(clickhouse),
+        RollupReader(clickhouse),
         Store(clickhouse),
         FakeClock(NOW),
-        measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(CATALOG),
         channels=["bus", "console"],
     )

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -39,8 +38,8 @@ def write(house: ClickHouseClient, *rows: dict[str, object], newest: int) -> Non
 
 def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
     return Alerter(
-        Sums(clickhouse), Store(clickhouse), clock,
-        measures=Measures(clickhouse), watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
+        RollupReader(clickhouse), Store(clickhouse), clock,
+        watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
 
 

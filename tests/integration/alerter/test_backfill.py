@@ -7,8 +7,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -50,7 +49,7 @@ def write(house: ClickHouseClient, begin: datetime, costs: list[float]) -> None:
 
 def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
     return Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(CATALOG), channels=["bus", "pager"],
     )  # fmt: skip
 

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -28,10 +27,9 @@ BUDGET = {
 def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
     catalog = Catalog(revision=1, created_at=NOW, budgets=(Budget.model_validate(BUDGET),))
     return Alerter(
-        Sums(clickhouse),
+        RollupReader(clickhouse),
         Store(clickhouse),
         clock,
-        measures=Measures(clickhouse),
         watchlist=lambda: Watchlist(catalog),
         channels=["bus"],
     )

@@ -10,8 +10,7 @@ from tests.integration.alerter.spend import NOW
 from tests.integration.alerter.test_couriers import Scripted
 from tests.integration.reports.ledger import cost_event, write
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.formats import pagerduty
 from outlay_alerter.notify.delivery_worker import Courier
@@ -44,7 +43,7 @@ def evaluate(
     """Evaluate once."""
     catalog = Catalog(revision=1, created_at=NOW, budgets=tuple(budgets), rules=tuple(rules))
     Alerter(
-        Sums(clickhouse), Store(clickhouse), FakeClock(now), measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), FakeClock(now),
         watchlist=lambda: Watchlist(catalog), channels=channels, console="https://outlay.example",
     ).evaluate_all()  # fmt: skip
 

@@ -14,8 +14,7 @@ from outlay.catalog import load_default
 from outlay.catalog.publish import publish
 from outlay.cli.alerts import app
 from outlay.main import app as whole
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -52,8 +51,8 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     )
     catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), FakeClock(NOW),
-        measures=Measures(clickhouse), watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
+        RollupReader(clickhouse), Store(clickhouse), FakeClock(NOW),
+        watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
     run = CliRunner()
     assert "nothing fires" in run.invoke(app, ["list"]).output

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from outlay.backtest import last_days, planned
 from outlay.cli.alerts import app
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.backtest.runner import on_series
 from outlay_alerter.service import Alerter
@@ -134,7 +133,7 @@ def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and
     begin = NOW - timedelta(hours=len(LINE))
     clock = FakeClock(begin)
     live = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(new), channels=["bus"],
     )  # fmt: skip
     for n, cost in enumerate(LINE):

@@ -11,7 +11,7 @@ from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import check as check_slack
 
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.digests.scheduler import Reviewer
+from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.delivery_worker import Courier
@@ -34,8 +34,8 @@ WEEKLY = Review(id="weekly", at="09:00", timezone="Europe/Berlin", channels=("sl
 CATALOG = Catalog(revision=1, created_at=DUE, reviews=(WEEKLY,))
 
 
-def reviewer(clickhouse: ClickHouseClient, clock: FakeClock, catalog: Catalog = CATALOG) -> Reviewer:
-    return Reviewer(clickhouse, clock, lambda: catalog, console="https://outlay.example")
+def reviewer(clickhouse: ClickHouseClient, clock: FakeClock, catalog: Catalog = CATALOG) -> DigestScheduler:
+    return DigestScheduler(clickhouse, clock, lambda: catalog, console="https://outlay.example")
 
 
 def messages(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:

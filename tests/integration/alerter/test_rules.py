@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -51,7 +50,7 @@ def told(house: ClickHouseClient) -> dict[str, Alert]:
 def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW + timedelta(minutes=5))
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=RULES)), channels=["bus"],
     )  # fmt: skip
     write(clickhouse, NOW - timedelta(days=9), "old")

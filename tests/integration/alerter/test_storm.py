@@ -15,8 +15,7 @@ from tests.unit.alerter.test_slack import check as check_slack
 from tests.unit.alerter.test_teams import check as check_teams
 from tests.unit.alerter.test_webhook import NEW
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Decided, Store
 from outlay_alerter.notify.delivery_log import DeliveryLog
 from outlay_alerter.notify.delivery_manager import Switchboard
@@ -100,7 +99,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     posts.board.start()
     began = time.monotonic()
     Alerter(
-        Sums(clickhouse), Store(clickhouse), FakeClock(NOW + timedelta(seconds=30)), measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), FakeClock(NOW + timedelta(seconds=30)),
         watchlist=lambda: Watchlist(catalog()), channels=[], routed=posts.board.routed, decided=posts.board.call,
     ).evaluate_all()  # fmt: skip
     took = time.monotonic() - began

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -63,7 +62,7 @@ def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(
 ) -> None:
     clock = FakeClock(NOW)
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
     spend(clickhouse, "1")  # the rollups know no tags
@@ -88,7 +87,7 @@ def test_a_budget_of_a_tag_counts_what_bears_it_and_re_priced_events_once(
 def test_late_events_move_the_period_in_which_they_happened(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW)
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(CATALOG), channels=["bus"],
     )  # fmt: skip
     spend(clickhouse, "1")

@@ -8,8 +8,7 @@ from tests.integration.alerter.spend import NOW, spend
 from tests.integration.alerter.test_anomalies import alerter as anomalies
 from tests.integration.alerter.test_anomalies import hour, told, write
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -30,7 +29,7 @@ def alerter(clickhouse: ClickHouseClient, clock: FakeClock, *mutes: Mute, **term
     rule = Threshold.model_validate({**RULE, **terms})
     catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mutes=mutes)
     return Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
 
@@ -143,7 +142,7 @@ def test_the_end_of_its_period_ends_a_budgets_alert_once_also_when_late_events_c
 ) -> None:
     clock, plans = FakeClock(NOW), [Budget(id="b", name="B", amount=Decimal(10), thresholds=(Decimal(50),))]
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse), channels=["bus", "webhook"],
+        RollupReader(clickhouse), Store(clickhouse), clock, channels=["bus", "webhook"],
         watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, budgets=tuple(plans))),
     )  # fmt: skip
     spend(clickhouse, "6")

@@ -18,12 +18,11 @@ from tests.integration.consistency.data import BUDGETS, NOW, TENANT, first_of_mo
 from typer.testing import CliRunner
 
 from outlay.main import app
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import Door
 from outlay_alerter.budget_api.service import Desk
-from outlay_alerter.budget_reader import Budgets
+from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_console.app import Console, World
@@ -192,7 +191,7 @@ def read_api(system: System, zone: str) -> Figures:
 
 def status_api(system: System, zone: str) -> Figures:
     """The budget status that programs ask before they spend."""
-    lane = Budgets(Sums(system.clickhouse), ForecastCache(), system.clock)
+    lane = BudgetReader(RollupReader(system.clickhouse), ForecastCache(), system.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
     with TestClient(Door(desk, ring, system.clock).app()) as client:
@@ -206,7 +205,7 @@ def status_api(system: System, zone: str) -> Figures:
 def alerts(system: System, zone: str) -> Figures:
     """The alerts that are written down, from which every channel's message is made."""
     Alerter(
-        Sums(system.clickhouse), Store(system.clickhouse), system.clock, measures=Measures(system.clickhouse),
+        RollupReader(system.clickhouse), Store(system.clickhouse), system.clock,
         watchlist=lambda: Watchlist(system.catalog), channels=["bus"],
     ).evaluate(TENANT, {NOW})  # fmt: skip
     rows = system.clickhouse.rows("SELECT body FROM alerts FINAL WHERE tenant = {t:String}", {"t": TENANT})

@@ -21,12 +21,11 @@ from typer.testing import CliRunner
 
 from outlay.cli import budgets as command
 from outlay.main import app
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import Door
 from outlay_alerter.budget_api.service import Desk
-from outlay_alerter.budget_reader import Budgets
+from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_console.adapters.catalog import Shown
@@ -217,7 +216,7 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
 
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
     ring = KeyRing(surfaces.rig.keys_file, surfaces.clock)
-    lane = Budgets(Sums(surfaces.clickhouse), ForecastCache(), surfaces.clock)
+    lane = BudgetReader(RollupReader(surfaces.clickhouse), ForecastCache(), surfaces.clock)
     desk = Desk(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
     headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
     with TestClient(Door(desk, ring, surfaces.clock).app()) as client:
@@ -235,7 +234,7 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
 
 def test_alerts_say_it(surfaces: Surfaces) -> None:
     Alerter(
-        Sums(surfaces.clickhouse), Store(surfaces.clickhouse), surfaces.clock, measures=Measures(surfaces.clickhouse),
+        RollupReader(surfaces.clickhouse), Store(surfaces.clickhouse), surfaces.clock,
         watchlist=lambda: Watchlist(surfaces.catalog), channels=["bus"],
     ).evaluate("acme", {NOW})  # fmt: skip
     rows = surfaces.clickhouse.rows("SELECT body FROM alerts FINAL WHERE tenant = 'acme'")
@@ -262,7 +261,7 @@ def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surf
     store.stand(list(surfaces.states().values()))
     less = surfaces.catalog.model_copy(update={"budgets": BUDGETS[:2]})
     Alerter(
-        Sums(surfaces.clickhouse), store, surfaces.clock, measures=Measures(surfaces.clickhouse),
+        RollupReader(surfaces.clickhouse), store, surfaces.clock,
         watchlist=lambda: Watchlist(less), channels=["bus"],
     ).evaluate_all()  # fmt: skip
     assert {one.budget for one in store.standing() if one.tenant == "acme"} == {"all", "team"}

@@ -11,8 +11,7 @@ from tests.stack import Stack
 from tests.unit.pricer.build import event
 from tests.unit.pricer.test_ahead import catalog
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -51,7 +50,7 @@ def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: ClickHou
     )
     assert (row["sku"], row["b"], row["a"]) == ("geo", "20", "30")
     watch = Alerter(
-        Sums(clickhouse), Store(clickhouse), clock, measures=Measures(clickhouse),
+        RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(whole), channels=["bus"],
     )  # fmt: skip
     for _ in range(2):

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.backtest.view import dense
-from outlay_alerter.budget_reader import Budgets
+from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
@@ -16,20 +15,20 @@ from outlay_reports.budgets import Status
 from outlay_schemas.events import Grain
 
 
-class Live:
+class LiveView:
     """A view of one tenant as of now. Every method raises Retryable."""
 
     look_back = LOOK_BACK
 
     def __init__(
         self,
-        readers: tuple[Sums, Measures, Budgets],
+        readers: tuple[RollupReader, BudgetReader],
         tenant: str,
         now: datetime,
         changed: Collection[datetime],
     ) -> None:
         """`changed`: minutes that changed since the evaluation before."""
-        self._sums, self._measures, self._budgets = readers
+        self._rollups, self._budgets = readers
         self._tenant = tenant
         self.now, self.changed = now, changed
         self._newest: list[datetime | None] = []
@@ -37,7 +36,7 @@ class Live:
     def newest(self) -> datetime | None:
         """Return the newest minute with events, not after now. It is read once."""
         if not self._newest:
-            self._newest = [self._sums.newest(self._tenant, self.now)]
+            self._newest = [self._rollups.newest(self._tenant, self.now)]
         return self._newest[0]
 
     def over(self, settle: timedelta = NONE) -> datetime:
@@ -62,7 +61,7 @@ class Live:
         starts = [first + length * n for n in range((last - first) // length + 1)]
         if not starts:
             return Windows([], length, {})
-        lines = self._measures.windows(
+        lines = self._rollups.windows(
             self._tenant, starts, grain, by=rule.by, scope=rule.scope, meters=meters, least=least,
             look_back=self.look_back,
         )  # fmt: skip
@@ -70,17 +69,17 @@ class Live:
 
     def begun(self, grain: Grain, windows: Windows) -> int:
         """Return the index of the first window in which the tenant has anything."""
-        return self._sums.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
+        return self._rollups.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
 
     def firsts(
         self, rule: Watch, since: datetime
     ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
         """Return the first day with cost and the cost since then of each scope, and the first day of any."""
-        return self._measures.firsts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
+        return self._rollups.firsts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
         """Return the start of the last minute with events of each scope."""
-        return self._measures.lasts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
+        return self._rollups.lasts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
 
     def _since(self, since: datetime) -> TimeRange:
         """Return the time range up to the end of this minute: a producer's clock may be ahead."""
@@ -88,7 +87,7 @@ class Live:
 
     def announced(self) -> list[Announced]:
         """Return the price changes to come."""
-        return self._measures.announced(self._tenant, self.now)
+        return self._rollups.announced(self._tenant, self.now)
 
     def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
         """Evaluate a budget."""

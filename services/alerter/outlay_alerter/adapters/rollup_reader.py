@@ -1,24 +1,30 @@
-"""Sums of the rollups, exact, by grouped queries."""
+"""Reads sums, windows, first and last times from the rollups, of tags from the ledger, by grouped queries."""
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.price_change import Announced
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
-from outlay_reports.range_sums import Part, sums
+from outlay_reports.range_sums import Part, Query, sums, windows
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
 
+_PRICE_CHANGES_HOLD = timedelta(days=2)
+"""How long estimates of price changes hold: they are made again every few hours."""
 
-class Sums:
+
+class RollupReader:
     """Reads what was spent."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
@@ -109,6 +115,108 @@ class Sums:
         where = {name: tuple(values) for name, values in scope.items()}
         return self.books.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
+    def windows(
+        self,
+        tenant: str,
+        starts: Sequence[datetime],
+        grain: Grain,
+        *,
+        by: Sequence[str],
+        scope: Mapping[str, Sequence[str]],
+        meters: Sequence[str] = (),
+        least: int = 0,
+        look_back: int = 1,
+    ) -> dict[Values, dict[datetime, Measure]]:
+        """Return the windows with events of each combination of `by`; they start at `starts`, without gaps.
+
+        `least`: only combinations that cost at least so many pico-USD in one of the last `look_back` windows.
+        Without `by` there is always one line, so that nothing at all can be too little.
+        """
+        keep = None
+        if least > 0 and by:
+            late = starts[-look_back:]
+            spent = sums([Part(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
+            keep = Query(
+                f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
+                {**spent.bound, "least": str(to_usd(least))},
+            )
+        query = sums(
+            [Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep,
+            measures=("cost", "events", "unpriced_events", "estimated_events"),
+        )  # fmt: skip
+        found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
+        for row in self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant}):
+            used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
+            measure = Measure(
+                to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], used,
+                estimated=row["estimated_events_0"],
+            )  # fmt: skip
+            found.setdefault(_values(row, by), {})[starts[row["bucket"]]] = measure
+        return found
+
+    def firsts(
+        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
+        """Return the first day and the cost in `span` of each combination, and the first day of anybody."""
+        query = windows("day", span, by, scope, measures=("cost",))
+        rows = self._clickhouse.rows(
+            f"SELECT toUnixTimestamp(min(time)) AS first, sum(cost) AS spent{_keys(by)} FROM ({query.sql})"
+            f" WHERE cost > 0 GROUP BY {_keys(by)[2:]}",
+            {**query.bound, "tenant": tenant},
+        )
+        found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
+        return found, min((first for first, _ in found.values()), default=None)
+
+    def minutes(
+        self,
+        tenant: str,
+        span: TimeRange,
+        *,
+        by: Sequence[str],
+        scope: Mapping[str, Sequence[str]],
+        most: int,
+    ) -> dict[Values, list[datetime]]:
+        """Return the minutes with events of each combination, of those that have the most events."""
+        query = windows("minute", span, by, scope, measures=("events",))
+        rows = self._clickhouse.rows(
+            f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{_keys(by)} FROM ({query.sql})"
+            f" WHERE events > 0{_group(by)} ORDER BY sum(events) DESC LIMIT {{most:UInt32}}",
+            {**query.bound, "tenant": tenant, "most": most},
+        )
+        return {_values(r, by): [datetime.fromtimestamp(at, UTC) for at in r["times"]] for r in rows}
+
+    def announced(self, tenant: str, now: datetime) -> list[Announced]:
+        """Return the price changes to come, as they were estimated in the last two days."""
+        rows = self._clickhouse.rows(
+            "SELECT provider, sku, toUnixTimestamp(at) AS day, toString(before) AS cost0, toString(after) AS cost1,"
+            " priced >= events AS whole FROM price_changes FINAL WHERE tenant = {tenant:String}"
+            " AND at > toDateTime({now:UInt32}, 'UTC') AND looked_at > toDateTime({old:UInt32}, 'UTC')",
+            {
+                "tenant": tenant,
+                "now": int(now.timestamp()),
+                "old": int((now - _PRICE_CHANGES_HOLD).timestamp()),
+            },
+        )
+        return [
+            Announced(
+                r["provider"], r["sku"], datetime.fromtimestamp(r["day"], UTC), to_pico(r["cost0"]),
+                to_pico(r["cost1"]), bool(r["whole"]),
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    def lasts(
+        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
+    ) -> dict[Values, datetime]:
+        """Return the last minute with events in `span` of each combination."""
+        query = windows("minute", span, by, scope, measures=("events",))
+        rows = self._clickhouse.rows(
+            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{_keys(by)} FROM ({query.sql})"
+            f" WHERE events > 0{_group(by)}",
+            {**query.bound, "tenant": tenant},
+        )
+        return {_values(r, by): datetime.fromtimestamp(r["last"], UTC) for r in rows if r["n"]}
+
 
 def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
     """Return the starts of the `count` windows that end with `newest`."""
@@ -122,3 +230,15 @@ def span_of(starts: Sequence[datetime], grain: Grain) -> TimeRange:
 
 def _cell(row: Mapping[str, str], dimensions: Sequence[str]) -> dict[str, str]:
     return {name: row[f"k{n}"] for n, name in enumerate(dimensions)}
+
+
+def _keys(by: Sequence[str]) -> str:
+    return "".join(f", k{n}" for n in range(len(by)))
+
+
+def _group(by: Sequence[str]) -> str:
+    return f" GROUP BY {_keys(by)[2:]}" if by else ""
+
+
+def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:
+    return tuple(str(row[f"k{n}"]) for n in range(len(by)))

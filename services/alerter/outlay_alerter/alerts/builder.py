@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.baseline import baseline_of
@@ -36,8 +36,8 @@ _TOP_DIMENSIONS = ("sku", "user")
 class AlertBuilder:
     """Alerts with their reasons."""
 
-    def __init__(self, sums: Sums, clock: Clock, console: str = "") -> None:
-        self._sums, self._clock, self._console = sums, clock, console.rstrip("/")
+    def __init__(self, rollups: RollupReader, clock: Clock, console: str = "") -> None:
+        self._rollups, self._clock, self._console = rollups, clock, console.rstrip("/")
 
     def alert(
         self, change: Transition, window: TimeRange, watch: Watch | None, *, explained: bool, quiet: str = ""
@@ -74,7 +74,7 @@ class AlertBuilder:
         if alert.state != "firing":
             return alert
         key, money = finding.key, finding.unit.startswith("USD")
-        found = self._sums.contributors(key.tenant, span, key.scope)
+        found = self._rollups.contributors(key.tenant, span, key.scope)
         alert = msgspec.structs.replace(alert, contributors=ranked(found, key.scope))
         if not money:
             return alert
@@ -84,8 +84,8 @@ class AlertBuilder:
         baseline = baseline_of(finding.rule_type, watch, window, span)
         if baseline is None or alert.effects:
             return alert
-        earlier = self._sums.things(key.tenant, baseline.span, key.scope)
-        later = self._sums.things(key.tenant, span, key.scope)
+        earlier = self._rollups.things(key.tenant, baseline.span, key.scope)
+        later = self._rollups.things(key.tenant, span, key.scope)
         split = compare(earlier, later, 0, baseline.scale).all.effects
         effects = [Effect(kind, to_usd(split[kind])) for kind in get_args(EffectKind) if split[kind]]
         return msgspec.structs.replace(alert, effects=effects, compared=baseline.text if effects else "")
@@ -106,7 +106,7 @@ class AlertBuilder:
         count = span.length // step
         costs = [0] * count
         names = sorted(finding.key.scope)
-        rows = self._sums.series(
+        rows = self._rollups.series(
             finding.key.tenant, grain, span.end - step, count, names, amount=budget.counts
         )
         for place, cell, cost in rows:
@@ -120,7 +120,7 @@ class AlertBuilder:
         return span.start
 
     def _spent(self, tenant: str, span: TimeRange, scope: Scope) -> int:
-        cells = self._sums.cells(tenant, span, sorted(scope))
+        cells = self._rollups.cells(tenant, span, sorted(scope))
         return sum(cost for cell, cost in cells if matches(scope, cell))
 
     def _so_far(self, window: TimeRange) -> TimeRange:

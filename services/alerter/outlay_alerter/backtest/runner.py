@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from math import isfinite
 
-from outlay_alerter.adapters.measures import Measures
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.backtest.recorder import Fired, Recorder
-from outlay_alerter.backtest.view import Loaded, Past, Spending, dense, step_of
+from outlay_alerter.backtest.view import BacktestView, Loaded, Spending, dense, step_of
 from outlay_alerter.rules.base import Judged, Measure, Needs, largest
 from outlay_alerter.rules.registry import KINDS
 from outlay_alerter.rules.watch import Budget, Watch, matches
@@ -31,7 +30,7 @@ class NotPossibleError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class BacktestResult:
     """When a rule would have fired, and in how many scopes it was tried."""
 
     fired: list[Fired]
@@ -53,10 +52,10 @@ class Point:
 class Backtest:
     """Tries rules on a tenant's ledger."""
 
-    def __init__(self, sums: Sums, measures: Measures) -> None:
-        self._sums, self._measures = sums, measures
+    def __init__(self, rollups: RollupReader) -> None:
+        self._rollups = rollups
 
-    def run(self, rule: Watch, span: TimeRange) -> Tried:
+    def run(self, rule: Watch, span: TimeRange) -> BacktestResult:
         """Try a rule on a time range of whole minutes. Raises NotPossibleError and Retryable."""
         kind = KINDS[rule.type]
         if kind.no_backtest:
@@ -67,11 +66,11 @@ class Backtest:
         found = on_past(rule, loaded, moments(needs, span))
         fired = sorted((one for one in found if span.start < one.at <= span.end), key=lambda one: one.at)
         tried = len(loaded.lines if loaded.minutes is None else loaded.minutes)
-        return Tried(fired, scopes, tried, sorted(daily.items()))
+        return BacktestResult(fired, scopes, tried, sorted(daily.items()))
 
     def _with_data(self, tenant: str, span: TimeRange) -> TimeRange:
         """Return a time range from the day on in which the tenant's costs begin: empty years take long to judge."""
-        first = self._sums.oldest(tenant, span) or span.end - timedelta(minutes=1)
+        first = self._rollups.oldest(tenant, span) or span.end - timedelta(minutes=1)
         return TimeRange(max(span.start, floor_to(first, "day")), span.end)
 
     def _load(self, rule: Watch, needs: Needs, span: TimeRange) -> tuple[Loaded, int]:
@@ -83,16 +82,16 @@ class Backtest:
             costs |= self._costs(rule, "minute", TimeRange(cut, span.end))
             return Loaded([], length, {(): ()}, spending=Spending.of(costs)), 1
         if needs.reads == "minutes":
-            minutes = self._measures.minutes(
+            minutes = self._rollups.minutes(
                 rule.tenant, TimeRange(needs.since, span.end), by=rule.by, scope=rule.scope, most=MOST_SCOPES
             )
             return Loaded([], length, {}, minutes=minutes), len(minutes)
         starts = _starts(needs.grain, TimeRange(needs.since, span.end))
-        lines = self._measures.windows(
+        lines = self._rollups.windows(
             rule.tenant, starts, needs.grain, by=rule.by, scope=rule.scope, meters=needs.meters
         )
         chosen = largest({values: line.values() for values, line in lines.items()}, MOST_SCOPES)
-        alive = self._sums.series(rule.tenant, needs.grain, starts[-1], len(starts), ())
+        alive = self._rollups.series(rule.tenant, needs.grain, starts[-1], len(starts), ())
         return Loaded(
             starts, length, dense({values: lines[values] for values in chosen}, starts),
             alive=sorted(starts[place] for place, _, _ in alive),
@@ -103,7 +102,7 @@ class Backtest:
         amount = rule.counts if isinstance(rule, Budget) else "cost"
         found: dict[datetime, int] = {}
         if starts:
-            rows = self._sums.series(rule.tenant, grain, starts[-1], len(starts), names, amount=amount)
+            rows = self._rollups.series(rule.tenant, grain, starts[-1], len(starts), names, amount=amount)
             for place, cell, cost in rows:
                 if matches(rule.scope, cell):
                     found[starts[place]] = found.get(starts[place], 0) + cost
@@ -112,7 +111,7 @@ class Backtest:
 
 def on_past(rule: Watch, loaded: Loaded, at: Iterable[datetime]) -> list[Fired]:
     """Return what a rule would have fired at these moments, which grow."""
-    evaluator, past = KINDS[rule.type].evaluator(rule, MOST_SCOPES), Past(loaded)
+    evaluator, past = KINDS[rule.type].evaluator(rule, MOST_SCOPES), BacktestView(loaded)
     recorder = Recorder()
     for moment in at:
         past.to(moment)
@@ -134,7 +133,7 @@ def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
     length = step_of(starts)
     line = [_measure(values[at]) for at in starts]
     spending = Spending.of({at: m.cost for at, m in zip(starts, line, strict=True) if m})
-    past = Past(Loaded(starts, length, {(): line}, starts, spending=spending))
+    past = BacktestView(Loaded(starts, length, {(): line}, starts, spending=spending))
     evaluator, recorder = kind.evaluator(kind.on_step(replace(rule, by=(), scope={}), length), 1), Recorder()
     for at in starts:
         past.to(at + length)

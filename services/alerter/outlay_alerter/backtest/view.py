@@ -62,7 +62,7 @@ class Loaded:
     """Of budgets."""
 
 
-class Past:
+class BacktestView:
     """A view of what was loaded. `to()` moves it to the next moment; moments must grow."""
 
     look_back = 1

@@ -34,7 +34,7 @@ _LOOK = 15.0
 """Seconds between two looks for a review that is due."""
 
 
-class Reviewer:
+class DigestScheduler:
     """Makes reviews when they are due and puts them into the outbox."""
 
     def __init__(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channel_factory import of_catalog
 from outlay_alerter.notify.delivery_worker import Channel, Courier
@@ -105,7 +105,7 @@ class Switchboard:
         # Of the courier's own: a connection is not shared among threads.
         clickhouse = ClickHouseClient(self._settings.clickhouse)
         channel = of_catalog(
-            spec, self._settings, self._clock, Threads(clickhouse), pictures(Sums(clickhouse))
+            spec, self._settings, self._clock, Threads(clickhouse), pictures(RollupReader(clickhouse))
         )
         digested = spec.digest.severities if spec.digest else ()
         return _Line(Courier(channel, Store(clickhouse), self._clock, digested), spec)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from outlay_alerter.adapters.rollup_reader import Sums
+from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.chart import Spending, draw
 from outlay_alerter.notify.messages import Envelope, Waiting
 from outlay_alerter.rules.watch import matches
@@ -24,7 +24,7 @@ _PERIODS = ("budget", "threshold")
 """Rules whose `expected` is not that of a window like those that are drawn."""
 
 
-def pictures(sums: Sums) -> Picture:
+def pictures(rollups: RollupReader) -> Picture:
     """Return what draws the spending of an envelope's one alert; None for what is no money, and when the store is away.
 
     What is drawn is of the alert as it was decided; what is written above it is as the channel may see it.
@@ -42,7 +42,7 @@ def pictures(sums: Sums) -> Picture:
         scope = alert.scope_values
         costs = [0] * _WINDOWS
         try:
-            for place, cell, cost in sums.series(alert.tenant, grain, newest, _WINDOWS, sorted(scope)):
+            for place, cell, cost in rollups.series(alert.tenant, grain, newest, _WINDOWS, sorted(scope)):
                 if matches(scope, cell):
                     costs[place] += cost
         except Retryable:

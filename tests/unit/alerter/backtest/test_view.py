@@ -161,7 +161,7 @@ def test_a_threshold_fires_as_often_on_a_series_as_on_the_ledger(terms: dict[str
 def test_a_kind_that_cannot_be_tried_on_the_past_says_so() -> None:
     rule = KINDS["price_change"].compile(schema.PriceChange(id="p", name="P"), "acme")
     with pytest.raises(NotPossibleError, match="p cannot be tried on the past: the past does not say"):
-        Backtest(None, None).run(rule, SPAN)  # type: ignore[arg-type]
+        Backtest(None).run(rule, SPAN)  # type: ignore[arg-type]
 
 
 MINUTE = timedelta(minutes=1)
