@@ -107,11 +107,11 @@ def test_events_are_emitted_and_refusals_named(cli: Cli) -> None:
 
 def test_status_and_doctor_say_that_all_is_well(cli: Cli) -> None:
     status = cli.json("status")
-    assert status["well"]
-    names = [part["name"] for part in status["parts"]]
+    assert status["healthy"]
+    names = [part["name"] for part in status["processes"]]
     assert names[:2] == ["clickhouse", "kafka"]
     assert {"ingest", "pricer", "aggregator", "alerter"} <= set(names)
-    assert {part["state"] for part in status["parts"]} == {"ready"}
+    assert {part["state"] for part in status["processes"]} == {"ready"}
     assert "error" not in {check["state"] for check in cli.json("doctor")}
 
 

@@ -1,4 +1,4 @@
-"""Reads a catalog folder: `books/*.yaml`, and one YAML file for each other part."""
+"""Reads a catalog folder: `price_books/*.yaml`, and one YAML file for each other part."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from outlay.catalog.files import CatalogError, Document, Problem, read_yaml
-from outlay.catalog.library import from_library
-from outlay.catalog.mends import mend_of, text_of
-from outlay.catalog.rules import contradictions
+from outlay.catalog.checks import contradictions
+from outlay.catalog.error_hints import hint_of, text_of
+from outlay.catalog.model_prices import from_library
+from outlay.catalog.yaml_files import CatalogError, Document, Problem, read_yaml
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog import Catalog, PriceBook, RateData
 
@@ -71,15 +71,15 @@ def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, li
                 0,
                 "",
                 "there is no such folder",
-                "give the folder that holds books/ and budgets.yaml",
+                "give the folder that holds price_books/ and budgets.yaml",
             )
         ]
     problems = list(_strangers(folder))
     documents: dict[str, Document] = {}
     books: list[PriceBook] = []
     parts: dict[str, Any] = {}
-    for path in sorted((folder / "books").glob("*.yaml")):
-        book = _read(path, f"books/{path.name}", TypeAdapter(PriceBook), documents, problems)
+    for path in sorted((folder / "price_books").glob("*.yaml")):
+        book = _read(path, f"price_books/{path.name}", TypeAdapter(PriceBook), documents, problems)
         books += [] if book is None else [book]
     for part in PARTS:
         path = folder / f"{part}.yaml"
@@ -116,7 +116,7 @@ def _read(
         for item in _own(error):
             place = item["loc"]
             line = document.line(place)
-            problems.append(Problem(name, line, text_of(place), item["msg"], mend_of(item)))
+            problems.append(Problem(name, line, text_of(place), item["msg"], hint_of(item)))
         return None
 
 
@@ -135,11 +135,11 @@ def _own(error: ValidationError) -> list[Any]:
 def _strangers(folder: Path) -> Iterator[Problem]:
     """Find files that would silently be left out: misspelt names, `.yml`."""
     known = {f"{part}.yaml" for part in PARTS}
-    for path in sorted([*folder.glob("*.y*ml"), *(folder / "books").glob("*.yml")]):
+    for path in sorted([*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml")]):
         if path.name not in known:
-            mend = (
+            hint = (
                 f"rename it to {path.stem}.yaml"
                 if path.suffix == ".yml"
                 else f"use one of {', '.join(PARTS)}"
             )
-            yield Problem(str(path.relative_to(folder)), 0, "", "no part of the catalog has this name", mend)
+            yield Problem(str(path.relative_to(folder)), 0, "", "no part of the catalog has this name", hint)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from math import ceil, floor
 
-from outlay.catalog.listing import names_of
+from outlay.catalog.contents import names_of
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
 from outlay_reports.cost_query import Sums

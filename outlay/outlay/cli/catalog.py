@@ -31,7 +31,7 @@ from outlay.cli.pricing_options import (
 )
 
 if TYPE_CHECKING:
-    from outlay.catalog.changes import Change
+    from outlay.catalog.diff import Change
     from outlay_schemas.catalog import Catalog
     from outlay_schemas.catalog.freshness import Stale
     from outlay_schemas.events import UsageEvent
@@ -68,9 +68,9 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """
     import msgspec
 
-    from outlay.catalog.listing import summary
+    from outlay.catalog.contents import summary
     from outlay.catalog.load import default_folder, examine
-    from outlay.catalog.watched import without_zone
+    from outlay.catalog.rule_checks import without_zone
     from outlay_kit.clock import SystemClock
     from outlay_schemas.catalog.freshness import stale
 
@@ -133,7 +133,7 @@ def plan(
     """
     import msgspec
 
-    from outlay.catalog.changes import changes
+    from outlay.catalog.diff import changes
     from outlay_pricer.domain import CompiledCatalog
     from outlay_pricer.domain.compare import plan as compare
 
@@ -215,7 +215,7 @@ def publish(
 
       outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
     """
-    from outlay.catalog.listing import summary
+    from outlay.catalog.contents import summary
     from outlay.catalog.publish import newest
     from outlay.catalog.publish import publish as put
     from outlay.local import stores
@@ -269,7 +269,7 @@ def show(
     """
     import msgspec
 
-    from outlay.catalog.listing import listing, overview
+    from outlay.catalog.contents import listing, overview
     from outlay_kit.clock import SystemClock
     from outlay_pricer.domain import CompiledCatalog
 
@@ -302,7 +302,7 @@ def schemas(
 
       outlay catalog schemas my-catalog/schemas
     """
-    from outlay.catalog.editors import write_schemas
+    from outlay.catalog.json_schemas import write_schemas
 
     lines = write_schemas(folder)
     if as_json:

@@ -180,7 +180,7 @@ def _stay(system: "LocalSystem") -> None:
     clock = SystemClock()
     try:
         while True:
-            system.tell()
+            system.write_state()
             clock.sleep(1.0)
     except KeyboardInterrupt:
         return

@@ -12,7 +12,7 @@ from outlay.cli.common import CommandError, err, friendly_errors
 from outlay.cli.report_options import From, Tenant, To, allocation, reading, splits_of
 
 if TYPE_CHECKING:
-    from outlay.focus.allocated import Sharing
+    from outlay.focus.allocation import Sharing
     from outlay_kit.time_ranges import TimeRange
     from outlay_reports.adapters.cost_reader import CostReader
 
@@ -109,7 +109,7 @@ def _sharing(books: "CostReader", span: "TimeRange", tenants: tuple[str, ...]) -
     """Return who bears how much of the shared costs of a span: what showback --allocate says."""
     from zoneinfo import ZoneInfo
 
-    from outlay.focus.allocated import sharing
+    from outlay.focus.allocation import sharing
     from outlay_reports.cost_query import CostQuery
 
     by = ("business_unit", "team")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from outlay.cli.common import err, out, table
 
 if TYPE_CHECKING:
-    from outlay.catalog.listing import Listed
-    from outlay.catalog.why import Why
+    from outlay.catalog.contents import Listed
+    from outlay.catalog.explain import Why
     from outlay_pricer.domain.explain import Explanation, Source
     from outlay_pricer.domain.show import Shown
     from outlay_schemas.events import CostEvent

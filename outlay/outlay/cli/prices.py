@@ -124,7 +124,7 @@ def explain(
     """
     import msgspec
 
-    from outlay.catalog.why import why
+    from outlay.catalog.explain import why
     from outlay.local import stores
     from outlay_pricer.ledger import Selection
 

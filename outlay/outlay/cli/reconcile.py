@@ -75,7 +75,7 @@ def reconcile(
     """
     from fractions import Fraction
 
-    from outlay.focus.bills import read_bill
+    from outlay.focus.bill_files import read_bill
     from outlay_kit.time_ranges import TimeRange, midnight, next_first
     from outlay_reports.cost_query import CostQuery, conditions
     from outlay_reports.money import share

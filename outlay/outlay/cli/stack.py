@@ -58,39 +58,39 @@ def down() -> None:
 
 @friendly_errors
 def status(as_json: AsJson = False) -> None:
-    """Show what runs: health, lag, memory, and where to reach it. Exit status 1 if something is not well."""
+    """Show what runs: health, lag, memory, and where to reach it. Exit status 1 if a process is not ready."""
     _status(as_json)
 
 
 def _status(as_json: bool) -> None:
-    from outlay.local.look import look
+    from outlay.local.status import system_status
 
-    found = look()
+    found = system_status()
     if as_json:
         print_json(found.as_dict())
-    elif not found.parts:
+    elif not found.processes:
         out.print(f"nothing runs in {found.home}; start it with: outlay up", style="dim")
     else:
         columns = ("part", "state", ">pid", ">restarts", ">memory", ">CPU s", ">lag")
         rows = [
             (p.name, p.state, p.pid, p.restarts, f"{p.rss / 2**20:.0f} MiB", f"{p.cpu_seconds:.0f}", p.lag)
-            for p in found.parts
+            for p in found.processes
         ]
         table("", columns, rows, "")
-        for crowd in found.crowds:
+        for crowd in found.high_cardinality:
             out.print(
-                f"crowded: {crowd['source']} of {crowd['tenant']} sends {crowd['distinct']:,} different values"
+                f"high cardinality: {crowd['source']} of {crowd['tenant']} sends {crowd['distinct']:,} different values"
                 f" of {crowd['dimension']} in a minute: past the bound they are (other) in rollups",
                 style="yellow",
                 markup=False,
                 soft_wrap=True,
             )
-        for part in found.parts:
+        for part in found.processes:
             if part.url and not part.url.endswith("/metrics"):
                 out.print(f"{part.name:<14} {part.url}", soft_wrap=True)
         _links()
         out.print(f"data and logs  {found.home}", style="dim", soft_wrap=True)
-    if not found.well:
+    if not found.healthy:
         raise typer.Exit(1)
 
 
@@ -108,7 +108,7 @@ def _links() -> None:
 
 @friendly_errors
 def doctor(as_json: AsJson = False) -> None:
-    """Look for what is wrong on this machine and say how to mend it. Changes nothing."""
+    """Look for what is wrong on this machine and suggest fixes. Changes nothing."""
     from dataclasses import asdict
 
     from outlay.local.doctor import checks
@@ -120,8 +120,8 @@ def doctor(as_json: AsJson = False) -> None:
         marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
         for check in found:
             out.print(f"{marks[check.state]:<18} [bold]{check.name}[/]  {check.found}", soft_wrap=True)
-            if check.mend:
-                out.print(f"          what to do: {check.mend}", style="dim", soft_wrap=True)
+            if check.hint:
+                out.print(f"          fix: {check.hint}", style="dim", soft_wrap=True)
     if any(check.state == "error" for check in found):
         raise typer.Exit(1)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from outlay.embedded.chdb_server.users import hash_password
 from outlay.embedded.errors import MissingError
-from outlay.embedded.front.users import hash_password
 
 WRITER = "outlay"
 READER = "reader"
@@ -63,7 +63,7 @@ class ClickHouse:
                 }
             )
         )
-        front = [sys.executable, "-m", "outlay.embedded.front", "--data", str(self.folder / "chdb")]
+        front = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(self.folder / "chdb")]
         return [*front, "--users", str(users), "--port", str(self.port)]
 
     def answers(self) -> bool:

@@ -102,7 +102,7 @@ def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress)
     except OSError as error:
         raise DiskError(
             f"the jars of {what} cannot be kept in {folder}: {error.strerror}",
-            "free space or mend the rights there, or choose another folder: OUTLAY_CACHE=DIR",
+            "free space or fix the permissions there, or choose another folder: OUTLAY_CACHE=DIR",
         ) from error
 
 

@@ -3,7 +3,7 @@
 A child dies with its parent: on Linux the kernel kills it when the thread that started it ends, so every
 child is started by one thread that lives as long as the process (PR_SET_PDEATHSIG). Children have a session
 of their own, so that Ctrl-C reaches the parent only, which then stops them in order. What they started in turn is
-in their session, and ends with them: by this process, or by the guardian where this process is killed.
+in their session, and ends with them: by this process, or by the orphan reaper where this process is killed.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from outlay.embedded.errors import ChildDiedError, DiskError
-from outlay.embedded.guardian import Guardian
+from outlay.embedded.orphan_reaper import OrphanReaper
 from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
 
@@ -71,7 +71,7 @@ class Supervisor:
         self._kept: dict[str, _Kept] = {}
         self._wake = threading.Event()
         self._ended = False
-        self._guardian = Guardian()
+        self._reaper = OrphanReaper()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self, *children: Child, wait: float) -> None:
@@ -112,8 +112,8 @@ class Supervisor:
             self._thread.join(timeout=5)
         for kept in self._kept.values():
             self._stop(kept)  # what was being started just then
-        self._guardian.watch(())
-        self._guardian.close()
+        self._reaper.watch(())
+        self._reaper.close()
 
     def pids(self) -> dict[str, int]:
         """Return the process of each child that runs."""
@@ -151,7 +151,7 @@ class Supervisor:
         kept.started_at = now
         try:
             kept.process = self._spawn(kept)
-            self._guardian.watch(self.pids().values())
+            self._reaper.watch(self.pids().values())
         except OSError as error:
             _note(kept.log, f"{kept.child.argv[0]} cannot be started: {error.strerror}")
             kept.start_at = now + self._backoff.most

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from outlay.focus.allocated import Sharing, shared
+from outlay.focus.allocation import Sharing, shared
 from outlay.focus.columns import Version, columns
 from outlay.focus.invoices import invoices
 from outlay.focus.query import SECONDS, statement

@@ -61,7 +61,7 @@ def main() -> None:
                 with suppress(
                     OSError
                 ):  # a full disk stops the report, never the system; the next second retries
-                    system.tell()
+                    system.write_state()
     except StackError as error:
         report.say({"error": error.message, "hint": error.hint})
         raise SystemExit(1) from None

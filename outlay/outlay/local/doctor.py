@@ -25,7 +25,7 @@ class Check:
     name: str
     state: Literal["ok", "warning", "error"]
     found: str
-    mend: str = ""
+    hint: str = ""
 
 
 def checks() -> Iterator[Check]:
@@ -52,12 +52,12 @@ def _kafka() -> Iterator[Check]:
     wanted = missing(locked(), folder)
     if wanted:
         size = sum(jar.size for jar in wanted) / 1e6
-        mend = "outlay up fetches them; without a network, copy the folder from another machine"
+        hint = "outlay up fetches them; without a network, copy the folder from another machine"
         yield Check(
             "Kafka",
             "warning",
             f"{len(wanted)} jars ({size:.0f} MB) are still to be fetched to {folder}",
-            mend,
+            hint,
         )
     else:
         yield Check("Kafka", "ok", f"{KAFKA_VERSION} in {folder}")
@@ -84,8 +84,8 @@ def _folder() -> Iterator[Check]:
         return
     free = shutil.disk_usage(place).free
     state: Literal["ok", "warning"] = "ok" if free > _FREE_BYTES else "warning"
-    mend = "" if state == "ok" else "free some space, or choose another folder: OUTLAY_HOME=DIR"
-    yield Check("data folder", state, f"{home}, {free / 2**30:.1f} GiB free", mend)
+    hint = "" if state == "ok" else "free some space, or choose another folder: OUTLAY_HOME=DIR"
+    yield Check("data folder", state, f"{home}, {free / 2**30:.1f} GiB free", hint)
 
 
 def _memory() -> Iterator[Check]:
@@ -93,8 +93,8 @@ def _memory() -> Iterator[Check]:
 
     free = psutil.virtual_memory().available
     state: Literal["ok", "warning"] = "ok" if free > _MEMORY_BYTES else "warning"
-    mend = "" if state == "ok" else "close something: the system takes 2 to 3 GiB"
-    yield Check("memory", state, f"{free / 2**30:.1f} GiB available", mend)
+    hint = "" if state == "ok" else "close something: the system takes 2 to 3 GiB"
+    yield Check("memory", state, f"{free / 2**30:.1f} GiB available", hint)
 
 
 def _ports() -> Iterator[Check]:
@@ -111,8 +111,8 @@ def _ports() -> Iterator[Check]:
         if is_free(port):
             yield Check(f"port {port}", "ok", f"free for {what}")
         else:
-            mend = f"stop it, set {variable}=PORT, or use: outlay up --ports auto"
-            yield Check(f"port {port}", "warning", f"wanted for {what}, taken by {owner(port)}", mend)
+            hint = f"stop it, set {variable}=PORT, or use: outlay up --ports auto"
+            yield Check(f"port {port}", "warning", f"wanted for {what}, taken by {owner(port)}", hint)
 
 
 def _system() -> Iterator[Check]:

@@ -18,7 +18,7 @@ def prepare(
     kafka: KafkaSettings,
     clickhouse: ClickHouseSettings,
     clock: Clock,
-    told: Callable[[str], None],
+    report: Callable[[str], None],
     patience: float = 60.0,
     *,
     direct_tenants: Sequence[str] = (),
@@ -39,6 +39,6 @@ def prepare(
     )
     deadline = clock.monotonic() + patience
     for name, step in steps:
-        told(name)
+        report(name)
         retry(step, clock, _BACKOFF, patience=deadline - clock.monotonic())
     return warnings

@@ -118,14 +118,14 @@ class LocalSystem:
             budgets=self.alerter_url,
         )  # fmt: skip
 
-    def tell(self) -> None:
+    def write_state(self) -> None:
         """Write down how others reach this system, if that changed."""
         state = self.state()
-        if state != self._told:
+        if state != self._written:
             write_state(self.home, state)
-            self._told = state
+            self._written = state
 
-    _told: LocalState | None = None
+    _written: LocalState | None = None
 
     def stop(self) -> None:
         """Stop everything, services first."""
@@ -137,7 +137,7 @@ class LocalSystem:
         self.create_key(TENANT)
         self._progress.step(f"starting {', '.join(SERVICES)}")
         self._stack.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
-        self.tell()
+        self.write_state()
 
     def _child(self, name: str) -> Child:
         clickhouse = self.reader if name == "console" else self.writer

@@ -11,7 +11,7 @@ import clickhouse_connect
 import httpx
 import pytest
 
-from outlay.embedded.front.users import hash_password
+from outlay.embedded.chdb_server.users import hash_password
 from outlay.embedded.ports import free_port
 from outlay.embedded.supervisor import Child, Supervisor
 from outlay_kit.clock import SystemClock
@@ -21,7 +21,7 @@ READER = ("reader", "the reader's word")
 
 
 @dataclass(frozen=True)
-class Front:
+class Server:
     """A running interface."""
 
     port: int
@@ -56,14 +56,14 @@ def command(folder: Path, port: int, *options: str) -> list[str]:
         for name, password in (WRITER, READER)
     }
     (folder / "users.json").write_text(json.dumps(users))
-    front = [sys.executable, "-m", "outlay.embedded.front", "--data", str(folder / "chdb")]
-    return [*front, "--users", str(folder / "users.json"), "--port", str(port), *options]
+    server = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(folder / "chdb")]
+    return [*server, "--users", str(folder / "users.json"), "--port", str(port), *options]
 
 
 @pytest.fixture(scope="session")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    folder = tmp_path_factory.mktemp("front")
-    running = Front(free_port())
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    running = Server(free_port())
     supervisor = Supervisor(folder / "logs", SystemClock())
     argv = command(folder, running.port, "--max-body", str(8 * 2**20))
     supervisor.start(Child("clickhouse", argv, running.answers), wait=60)

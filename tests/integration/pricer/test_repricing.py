@@ -192,8 +192,8 @@ def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
     in_force = world.publish("2")
     known = newest(world.kafka)
     assert known is not None
-    (folder / "books").mkdir(parents=True)
-    (folder / "books" / "own.yaml").write_text(
+    (folder / "price_books").mkdir(parents=True)
+    (folder / "price_books" / "own.yaml").write_text(
         f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{world.tenant}, prices: "
         "[{meters: {widgets: {price: 5}}}]}\n"
     )

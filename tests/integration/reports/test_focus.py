@@ -17,7 +17,7 @@ from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
 from tests.support.focus_rules import validate
 
-from outlay.focus.allocated import Sharing, sharing
+from outlay.focus.allocation import Sharing, sharing
 from outlay.focus.columns import Version, columns
 from outlay.focus.write import Wanted, pieces, tables, write_csv, write_parquet
 from outlay_kit.clickhouse import ClickHouseClient

@@ -14,7 +14,7 @@ from tests.stack import Stack
 from tests.support.focus_rules import validate
 from tests.support.focus_validator import failures
 
-from outlay.focus.allocated import sharing
+from outlay.focus.allocation import sharing
 from outlay.focus.columns import Version
 from outlay.focus.write import Wanted, tables, write_csv
 from outlay_kit.clickhouse import ClickHouseClient

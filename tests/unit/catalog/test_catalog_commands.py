@@ -8,7 +8,7 @@ import pytest
 from tests.unit.catalog.commands import answer, run
 from tests.unit.catalog.test_price_command import CALL, GPU, ndjson
 
-from outlay.catalog.changes import changes
+from outlay.catalog.diff import changes
 from outlay.catalog.load import load, load_default
 
 BOOK = """name: own
@@ -22,8 +22,8 @@ rules:
 
 
 def folder(place: Path, price: str = "0.01", version: str = "1", **parts: str) -> Path:
-    (place / "books").mkdir(parents=True)
-    (place / "books" / "own.yaml").write_text(BOOK.format(price=price, version=version))
+    (place / "price_books").mkdir(parents=True)
+    (place / "price_books" / "own.yaml").write_text(BOOK.format(price=price, version=version))
     for name, text in parts.items():
         (place / f"{name}.yaml").write_text(text)
     return place
@@ -33,7 +33,7 @@ def test_check_tells_every_problem_and_fails(tmp_path: Path) -> None:
     wrong = folder(tmp_path / "a", price="-1", owners="- {key: user}\n")
     result = run("catalog", "check", wrong)
     assert result.exit_code == 1
-    assert "books/own.yaml:7: rules[0].prices[0].meters.compute_seconds.price" in result.stderr
+    assert "price_books/own.yaml:7: rules[0].prices[0].meters.compute_seconds.price" in result.stderr
     assert "owners.yaml:1: [0].value: Field required — add `value:`" in result.stderr
     problems = answer(run("catalog", "check", wrong, "--json"))["problems"]
     assert {
@@ -41,7 +41,7 @@ def test_check_tells_every_problem_and_fails(tmp_path: Path) -> None:
         "line": 1,
         "path": "[0].sets",
         "message": "Field required",
-        "mend": "add `sets:`",
+        "hint": "add `sets:`",
     } in (problems)
 
 
@@ -163,7 +163,7 @@ def test_how_long_a_price_holds_is_shown() -> None:
 
 def test_schemas_for_editors_are_written_each_with_the_line_that_names_it(tmp_path: Path) -> None:
     lines = answer(run("catalog", "schemas", tmp_path / "schemas", "--json"))
-    assert set(lines) >= {"books/*.yaml", "owners.yaml"}
+    assert set(lines) >= {"price_books/*.yaml", "owners.yaml"}
     for line in lines.values():
         schema = json.loads(Path(line.partition("=")[2]).read_text())
         assert schema["$schema"].startswith("https://json-schema.org/")

@@ -21,9 +21,9 @@ rules:
 
 
 def _folder(tmp_path: Path, **texts: str) -> Path:
-    (tmp_path / "books").mkdir()
+    (tmp_path / "price_books").mkdir()
     for name, text in texts.items():
-        where = tmp_path / "books" if name.startswith("book") else tmp_path
+        where = tmp_path / "price_books" if name.startswith("book") else tmp_path
         (where / f"{name}.yaml").write_text(text)
     return tmp_path
 
@@ -60,9 +60,9 @@ def test_a_problem_is_told_with_its_line_and_its_mend(
     problems = check(_folder(tmp_path, book=BOOK.replace(old, new, 1)))
     assert problems
     first = problems[0]
-    assert (first.file, first.line) == ("books/book.yaml", line), first
+    assert (first.file, first.line) == ("price_books/book.yaml", line), first
     assert message in first.message
-    assert mend in first.mend
+    assert mend in first.hint
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         budgets="- {id: a, name: A, amount: 0}\n- {id: b, name: B, amount: 5, timezone: Mars/Olympus}\n",
     )
     assert [(p.file, p.line) for p in check(folder)] == [
-        ("books/book.yaml", 8),
-        ("books/book2.yaml", 5),
+        ("price_books/book.yaml", 8),
+        ("price_books/book2.yaml", 5),
         ("budgets.yaml", 1),
         ("budgets.yaml", 2),
     ]
@@ -85,7 +85,7 @@ def test_names_are_used_once(tmp_path: Path) -> None:
     problems = check(_folder(tmp_path, book=BOOK, book2=BOOK, budgets=budget + budget))
     assert [str(problem) for problem in problems] == [
         (
-            "books/book2.yaml:1: name: books/book.yaml is called house too"
+            "price_books/book2.yaml:1: name: price_books/book.yaml is called house too"
             " — give each book a name of its own: it is in every price reference"
         ),
         "budgets.yaml:2: [1]: a is already on line 1 — give it a name of its own",

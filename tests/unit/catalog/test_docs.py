@@ -25,7 +25,7 @@ EXAMPLES = re.findall(r"```yaml\n# (\S+)\n(.*?)```", CATALOG, re.DOTALL)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("docs")
-    (place / "books").mkdir()
+    (place / "price_books").mkdir()
     for name, text in EXAMPLES:
         (place / name).write_text(text)
     return place

@@ -101,8 +101,8 @@ def test_a_time_without_a_zone_is_no_time(text: str) -> None:
 
 
 def test_by_a_catalog_of_ones_own(tmp_path: Path) -> None:
-    (tmp_path / "books").mkdir()
-    (tmp_path / "books" / "own.yaml").write_text(
+    (tmp_path / "price_books").mkdir()
+    (tmp_path / "price_books" / "own.yaml").write_text(
         "name: own\nversion: '1'\nrules:\n"
         "  - {id: box, sku: p5.48xlarge, kind: compute, prices: [{meters: {compute_seconds: {price: 0.01}}}]}\n"
     )

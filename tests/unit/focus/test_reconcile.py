@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.reports.build import sums
 
-from outlay.focus.bills import read_bill
+from outlay.focus.bill_files import read_bill
 from outlay_reports.errors import AskError
 from outlay_reports.reconcile import BillLine, canonical, drifting, reconcile, reconcile_table
 

@@ -14,7 +14,7 @@ from tests.unit.pricer.build import catalog
 from typer.testing import CliRunner
 
 from outlay.bills import Bill, Key
-from outlay.focus.bills import read_bill
+from outlay.focus.bill_files import read_bill
 from outlay.main import app
 from outlay_ingest.domain.focus import read_focus
 from outlay_ingest.domain.litellm import read_litellm

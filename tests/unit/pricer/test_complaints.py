@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import NOW, event
 
-from outlay.catalog.library import from_library
+from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price

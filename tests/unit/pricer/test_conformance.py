@@ -16,7 +16,7 @@ from genai_prices.data import providers
 from genai_prices.data_units import unit_data
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
 
-from outlay.catalog.library import from_library
+from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.list_price import by_rates
 from outlay_pricer.domain.units import Units

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.pricer.build import PLAIN, book, catalog, event, model, provider, rates, rule, source
 
 from outlay.catalog import load_default
-from outlay.catalog.library import from_library
+from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.pricer.build import UNITS, catalog, event, model, rates, source
 
-from outlay.catalog.library import from_library
+from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.counts import count
 from outlay_pricer.domain.explain import explain

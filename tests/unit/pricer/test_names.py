@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider, rates, source
 
-from outlay.catalog.library import from_library
+from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.finder import dash_dates
 from outlay_pricer.domain.names import candidates, split_prefix

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from outlay.embedded.front import __main__ as front
+from outlay.embedded.chdb_server import __main__ as server
 
 DATA = Path("/var/lib/clickhouse")
 USERS = {
@@ -36,7 +36,7 @@ def main() -> None:
         "--port",
         "8123",
     ]
-    front.main()
+    server.main()
 
 
 if __name__ == "__main__":

@@ -16,19 +16,19 @@ except ImportError:  # pragma: no cover - a PyYAML built without libyaml
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """Something in a catalog folder that must be mended before it can be used."""
+    """Something in a catalog folder that must be fixed before it can be used."""
 
     file: str
     line: int
     """From 1; 0 where the file as a whole is meant."""
     path: str
     message: str
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         where = f" {self.path}:" if self.path else ""
-        return f"{place}:{where} {self.message}" + (f" — {self.mend}" if self.mend else "")
+        return f"{place}:{where} {self.message}" + (f" — {self.hint}" if self.hint else "")
 
 
 class CatalogError(ValueError):
@@ -110,8 +110,8 @@ def read_yaml(path: Path, name: str) -> Document:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else 0
-        mend = "check indentation, colons and brackets there"
-        raise CatalogError([Problem(name, line, "", f"this is not YAML: {what}", mend)]) from None
+        hint = "check indentation, colons and brackets there"
+        raise CatalogError([Problem(name, line, "", f"this is not YAML: {what}", hint)]) from None
 
 
 def _twice(node: yaml.Node | None, name: str) -> Iterator[Problem]:
@@ -120,8 +120,8 @@ def _twice(node: yaml.Node | None, name: str) -> Iterator[Problem]:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.value in seen:
-                mend = "keep one; YAML would silently take the last"
-                yield Problem(name, line, str(key.value), f"already given on line {seen[key.value]}", mend)
+                hint = "keep one; YAML would silently take the last"
+                yield Problem(name, line, str(key.value), f"already given on line {seen[key.value]}", hint)
             seen[key.value] = line
             yield from _twice(value, name)
     elif isinstance(node, yaml.SequenceNode):

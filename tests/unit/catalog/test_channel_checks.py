@@ -66,5 +66,5 @@ def test_what_is_wrong_is_told_with_its_line(
     assert old in good
     problems = [p for p in check(folder(tmp_path, **{file: good.replace(old, new)})) if message in p.message]
     assert [p.line for p in problems] == [line]
-    assert mend in problems[0].mend
+    assert mend in problems[0].hint
     assert "hooks.slack.com" not in str(problems)

@@ -1,4 +1,4 @@
-"""Writes the list of jars that make Kafka: `python -m outlay.embedded.relock > outlay/outlay/embedded/kafka.jars`.
+"""Writes the list of jars that make Kafka: `python -m outlay.embedded.lock_jars > outlay/outlay/embedded/kafka.jars`.
 
 For whoever moves to another version of Kafka (KAFKA_VERSION in jars.py). jgo resolves the versions; each jar is
 held against the checksum that Maven Central publishes.

@@ -7,11 +7,11 @@ from typing import IO
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 
-from outlay.embedded.front.codecs import EncodingError, Unpacker
-from outlay.embedded.front.engine import Statement, refused
-from outlay.embedded.front.forms import fields, is_form
-from outlay.embedded.front.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
-from outlay.embedded.front.users import User
+from outlay.embedded.chdb_server.codecs import EncodingError, Unpacker
+from outlay.embedded.chdb_server.engine import Statement, refused
+from outlay.embedded.chdb_server.forms import fields, is_form
+from outlay.embedded.chdb_server.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
+from outlay.embedded.chdb_server.users import User
 
 NOT_SETTINGS = {
     "query", "database", "default_format", "user", "password", "session_id", "session_timeout", "session_check",

@@ -1,4 +1,4 @@
-"""Runs the interface: `python -m outlay.embedded.front --data DIR --users FILE --port N`."""
+"""Runs the interface: `python -m outlay.embedded.chdb_server --data DIR --users FILE --port N`."""
 
 import argparse
 import asyncio
@@ -9,9 +9,9 @@ from types import FrameType
 import uvicorn
 from anyio.to_thread import run_sync
 
-from outlay.embedded.front.app import make_app
-from outlay.embedded.front.engine import Engine, Limits
-from outlay.embedded.front.users import Users
+from outlay.embedded.chdb_server.app import make_app
+from outlay.embedded.chdb_server.engine import Engine, Limits
+from outlay.embedded.chdb_server.users import Users
 
 _GRACE = 5.0
 """Seconds that statements have to end by themselves when the interface is told to end."""

@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from outlay.catalog import watched
-from outlay.catalog.files import Document, Problem
-from outlay.catalog.posts import posts
+from outlay.catalog import rule_checks
+from outlay.catalog.channel_checks import posts
+from outlay.catalog.yaml_files import Document, Problem
 from outlay_pricer.domain.circles import owner_circles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
 
@@ -14,19 +14,19 @@ _NONE = Document("", None, None)
 
 def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
     """Find what is right by itself and wrong together."""
-    books = [document for name, document in documents.items() if name.startswith("books/")]
+    books = [document for name, document in documents.items() if name.startswith("price_books/")]
     names = [str(book.content.get("name")) for book in books if isinstance(book.content, dict)]
     for index, name in enumerate(names):
         if name in names[:index]:
-            mend = "give each book a name of its own: it is in every price reference"
+            hint = "give each book a name of its own: it is in every price reference"
             first = books[names.index(name)].name
             yield Problem(
-                books[index].name, books[index].line(["name"]), "name", f"{first} is called {name} too", mend
+                books[index].name, books[index].line(["name"]), "name", f"{first} is called {name} too", hint
             )
     yield from _once("budgets", [budget.id for budget in catalog.budgets], documents)
     yield from _once("rules", [rule.id for rule in catalog.rules], documents)
     yield from _once("mutes", [mute.id for mute in catalog.mutes], documents)
-    yield from watched.contradictions(catalog, documents)
+    yield from rule_checks.contradictions(catalog, documents)
     yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
     yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)
     yield from _once("splits", [item.id for item in catalog.splits], documents)
@@ -68,8 +68,8 @@ def _apart(
         for other in by_key.get(key, []):
             if _overlap(items[other], items[index]):
                 message = f"{_words(key)} is also given on line {document.line([other])} for the same time"
-                mend = "end the earlier one with `to`"
-                yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+                hint = "end the earlier one with `to`"
+                yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
                 break
         by_key.setdefault(key, []).append(index)
 
@@ -90,8 +90,8 @@ def _gaps(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Probl
         before = last.get(rate.currency)
         if before is not None and before.ends is not None and rate.starts and before.ends < rate.starts:
             message = f"no rate for {rate.currency} from {before.ends:%Y-%m-%d} to {rate.starts:%Y-%m-%d}"
-            mend = "close the gap: without a rate there is no price"
-            yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+            hint = "close the gap: without a rate there is no price"
+            yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
         last[rate.currency] = rate
 
 
@@ -102,9 +102,9 @@ def _currencies(catalog: Catalog, books: Sequence[Document]) -> Iterator[Problem
         content = document.content if isinstance(document.content, dict) else {}
         currency = str(content.get("currency", "USD"))
         if len(currency) == 3 and currency not in known:
-            mend = f"add a rate for {currency} to fx.yaml: without it nothing of this book has a price"
+            hint = f"add a rate for {currency} to fx.yaml: without it nothing of this book has a price"
             yield Problem(
-                document.name, document.line(["currency"]), "currency", f"{currency} has no rate", mend
+                document.name, document.line(["currency"]), "currency", f"{currency} has no rate", hint
             )
 
 
@@ -123,10 +123,10 @@ def _overrides(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[
         for meter in terms.override:
             if meter not in known:
                 near = get_close_matches(meter, sorted(known), 1)
-                mend = f"did you mean {near[0]}?" if near else "use the meter that the list price is for"
+                hint = f"did you mean {near[0]}?" if near else "use the meter that the list price is for"
                 line = document.line([index, "override", meter])
                 yield Problem(
-                    document.name, line, f"[{index}].override.{meter}", f"nothing is priced by {meter}", mend
+                    document.name, line, f"[{index}].override.{meter}", f"nothing is priced by {meter}", hint
                 )
 
 
@@ -145,8 +145,8 @@ def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
                 message = f"{other} is an alias of {first[key]} too"
             first.setdefault(key, alias.name)
             if message:
-                mend = "choose one name, and list all others as its aliases"
-                yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+                hint = "choose one name, and list all others as its aliases"
+                yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
 
 
 def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
@@ -156,8 +156,8 @@ def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     for circle in owner_circles(catalog.owners):
         index = places[circle[0]]
         way = " → ".join(f"{key} {value}" for key, value in [*circle, circle[0]])
-        mend = "take one of these owners out"
-        yield Problem(document.name, document.line([index]), f"[{index}]", f"a circle: {way}", mend)
+        hint = "take one of these owners out"
+        yield Problem(document.name, document.line([index]), f"[{index}]", f"a circle: {way}", hint)
 
 
 def _words(key: Hashable) -> str:

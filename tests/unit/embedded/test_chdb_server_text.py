@@ -11,9 +11,9 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.embedded.front.codecs import EncodingError, Packer, Unpacker, choose
-from outlay.embedded.front.sql import answer_format, find_insert, names_local_file
-from outlay.embedded.front.users import User, Users, credentials, hash_password
+from outlay.embedded.chdb_server.codecs import EncodingError, Packer, Unpacker, choose
+from outlay.embedded.chdb_server.sql import answer_format, find_insert, names_local_file
+from outlay.embedded.chdb_server.users import User, Users, credentials, hash_password
 
 
 @pytest.mark.parametrize(

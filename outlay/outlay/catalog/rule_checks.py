@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from outlay.catalog.files import Document, Problem
+from outlay.catalog.yaml_files import Document, Problem
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Anomaly
 
@@ -41,8 +41,8 @@ def _shared(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pro
     for index, rule in enumerate(catalog.rules):
         if rule.id in budgets:
             line = document.line([index, "id"])
-            mend = "give it a name of its own"
-            yield Problem(document.name, line, f"[{index}].id", f"a budget is called {rule.id} too", mend)
+            hint = "give it a name of its own"
+            yield Problem(document.name, line, f"[{index}].id", f"a budget is called {rule.id} too", hint)
 
 
 def _strangers(
@@ -56,10 +56,10 @@ def _strangers(
         for name in names:
             if name not in known:
                 near = get_close_matches(name, known, 1)
-                mend = f"did you mean {near[0]}?" if near else "name a rule or a budget by its id"
+                hint = f"did you mean {near[0]}?" if near else "name a rule or a budget by its id"
                 line = document.line([index, field])
                 yield Problem(
-                    document.name, line, f"[{index}].{field}", f"nothing is called {name} here", mend
+                    document.name, line, f"[{index}].{field}", f"nothing is called {name} here", hint
                 )
 
 
@@ -77,5 +77,5 @@ def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
         if name in reached:
             document = documents.get(f"{part}.yaml", _NONE)
             line = document.line([index, "depends_on"])
-            mend = "take one of these out: while both fire, neither would be told"
-            yield Problem(document.name, line, f"[{index}].depends_on", f"{name} depends on itself", mend)
+            hint = "take one of these out: while both fire, neither would be told"
+            yield Problem(document.name, line, f"[{index}].depends_on", f"{name} depends on itself", hint)

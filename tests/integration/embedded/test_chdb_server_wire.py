@@ -12,7 +12,7 @@ import httpx
 import lz4.frame
 import pytest
 from backports import zstd
-from tests.integration.embedded.conftest import READER, WRITER, Front
+from tests.integration.embedded.conftest import READER, WRITER, Server
 
 pytestmark = pytest.mark.stack
 
@@ -32,31 +32,31 @@ def code(answer: httpx.Response) -> int:
         ("zstd", zstd.compress),
     ],
 )
-def test_a_compressed_body_is_unpacked(front: Front, encoding: str, pack: Codec) -> None:
-    front.ask(f"CREATE TABLE packed_{encoding} (n UInt64) ENGINE = MergeTree ORDER BY n")
+def test_a_compressed_body_is_unpacked(server: Server, encoding: str, pack: Codec) -> None:
+    server.ask(f"CREATE TABLE packed_{encoding} (n UInt64) ENGINE = MergeTree ORDER BY n")
     table = {"param_t": f"packed_{encoding}"}
     lines = b"".join(b'{"n": %d}\n' % n for n in range(100_000))
     query = {"query": f"INSERT INTO packed_{encoding} FORMAT JSONEachRow"}
-    sent = front.ask(pack(lines), params=query, headers={"Content-Encoding": encoding})
+    sent = server.ask(pack(lines), params=query, headers={"Content-Encoding": encoding})
     assert sent.status_code == 200
     assert json.loads(sent.headers["x-clickhouse-summary"])["written_rows"] == "100000"
-    assert front.ask("SELECT sum(n) FROM {t:Identifier}", params=table).text == f"{sum(range(100_000))}\n"
+    assert server.ask("SELECT sum(n) FROM {t:Identifier}", params=table).text == f"{sum(range(100_000))}\n"
 
-    cut = front.ask(pack(lines)[:-5], params=query, headers={"Content-Encoding": encoding})
+    cut = server.ask(pack(lines)[:-5], params=query, headers={"Content-Encoding": encoding})
     assert (cut.status_code, code(cut)) == (400, 89)
-    garbage = front.ask(b"garbage", params=query, headers={"Content-Encoding": encoding})
+    garbage = server.ask(b"garbage", params=query, headers={"Content-Encoding": encoding})
     assert (garbage.status_code, code(garbage)) == (400, 89)
-    assert front.ask("SELECT count() FROM {t:Identifier}", params=table).text == "100000\n"
+    assert server.ask("SELECT count() FROM {t:Identifier}", params=table).text == "100000\n"
 
 
-def test_a_small_body_that_unpacks_to_much_is_refused(front: Front) -> None:
+def test_a_small_body_that_unpacks_to_much_is_refused(server: Server) -> None:
     bomb = gzip.compress(b" " * 200_000_000)
-    answer = front.ask(bomb, headers={"Content-Encoding": "gzip"})
+    answer = server.ask(bomb, headers={"Content-Encoding": "gzip"})
     assert (answer.status_code, code(answer)) == (413, 223)
 
 
-def test_a_body_over_the_limit_is_refused(front: Front) -> None:
-    answer = front.ask(b"SELECT 1 --" + b" " * (8 * 2**20))
+def test_a_body_over_the_limit_is_refused(server: Server) -> None:
+    answer = server.ask(b"SELECT 1 --" + b" " * (8 * 2**20))
     assert (answer.status_code, code(answer)) == (413, 223)
 
 
@@ -71,15 +71,15 @@ def test_a_body_over_the_limit_is_refused(front: Front) -> None:
 )
 @pytest.mark.parametrize("fmt", ["TSV", "JSON"])
 def test_an_answer_is_compressed_where_it_was_asked_for(
-    front: Front, encoding: str, unpack: Codec, fmt: str
+    server: Server, encoding: str, unpack: Codec, fmt: str
 ) -> None:
     sql = "SELECT number FROM numbers(300000)"
     headers = {"Accept-Encoding": encoding, "X-ClickHouse-Format": fmt}
-    plain = front.ask(sql, headers=headers)
+    plain = server.ask(sql, headers=headers)
     assert "content-encoding" not in plain.headers
     parameters = {"enable_http_compression": 1}
     with httpx.stream(
-        "POST", front.url, content=sql, auth=WRITER, headers=headers, params=parameters
+        "POST", server.url, content=sql, auth=WRITER, headers=headers, params=parameters
     ) as packed:
         raw = b"".join(packed.iter_raw())
     assert packed.headers["content-encoding"] == encoding
@@ -89,8 +89,8 @@ def test_an_answer_is_compressed_where_it_was_asked_for(
         assert json.loads(unpack(raw))["data"] == plain.json()["data"]
 
 
-def test_a_chunked_body_is_taken(front: Front) -> None:
-    front.ask("CREATE TABLE chunked (n UInt64) ENGINE = MergeTree ORDER BY n")
+def test_a_chunked_body_is_taken(server: Server) -> None:
+    server.ask("CREATE TABLE chunked (n UInt64) ENGINE = MergeTree ORDER BY n")
 
     def body() -> Iterator[bytes]:
         yield b"INSERT INTO chunked FOR"
@@ -99,47 +99,47 @@ def test_a_chunked_body_is_taken(front: Front) -> None:
             yield b'{"n": %d' % n
             yield b"}\n"
 
-    assert httpx.post(front.url, content=body(), auth=WRITER).status_code == 200
-    assert front.ask("SELECT count(), sum(n) FROM chunked").text == f"1000\t{sum(range(1000))}\n"
+    assert httpx.post(server.url, content=body(), auth=WRITER).status_code == 200
+    assert server.ask("SELECT count(), sum(n) FROM chunked").text == f"1000\t{sum(range(1000))}\n"
 
 
 @pytest.mark.parametrize(
     "query", ["INSERT INTO binary FORMAT RowBinary", "INSERT INTO binary FORMAT RowBinary\n"]
 )
-def test_binary_rows_begin_right_after_the_query(front: Front, query: str) -> None:
-    front.ask("CREATE TABLE IF NOT EXISTS binary (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
+def test_binary_rows_begin_right_after_the_query(server: Server, query: str) -> None:
+    server.ask("CREATE TABLE IF NOT EXISTS binary (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
     row = (10).to_bytes(8, "little") + b"\x02\n\n"
-    assert front.ask(row, params={"query": query}).status_code == 200
-    assert front.ask("SELECT DISTINCT n, s FROM binary").text == "10\t\\n\\n\n"
+    assert server.ask(row, params={"query": query}).status_code == 200
+    assert server.ask("SELECT DISTINCT n, s FROM binary").text == "10\t\\n\\n\n"
 
 
-def test_settings_in_an_insert_are_heeded(front: Front) -> None:
-    front.ask("CREATE TABLE lenient (n UInt64) ENGINE = MergeTree ORDER BY n")
+def test_settings_in_an_insert_are_heeded(server: Server) -> None:
+    server.ask("CREATE TABLE lenient (n UInt64) ENGINE = MergeTree ORDER BY n")
     row = '{"n": 1, "unknown": 2}'
     skip = "input_format_skip_unknown_fields"
     for value, expected in (("0", 117), ("1", 0)):
         inline = f"INSERT INTO lenient SETTINGS {skip} = {value} FORMAT JSONEachRow {row}"
-        assert code(front.ask(inline)) == expected
+        assert code(server.ask(inline)) == expected
         beside = {skip: value, "query": "INSERT INTO lenient FORMAT JSONEachRow"}
-        assert code(front.ask(row, params=beside)) == expected
-    assert front.ask("SELECT count() FROM lenient").text == "2\n"
+        assert code(server.ask(row, params=beside)) == expected
+    assert server.ask("SELECT count() FROM lenient").text == "2\n"
 
 
-def test_rows_that_the_engine_refuses_are_never_acknowledged(front: Front) -> None:
-    front.ask("CREATE TABLE strict (n UInt64, CONSTRAINT small CHECK n < 5) ENGINE = MergeTree ORDER BY n")
-    front.ask("CREATE TABLE beside (n UInt64) ENGINE = MergeTree ORDER BY n")
-    front.ask("CREATE MATERIALIZED VIEW view TO beside AS SELECT throwIf(n = 3) AS n FROM strict")
+def test_rows_that_the_engine_refuses_are_never_acknowledged(server: Server) -> None:
+    server.ask("CREATE TABLE strict (n UInt64, CONSTRAINT small CHECK n < 5) ENGINE = MergeTree ORDER BY n")
+    server.ask("CREATE TABLE beside (n UInt64) ENGINE = MergeTree ORDER BY n")
+    server.ask("CREATE MATERIALIZED VIEW view TO beside AS SELECT throwIf(n = 3) AS n FROM strict")
     insert = {"query": "INSERT INTO {t:Identifier} FORMAT JSONEachRow", "param_t": "strict"}
-    assert code(front.ask('{"n": 7}', params=insert)) == 469
-    assert code(front.ask('{"n": 3}', params=insert)) == 395
-    assert code(front.ask('{"n": 1}', params=insert)) == 0
-    assert code(front.ask("", params=insert)) == 0
-    assert front.ask("SELECT count() FROM strict WHERE n != 3").text == "1\n"
+    assert code(server.ask('{"n": 7}', params=insert)) == 469
+    assert code(server.ask('{"n": 3}', params=insert)) == 395
+    assert code(server.ask('{"n": 1}', params=insert)) == 0
+    assert code(server.ask("", params=insert)) == 0
+    assert server.ask("SELECT count() FROM strict WHERE n != 3").text == "1\n"
 
 
-def test_bound_parameters_come_in_the_address(front: Front) -> None:
+def test_bound_parameters_come_in_the_address(server: Server) -> None:
     awkward = {"param_s": r"a\tb'", "param_n": r"\N"}
-    answer = front.ask("SELECT {s:String}, {n:Nullable(String)}", params=awkward)
+    answer = server.ask("SELECT {s:String}, {n:Nullable(String)}", params=awkward)
     assert answer.text == "a\\tb\\'\t\\N\n"
 
 
@@ -152,10 +152,10 @@ def test_bound_parameters_come_in_the_address(front: Front) -> None:
     ],
 )
 def test_a_password_is_taken_in_three_ways(
-    front: Front, headers: dict[str, str], params: dict[str, str], auth: tuple[str, str] | None
+    server: Server, headers: dict[str, str], params: dict[str, str], auth: tuple[str, str] | None
 ) -> None:
     def ask(headers: dict[str, str], params: dict[str, str], auth: tuple[str, str] | None) -> httpx.Response:
-        return httpx.post(front.url, content="SELECT 1", headers=headers, params=params, auth=auth)
+        return httpx.post(server.url, content="SELECT 1", headers=headers, params=params, auth=auth)
 
     assert ask(headers, params, auth).text == "1\n"
     wrong = {name: value + "x" for name, value in headers.items()}, {n: v + "x" for n, v in params.items()}
@@ -164,11 +164,11 @@ def test_a_password_is_taken_in_three_ways(
     assert "Authentication failed" in refused.text
 
 
-def test_who_says_no_name_is_refused(front: Front) -> None:
-    refused = httpx.post(front.url, content="SELECT 1")
+def test_who_says_no_name_is_refused(server: Server) -> None:
+    refused = httpx.post(server.url, content="SELECT 1")
     assert (refused.status_code, code(refused)) == (403, 516)
-    assert httpx.get(front.url).text == "Ok.\n"
-    assert httpx.get(f"{front.url}/elsewhere").status_code == 404
+    assert httpx.get(server.url).text == "Ok.\n"
+    assert httpx.get(f"{server.url}/elsewhere").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -190,26 +190,26 @@ def test_who_says_no_name_is_refused(front: Front) -> None:
     ],
 )
 def test_an_error_has_its_code_and_its_status(
-    front: Front, sql: str | bytes, status: int, expected: int
+    server: Server, sql: str | bytes, status: int, expected: int
 ) -> None:
-    answer = front.ask(sql)
+    answer = server.ask(sql)
     assert (answer.status_code, code(answer)) == (status, expected)
     assert answer.text.startswith(f"Code: {expected}. DB::Exception: ")
 
 
-def test_an_unknown_setting_is_an_error_and_a_known_one_holds_for_one_request(front: Front) -> None:
-    assert code(front.ask("SELECT 1", params={"no_such_setting": "1"})) == 115
-    assert code(front.ask("SELECT 1", params={"x = 1, y": "1"})) == 115
+def test_an_unknown_setting_is_an_error_and_a_known_one_holds_for_one_request(server: Server) -> None:
+    assert code(server.ask("SELECT 1", params={"no_such_setting": "1"})) == 115
+    assert code(server.ask("SELECT 1", params={"x = 1, y": "1"})) == 115
     asked = "SELECT getSetting('max_block_size')"
-    assert front.ask(asked, params={"max_block_size": "7"}).text == "7\n"
-    assert front.ask(asked).text != "7\n"
-    front.ask("SET max_block_size = 7")
-    assert front.ask(asked).text != "7\n"
+    assert server.ask(asked, params={"max_block_size": "7"}).text == "7\n"
+    assert server.ask(asked).text != "7\n"
+    server.ask("SET max_block_size = 7")
+    assert server.ask(asked).text != "7\n"
 
 
-def test_get_only_reads(front: Front) -> None:
+def test_get_only_reads(server: Server) -> None:
     def get(sql: str) -> httpx.Response:
-        return front.ask(b"", method="GET", params={"query": sql})
+        return server.ask(b"", method="GET", params={"query": sql})
 
     assert get("SELECT 1").text == "1\n"
     refused = get("CREATE TABLE by_get (n UInt8) ENGINE = MergeTree ORDER BY n")
@@ -217,7 +217,7 @@ def test_get_only_reads(front: Front) -> None:
     assert "use POST" in refused.text
     assert code(get("INSERT INTO by_get FORMAT JSONEachRow {}")) == 164
     assert code(get("SET max_threads = 1")) == 164
-    head = front.ask(b"", method="HEAD", params={"query": "SELECT 1"})
+    head = server.ask(b"", method="HEAD", params={"query": "SELECT 1"})
     assert (head.status_code, head.content) == (200, b"")
 
 
@@ -250,40 +250,40 @@ def test_get_only_reads(front: Front) -> None:
         ("SELEC 1", 62),
     ],
 )
-def test_a_reader_can_only_read(front: Front, sql: str, expected: int) -> None:
-    front.ask("CREATE TABLE IF NOT EXISTS secret (n UInt8) ENGINE = MergeTree ORDER BY n")
-    assert code(front.ask(sql, READER)) == expected
-    assert front.ask("SELECT count() FROM secret", READER).text == "0\n"
+def test_a_reader_can_only_read(server: Server, sql: str, expected: int) -> None:
+    server.ask("CREATE TABLE IF NOT EXISTS secret (n UInt8) ENGINE = MergeTree ORDER BY n")
+    assert code(server.ask(sql, READER)) == expected
+    assert server.ask("SELECT count() FROM secret", READER).text == "0\n"
 
 
-def test_a_reader_changes_no_setting_by_the_address(front: Front) -> None:
-    assert code(front.ask("SELECT 1", READER, params={"readonly": "0"})) == 164
-    assert code(front.ask("SELECT 1", READER, params={"max_memory_usage": "0"})) == 164
+def test_a_reader_changes_no_setting_by_the_address(server: Server) -> None:
+    assert code(server.ask("SELECT 1", READER, params={"readonly": "0"})) == 164
+    assert code(server.ask("SELECT 1", READER, params={"max_memory_usage": "0"})) == 164
     for sql in ("SHOW TABLES", "DESCRIBE TABLE system.one", "EXPLAIN SELECT 1", "WITH 1 AS x SELECT x"):
-        assert front.ask(sql, READER).status_code == 200
+        assert server.ask(sql, READER).status_code == 200
 
 
-def test_when_the_client_goes_the_query_ends(front: Front) -> None:
+def test_when_the_client_goes_the_query_ends(server: Server) -> None:
     sql = b"SELECT sum(cityHash64(number)) FROM numbers(1000000000000)"
-    with socket.create_connection(("127.0.0.1", front.port)) as client:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
         head = f"POST /?user={WRITER[0]}&password={WRITER[1].replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\n"
         client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(sql) + sql)
-        assert until(lambda: running(front) == 1)
-    assert until(lambda: running(front) == 0)
+        assert until(lambda: running(server) == 1)
+    assert until(lambda: running(server) == 0)
 
 
-def test_an_answer_that_nobody_reads_to_its_end_ends_too(front: Front) -> None:
+def test_an_answer_that_nobody_reads_to_its_end_ends_too(server: Server) -> None:
     endless = "SELECT number, 'cityHash64' FROM numbers(1000000000000)"
-    with httpx.stream("POST", front.url, content=endless, auth=WRITER) as answer:
+    with httpx.stream("POST", server.url, content=endless, auth=WRITER) as answer:
         pieces = answer.iter_raw()
         assert next(pieces)
-        assert running(front) == 1
-    assert until(lambda: running(front) == 0)
+        assert running(server) == 1
+    assert until(lambda: running(server) == 0)
 
 
-def running(front: Front) -> int:
+def running(server: Server) -> int:
     sql = "SELECT count() FROM system.processes WHERE query LIKE '%cityHash64%' AND query NOT LIKE '%processes%'"
-    return int(front.ask(sql).text)
+    return int(server.ask(sql).text)
 
 
 def until(done: Callable[[], bool], seconds: float = 15) -> bool:
@@ -295,9 +295,9 @@ def until(done: Callable[[], bool], seconds: float = 15) -> bool:
     return False
 
 
-def test_a_query_that_fails_halfway_ends_without_an_end(front: Front) -> None:
+def test_a_query_that_fails_halfway_ends_without_an_end(server: Server) -> None:
     sql = "SELECT throwIf(number = 3000000) FROM numbers(10000000)"
-    with httpx.stream("POST", front.url, content=sql, auth=WRITER) as answer:
+    with httpx.stream("POST", server.url, content=sql, auth=WRITER) as answer:
         got: list[bytes] = []
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
             got.extend(answer.iter_raw())

@@ -3,7 +3,7 @@
 from email.parser import BytesParser
 from email.policy import HTTP
 
-from outlay.embedded.front.engine import refused
+from outlay.embedded.chdb_server.engine import refused
 
 
 def is_form(content_type: str) -> bool:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 from pydantic import SecretStr
-from tests.integration.embedded.conftest import READER, WRITER, Front
+from tests.integration.embedded.conftest import READER, WRITER, Server
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Refused
@@ -20,8 +20,8 @@ AWKWARD = "a\tb'c\\d\n\"ü`{}"
 
 
 @pytest.mark.parametrize("compress", [True, False, "lz4", "zstd", "gzip"])
-def test_native_rows_come_back_as_they_were_inserted(front: Front, compress: bool | str) -> None:
-    client = front.client(compress=compress)
+def test_native_rows_come_back_as_they_were_inserted(server: Server, compress: bool | str) -> None:
+    client = server.client(compress=compress)
     table = f"native_{compress}"
     client.command(
         f"CREATE TABLE {table} (n UInt64, s String, m Map(String, Decimal(38, 12)), t DateTime64(3, 'UTC'))"
@@ -36,8 +36,8 @@ def test_native_rows_come_back_as_they_were_inserted(front: Front, compress: boo
     client.close()
 
 
-def test_json_lines_arrow_and_values_can_be_inserted(front: Front) -> None:
-    client = front.client()
+def test_json_lines_arrow_and_values_can_be_inserted(server: Server) -> None:
+    client = server.client()
     client.command("CREATE TABLE formats (n UInt64, s String DEFAULT 'none') ENGINE = MergeTree ORDER BY n")
     client.raw_insert("formats", insert_block=b'{"n": 1}\n{"n": 2, "s": "two"}\n', fmt="JSONEachRow")
     client.insert_arrow("formats", pa.table({"n": pa.array([3], pa.uint64()), "s": ["three"]}))
@@ -50,8 +50,8 @@ def test_json_lines_arrow_and_values_can_be_inserted(front: Front) -> None:
     client.close()
 
 
-def test_bound_parameters_arrive_whole(front: Front) -> None:
-    client = front.client()
+def test_bound_parameters_arrive_whole(server: Server) -> None:
+    client = server.client()
     client.command("CREATE TABLE bound (s String) ENGINE = MergeTree ORDER BY s")
     found = client.query(
         "SELECT {s:String}, {n:Nullable(String)}, {list:Array(String)}, {d:Decimal(38, 12)}, {t:DateTime('UTC')}",
@@ -71,21 +71,21 @@ def test_bound_parameters_arrive_whole(front: Front) -> None:
     client.close()
 
 
-def test_an_empty_answer_has_no_rows(front: Front) -> None:
-    client = front.client()
+def test_an_empty_answer_has_no_rows(server: Server) -> None:
+    client = server.client()
     assert client.query("SELECT number FROM numbers(0)").result_rows == []
     client.close()
 
 
-def test_a_query_that_fails_halfway_is_never_taken_for_whole(front: Front) -> None:
-    client = front.client()
+def test_a_query_that_fails_halfway_is_never_taken_for_whole(server: Server) -> None:
+    client = server.client()
     with pytest.raises(StreamFailureError, match="throwIf"):
         _ = client.query("SELECT throwIf(number = 3000000) FROM numbers(10000000)").result_rows
     client.close()
 
 
-def test_errors_carry_the_code_of_the_engine(front: Front) -> None:
-    client = front.client()
+def test_errors_carry_the_code_of_the_engine(server: Server) -> None:
+    client = server.client()
     with pytest.raises(DatabaseError) as caught:
         client.query("SELECT * FROM nowhere")
     assert caught.value.code == 60
@@ -95,8 +95,8 @@ def test_errors_carry_the_code_of_the_engine(front: Front) -> None:
     client.close()
 
 
-def test_a_bad_row_fails_the_insert(front: Front) -> None:
-    client = front.client()
+def test_a_bad_row_fails_the_insert(server: Server) -> None:
+    client = server.client()
     client.command("CREATE TABLE bad_row (n UInt64) ENGINE = MergeTree ORDER BY n")
     with pytest.raises(DatabaseError):
         client.raw_insert("bad_row", insert_block=b'{"n": 1}\n{"n": "x"}\n', fmt="JSONEachRow")
@@ -104,30 +104,30 @@ def test_a_bad_row_fails_the_insert(front: Front) -> None:
     client.close()
 
 
-def test_a_wrong_password_is_an_authentication_error(front: Front) -> None:
+def test_a_wrong_password_is_an_authentication_error(server: Server) -> None:
     with pytest.raises(DatabaseError, match="Authentication failed"):
-        front.client(("outlay", "guess"))
+        server.client(("outlay", "guess"))
 
 
-def test_our_own_client_says_which_settings_to_check_when_it_is_refused(front: Front) -> None:
-    settings = ClickHouseSettings(url=front.url, user="outlay", password=SecretStr("guess"))
+def test_our_own_client_says_which_settings_to_check_when_it_is_refused(server: Server) -> None:
+    settings = ClickHouseSettings(url=server.url, user="outlay", password=SecretStr("guess"))
     with pytest.raises(Refused) as caught:
         ClickHouseClient(settings).rows("SELECT 1")
     message = str(caught.value)
-    assert f"ClickHouse at {front.url} refuses user 'outlay'" in message
+    assert f"ClickHouse at {server.url} refuses user 'outlay'" in message
     assert "Check OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD" in message
     assert "guess" not in message
     assert len(message.splitlines()) == 1
 
 
-def test_our_own_client_reads_and_writes(front: Front) -> None:
+def test_our_own_client_reads_and_writes(server: Server) -> None:
     def clickhouse(user: tuple[str, str]) -> ClickHouseClient:
         return ClickHouseClient(
-            ClickHouseSettings(url=front.url, user=user[0], password=SecretStr(user[1])), "ours"
+            ClickHouseSettings(url=server.url, user=user[0], password=SecretStr(user[1])), "ours"
         )
 
     first = ClickHouseClient(
-        ClickHouseSettings(url=front.url, user=WRITER[0], password=SecretStr(WRITER[1])), ""
+        ClickHouseSettings(url=server.url, user=WRITER[0], password=SecretStr(WRITER[1])), ""
     )
     first.command("CREATE DATABASE ours")
     first.close()
@@ -147,12 +147,12 @@ def test_our_own_client_reads_and_writes(front: Front) -> None:
     reader.close()
 
 
-def test_many_clients_work_at_once(front: Front) -> None:
-    setup = front.client()
+def test_many_clients_work_at_once(server: Server) -> None:
+    setup = server.client()
     setup.command("CREATE TABLE crowd (client UInt32, n UInt32) ENGINE = MergeTree ORDER BY (client, n)")
 
     def work(number: int) -> int:
-        client = front.client()
+        client = server.client()
         for n in range(5):
             client.insert("crowd", [(number, n)], column_names=["client", "n"])
             client.query("SELECT sum(n) FROM crowd WHERE client = {c:UInt32}", parameters={"c": number})

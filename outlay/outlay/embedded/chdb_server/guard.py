@@ -2,7 +2,7 @@
 
 import re
 
-from outlay.embedded.front.engine import Engine, Statement, refused
+from outlay.embedded.chdb_server.engine import Engine, Statement, refused
 
 _FILE_FUNCTION = re.compile(r"^\s*(?!\s|Literal\b).*\bfile\b", re.MULTILINE)
 

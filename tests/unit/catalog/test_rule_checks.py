@@ -78,7 +78,7 @@ WRONG = """
 def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(WRONG)
     (tmp_path / "mutes.yaml").write_text("- {id: m, between: [22:30, 25:00]}\n- {id: n, days: [monday]}")
-    said = [(p.file, p.line, f"{p.message} {p.mend}") for p in check(tmp_path)]
+    said = [(p.file, p.line, f"{p.message} {p.hint}") for p in check(tmp_path)]
     for file, line, words in (
         ("mutes.yaml", 1, "write a time of the day as 22:30"),
         ("mutes.yaml", 2, "did you mean mon?"),

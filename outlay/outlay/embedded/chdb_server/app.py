@@ -16,11 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from outlay.embedded.front.codecs import EncodingError, Packer, choose
-from outlay.embedded.front.engine import Engine, EngineError, Running, Statement, refused
-from outlay.embedded.front.guard import guard
-from outlay.embedded.front.requests import SPOOL_BYTES, read, receive
-from outlay.embedded.front.users import User, Users, credentials
+from outlay.embedded.chdb_server.codecs import EncodingError, Packer, choose
+from outlay.embedded.chdb_server.engine import Engine, EngineError, Running, Statement, refused
+from outlay.embedded.chdb_server.guard import guard
+from outlay.embedded.chdb_server.requests import SPOOL_BYTES, read, receive
+from outlay.embedded.chdb_server.users import User, Users, credentials
 
 _STATUS = {
     46: 404, 47: 404, 50: 404, 56: 404, 60: 404, 78: 404, 79: 404, 81: 404, 115: 404,

@@ -12,7 +12,7 @@ from outlay.local.state import LocalState, Process, home_folder, running
 from outlay.local.system import answers
 from outlay_kit.errors import Retryable
 
-_CROWDS = """
+_HIGH_CARDINALITY = """
 SELECT tenant, source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct,
     max(cells) AS most_cells, count() AS minutes
 FROM crowds FINAL WHERE found_at > now() - INTERVAL 1 DAY
@@ -22,7 +22,7 @@ _LAG = re.compile(r"^outlay_(?:group_)?lag_records (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Part:
+class ProcessStatus:
     """One process: memory in bytes, CPU in seconds, lag in Kafka records (None: it has none)."""
 
     name: str
@@ -36,50 +36,52 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found:
+class SystemStatus:
     """The whole system."""
 
     home: str
-    parts: list[Part]
+    processes: list[ProcessStatus]
     reader: str = ""
     """The ClickHouse user for BI tools, which can only read, and its password."""
     reader_password: str = ""
-    crowds: list[dict[str, object]] = field(default_factory=list)
+    high_cardinality: list[dict[str, object]] = field(default_factory=list)
     """Producers that sent more values in a minute of the last day than a rollup names."""
 
     @property
-    def well(self) -> bool:
+    def healthy(self) -> bool:
         """Whether everything runs and says that it does its work."""
-        return bool(self.parts) and all(part.state == "ready" for part in self.parts)
+        return bool(self.processes) and all(part.state == "ready" for part in self.processes)
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""
-        return {"running": bool(self.parts), "well": self.well, **asdict(self)}
+        return {"running": bool(self.processes), "healthy": self.healthy, **asdict(self)}
 
 
-def look() -> Found:
+def system_status() -> SystemStatus:
     """Ask every process of the local system how it is. Raises StateError."""
     state = running()
     if state is None:
-        return Found(str(home_folder()), [])
-    parts = [_part(state, process) for process in state.processes]
-    return Found(str(home_folder()), parts, state.reader, state.reader_password, _crowds(state))
+        return SystemStatus(str(home_folder()), [])
+    processes = [_part(state, process) for process in state.processes]
+    return SystemStatus(
+        str(home_folder()), processes, state.reader, state.reader_password, _high_cardinality(state)
+    )
 
 
-def _crowds(state: LocalState) -> list[dict[str, object]]:
+def _high_cardinality(state: LocalState) -> list[dict[str, object]]:
     """Return the worst minute of each producer; none if the engine does not say."""
     from outlay_kit.clickhouse import ClickHouseClient
 
     clickhouse = ClickHouseClient(state.clickhouse_settings())
     try:
-        return clickhouse.rows(_CROWDS)
+        return clickhouse.rows(_HIGH_CARDINALITY)
     except (Retryable, DatabaseError):
         return []
     finally:
         clickhouse.close()
 
 
-def _part(state: LocalState, process: Process) -> Part:
+def _part(state: LocalState, process: Process) -> ProcessStatus:
     rss, cpu = memory(process.pid)
     urls = {
         "kafka": state.kafka,
@@ -91,7 +93,9 @@ def _part(state: LocalState, process: Process) -> Part:
     ready = answers(process.health) if process.health else rss > 0
     how = "ready" if ready else "not ready" if rss else "stopped"
     where = urls.get(process.name, process.health and f"{process.health}/metrics")
-    return Part(process.name, how, process.pid, process.restarts, rss, cpu, _lag(process.health), where)
+    return ProcessStatus(
+        process.name, how, process.pid, process.restarts, rss, cpu, _lag(process.health), where
+    )
 
 
 def _lag(health: str) -> int | None:

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 import chdb
 
-from outlay.embedded.front.users import User
+from outlay.embedded.chdb_server.users import User
 
 _CODE = re.compile(r"Code: (\d+)\. (DB::.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

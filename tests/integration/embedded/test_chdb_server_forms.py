@@ -4,7 +4,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
-from tests.integration.embedded.conftest import WRITER, Front
+from tests.integration.embedded.conftest import WRITER, Server
 
 pytestmark = pytest.mark.stack
 
@@ -12,8 +12,8 @@ AWKWARD = "a\tb'c\\d\n\"ü`{}\r\n--x"
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_long_lists_arrive_whole(front: Front, compress: bool) -> None:
-    client = front.client(compress=compress)
+def test_long_lists_arrive_whole(server: Server, compress: bool) -> None:
+    client = server.client(compress=compress)
     values = {"texts": [f"{AWKWARD}{n}" for n in range(500)], "numbers": list(range(5000))}
     sql = "SELECT {texts:Array(String)}, {numbers:Array(UInt32)}"
     assert client.query(sql, values).result_rows == [(values["texts"], values["numbers"])]
@@ -21,23 +21,23 @@ def test_long_lists_arrive_whole(front: Front, compress: bool) -> None:
     client.close()
 
 
-def test_an_insert_in_a_form_takes_its_rows(front: Front) -> None:
-    front.ask("CREATE TABLE by_form (n UInt64) ENGINE = MergeTree ORDER BY n")
+def test_an_insert_in_a_form_takes_its_rows(server: Server) -> None:
+    server.ask("CREATE TABLE by_form (n UInt64) ENGINE = MergeTree ORDER BY n")
     fields = {"query": (None, 'INSERT INTO by_form FORMAT JSONEachRow {"n": 1}'), "param_x": (None, "1")}
-    assert httpx.post(front.url, files=fields, auth=WRITER).status_code == 200
-    assert front.ask("SELECT count() FROM by_form").text == "1\n"
+    assert httpx.post(server.url, files=fields, auth=WRITER).status_code == 200
+    assert server.ask("SELECT count() FROM by_form").text == "1\n"
 
 
-def test_an_error_in_a_form_carries_the_code_of_the_engine(front: Front) -> None:
-    client = front.client()
+def test_an_error_in_a_form_carries_the_code_of_the_engine(server: Server) -> None:
+    client = server.client()
     with pytest.raises(DatabaseError) as caught:
         client.query("SELECT nothing + {numbers:Array(UInt32)}", {"numbers": list(range(5000))})
     assert caught.value.code == 47
     client.close()
 
 
-def test_an_external_table_is_refused_and_not_dropped(front: Front) -> None:
-    client = front.client()
+def test_an_external_table_is_refused_and_not_dropped(server: Server) -> None:
+    client = server.client()
     table = ExternalData(file_name="t", data=b"1\n", fmt="TSV", structure="n UInt8")
     with pytest.raises(DatabaseError) as caught:
         client.query("SELECT * FROM t", external_data=table)

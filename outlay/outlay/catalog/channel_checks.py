@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from outlay.catalog.files import Document, Problem
+from outlay.catalog.yaml_files import Document, Problem
 from outlay_alerter.notify.sample_alert import alert as example
 from outlay_alerter.notify.templates import TemplateProblem
 from outlay_alerter.notify.templates import check as check_template
@@ -44,8 +44,8 @@ def _unknown(
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 1)
-            mend = f"did you mean {near[0]}?" if near else f"take one of {where}, or add it there"
-            yield Problem(document.name, document.line(place), path, f"there is no {name} in {where}", mend)
+            hint = f"did you mean {near[0]}?" if near else f"take one of {where}, or add it there"
+            yield Problem(document.name, document.line(place), path, f"there is no {name} in {where}", hint)
 
 
 def _silent(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
@@ -56,8 +56,8 @@ def _silent(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pro
     for index, channel in enumerate(catalog.channels if catalog.routes else ()):
         if channel.id not in led:
             message = f"no route leads to {channel.id}: it is never told anything"
-            mend = "name it in a route of routes.yaml, or take it out"
-            yield Problem(document.name, document.line([index]), f"[{index}]", message, mend)
+            hint = "name it in a route of routes.yaml, or take it out"
+            yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
 
 
 def _never(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
@@ -83,9 +83,9 @@ def _reviews(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
         for name in review.channels:
             if name in blind:
                 message = f"{name} hides names, and a review is full of them"
-                mend = "send it to a channel without hide and hash"
+                hint = "send it to a channel without hide and hash"
                 yield Problem(
-                    document.name, document.line([index, "channels"]), f"[{index}].channels", message, mend
+                    document.name, document.line([index, "channels"]), f"[{index}].channels", message, hint
                 )
             if not REVIEWED.get(kinds.get(name, "slack"), True):
                 message = f"{name} is {kinds[name]}, which shows no review"
@@ -106,5 +106,5 @@ def _templates(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[
             except TemplateProblem as error:
                 block = int("\n" in template)  # after `text: |` the words begin on the next line
                 line = document.line([index, field]) + error.line - 1 + block
-                mend = "see `Templates` in docs/notifications.md"
-                yield Problem(document.name, line, f"[{index}].{field}", str(error), mend)
+                hint = "see `Templates` in docs/notifications.md"
+                yield Problem(document.name, line, f"[{index}].{field}", str(error), hint)

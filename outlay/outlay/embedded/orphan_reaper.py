@@ -14,7 +14,7 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 """
 
 
-class Guardian:
+class OrphanReaper:
     """A process of its own; tell it each time that the groups change."""
 
     def __init__(self) -> None:

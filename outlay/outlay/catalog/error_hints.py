@@ -1,4 +1,4 @@
-"""How to mend what pydantic finds wrong."""
+"""Hints for the errors that pydantic finds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ def text_of(place: Sequence[int | str]) -> str:
     return text
 
 
-def mend_of(error: Mapping[str, Any]) -> str:
+def hint_of(error: Mapping[str, Any]) -> str:
     """Say what to do about an error."""
     place = error["loc"]
     field = str(place[-1]) if place else ""
@@ -36,10 +36,10 @@ def mend_of(error: Mapping[str, Any]) -> str:
         return _meant(error)
     if kind == "missing":
         return f"add `{field}:`"
-    return next((mend for start, mend in _MENDS if kind.startswith(start)), "")
+    return next((hint for start, hint in _HINTS if kind.startswith(start)), "")
 
 
-_MENDS = (
+_HINTS = (
     ("decimal", "write a plain number, such as 0.08"),
     ("is_instance_of", "write a plain number, such as 0.08"),
     ("date", "write a date, 2026-01-31, or a time with its zone, 2026-01-31T00:00:00Z"),

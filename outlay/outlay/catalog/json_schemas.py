@@ -13,12 +13,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """Return a schema for each file name: `books/*.yaml`, `budgets.yaml`, and so on.
+    """Return a schema for each file name: `price_books/*.yaml`, `budgets.yaml`, and so on.
 
     In an editor that speaks YAML Language Server, the first line of a file names its schema:
     `# yaml-language-server: $schema=../schemas/book.json`.
     """
-    kinds: dict[str, TypeAdapter[Any]] = {"books/*.yaml": TypeAdapter(PriceBook)}
+    kinds: dict[str, TypeAdapter[Any]] = {"price_books/*.yaml": TypeAdapter(PriceBook)}
     kinds |= {f"{part}.yaml": TypeAdapter(Catalog.model_fields[part].rebuild_annotation()) for part in PARTS}
     return {
         name: {"$schema": DIALECT, "title": name, **kind.json_schema(by_alias=True)}

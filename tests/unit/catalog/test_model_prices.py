@@ -8,9 +8,9 @@ from decimal import Decimal
 from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
-from outlay.catalog import library
-from outlay.catalog.editors import json_schemas
-from outlay.catalog.library import from_library
+from outlay.catalog import model_prices
+from outlay.catalog.json_schemas import json_schemas
+from outlay.catalog.model_prices import from_library
 
 
 def test_every_provider_and_model_comes_along() -> None:
@@ -46,7 +46,7 @@ class NewConstraint:
 def test_fields_that_a_later_release_adds_come_along_by_themselves() -> None:
     price = ModelPrice(smell_mtok=Decimal("0.10"))
     new = {"constraint": NewConstraint(time(8), [NewClause("gpt")]), "prices": price}
-    assert library._plain(new) == {
+    assert model_prices._plain(new) == {
         "constraint": {"from_hour": "08:00:00", "or": [{"sounds_like": "gpt"}]},
         "prices": {"smell_mtok": "0.10"},
     }
@@ -54,6 +54,6 @@ def test_fields_that_a_later_release_adds_come_along_by_themselves() -> None:
 
 def test_every_file_has_a_schema_for_editors() -> None:
     schemas = json_schemas()
-    assert {"books/*.yaml", "budgets.yaml", "owners.yaml", "negotiated.yaml"} <= schemas.keys()
-    assert "sku" in json.dumps(schemas["books/*.yaml"])
+    assert {"price_books/*.yaml", "budgets.yaml", "owners.yaml", "negotiated.yaml"} <= schemas.keys()
+    assert "sku" in json.dumps(schemas["price_books/*.yaml"])
     assert '"from"' in json.dumps(schemas["owners.yaml"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.embedded.conftest import Front, command
+from tests.integration.embedded.conftest import Server, command
 
 from outlay.embedded.ports import free_port
 
@@ -23,21 +23,21 @@ TABLE = "CREATE TABLE IF NOT EXISTS kept (n UInt64) ENGINE = MergeTree ORDER BY 
 @contextmanager
 def process(
     folder: Path, *options: str, file_bytes: int = -1
-) -> Iterator[tuple[Front, subprocess.Popen[bytes]]]:
+) -> Iterator[tuple[Server, subprocess.Popen[bytes]]]:
     """Run the interface; no file of it may grow past `file_bytes`."""
-    front = Front(free_port())
+    server = Server(free_port())
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
 
     # A compiled module that is cut at the limit would be kept, and break whoever imports it next.
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    running = subprocess.Popen(command(folder, front.port, *options), preexec_fn=limit, env=env)  # noqa: PLW1509
+    running = subprocess.Popen(command(folder, server.port, *options), preexec_fn=limit, env=env)  # noqa: PLW1509
     try:
-        while not front.answers():
+        while not server.answers():
             assert running.poll() is None, "it ended while it was starting"
             time.sleep(0.05)
-        yield front, running
+        yield server, running
     finally:
         running.kill()
         running.wait(10)
@@ -47,11 +47,11 @@ def test_told_to_end_it_finishes_what_it_can_and_ends_the_rest(tmp_path: Path) -
     codes: list[str] = []
 
     def ask(sql: str) -> None:
-        codes.append(front.ask(sql).headers.get("x-clickhouse-exception-code", "none"))
+        codes.append(server.ask(sql).headers.get("x-clickhouse-exception-code", "none"))
 
-    with process(tmp_path) as (front, running):
-        front.ask(TABLE)
-        front.ask("INSERT INTO kept VALUES (1)")
+    with process(tmp_path) as (server, running):
+        server.ask(TABLE)
+        server.ask("INSERT INTO kept VALUES (1)")
         short = threading.Thread(target=ask, args=("SELECT sleep(1.5)",))
         endless = threading.Thread(
             target=ask, args=("SELECT sum(cityHash64(number)) FROM numbers(1000000000000)",)
@@ -67,42 +67,42 @@ def test_told_to_end_it_finishes_what_it_can_and_ends_the_rest(tmp_path: Path) -
 
 
 def test_what_was_inserted_outlives_a_kill(tmp_path: Path) -> None:
-    with process(tmp_path) as (front, running):
-        front.ask(TABLE)
-        assert front.ask("INSERT INTO kept SELECT number FROM numbers(1000)").status_code == 200
+    with process(tmp_path) as (server, running):
+        server.ask(TABLE)
+        assert server.ask("INSERT INTO kept SELECT number FROM numbers(1000)").status_code == 200
         running.kill()
         running.wait(10)
-    with process(tmp_path, "--query-memory", str(100 * 2**20)) as (front, _):
-        assert front.ask("SELECT count() FROM kept").text == "1000\n"
+    with process(tmp_path, "--query-memory", str(100 * 2**20)) as (server, _):
+        assert server.ask("SELECT count() FROM kept").text == "1000\n"
         # A query over the memory limit fails alone.
-        large = front.ask("SELECT length(groupArray(number)) FROM numbers(100000000)")
+        large = server.ask("SELECT length(groupArray(number)) FROM numbers(100000000)")
         assert large.headers["x-clickhouse-exception-code"] == "241"
-        assert front.ask("SELECT 1").text == "1\n"
+        assert server.ask("SELECT 1").text == "1\n"
 
 
 def test_a_full_disk_refuses_inserts_and_goes_on_reading(tmp_path: Path) -> None:
-    with process(tmp_path, "--keep-free", str(2**60)) as (front, _):
-        front.ask(TABLE)
+    with process(tmp_path, "--keep-free", str(2**60)) as (server, _):
+        server.ask(TABLE)
         for sql in ("INSERT INTO kept VALUES (2)", 'INSERT INTO kept FORMAT JSONEachRow {"n": 2}'):
-            refused = front.ask(sql)
+            refused = server.ask(sql)
             assert refused.headers["x-clickhouse-exception-code"] == "243"
             assert "NOT_ENOUGH_SPACE" in refused.text
-        assert front.ask("SELECT count() FROM kept").text == "0\n"
+        assert server.ask("SELECT count() FROM kept").text == "0\n"
 
 
 def test_a_body_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    with process(tmp_path, file_bytes=2**20) as (front, running):
-        front.ask(TABLE)
+    with process(tmp_path, file_bytes=2**20) as (server, running):
+        server.ask(TABLE)
         body = b"INSERT INTO kept FORMAT JSONEachRow " + b'{"n": 1}\n' * 3_000_000
-        large = front.ask(body)
+        large = server.ask(body)
         assert (large.status_code, large.headers["x-clickhouse-exception-code"]) == (500, "243")
         assert running.poll() is None
 
 
 def test_one_folder_has_one_engine(tmp_path: Path) -> None:
-    with process(tmp_path) as (front, _):
+    with process(tmp_path) as (server, _):
         second = subprocess.run(
             command(tmp_path, free_port()), capture_output=True, text=True, timeout=60, check=False
         )
         assert second.returncode != 0
-        assert front.ask("SELECT 1").text == "1\n"
+        assert server.ask("SELECT 1").text == "1\n"
