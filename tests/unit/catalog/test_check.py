@@ -73,10 +73,10 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         budgets="- {id: a, name: A, amount: 0}\n- {id: b, name: B, amount: 5, timezone: Mars/Olympus}\n",
     )
     assert [(p.file, p.line) for p in check(folder)] == [
-        ("price_books/book.yaml", 8),
-        ("price_books/book2.yaml", 5),
         ("budgets.yaml", 1),
         ("budgets.yaml", 2),
+        ("price_books/book.yaml", 8),
+        ("price_books/book2.yaml", 5),
     ]
 
 
@@ -84,11 +84,11 @@ def test_names_are_used_once(tmp_path: Path) -> None:
     budget = "- {id: a, name: A, amount: 5}\n"
     problems = check(_folder(tmp_path, book=BOOK, book2=BOOK, budgets=budget + budget))
     assert [str(problem) for problem in problems] == [
+        "budgets.yaml:2: [1]: a is already on line 1 — give it a name of its own",
         (
             "price_books/book2.yaml:1: name: price_books/book.yaml is called house too"
             " — give each book a name of its own: it is in every price reference"
         ),
-        "budgets.yaml:2: [1]: a is already on line 1 — give it a name of its own",
     ]
 
 

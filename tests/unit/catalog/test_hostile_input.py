@@ -183,8 +183,8 @@ def test_a_number_that_nobody_could_reckon_with_is_refused_and_hangs_nothing(
 def test_a_currency_without_a_rate_and_a_gap_between_rates(tmp_path: Path) -> None:
     fx = "- {currency: EUR, usd: 1.1, from: 2026-03-01}\n- {currency: EUR, usd: 1.2, to: 2026-02-01}\n"
     assert _problems(tmp_path, currency="GBP", fx=fx) == [
-        "price_books/own.yaml:3 GBP has no rate",
         "fx.yaml:1 no rate for EUR from 2026-02-01 to 2026-03-01",
+        "price_books/own.yaml:3 GBP has no rate",
     ]
 
 
