@@ -19,7 +19,7 @@ from outlay.demo.workload import TENANT
 from outlay.local.state import stores
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.channels.slack_blocks import message, reply
-from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_alerter.notify.pictures import pictures
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, alert_decoder
@@ -111,8 +111,8 @@ def incident() -> tuple[Alert, Alert | None, bytes | None]:
         ((a, r) for a, r in told if a.state == "firing"), key=lambda pair: float(pair[0].impact or 0)
     )
     over = next((a for a, _ in told if a.id == worst.id and a.state == "resolved"), None)
-    envelope = Envelope(row["message_id"], (Waiting(**row),), (worst,))
-    return worst, over, pictures(RollupReader(clickhouse))(envelope)
+    notification = Notification(row["message_id"], (OutboxMessage(**row),), (worst,))
+    return worst, over, pictures(RollupReader(clickhouse))(notification)
 
 
 async def take(folder: Path) -> None:

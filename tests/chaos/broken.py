@@ -15,10 +15,10 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_alerter import main as alerter
-from outlay_alerter.alerts.store import Store, Tried
-from outlay_alerter.notify.channel_factory import remote
+from outlay_alerter.alerts.store import DeliveryAttempt, Store
+from outlay_alerter.notify.channel_registry import remote
 from outlay_alerter.notify.delivery_worker import Channel
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_ingest import main as ingest
 from outlay_kit.broker import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed
@@ -174,11 +174,13 @@ class MarksFirst:
         self.updates = channel.updates
         self._channel, self._store, self._clock = channel, store, clock
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         now = self._clock.now()
-        self._store.tried(envelope, Tried(self.name, "sent", envelope.attempt + 1, now, "", 200, now, 0))
+        self._store.tried(
+            notification, DeliveryAttempt(self.name, "sent", notification.attempt + 1, now, "", 200, now, 0)
+        )
         failpoint("before_ack")
-        return self._channel.send(envelope)
+        return self._channel.send(notification)
 
 
 def pricer(how: str) -> None:

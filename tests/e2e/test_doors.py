@@ -65,7 +65,7 @@ ROWS = {
 
 
 @dataclass(frozen=True)
-class Door:
+class BudgetStatusApi:
     """Ingest of the running system, with the key of a tenant of this test's own."""
 
     cli: Cli
@@ -86,10 +86,10 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(cli: Cli) -> Iterator[Door]:
+def door(cli: Cli) -> Iterator[BudgetStatusApi]:
     tenant = f"doors-{time.time_ns()}"
     key = cli.json("keys", "create", "--tenant", tenant)["key"]
-    door = Door(cli, cli.state().ingest, tenant, key)
+    door = BudgetStatusApi(cli, cli.state().ingest, tenant, key)
     deadline = time.monotonic() + 10
     while httpx.post(f"{door.url}/v1/events", headers={"X-API-Key": key}, content=b"").status_code == 401:
         assert time.monotonic() < deadline
@@ -98,7 +98,7 @@ def door(cli: Cli) -> Iterator[Door]:
     cli("keys", "revoke", key)
 
 
-def trace(door: Door) -> None:
+def trace(door: BudgetStatusApi) -> None:
     exporter = OTLPSpanExporter(
         f"{door.url}/v1/traces",
         headers={"Authorization": f"Bearer {door.key}"},
@@ -122,7 +122,7 @@ def cloud(event_id: str, source: str, now: datetime, **data: object) -> CloudEve
     return CloudEvent(attributes, {**USAGE, **data})
 
 
-def clouds(door: Door, now: datetime) -> None:
+def clouds(door: BudgetStatusApi, now: datetime) -> None:
     for event_id, bind in (("b", http.to_binary_event), ("s", http.to_structured_event)):
         message = bind(cloud(event_id, "ce", now))
         headers = {**message.headers, "X-API-Key": door.key}
@@ -140,7 +140,7 @@ def clouds(door: Door, now: datetime) -> None:
     producer.close()
 
 
-def mend(door: Door) -> None:
+def mend(door: BudgetStatusApi) -> None:
     """Mend the dead letter of a CloudEvent once it is there, and send it again."""
     chosen = ("--tenant", door.tenant, "--stage", "pricer")
     deadline = time.monotonic() + 30
@@ -151,7 +151,7 @@ def mend(door: Door) -> None:
     assert done["sent"] == done["found"] >= 1
 
 
-def answers(door: Door, now: datetime) -> None:
+def answers(door: BudgetStatusApi, now: datetime) -> None:
     for recorded in RECORDED.values():
         provider = recorded["provider"]
         known = {"sku": recorded["sku"]} if "sku" in recorded else {}
@@ -164,7 +164,9 @@ def table() -> list[str]:
     return head + [f"| {r.format} | {r.client} | {r.events} | {r.usd.normalize():f} |" for r in ROWS.values()]
 
 
-def test_every_clients_events_are_in_the_ledger_with_their_cost(door: Door, tmp_path: Path) -> None:
+def test_every_clients_events_are_in_the_ledger_with_their_cost(
+    door: BudgetStatusApi, tmp_path: Path
+) -> None:
     now = datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 (a sender's own clock)
     door.cli("setup", "--direct-tenant", door.tenant)
     trace(door)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from outlay.catalog.yaml_files import Document, Problem
-from outlay_alerter.notify.sample_alert import alert as example
+from outlay_alerter.notify.sample import alert as example
 from outlay_alerter.notify.templates import TemplateProblem
 from outlay_alerter.notify.templates import check as check_template
 from outlay_kit.clock import SystemClock

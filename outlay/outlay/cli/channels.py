@@ -37,7 +37,7 @@ def send_sample(
 
       OUTLAY_CHANNEL_OPS=https://hooks.slack.com/... outlay alerts test ops --catalog ./catalog
     """
-    from outlay_alerter.notify.sample_alert import sample
+    from outlay_alerter.notify.sample import sample
     from outlay_kit.clock import SystemClock
 
     clock, wanted = SystemClock(), channel or name
@@ -63,13 +63,13 @@ def all_channels(folder: Path | None, clock: "Clock") -> "Sequence[Channel]":
 
     Raises CommandError for a catalog that cannot be read.
     """
-    from outlay_alerter.notify.channel_factory import of_catalog, remote
-    from outlay_alerter.notify.thread_store import Forgetful
+    from outlay_alerter.notify.channel_registry import of_catalog, remote
+    from outlay_alerter.notify.thread_store import NullThreadStore
     from outlay_alerter.settings import Settings
     from outlay_kit.settings import load
 
     settings, specs = load(Settings), _catalog(folder).channels
-    own = [of_catalog(spec, settings, clock, Forgetful(), lambda _: None) for spec in specs]
+    own = [of_catalog(spec, settings, clock, NullThreadStore(), lambda _: None) for spec in specs]
     names = {spec.id for spec in specs}
     return [*own, *(one for one in remote(settings, clock) if one.name not in names)]
 
@@ -115,7 +115,7 @@ def deliveries(
     try:
         log = DeliveryLog(clickhouse)
         if dead or waiting:
-            rows = log.messages("dead" if dead else "waiting", channel, since)
+            rows = log.messages("failed" if dead else "waiting", channel, since)
         else:
             rows = log.tries(channel, since)
     finally:

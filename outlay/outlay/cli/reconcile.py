@@ -121,7 +121,7 @@ def tell(
 ) -> None:
     """Send the drift of a bill to channels of the catalog. Raises CommandError if one is not known, or not reached."""
     from outlay.cli.channels import all_channels
-    from outlay_alerter.notify.sample_alert import posted
+    from outlay_alerter.notify.sample import posted
     from outlay_kit.clock import SystemClock
     from outlay_reports.reconcile import drift_alert
 

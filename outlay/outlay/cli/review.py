@@ -123,7 +123,7 @@ def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTa
 def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:
     from outlay.cli.channels import all_channels
     from outlay_alerter.digests.scheduler import review_of
-    from outlay_alerter.notify.messages import Envelope, Waiting
+    from outlay_alerter.notify.notification import Notification, OutboxMessage
     from outlay_kit.clock import SystemClock
     from outlay_schemas.events import encoder
 
@@ -132,9 +132,9 @@ def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: 
         raise CommandError(f"there is no channel {name}", "see channels.yaml of the catalog")
     made = review_of(f"rev_by_hand_{now:%Y%m%d%H%M%S}", question, sections, now=now, of="by-hand")
     body = encoder.encode(made).decode()
-    waiting = Waiting("", made.id, name, body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
+    waiting = OutboxMessage("", made.id, name, body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
     with working(f"sending to {name}"):
-        answer = channel.send(Envelope(made.id, (waiting,), (), made))
+        answer = channel.send(Notification(made.id, (waiting,), (), made))
     if answer.outcome != "sent":
         raise CommandError(f"{name} did not take it: {answer.reason}", "try: outlay alerts test " + name)
     err.print(f"sent to {name}", style="dim", markup=False)

@@ -7,12 +7,12 @@ from functools import partial
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.server import serve
-from outlay_alerter.budget_api.service import Desk
+from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.leader_election import LeadingSource
-from outlay_alerter.notify.channel_factory import near, remote
-from outlay_alerter.notify.delivery_manager import Switchboard
+from outlay_alerter.notify.channel_registry import near, remote
+from outlay_alerter.notify.delivery_manager import DeliveryManager
 from outlay_alerter.notify.delivery_worker import Channel
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
@@ -52,13 +52,13 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
             if stop.asked():
                 return
         leading: list[LeadingSource] = []
-        board = Switchboard(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
+        board = DeliveryManager(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
         board.always([*near(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
         sums, store = RollupReader(clickhouse), Store(clickhouse)
         lane = partial(_reckons, settings, outlook, clock)
-        desk = Desk(lane, feed.current, clock, settings.status_seconds)
+        desk = BudgetStatusService(lane, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
             sums, store, clock,
             watchlist=feed.current, channels=board.names, routed=board.routed,
@@ -97,7 +97,9 @@ def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> Budget
     return BudgetReader(RollupReader(ClickHouseClient(settings.clickhouse)), outlook, clock)
 
 
-def _learn(desk: Desk, budgets: BudgetReader, sums: RollupReader, watchlist: Watchlist) -> None:
+def _learn(
+    desk: BudgetStatusService, budgets: BudgetReader, sums: RollupReader, watchlist: Watchlist
+) -> None:
     for tenant in sums.tenants():
         desk.learn(budgets.standings(watchlist.budgets(tenant)))
 
@@ -105,7 +107,7 @@ def _learn(desk: Desk, budgets: BudgetReader, sums: RollupReader, watchlist: Wat
 class _Following:
     """The alerter under the newest catalog: a new one evaluates everything anew, though nothing is spent."""
 
-    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist], board: Switchboard) -> None:
+    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist], board: DeliveryManager) -> None:
         self._alerter, self._feed, self._board = alerter, feed, board
         self._seen = feed.revision
 

@@ -9,9 +9,9 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
-from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
-from outlay_alerter.alerts.suppression import Reasons, quiet, unheard
-from outlay_alerter.alerts.user_action_applier import FOR_MACHINES, Heeder
+from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
+from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified
+from outlay_alerter.alerts.user_action_applier import MACHINE_CHANNELS, UserActionApplier
 from outlay_alerter.alerts.user_actions import expectations, snoozes
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
@@ -50,7 +50,7 @@ class Alerter:
         *,
         watchlist: Callable[[], Watchlist],
         channels: Sequence[str],
-        routed: Routed = nowhere,
+        routed: Router = no_route,
         decided: Callable[[], None] = lambda: None,
         renotify: timedelta | None = None,
         console: str = "",
@@ -70,7 +70,7 @@ class Alerter:
         self._builder, self._renotify = AlertBuilder(rollups, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed, self._stood = routed, stood
-        self._heeder = Heeder(store, clock, self._channels, decided, routed)
+        self._applier = UserActionApplier(store, clock, self._channels, decided, routed)
         self._calm: dict[str, datetime] = {}
         self._looked, self._heard = clock.monotonic(), 0
 
@@ -122,7 +122,7 @@ class Alerter:
         watchlist, times = self._watchlist(), sorted(set(minutes))
         words = self._store.words(tenant)
         watches = watchlist.watches(tenant)
-        known = self._heeder.heed(tenant, words, self._store.known(tenant), watches)
+        known = self._applier.apply(tenant, words, self._store.known(tenant), watches)
         found, standing = self._evaluator.find(watchlist, tenant, times, known)
         findings = [finding for finding, _ in found]
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
@@ -132,27 +132,34 @@ class Alerter:
         )  # fmt: skip
         changes = transitions(findings, known, again)
         incidents = {one.id: one.incident for one in known.values()}
-        reasons = Reasons(again.now, again.snoozes, watchlist.mutes(tenant), watches, incidents)
-        hushed = quiet(findings, changes, known, reasons)
-        changes = [c for c in changes if not (c.repeats and c.id in hushed)]
-        changes += unheard(findings, changes, known, hushed)
-        self._write_down(changes, {finding.key.id(): span for finding, span in found}, hushed, watches, known)
+        reasons = SuppressionContext(again.now, again.snoozes, watchlist.mutes(tenant), watches, incidents)
+        suppressed_ids = suppressed(findings, changes, known, reasons)
+        changes = [c for c in changes if not (c.repeats and c.id in suppressed_ids)]
+        changes += unnotified(findings, changes, known, suppressed_ids)
+        self._write_down(
+            changes, {finding.key.id(): span for finding, span in found}, suppressed_ids, watches, known
+        )
         self._stood(standing)
         self._store.stand(standing)
 
     def _write_down(
-        self, changes: list[Transition], spans: Mapping[str, TimeRange], hushed: Mapping[str, str],
+        self, changes: list[Transition], spans: Mapping[str, TimeRange], suppressed_ids: Mapping[str, str],
         watches: Mapping[str, Watch], known: Mapping[str, AlertRecord],
     ) -> None:  # fmt: skip
         if not changes:
             return
         changes.sort(
-            key=lambda c: (c.id in hushed, -SEVERITY_RANK[c.finding.severity], -c.finding.actual, c.id)
+            key=lambda c: (
+                c.id in suppressed_ids,
+                -SEVERITY_RANK[c.finding.severity],
+                -c.finding.actual,
+                c.id,
+            )
         )
         alerts = {
             change.id: self._builder.alert(
                 change, spans[change.id], watches.get(change.finding.key.rule),
-                explained=n < MOST_EXPLAINED, quiet=hushed.get(change.id, ""),
+                explained=n < MOST_EXPLAINED, quiet=suppressed_ids.get(change.id, ""),
             )
             for n, change in enumerate(changes)
         }  # fmt: skip
@@ -161,15 +168,17 @@ class Alerter:
         before = self._store.decided(changes[0].finding.key.tenant, begun)
         grouped = with_incidents([alerts[change.id] for change in shown], known, before)
         alerts |= {alert.id: alert for alert in grouped}
-        told, whispered, noted = list[Decided](), list[Decided](), list[Decided]()
+        told, machines_only, noted = list[AlertUpdate](), list[AlertUpdate](), list[AlertUpdate]()
         for change in changes:
-            decided = Decided(
+            decided = AlertUpdate(
                 alerts[change.id], change.seq, change.message_id, state=change.state,
-                notified=change.notified(hushed),
+                notified=change.notified(suppressed_ids),
             )  # fmt: skip
-            (noted if change.silent else whispered if change.id in hushed else told).append(decided)
+            (noted if change.silent else machines_only if change.id in suppressed_ids else told).append(
+                decided
+            )
         self._store.decide(told, self._channels, self._routed)
-        self._store.decide(whispered, [name for name in self._channels if name in FOR_MACHINES])
+        self._store.decide(machines_only, [name for name in self._channels if name in MACHINE_CHANNELS])
         self._store.decide(noted, ())
-        if told or whispered:
+        if told or machines_only:
             self._decided()

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     status_seconds: float = Field(default=2.0, gt=0, le=30)
     """How long ClickHouse may take before it is said that nobody knows how a budget stands."""
     webhook_url: SecretStr = SecretStr("")
-    """Where every alert is posted, by Standard Webhooks; empty: nowhere."""
+    """Where every alert is posted, by Standard Webhooks; empty: no_route."""
     webhook_secret: SecretStr = SecretStr("")
     """`whsec_` and base64 of 24 to 64 bytes; several, with spaces between them, while one replaces another."""
     slack_url: SecretStr = SecretStr("")

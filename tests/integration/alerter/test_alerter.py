@@ -9,7 +9,7 @@ from tests.integration.alerter.spend import NOW, spend
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.builtin import Bus, Console
-from outlay_alerter.notify.delivery_worker import Courier
+from outlay_alerter.notify.delivery_worker import DeliveryWorker
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -47,7 +47,9 @@ def on_bus(broker: FakeBroker) -> list[Alert]:
 def test_a_crossing_is_told_once_and_resolves(clickhouse: ClickHouseClient) -> None:
     broker, watch = FakeBroker(), alerter(clickhouse)
     store = Store(clickhouse)
-    couriers = [Courier(channel, store, FakeClock(NOW)) for channel in (Bus(FakeSink(broker)), Console())]
+    couriers = [
+        DeliveryWorker(channel, store, FakeClock(NOW)) for channel in (Bus(FakeSink(broker)), Console())
+    ]
     spend(clickhouse, "6")
     for _ in range(3):
         watch.evaluate_all()
@@ -73,7 +75,7 @@ def test_deciding_again_after_a_death_asks_for_nothing_twice(clickhouse: ClickHo
     alerter(clickhouse).evaluate_all()
     assert Store(clickhouse).due("bus", NOW) == first
     broker = FakeBroker()
-    Courier(Bus(FakeSink(broker)), Store(clickhouse), FakeClock(NOW)).turn()
+    DeliveryWorker(Bus(FakeSink(broker)), Store(clickhouse), FakeClock(NOW)).turn()
     clickhouse.command("TRUNCATE TABLE alerts")
     alerter(clickhouse).evaluate_all()
     assert Store(clickhouse).due("bus", NOW) == []

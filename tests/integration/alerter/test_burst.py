@@ -13,8 +13,8 @@ from tests.integration.reports.ledger import cost_event, write
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channels.formats import pagerduty
-from outlay_alerter.notify.delivery_worker import Courier
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.delivery_worker import DeliveryWorker
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -141,10 +141,10 @@ RULES: Sequence[AlertRule] = (
 )
 
 
-def sent_by(clickhouse: ClickHouseClient, channel: Scripted, now: datetime = NOW) -> list[Envelope]:
+def sent_by(clickhouse: ClickHouseClient, channel: Scripted, now: datetime = NOW) -> list[Notification]:
     """Let one channel send what is due, and return that."""
     channel.sent.clear()
-    Courier(channel, Store(clickhouse), FakeClock(now)).turn()
+    DeliveryWorker(channel, Store(clickhouse), FakeClock(now)).turn()
     return list(channel.sent)
 
 
@@ -155,8 +155,8 @@ def test_one_burst_is_one_message_with_its_parts(
         cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
     ]
     write(house, [*quiet_month(), *burst])
-    chat = Scripted([Answer("sent")], name="chat", updates=False)
-    pager = Scripted([Answer("sent")], name="pager", updates=True)
+    chat = Scripted([DeliveryResult("sent")], name="chat", updates=False)
+    pager = Scripted([DeliveryResult("sent")], name="pager", updates=True)
     channels = ("bus", "chat", "pager")
     evaluate(clickhouse, budgets=[BURN], rules=RULES, channels=channels)
     (first,) = sent_by(clickhouse, chat)
@@ -178,7 +178,7 @@ def test_one_burst_is_one_message_with_its_parts(
     assert update.incident is not None
     assert "v" in [part.rule for part in update.incident.parts]
     # It is over when all of its parts are: one message.
-    sent: list[Envelope] = []
+    sent: list[Notification] = []
     for n, minutes in enumerate((10, 70, 200, 420)):
         end = NOW + timedelta(minutes=minutes)
         users = enumerate(("u-loop", "u-5"))

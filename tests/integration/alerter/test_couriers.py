@@ -8,13 +8,13 @@ from tests.integration.alerter.spend import NOW
 from tests.unit.alerter.alerts import alert
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.alerts.store import Decided, Store
+from outlay_alerter.alerts.store import AlertUpdate, Store
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.builtin import Bus
 from outlay_alerter.notify.channels.webhook import Webhook
-from outlay_alerter.notify.delivery_worker import Courier
-from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.notify.messages import SCHEDULE, Answer, Envelope
+from outlay_alerter.notify.delivery_worker import DeliveryWorker
+from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.notification import RETRY_DELAYS, DeliveryResult, Notification
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeBroker, FakeSink
@@ -27,20 +27,20 @@ pytestmark = pytest.mark.stack
 class Scripted:
     """A channel that answers as it is told."""
 
-    answers: list[Answer]
+    answers: list[DeliveryResult]
     name: str = "webhook"
     target: str = "https://example.org/hook"
     pause: float = 0.0
     updates: bool = True
-    sent: list[Envelope] = field(default_factory=list)
+    sent: list[Notification] = field(default_factory=list)
 
-    def send(self, envelope: Envelope) -> Answer:
-        self.sent.append(envelope)
+    def send(self, notification: Notification) -> DeliveryResult:
+        self.sent.append(notification)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) -> None:
-    store.decide([Decided(alert(name), 1, f"msg_{name}_1") for name in names], channels)
+    store.decide([AlertUpdate(alert(name), 1, f"msg_{name}_1") for name in names], channels)
 
 
 def states(clickhouse: ClickHouseClient, channel: str = "webhook") -> list[tuple[str, str, int]]:
@@ -55,11 +55,11 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
     clickhouse: ClickHouseClient,
 ) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
-    channel = Scripted([Answer("later", "answered 500", status=500)])
-    courier = Courier(channel, store, clock)
+    channel = Scripted([DeliveryResult("retry", "answered 500", status=500)])
+    courier = DeliveryWorker(channel, store, clock)
     decide(store, "a")
     waited = 0.0
-    for attempt, seconds in enumerate([0.0, *SCHEDULE], start=1):
+    for attempt, seconds in enumerate([0.0, *RETRY_DELAYS], start=1):
         if seconds:
             clock.advance(seconds * 0.99)
             assert courier.turn() == 0, f"try {attempt} came too early"
@@ -67,19 +67,21 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
         waited += seconds
         assert courier.turn() == 1
         assert states(clickhouse)[0][2] == attempt
-    assert states(clickhouse) == [("msg_a_1", "dead", 10)]
+    assert states(clickhouse) == [("msg_a_1", "failed", 10)]
     assert {e.id for e in channel.sent} == {"msg_a_1"}
     clock.advance(10 * 86_400)
     assert courier.turn() == 0
     log = clickhouse.rows("SELECT outcome, status, reason, attempt FROM alert_deliveries ORDER BY attempt")
-    assert [row["outcome"] for row in log] == ["later"] * 9 + ["dead"]
+    assert [row["outcome"] for row in log] == ["retry"] * 9 + ["failed"]
     assert {row["reason"] for row in log} == {"answered 500"}
 
 
 def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(clickhouse: ClickHouseClient) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
-    channel = Scripted([Answer("later", "answered 429", 120.0, 429), Answer("sent", status=200)])
-    courier = Courier(channel, store, clock)
+    channel = Scripted(
+        [DeliveryResult("retry", "answered 429", 120.0, 429), DeliveryResult("sent", status=200)]
+    )
+    courier = DeliveryWorker(channel, store, clock)
     decide(store, "a")
     courier.turn()
     clock.advance(119)
@@ -93,17 +95,17 @@ def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(
     clickhouse: ClickHouseClient,
 ) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
-    channel = Scripted([Answer("gone", "answered 410", status=410)])
+    channel = Scripted([DeliveryResult("disabled", "answered 410", status=410)])
     decide(store, "a", "b")
-    Courier(channel, store, clock).turn()
+    DeliveryWorker(channel, store, clock).turn()
     assert len(channel.sent) == 1
     decide(store, "c")
-    Courier(channel, store, clock).turn()
+    DeliveryWorker(channel, store, clock).turn()
     assert len(channel.sent) == 1
-    assert [state for _, state, _ in states(clickhouse)] == ["dead", "dead", "dead"]
-    moved = Scripted([Answer("sent", status=200)], target="https://example.org/new")
+    assert [state for _, state, _ in states(clickhouse)] == ["failed", "failed", "failed"]
+    moved = Scripted([DeliveryResult("sent", status=200)], target="https://example.org/new")
     decide(store, "d")
-    Courier(moved, store, clock).turn()
+    DeliveryWorker(moved, store, clock).turn()
     assert states(clickhouse)[-1] == ("msg_d_1", "sent", 1)
 
 
@@ -111,9 +113,9 @@ def test_one_channel_that_fails_does_not_hold_up_another(clickhouse: ClickHouseC
     store, clock, broker = Store(clickhouse), FakeClock(NOW), FakeBroker()
     decide(store, "a", channels=("bus", "webhook"))
     broker.away = True
-    good = Scripted([Answer("sent", status=200)])
-    bus = Courier(Bus(FakeSink(broker)), store, clock)
-    assert (bus.turn(), Courier(good, store, clock).turn()) == (1, 1)
+    good = Scripted([DeliveryResult("sent", status=200)])
+    bus = DeliveryWorker(Bus(FakeSink(broker)), store, clock)
+    assert (bus.turn(), DeliveryWorker(good, store, clock).turn()) == (1, 1)
     assert (states(clickhouse), states(clickhouse, "bus")) == (
         [("msg_a_1", "sent", 1)],
         [("msg_a_1", "waiting", 1)],
@@ -129,21 +131,21 @@ def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sendi
 ) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, *[f"a{n:04d}" for n in range(1000)])
-    dies = Scripted([Answer("sent")])
+    dies = Scripted([DeliveryResult("sent")])
 
     class Death(BaseException):
         pass
 
-    def send(envelope: Envelope) -> Answer:
-        dies.sent.append(envelope)
+    def send(notification: Notification) -> DeliveryResult:
+        dies.sent.append(notification)
         raise Death
 
     dies.send = send  # type: ignore[method-assign]
     with pytest.raises(Death):
-        Courier(dies, store, clock).turn()
+        DeliveryWorker(dies, store, clock).turn()
     decide(store, "late")
-    lives = Scripted([Answer("sent", status=200)])
-    Courier(lives, store, clock).turn()
+    lives = Scripted([DeliveryResult("sent", status=200)])
+    DeliveryWorker(lives, store, clock).turn()
     assert [len(e.messages) for e in dies.sent] == [1000]
     assert {e.id for e in lives.sent} == {dies.sent[0].id, "msg_late_1"}
     assert {state for _, state, _ in states(clickhouse)} == {"sent"}
@@ -152,7 +154,7 @@ def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sendi
 def test_the_pause_of_a_channel_is_kept(clickhouse: ClickHouseClient) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, "a", "b", "c")
-    Courier(Scripted([Answer("sent")], pause=1.0), store, clock).turn()
+    DeliveryWorker(Scripted([DeliveryResult("sent")], pause=1.0), store, clock).turn()
     assert clock.now() - NOW == timedelta(seconds=3)
 
 
@@ -161,8 +163,8 @@ def test_over_real_http_what_failed_once_arrives_the_second_time(clickhouse: Cli
     decide(store, "a")
     with receiving() as receiver:
         receiver.answer(503, 200)
-        poster = Poster(read_networks("127.0.0.0/8"))
-        courier = Courier(Webhook(receiver.url, [b"x" * 32], poster, clock), store, clock)
+        poster = HttpPoster(read_networks("127.0.0.0/8"))
+        courier = DeliveryWorker(Webhook(receiver.url, [b"x" * 32], poster, clock), store, clock)
         courier.turn()
         clock.advance(6.1)
         courier.turn()

@@ -16,9 +16,9 @@ from tests.unit.alerter.test_teams import check as check_teams
 from tests.unit.alerter.test_webhook import NEW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
-from outlay_alerter.alerts.store import Decided, Store
+from outlay_alerter.alerts.store import AlertUpdate, Store
 from outlay_alerter.notify.delivery_log import DeliveryLog
-from outlay_alerter.notify.delivery_manager import Switchboard
+from outlay_alerter.notify.delivery_manager import DeliveryManager
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_alerter.watchlist import Watchlist
@@ -57,7 +57,7 @@ class Board:
         settings = Settings(
             clickhouse=house, allow_networks="127.0.0.0/8", slack_api=api.url, channel_seconds=5
         )  # fmt: skip
-        self.board = Switchboard(settings, SystemClock(), lambda: self.stopped, lambda: True)
+        self.board = DeliveryManager(settings, SystemClock(), lambda: self.stopped, lambda: True)
 
     def counts(self) -> dict[str, int]:
         return {name: len(hook.got) for name, hook in self.hooks.items()} | {"bot": len(self.api.messages)}
@@ -84,8 +84,8 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     assert holds()
 
 
-def decided(one: Alert) -> Decided:
-    return Decided(one, 1, f"msg_{one.id}_1", state=one.state)
+def decided(one: Alert) -> AlertUpdate:
+    return AlertUpdate(one, 1, f"msg_{one.id}_1", state=one.state)
 
 
 def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from outlay.main import app
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.budget_api.http import Door
-from outlay_alerter.budget_api.service import Desk
+from outlay_alerter.budget_api.http import BudgetStatusApi
+from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -192,9 +192,9 @@ def read_api(system: System, zone: str) -> Figures:
 def status_api(system: System, zone: str) -> Figures:
     """The budget status that programs ask before they spend."""
     lane = BudgetReader(RollupReader(system.clickhouse), ForecastCache(), system.clock)
-    desk = Desk(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
+    desk = BudgetStatusService(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
-    with TestClient(Door(desk, ring, system.clock).app()) as client:
+    with TestClient(BudgetStatusApi(desk, ring, system.clock).app()) as client:
         answer = client.get(
             "/v1/budgets/all/status?mode=strict", headers={"authorization": f"Bearer {system.key}"}
         )

@@ -23,8 +23,8 @@ from outlay.cli import budgets as command
 from outlay.main import app
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.budget_api.http import Door
-from outlay_alerter.budget_api.service import Desk
+from outlay_alerter.budget_api.http import BudgetStatusApi
+from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -217,9 +217,9 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
     ring = KeyRing(surfaces.rig.keys_file, surfaces.clock)
     lane = BudgetReader(RollupReader(surfaces.clickhouse), ForecastCache(), surfaces.clock)
-    desk = Desk(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
+    desk = BudgetStatusService(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
     headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
-    with TestClient(Door(desk, ring, surfaces.clock).app()) as client:
+    with TestClient(BudgetStatusApi(desk, ring, surfaces.clock).app()) as client:
         for name, state in surfaces.states().items():
             answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
             assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name

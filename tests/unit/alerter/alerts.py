@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from outlay_alerter.digests.message import Point, Review
-from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd
@@ -27,25 +27,25 @@ def alert(name: str = "a1", tenant: str = "acme", count: int = 2, width: int = 4
 
 def waiting(
     name: str = "a1", tenant: str = "acme", channel: str = "webhook", bundle: str = "", incident: str = ""
-) -> Waiting:
+) -> OutboxMessage:
     body = encoder.encode(alert(name, tenant)).decode()
     at = "2026-11-24 12:00:00.000000"
-    return Waiting(tenant, f"msg_{name}_1", channel, body, 0, 0, bundle, at, incident)
+    return OutboxMessage(tenant, f"msg_{name}_1", channel, body, 0, 0, bundle, at, incident)
 
 
-def envelope(name: str = "a1") -> Envelope:
+def notification(name: str = "a1") -> Notification:
     message = waiting(name)
-    return Envelope(message.message_id, (message,), (alert(name),))
+    return Notification(message.message_id, (message,), (alert(name),))
 
 
-def of(*alerts: Alert) -> Envelope:
-    """An envelope of these alerts."""
+def of(*alerts: Alert) -> Notification:
+    """An notification of these alerts."""
     bodies = [encoder.encode(one).decode() for one in alerts]
     messages = tuple(
-        Waiting(one.tenant, f"msg_{one.id}_1", "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
+        OutboxMessage(one.tenant, f"msg_{one.id}_1", "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
         for one, body in zip(alerts, bodies, strict=True)
     )
-    return Envelope("msg_bundle" if len(alerts) > 1 else messages[0].message_id, messages, alerts)
+    return Notification("msg_bundle" if len(alerts) > 1 else messages[0].message_id, messages, alerts)
 
 
 REVIEW = Review(
@@ -59,8 +59,8 @@ REVIEW = Review(
 )  # fmt: skip
 
 
-def of_review(review: Review = REVIEW) -> Envelope:
-    """An envelope of a review."""
+def of_review(review: Review = REVIEW) -> Notification:
+    """An notification of a review."""
     body = encoder.encode(review).decode()
-    message = Waiting("acme", review.id, "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
-    return Envelope(review.id, (message,), (), review)
+    message = OutboxMessage("acme", review.id, "ops", body, 0, 0, "", "2026-11-24 12:00:00.000000")
+    return Notification(review.id, (message,), (), review)

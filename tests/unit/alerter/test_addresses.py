@@ -1,4 +1,4 @@
-"""A channel connects to the open internet and to networks that were named, and nowhere else."""
+"""A channel connects to the open internet and to networks that were named, and no_route else."""
 
 import pytest
 

@@ -12,8 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from outlay_alerter.budget_api import openapi
-from outlay_alerter.budget_api.http import Door
-from outlay_alerter.budget_api.service import Answer, Desk, UnknownBudgetError
+from outlay_alerter.budget_api.http import BudgetStatusApi
+from outlay_alerter.budget_api.service import Answer, BudgetStatusService, UnknownBudgetError
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget import compile_rule as budget_of
 from outlay_alerter.rules.budget_levels import Spent
@@ -55,7 +55,7 @@ class Books:
         return budgets.status(budget, span_of(budget, NOW), Spent(self.spent * DOLLAR), NOW)
 
 
-def ask(desk: Desk, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:
+def ask(desk: BudgetStatusService, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:
     """Ask on one loop, one after another; let what runs behind an answer end."""
 
     async def work() -> list[Answer]:
@@ -70,7 +70,7 @@ def ask(desk: Desk, *asks: tuple[str, float], fail: str | None = None) -> list[A
 
 def test_an_answer_is_from_memory_while_it_is_young_enough_and_strict_is_reckoned_now() -> None:
     books, clock = Books(), FakeClock(NOW)
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
     first, second = ask(desk, ("b", 10), ("b", 10))
     assert (first.allowed, second.known, len(books.asked)) == (True, True, 1)
     books.spent = 12
@@ -80,7 +80,7 @@ def test_an_answer_is_from_memory_while_it_is_young_enough_and_strict_is_reckone
 
 def test_what_is_older_than_a_second_is_reckoned_anew_behind_the_answer() -> None:
     books, clock = Books(), FakeClock(NOW)
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
     ask(desk, ("b", 10))
     books.spent = 12
     clock.advance(3)
@@ -94,7 +94,7 @@ def test_what_is_older_than_a_second_is_reckoned_anew_behind_the_answer() -> Non
 
 def test_when_nobody_can_say_it_is_open_or_closed_as_asked_for_or_as_the_budget_says() -> None:
     books, clock = Books(away=True), FakeClock(NOW)
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
     assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10))] == [True, False]
     assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10), fail="closed")] == [False, False]
     assert [a.allowed for a in ask(desk, ("b", 0), ("c", 0), fail="open")] == [True, True]
@@ -106,7 +106,7 @@ def test_what_was_used_up_before_a_restart_stays_used_up_until_the_period_ends()
     before = books.standing(budget_of(CATALOG.budgets[0], "acme"))
     clock.advance(3600)
     books.away = True
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
     desk.learn([before])
     (answer,) = ask(desk, ("b", 10))
     assert (answer.allowed, answer.known, answer.age) == (False, False, 3600.0)
@@ -118,7 +118,7 @@ def test_what_was_used_up_before_a_restart_stays_used_up_until_the_period_ends()
 
 def test_what_an_evaluation_finds_is_answered_without_asking_again() -> None:
     books, clock = Books(spent=12), FakeClock(NOW)
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
     desk.learn([books.standing(budget_of(CATALOG.budgets[0], "acme"))])
     books.away = True
     (answer,) = ask(desk, ("b", 10))
@@ -127,7 +127,7 @@ def test_what_an_evaluation_finds_is_answered_without_asking_again() -> None:
 
 def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() -> None:
     now = [WATCHLIST]
-    desk = Desk(Books, lambda: now[0], FakeClock(NOW))
+    desk = BudgetStatusService(Books, lambda: now[0], FakeClock(NOW))
     for name in ("other", "nothing"):
         with pytest.raises(UnknownBudgetError):
             ask(desk, (name, 10))
@@ -149,8 +149,8 @@ class Rig:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     clock, books, path = FakeClock(NOW), Books(), tmp_path / "keys.json"
     ring = KeyRing(path, clock)
-    desk = Desk(lambda: books, lambda: WATCHLIST, clock)
-    with TestClient(Door(desk, ring, clock).app(), raise_server_exceptions=False) as client:
+    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
+    with TestClient(BudgetStatusApi(desk, ring, clock).app(), raise_server_exceptions=False) as client:
         yield Rig(client, books, KeyFile(path), ring)
 
 

@@ -13,10 +13,10 @@ from tests.unit.alerter.alerts import of
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import FULL
 
-from outlay_alerter.notify.channel_factory import of_catalog
+from outlay_alerter.notify.channel_registry import of_catalog
 from outlay_alerter.notify.chart import Spending, draw
 from outlay_alerter.notify.delivery_worker import Channel as Sending
-from outlay_alerter.notify.thread_store import Forgetful
+from outlay_alerter.notify.thread_store import NullThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog.channels import Channel
@@ -29,7 +29,7 @@ SPEC = {"id": "ops", "type": "slack", "url": "${env:OUTLAY_CHANNEL_OPS}", "hide"
 def channel() -> Sending:
     spec = TypeAdapter(Channel).validate_python(SPEC)
     return of_catalog(
-        spec, Settings(allow_networks="127.0.0.0/8"), SystemClock(), Forgetful(), lambda _: None
+        spec, Settings(allow_networks="127.0.0.0/8"), SystemClock(), NullThreadStore(), lambda _: None
     )
 
 
@@ -61,7 +61,7 @@ def test_a_secret_that_changed_is_taken_without_a_restart(
     monkeypatch.setenv("OUTLAY_CHANNEL_OPS_FILE", str(file))
     made = channel()
     missing = made.send(of(FULL))
-    assert (missing.outcome, made.target) == ("later", "")
+    assert (missing.outcome, made.target) == ("retry", "")
     with receiving() as first, receiving() as second:
         for receiver in (first, second):
             file.write_text(receiver.url + "\n")
@@ -70,7 +70,7 @@ def test_a_secret_that_changed_is_taken_without_a_restart(
     assert (len(first.got), len(second.got)) == (1, 1)
     file.write_text("not-a-url-but-a-secret")
     refused = made.send(of(FULL))
-    assert refused.outcome == "later"
+    assert refused.outcome == "retry"
     assert "not-a-url" not in refused.reason
 
 

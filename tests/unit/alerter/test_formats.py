@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.unit.alerter.alerts import alert, envelope
+from tests.unit.alerter.alerts import alert, notification
 from tests.unit.alerter.receiver import Receiver, receiving
 
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.formats import alertmanager, pagerduty
 from outlay_alerter.notify.channels.others import Alertmanager, AlertmanagerApi, PagerDuty
-from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.notify.messages import Envelope
+from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.notification import Notification
 from outlay_schemas.alerts import Alert, Effect
 from outlay_schemas.money import Usd
 
 KEY = "k" * 32
-POSTER = Poster(read_networks("127.0.0.0/8"), 5)
+POSTER = HttpPoster(read_networks("127.0.0.0/8"), 5)
 
 
-def of(*alerts: Alert) -> Envelope:
-    return replace(envelope(), id="msg_bundle", alerts=alerts)
+def of(*alerts: Alert) -> Notification:
+    return replace(notification(), id="msg_bundle", alerts=alerts)
 
 
 def duty(receiver: Receiver) -> PagerDuty:
@@ -65,7 +65,7 @@ def test_what_is_not_bad_enough_wakes_nobody() -> None:
 def test_an_event_that_pagerduty_refuses_is_given_up_and_one_that_waits_is_not() -> None:
     with receiving() as receiver:
         receiver.answer(400)
-        assert duty(receiver).send(of(alert())).outcome == "dead"
+        assert duty(receiver).send(of(alert())).outcome == "failed"
         receiver.answer(429, retry_after="7")
         assert duty(receiver).send(of(alert())).retry_after == 7
 
@@ -118,7 +118,7 @@ def test_an_alertmanager_is_given_alerts_that_end_by_their_labels() -> None:
         assert channel.send(of(firing, alert("a2"))).outcome == "sent"
         assert channel.send(of(over)).outcome == "sent"
         receiver.script = [(400, {}, b'{"code":601}')]
-        assert channel.send(of(firing)).outcome == "dead"
+        assert channel.send(of(firing)).outcome == "failed"
     assert receiver.got[0].path == "/api/v2/alerts"
     first, second = (json.loads(got.body) for got in receiver.got[:2])
     for body in (first, second):

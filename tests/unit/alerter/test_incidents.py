@@ -10,8 +10,8 @@ from tests.unit.alerter.alerts import AT, alert
 
 from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incidents
 from outlay_alerter.alerts.states import AlertRecord, StoredState
-from outlay_alerter.alerts.user_actions import expectations, heeded
-from outlay_alerter.notify.incident_updates import News, Shown, news_of
+from outlay_alerter.alerts.user_actions import action_changes, expectations
+from outlay_alerter.notify.incident_updates import Shown, UpdateKind, update_kind
 from outlay_schemas.alerts import Alert, Incident, Word
 
 
@@ -117,9 +117,9 @@ def shown(*alerts: Alert) -> list[Shown]:
 
 def test_what_joins_updates_and_what_is_worse_notifies() -> None:
     (first,) = grouped(spike("a"))
-    assert news_of([first], []) == "opened"
+    assert update_kind([first], []) == "opened"
     minute = timedelta(minutes=1)
-    cases: list[tuple[Alert, News]] = [
+    cases: list[tuple[Alert, UpdateKind]] = [
         (spike("b", at=AT + minute), "updated"),
         (spike("c", at=AT + minute, severity="critical"), "escalated"),
         (spike("a", at=AT + minute), "updated"),
@@ -127,7 +127,7 @@ def test_what_joins_updates_and_what_is_worse_notifies() -> None:
     ]
     for one, expected in cases:
         (found,) = grouped(one, known=known_of(first))
-        assert news_of([found], shown(first)) == expected
+        assert update_kind([found], shown(first)) == expected
 
 
 def test_the_last_part_that_resolves_resolves_and_the_others_update() -> None:
@@ -135,23 +135,23 @@ def test_the_last_part_that_resolves_resolves_and_the_others_update() -> None:
     (one,) = grouped(
         msgspec.structs.replace(first, state="resolved", at=AT + timedelta(minutes=1)), known=known_of(first, second)
     )  # fmt: skip
-    assert news_of([one], shown(first, second)) == "updated"
+    assert update_kind([one], shown(first, second)) == "updated"
     (two,) = grouped(
         msgspec.structs.replace(second, state="resolved", at=AT + timedelta(minutes=2)), known=known_of(one, second)
     )  # fmt: skip
-    assert news_of([two], shown(first, second, one)) == "resolved"
+    assert update_kind([two], shown(first, second, one)) == "resolved"
 
 
 def test_acknowledging_an_incident_covers_its_parts_and_what_joins_unless_it_is_worse() -> None:
     first, second = grouped(spike("a"), spike("b"))
     ack = Word("acme", "a", "acknowledged", AT + timedelta(minutes=1))
-    assert [h.known.id for h in heeded([ack], known_of(first, second), AT)] == ["a", "b"]
+    assert [h.known.id for h in action_changes([ack], known_of(first, second), AT)] == ["a", "b"]
     acked = known_of(first, second, a="acknowledged", b="acknowledged")
     later = AT + timedelta(minutes=2)
     (same,) = grouped(spike("c", at=later), known=acked)
     (worse,) = grouped(spike("d", at=later, severity="critical"), known=acked)
-    assert [h.known.id for h in heeded([ack], acked | known_of(same), later)] == ["c"]
-    assert heeded([ack], acked | known_of(worse), later) == []
+    assert [h.known.id for h in action_changes([ack], acked | known_of(same), later)] == ["c"]
+    assert action_changes([ack], acked | known_of(worse), later) == []
 
 
 def test_what_is_said_of_an_incident_does_not_hold_for_the_next_one_with_the_same_id() -> None:

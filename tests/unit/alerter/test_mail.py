@@ -20,7 +20,7 @@ from tests.unit.alerter.test_slack import CASES
 
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.email import Email, Security, Server
-from outlay_alerter.notify.messages import Answer
+from outlay_alerter.notify.notification import DeliveryResult
 from outlay_kit.clock import SystemClock
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
@@ -98,7 +98,7 @@ def body(mail: EmailMessage, kind: str) -> str:
 def test_a_mail_arrives_encrypted_with_text_html_and_the_picture_inside() -> None:
     with mailbox(auth=True) as box:
         made = server(box, username="outlay", password="s3cret")
-        assert email(made).send(of(CASES["one"][0])) == Answer("sent", status=250)
+        assert email(made).send(of(CASES["one"][0])) == DeliveryResult("sent", status=250)
     (mail,) = box.got
     assert box.encrypted
     assert box.envelopes[0].rcpt_tos == ["sre@example.com", "cfo@example.com"]
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_said_without_secrets(change: dict[str, Any], words: st
         if "port" in known:
             box.port = known.pop("port")
         answer = email(server(box, **known)).send(of(alert()))
-    assert answer.outcome == "later"
+    assert answer.outcome == "retry"
     assert words in answer.reason
     assert not {"s3cret", "wrong"} & set(answer.reason.split())
     assert box.got == []
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_said_without_secrets(change: dict[str, Any], words: st
 def test_a_password_never_goes_to_a_server_without_encryption() -> None:
     with mailbox(tls_context=None, require_starttls=False) as box:
         answer = email(server(box, username="outlay", password="s3cret")).send(of(alert()))
-    assert (answer.outcome, box.got) == ("later", [])
+    assert (answer.outcome, box.got) == ("retry", [])
     assert "STARTTLS" in answer.reason
 
 
@@ -173,7 +173,7 @@ def test_a_mailbox_that_refuses_is_tried_again_with_its_reason() -> None:
         box.refuse = "452 4.2.2 Mailbox full"
         answer = email(server(box)).send(of(alert()))
     assert (answer.outcome, answer.status, answer.reason) == (
-        "later", 452, "answered 452: 4.2.2 Mailbox full",
+        "retry", 452, "answered 452: 4.2.2 Mailbox full",
     )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_a_server_that_only_hangs_is_left_in_time() -> None:
     with listening(serve) as port:
         box = Mailbox(port=port)
         answer = email(server(box, "none", seconds=1.0)).send(of(alert()))
-    assert answer.outcome == "later"
+    assert answer.outcome == "retry"
     assert "no answer in 1 s" in answer.reason
 
 

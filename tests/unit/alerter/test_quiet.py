@@ -7,7 +7,7 @@ import pytest
 from tests.support.alert_rules import budget, landing
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
-from outlay_alerter.alerts.suppression import Reasons, quiet, unheard, within
+from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified, within
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget_levels import Spent
 from outlay_alerter.rules.threshold import compile_rule
@@ -18,16 +18,18 @@ from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-REASONS = Reasons(NOW)
+REASONS = SuppressionContext(NOW)
 
 
 def crossed(plan: Budget, dollars: int) -> list[Finding]:
     return budgets.findings(plan, span_of(plan, NOW), Spent(dollars * DOLLAR))
 
 
-def hushed(found: list[Finding], reasons: Reasons, known: dict[str, AlertRecord] | None = None) -> list[str]:
+def suppressed_ids(
+    found: list[Finding], reasons: SuppressionContext, known: dict[str, AlertRecord] | None = None
+) -> list[str]:
     """Return rule and level of what is not told."""
-    why = quiet(found, transitions(found, known or {}), known or {}, reasons)
+    why = suppressed(found, transitions(found, known or {}), known or {}, reasons)
     return [f"{f.key.rule} {f.key.level}" for f in found if f.key.id() in why]
 
 
@@ -35,25 +37,25 @@ def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> No
     plan = budget(thresholds=[50, 80, 100, 200], forecast_thresholds=[80, 100])
     spent = Spent(120 * DOLLAR, landing=landing(120, 10))
     found = budgets.findings(plan, span_of(plan, NOW), spent)
-    assert hushed(found, REASONS) == ["b 50", "b 80", "b forecast-80"]
+    assert suppressed_ids(found, REASONS) == ["b 50", "b 80", "b forecast-80"]
     assert len(transitions(found, {})) == 5
 
 
 def test_a_burn_is_not_hushed_by_a_threshold() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 2}])
     spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
-    assert hushed(budgets.findings(plan, span_of(plan, NOW), spent), REASONS) == []
+    assert suppressed_ids(budgets.findings(plan, span_of(plan, NOW), spent), REASONS) == []
 
 
 def test_what_was_snoozed_is_decided_and_not_told() -> None:
     found = crossed(budget(), 100)
     for target in (found[0].key.id(), "b"):
-        assert hushed(found, Reasons(NOW, {target: NOW + timedelta(hours=1)})) == ["b 100"]
-        assert hushed(found, Reasons(NOW, {target: NOW})) == []
+        assert suppressed_ids(found, SuppressionContext(NOW, {target: NOW + timedelta(hours=1)})) == ["b 100"]
+        assert suppressed_ids(found, SuppressionContext(NOW, {target: NOW})) == []
 
 
-def mute(**terms: object) -> Reasons:
-    return Reasons(NOW, mutes=[mute_of(schema.Mute.model_validate({"id": "m", **terms}))])
+def mute(**terms: object) -> SuppressionContext:
+    return SuppressionContext(NOW, mutes=[mute_of(schema.Mute.model_validate({"id": "m", **terms}))])
 
 
 @pytest.mark.parametrize(
@@ -74,13 +76,13 @@ def mute(**terms: object) -> Reasons:
     ],
 )
 def test_a_mute_window_is_kept_by_the_clocks_of_its_zone(terms: dict[str, object], *, muted: bool) -> None:
-    assert hushed(crossed(budget(), 100), mute(**terms)) == (["b 100"] if muted else [])
+    assert suppressed_ids(crossed(budget(), 100), mute(**terms)) == (["b 100"] if muted else [])
 
 
 def test_a_mute_covers_what_lies_within_it() -> None:
     plan = budget(scope={"team": ["growth"], "sku": ["a", "b"]})
-    assert hushed(crossed(plan, 100), mute(days=["tue"], scope={"sku": ["a", "b", "c"]})) == ["b 100"]
-    assert hushed(crossed(plan, 100), mute(days=["tue"], scope={"sku": "a"})) == []
+    assert suppressed_ids(crossed(plan, 100), mute(days=["tue"], scope={"sku": ["a", "b", "c"]})) == ["b 100"]
+    assert suppressed_ids(crossed(plan, 100), mute(days=["tue"], scope={"sku": "a"})) == []
 
 
 def test_a_mute_over_midnight_follows_the_clocks_through_their_change() -> None:
@@ -101,40 +103,42 @@ def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
     (change,) = transitions(found, {})
     assert not change.notified({change.id})
     known = {change.id: AlertRecord(change.id, "b", "firing", 1, NOW, NOW, notified=False)}
-    again = quiet(found, [], known, mute(days=["tue"]))
-    assert unheard(found, [], known, again) == []
-    (told,) = unheard(found, [], known, {})
+    again = suppressed(found, [], known, mute(days=["tue"]))
+    assert unnotified(found, [], known, again) == []
+    (told,) = unnotified(found, [], known, {})
     assert (told.seq, told.state, told.notified({})) == (2, "firing", True)
     over = crossed(budget(), 1)
     (end,) = transitions(over, known)
-    assert quiet(over, [end], known, REASONS) == {end.id: "never told"}
+    assert suppressed(over, [end], known, REASONS) == {end.id: "never told"}
     heard = {change.id: AlertRecord(change.id, "b", "firing", 2, NOW, NOW)}
     (end,) = transitions(over, heard)
-    assert quiet(over, [end], heard, mute(days=["tue"])) == {}  # people heard of it: they hear of its end
+    assert (
+        suppressed(over, [end], heard, mute(days=["tue"])) == {}
+    )  # people heard of it: they hear of its end
 
 
 WHOLE = budget(id="whole", amount=1000)
 TEAM = budget(id="team", amount=100, scope={"team": "growth"})
-PLANS = Reasons(NOW, watches={"whole": WHOLE, "team": TEAM})
+PLANS = SuppressionContext(NOW, watches={"whole": WHOLE, "team": TEAM})
 
 
 def test_a_budget_is_quiet_where_the_one_around_it_crosses_for_the_same_cause() -> None:
     both = crossed(WHOLE, 1050) + crossed(TEAM, 200)  # without the team's 100 too much it would be 950
-    assert hushed(both, PLANS) == ["team 100"]
+    assert suppressed_ids(both, PLANS) == ["team 100"]
     two = crossed(WHOLE, 1500) + crossed(TEAM, 200)  # others are too much, too
-    assert hushed(two, PLANS) == []
-    asleep = Reasons(NOW, {"whole": NOW + timedelta(hours=1)}, watches=PLANS.watches)
-    assert hushed(both, asleep) == ["whole 100"]  # somebody must hear of it
-    assert hushed(crossed(WHOLE, 900) + crossed(TEAM, 200), PLANS) == []
+    assert suppressed_ids(two, PLANS) == []
+    asleep = SuppressionContext(NOW, {"whole": NOW + timedelta(hours=1)}, watches=PLANS.watches)
+    assert suppressed_ids(both, asleep) == ["whole 100"]  # somebody must hear of it
+    assert suppressed_ids(crossed(WHOLE, 900) + crossed(TEAM, 200), PLANS) == []
 
 
 def test_budgets_of_other_periods_and_lesser_alerts_hush_nothing() -> None:
     daily = budget(id="team", amount=100, scope={"team": "growth"}, period="day")
     both = crossed(WHOLE, 1050) + crossed(daily, 200)
-    assert hushed(both, Reasons(NOW, watches={"whole": WHOLE, "team": daily})) == []
+    assert suppressed_ids(both, SuppressionContext(NOW, watches={"whole": WHOLE, "team": daily})) == []
     low = budget(id="whole", amount=1000, thresholds=[80])
     both = crossed(low, 850) + crossed(TEAM, 200)
-    assert hushed(both, Reasons(NOW, watches={"whole": low, "team": TEAM})) == []
+    assert suppressed_ids(both, SuppressionContext(NOW, watches={"whole": low, "team": TEAM})) == []
 
 
 def test_a_rule_may_name_what_it_depends_on() -> None:
@@ -143,12 +147,14 @@ def test_a_rule_may_name_what_it_depends_on() -> None:
     key = Key("acme", "t", {"team": ("growth",)}, NOW, "above")
     found = Finding(key, "threshold", True, "warning", "", "", 1)
     watches = {"whole": WHOLE, "t": rule}
-    assert hushed([*crossed(WHOLE, 1050), found], Reasons(NOW, watches=watches)) == ["t above"]
-    assert hushed([found], Reasons(NOW, watches=watches)) == []
+    assert suppressed_ids([*crossed(WHOLE, 1050), found], SuppressionContext(NOW, watches=watches)) == [
+        "t above"
+    ]
+    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches)) == []
     fires = {"w": AlertRecord("w", "whole", "firing", 1, NOW)}
-    assert hushed([found], Reasons(NOW, watches=watches), fires) == ["t above"]
+    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches), fires) == ["t above"]
     other = {"w": AlertRecord("w", "whole", "firing", 1, NOW, scope={"team": ("data",)})}
-    assert hushed([found], Reasons(NOW, watches=watches), other) == []
+    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches), other) == []
 
 
 def test_scopes_lie_within_each_other() -> None:

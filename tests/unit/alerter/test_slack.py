@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
-from tests.unit.alerter.alerts import REVIEW, alert, envelope
+from tests.unit.alerter.alerts import REVIEW, alert, notification
 from tests.unit.alerter.receiver import receiving
 
 from outlay_alerter.digests.message import Point
@@ -19,7 +19,7 @@ from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.channels.slack_blocks import message
 from outlay_alerter.notify.digest_messages import slack_review
-from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.http_post import HttpPoster
 from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.money import Usd
 
@@ -117,16 +117,16 @@ def test_a_storm_of_a_thousand_is_one_message() -> None:
 
 
 def test_slack_is_sent_json_and_what_it_says_is_heeded() -> None:
-    poster = Poster(read_networks("127.0.0.0/8"), 5)
+    poster = HttpPoster(read_networks("127.0.0.0/8"), 5)
     with receiving() as receiver:
         slack = Slack(receiver.url, poster)
         receiver.script = [(200, {}, b"ok")]
-        assert slack.send(envelope()).outcome == "sent"
+        assert slack.send(notification()).outcome == "sent"
         check(json.loads(receiver.got[0].body))
         receiver.answer(429, retry_after="30")
-        assert slack.send(envelope()).retry_after == 30
+        assert slack.send(notification()).retry_after == 30
         receiver.script = [(400, {}, b"invalid_blocks")]
-        assert slack.send(envelope()).reason == "answered 400: invalid_blocks"
+        assert slack.send(notification()).reason == "answered 400: invalid_blocks"
         for status in (403, 404, 410):
             receiver.answer(status)
-            assert slack.send(envelope()).outcome == "gone"
+            assert slack.send(notification()).outcome == "disabled"

@@ -8,16 +8,16 @@ from tests.unit.alerter.alerts import alert, of, of_review
 from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
 from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.slack_bot import Remembering, SlackBot
-from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.notify.messages import Envelope
+from outlay_alerter.notify.channels.slack_bot import SlackBot, ThreadStore
+from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.notification import Notification
 from outlay_alerter.notify.thread_store import Thread
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
 
-class Memory(Remembering):
-    """Threads that are remembered while a test lasts."""
+class Memory(ThreadStore):
+    """ClickHouseThreads that are remembered while a test lasts."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], Thread] = {}
@@ -30,10 +30,10 @@ class Memory(Remembering):
 
 
 def bot(api: SlackApi, memory: Memory, token: str = TOKEN, channel: str = CHANNEL) -> SlackBot:
-    def picture(envelope: Envelope) -> bytes | None:
+    def picture(notification: Notification) -> bytes | None:
         return PNG
 
-    poster = Poster(read_networks("127.0.0.0/8"), 5)
+    poster = HttpPoster(read_networks("127.0.0.0/8"), 5)
     return SlackBot("oncall", token, channel, poster, threads=memory, picture=picture, api=api.url)
 
 
@@ -86,8 +86,9 @@ def test_a_token_that_may_not_upload_tells_the_alert_all_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
-    [("token_revoked", "gone"), ("is_archived", "gone"), ("channel_not_found", "gone"), ("invalid_blocks", "dead"),
-     ("fatal_error", "later"), ("missing_scope", "later"), ("ratelimited", "later")],
+    [("token_revoked", "disabled"), ("is_archived", "disabled"), ("channel_not_found", "disabled"),
+     ("invalid_blocks", "failed"),
+     ("fatal_error", "retry"), ("missing_scope", "retry"), ("ratelimited", "retry")],
 )  # fmt: skip
 def test_what_slack_refuses_with_200_is_no_success(error: str, outcome: str) -> None:
     with slack_api() as api:
@@ -100,10 +101,10 @@ def test_what_slack_refuses_with_200_is_no_success(error: str, outcome: str) -> 
 
 def test_a_wrong_token_and_a_limit_are_told_apart() -> None:
     with slack_api() as api:
-        assert bot(api, Memory(), token="xoxb-wrong").send(of(alert())).outcome == "gone"
+        assert bot(api, Memory(), token="xoxb-wrong").send(of(alert())).outcome == "disabled"
         api.limited = 1
         limited = bot(api, Memory()).send(of(alert()))
-    assert (limited.outcome, limited.retry_after) == ("later", 7.0)
+    assert (limited.outcome, limited.retry_after) == ("retry", 7.0)
 
 
 def test_a_review_is_a_message_of_its_own() -> None:

@@ -17,7 +17,7 @@ from outlay_alerter.alerts.states import (
     open_alerts,
     transitions,
 )
-from outlay_alerter.alerts.user_actions import expectations, heeded, snoozes
+from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
 from outlay_schemas.alerts import Word
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -47,7 +47,7 @@ class Machine:
         """Let time pass, evaluate, and return what changed."""
         self.now += minutes * MINUTE
         told: list[str] = []
-        for change in heeded(self.words, self.known, self.now):
+        for change in action_changes(self.words, self.known, self.now):
             one = change.known
             told.append(change.state)
             self.known[one.id] = AlertRecord(
@@ -135,7 +135,7 @@ def test_the_end_of_its_period_ends_an_alert_once() -> None:
     machine.turn(bad)
     (one,) = machine.known.values()
     over = AlertRecord(one.id, "r", "firing", 1, NOW, NOW, until=NOW)
-    (change,) = heeded([], {one.id: over}, NOW)
+    (change,) = action_changes([], {one.id: over}, NOW)
     assert (change.state, change.fact) == ("ended", ("ended", "its period is over"))
     machine.known[one.id] = AlertRecord(one.id, "r", "ended", 2, NOW, NOW, until=NOW)
     assert machine.turn(bad, 1) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft6Validator
-from tests.unit.alerter.alerts import REVIEW, alert, envelope, of, of_review
+from tests.unit.alerter.alerts import REVIEW, alert, notification, of, of_review
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import CASES
 
@@ -18,11 +18,11 @@ from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.teams import Teams
 from outlay_alerter.notify.channels.teams_card import card, plain
 from outlay_alerter.notify.digest_messages import teams_review
-from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.http_post import HttpPoster
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.money import Usd
 
-POSTER = Poster(read_networks("127.0.0.0/8"), 5)
+POSTER = HttpPoster(read_networks("127.0.0.0/8"), 5)
 
 
 @cache
@@ -91,11 +91,11 @@ def test_what_strangers_name_is_no_markup() -> None:
 def test_it_arrives_and_a_workflow_that_was_deleted_is_gone() -> None:
     with receiving() as receiver:
         receiver.script = [(202, {}, b"")]
-        assert Teams("ops", receiver.url, POSTER).send(envelope()).outcome == "sent"
+        assert Teams("ops", receiver.url, POSTER).send(notification()).outcome == "sent"
         receiver.script = [(404, {}, b'{"error":{"code":"WorkflowNotFound"}}')]
-        assert Teams("ops", receiver.url, POSTER).send(of(alert(), alert("a2"))).outcome == "gone"
+        assert Teams("ops", receiver.url, POSTER).send(of(alert(), alert("a2"))).outcome == "disabled"
         receiver.answer(429, retry_after="7")
         slow = Teams("ops", receiver.url, POSTER).send(of_review())
-    assert (slow.outcome, slow.retry_after) == ("later", 7.0)
+    assert (slow.outcome, slow.retry_after) == ("retry", 7.0)
     for got in receiver.got:
         check(json.loads(got.body))

@@ -9,28 +9,28 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
-from tests.unit.alerter.alerts import alert, envelope, waiting
+from tests.unit.alerter.alerts import alert, notification, waiting
 from tests.unit.alerter.receiver import receiving
 
 from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.webhook import Webhook
 from outlay_alerter.notify.channels.webhook_body import MOST_BYTES, body_of, read_secrets, signature
-from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.clock import SystemClock
 
 OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()
 NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
 
 
-def send(url: str, secrets: str = NEW, seconds: float = 5, allowed: str = "127.0.0.0/8") -> Answer:
-    poster = Poster(read_networks(allowed), seconds)
-    return Webhook(url, read_secrets(secrets), poster, SystemClock()).send(envelope())
+def send(url: str, secrets: str = NEW, seconds: float = 5, allowed: str = "127.0.0.0/8") -> DeliveryResult:
+    poster = HttpPoster(read_networks(allowed), seconds)
+    return Webhook(url, read_secrets(secrets), poster, SystemClock()).send(notification())
 
 
 def test_a_message_carries_the_three_headers_and_verifies() -> None:
     with receiving() as receiver:
-        assert send(receiver.url) == Answer("sent", status=204)
+        assert send(receiver.url) == DeliveryResult("sent", status=204)
     got = receiver.got[0]
     data = Verifier(NEW).verify(got.body, got.headers)
     assert (data["type"], data["timestamp"]) == ("alert.firing", "2026-11-24T12:00:00.000Z")
@@ -68,20 +68,20 @@ def test_what_is_not_2xx_is_a_failure(status: int) -> None:
     with receiving() as receiver:
         receiver.answer(status)
         answer = send(receiver.url)
-    assert (answer.outcome, answer.status, answer.retry_after) == ("later", status, None)
+    assert (answer.outcome, answer.status, answer.retry_after) == ("retry", status, None)
 
 
 def test_a_redirect_is_not_followed() -> None:
     with receiving() as other, receiving() as receiver:
         receiver.answer(307, location=other.url)
-        assert send(receiver.url).outcome == "later"
+        assert send(receiver.url).outcome == "retry"
     assert (len(receiver.got), other.got) == (1, [])
 
 
 def test_410_says_that_the_endpoint_is_gone() -> None:
     with receiving() as receiver:
         receiver.answer(410)
-        assert send(receiver.url).outcome == "gone"
+        assert send(receiver.url).outcome == "disabled"
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -99,7 +99,7 @@ def test_a_receiver_that_says_nothing_is_left_after_the_time() -> None:
         began = time.monotonic()
         answer = send(receiver.url, seconds=0.3)
         assert time.monotonic() - began < 5
-    assert (answer.outcome, answer.reason) == ("later", "no answer in 0.3 s")
+    assert (answer.outcome, answer.reason) == ("retry", "no answer in 0.3 s")
 
 
 def test_a_receiver_that_drips_bytes_is_left_after_the_time() -> None:
@@ -119,7 +119,7 @@ def test_a_receiver_that_drips_bytes_is_left_after_the_time() -> None:
         thread.start()
         answer = send(f"http://127.0.0.1:{server.getsockname()[1]}/", seconds=0.4)
         thread.join()
-    assert answer.outcome == "later"
+    assert answer.outcome == "retry"
 
 
 def test_nobody_listens() -> None:
@@ -132,7 +132,7 @@ def test_a_huge_answer_is_not_read_to_its_end() -> None:
     with receiving() as receiver:
         receiver.script = [(500, {}, b"no\x1b[31m " + b"x" * 50_000_000)]
         answer = send(receiver.url)
-    assert answer.outcome == "later"
+    assert answer.outcome == "retry"
     assert len(answer.reason) < 250
     assert answer.reason.isprintable()
 
@@ -142,12 +142,12 @@ def test_an_inside_address_is_refused_however_it_is_written(host: str) -> None:
     with receiving() as receiver:
         answer = send(f"http://{host}:{receiver.port}/", allowed="")
     assert receiver.got == []
-    assert answer.outcome == "later"
+    assert answer.outcome == "retry"
     assert "not on the open internet" in answer.reason
 
 
 def test_a_name_that_does_not_resolve_is_refused() -> None:
-    assert send("http://nowhere.invalid/secret").reason == "the host's name does not resolve"
+    assert send("http://no_route.invalid/secret").reason == "the host's name does not resolve"
 
 
 def test_the_host_keeps_its_name_though_the_address_is_connected_to() -> None:
@@ -158,16 +158,16 @@ def test_the_host_keeps_its_name_though_the_address_is_connected_to() -> None:
 
 def test_a_large_alert_is_cut_below_20_kb_and_stays_the_same_at_each_try() -> None:
     large = alert(count=60, width=2000)
-    one = Envelope("m", (waiting(),), (large,))
+    one = Notification("m", (waiting(),), (large,))
     assert len(body_of(one)) <= MOST_BYTES
     assert body_of(one) == body_of(one)
     assert json.loads(body_of(one))["data"]["contributors"]
-    wide = Envelope("m", (waiting(),), (alert(count=1, width=30_000),))
+    wide = Notification("m", (waiting(),), (alert(count=1, width=30_000),))
     assert len(body_of(wide)) <= MOST_BYTES
 
 
 def test_a_storm_is_one_message_below_20_kb_that_says_how_many() -> None:
-    storm = Envelope("m", (waiting(),), tuple(alert(f"a{n}") for n in range(1000)))
+    storm = Notification("m", (waiting(),), tuple(alert(f"a{n}") for n in range(1000)))
     body = body_of(storm)
     assert len(body) <= MOST_BYTES
     content = json.loads(body)

@@ -174,12 +174,12 @@ class Transition:
         """Whether it is told again only: it fired before, and fires."""
         return self.state == "firing" and self.before is not None and self.before.state == "firing"
 
-    def notified(self, hushed: Container[str]) -> bool:
-        """Tell whether people know that it fires, when those in `hushed` are not told."""
+    def notified(self, suppressed_ids: Container[str]) -> bool:
+        """Tell whether people know that it fires, when those in `suppressed_ids` are not told."""
         if self.state == "pending":
             return False
         before = self.before is not None and self.before.fired and self.before.notified
-        return before or (self.state == "firing" and self.id not in hushed)
+        return before or (self.state == "firing" and self.id not in suppressed_ids)
 
     @property
     def silent(self) -> bool:

@@ -11,23 +11,23 @@ import msgspec
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key
 from outlay_alerter.notify.incident_updates import Shown
-from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.budgets import Status
 from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
 from outlay_schemas.events import encoder
 
-Routed = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
+Router = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
 """Which channels of the catalog get an alert, and when; of an incident that changes, those that know it, too."""
 
 
-def nowhere(alert: Alert, notified: Collection[str]) -> Mapping[str, datetime]:
+def no_route(alert: Alert, notified: Collection[str]) -> Mapping[str, datetime]:
     """Route an alert to no channel of the catalog."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class DeliveryAttempt:
     """What came of a try, and when the next one is due if its outcome is `later`."""
 
     channel: str
@@ -41,7 +41,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class AlertUpdate:
     """An alert as it is told, and how it stands."""
 
     alert: Alert
@@ -92,7 +92,7 @@ class Store:
         """Close the connection."""
         self._clickhouse.close()
 
-    def decide(self, told: Sequence[Decided], channels: Sequence[str], routed: Routed = nowhere) -> None:
+    def decide(self, told: Sequence[AlertUpdate], channels: Sequence[str], routed: Router = no_route) -> None:
         """Write messages of one tenant, then states: a crash between the two decides the same, under the same ids.
 
         `channels` get them now; `routed` says which others do, and when.
@@ -224,7 +224,7 @@ class Store:
         self._insert("budget_status", list[dict[str, object]](rows))
         self._standing |= {(s.tenant, s.budget): _same(s) for s in fresh}
 
-    def due(self, channel: str, now: datetime, limit: int = 2000) -> list[Waiting]:
+    def due(self, channel: str, now: datetime, limit: int = 2000) -> list[OutboxMessage]:
         """Return what is to be told by a channel now, the oldest first."""
         rows = self._clickhouse.rows(
             "SELECT tenant, message_id, channel, body, incident, attempt, step, bundle, toString(created_at) AS created"
@@ -233,7 +233,7 @@ class Store:
             " ORDER BY created_at, tenant, message_id LIMIT {n:UInt32}",
             {"channel": channel, "now": f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3], "n": limit},
         )
-        return [Waiting(**row) for row in rows]
+        return [OutboxMessage(**row) for row in rows]
 
     def told(self, start: str) -> bool:
         """Tell whether a message whose id begins so was decided, whatever became of it."""
@@ -255,20 +255,22 @@ class Store:
         ]  # fmt: skip
         self._insert("alert_messages", list[dict[str, object]](rows))
 
-    def write(self, messages: Sequence[Waiting]) -> None:
+    def write(self, messages: Sequence[OutboxMessage]) -> None:
         """Note in which bundle each message goes."""
         self._insert("alert_messages", [_row(message) for message in messages])
 
-    def tried(self, envelope: Envelope, tried: Tried) -> None:
-        """Note what came of a try: in the log of tries, and for each message of the envelope."""
+    def tried(self, notification: Notification, tried: DeliveryAttempt) -> None:
+        """Note what came of a try: in the log of tries, and for each message of the notification."""
         log = {
-            "at": tried.at, "tenant": envelope.messages[0].tenant, "channel": tried.channel,
-            "message_id": envelope.id, "messages": len(envelope.messages), "attempt": tried.attempt,
+            "at": tried.at, "tenant": notification.messages[0].tenant, "channel": tried.channel,
+            "message_id": notification.id, "messages": len(notification.messages), "attempt": tried.attempt,
             "outcome": tried.outcome, "status": tried.status, "reason": tried.reason, "took_ms": tried.took_ms,
         }  # fmt: skip
-        state = {"later": "waiting"}.get(tried.outcome, tried.outcome)
+        state = {"retry": "waiting"}.get(tried.outcome, tried.outcome)
         after = {"state": state, "attempt": tried.attempt, "due_at": tried.due, "reason": tried.reason}
-        self._insert("alert_messages", [{**_row(m), "step": m.step + 1, **after} for m in envelope.messages])
+        self._insert(
+            "alert_messages", [{**_row(m), "step": m.step + 1, **after} for m in notification.messages]
+        )
         self._insert("alert_deliveries", [log])
 
     def gone(self, channel: str, target: str) -> str:
@@ -315,7 +317,7 @@ def _same(status: Status) -> Status:
     return msgspec.structs.replace(status, at=datetime.fromtimestamp(0, UTC))
 
 
-def _row(message: Waiting) -> dict[str, object]:
+def _row(message: OutboxMessage) -> dict[str, object]:
     return {
         "tenant": message.tenant, "message_id": message.message_id, "channel": message.channel,
         "incident": message.incident, "body": message.body, "state": "waiting", "attempt": message.attempt,

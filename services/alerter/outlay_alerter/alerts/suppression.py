@@ -17,7 +17,7 @@ from outlay_schemas.alerts import SEVERITY_RANK
 
 
 @dataclass(frozen=True, slots=True)
-class Reasons:
+class SuppressionContext:
     """All that can keep an alert from being told."""
 
     now: datetime
@@ -37,36 +37,36 @@ class Reasons:
         return next((f"muted by {mute.id}" for mute in on), "")
 
 
-def quiet(
+def suppressed(
     findings: Iterable[Finding],
     changes: Iterable[Transition],
     known: Mapping[str, AlertRecord],
-    reasons: Reasons,
+    reasons: SuppressionContext,
 ) -> dict[str, str]:
     """Return why alerts that fire, or change, are not told to people; those that are told are left out."""
     states = {c.id: c.state for c in changes}
     breached = {f.key.id(): f for f in findings if f.breached}
     standing = {i for i in breached if states.get(i) or (i in known and known[i].fired)}
-    hushed = {
+    suppressed_ids = {
         i: why for i, f in breached.items() if (why := reasons.alone(i, f.key.rule, f.key.scope))
     }  # fmt: skip
-    hushed |= {i: "backfill" for i, f in breached.items() if f.backfill}
-    hushed |= {c.id: why for c in changes if (why := _end(c, reasons))}
-    loud = {i: breached[i] for i in standing if i not in hushed and states.get(i) != "pending"}
-    hushed |= _lower(breached, hushed)
-    others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in hushed]
+    suppressed_ids |= {i: "backfill" for i, f in breached.items() if f.backfill}
+    suppressed_ids |= {c.id: why for c in changes if (why := _end(c, reasons))}
+    loud = {i: breached[i] for i in standing if i not in suppressed_ids and states.get(i) != "pending"}
+    suppressed_ids |= _lower(breached, suppressed_ids)
+    others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in suppressed_ids]
     others += [(i, f.key.rule, f.key.scope) for i, f in loud.items() if i not in known]
     for alert, finding in breached.items():
-        if alert not in hushed and (why := _told_by(finding, loud, others, reasons.watches)):
-            hushed[alert] = why
-    return hushed
+        if alert not in suppressed_ids and (why := _told_by(finding, loud, others, reasons.watches)):
+            suppressed_ids[alert] = why
+    return suppressed_ids
 
 
-def unheard(
+def unnotified(
     findings: Iterable[Finding],
     changes: Iterable[Transition],
     known: Mapping[str, AlertRecord],
-    hushed: Mapping[str, str],
+    suppressed_ids: Mapping[str, str],
 ) -> list[Transition]:
     """Return the alerts that nobody was told of, that still fire, and that nothing keeps from being told now."""
     changing = {change.id for change in changes}
@@ -74,12 +74,12 @@ def unheard(
     return [
         Transition(alert, known[alert].seq + 1, "firing", finding, known[alert])
         for alert, finding in found.items()
-        if finding.breached and alert not in hushed and alert not in changing
+        if finding.breached and alert not in suppressed_ids and alert not in changing
         and alert in known and known[alert].state == "firing" and not known[alert].notified
     ]  # fmt: skip
 
 
-def _end(change: Transition, reasons: Reasons) -> str:
+def _end(change: Transition, reasons: SuppressionContext) -> str:
     """Return why an end is not told: people never heard of its beginning, or asked to be left alone."""
     if change.state != "resolved":
         return ""
@@ -90,18 +90,18 @@ def _end(change: Transition, reasons: Reasons) -> str:
     return why if why == "snoozed" else ""
 
 
-def _lower(breached: Mapping[str, Finding], hushed: Mapping[str, str]) -> dict[str, str]:
+def _lower(breached: Mapping[str, Finding], suppressed_ids: Mapping[str, str]) -> dict[str, str]:
     """Return the thresholds of budgets that are crossed together with a higher one."""
     levels = {i: level for i, f in breached.items() if (level := _level(f)) is not None}
     highest: dict[tuple[object, ...], Decimal] = {}
     for alert, level in levels.items():
-        if alert not in hushed:
+        if alert not in suppressed_ids:
             group = _group(breached[alert])
             highest[group] = max(level, highest.get(group, level))
     return {
         alert: f"told by {most:f}"
         for alert, level in levels.items()
-        if alert not in hushed and level < (most := highest[_group(breached[alert])])
+        if alert not in suppressed_ids and level < (most := highest[_group(breached[alert])])
     }
 
 

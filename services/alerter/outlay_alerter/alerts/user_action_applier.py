@@ -6,33 +6,33 @@ import msgspec
 
 from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord
-from outlay_alerter.alerts.store import Decided, Routed, Store, nowhere
-from outlay_alerter.alerts.user_actions import Heeded, heeded
+from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
+from outlay_alerter.alerts.user_actions import ActionChange, action_changes
 from outlay_kit.clock import Clock
 from outlay_schemas.alerts import Alert, State, Word
 
-FOR_MACHINES = ("bus",)
+MACHINE_CHANNELS = ("bus",)
 """Channels that are told what people are not."""
 
 
-class Heeder:
+class UserActionApplier:
     """Changes alerts without a new finding."""
 
     def __init__(
         self, store: Store, clock: Clock, channels: Sequence[str], decided: Callable[[], None],
-        routed: Routed = nowhere,
+        routed: Router = no_route,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._channels, self._decided = store, clock, channels, decided
         self._routed = routed
 
-    def heed(
+    def apply(
         self, tenant: str, words: Sequence[Word], known: dict[str, AlertRecord], rules: Container[str]
     ) -> dict[str, AlertRecord]:
         """Write down what changes, and return how alerts stand then; `rules`: the ids that there are.
 
         Raises Retryable.
         """
-        changes = heeded(words, known, self._clock.now(), rules)
+        changes = action_changes(words, known, self._clock.now(), rules)
         if not changes:
             return known
         bodies = self._store.bodies(tenant, [change.known.id for change in changes])
@@ -41,18 +41,18 @@ class Heeder:
             _decided(change, alert)
             for change, alert in zip(changes, with_incidents(alerts, known, {}), strict=True)
         ]
-        machines = [name for name in self._channels if name in FOR_MACHINES]
+        machines = [name for name in self._channels if name in MACHINE_CHANNELS]
         self._store.decide([d for d in decided if d.notified], self._channels, self._routed)
         self._store.decide([d for d in decided if not d.notified], machines)
         self._decided()
         return self._store.known(tenant)
 
-    def _changed(self, change: Heeded, alert: Alert) -> Alert:
+    def _changed(self, change: ActionChange, alert: Alert) -> Alert:
         state: State = "acknowledged" if change.state == "acknowledged" else "resolved"
         facts = {**alert.facts, change.fact[0]: change.fact[1]}
         return msgspec.structs.replace(alert, state=state, at=self._clock.now(), facts=facts)
 
 
-def _decided(change: Heeded, alert: Alert) -> Decided:
+def _decided(change: ActionChange, alert: Alert) -> AlertUpdate:
     lasts, seq = change.state if change.state in ("expected", "ended") else "", change.known.seq + 1
-    return Decided(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, notified=change.known.notified)
+    return AlertUpdate(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, notified=change.known.notified)

@@ -9,7 +9,7 @@ from outlay_schemas.alerts import SEVERITY_RANK, Say, Word
 
 
 @dataclass(frozen=True, slots=True)
-class Heeded:
+class ActionChange:
     """A change of an alert that somebody asked for, or that the end of its period brings."""
 
     known: AlertRecord
@@ -18,30 +18,30 @@ class Heeded:
     """To be told with it."""
 
 
-def heeded(
+def action_changes(
     words: Iterable[Word],
     known: Mapping[str, AlertRecord],
     now: datetime,
     rules: Container[str] | None = None,
-) -> list[Heeded]:
+) -> list[ActionChange]:
     """Return what is to change. Repeating it with its own outcome known returns nothing.
 
     `rules`: ids of those that there are; None: all that alerts name. What no rule looks at any more is over.
     """
     said = {(word.target, word.say): word for word in words}
-    found: list[Heeded] = []
+    found: list[ActionChange] = []
     for one in known.values():
         ack, expected = _said_of(one, "acknowledged", said), _said_of(one, "expected", said)
         if one.state not in ("pending", "firing", "acknowledged"):
             continue
         if expected is not None and (expected.until is None or expected.until > now):
-            found.append(Heeded(one, "expected", ("expected", _why(expected))))
+            found.append(ActionChange(one, "expected", ("expected", _why(expected))))
         elif rules is not None and one.rule not in rules:
-            found.append(Heeded(one, "resolved", ("ended", "its rule is gone")))
+            found.append(ActionChange(one, "resolved", ("ended", "its rule is gone")))
         elif one.until is not None and one.until <= now:
-            found.append(Heeded(one, "ended", ("ended", "its period is over")))
+            found.append(ActionChange(one, "ended", ("ended", "its period is over")))
         elif one.state == "firing" and ack is not None and _covers(ack, one, known):
-            found.append(Heeded(one, "acknowledged", ("acknowledged", _why(ack))))
+            found.append(ActionChange(one, "acknowledged", ("acknowledged", _why(ack))))
     return found
 
 

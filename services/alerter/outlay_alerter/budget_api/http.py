@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outlay_alerter.budget_api import openapi
-from outlay_alerter.budget_api.service import Answer, Desk, Fail, UnknownBudgetError
+from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.clock import Clock
 from outlay_kit.keys import KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
@@ -28,10 +28,10 @@ _MAX_AGE = 10.0
 _MOST_AGE = 3600.0
 
 
-class Door:
+class BudgetStatusApi:
     """Who asks, what for, and what is answered."""
 
-    def __init__(self, desk: Desk, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, desk: BudgetStatusService, keys: KeyRing, clock: Clock) -> None:
         self._desk, self._keys, self._clock = desk, keys, clock
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import uvicorn
 from starlette.applications import Starlette
 
-from outlay_alerter.budget_api.http import Door
-from outlay_alerter.budget_api.service import Desk
+from outlay_alerter.budget_api.http import BudgetStatusApi
+from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_kit.clock import Clock
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.telemetry import get_logger
@@ -17,7 +17,7 @@ from outlay_kit.telemetry import get_logger
 log = get_logger(__name__)
 
 
-def serve(desk: Desk, keys: KeyRing, clock: Clock, host: str, port: int) -> threading.Thread:
+def serve(desk: BudgetStatusService, keys: KeyRing, clock: Clock, host: str, port: int) -> threading.Thread:
     """Serve until this process ends; every alerter answers, also one that stands by."""
 
     @contextlib.asynccontextmanager
@@ -27,7 +27,7 @@ def serve(desk: Desk, keys: KeyRing, clock: Clock, host: str, port: int) -> thre
         refreshing.cancel()
 
     config = uvicorn.Config(
-        Door(desk, keys, clock).app(lifespan), host=host, port=port, http="httptools", access_log=False,
+        BudgetStatusApi(desk, keys, clock).app(lifespan), host=host, port=port, http="httptools", access_log=False,
         proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
     )  # fmt: skip
     thread = threading.Thread(target=uvicorn.Server(config).run, name="budgets", daemon=True)

@@ -58,7 +58,7 @@ class _Known:
     at: float
 
 
-class Desk:
+class BudgetStatusService:
     """Answers for one process. Use it on one event loop."""
 
     def __init__(

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.digests.message import Point, Review
 from outlay_alerter.digests.schedule import last_due
-from outlay_alerter.notify.messages import REVIEW
+from outlay_alerter.notify.notification import REVIEW
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
@@ -74,7 +74,7 @@ class DigestScheduler:
         except Exception:
             # Written down first: it is not made again and again, and does not end each successor, too.
             reason = "it could not be made: the alerter's log says why"
-            self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="dead", reason=reason)
+            self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="failed", reason=reason)
             raise
         body = review_of(name, question, sections, now=due, of=wanted.id, console=self._console)
         self._store.post(name, wanted.channels, _whose(wanted), encoder.encode(body), due)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from outlay_alerter.notify.delivery_worker import Channel
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_alerter.notify.redaction import redacted
 from outlay_alerter.notify.secrets import SecretError, Secrets
 from outlay_alerter.notify.templates import TemplateProblem, fill
@@ -21,7 +21,7 @@ Make = Callable[[schema.Channel], Channel]
 
 
 @dataclass
-class Dressed:
+class ConfiguredChannel:
     """Tells through a channel that is made when it is needed: a secret that changed is taken without a restart."""
 
     spec: schema.Channel
@@ -51,21 +51,22 @@ class Dressed:
         except (SecretError, ValueError):  # whoever sends says so
             return True
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Try once."""
         try:
             channel, key = self._channel(), self.secrets.read(self.spec.hash_key or "").encode()
         except SecretError as error:
-            return Answer("later", str(error))
+            return DeliveryResult("retry", str(error))
         except ValueError as error:  # a secret that is none: its text never shows one
-            return Answer("later", f"the channel cannot be used: {error}")
+            return DeliveryResult("retry", f"the channel cannot be used: {error}")
         alerts, before = (
-            tuple(self._dressed(alert, key) for alert in some) for some in (envelope.alerts, envelope.before)
+            tuple(self._dressed(alert, key) for alert in some)
+            for some in (notification.alerts, notification.before)
         )
-        return channel.send(replace(envelope, alerts=alerts, before=before))
+        return channel.send(replace(notification, alerts=alerts, before=before))
 
     def _channel(self) -> Channel:
-        known = unlocked(self.spec, self.secrets)
+        known = with_secrets(self.spec, self.secrets)
         if self._made is None or self._made[0] != known:
             self._made = (known, self.make(known))
             self.pause = self._made[1].pause
@@ -83,7 +84,7 @@ class Dressed:
         return msgspec.structs.replace(seen, **words) if words else seen
 
 
-def unlocked(spec: schema.Channel, secrets: Secrets) -> schema.Channel:
+def with_secrets(spec: schema.Channel, secrets: Secrets) -> schema.Channel:
     """Return a channel with its secrets in it. Raises SecretError."""
     found = {
         name: secrets.read(value)

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.notify.channel_factory import of_catalog
-from outlay_alerter.notify.delivery_worker import Channel, Courier
+from outlay_alerter.notify.channel_registry import of_catalog
+from outlay_alerter.notify.delivery_worker import Channel, DeliveryWorker
 from outlay_alerter.notify.pictures import pictures
 from outlay_alerter.notify.routing import Routing
-from outlay_alerter.notify.thread_store import Threads
+from outlay_alerter.notify.thread_store import ClickHouseThreads
 from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -31,14 +31,14 @@ log = get_logger(__name__)
 class _Line:
     """A courier at work."""
 
-    courier: Courier
+    courier: DeliveryWorker
     spec: schema.Channel | None
     """None: it is of the settings."""
     hung_up: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
 
-class Switchboard:
+class DeliveryManager:
     """Couriers that follow the catalog."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Switchboard:
         """Have couriers for channels that no catalog takes away."""
         for channel in channels:
             store = Store(ClickHouseClient(self._settings.clickhouse))
-            self._lines[channel.name] = _Line(Courier(channel, store, self._clock), None)
+            self._lines[channel.name] = _Line(DeliveryWorker(channel, store, self._clock), None)
 
     @property
     def names(self) -> list[str]:
@@ -105,10 +105,14 @@ class Switchboard:
         # Of the courier's own: a connection is not shared among threads.
         clickhouse = ClickHouseClient(self._settings.clickhouse)
         channel = of_catalog(
-            spec, self._settings, self._clock, Threads(clickhouse), pictures(RollupReader(clickhouse))
+            spec,
+            self._settings,
+            self._clock,
+            ClickHouseThreads(clickhouse),
+            pictures(RollupReader(clickhouse)),
         )
         digested = spec.digest.severities if spec.digest else ()
-        return _Line(Courier(channel, Store(clickhouse), self._clock, digested), spec)
+        return _Line(DeliveryWorker(channel, Store(clickhouse), self._clock, digested), spec)
 
     def _end(self, line: _Line) -> None:
         """Let a courier finish what it is at; what waits for it waits on, in case its channel comes back."""

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from outlay_alerter.alerts.store import Store, Tried
-from outlay_alerter.notify.incident_updates import Shown, news_of
-from outlay_alerter.notify.messages import Answer, Envelope, envelopes, next_wait
+from outlay_alerter.alerts.store import DeliveryAttempt, Store
+from outlay_alerter.notify.incident_updates import Shown, update_kind
+from outlay_alerter.notify.notification import DeliveryResult, Notification, group_messages, next_delay
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
@@ -71,12 +71,12 @@ class Channel(Protocol):
         """Whether it can change what it shows already: then it gets the updates of incidents, too."""
         ...
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Try once. Raises nothing that another try could mend."""
         ...
 
 
-class Courier:
+class DeliveryWorker:
     """Tells what waits for one channel."""
 
     def __init__(
@@ -97,56 +97,61 @@ class Courier:
             return 0
         target = hashlib.sha256(self._channel.target.encode()).hexdigest()[:16]
         gone = self._store.gone(name, target)
-        found, fresh = envelopes(waiting, self._digested)
+        found, fresh = group_messages(waiting, self._digested)
         self._store.write(fresh)
-        for envelope in self._judged(found):
+        for notification in self._judged(found):
             began = self._clock.now()
-            answer = Answer("dead", gone) if gone else self._send(envelope)
-            if answer.outcome == "gone":
+            answer = DeliveryResult("failed", gone) if gone else self._send(notification)
+            if answer.outcome == "disabled":
                 gone = f"the endpoint is disabled: it {answer.reason}"
                 self._store.disable(name, target, gone, self._clock.now())
                 log.error("the endpoint is gone; nothing more is sent to it", channel=name)
-            self._write_down(envelope, answer, began)
+            self._write_down(notification, answer, began)
             if self._channel.pause and not gone:
                 self._clock.sleep(self._channel.pause)
         return len(waiting)
 
-    def _judged(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
-        """Return envelopes with what each is to this channel, given what it was sent before."""
-        incidents = [one.incident.id for one in envelopes if one.incident is not None]
+    def _judged(self, group_messages: Sequence[Notification]) -> list[Notification]:
+        """Return group_messages with what each is to this channel, given what it was sent before."""
+        incidents = [one.incident.id for one in group_messages if one.incident is not None]
         shown = self._store.shown(self.name, incidents)
-        return [_with_news(one, shown.get(one.incident.id, [])) if one.incident else one for one in envelopes]
+        return [
+            _with_news(one, shown.get(one.incident.id, [])) if one.incident else one for one in group_messages
+        ]
 
-    def _send(self, envelope: Envelope) -> Answer:
-        if envelope.news == "updated" and not self._channel.updates:
-            return Answer("sent", "not sent: only an update of an incident that this channel shows already")
-        return self._channel.send(envelope)
+    def _send(self, notification: Notification) -> DeliveryResult:
+        if notification.news == "updated" and not self._channel.updates:
+            return DeliveryResult(
+                "sent", "not sent: only an update of an incident that this channel shows already"
+            )
+        return self._channel.send(notification)
 
-    def _write_down(self, envelope: Envelope, answer: Answer, began: datetime) -> None:
-        name, now, attempt = self.name, self._clock.now(), envelope.attempt + 1
+    def _write_down(self, notification: Notification, answer: DeliveryResult, began: datetime) -> None:
+        name, now, attempt = self.name, self._clock.now(), notification.attempt + 1
         outcome, due = answer.outcome, now
-        if outcome == "gone":
-            outcome = "dead"
-        if outcome == "later":
+        if outcome == "disabled":
+            outcome = "failed"
+        if outcome == "retry":
             jitter = random.random()  # noqa: S311 (no secret)
-            wait = _NEAR_WAIT if name in _NEAR else next_wait(attempt, answer.retry_after, jitter)
+            wait = _NEAR_WAIT if name in _NEAR else next_delay(attempt, answer.retry_after, jitter)
             if wait is None:
-                outcome = "dead"
+                outcome = "failed"
             else:
                 due = now + timedelta(seconds=wait)
         ATTEMPTS.labels(name, outcome).inc()
         SECONDS.labels(name).observe((now - began).total_seconds())
         if outcome == "sent":
-            SENT.labels(name).inc(len(envelope.messages))
-            DELAY.labels(name).observe((now - _decided(envelope)).total_seconds())
+            SENT.labels(name).inc(len(notification.messages))
+            DELAY.labels(name).observe((now - _decided(notification)).total_seconds())
         if outcome != "sent":
             log.warning(
-                "not told", channel=name, message=envelope.id, outcome=outcome, attempt=attempt,
-                reason=answer.reason, again=due.isoformat() if outcome == "later" else None,
+                "not told", channel=name, message=notification.id, outcome=outcome, attempt=attempt,
+                reason=answer.reason, again=due.isoformat() if outcome == "retry" else None,
             )  # fmt: skip
         milliseconds = int((now - began).total_seconds() * 1000)
         self._store.tried(
-            envelope, Tried(name, outcome, attempt, due, answer.reason, answer.status, now, milliseconds)
+            notification,
+            DeliveryAttempt(name, outcome, attempt, due, answer.reason, answer.status, now, milliseconds),
         )
 
     def close(self) -> None:
@@ -169,12 +174,14 @@ class Courier:
                 self.called.set()
 
 
-def _with_news(envelope: Envelope, shown: Sequence[Shown]) -> Envelope:
-    opened = envelope.incident.opened_at if envelope.incident else None
+def _with_news(notification: Notification, shown: Sequence[Shown]) -> Notification:
+    opened = notification.incident.opened_at if notification.incident else None
     before = tuple(one.alert for one in shown if one.incident.opened_at == opened)
-    return replace(envelope, news=news_of(envelope.alerts, shown), before=before)
+    return replace(notification, news=update_kind(notification.alerts, shown), before=before)
 
 
-def _decided(envelope: Envelope) -> datetime:
-    """Return when the first message of an envelope was decided."""
-    return min(datetime.fromisoformat(message.created).replace(tzinfo=UTC) for message in envelope.messages)
+def _decided(notification: Notification) -> datetime:
+    """Return when the first message of a notification was decided."""
+    return min(
+        datetime.fromisoformat(message.created).replace(tzinfo=UTC) for message in notification.messages
+    )

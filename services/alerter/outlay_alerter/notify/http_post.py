@@ -10,7 +10,7 @@ from ssl import SSLContext
 import httpx
 
 from outlay_alerter.notify.addresses import Network, may_connect
-from outlay_alerter.notify.messages import Answer
+from outlay_alerter.notify.notification import DeliveryResult
 
 MOST_ANSWER = 64 * 1024
 """Bytes of an answer that are read; the rest is not waited for."""
@@ -20,34 +20,36 @@ _SLOW_DOWN = (408, 429, 502, 503, 504)
 
 
 class RefusedError(Exception):
-    """The host leads where we do not connect to, or nowhere. Its text never shows the URL: it is a secret."""
+    """The host leads where we do not connect to, or no_route. Its text never shows the URL: it is a secret."""
 
 
 @dataclass(frozen=True)
-class Poster:
+class HttpPoster:
     """Sends bodies. `allowed` are networks beside the open internet; `seconds` bounds a whole try."""
 
     allowed: Sequence[Network] = ()
     seconds: float = 20.0
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
         """Send one body and say what came of it. Raises nothing of the network's."""
         return self.exchange(url, body, headers)[0]
 
-    def exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+    def exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[DeliveryResult, bytes]:
         """Send one body; return what came of it, and the answer's body as far as it is read."""
         try:
             return asyncio.run(self._within(httpx.URL(url), body, headers))
         except TimeoutError:
-            return Answer("later", f"no answer in {self.seconds:g} s"), b""
+            return DeliveryResult("retry", f"no answer in {self.seconds:g} s"), b""
         except RefusedError as error:
-            return Answer("later", str(error)), b""
+            return DeliveryResult("retry", str(error)), b""
         except httpx.InvalidURL:
-            return Answer("later", "the URL is none"), b""
+            return DeliveryResult("retry", "the URL is none"), b""
         except (httpx.HTTPError, OSError) as error:
-            return Answer("later", f"no connection ({type(error).__name__})"), b""
+            return DeliveryResult("retry", f"no connection ({type(error).__name__})"), b""
 
-    async def _within(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, bytes]:
+    async def _within(
+        self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[DeliveryResult, bytes]:
         async with asyncio.timeout(self.seconds):
             addresses = await resolve(url, self.allowed)
             for address in addresses[:-1]:
@@ -83,7 +85,7 @@ async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list
 
 async def _send(
     url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str]
-) -> tuple[Answer, bytes]:
+) -> tuple[DeliveryResult, bytes]:
     """Connect to `address`, which was checked, under the name that the URL has."""
     named = {**headers, "host": url.netloc.decode(), "user-agent": "outlay-alerter"}
     client = httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 (bounded as a whole)
@@ -114,14 +116,14 @@ def _text(read: bytes) -> str:
     return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN].strip()
 
 
-def _answer(response: httpx.Response, text: str) -> Answer:
+def _answer(response: httpx.Response, text: str) -> DeliveryResult:
     status = response.status_code
     if response.is_success:
-        return Answer("sent", status=status)
+        return DeliveryResult("sent", status=status)
     reason = f"answered {status}" + (f": {text}" if text else "")
     if status == 410:
-        return Answer("gone", reason, status=status)
-    return Answer("later", reason, _retry_after(response) if status in _SLOW_DOWN else None, status)
+        return DeliveryResult("disabled", reason, status=status)
+    return DeliveryResult("retry", reason, _retry_after(response) if status in _SLOW_DOWN else None, status)
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -9,7 +9,7 @@ from outlay_alerter.alerts.incidents import SETTLE
 from outlay_reports.alert_text import shared_incident
 from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident
 
-News = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
+UpdateKind = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
 """All but the last notify people; an update is for channels that can change what they show already."""
 
 
@@ -22,7 +22,7 @@ class Shown:
     created: datetime
 
 
-def news_of(alerts: Sequence[Alert], shown: Collection[Shown]) -> News:
+def update_kind(alerts: Sequence[Alert], shown: Collection[Shown]) -> UpdateKind:
     """Return what alerts of one incident are to a channel that was sent `shown`.
 
     Parts that join an incident, or resolve while others fire, notify nobody again, unless they make it worse.

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.chart import Spending, draw
-from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_alerter.rules.watch import matches
 from outlay_kit.errors import Retryable
 from outlay_kit.time_ranges import floor_to, grain_length
@@ -16,7 +16,7 @@ from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
-Picture = Callable[[Envelope], bytes | None]
+Picture = Callable[[Notification], bytes | None]
 _WINDOWS = 60
 _AFTER = 20
 """Windows after the first one that an alert is about."""
@@ -25,16 +25,16 @@ _PERIODS = ("budget", "threshold")
 
 
 def pictures(rollups: RollupReader) -> Picture:
-    """Return what draws the spending of an envelope's one alert; None for what is no money, and when the store is away.
+    """Return what draws the spending of a notification's alert; None without money, or without the store.
 
     What is drawn is of the alert as it was decided; what is written above it is as the channel may see it.
     """
 
-    def picture(envelope: Envelope) -> bytes | None:
-        shown = main_of(envelope.alerts)
-        if (envelope.incident is None and len(envelope.alerts) > 1) or shown.unit != "USD":
+    def picture(notification: Notification) -> bytes | None:
+        shown = main_of(notification.alerts)
+        if (notification.incident is None and len(notification.alerts) > 1) or shown.unit != "USD":
             return None
-        alert = next(a for a in map(_read, envelope.messages) if a.id == shown.id)
+        alert = next(a for a in map(_read, notification.messages) if a.id == shown.id)
         grain = _grain(alert)
         newest = floor_to(alert.at, grain)
         if alert.rule_type not in _PERIODS:
@@ -60,7 +60,7 @@ def pictures(rollups: RollupReader) -> Picture:
     return picture
 
 
-def _read(message: Waiting) -> Alert:
+def _read(message: OutboxMessage) -> Alert:
     return alert_decoder.decode(message.body)
 
 

@@ -19,7 +19,7 @@ class Thread:
     """Whether it tells one alert only, so that it may be written anew."""
 
 
-class Threads:
+class ClickHouseThreads:
     """Remembers them, in ClickHouse."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
@@ -40,7 +40,7 @@ class Threads:
         self._clickhouse.insert_json_lines("alert_threads", b"\n".join(lines))
 
 
-class Forgetful:
+class NullThreadStore:
     """Remembers nothing: for samples, each of which is a first message."""
 
     def of(self, channel: str, alert: str) -> Thread | None:

@@ -1,6 +1,6 @@
 """The channels that are always there: the bus and the log."""
 
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink, deliver
 from outlay_kit.telemetry import get_logger
@@ -20,14 +20,14 @@ class Bus:
     def __init__(self, sink: RecordSink) -> None:
         self._sink = sink
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Try once."""
-        bodies = [message.body.encode() for message in envelope.messages]
+        bodies = [message.body.encode() for message in notification.messages]
         try:
-            deliver(self._sink, ALERTS.name, bodies, envelope.alerts[0].tenant.encode())
+            deliver(self._sink, ALERTS.name, bodies, notification.alerts[0].tenant.encode())
         except Retryable as error:
-            return Answer("later", str(error))
-        return Answer("sent")
+            return DeliveryResult("retry", str(error))
+        return DeliveryResult("sent")
 
 
 class Console:
@@ -38,9 +38,9 @@ class Console:
     pause = 0.0
     updates = True
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Write it."""
-        for alert in envelope.alerts:
+        for alert in notification.alerts:
             log.warning(
                 alert.title,
                 state=alert.state,
@@ -48,4 +48,4 @@ class Console:
                 alert=alert.id,
                 summary=alert.summary,
             )
-        return Answer("sent")
+        return DeliveryResult("sent")

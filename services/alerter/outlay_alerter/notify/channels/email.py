@@ -15,7 +15,7 @@ from outlay_alerter.notify.addresses import Network
 from outlay_alerter.notify.channels.mail_text import letter, message
 from outlay_alerter.notify.digest_messages import review_letter
 from outlay_alerter.notify.http_post import RefusedError, resolve_host
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_alerter.notify.pictures import Picture
 from outlay_kit.clock import Clock
 
@@ -36,18 +36,18 @@ class Server:
     trust: ssl.SSLContext | None = None
     """Whom to believe; None: what the system believes (SSL_CERT_FILE)."""
 
-    def send(self, mail: EmailMessage, sender: str, to: Sequence[str]) -> Answer:
+    def send(self, mail: EmailMessage, sender: str, to: Sequence[str]) -> DeliveryResult:
         """Try once and say what came of it. Raises nothing of the network's."""
         try:
             addresses = asyncio.run(resolve_host(self.host, self.port, self.allowed))
             with _Session(self.host, addresses, self.seconds) as session:
                 return self._talk(session.smtp(self), mail, sender, to)
         except RefusedError as error:
-            return Answer("later", str(error))
+            return DeliveryResult("retry", str(error))
         except OSError as error:  # of which SMTPException is one
             return _failed(error, self.seconds)
 
-    def _talk(self, smtp: smtplib.SMTP, mail: EmailMessage, sender: str, to: Sequence[str]) -> Answer:
+    def _talk(self, smtp: smtplib.SMTP, mail: EmailMessage, sender: str, to: Sequence[str]) -> DeliveryResult:
         if self.security == "starttls":
             smtp.starttls(context=self.trust or ssl.create_default_context())
         if self.username:
@@ -56,30 +56,32 @@ class Server:
         with contextlib.suppress(OSError):  # it has taken the mail: how it says goodbye is its own affair
             smtp.quit()
         if refused:
-            return Answer("sent", f"refused {len(refused)} of {len(to)} receivers", status=250)
-        return Answer("sent", status=250)
+            return DeliveryResult("sent", f"refused {len(refused)} of {len(to)} receivers", status=250)
+        return DeliveryResult("sent", status=250)
 
 
-def _failed(error: OSError, seconds: float) -> Answer:
+def _failed(error: OSError, seconds: float) -> DeliveryResult:
     """Say what an error means. 5xx is tried again as 4xx is: people mend mailboxes and rules."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, said = next(iter(error.recipients.values()))
         return _replied(code, said)
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        return Answer("later", "refused the user name or the password", status=error.smtp_code)
+        return DeliveryResult("retry", "refused the user name or the password", status=error.smtp_code)
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return Answer("later", "offers no STARTTLS, or no way to log in; see `security` of the channel")
+        return DeliveryResult(
+            "retry", "offers no STARTTLS, or no way to log in; see `security` of the channel"
+        )
     if isinstance(error, smtplib.SMTPResponseException):
         return _replied(error.smtp_code, error.smtp_error)
     if isinstance(error, ssl.SSLError):
-        return Answer("later", f"its certificate is not believed ({error.reason or 'TLS'})")
-    return Answer("later", f"no connection, or no answer in {seconds:g} s ({type(error).__name__})")
+        return DeliveryResult("retry", f"its certificate is not believed ({error.reason or 'TLS'})")
+    return DeliveryResult("retry", f"no connection, or no answer in {seconds:g} s ({type(error).__name__})")
 
 
-def _replied(code: int, text: bytes | str) -> Answer:
+def _replied(code: int, text: bytes | str) -> DeliveryResult:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     shown = "".join(c if c.isprintable() else " " for c in words)[:200].strip()
-    return Answer("later", f"answered {code}: {shown}", status=code)
+    return DeliveryResult("retry", f"answered {code}: {shown}", status=code)
 
 
 class _Session:
@@ -148,7 +150,7 @@ class _Checked(smtplib.SMTP):
 
 
 class Email:
-    """Sends each envelope as one mail to all receivers."""
+    """Sends each notification as one mail to all receivers."""
 
     pause = 1.0
     updates = False
@@ -167,11 +169,11 @@ class Email:
         self._server, self._sender, self._to = server, sender, tuple(to)
         self._clock, self._picture = clock, picture
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Try once."""
-        if envelope.review is not None:
-            found = review_letter(envelope.review)
+        if notification.review is not None:
+            found = review_letter(notification.review)
         else:
-            found = letter(envelope.story, self._picture(envelope) if self._picture else None)
-        mail = message(found, envelope, self._clock.now(), self._sender, self._to)
+            found = letter(notification.story, self._picture(notification) if self._picture else None)
+        mail = message(found, notification, self._clock.now(), self._sender, self._to)
         return self._server.send(mail, self._sender, self._to)

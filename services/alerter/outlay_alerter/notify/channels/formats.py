@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from outlay_alerter.notify.messages import Envelope, rfc3339
+from outlay_alerter.notify.notification import Notification, rfc3339
 from outlay_reports.alert_text import AlertText, main_of, text_of
 from outlay_schemas.alerts import Alert, State
 
@@ -19,12 +19,12 @@ _NEVER = "0001-01-01T00:00:00Z"
 """How Alertmanager says that something is not over."""
 
 
-def pagerduty(envelope: Envelope, routing_key: str) -> dict[str, object]:
+def pagerduty(notification: Notification, routing_key: str) -> dict[str, object]:
     """Return one event of PagerDuty. `dedup_key` is the incident's id; of a storm the message's.
 
     What was told in a storm is one incident there, and its end is not told one by one.
     """
-    alerts = envelope.story
+    alerts = notification.story
     text, main, single = text_of(alerts), main_of(alerts), len({a.incident_id for a in alerts}) == 1
     details: dict[str, object] = {"alerts": [a.title[:300] for a in alerts[:_LISTED]], "count": len(alerts)}
     if isinstance(text, AlertText):
@@ -38,7 +38,7 @@ def pagerduty(envelope: Envelope, routing_key: str) -> dict[str, object]:
     event: dict[str, object] = {
         "routing_key": routing_key,
         "event_action": _ACTIONS[main.state],
-        "dedup_key": main.incident_id if single else envelope.id,
+        "dedup_key": main.incident_id if single else notification.id,
         "payload": {
             "summary": title[:_SUMMARY], "source": f"outlay/{main.tenant}", "severity": main.severity,
             "timestamp": rfc3339(main.at), "component": main.rule, "group": main.tenant,
@@ -50,28 +50,28 @@ def pagerduty(envelope: Envelope, routing_key: str) -> dict[str, object]:
     return event
 
 
-def alertmanager(envelope: Envelope) -> dict[str, object]:
+def alertmanager(notification: Notification) -> dict[str, object]:
     """Return the body that Alertmanager sends to a webhook receiver, version 4."""
-    stories = _incidents(envelope.story)
+    stories = _incidents(notification.story)
     alerts = [_prometheus(story) for story in stories]
     firing = any(alert["status"] == "firing" for alert in alerts)
     labels = [_labels(story) for story in stories]
     common = {k: v for k, v in labels[0].items() if all(other.get(k) == v for other in labels)}
     return {
         "version": "4",
-        "groupKey": f"outlay:{envelope.id}",
+        "groupKey": f"outlay:{notification.id}",
         "truncatedAlerts": 0,
         "status": "firing" if firing else "resolved",
         "receiver": "outlay",
         "groupLabels": {k: common[k] for k in ("alertname", "tenant") if k in common},
         "commonLabels": common,
         "commonAnnotations": {},
-        "externalURL": envelope.alerts[0].link,
+        "externalURL": notification.alerts[0].link,
         "alerts": alerts,
     }
 
 
-def alertmanager_api(envelope: Envelope) -> list[dict[str, object]]:
+def alertmanager_api(notification: Notification) -> list[dict[str, object]]:
     """Return what `POST /api/v2/alerts` of an Alertmanager takes (its OpenAPI document, `postableAlerts`).
 
     What fires lasts until its end is sent, so that no end is left to the Alertmanager's `resolve_timeout`: it ends by
@@ -79,7 +79,7 @@ def alertmanager_api(envelope: Envelope) -> list[dict[str, object]]:
     the labels that it had.
     """
     found = []
-    for story in _incidents(envelope.story):
+    for story in _incidents(notification.story):
         made = _prometheus(story)
         del made["status"], made["fingerprint"]
         main = main_of(story)
@@ -88,8 +88,8 @@ def alertmanager_api(envelope: Envelope) -> list[dict[str, object]]:
         if not main.link:
             del made["generatorURL"]
         found.append(made)
-        if envelope.news == "escalated" and envelope.before:
-            found.append({**made, "labels": _labels(envelope.before), "endsAt": rfc3339(main.at)})
+        if notification.news == "escalated" and notification.before:
+            found.append({**made, "labels": _labels(notification.before), "endsAt": rfc3339(main.at)})
     return found
 
 

@@ -8,13 +8,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
 
-from outlay_alerter.notify.messages import Envelope
+from outlay_alerter.notify.notification import Notification
 from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert
 
 _SUBJECT = 200
 _DOMAIN = "outlay.invalid"
-"""Of message ids, which lead nowhere (RFC 2606)."""
+"""Of message ids, which lead no_route (RFC 2606)."""
 _COLORS = {"critical": "#c62828", "warning": "#d9730d", "info": "#2a6fbb"}
 _OVER = "#2e7d32"
 _FONT = "font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif;color:#1c2430"
@@ -47,14 +47,16 @@ def letter(alerts: Sequence[Alert], picture: bytes | None) -> Letter:
     )  # fmt: skip
 
 
-def message(found: Letter, envelope: Envelope, at: datetime, sender: str, to: Sequence[str]) -> EmailMessage:
-    """Return a letter as a mail. Its Message-ID is the envelope's id: servers and readers keep one."""
+def message(
+    found: Letter, notification: Notification, at: datetime, sender: str, to: Sequence[str]
+) -> EmailMessage:
+    """Return a letter as a mail. Its Message-ID is the notification's id: servers and readers keep one."""
     mail = EmailMessage()
     mail["Subject"] = _one_line(found.subject)[:_SUBJECT]
     mail["From"] = Address("Outlay", addr_spec=sender)
     mail["To"] = [Address(addr_spec=one) for one in to]
     mail["Date"] = format_datetime(at)
-    mail["Message-ID"] = f"<{envelope.id}@{_DOMAIN}>"
+    mail["Message-ID"] = f"<{notification.id}@{_DOMAIN}>"
     mail["Auto-Submitted"] = "auto-generated"
     if found.thread:
         mail["References"] = f"<alert.{found.thread}@{_DOMAIN}>"

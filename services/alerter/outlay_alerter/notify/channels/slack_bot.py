@@ -8,8 +8,8 @@ import msgspec
 
 from outlay_alerter.notify.channels.slack_blocks import message, reply
 from outlay_alerter.notify.digest_messages import slack_review
-from outlay_alerter.notify.http_post import Poster
-from outlay_alerter.notify.messages import Answer, Envelope
+from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_alerter.notify.pictures import Picture
 from outlay_alerter.notify.thread_store import Thread
 from outlay_kit.errors import Retryable
@@ -25,7 +25,7 @@ _NEVER = ("invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_bloc
 """What another try would not mend: the message, not the way."""
 
 
-class Remembering(Protocol):
+class ThreadStore(Protocol):
     """Keeps where each alert was told first."""
 
     def of(self, channel: str, alert: str) -> Thread | None:
@@ -44,56 +44,59 @@ class SlackBot:
     updates = True
 
     def __init__(
-        self, name: str, token: str, channel: str, poster: Poster, *, threads: Remembering,
+        self, name: str, token: str, channel: str, poster: HttpPoster, *, threads: ThreadStore,
         picture: Picture | None = None, api: str = "https://slack.com/api",
     ) -> None:  # fmt: skip
         self.name, self.target = name, f"{api}#{channel}#{token}"
         self._token, self._channel, self._api = token, channel, api.rstrip("/")
         self._poster, self._threads, self._picture = poster, threads, picture
 
-    def send(self, envelope: Envelope) -> Answer:
+    def send(self, notification: Notification) -> DeliveryResult:
         """Try once: a first message, or its update and a reply in its thread."""
-        if envelope.review is not None:
-            return self._call("chat.postMessage", slack_review(envelope.review))[0]
-        ids = sorted({alert.incident_id for alert in envelope.alerts})
+        if notification.review is not None:
+            return self._call("chat.postMessage", slack_review(notification.review))[0]
+        ids = sorted({alert.incident_id for alert in notification.alerts})
         alone = len(ids) == 1
         if alone:
             known = self._threads.of(self.name, ids[0])
             if known is not None and known.place == self._channel:
-                return self._follow(envelope, known)
-        answer, said = self._call("chat.postMessage", message(envelope.story))
+                return self._follow(notification, known)
+        answer, said = self._call("chat.postMessage", message(notification.story))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
             try:
                 self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
             except Retryable as error:  # it was sent: what follows will be messages of their own
                 log.warning("the thread is not remembered", channel=self.name, error=str(error))
             if alone:
-                self._draw(envelope, ts)
+                self._draw(notification, ts)
         return answer
 
-    def _follow(self, envelope: Envelope, known: Thread) -> Answer:
+    def _follow(self, notification: Notification, known: Thread) -> DeliveryResult:
         """Reply in the thread of an incident, and in the channel too if it is worse or fires again."""
-        loud = envelope.news in ("opened", "escalated", "reminder") and envelope.alerts[0].state == "firing"
-        said = {**reply(envelope.story), "thread_ts": known.ts, "reply_broadcast": loud}
+        loud = (
+            notification.news in ("opened", "escalated", "reminder")
+            and notification.alerts[0].state == "firing"
+        )
+        said = {**reply(notification.story), "thread_ts": known.ts, "reply_broadcast": loud}
         answer, _ = self._call("chat.postMessage", said)
         if answer.outcome == "sent" and known.alone:
-            updated, _ = self._call("chat.update", {**message(envelope.story), "ts": known.ts})
+            updated, _ = self._call("chat.update", {**message(notification.story), "ts": known.ts})
             if updated.outcome != "sent":
                 log.warning("the first message is not up to date", channel=self.name, reason=updated.reason)
         return answer
 
-    def _draw(self, envelope: Envelope, ts: str) -> None:
+    def _draw(self, notification: Notification, ts: str) -> None:
         """Put a picture into the thread. It is an extra: the alert was told, whatever becomes of it."""
-        if self._picture is None or envelope.alerts[0].state != "firing":
+        if self._picture is None or notification.alerts[0].state != "firing":
             return
-        picture = self._picture(envelope)
+        picture = self._picture(notification)
         if picture is None:
             return
         answer = self._upload(picture, ts)
         if answer.outcome != "sent":
             log.warning("no picture in the thread", channel=self.name, reason=answer.reason)
 
-    def _upload(self, picture: bytes, ts: str) -> Answer:
+    def _upload(self, picture: bytes, ts: str) -> DeliveryResult:
         asked = {"filename": "spending.png", "length": len(picture), "alt_txt": "The spending"}
         answer, said = self._call("files.getUploadURLExternal", asked, form=True)
         if answer.outcome != "sent":
@@ -107,7 +110,7 @@ class SlackBot:
 
     def _call(
         self, method: str, body: Mapping[str, object], *, form: bool = False
-    ) -> tuple[Answer, dict[str, Any]]:
+    ) -> tuple[DeliveryResult, dict[str, Any]]:
         kind = _FORM if form else "application/json; charset=utf-8"
         headers = {"content-type": kind, "authorization": f"Bearer {self._token}"}
         said = body if form or method.startswith("files.") else {**body, "channel": self._channel}
@@ -118,16 +121,16 @@ class SlackBot:
         return _judged(method, text, answer.status)
 
 
-def _judged(method: str, text: bytes, status: int) -> tuple[Answer, dict[str, Any]]:
+def _judged(method: str, text: bytes, status: int) -> tuple[DeliveryResult, dict[str, Any]]:
     """Read an answer: Slack says 200 for what it refuses, too, and `ok` says whether it did."""
     try:
         said = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError:
-        return Answer("later", f"{method} answered no JSON", status=status), {}
+        return DeliveryResult("retry", f"{method} answered no JSON", status=status), {}
     if said.get("ok") is True:
-        return Answer("sent", status=status), said
+        return DeliveryResult("sent", status=status), said
     error = str(said.get("error", "no reason"))[:100]
     reason = f"{method} answered {error}" + (f", needs {said['needed']}" if "needed" in said else "")
     if error in _GONE or (error in _GONE_PLACES and method.startswith("chat.")):
-        return Answer("gone", reason, status=status), said
-    return Answer("dead" if error in _NEVER else "later", reason, status=status), said
+        return DeliveryResult("disabled", reason, status=status), said
+    return DeliveryResult("failed" if error in _NEVER else "retry", reason, status=status), said

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outlay_alerter.notify.digest_messages import review_data
-from outlay_alerter.notify.messages import Envelope, rfc3339
+from outlay_alerter.notify.notification import Notification, rfc3339
 from outlay_schemas.alerts import Alert, Incident
 from outlay_schemas.events import encoder
 
@@ -41,17 +41,17 @@ def signature(secrets: Sequence[bytes], message_id: str, timestamp: int, body: b
     return " ".join("v1," + base64.b64encode(digest).decode() for digest in digests)
 
 
-def body_of(envelope: Envelope) -> bytes:
-    """Return the body of a message: `{type, timestamp, data}`. The same envelope gives the same bytes.
+def body_of(notification: Notification) -> bytes:
+    """Return the body of a message: `{type, timestamp, data}`. The same notification gives the same bytes.
 
     `type` is `alert.firing`, `alert.resolved` and so on with an alert as `data`; for many at once it is
     `alerts` with `data` of `count` and `alerts`, as many of them as there is room for.
     """
-    if envelope.review is not None:
-        return _review(envelope)
-    first = envelope.alerts[0]
-    if len(envelope.alerts) > 1:
-        return _many(envelope.alerts, envelope.incident)
+    if notification.review is not None:
+        return _review(notification)
+    first = notification.alerts[0]
+    if len(notification.alerts) > 1:
+        return _many(notification.alerts, notification.incident)
     for kept in (len(first.contributors), 9, 3, 0):
         body = _body(f"alert.{first.state}", first, _shortened(first, kept))
         if len(body) <= MOST_BYTES:
@@ -59,11 +59,11 @@ def body_of(envelope: Envelope) -> bytes:
     return _body(f"alert.{first.state}", first, _bare(first))
 
 
-def _review(envelope: Envelope) -> bytes:
+def _review(notification: Notification) -> bytes:
     """Write a review with as many of its points as there is room for. `timestamp` is when it was decided."""
-    found = review_data(envelope.review) if envelope.review else {}
-    points = list(envelope.review.points) if envelope.review else []
-    at = envelope.messages[0].created[:23].replace(" ", "T") + "Z"
+    found = review_data(notification.review) if notification.review else {}
+    points = list(notification.review.points) if notification.review else []
+    at = notification.messages[0].created[:23].replace(" ", "T") + "Z"
     while True:
         data = {**found, "points": points}
         body = encoder.encode({"type": "review", "timestamp": at, "data": data})

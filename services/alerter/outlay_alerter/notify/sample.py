@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from outlay_alerter.notify.messages import Envelope, Waiting
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd
@@ -23,14 +23,14 @@ def alert(now: datetime) -> Alert:
     )  # fmt: skip
 
 
-def sample(now: datetime) -> Envelope:
+def sample(now: datetime) -> Notification:
     """Return it as a message."""
     return posted(alert(now))
 
 
-def posted(one: Alert) -> Envelope:
+def posted(one: Alert) -> Notification:
     """Return an alert as a message of its own, under the same id however often it is sent."""
     message = f"msg_{one.id}_1"
     body = encoder.encode(one).decode()
-    waiting = Waiting(one.tenant, message, "", body, 0, 0, "", f"{one.at:%Y-%m-%d %H:%M:%S.%f}")
-    return Envelope(message, (waiting,), (one,))
+    waiting = OutboxMessage(one.tenant, message, "", body, 0, 0, "", f"{one.at:%Y-%m-%d %H:%M:%S.%f}")
+    return Notification(message, (waiting,), (one,))

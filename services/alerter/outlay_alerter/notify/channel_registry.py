@@ -7,13 +7,13 @@ from outlay_alerter.notify.channels.builtin import Bus, Console
 from outlay_alerter.notify.channels.email import Email, Server
 from outlay_alerter.notify.channels.others import Alertmanager, AlertmanagerApi, PagerDuty
 from outlay_alerter.notify.channels.slack import Slack
-from outlay_alerter.notify.channels.slack_bot import Remembering, SlackBot
+from outlay_alerter.notify.channels.slack_bot import SlackBot, ThreadStore
 from outlay_alerter.notify.channels.teams import Teams
 from outlay_alerter.notify.channels.webhook import Webhook
 from outlay_alerter.notify.channels.webhook_body import read_secrets
-from outlay_alerter.notify.configured_channel import Dressed
+from outlay_alerter.notify.configured_channel import ConfiguredChannel
 from outlay_alerter.notify.delivery_worker import Channel
-from outlay_alerter.notify.http_post import Poster
+from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.pictures import Picture
 from outlay_alerter.notify.secrets import Secrets
 from outlay_alerter.settings import Settings
@@ -49,15 +49,15 @@ def remote(settings: Settings, clock: Clock) -> list[Channel]:
 
 
 def of_catalog(
-    spec: schema.Channel, settings: Settings, clock: Clock, threads: Remembering, picture: Picture
+    spec: schema.Channel, settings: Settings, clock: Clock, threads: ThreadStore, picture: Picture
 ) -> Channel:
     """Return a channel of the catalog. Whatever is wrong with its secrets shows when it is used."""
     make = partial(_made, settings=settings, clock=clock, threads=threads, picture=picture)
-    return Dressed(spec, make, Secrets(settings.secret_paths))
+    return ConfiguredChannel(spec, make, Secrets(settings.secret_paths))
 
 
 def _made(
-    spec: schema.Channel, *, settings: Settings, clock: Clock, threads: Remembering, picture: Picture
+    spec: schema.Channel, *, settings: Settings, clock: Clock, threads: ThreadStore, picture: Picture
 ) -> Channel:
     """Build a channel whose secrets stand in it. Raises ValueError, which never shows one."""
     poster, name = _poster(settings), spec.id
@@ -96,5 +96,5 @@ def _url(text: str) -> str:
     return text
 
 
-def _poster(settings: Settings) -> Poster:
-    return Poster(read_networks(settings.allow_networks), settings.channel_seconds)
+def _poster(settings: Settings) -> HttpPoster:
+    return HttpPoster(read_networks(settings.allow_networks), settings.channel_seconds)

@@ -7,28 +7,28 @@ from datetime import datetime
 from typing import Literal
 
 from outlay_alerter.digests import message as reviewed
-from outlay_alerter.notify.incident_updates import News
+from outlay_alerter.notify.incident_updates import UpdateKind
 from outlay_reports.alert_text import shared_incident
 from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
 
-SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+RETRY_DELAYS = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
 _JITTER = 0.2
 """A wait is longer by up to this share, so that many messages do not come back together."""
 _MOST_ASKED = 86_400.0
 """A receiver may ask for at most this many seconds."""
-STORM = 5
+MAX_SEPARATE = 5
 """More incidents than this that wait for one channel are one message."""
-MOST_TOLD = 1000
+MAX_BATCH = 1000
 """Alerts in one message."""
 REVIEW = "rev_"
 """How the ids of messages begin that hold a review, not an alert."""
 
-Outcome = Literal["sent", "later", "gone", "dead"]
+Outcome = Literal["sent", "retry", "disabled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxMessage:
     """One message for one channel that was not told yet."""
 
     tenant: str
@@ -49,15 +49,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Notification:
     """What is sent in one piece. `id` is the same at every try."""
 
     id: str
-    messages: tuple[Waiting, ...]
+    messages: tuple[OutboxMessage, ...]
     alerts: tuple[Alert, ...]
     """None if it is a review."""
     review: reviewed.Review | None = None
-    news: News = "opened"
+    news: UpdateKind = "opened"
     """What it is to its channel."""
     before: tuple[Alert, ...] = ()
     """What the channel was sent of the same incident before."""
@@ -82,7 +82,7 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeliveryResult:
     """What came of a try."""
 
     outcome: Outcome
@@ -94,29 +94,29 @@ class Answer:
     """HTTP status; 0: there was none."""
 
 
-def next_wait(attempt: int, asked: float | None, jitter: float) -> float | None:
+def next_delay(attempt: int, asked: float | None, jitter: float) -> float | None:
     """Return the seconds to wait after try number `attempt` failed (from 1); None: give it up.
 
     `asked` is what the receiver asked for, and the wait is never shorter; `jitter` is from 0 to 1.
     """
-    if attempt > len(SCHEDULE):
+    if attempt > len(RETRY_DELAYS):
         return None
-    wait = SCHEDULE[attempt - 1] * (1 + _JITTER * jitter)
+    wait = RETRY_DELAYS[attempt - 1] * (1 + _JITTER * jitter)
     return max(wait, min(asked or 0.0, _MOST_ASKED))
 
 
-def envelopes(
-    waiting: Sequence[Waiting], digested: Collection[Severity] = ()
-) -> tuple[list[Envelope], list[Waiting]]:
-    """Put what waits for one channel into envelopes. `digested` is what it is told together, however few they are.
+def group_messages(
+    waiting: Sequence[OutboxMessage], digested: Collection[Severity] = ()
+) -> tuple[list[Notification], list[OutboxMessage]]:
+    """Put what waits for one channel into group_messages. `digested` is what it is told together, however few they are.
 
     Returns them, and the messages that were put into a new bundle just now, which may be a bundle of one: which bundle
     a message is in must be written before the bundle is sent, or a crash after the sending would send it again under
     another id, with what was decided meanwhile.
     """
-    bundles: dict[str, list[Waiting]] = {}
-    now: list[Waiting] = []
-    slow: list[Waiting] = []
+    bundles: dict[str, list[OutboxMessage]] = {}
+    now: list[OutboxMessage] = []
+    slow: list[OutboxMessage] = []
     for message in waiting:
         if message.bundle:
             bundles.setdefault(message.bundle, []).append(message)
@@ -127,7 +127,7 @@ def envelopes(
         else:
             now.append(message)
     incidents = _by(now, lambda message: message.incident or message.message_id)
-    together = [*_gathered(slow), *(_gathered(now) if len(incidents) > STORM else incidents)]
+    together = [*_gathered(slow), *(_gathered(now) if len(incidents) > MAX_SEPARATE else incidents)]
     together = [_join(messages) for messages in together]
     found = [
         _envelope(messages[0].bundle or messages[0].message_id, messages)
@@ -136,33 +136,33 @@ def envelopes(
     return found, [message for messages in together for message in messages]
 
 
-def _by(waiting: Sequence[Waiting], key: Callable[[Waiting], str]) -> list[list[Waiting]]:
-    found: dict[str, list[Waiting]] = {}
+def _by(waiting: Sequence[OutboxMessage], key: Callable[[OutboxMessage], str]) -> list[list[OutboxMessage]]:
+    found: dict[str, list[OutboxMessage]] = {}
     for message in waiting:
         found.setdefault(key(message), []).append(message)
     return list(found.values())
 
 
-def _gathered(waiting: Sequence[Waiting]) -> list[list[Waiting]]:
+def _gathered(waiting: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
     """Put messages of one tenant together, as many as one message may hold."""
     return [
-        messages[begin : begin + MOST_TOLD]
+        messages[begin : begin + MAX_BATCH]
         for messages in _by(waiting, lambda message: message.tenant)
-        for begin in range(0, len(messages), MOST_TOLD)
+        for begin in range(0, len(messages), MAX_BATCH)
     ]
 
 
-def _join(messages: Sequence[Waiting]) -> list[Waiting]:
+def _join(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     ids = sorted(message.message_id for message in messages)
     bundle = ids[0] if len(ids) == 1 else "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
     return [replace(message, bundle=bundle, step=message.step + 1) for message in messages]
 
 
-def _envelope(name: str, messages: Sequence[Waiting]) -> Envelope:
+def _envelope(name: str, messages: Sequence[OutboxMessage]) -> Notification:
     if name.startswith(REVIEW):
-        return Envelope(name, tuple(messages), (), reviewed.decoder.decode(messages[0].body))
+        return Notification(name, tuple(messages), (), reviewed.decoder.decode(messages[0].body))
     alerts = tuple(alert_decoder.decode(message.body) for message in messages)
-    return Envelope(name, tuple(messages), alerts)
+    return Notification(name, tuple(messages), alerts)
 
 
 def rfc3339(at: datetime) -> str:
