@@ -31,7 +31,7 @@ from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import landing_table
-from outlay_reports.periods import zone_of
+from outlay_reports.periods import parse_zone
 from outlay_reports.renderers import to_json
 from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_tables import chargeback_table
@@ -61,7 +61,7 @@ def reports(books: CostReader, now: datetime) -> dict[str, Made]:
         return chargeback_table("quarter", "UTC", by[:4], found, "open")
 
     def landing() -> ReportTable:
-        zone = zone_of("UTC")
+        zone = parse_zone("UTC")
         month = CostQuery(period_of(now, "month", zone), zone)
         return landing_table(month, *ForecastCache().land(books, month, now), 1.0, ())
 

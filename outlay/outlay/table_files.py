@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from outlay_ingest.domain.cells import BROKEN, Row
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 
 _SEPARATORS = ",;\t|"
 _HEAD = 65_536
@@ -18,7 +18,7 @@ _SUFFIXES = (".csv", ".gz", ".parquet", ".tsv", ".txt")
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """Return the files, and of each folder those in it that may be tables, by name. Raises AskError."""
+    """Return the files, and of each folder those in it that may be tables, by name. Raises QueryError."""
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
@@ -29,7 +29,9 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             if file.is_file() and file.suffix in _SUFFIXES and not file.name.startswith((".", "_"))
         )  # fmt: skip
         if not inside:
-            raise AskError(f"there is no table in {path}", f"files in it must end in {', '.join(_SUFFIXES)}")
+            raise QueryError(
+                f"there is no table in {path}", f"files in it must end in {', '.join(_SUFFIXES)}"
+            )
         found += inside
     return found
 
@@ -37,7 +39,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
     """Yield the rows of a table; a row with more or fewer cells than the header has the key BROKEN alone.
 
-    Raises AskError if the file is no table.
+    Raises QueryError if the file is no table.
     """
     head = opened.read(4)
     opened.seek(0)
@@ -49,7 +51,7 @@ def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
 
 
 def must_be_text(path: Path, *, packed: bool = True) -> None:
-    """Refuse a file that is no text by its beginning: with one error, and not with one a line. Raises AskError."""
+    """Refuse a file that is no text by its beginning: with one error, and not with one a line. Raises QueryError."""
     with path.open("rb") as opened:
         head = opened.read(_HEAD)
     if packed and head.startswith(b"\x1f\x8b"):
@@ -57,16 +59,16 @@ def must_be_text(path: Path, *, packed: bool = True) -> None:
             with gzip.open(path) as unpacked:
                 head = unpacked.read(_HEAD)
         except (OSError, EOFError, zlib.error) as error:
-            raise AskError(f"{path} is packed with gzip, and broken: {error}", "pack it again") from None
+            raise QueryError(f"{path} is packed with gzip, and broken: {error}", "pack it again") from None
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise AskError(f"{path} is in UTF-16", "save it as UTF-8")
+        raise QueryError(f"{path} is in UTF-16", "save it as UTF-8")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
         text = b"\0" not in head
     except UnicodeDecodeError:
         text = False
     if not text:
-        raise AskError(
+        raise QueryError(
             f"{path} is not text in UTF-8", "export a spreadsheet as CSV in UTF-8, or give Parquet"
         )
 
@@ -84,7 +86,7 @@ def _csv_rows(path: Path, opened: BinaryIO) -> Iterator[Row]:
             if cells:
                 yield dict(zip(names, cells, strict=True)) if len(cells) == len(names) else {BROKEN: cells}
     except (csv.Error, UnicodeDecodeError, OSError, EOFError) as error:
-        raise AskError(f"{path} is not CSV in UTF-8: {error}", "export it again") from None
+        raise QueryError(f"{path} is not CSV in UTF-8: {error}", "export it again") from None
     finally:
         lines.detach()  # it would close the file, which is not its own
 
@@ -97,4 +99,4 @@ def _parquet_rows(path: Path, opened: BinaryIO) -> Iterator[dict[str, Any]]:
         for batch in parquet.ParquetFile(opened).iter_batches(batch_size=2000):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise AskError(f"{path} is not Parquet: {error}", "export it again") from None
+        raise QueryError(f"{path} is not Parquet: {error}", "export it again") from None

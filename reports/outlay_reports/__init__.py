@@ -10,7 +10,7 @@ Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal 
 
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Cell, CostQuery, Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.report_table import ReportTable
 
-__all__ = ["AskError", "Cell", "CostQuery", "ReportTable", "Sums", "TimeRange"]
+__all__ = ["QueryError", "Cell", "CostQuery", "ReportTable", "Sums", "TimeRange"]

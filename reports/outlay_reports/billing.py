@@ -8,9 +8,9 @@ from outlay_kit.time_ranges import period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import Allocation, allocate, dimensions_of
 from outlay_reports.chargeback import OWN, Closing, Line, Statement, lines_of, statement_id, statements
-from outlay_reports.cost_query import CostQuery, dimensions
-from outlay_reports.errors import AskError
-from outlay_reports.periods import read_span, zone_of
+from outlay_reports.cost_query import CostQuery, parse_dimensions
+from outlay_reports.errors import QueryError
+from outlay_reports.periods import parse_time_range, parse_zone
 from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_tables import chargeback_table, state_of
 from outlay_schemas.catalog import Split
@@ -53,25 +53,27 @@ def share_out(books: CostReader, question: CostQuery, splits: Sequence[Split]) -
 
 
 def read_bill_question(bill: Bill, tenant: str, now: datetime) -> CostQuery:
-    """Return the question that a bill asks. Raises AskError."""
-    zone = zone_of(bill.tz)
+    """Return the question that a bill asks. Raises QueryError."""
+    zone = parse_zone(bill.tz)
     if bill.month is None:
         span = period_of(now, "month", zone)
     elif len(bill.month) == 7:
-        span = read_span(bill.month, bill.month, zone, now)
+        span = parse_time_range(bill.month, bill.month, zone, now)
     else:
-        raise AskError(f"{bill.month!r} is no month", "give it as 2026-11")
-    return CostQuery(span, zone, dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged")
+        raise QueryError(f"{bill.month!r} is no month", "give it as 2026-11")
+    return CostQuery(
+        span, zone, parse_dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged"
+    )
 
 
 def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Month:
-    """Read a month. Raises AskError if it was closed with other lines, and Retryable."""
+    """Read a month. Raises QueryError if it was closed with other lines, and Retryable."""
     lines = lines_of(share_out(books, question, splits))
     name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
     closings = tuple(books.closings(question.tenants[0], name, question.zone.key))
     kept = {len(line.keys) for line in closings[-1].lines if line.what == OWN} if closings else set()
     if kept and kept != {len(question.by) - 1}:
-        raise AskError(
+        raise QueryError(
             f"the month was closed with lines of {kept.pop()} dimensions, and these have {len(question.by) - 1}",
             "give the unit and the lines that it was closed with",
         )

@@ -8,36 +8,38 @@ from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.errors import AskError
-from outlay_reports.periods import Unit, bounds
+from outlay_reports.errors import QueryError
+from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.dimensions import ALIASES, LABELS, ROLLED, UNASSIGNED, is_free
 
 
-def dimension(name: str) -> str:
-    """Return a dimension by the name that people give it. Raises AskError."""
+def parse_dimension(name: str) -> str:
+    """Return a dimension by the name that people give it. Raises QueryError."""
     plain = ALIASES.get(name.strip(), name.strip())
     if plain in LABELS or is_free(plain):
         return plain
     known = ", ".join((*ROLLED, "user", "tags.NAME", "attributes.NAME"))
-    raise AskError(f"{name!r} is not a dimension", f"use one of {known}")
+    raise QueryError(f"{name!r} is not a dimension", f"use one of {known}")
 
 
-def dimensions(text: str | None) -> tuple[str, ...]:
-    """Read `team,user` as dimensions, from the widest to the narrowest. Raises AskError."""
-    names = tuple(dimension(part) for part in text.split(",") if part.strip()) if text else ()
+def parse_dimensions(text: str | None) -> tuple[str, ...]:
+    """Read `team,user` as dimensions, from the widest to the narrowest. Raises QueryError."""
+    names = tuple(parse_dimension(part) for part in text.split(",") if part.strip()) if text else ()
     if len(set(names)) != len(names):
-        raise AskError(f"{text} names a dimension twice", "name each once")
+        raise QueryError(f"{text} names a dimension twice", "name each once")
     return names
 
 
-def conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
-    """Read `team=growth` and `team=growth,platform`; an empty value means unassigned. Raises AskError."""
+def parse_conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
+    """Read `team=growth` and `team=growth,platform`; an empty value means unassigned. Raises QueryError."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
         if not equals:
-            raise AskError(f"{text!r} is not a condition", "give DIMENSION=VALUE, such as team=growth")
-        found[dimension(name)] = tuple("" if value == UNASSIGNED else value for value in values.split(","))
+            raise QueryError(f"{text!r} is not a condition", "give DIMENSION=VALUE, such as team=growth")
+        found[parse_dimension(name)] = tuple(
+            "" if value == UNASSIGNED else value for value in values.split(",")
+        )
     return found
 
 
@@ -45,12 +47,12 @@ Amount = Literal["cost", "charged"]
 """What the provider charges, or what the internal customer pays: the cost with the markups of the catalog."""
 
 
-def amount_of(text: str) -> Amount:
-    """Read which amount a report is about. Raises AskError."""
+def parse_amount(text: str) -> Amount:
+    """Read which amount a report is about. Raises QueryError."""
     for one in get_args(Amount):
         if text == one:
             return cast("Amount", one)
-    raise AskError(f"{text!r} is not an amount", f"use one of {', '.join(get_args(Amount))}")
+    raise QueryError(f"{text!r} is not an amount", f"use one of {', '.join(get_args(Amount))}")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class CostQuery:
     """Which amount `Sums.cost` is."""
 
     @property
-    def bounds(self) -> list[datetime]:
+    def period_bounds(self) -> list[datetime]:
         """The instants that cut the span."""
-        return list(self.cuts) or bounds(self.span, self.unit, self.zone)
+        return list(self.cuts) or period_bounds(self.span, self.unit, self.zone)
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ class Cell:
     sums: Sums
 
 
-def total(cells: list[Cell]) -> Sums:
+def sum_cells(cells: list[Cell]) -> Sums:
     """Add all cells up."""
     found = Sums()
     for cell in cells:

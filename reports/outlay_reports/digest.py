@@ -12,10 +12,10 @@ from outlay_kit.time_ranges import TimeRange, midnight, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.compare import THING, Comparison, compare
-from outlay_reports.cost_query import CostQuery, total
+from outlay_reports.cost_query import CostQuery, sum_cells
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.periods import before
+from outlay_reports.periods import previous_range
 from outlay_reports.report_builders import compare_table, top_table
 from outlay_reports.report_table import Column, ReportTable, Row
 from outlay_reports.svg_chart import trend_svg
@@ -60,7 +60,7 @@ class Sources:
 def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTable | None) -> list[Section]:
     """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
     books = sources.books
-    earlier = replace(week, span=before(week.span, week.zone))
+    earlier = replace(week, span=previous_range(week.span, week.zone))
     asked = replace(week, by=("team", "sku"))
     deep = (*asked.by, *THING)
     new = books.cells(replace(week, by=deep))
@@ -187,7 +187,7 @@ def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> Section:
 def _quality(sources: Sources, week: CostQuery) -> Section:
     """Return what makes the numbers less than they look."""
     rows = []
-    whole = total(sources.books.cells(replace(week, by=())))
+    whole = sum_cells(sources.books.cells(replace(week, by=())))
     if whole.unpriced:
         models = sources.books.cells(replace(week, by=("provider", "sku")))
         names = ", ".join(f"{'/'.join(c.keys)} ({c.sums.unpriced:,})" for c in models if c.sums.unpriced)

@@ -1,7 +1,7 @@
 """How a report says that it cannot answer."""
 
 
-class AskError(Exception):
+class QueryError(Exception):
     """The question cannot be answered as it was put. `hint` says how to put it."""
 
     def __init__(self, message: str, hint: str = "") -> None:

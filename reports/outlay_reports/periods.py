@@ -6,7 +6,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 
 Unit = PeriodName
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -17,18 +17,20 @@ _AGO = re.compile(r"(\d{1,4})([hdw])\Z")
 _MONTH = re.compile(r"(\d{4})-(\d{2})\Z")
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name. Raises AskError."""
+def parse_zone(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name. Raises QueryError."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise AskError(f"{name} is no time zone", "give an IANA name such as Europe/Berlin, or UTC") from None
+        raise QueryError(
+            f"{name} is no time zone", "give an IANA name such as Europe/Berlin, or UTC"
+        ) from None
 
 
-def bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
+def period_bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
     """Return the instants that cut `span` into units, from its start to its end; no unit: one piece.
 
-    The first and the last piece may be shorter than a unit. Raises AskError if there are more than 9,000.
+    The first and the last piece may be shorter than a unit. Raises QueryError if there are more than 9,000.
     """
     if unit is None:
         return [span.start, span.end]
@@ -36,7 +38,7 @@ def bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[datetime]
     while found[-1] < span.end:
         found.append(min(period_of(found[-1], unit, zone).end, span.end))
         if len(found) > 9_000:
-            raise AskError(f"that are more than 9,000 {unit}s", "ask for a shorter time or a longer unit")
+            raise QueryError(f"that are more than 9,000 {unit}s", "ask for a shorter time or a longer unit")
     return found
 
 
@@ -54,11 +56,11 @@ def label(at: datetime, unit: Unit | None, zone: ZoneInfo) -> str:
     return local.isoformat(timespec="minutes")
 
 
-def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
+def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
     """Read `--from` and `--to`. Without them: the month so far. A month or day as `--to` is included.
 
     Each is a day (2026-11-24), a month (2026-11), an instant (2026-11-24T10:00:00Z; without an offset it is
-    local), or for the start how long ago (36h, 7d, 4w). Raises AskError.
+    local), or for the start how long ago (36h, 7d, 4w). Raises QueryError.
     """
     ceiling = ceil_to(now, 60)
     last = ceiling if end is None else _moment(end, zone, ceiling, last=True)
@@ -69,7 +71,7 @@ def read_span(start: str | None, end: str | None, zone: ZoneInfo, now: datetime)
     else:
         first = period_of(last - _MINUTE, "month", zone).start
     if first >= last:
-        raise AskError(
+        raise QueryError(
             f"the time from {first.isoformat()} to {last.isoformat()} is empty", "give a --from before --to"
         )
     return TimeRange(first, last)
@@ -89,7 +91,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
             return midnight(day + timedelta(days=1) if last else day, zone)
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise AskError(
+        raise QueryError(
             f"{text!r} is no time",
             "give 2026-11-24, 2026-11, 2026-11-24T10:00:00Z, or 36h, 7d, 4w for the start",
         ) from None
@@ -97,7 +99,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
     return ceil_to(at, 60) if last else at.replace(second=0, microsecond=0)
 
 
-def before(span: TimeRange, zone: ZoneInfo) -> TimeRange:
+def previous_range(span: TimeRange, zone: ZoneInfo) -> TimeRange:
     """Return the span to compare with: the whole months or days before it, or as long a time before it.
 
     A part of a month or day (from its first midnight on) is compared with the same part of the one before.

@@ -1,6 +1,6 @@
 """SQL that sums costs over ranges of time: the one way in which reports, alerts and pages read what was spent.
 
-    query = sums([Part(today, {"team": ("growth",), "tags.env": ("prod",)})], by=("sku",))
+    query = sums([Selection(today, {"team": ("growth",), "tags.env": ("prod",)})], by=("sku",))
     rows = clickhouse.rows(query.sql, query.bound | {"tenant": "acme"})     # k0, cost_0, events_0, ...
 
 A range is read from as few rollup rows as add up to exactly it: days, hours at the days that it cuts, minutes at the
@@ -56,7 +56,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Part:
+class Selection:
     """What one sum is of: the windows that start in `span` (UTC), and the values of dimensions that are in."""
 
     span: TimeRange
@@ -69,7 +69,7 @@ def needs_ledger(names: Iterable[str], exact: bool = False) -> bool:
 
 
 def sums(
-    parts: Sequence[Part],
+    parts: Sequence[Selection],
     by: Sequence[str] = (),
     *,
     measures: Sequence[str] = tuple(MEASURES),
@@ -241,7 +241,7 @@ class _Source:
 
 
 def _pieces(
-    parts: Sequence[Part], bounds: Sequence[datetime], ledger: bool
+    parts: Sequence[Selection], bounds: Sequence[datetime], ledger: bool
 ) -> dict[Grain, list[list[tuple[int, int]]]]:
     """Return by grain, and by part, the ranges that are read: no bucket is cut by a window."""
     found: dict[Grain, list[list[tuple[int, int]]]] = {}

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
-from outlay_reports.cost_query import CostQuery, amount_of, conditions, dimensions
+from outlay_reports.cost_query import CostQuery, parse_amount, parse_conditions, parse_dimensions
 from outlay_reports.money import dollars
-from outlay_reports.periods import Unit, before, read_span, zone_of
+from outlay_reports.periods import Unit, parse_time_range, parse_zone, previous_range
 from outlay_reports.report_builders import (
     UnitEconomics,
     compare_table,
@@ -39,10 +39,12 @@ class QueryOptions:
 
 def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
     """Return the question that the words are. Raises AskError."""
-    zone = zone_of(words.tz)
-    span = read_span(words.start, words.end, zone, now)
-    by, where = dimensions(words.by), conditions(list(words.where))
-    return CostQuery(span, zone, by, where, tuple(words.tenants), words.unit, amount=amount_of(words.amount))
+    zone = parse_zone(words.tz)
+    span = parse_time_range(words.start, words.end, zone, now)
+    by, where = parse_dimensions(words.by), parse_conditions(list(words.where))
+    return CostQuery(
+        span, zone, by, where, tuple(words.tenants), words.unit, amount=parse_amount(words.amount)
+    )
 
 
 def showback(books: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:
@@ -89,10 +91,10 @@ def note_closed_periods(books: CostReader, question: CostQuery, sheet: ReportTab
 def comparison(books: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
     """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
     if against is None:
-        span = before(later.span, later.zone)
+        span = previous_range(later.span, later.zone)
     else:
         first, _, last = against.partition("..")
-        span = read_span(first or None, last or None, later.zone, now)
+        span = parse_time_range(first or None, last or None, later.zone, now)
     earlier = replace(later, span=span)
     deep = (*later.by, *THING)
     old = books.cells(replace(earlier, by=deep))

@@ -10,7 +10,7 @@ from outlay.catalog.contents import names_of
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
 from outlay_reports.cost_query import Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import COMPUTED, CostEvent, Quantity, UsageEvent
 from outlay_schemas.money import to_pico
@@ -46,7 +46,7 @@ def _pricer(catalog: CompiledCatalog) -> Pricer:
 def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fraction:
     """Return what a model charges for usage such as this, in pico-USD a token: of an average call, by the catalog.
 
-    `model` is a name, or `provider/name`. Raises AskError, with names that are alike, where it has no price.
+    `model` is a name, or `provider/name`. Raises QueryError, with names that are alike, where it has no price.
     """
     catalog = CompiledCatalog.from_catalog(content)
     calls = max(used.events, 1)
@@ -67,7 +67,7 @@ def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fracti
             return Fraction(to_pico(cost.cost or "0"), tokens)
     known = sorted({name for pair in names_of(content) for name in (pair[1], "/".join(pair))})
     alike = get_close_matches(model, known, n=5, cutoff=0.5)
-    raise AskError(f"{model} has no price in the catalog", f"use one of {', '.join(alike or known[:5])}")
+    raise QueryError(f"{model} has no price in the catalog", f"use one of {', '.join(alike or known[:5])}")
 
 
 def _names(catalog: CompiledCatalog, model: str) -> Iterator[tuple[str, str]]:

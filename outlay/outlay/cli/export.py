@@ -76,12 +76,12 @@ def focus(
     from outlay.local import stores
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
-    from outlay_reports.periods import read_span
+    from outlay_reports.periods import parse_time_range
 
     if allocate and version is Version.v1_2:
         raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")
     with reading() as books:
-        span = read_span(start, end, ZoneInfo("UTC"), SystemClock().now())
+        span = parse_time_range(start, end, ZoneInfo("UTC"), SystemClock().now())
         clickhouse = ClickHouseClient(stores()[1])
         parquet = file is not None and file.suffix == ".parquet"
         tenants = tuple(tenant or ())

@@ -78,12 +78,12 @@ def forecast(
 
       outlay forecast --meter output_tokens --full 5e8
     """
-    from outlay_reports.errors import AskError
+    from outlay_reports.errors import QueryError
 
     if series is not None:
         try:
             _write(_of_file(series, horizon, freq))
-        except AskError as error:
+        except QueryError as error:
             raise CommandError(str(error), error.hint) from error
         return
     from outlay_kit.clock import SystemClock
@@ -155,17 +155,19 @@ def _question(
     now: "datetime",
 ) -> "CostQuery":
     from outlay_kit.time_ranges import period_of
-    from outlay_reports.cost_query import CostQuery, conditions, dimensions
-    from outlay_reports.periods import zone_of
+    from outlay_reports.cost_query import CostQuery, parse_conditions, parse_dimensions
+    from outlay_reports.periods import parse_zone
 
     unit = _UNITS.get((freq or "D").lower())
     if unit is None:
         raise CommandError(
             f"--freq {freq} is not for the books", "give h, D, W or MS; any other for --series FILE"
         )
-    zone = zone_of(tz)
+    zone = parse_zone(tz)
     month = period_of(now, "month", zone)
-    return CostQuery(month, zone, dimensions(by), conditions(where or []), tuple(tenant or ()), unit)
+    return CostQuery(
+        month, zone, parse_dimensions(by), parse_conditions(where or []), tuple(tenant or ()), unit
+    )
 
 
 def _of_books(

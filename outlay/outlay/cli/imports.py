@@ -185,22 +185,22 @@ def litellm(
 
 
 def _guarded(steps: "Iterator[None]") -> "Iterator[None]":
-    """Yield the steps of an import, an AskError on the way as a CommandError."""
-    from outlay_reports.errors import AskError
+    """Yield the steps of an import, an QueryError on the way as a CommandError."""
+    from outlay_reports.errors import QueryError
 
     try:
         yield from steps
-    except AskError as error:
+    except QueryError as error:
         raise CommandError(str(error), error.hint) from error
 
 
 def _asked(ask: "Callable[[A], R]", value: "A") -> "R":
-    """Return what `ask` returns, its AskError as a CommandError."""
-    from outlay_reports.errors import AskError
+    """Return what `ask` returns, its QueryError as a CommandError."""
+    from outlay_reports.errors import QueryError
 
     try:
         return ask(value)
-    except AskError as error:
+    except QueryError as error:
         raise CommandError(str(error), error.hint) from error
 
 

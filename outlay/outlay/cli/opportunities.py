@@ -67,13 +67,13 @@ def opportunities(
     from outlay_kit.clock import SystemClock
     from outlay_pricer.ledger import Selection
     from outlay_pricer.opportunities.run import find
-    from outlay_reports.periods import read_span, zone_of
+    from outlay_reports.periods import parse_time_range, parse_zone
 
     if dismiss or restore:
         _mark(dismiss or restore or "", reason, dismissed=bool(dismiss))
         return
     with reading():
-        span = read_span(start, end, zone_of(tz), SystemClock().now())
+        span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
         catalog = read_published()
         clickhouse = ClickHouseClient(stores()[1])
         try:

@@ -32,14 +32,14 @@ def patterns(
     from outlay.reports.terminal import to_terminal
     from outlay_kit.clock import SystemClock
     from outlay_kit.time_ranges import period_of
-    from outlay_reports.cost_query import CostQuery, conditions
-    from outlay_reports.periods import zone_of
+    from outlay_reports.cost_query import CostQuery, parse_conditions
+    from outlay_reports.periods import parse_zone
     from outlay_reports.renderers import to_json
 
     with reading() as books:
         now = SystemClock().now()
         span = period_of(now, "month", ZoneInfo("UTC"))
-        question = CostQuery(span, zone_of(tz), (), conditions(where or []), tuple(tenant or ()))
+        question = CostQuery(span, parse_zone(tz), (), parse_conditions(where or []), tuple(tenant or ()))
         found = find_patterns(books, question, now)
         sheets = pattern_tables(books, question, found) if found else []
     if picture is not None and found:

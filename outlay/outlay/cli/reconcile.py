@@ -77,9 +77,9 @@ def reconcile(
 
     from outlay.focus.bill_files import read_bill
     from outlay_kit.time_ranges import TimeRange, midnight, next_first
-    from outlay_reports.cost_query import CostQuery, conditions
+    from outlay_reports.cost_query import CostQuery, parse_conditions
     from outlay_reports.money import share
-    from outlay_reports.periods import zone_of
+    from outlay_reports.periods import parse_zone
     from outlay_reports.reconcile import drifting, reconcile_table
     from outlay_reports.reconcile import reconcile as pair
 
@@ -89,7 +89,7 @@ def reconcile(
         )
     limit = Fraction(str(tolerance)) / 100
     with reading() as books:
-        zone = zone_of(tz)
+        zone = parse_zone(tz)
         lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []), decimal.value)
         if not any(line.cost for line in lines):
             raise CommandError(
@@ -98,7 +98,7 @@ def reconcile(
         days = sorted({line.day for line in lines})
         span = TimeRange(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
         question = CostQuery(
-            span, zone, ("provider", "sku"), conditions(where or []), tuple(tenant or ()), "day"
+            span, zone, ("provider", "sku"), parse_conditions(where or []), tuple(tenant or ()), "day"
         )
         edges = question.bounds
         ours = [

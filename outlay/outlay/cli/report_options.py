@@ -96,7 +96,7 @@ def reading() -> Iterator["CostReader"]:
     from outlay.local import stores
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.adapters.cost_reader import CostReader
-    from outlay_reports.errors import AskError
+    from outlay_reports.errors import QueryError
 
     try:
         _, settings = stores()
@@ -105,7 +105,7 @@ def reading() -> Iterator["CostReader"]:
             yield CostReader(clickhouse)
         finally:
             clickhouse.close()
-    except AskError as error:
+    except QueryError as error:
         raise CommandError(str(error), error.hint) from error
     except DatabaseError as error:
         raise CommandError(str(error).strip(), "is the database set up? see: outlay doctor") from error
@@ -121,7 +121,7 @@ def ask(
     unit: "Unit | None" = None,
     amount: str = "cost",
 ) -> "CostQuery":
-    """Put the options of a command together as a question. Raises AskError."""
+    """Put the options of a command together as a question. Raises QueryError."""
     from outlay_kit.clock import SystemClock
     from outlay_reports.report_api import QueryOptions, parse_query
 

@@ -70,22 +70,22 @@ def review(
     from outlay_kit.clock import SystemClock
     from outlay_kit.time_ranges import period_of
     from outlay_reports import digest_pages
-    from outlay_reports.cost_query import CostQuery, conditions
+    from outlay_reports.cost_query import CostQuery, parse_conditions
     from outlay_reports.digest import Sources, last_week
     from outlay_reports.digest import review as review_of
-    from outlay_reports.periods import read_span, zone_of
+    from outlay_reports.periods import parse_time_range, parse_zone
 
     now = SystemClock().now()
     with reading() as books:
-        zone = zone_of(tz)
+        zone = parse_zone(tz)
         span = period_of(now, "week", zone)
-        question = CostQuery(span, zone, (), conditions(where or []), tuple(tenant or ()))
+        question = CostQuery(span, zone, (), parse_conditions(where or []), tuple(tenant or ()))
         if day is None:
             span = last_week(now, question)
         else:
             if len(day) != 10:
                 raise CommandError(f"{day!r} is no day", "give a day of the week, such as 2026-11-16")
-            span = period_of(read_span(day, day, zone, now).start, "week", zone)
+            span = period_of(parse_time_range(day, day, zone, now).start, "week", zone)
         question = replace(question, span=span)
         catalog = read_published()
         clickhouse = ClickHouseClient(stores()[1])

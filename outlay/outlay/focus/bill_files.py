@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from outlay.table_files import files_of, rows_of
 from outlay_ingest.domain.cells import BROKEN, Mark, number
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.reconcile import BillLine
 from outlay_schemas.errors import Invalid
 
@@ -45,7 +45,7 @@ def read_bill(
     """Return the lines of a bill, also those of 0 that are for a day and a model, and how many rows it has.
 
     `path`: a file, or a folder of files. `rates`: USD for one unit of each other currency. `named`: columns by role
-    (day, model, cost, currency), where the file's own names are not known. `mark`: of decimals. Raises AskError with
+    (day, model, cost, currency), where the file's own names are not known. `mark`: of decimals. Raises QueryError with
     the line that cannot be read.
     """
     found: list[BillLine] = []
@@ -60,7 +60,7 @@ def read_bill(
             if cost or (row[columns.day].strip() and model):
                 found.append(BillLine(_day(row[columns.day], zone, line), model or "(no model)", cost))
     if not count:
-        raise AskError(f"{path} has no rows", "give a bill with at least one")
+        raise QueryError(f"{path} has no rows", "give a bill with at least one")
     return found, count
 
 
@@ -68,7 +68,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with path.open("rb") as opened:
         for line, row in enumerate(rows_of(path, opened), 2):
             if BROKEN in row:
-                raise AskError(
+                raise QueryError(
                     f"{path}, line {line} has more or fewer cells than the first line", "fix the file"
                 )
             yield line, {name: "" if value is None else _text(value) for name, value in row.items()}
@@ -82,12 +82,12 @@ def _columns(names: Sequence[str], named: Mapping[str, str]) -> Columns:
     def pick(role: str, known: Sequence[str], *, needed: bool = True) -> str:
         if role in named:
             if named[role] not in names:
-                raise AskError(f"the file has no column {named[role]}", f"it has {', '.join(names)}")
+                raise QueryError(f"the file has no column {named[role]}", f"it has {', '.join(names)}")
             return named[role]
         lower = {name.lower(): name for name in names}
         found = next((lower[name.lower()] for name in known if name.lower() in lower), "")
         if needed and not found:
-            raise AskError(
+            raise QueryError(
                 f"no column of the file is known as its {role}",
                 f"say which: --column {role}=NAME, one of {', '.join(names)}",
             )
@@ -109,10 +109,10 @@ def _cost(
     try:
         cost = number(row[columns.cost], columns.cost, mark=mark, currency=currency) or Decimal(0)
     except Invalid as error:
-        raise AskError(f"line {line}: {error.message}", "write it as 12.50") from None
+        raise QueryError(f"line {line}: {error.message}", "write it as 12.50") from None
     if currency != "USD":
         if currency not in rates:
-            raise AskError(
+            raise QueryError(
                 f"line {line}: the bill is in {currency}", f"say what one is worth: --rate {currency}=1.08"
             )
         cost = _WIDE.multiply(cost, rates[currency])
@@ -129,5 +129,5 @@ def _day(text: str, zone: ZoneInfo, line: int) -> date:
             return date.fromisoformat(text)
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise AskError(f"line {line}: {text!r} is no day", "write it as 2026-11-24") from None
+        raise QueryError(f"line {line}: {text!r} is no day", "write it as 2026-11-24") from None
     return (at if at.tzinfo is None else at.astimezone(zone)).date()

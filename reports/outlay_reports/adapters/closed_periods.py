@@ -9,7 +9,7 @@ import msgspec
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, midnight, next_first
 from outlay_reports.chargeback import Closing, Line, statement_id
-from outlay_reports.periods import zone_of
+from outlay_reports.periods import parse_zone
 from outlay_schemas.money import to_pico, to_usd
 
 _READ = (
@@ -96,7 +96,7 @@ class ClosedPeriod:
     @property
     def span(self) -> TimeRange:
         """From its first to its last instant."""
-        first, zone = date.fromisoformat(f"{self.period}-01"), zone_of(self.zone)
+        first, zone = date.fromisoformat(f"{self.period}-01"), parse_zone(self.zone)
         return TimeRange(midnight(first, zone), midnight(next_first(first, "month"), zone))
 
 

@@ -13,7 +13,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
-from outlay_reports.range_sums import Part, between, column, conditions, needs_ledger, sums
+from outlay_reports.range_sums import Selection, between, column, conditions, needs_ledger, sums
 from outlay_schemas.money import to_pico
 
 
@@ -42,7 +42,7 @@ class CostReader:
     def cells(self, question: CostQuery) -> list[Cell]:
         """Return the sums of each piece of the span and combination of values that has events."""
         query = sums(
-            [Part(question.span, question.where)], question.by, bounds=question.bounds[:-1],
+            [Selection(question.span, question.where)], question.by, bounds=question.bounds[:-1],
             tenants=question.tenants, usage=True, exact=True,
         )  # fmt: skip
         keys = [f"k{n}" for n in range(len(question.by))]
@@ -60,7 +60,7 @@ class CostReader:
             alike[key].append(place)
         found = [Sums() for _ in questions]
         for places in alike.values():
-            parts = [Part(questions[place].span, questions[place].where) for place in places]
+            parts = [Selection(questions[place].span, questions[place].where) for place in places]
             first = questions[places[0]]
             measures = (first.amount, "events", "unpriced_events")
             query = sums(parts, measures=measures, tenants=first.tenants, exact=True)
@@ -91,7 +91,7 @@ class CostReader:
                 for name in first.where
             }
             query = sums(
-                [Part(first.span, where)], names, measures=(first.amount,), bounds=first.bounds[:-1],
+                [Selection(first.span, where)], names, measures=(first.amount,), bounds=first.bounds[:-1],
                 tenants=first.tenants, exact=True,
             )  # fmt: skip
             for row in self._clickhouse.rows(query.sql, query.bound):
@@ -107,7 +107,7 @@ class CostReader:
     def users(self, question: CostQuery) -> dict[tuple[str, ...], int]:
         """Return how many users each combination of values has, for the whole span; exact, from the ledger."""
         query = sums(
-            [Part(question.span, question.where)], (*question.by, "user"), measures=("events",),
+            [Selection(question.span, question.where)], (*question.by, "user"), measures=("events",),
             tenants=question.tenants, exact=True,
         )  # fmt: skip
         keys = [f"k{n}" for n in range(len(question.by))]

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.forecast.smoothing import Array
 
 _UNITS = {
@@ -66,7 +66,7 @@ class Frequency:
 
 
 def frequency_of(text: str) -> Frequency:
-    """Read h, 15min, D, W, MS as a frequency. Raises AskError."""
+    """Read h, 15min, D, W, MS as a frequency. Raises QueryError."""
     match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(-[A-Za-z]+)?", text.strip())
     count, unit = (int(match[1] or 1), match[2].lower().removesuffix("s") or "s") if match else (0, "")
     if match and count and match[2].lower() in ("ms", "qs", "ys"):
@@ -75,13 +75,13 @@ def frequency_of(text: str) -> Frequency:
         return Frequency(_UNITS[unit] * count)
     if unit in _MONTHS and count:
         return Frequency(months=_MONTHS[unit] * count)
-    raise AskError(f"{text!r} is no frequency", "give one such as h, 15min, D, W or MS (month)")
+    raise QueryError(f"{text!r} is no frequency", "give one such as h, 15min, D, W or MS (month)")
 
 
 def guess_frequency(times: Sequence[datetime]) -> Frequency:
-    """Return the frequency that most neighbouring times are apart. Raises AskError for less than two."""
+    """Return the frequency that most neighbouring times are apart. Raises QueryError for less than two."""
     if len(times) < 2:
-        raise AskError("one value says nothing of how far values are apart", "give --freq, such as h or D")
+        raise QueryError("one value says nothing of how far values are apart", "give --freq, such as h or D")
     steps = sorted(later - earlier for earlier, later in pairwise(times))
     usual = steps[len(steps) // 2]
     if abs(usual - timedelta(days=1)) <= timedelta(hours=1):
@@ -123,7 +123,7 @@ class Series:
 def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
     """Read series from CSV: columns timestamp and value, and series where there are several.
 
-    The names ds, y and unique_id are taken too. Raises AskError with the line that is wrong.
+    The names ds, y and unique_id are taken too. Raises QueryError with the line that is wrong.
     """
     reader = csv.reader(lines)
     head = [name.strip().lower().lstrip("\ufeff") for name in next(reader, [])]
@@ -136,7 +136,7 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
         if len(row) != len(head):
             if not any(row):
                 continue
-            raise AskError(
+            raise QueryError(
                 f"line {number} has {len(row)} cells, the first line has {len(head)}", "mend the file"
             )
         text = row[at]
@@ -146,7 +146,7 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
             style = _style(text.strip())
         found.setdefault(row[name] if name >= 0 else "", []).append((time, _number(row[value], number)))
     if not found:
-        raise AskError("the file has no values", "give lines of timestamp,value")
+        raise QueryError("the file has no values", "give lines of timestamp,value")
     return [_spaced(name, points, frequency, style) for name, points in found.items()]
 
 
@@ -155,7 +155,7 @@ def _column(head: Sequence[str], names: Sequence[str], *, needed: bool = True) -
         if name in head:
             return head.index(name)
     if needed:
-        raise AskError(
+        raise QueryError(
             f"the file has no column {names[0]}",
             f"its first line must name timestamp and value, not {', '.join(head)}",
         )
@@ -166,7 +166,7 @@ def _time(text: str, number: int) -> datetime:
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise AskError(
+        raise QueryError(
             f"line {number}: {text!r} is no time", "write it as 2026-11-24T01:00:00Z or 2026-11-24"
         ) from None
 
@@ -184,13 +184,13 @@ def _number(text: str, number: int) -> float:
     try:
         value = float(text) if text.strip() else float("nan")
     except ValueError:
-        raise AskError(
+        raise QueryError(
             f"line {number}: {text!r} is no number", "write it as 12.5, or leave it empty"
         ) from None
     if np.isinf(value):
-        raise AskError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
+        raise QueryError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
     if abs(value) > _MOST:  # squares of errors must stay finite
-        raise AskError(f"line {number}: {text!r} is too large", f"give values of less than {_MOST:.0e}")
+        raise QueryError(f"line {number}: {text!r} is too large", f"give values of less than {_MOST:.0e}")
     return value
 
 
@@ -202,11 +202,11 @@ def _spaced(
     try:
         points.sort(key=lambda point: point[0])
     except TypeError:
-        raise AskError(f"some times{named} have an offset and some have none", "write all alike") from None
+        raise QueryError(f"some times{named} have an offset and some have none", "write all alike") from None
     times = [at for at, _ in points]
     if len(set(times)) < len(times):
         twice = next(a for a, b in pairwise(times) if a == b)
-        raise AskError(f"{twice.isoformat()} is there twice{named}", "give one value for each time")
+        raise QueryError(f"{twice.isoformat()} is there twice{named}", "give one value for each time")
     step = frequency or guess_frequency(times)
     if step.length is None or step.length >= timedelta(days=1):
         # Days and months of a place are even on its wall clock, whatever its offset is in summer.
@@ -217,19 +217,19 @@ def _spaced(
     while even[-1] < times[-1] and len(even) <= _MANY:
         even.append(step.after(times[0], len(even)))
     if len(even) > _MANY:
-        raise AskError(
+        raise QueryError(
             f"that are more than {_MANY:,} values{named}", "give a longer --freq or a shorter file"
         )
     places = set(even)
     off = [at for at in times if at not in places]
     if off:
-        raise AskError(
+        raise QueryError(
             f"{off[0].isoformat()} does not fit the frequency{named}", "give the --freq that the file has"
         )
     values = np.array([known.get(at, float("nan")) for at in even])
     missing = int(np.isnan(values).sum())
     if missing == len(values):
-        raise AskError(f"there are no values{named}", "give at least one")
+        raise QueryError(f"there are no values{named}", "give at least one")
     return Series(name, tuple(even), filled(values, step.periods), step, missing, style)
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import Plan, Status, plan_of
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.history import past
@@ -110,7 +110,7 @@ def full_table(
     else:
         known = past(books, replace(question, by=(), unit="day"), now, meter)
     if not known.values.any():
-        raise AskError(
+        raise QueryError(
             f"there is no whole day of {meter} yet", "see what is metered: outlay report top --json"
         )
     found = growth(known.values[0])

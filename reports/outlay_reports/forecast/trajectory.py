@@ -17,7 +17,7 @@ from outlay_reports.forecast.engine import Forecast, forecast
 from outlay_reports.forecast.intervals import UNSEEN
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
-from outlay_reports.periods import Unit, bounds
+from outlay_reports.periods import Unit, period_bounds
 
 LEAST_HOURS = 48
 """Whole hours of history, at least; with less no forecast is shown anywhere."""
@@ -148,7 +148,7 @@ def trajectory_input(
     daily, hourly = _begun(daily), _begun(hourly)
     unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
     today = period_of(now, unit, zone).start
-    edges = tuple(bounds(TimeRange(today, span.end), unit, zone)) if today < span.end else (today,)
+    edges = tuple(period_bounds(TimeRange(today, span.end), unit, zone)) if today < span.end else (today,)
     if unit == "hour":
         return TrajectoryInput(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
     return TrajectoryInput(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from outlay_reports.cost_query import Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 
 _HELP = "give price=-20%, growth=+5% (a month), or MODEL>OTHER=50% (of its tokens)"
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%\Z")
@@ -27,24 +27,24 @@ class Change:
 
 
 def read_change(text: str) -> Change:
-    """Read an assumption. Raises AskError."""
+    """Read an assumption. Raises QueryError."""
     name, _, value = text.rpartition("=")
     number = _NUMBER.match(value.strip())
     if not number or not name:
-        raise AskError(f"{text!r} is no assumption", _HELP)
+        raise QueryError(f"{text!r} is no assumption", _HELP)
     size = float(number[1]) / 100
     if ">" in name:
         source, _, target = name.partition(">")
         if not 0 < size <= 1:
-            raise AskError(f"{text!r}: a share is between 0 and 100 %", _HELP)
+            raise QueryError(f"{text!r}: a share is between 0 and 100 %", _HELP)
         return Change("mix", size, source.strip(), target.strip())
     if name.strip() not in ("price", "growth") or size <= -1:
-        raise AskError(f"{text!r} is no assumption", _HELP)
+        raise QueryError(f"{text!r} is no assumption", _HELP)
     return Change(name.strip(), size)
 
 
 UnitPrice = Callable[[str, Sums], Fraction]
-"""What a model charges for usage such as this, pico-USD a token. Raises AskError where it has no price."""
+"""What a model charges for usage such as this, pico-USD a token. Raises QueryError where it has no price."""
 
 
 def factors(
@@ -53,7 +53,7 @@ def factors(
     """Return by what to multiply the forecast of each day, `days` from now.
 
     `models`: what each model cost and used lately. A model that was not used costs what `unit_price` says. Raises
-    AskError for a source that was not used, and for a target that has no price.
+    QueryError for a source that was not used, and for a target that has no price.
     """
     flat, monthly = 1.0, 1.0
     for change in changes:
@@ -72,7 +72,7 @@ def _mixed(change: Change, models: Mapping[str, Sums], unit_price: UnitPrice) ->
     source, target = _unit(change.source, models), _unit(change.target, models)
     if source is None:
         known = ", ".join(sorted(name for name in models if _unit(name, models)))
-        raise AskError(f"{change.source} has no priced tokens in this time", f"use one of {known}")
+        raise QueryError(f"{change.source} has no priced tokens in this time", f"use one of {known}")
     used = models[change.source]
     if target is None:
         target = unit_price(change.target, used)

@@ -28,7 +28,7 @@ from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import active
 from outlay_reports.billing import Bill, month_table, read_bill_question, read_month, share_out
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
@@ -52,7 +52,7 @@ class Wanted:
         return found
 
     def question(self, by: str | None, unit: Unit | None = None) -> CostQuery:
-        """Return the question, of the tenant alone. Raises AskError."""
+        """Return the question, of the tenant alone. Raises QueryError."""
         words = report_api.QueryOptions(
             by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),
             where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
@@ -77,7 +77,7 @@ def _top(books: CostReader, wanted: Wanted) -> ReportTable:
 def _trend(books: CostReader, wanted: Wanted) -> ReportTable:
     unit = next((one for one in get_args(Unit) if one == wanted.get("unit", "day")), None)
     if unit is None:
-        raise AskError(
+        raise QueryError(
             f"{wanted.get('unit')!r} is no unit of time", f"give one of {', '.join(get_args(Unit))}"
         )
     return report_api.trends(books, wanted.question(None, unit), wanted.now)
@@ -161,7 +161,7 @@ class Api:
         try:
             _known(wanted.params, report)
             sheet = await self._readers.call(lambda clickhouse: report.make(CostReader(clickhouse), wanted))
-        except AskError as error:
+        except QueryError as error:
             return _problem(400, str(error), error.hint)
         except Retryable as error:
             return _problem(503, str(error), "ask again", {"Retry-After": "5"})
@@ -179,27 +179,27 @@ class Api:
 
 
 def _known(params: QueryParams, report: Report) -> None:
-    """Refuse a word that a report does not know: it would be left out in silence. Raises AskError."""
+    """Refuse a word that a report does not know: it would be left out in silence. Raises QueryError."""
     if unknown := set(params) - report.words:
-        raise AskError(
+        raise QueryError(
             f"{', '.join(sorted(unknown))} cannot be asked of this report",
             f"use {', '.join(sorted(report.words))}",
         )
     if params.get("format", "json") not in ("json", "csv"):
-        raise AskError(f"{params['format']!r} is no format", "give json or csv")
+        raise QueryError(f"{params['format']!r} is no format", "give json or csv")
 
 
 def _yes(wanted: Wanted, name: str) -> bool:
     value = wanted.get(name, "false")
     if value not in ("true", "false"):
-        raise AskError(f"{name} is {value!r}", "give true or false")
+        raise QueryError(f"{name} is {value!r}", "give true or false")
     return value == "true"
 
 
 def _number(wanted: Wanted, name: str, default: int) -> int:
     text = wanted.params.get(name, str(default))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _LIMIT:
-        raise AskError(f"{name} is {text!r}", f"give a number from 1 to {_LIMIT}")
+        raise QueryError(f"{name} is {text!r}", f"give a number from 1 to {_LIMIT}")
     return int(text)
 
 

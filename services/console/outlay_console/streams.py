@@ -21,7 +21,7 @@ from outlay_console.site import count
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.money import usd
-from outlay_reports.range_sums import Part
+from outlay_reports.range_sums import Selection
 
 _EVERY = 0.4
 """Seconds between looks at whether the books changed."""
@@ -64,7 +64,7 @@ class Figures:
 
 async def _figures(books: Books, view: View, written: int, now: datetime) -> str:
     totals = await books.totals(
-        {name: Part(span) for name, span in spans(view, now).items() if name in _SHOWN}
+        {name: Selection(span) for name, span in spans(view, now).items() if name in _SHOWN}
     )
     shown: dict[str, object] = {
         name: usd(totals[name].cost, lower_bound=bool(totals[name].unpriced)) for name in _SHOWN

@@ -13,7 +13,7 @@ from tests.unit.catalog.commands import answer, run
 from outlay.catalog import load_default
 from outlay.catalog.what_if import unit_price
 from outlay_reports.cost_query import Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 
 CALL = {
     "id": "c1",
@@ -169,6 +169,6 @@ def test_what_a_model_that_was_not_used_would_charge_a_token() -> None:
     for name in ("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"):
         assert unit_price(content, name, used, at) == expected
     assert unit_price(content, "openrouter/deepseek/deepseek-r1:free", used, at) == 0
-    with pytest.raises(AskError, match="claude-sonet-4-5 has no price in the catalog") as refused:
+    with pytest.raises(QueryError, match="claude-sonet-4-5 has no price in the catalog") as refused:
         unit_price(content, "claude-sonet-4-5", used, at)
     assert "claude-sonnet-4-5" in refused.value.hint

@@ -18,13 +18,13 @@ from outlay_console.sessions import Sessions, read_secret
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import ClickHouseSettings
-from outlay_reports.range_sums import Part, Query
+from outlay_reports.range_sums import Query, Selection
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
 SPAN = latest("30d", NOW, VIEW.zone)
 QUESTIONS = {
-    "totals": queries.totals([Part(SPAN, VIEW.filters), Part(SPAN.before)]),
+    "totals": queries.totals([Selection(SPAN, VIEW.filters), Selection(SPAN.before)]),
     "breakdown": queries.breakdown(VIEW, SPAN, 10),
     "movers": queries.breakdown(VIEW, SPAN, 5, ("team", "sku")),
     "series": queries.series(VIEW, SPAN, starts_of("day", SPAN, VIEW.zone), ["a"]),

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.reports.build import sums
 
 from outlay.focus.bill_files import read_bill
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.reconcile import BillLine, canonical, drifting, reconcile, reconcile_table
 
 DAY, NEXT = date(2026, 11, 24), date(2026, 11, 25)
@@ -92,7 +92,7 @@ def test_a_providers_csv_is_read_exactly_and_in_the_zone_of_the_bill(tmp_path: P
 
 def test_another_currency_needs_a_rate(tmp_path: Path) -> None:
     path = bill(tmp_path, "day,model,cost,currency\n2026-11-24,m,10,EUR\n")
-    with pytest.raises(AskError, match="EUR"):
+    with pytest.raises(QueryError, match="EUR"):
         read_bill(path, UTC, {}, {})
     assert read_bill(path, UTC, {"EUR": Decimal("1.1")}, {})[0] == [BillLine(DAY, "m", pico("11"))]
 
@@ -125,7 +125,7 @@ def test_focus_in_parquet_is_read(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_bill_that_cannot_be_read_is_told(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(AskError, match=told):
+    with pytest.raises(QueryError, match=told):
         read_bill(bill(tmp_path, text), UTC, {}, {})
 
 
@@ -133,5 +133,5 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     path = bill(tmp_path, "tag,what,how much\n2026-11-24,m,1\n")
     lines, _ = read_bill(path, UTC, {}, {"day": "tag", "model": "what", "cost": "how much"})
     assert lines == [BillLine(DAY, "m", pico("1"))]
-    with pytest.raises(AskError, match="no column nothing"):
+    with pytest.raises(QueryError, match="no column nothing"):
         read_bill(path, UTC, {}, {"day": "nothing"})

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.forecast.batch import forecast_lines
 from outlay_reports.forecast.series import Frequency, frequency_of, guess_frequency, read_csv
 
@@ -92,16 +92,16 @@ def test_several_series_are_forecast_at_once_and_stay_in_order() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_told_with_what_to_do(rows: list[str], told: str) -> None:
-    with pytest.raises(AskError, match=told) as caught:
+    with pytest.raises(QueryError, match=told) as caught:
         read_csv(lines(*rows), None)
     assert caught.value.hint
 
 
 def test_a_file_without_the_columns_and_a_strange_frequency_are_told() -> None:
-    with pytest.raises(AskError, match="no column timestamp"):
+    with pytest.raises(QueryError, match="no column timestamp"):
         read_csv(["when,value", "2026-11-01,1"], None)
     for wrong in ("fortnight", "0h", ""):
-        with pytest.raises(AskError):
+        with pytest.raises(QueryError):
             frequency_of(wrong)
     assert guess_frequency([datetime(2026, 1, 1), datetime(2026, 4, 1)]) == Frequency(months=3)  # noqa: DTZ001
 

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.reports.build import sums
 
 from outlay_reports.cost_query import Sums
-from outlay_reports.errors import AskError
+from outlay_reports.errors import QueryError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, read_change
@@ -67,11 +67,11 @@ def test_assumptions_multiply_and_the_mix_follows_what_tokens_cost() -> None:
 
 @pytest.mark.parametrize("text", ["price", "price=20", "colour=5%", "a>b=150%", "price=-100%", "=5%"])
 def test_an_assumption_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(AskError):
+    with pytest.raises(QueryError):
         read_change(text)
 
 
 def test_a_model_that_nobody_used_is_told_with_those_that_were() -> None:
-    with pytest.raises(AskError, match="ghost") as caught:
+    with pytest.raises(QueryError, match="ghost") as caught:
         factors([read_change("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0], _never)
     assert "dear" in caught.value.hint

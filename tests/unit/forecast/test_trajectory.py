@@ -17,7 +17,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
-from outlay_reports.periods import Unit, bounds
+from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.catalog import Budget
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ def spending(costs: Array) -> Spending:
 
 def course(spent: Spending, span: TimeRange, zone: ZoneInfo, now: datetime) -> Trajectory:
     def history(unit: Unit) -> Array:
-        edges = [max(at, START) for at in bounds(history_range(zone, unit, now), unit, zone)]
+        edges = [max(at, START) for at in period_bounds(history_range(zone, unit, now), unit, zone)]
         return np.array([spent(low, high) for low, high in pairwise(edges)])
 
     return trajectories([trajectory_input(history("day"), history("hour"), span, zone, now)])[0]

@@ -20,8 +20,8 @@ from outlay_ingest.domain.focus import read_focus
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.tables import Identities, read_mapping, read_rows
 from outlay_pricer.domain import price
-from outlay_reports.errors import AskError
-from outlay_reports.periods import zone_of
+from outlay_reports.errors import QueryError
+from outlay_reports.periods import parse_zone
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent
 
@@ -110,7 +110,7 @@ def test_several_files_are_one_bill(tmp_path: Path, parts: str) -> None:
     identities = Identities()
     found = [item for rows in ([LINE] * 2, [LINE] * 3) for item in read_focus(rows, identities=identities)]
     assert len({item.event.id for item in found if item and isinstance(item.event, UsageEvent)}) == 5
-    lines, count = read_bill(folder, zone_of("UTC"), {}, {})
+    lines, count = read_bill(folder, parse_zone("UTC"), {}, {})
     assert (count, sum(line.cost for line in lines)) == (5, 5 * 10**12)
 
 
@@ -128,11 +128,11 @@ def test_other_separators_and_a_decimal_comma(tmp_path: Path, separator: str) ->
     file.write_bytes(bill([{**LINE, "EffectiveCost": "1.234,5", "BilledCost": "1.234,5"}], separator))
     told = json.loads(run("import", "focus", str(file), "--decimal", "comma").stdout)
     assert (told["sent"], told["reported"]) == (1, "1234.5")
-    lines, _ = read_bill(file, zone_of("UTC"), {}, {}, "comma")
+    lines, _ = read_bill(file, parse_zone("UTC"), {}, {}, "comma")
     assert lines[0].cost == 1_234_500_000_000_000
     assert "give --decimal comma" in run("import", "focus", str(file)).stdout
-    with pytest.raises(AskError, match=r"line 2.*decimal comma"):
-        read_bill(file, zone_of("UTC"), {}, {})
+    with pytest.raises(QueryError, match=r"line 2.*decimal comma"):
+        read_bill(file, parse_zone("UTC"), {}, {})
 
 
 def test_parquet_is_known_by_what_is_in_it(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_reconcile_reads_amounts_as_people_write_them(tmp_path: Path) -> None:
     file.write_text(
         'day,model,cost\n2026-11-24 00:00:00 UTC,m,"$1,234.56"\n2026-11-24,m,(4.56)\n2026-11-24,m,\n'
     )
-    lines, _ = read_bill(file, zone_of("UTC"), {}, {})
+    lines, _ = read_bill(file, parse_zone("UTC"), {}, {})
     assert [line.cost for line in lines] == [1_234_560_000_000_000, -4_560_000_000_000, 0]
 
 

@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_kit.time_ranges import TimeRange, period_of
-from outlay_reports.errors import AskError
-from outlay_reports.periods import UNITS, Unit, before, bounds, label, read_span, zone_of
+from outlay_reports.errors import QueryError
+from outlay_reports.periods import (
+    UNITS,
+    Unit,
+    label,
+    parse_time_range,
+    parse_zone,
+    period_bounds,
+    previous_range,
+)
 
 NOW = datetime(2026, 11, 25, 14, 30, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -36,7 +44,7 @@ def test_every_moment_is_in_its_unit_and_units_tile_time(at: datetime, unit: Uni
 
 
 def test_the_days_of_berlin_have_25_and_23_hours_when_the_clocks_change() -> None:
-    autumn = bounds(TimeRange(utc("2026-10-24T22:00"), utc("2026-10-26T23:00")), "day", BERLIN)
+    autumn = period_bounds(TimeRange(utc("2026-10-24T22:00"), utc("2026-10-26T23:00")), "day", BERLIN)
     assert [b - a for a, b in itertools.pairwise(autumn)] == [
         timedelta(hours=25),
         timedelta(hours=24),
@@ -65,19 +73,19 @@ def test_days_of_a_zone_of_half_hours_begin_at_half_past() -> None:
 def test_what_people_write_is_local_and_an_end_is_included(
     start: str | None, end: str | None, expected: tuple[str, str]
 ) -> None:
-    assert read_span(start, end, BERLIN, NOW) == TimeRange(utc(expected[0]), utc(expected[1]))
+    assert parse_time_range(start, end, BERLIN, NOW) == TimeRange(utc(expected[0]), utc(expected[1]))
 
 
 @pytest.mark.parametrize(("start", "end"), [("2026-13", None), ("soon", None), ("2026-11-25", "2026-11-20")])
 def test_a_time_that_is_none_or_empty_is_told_with_what_to_do(start: str, end: str | None) -> None:
-    with pytest.raises(AskError) as caught:
-        read_span(start, end, BERLIN, NOW)
+    with pytest.raises(QueryError) as caught:
+        parse_time_range(start, end, BERLIN, NOW)
     assert caught.value.hint
 
 
 def test_an_unknown_zone_is_told() -> None:
-    with pytest.raises(AskError, match="Mars"):
-        zone_of("Mars/Olympus")
+    with pytest.raises(QueryError, match="Mars"):
+        parse_zone("Mars/Olympus")
 
 
 @pytest.mark.parametrize(
@@ -93,16 +101,18 @@ def test_an_unknown_zone_is_told() -> None:
 def test_a_period_is_compared_with_the_one_before_it(
     start: str, end: str | None, expected: tuple[str, str]
 ) -> None:
-    assert before(read_span(start, end, BERLIN, NOW), BERLIN) == TimeRange(utc(expected[0]), utc(expected[1]))
+    assert previous_range(parse_time_range(start, end, BERLIN, NOW), BERLIN) == TimeRange(
+        utc(expected[0]), utc(expected[1])
+    )
 
 
 def test_too_many_pieces_are_refused() -> None:
-    with pytest.raises(AskError, match="9,000"):
-        bounds(TimeRange(utc("2020-01-01"), utc("2026-01-01")), "hour", BERLIN)
+    with pytest.raises(QueryError, match="9,000"):
+        period_bounds(TimeRange(utc("2020-01-01"), utc("2026-01-01")), "hour", BERLIN)
 
 
 def test_a_piece_is_named_so_that_two_are_never_named_alike() -> None:
-    edges = bounds(TimeRange(utc("2026-10-24T23:00"), utc("2026-10-25T03:00")), "hour", BERLIN)
+    edges = period_bounds(TimeRange(utc("2026-10-24T23:00"), utc("2026-10-25T03:00")), "hour", BERLIN)
     assert [label(at, "hour", BERLIN) for at in edges[:-1]] == [
         "2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T03:00+01:00",
     ]  # fmt: skip

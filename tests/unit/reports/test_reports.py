@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.reports.build import END, cell, question, sums
 
 from outlay_reports.compare import compare
-from outlay_reports.cost_query import Cell, Sums, conditions, dimensions
-from outlay_reports.errors import AskError
+from outlay_reports.cost_query import Cell, Sums, parse_conditions, parse_dimensions
+from outlay_reports.errors import QueryError
 from outlay_reports.report_builders import showback_table, top_table, trend_columns, trend_table
 from outlay_reports.report_table import Spent
 from outlay_reports.showback import top, tree, walk
@@ -125,10 +125,10 @@ def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
 
 
 def test_dimensions_are_read_with_their_everyday_names() -> None:
-    assert dimensions("bu, team,model,tags.env") == ("business_unit", "team", "sku", "tags.env")
-    assert conditions(["model=a,b", "team=(unassigned)"]) == {"sku": ("a", "b"), "team": ("",)}
+    assert parse_dimensions("bu, team,model,tags.env") == ("business_unit", "team", "sku", "tags.env")
+    assert parse_conditions(["model=a,b", "team=(unassigned)"]) == {"sku": ("a", "b"), "team": ("",)}
     for wrong in ("colour", "team,team", "tags."):
-        with pytest.raises(AskError):
-            dimensions(wrong)
-    with pytest.raises(AskError):
-        conditions(["team"])
+        with pytest.raises(QueryError):
+            parse_dimensions(wrong)
+    with pytest.raises(QueryError):
+        parse_conditions(["team"])

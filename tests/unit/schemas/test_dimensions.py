@@ -9,7 +9,7 @@ import pytest
 from outlay.focus.columns import OWN, STANDARD
 from outlay_ingest.domain.otlp import spellings
 from outlay_ingest.domain.tables import ColumnMap
-from outlay_reports.cost_query import dimension
+from outlay_reports.cost_query import parse_dimension
 from outlay_schemas import dimensions
 from outlay_schemas.catalog import Match
 from outlay_schemas.events import CostEvent, RollupGroup, UsageEvent
@@ -49,7 +49,7 @@ def test_the_focus_export_has_a_column_for_every_dimension_but_the_user_and_the_
 
 @pytest.mark.parametrize("alias", dimensions.ALIASES)
 def test_an_alias_names_its_dimension(alias: str) -> None:
-    assert dimension(alias) == dimensions.ALIASES[alias]
+    assert parse_dimension(alias) == dimensions.ALIASES[alias]
     assert alias not in dimensions.LABELS
 
 

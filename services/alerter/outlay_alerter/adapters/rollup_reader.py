@@ -14,7 +14,7 @@ from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
-from outlay_reports.range_sums import Part, Query, sums, windows
+from outlay_reports.range_sums import Query, Selection, sums, windows
 from outlay_schemas.alerts import Contributor
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
@@ -65,7 +65,7 @@ class RollupReader:
 
         `exact`: users from the ledger, not those that the rollups name.
         """
-        query = sums([Part(span)], dimensions, measures=(amount,), exact=exact)
+        query = sums([Selection(span)], dimensions, measures=(amount,), exact=exact)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(_cell(row, dimensions), to_pico(row[f"{amount}_0"])) for row in rows]
 
@@ -81,7 +81,7 @@ class RollupReader:
     ) -> list[tuple[int, dict[str, str], int]]:
         """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
         starts = windows_to(grain, newest, count)
-        query = sums([Part(span_of(starts, grain))], dimensions, measures=(amount,), bounds=starts)
+        query = sums([Selection(span_of(starts, grain))], dimensions, measures=(amount,), bounds=starts)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [(r["bucket"], _cell(r, dimensions), to_pico(r[f"{amount}_0"])) for r in rows]
 
@@ -100,7 +100,7 @@ class RollupReader:
         self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]
     ) -> list[Contributor]:
         """Return the three greatest values of each dimension within a scope."""
-        query = sums([Part(span, scope)], CELL, measures=("cost",))
+        query = sums([Selection(span, scope)], CELL, measures=("cost",))
         pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
         rows = self._clickhouse.rows(
             f"SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS spent FROM ({query.sql})"
@@ -135,13 +135,13 @@ class RollupReader:
         keep = None
         if least > 0 and by:
             late = starts[-look_back:]
-            spent = sums([Part(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
+            spent = sums([Selection(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
             keep = Query(
                 f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
                 {**spent.bound, "least": str(to_usd(least))},
             )
         query = sums(
-            [Part(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep,
+            [Selection(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep,
             measures=("cost", "events", "unpriced_events", "estimated_events"),
         )  # fmt: skip
         found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}

@@ -22,7 +22,7 @@ from outlay_reports.budgets import Status, span_before, span_of
 from outlay_reports.forecast.landing import tested
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
-from outlay_reports.periods import Unit, bounds
+from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.events import Grain
 
 _UNITS: tuple[Unit, ...] = ("day", "hour")
@@ -186,7 +186,7 @@ class BacktestView:
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:
     """Return the USD of each whole piece of time before `now`."""
-    edges = bounds(history_range(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
+    edges = period_bounds(history_range(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
     return np.array([spending.between(low, high) / 1e12 for low, high in pairwise(edges)])
 
 

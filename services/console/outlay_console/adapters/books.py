@@ -12,7 +12,7 @@ from outlay_console.domain.spans import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.money import completeness
-from outlay_reports.range_sums import Part
+from outlay_reports.range_sums import Selection
 from outlay_schemas.alerts import Alert, Severity, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
@@ -113,7 +113,7 @@ class Books:
     def __init__(self, reader: TenantReader) -> None:
         self._reader = reader
 
-    async def totals(self, wanted: Mapping[str, Part]) -> dict[str, Total]:
+    async def totals(self, wanted: Mapping[str, Selection]) -> dict[str, Total]:
         """Return what was spent in each of some parts, all in one question."""
         if not wanted:
             return {}

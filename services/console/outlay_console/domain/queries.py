@@ -10,7 +10,7 @@ from datetime import datetime
 
 from outlay_console.domain.view import View
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.range_sums import Part, Query, between, conditions, sums, windows
+from outlay_reports.range_sums import Query, Selection, between, conditions, sums, windows
 from outlay_schemas.events import Grain
 
 REST = "\x00rest"
@@ -21,7 +21,7 @@ TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cos
 """The measures of a total, in the order of `Total`."""
 
 
-def totals(wanted: Sequence[Part]) -> Query:
+def totals(wanted: Sequence[Selection]) -> Query:
     """Ask for some sums in one go: one row with the measures of each part, by its number."""
     return sums(wanted, measures=TOTAL)
 
@@ -32,7 +32,7 @@ def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ())
     `all_...` are the sums of a dimension, of those past its `limit` too.
     """
     names = list(dict.fromkeys((view.by, *more)))
-    inner = sums([Part(span, view.filters), Part(span.before, view.filters)], names, measures=TOTAL)
+    inner = sums([Selection(span, view.filters), Selection(span.before, view.filters)], names, measures=TOTAL)
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
     pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(names))
     return Query(
@@ -47,7 +47,7 @@ def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ())
 
 def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
     """Ask for cost by bucket (from 0) and value; values that are not in `top` are one, REST."""
-    inner = sums([Part(span, view.filters)], [view.by], measures=("cost",), bounds=starts)
+    inner = sums([Selection(span, view.filters)], [view.by], measures=("cost",), bounds=starts)
     return Query(
         "SELECT bucket, if(has({top:Array(String)}, k0), k0, {rest:String}) AS value, sum(cost_0) AS cost"
         f" FROM ({inner.sql}) GROUP BY bucket, value ORDER BY bucket, value",

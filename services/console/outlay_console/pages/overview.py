@@ -15,7 +15,7 @@ from outlay_console.pages.charts import chart, marked
 from outlay_console.site import Context
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.forecast.trajectory import Trajectory
-from outlay_reports.range_sums import Part
+from outlay_reports.range_sums import Selection
 from outlay_schemas.money import PICO, to_pico
 
 MOVING = ("team", "project", "sku")
@@ -32,7 +32,7 @@ async def overview(ask: Ask) -> Context:
     budgets, found, alerts = await asyncio.gather(
         states(ask), ask.books.breakdown(view, span, MOVING), ask.books.alerts()
     )
-    wanted = {name: Part(part) for name, part in spans(view, ask.now).items()}
+    wanted = {name: Selection(part) for name, part in spans(view, ask.now).items()}
     one = found[view.by]
     top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
     totals, series, month, ahead = await asyncio.gather(
