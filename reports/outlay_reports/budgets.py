@@ -1,6 +1,6 @@
 """What a budget is and how it stands: one definition for alerts, the API, the console and the command line.
 
-Spending counts in the period's own time zone. All amounts are pico-USD but in `Status`, whose amounts are USD.
+Spending counts in the period's own time zone. All amounts are pico-USD but in `BudgetStatus`, whose amounts are USD.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Increase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class BudgetPlan:
     """A budget of one tenant: so much for so long."""
 
     id: str
@@ -54,9 +54,9 @@ class Plan:
     """Percent of the amount that may come over from the period before."""
 
 
-def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
+def plan_of(budget: catalog.Budget, tenant: str) -> BudgetPlan:
     """Return a budget of the catalog as it holds for a tenant."""
-    return Plan(
+    return BudgetPlan(
         id=budget.id, name=budget.name, tenant=tenant,
         scope={str(name): values for name, values in budget.scope.items()}, amount=to_pico(budget.amount),
         period=budget.period, zone=ZoneInfo(budget.timezone),
@@ -67,7 +67,7 @@ def plan_of(budget: catalog.Budget, tenant: str) -> Plan:
     )  # fmt: skip
 
 
-def span_of(plan: Plan, at: datetime) -> TimeRange:
+def budget_period(plan: BudgetPlan, at: datetime) -> TimeRange:
     """Return the period that holds `at`; of a rolling budget, the time up to the end of that minute."""
     if plan.rolling is None:
         return period_of(at, plan.period, plan.zone, plan.anchor)
@@ -75,12 +75,12 @@ def span_of(plan: Plan, at: datetime) -> TimeRange:
     return TimeRange(end - plan.rolling, end)
 
 
-def span_before(plan: Plan, span: TimeRange) -> TimeRange:
+def previous_period(plan: BudgetPlan, span: TimeRange) -> TimeRange:
     """Return the period before `span`."""
-    return span_of(plan, span.start - timedelta(microseconds=1))
+    return budget_period(plan, span.start - timedelta(microseconds=1))
 
 
-def amount_of(plan: Plan, span: TimeRange, before: int = 0) -> int:
+def period_amount(plan: BudgetPlan, span: TimeRange, before: int = 0) -> int:
     """Return the money of a period: the budget's own, what was added, and what came over.
 
     `before`: what the period before cost.
@@ -90,11 +90,11 @@ def amount_of(plan: Plan, span: TimeRange, before: int = 0) -> int:
         for i in plan.increases
         if (i.begin is None or i.begin < span.end) and (i.end is None or i.end > span.start)
     )
-    over = min(share_of(plan.amount, plan.rollover), max(0, plan.amount - before))
+    over = min(percent_of(plan.amount, plan.rollover), max(0, plan.amount - before))
     return amount + (over if plan.rollover else 0)
 
 
-def share_of(amount: int, threshold: Decimal) -> int:
+def percent_of(amount: int, threshold: Decimal) -> int:
     """Return `threshold` percent of `amount`, rounded up to a pico-USD."""
     over, under = threshold.as_integer_ratio()
     return -(-amount * over // (100 * under))
@@ -106,7 +106,7 @@ def crossed(total: int, amount: int, threshold: Decimal) -> bool:
     return total > 0 and total * 100 * under >= amount * over
 
 
-class Status(Struct, omit_defaults=True, frozen=True):
+class BudgetStatus(Struct, omit_defaults=True, frozen=True):
     """How a budget stood at `at`. Amounts are USD."""
 
     budget: str
@@ -142,7 +142,7 @@ class Status(Struct, omit_defaults=True, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class BudgetUsage:
     """What was found for a budget: `spent` and `before` (the period before) in pico-USD."""
 
     spent: int
@@ -154,14 +154,16 @@ class Used:
     """The minute at which the amount was used up, if it is."""
 
 
-def status(budget: Plan, span: TimeRange, used: Used, at: datetime, burn_rate: str | None = None) -> Status:
+def status(
+    budget: BudgetPlan, span: TimeRange, used: BudgetUsage, at: datetime, burn_rate: str | None = None
+) -> BudgetStatus:
     """Return how a budget stands, given what was spent."""
-    amount, ahead = amount_of(budget, span, used.before), used.landing
+    amount, ahead = period_amount(budget, span, used.before), used.landing
     low, high = ahead.bounds(80) if ahead else (0, 0)
     gone, early, late = used.reached, None, None
     if ahead and used.spent < amount:
         gone, (early, late) = ahead.used_up(amount), ahead.used_up_between(amount)
-    return Status(
+    return BudgetStatus(
         budget=budget.id, tenant=budget.tenant, name=budget.name,
         standing=_standing(used.spent, amount, ahead), period_start=span.start, period_end=span.end,
         amount=to_usd(amount), spent=to_usd(used.spent), remaining=to_usd(amount - used.spent),

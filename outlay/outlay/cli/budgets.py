@@ -10,7 +10,7 @@ from outlay.cli.report_options import Format, reading, write_report
 
 if TYPE_CHECKING:
     from outlay_reports.adapters.cost_reader import CostReader
-    from outlay_reports.budgets import Plan
+    from outlay_reports.budgets import BudgetPlan
 
 
 @friendly_errors
@@ -44,7 +44,7 @@ def budgets(
             out.print("there is no budget; write one in budgets.yaml of the catalog")
 
 
-def planned(tenants: Sequence[str], books: "CostReader") -> "list[Plan]":
+def planned(tenants: Sequence[str], books: "CostReader") -> "list[BudgetPlan]":
     """Return the budgets of the catalog in force, as some tenants have them; none named: all tenants."""
     from outlay.catalog.publish import newest
     from outlay.local import stores

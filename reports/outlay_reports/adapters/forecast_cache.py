@@ -14,9 +14,9 @@ import numpy as np
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.budgets import Plan, Status, Used
+from outlay_reports.budgets import BudgetPlan, BudgetStatus, BudgetUsage
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.forecast.landing import Landing, tested
+from outlay_reports.forecast.landing import Landing, if_backtested
 from outlay_reports.forecast.trajectory import (
     Trajectory,
     TrajectoryInput,
@@ -75,39 +75,39 @@ class ForecastCache:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = books.totals([period])
         (course,) = self.trajectories(books, [period], now)
-        return spent, tested(course.at(now, spent.cost))
+        return spent, if_backtested(course.at(now, spent.cost))
 
-    def states(self, books: CostReader, plans: Sequence[Plan], now: datetime) -> list[Status]:
+    def states(self, books: CostReader, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets stand now, in their order. Raises Retryable."""
-        periods = [question_of(plan, budgets.span_of(plan, now)) for plan in plans]
+        periods = [budget_query(plan, budgets.budget_period(plan, now)) for plan in plans]
         before = [
-            replace(period, span=budgets.span_before(plan, period.span) if plan.rollover else period.span)
+            replace(period, span=budgets.previous_period(plan, period.span) if plan.rollover else period.span)
             for plan, period in zip(plans, periods, strict=True)
         ]
         totals = books.totals([*periods, *before])
         lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
         made = self.trajectories(books, [periods[n] for n in lasting], now)
         landings = {
-            n: tested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
+            n: if_backtested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
         }
         found = []
         for n, (plan, period) in enumerate(zip(plans, periods, strict=True)):
             earlier = totals[len(plans) + n].cost if plan.rollover else 0
             reached = None
-            amount = budgets.amount_of(plan, period.span, earlier)
+            amount = budgets.period_amount(plan, period.span, earlier)
             if plan.rolling is None and totals[n].cost >= amount:
-                reached = reached_at(books, period, amount)
-            used = Used(totals[n].cost, earlier, totals[n].unpriced, landings.get(n), reached)
+                reached = exhausted_at(books, period, amount)
+            used = BudgetUsage(totals[n].cost, earlier, totals[n].unpriced, landings.get(n), reached)
             found.append(budgets.status(plan, period.span, used, now))
         return found
 
 
-def question_of(plan: Plan, span: TimeRange) -> CostQuery:
+def budget_query(plan: BudgetPlan, span: TimeRange) -> CostQuery:
     """Return the question that a budget asks of a span."""
     return CostQuery(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
 
-def reached_at(books: CostReader, period: CostQuery, amount: int) -> datetime | None:
+def exhausted_at(books: CostReader, period: CostQuery, amount: int) -> datetime | None:
     """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
 
     Days, then the hours of the day, then the minutes of the hour are summed.

@@ -74,6 +74,6 @@ class Landing:
         return float(values[-1]) if len(values) else 0.0
 
 
-def tested(landing: Landing) -> Landing | None:
+def if_backtested(landing: Landing) -> Landing | None:
     """Return a landing that was tested on the past; None: it was not, and is not shown."""
     return landing if landing.tested else None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.budgets import Plan, Status, plan_of
+from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import QueryError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
@@ -44,7 +44,7 @@ def landing_table(
     return ReportTable("landing", title, columns, tuple(rows), notes=tuple(notes))
 
 
-def budget_table(plans: Sequence[Plan], states: Sequence[Status]) -> ReportTable:
+def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) -> ReportTable:
     """Return every budget with its landing, the probability that it is exceeded, and when it is used up."""
     rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
@@ -57,14 +57,14 @@ def budget_table(plans: Sequence[Plan], states: Sequence[Status]) -> ReportTable
     return ReportTable("budgets", "Budgets", columns, tuple(rows))
 
 
-def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[Plan]:
+def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[BudgetPlan]:
     """Return the budgets of some tenants, as each of them has them."""
     return [
         plan_of(budget, tenant) for budget in budgets for tenant in tenants if budget.tenant in ("*", tenant)
     ]
 
 
-def _budget_row(plan: Plan, state: Status) -> Row:
+def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
     def cell(usd: Usd | None) -> Spent | None:
         return None if usd is None else Spent(to_pico(usd), state.unpriced)
 

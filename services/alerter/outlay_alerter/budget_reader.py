@@ -10,9 +10,9 @@ from outlay_alerter.rules.budget_levels import BURN_PART, Spent
 from outlay_alerter.rules.watch import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to
-from outlay_reports.adapters.forecast_cache import ForecastCache, question_of, reached_at
-from outlay_reports.budgets import Status, amount_of, span_before, span_of
-from outlay_reports.forecast.landing import tested
+from outlay_reports.adapters.forecast_cache import ForecastCache, budget_query, exhausted_at
+from outlay_reports.budgets import BudgetStatus, budget_period, period_amount, previous_period
+from outlay_reports.forecast.landing import if_backtested
 
 _MINUTE = timedelta(minutes=1)
 
@@ -36,33 +36,35 @@ class BudgetReader:
         """
         self._read.clear()
         now = self._clock.now()
-        periods = [question_of(b, span_of(b, now)) for b in wanted if b.rolling is None and not b.tagged]
+        periods = [
+            budget_query(b, budget_period(b, now)) for b in wanted if b.rolling is None and not b.tagged
+        ]
         self._outlook.trajectories(self._rollups.books, periods, now)
         self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
 
     def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
         """Read how many events have no price, once a minute: of all these budgets in one query."""
         minute = floor_to(now, "minute")
-        keys = [(budget.tenant, budget.id, span_of(budget, now)) for budget in wanted]
+        keys = [(budget.tenant, budget.id, budget_period(budget, now)) for budget in wanted]
         due = [n for n, key in enumerate(keys) if self._unpriced.get(key, (None, 0))[0] != minute]
         if not due:
             return
         ids = {keys[n][:2] for n in due}
         self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
-        sums = self._rollups.books.totals([question_of(wanted[n], keys[n][2]) for n in due])
+        sums = self._rollups.books.totals([budget_query(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(
         self, budget: Budget, times: Sequence[datetime]
-    ) -> tuple[list[tuple[Finding, TimeRange]], Status]:
+    ) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
 
         Raises Retryable.
         """
         now = self._clock.now()
-        current = span_of(budget, now)
+        current = budget_period(budget, now)
         found: list[tuple[Finding, TimeRange]] = []
-        spans = {span_of(budget, at) for at in times} if budget.rolling is None else {current}
+        spans = {budget_period(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
             spent = Spent(self._total(budget, span), self._before(budget, span))
             found += [(finding, span) for finding in budgets.findings(budget, span, spent)]
@@ -75,15 +77,15 @@ class BudgetReader:
         ]
         return found, budgets.status(budget, current, spent, now)
 
-    def standing(self, budget: Budget) -> Status:
+    def standing(self, budget: Budget) -> BudgetStatus:
         """Return how a budget stands now. Raises Retryable."""
         return self.standings([budget])[0]
 
-    def standings(self, wanted: Sequence[Budget]) -> list[Status]:
+    def standings(self, wanted: Sequence[Budget]) -> list[BudgetStatus]:
         """Return how budgets stand now, in their order. Raises Retryable."""
         self.begin(wanted)
         now = self._clock.now()
-        spans = [span_of(budget, now) for budget in wanted]
+        spans = [budget_period(budget, now) for budget in wanted]
         return [
             budgets.status(budget, span, self._spent(budget, span, now), now)
             for budget, span in zip(wanted, spans, strict=True)
@@ -100,13 +102,13 @@ class BudgetReader:
             for burn in budget.burns
         )
         self._read_unpriced([budget], now)
-        _, unpriced = self._unpriced[budget.tenant, budget.id, span_of(budget, now)]
+        _, unpriced = self._unpriced[budget.tenant, budget.id, budget_period(budget, now)]
         if budget.rolling is not None:
             return Spent(total, before, burns, unpriced=unpriced)
-        (course,) = self._outlook.trajectories(self._rollups.books, [question_of(budget, span)], now)
-        amount = amount_of(budget, span, before)
+        (course,) = self._outlook.trajectories(self._rollups.books, [budget_query(budget, span)], now)
+        amount = period_amount(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
-        return Spent(total, before, burns, tested(course.at(now, total)), reached, unpriced)
+        return Spent(total, before, burns, if_backtested(course.at(now, total)), reached, unpriced)
 
     def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""
@@ -114,11 +116,11 @@ class BudgetReader:
         known = self._reached.get(key)
         if known is None or known[0] != minute:
             self._reached = {k: v for k, v in self._reached.items() if k[:2] != key[:2]}
-            self._reached[key] = minute, reached_at(self._rollups.books, question_of(budget, span), amount)
+            self._reached[key] = minute, exhausted_at(self._rollups.books, budget_query(budget, span), amount)
         return self._reached[key][1]
 
     def _before(self, budget: Budget, span: TimeRange) -> int:
-        return self._total(budget, span_before(budget, span)) if budget.rollover else 0
+        return self._total(budget, previous_period(budget, span)) if budget.rollover else 0
 
     def _total(self, budget: Budget, span: TimeRange) -> int:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))

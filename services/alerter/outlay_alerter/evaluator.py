@@ -15,7 +15,7 @@ from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -44,10 +44,10 @@ class TenantEvaluator:
 
     def find(
         self, watchlist: Watchlist, tenant: str, times: Iterable[datetime], known: dict[str, AlertRecord]
-    ) -> tuple[Found, list[Status]]:
+    ) -> tuple[Found, list[BudgetStatus]]:
         """Return all that holds, breached or not, and how budgets stand. Raises Retryable."""
         found: Found = []
-        standing: list[Status] = []
+        standing: list[BudgetStatus] = []
         now, times = self._clock.now(), set(times)
         self._readers[1].begin(watchlist.budgets(tenant))
         live = LiveView(self._readers, tenant, now, times)

@@ -22,7 +22,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import SEVERITY_RANK
 from outlay_schemas.events import Grain
 
@@ -56,7 +56,7 @@ class Alerter:
         console: str = "",
         most_scopes: int = 2000,
         outlook: ForecastCache | None = None,
-        stood: Callable[[Sequence[Status]], None] = lambda _: None,
+        stood: Callable[[Sequence[BudgetStatus]], None] = lambda _: None,
     ) -> None:
         """`channels` are told every change, others what `routed` says; `decided()` is called when there is
         something to tell.

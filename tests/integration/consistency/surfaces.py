@@ -33,7 +33,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.adapters.savings import newest_savings
-from outlay_reports.budgets import Status, plan_of
+from outlay_reports.budgets import BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import Sources, review
 from outlay_reports.report_table import Spent
@@ -253,7 +253,7 @@ def focus(system: System, zone: str) -> Figures:
     }
 
 
-def budget_states(system: System) -> Status:
+def budget_states(system: System) -> BudgetStatus:
     """How the budget stands, by the function that all surfaces call: for the figures that no plain sum gives."""
     [state] = ForecastCache().states(CostReader(system.clickhouse), [plan_of(BUDGETS[0], TENANT)], NOW)
     return state

@@ -36,7 +36,7 @@ from outlay_kit.keys import KeyRing
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.budgets import Status, plan_of
+from outlay_reports.budgets import BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import Sources, last_week, review
 from outlay_reports.forecast.summary import budget_table
@@ -122,7 +122,7 @@ class Surfaces:
     def clock(self) -> FakeClock:
         return FakeClock(NOW)
 
-    def states(self) -> dict[str, Status]:
+    def states(self) -> dict[str, BudgetStatus]:
         """Return how budgets stand by the function that reports and the command line call."""
         plans = [plan_of(one, "acme") for one in BUDGETS]
         found = ForecastCache().states(CostReader(self.clickhouse), plans, NOW)
@@ -250,7 +250,9 @@ def test_alerts_say_it(surfaces: Surfaces) -> None:
                 name
             )
     rows = surfaces.clickhouse.rows("SELECT body FROM budget_status FINAL WHERE tenant = 'acme'")
-    written = {one.budget: one for one in (msgspec.json.decode(row["body"], type=Status) for row in rows)}
+    written = {
+        one.budget: one for one in (msgspec.json.decode(row["body"], type=BudgetStatus) for row in rows)
+    }
     assert {name: one.forecast for name, one in written.items()} == {
         name: state.forecast for name, state in surfaces.states().items()
     }

@@ -22,7 +22,7 @@ from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import KeyFile, KeyRing
-from outlay_reports.budgets import Status, span_of
+from outlay_reports.budgets import BudgetStatus, budget_period
 from outlay_schemas.catalog import Budget as Written
 from outlay_schemas.catalog import Catalog
 
@@ -48,11 +48,11 @@ class Books:
     away: bool = False
     asked: list[str] = field(default_factory=list)
 
-    def standing(self, budget: Budget) -> Status:
+    def standing(self, budget: Budget) -> BudgetStatus:
         self.asked.append(budget.tenant)
         if self.away:
             raise Retryable("away")
-        return budgets.status(budget, span_of(budget, NOW), Spent(self.spent * DOLLAR), NOW)
+        return budgets.status(budget, budget_period(budget, NOW), Spent(self.spent * DOLLAR), NOW)
 
 
 def ask(desk: BudgetStatusService, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:

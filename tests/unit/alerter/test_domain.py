@@ -15,7 +15,7 @@ from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.spend_spike import SpendSpike
 from outlay_alerter.rules.watch import Budget
 from outlay_kit.time_ranges import Anchor, PeriodName, cover, grain_length, period_of
-from outlay_reports.budgets import span_of
+from outlay_reports.budgets import budget_period
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
 PERIODS: list[PeriodName] = ["hour", "day", "week", "month", "quarter", "year"]
@@ -68,7 +68,7 @@ BUDGET = Budget(
 
 @given(st.lists(st.integers(0, 200 * DOLLAR), max_size=20))
 def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> None:
-    span = span_of(BUDGET, datetime(2026, 11, 24, tzinfo=UTC))
+    span = budget_period(BUDGET, datetime(2026, 11, 24, tzinfo=UTC))
     known: dict[str, AlertRecord] = {}
     told: list[str] = []
     crossings = 0

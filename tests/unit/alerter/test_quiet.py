@@ -13,7 +13,7 @@ from outlay_alerter.rules.budget_levels import Spent
 from outlay_alerter.rules.threshold import compile_rule
 from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import mute_of
-from outlay_reports.budgets import span_of
+from outlay_reports.budgets import budget_period
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -22,7 +22,7 @@ REASONS = SuppressionContext(NOW)
 
 
 def crossed(plan: Budget, dollars: int) -> list[Finding]:
-    return budgets.findings(plan, span_of(plan, NOW), Spent(dollars * DOLLAR))
+    return budgets.findings(plan, budget_period(plan, NOW), Spent(dollars * DOLLAR))
 
 
 def suppressed_ids(
@@ -36,7 +36,7 @@ def suppressed_ids(
 def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> None:
     plan = budget(thresholds=[50, 80, 100, 200], forecast_thresholds=[80, 100])
     spent = Spent(120 * DOLLAR, landing=landing(120, 10))
-    found = budgets.findings(plan, span_of(plan, NOW), spent)
+    found = budgets.findings(plan, budget_period(plan, NOW), spent)
     assert suppressed_ids(found, REASONS) == ["b 50", "b 80", "b forecast-80"]
     assert len(transitions(found, {})) == 5
 
@@ -44,7 +44,7 @@ def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> No
 def test_a_burn_is_not_hushed_by_a_threshold() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 2}])
     spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
-    assert suppressed_ids(budgets.findings(plan, span_of(plan, NOW), spent), REASONS) == []
+    assert suppressed_ids(budgets.findings(plan, budget_period(plan, NOW), spent), REASONS) == []
 
 
 def test_what_was_snoozed_is_decided_and_not_told() -> None:

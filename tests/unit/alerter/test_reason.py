@@ -8,7 +8,7 @@ from tests.support.alert_rules import budget
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, transitions
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget_levels import Spent
-from outlay_reports.budgets import span_of
+from outlay_reports.budgets import budget_period
 
 DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None:
     plan = budget()
-    found = budgets.findings(plan, span_of(plan, NOW), Spent(100 * DOLLAR))
+    found = budgets.findings(plan, budget_period(plan, NOW), Spent(100 * DOLLAR))
     key = found[0].key
     day, told = timedelta(hours=24), NOW - timedelta(hours=25)
 
@@ -35,7 +35,7 @@ def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None
 
 def test_what_somebody_has_in_hand_resolves_and_fires_anew() -> None:
     plan = budget()
-    span = span_of(plan, NOW)
+    span = budget_period(plan, NOW)
     low = budgets.findings(plan, span, Spent(1))
     known = AlertRecord(low[0].key.id(), "b", "acknowledged", 2, span.start)
     (over,) = transitions(low, {known.id: known})

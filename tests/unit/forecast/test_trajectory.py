@@ -11,7 +11,7 @@ from tests.unit.forecast.generated import hours
 from tests.unit.forecast.ledger import Memory
 
 from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
-from outlay_reports.adapters.forecast_cache import ForecastCache, reached_at
+from outlay_reports.adapters.forecast_cache import ForecastCache, exhausted_at
 from outlay_reports.budgets import plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.landing import Landing
@@ -182,10 +182,10 @@ def test_history_is_read_once_a_minute() -> None:
 def test_a_budget_that_is_over_names_the_minute_at_which_it_was_used_up() -> None:
     books, now = memory(20), START + timedelta(days=20)
     asked = question(now, team=("growth",))
-    assert reached_at(books, asked, 30 * DOLLAR) == START + 29 * HOUR
+    assert exhausted_at(books, asked, 30 * DOLLAR) == START + 29 * HOUR
     books.spend(START + timedelta(hours=3, minutes=17), 26.5, team="growth")
-    assert reached_at(books, asked, 30 * DOLLAR) == START + timedelta(hours=3, minutes=17)
-    assert reached_at(books, asked, 5000 * DOLLAR) is None
+    assert exhausted_at(books, asked, 30 * DOLLAR) == START + timedelta(hours=3, minutes=17)
+    assert exhausted_at(books, asked, 5000 * DOLLAR) is None
     written = Budget.model_validate({"id": "g", "name": "G", "amount": 30, "scope": {"team": ["growth"]}})
     (state,) = ForecastCache().states(books, [plan_of(written, "acme")], now)
     assert (state.standing, state.gone_on) == ("over", START + timedelta(hours=3, minutes=17))

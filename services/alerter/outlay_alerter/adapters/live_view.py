@@ -11,7 +11,7 @@ from outlay_alerter.rules.base import LOOK_BACK, Values, Windows
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.events import Grain
 
 
@@ -89,6 +89,6 @@ class LiveView:
         """Return the price changes to come."""
         return self._rollups.announced(self._tenant, self.now)
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
         """Evaluate a budget."""
         return self._budgets.find(budget, sorted(self.changed))

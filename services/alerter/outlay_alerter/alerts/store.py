@@ -13,7 +13,7 @@ from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key
 from outlay_alerter.notify.incident_updates import Shown
 from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
 from outlay_schemas.events import encoder
 
@@ -56,7 +56,7 @@ class AlertUpdate:
     """Whether people were told that it fires."""
 
 
-_status = msgspec.json.Decoder(Status)
+_status = msgspec.json.Decoder(BudgetStatus)
 
 
 class Store:
@@ -64,7 +64,7 @@ class Store:
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
         self._clickhouse = clickhouse
-        self._standing: dict[tuple[str, str], Status] = {}
+        self._standing: dict[tuple[str, str], BudgetStatus] = {}
 
     def known(self, tenant: str) -> dict[str, AlertRecord]:
         """Return a tenant's alerts that are not over or belong to an incident that is not, and those expected."""
@@ -198,12 +198,12 @@ class Store:
         (row,) = self._clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
         return int(row["at"])
 
-    def standing(self) -> list[Status]:
+    def standing(self) -> list[BudgetStatus]:
         """Return how budgets stood when they were last written, those that were removed left out."""
         rows = self._clickhouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
         return [_status.decode(row["body"]) for row in rows]
 
-    def remove(self, gone: Sequence[Status], at: datetime) -> None:
+    def remove(self, gone: Sequence[BudgetStatus], at: datetime) -> None:
         """Write that budgets are no longer in the catalog."""
         rows = [
             {"tenant": s.tenant, "budget": s.budget, "standing": "removed", "at": at, "body": "{}"}
@@ -213,7 +213,7 @@ class Store:
         for s in gone:
             self._standing.pop((s.tenant, s.budget), None)
 
-    def stand(self, standing: Sequence[Status]) -> None:
+    def stand(self, standing: Sequence[BudgetStatus]) -> None:
         """Write how budgets stand, those that changed."""
         fresh = [s for s in standing if self._standing.get((s.tenant, s.budget)) != _same(s)]
         rows = [
@@ -312,7 +312,7 @@ def _moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _same(status: Status) -> Status:
+def _same(status: BudgetStatus) -> BudgetStatus:
     """Return a status but for its time."""
     return msgspec.structs.replace(status, at=datetime.fromtimestamp(0, UTC))
 

@@ -18,8 +18,8 @@ from outlay_alerter.rules.budget_levels import BURN_PART, Spent
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to
-from outlay_reports.budgets import Status, span_before, span_of
-from outlay_reports.forecast.landing import tested
+from outlay_reports.budgets import BudgetStatus, budget_period, previous_period
+from outlay_reports.forecast.landing import if_backtested
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
 from outlay_reports.periods import Unit, period_bounds
@@ -156,10 +156,10 @@ class BacktestView:
         """Return nothing: what was announced when is not known."""
         return []
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
         """Evaluate a budget as of now."""
         now, spending = self.now, self._loaded.spending or Spending.of({})
-        period = span_of(budget, now)
+        period = budget_period(budget, now)
         spent = self._spent(budget, spending, period)
         found = budgets.findings(budget, period, spent)
         return [(finding, period) for finding in found], budgets.status(budget, period, spent, now)
@@ -168,7 +168,7 @@ class BacktestView:
         now, before = self._moment, 0
         total = spending.between(period.start, now)
         if rule.rollover:
-            earlier = span_before(rule, period)
+            earlier = previous_period(rule, period)
             before = spending.between(earlier.start, earlier.end)
         burns = tuple(
             (spending.between(now - b.length, now), spending.between(now - b.length / BURN_PART, now))
@@ -181,7 +181,7 @@ class BacktestView:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
             (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
             self._course = key, course
-        return Spent(total, before, burns, tested(self._course[1].at(self.now, total)))
+        return Spent(total, before, burns, if_backtested(self._course[1].at(self.now, total)))
 
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.errors import PROBLEM
 
 Document = dict[str, Any]
@@ -33,8 +33,8 @@ def encoded() -> bytes:
 
 def document() -> Document:
     """Build the document."""
-    (_,), parts = msgspec.json.schema_components([Status], ref_template="#/components/schemas/{name}")
-    status = parts.pop("Status")
+    (_,), parts = msgspec.json.schema_components([BudgetStatus], ref_template="#/components/schemas/{name}")
+    status = parts.pop("BudgetStatus")
     answer = {
         "type": "object",
         "required": [*_OWN, "budget"],

@@ -9,7 +9,7 @@ from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 
 Fail = Literal["open", "closed"]
 FRESH_SECONDS = 2.0
@@ -23,7 +23,7 @@ class UnknownBudgetError(LookupError):
 class Reckons(Protocol):
     """Says how a budget stands now, from the rollups. Raises Retryable. Called from threads, one at a time."""
 
-    def standing(self, budget: Budget) -> Status:
+    def standing(self, budget: Budget) -> BudgetStatus:
         """Return how it stands."""
         ...
 
@@ -32,7 +32,7 @@ class Reckons(Protocol):
 class Answer:
     """What a caller is told. `status` None: it cannot be read, and never was."""
 
-    status: Status | None
+    status: BudgetStatus | None
     age: float
     """Seconds since it was reckoned."""
     known: bool
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(slots=True)
 class _Known:
-    status: Status
+    status: BudgetStatus
     at: float
 
 
@@ -75,7 +75,7 @@ class BudgetStatusService:
         self._lanes = {waits: (asyncio.Lock(), lane()) for waits in (True, False)}
         self._watchlist, self._clock, self._patience = watchlist, clock, patience
         self._known: dict[tuple[str, str], _Known] = {}
-        self._running: dict[tuple[str, str], asyncio.Task[Status]] = {}
+        self._running: dict[tuple[str, str], asyncio.Task[BudgetStatus]] = {}
         self._catalog: Watchlist | None = None
         self._budgets: dict[tuple[str, str], Budget] = {}
 
@@ -102,7 +102,7 @@ class BudgetStatusService:
             return Answer(known.status, now - known.at, known=False, fail=fail, still_over=over)
         return Answer(status, 0.0, known=True, fail=fail)
 
-    def learn(self, statuses: Iterable[Status]) -> None:
+    def learn(self, statuses: Iterable[BudgetStatus]) -> None:
         """Remember how budgets stood at their times. Any thread may call it."""
         self._follow()
         now, monotonic = self._clock.now(), self._clock.monotonic()
@@ -129,20 +129,20 @@ class BudgetStatusService:
             self._budgets[tenant, name] = found
         return found
 
-    def _start(self, budget: Budget, *, waits: bool) -> "asyncio.Task[Status]":
+    def _start(self, budget: Budget, *, waits: bool) -> "asyncio.Task[BudgetStatus]":
         key = (budget.tenant, budget.id)
         task = asyncio.create_task(self._reckon(key, budget, waits=waits))
         self._running[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
         return task
 
-    def _ended(self, key: tuple[str, str], done: "asyncio.Task[Status]") -> None:
+    def _ended(self, key: tuple[str, str], done: "asyncio.Task[BudgetStatus]") -> None:
         if self._running.get(key) is done:
             del self._running[key]
         if not done.cancelled():
             done.exception()  # who waits has it; a task behind an answer is tried again at the next
 
-    async def _reckon(self, key: tuple[str, str], budget: Budget, *, waits: bool) -> Status:
+    async def _reckon(self, key: tuple[str, str], budget: Budget, *, waits: bool) -> BudgetStatus:
         lock, reckons = self._lanes[waits]
         async with lock:
             began = self._clock.monotonic()

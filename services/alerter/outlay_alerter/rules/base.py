@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, Ty
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.rules.watch import NONE, Budget, Scope, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
-from outlay_reports.budgets import Status
+from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.catalog.watch import Watched
 from outlay_schemas.events import Grain
 
@@ -118,7 +118,7 @@ class View(Protocol):
         """Return the price changes to come."""
         ...
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], Status]:
+    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
         """Evaluate a budget; return what holds, and how it stands."""
         ...
 
@@ -155,7 +155,7 @@ class Evaluation:
     findings: list[tuple[Finding, TimeRange]] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     """Of the newest window of each scope, where the rule judges windows."""
-    standing: list[Status] = field(default_factory=list)
+    standing: list[BudgetStatus] = field(default_factory=list)
     """How a budget stands."""
     left_out: int = 0
     """New scopes that are not watched, for there are too many."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from outlay_alerter.rules.spend_spike import HISTORY
 from outlay_alerter.rules.watch import Budget, Watch
 from outlay_kit.time_ranges import TimeRange, grain_length
-from outlay_reports.budgets import span_before
+from outlay_reports.budgets import previous_period
 from outlay_schemas.events import Grain
 
 _REACH: dict[Grain, str] = {"minute": "2 hours", "hour": "7 days", "day": "8 weeks"}
@@ -30,7 +30,7 @@ def baseline_of(rule_type: str, watch: Watch | None, window: TimeRange, so_far: 
     if rule_type in ("budget", "budget_forecast") and isinstance(watch, Budget):
         if watch.rolling is not None:
             return Baseline(so_far.before, Fraction(1), f"the {watch.rolling.days} days before")
-        earlier = span_before(watch, window)
+        earlier = previous_period(watch, window)
         end = min(earlier.end, earlier.start + so_far.length)
         return Baseline(
             TimeRange(earlier.start, end), Fraction(1), f"the same part of the {watch.period} before"

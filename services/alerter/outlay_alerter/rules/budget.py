@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from outlay_alerter.alerts.states import AlertRecord
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
 from outlay_alerter.rules.watch import Budget, Burn
-from outlay_reports.budgets import Status, crossed, plan_of, share_of, span_before, span_of
+from outlay_reports.budgets import BudgetStatus, budget_period, crossed, percent_of, plan_of, previous_period
 from outlay_reports.forecast.trajectory import history_range
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.money import PICO, to_pico
@@ -30,12 +30,12 @@ class Evaluator:
     def __init__(self, rule: Budget, most_scopes: int = 0) -> None:
         """`most_scopes` does not matter: a budget has one scope."""
         self._rule = rule
-        self._before: Status | None = None
+        self._before: BudgetStatus | None = None
 
     def needs(self, start: datetime) -> Needs:
         """Return what it reads when it evaluates from `start` on."""
-        rule, period = self._rule, span_of(self._rule, start)
-        since = span_before(rule, period).start if rule.rollover else period.start
+        rule, period = self._rule, budget_period(self._rule, start)
+        since = previous_period(rule, period).start if rule.rollover else period.start
         since = min([since, *(start - burn.length for burn in rule.burns)])
         if rule.forecasts:
             since = min(since, history_range(rule.zone, "day", start, ledger=rule.tagged).start)
@@ -52,10 +52,10 @@ class Evaluator:
 KIND = Kind(Budget, schema.Budget, compile_rule, Evaluator)
 
 
-def _point(rule: Budget, at: datetime, before: int, status: Status) -> Judged:
+def _point(rule: Budget, at: datetime, before: int, status: BudgetStatus) -> Judged:
     """Return how much was left until the next level before the newest spending, and whether that crossed it."""
     after, amount = to_pico(status.spent), to_pico(status.amount)
-    left = [share_of(amount, t) - before for t in sorted(rule.thresholds) if not crossed(before, amount, t)]
+    left = [percent_of(amount, t) - before for t in sorted(rule.thresholds) if not crossed(before, amount, t)]
     fired = any(crossed(after, amount, t) and not crossed(before, amount, t) for t in rule.thresholds)
     room, share = (left[0] / PICO if left else None), max(0.0, after / amount)
     return judged(at, (after - before) / PICO, share, fired=fired, expected=room, upper=room)

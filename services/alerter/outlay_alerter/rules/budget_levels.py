@@ -7,7 +7,7 @@ from decimal import Decimal
 from outlay_alerter.alerts.states import UNTIL, Finding, Key
 from outlay_alerter.rules.watch import Budget, Burn
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.budgets import Status, Used, amount_of, crossed, share_of
+from outlay_reports.budgets import BudgetStatus, BudgetUsage, crossed, percent_of, period_amount
 from outlay_reports.budgets import status as status_of
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import dollars
@@ -62,19 +62,19 @@ def burn_rate(budget: Budget, span: TimeRange, amount: int, spent: int, length: 
     return (Decimal(spent) / even).quantize(Decimal("0.01")) if even else Decimal(0)
 
 
-def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> Status:
+def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> BudgetStatus:
     """Return how a budget stands, given what was spent."""
     rate = None
     if budget.burns and spent.burns:
-        amount = amount_of(budget, span, spent.before)
+        amount = period_amount(budget, span, spent.before)
         rate = str(burn_rate(budget, span, amount, spent.burns[0][0], budget.burns[0].length))
-    used = Used(spent.total, spent.before, spent.unpriced, spent.landing, spent.reached)
+    used = BudgetUsage(spent.total, spent.before, spent.unpriced, spent.landing, spent.reached)
     return status_of(budget, span, used, at, rate)
 
 
 def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
     """Return what holds of every threshold of one period, crossed or not."""
-    amount = amount_of(budget, span, spent.before)
+    amount = period_amount(budget, span, spent.before)
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
     if spent.landing is not None:
         found += [
@@ -104,10 +104,10 @@ def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshol
         title=f"{_named(budget)}: {used} ({dollars(spent.total)} of {dollars(amount)})",
         summary=(
             f"{dollars(spent.total)} of {dollars(amount)} spent in {_period(budget, span)}."
-            f" This alert is for {level}%, which is {dollars(share_of(amount, threshold))}."
+            f" This alert is for {level}%, which is {dollars(percent_of(amount, threshold))}."
         ),
         actual=spent.total,
-        expected=share_of(amount, threshold),
+        expected=percent_of(amount, threshold),
         facts={**_until(budget, span), **_gone(spent.landing, amount, spent.reached)},
         shown=span.start,
         hold=budget.hold,
@@ -133,7 +133,7 @@ def _forecast(
             f" is {dollars(expected)}, between {dollars(low)} and {dollars(high)} in 8 of 10 cases."
         ),
         actual=expected,
-        expected=share_of(amount, threshold),
+        expected=percent_of(amount, threshold),
         facts={**_until(budget, span), **_gone(landing, amount)},
         shown=span.start,
         hold=budget.hold,
@@ -180,7 +180,7 @@ def burn_level(burn: Burn) -> str:
 def burn_limit(budget: Budget, finding: Finding) -> int:
     """Return from how many pico-USD on in its window a burn rate fires, given what it found."""
     rate = next(burn.rate for burn in budget.burns if burn_level(burn) == finding.key.level)
-    return share_of(finding.expected or 0, rate * 100)
+    return percent_of(finding.expected or 0, rate * 100)
 
 
 def _hours(burn: Burn) -> str:

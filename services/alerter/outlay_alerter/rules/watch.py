@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from outlay_reports.budgets import Plan
+from outlay_reports.budgets import BudgetPlan
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
 
@@ -60,7 +60,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget(Watch, Plan):
+class Budget(Watch, BudgetPlan):
     """A budget with the levels at which it alerts. Thresholds are percentages of its amount."""
 
     type: ClassVar = "budget"

@@ -18,7 +18,7 @@ from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import floor_to, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.budgets import Plan, Status
+from outlay_reports.budgets import BudgetPlan, BudgetStatus
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.history import past
@@ -52,7 +52,7 @@ class Forecasts:
         self._made: OrderedDict[Key, object] = OrderedDict()
         self._running: dict[Key, asyncio.Task[object]] = {}
 
-    async def states(self, plans: Sequence[Plan], now: datetime) -> list[Status]:
+    async def states(self, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets of a tenant stand now, in their order. Raises Retryable."""
         if not plans:
             return []

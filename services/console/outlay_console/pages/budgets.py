@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
-from outlay_reports.budgets import Plan, Status, plan_of
+from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
 
@@ -19,8 +19,8 @@ class BudgetState:
     """One budget in its current period. Shares of one; `status` has the amounts, USD."""
 
     budget: Budget
-    plan: Plan
-    status: Status
+    plan: BudgetPlan
+    status: BudgetStatus
     elapsed: Fraction
     """How much of the period is over."""
 
@@ -52,7 +52,7 @@ async def states(ask: Ask) -> list[BudgetState]:
     return sorted(shown, key=lambda state: (-state.used, state.budget.name))
 
 
-def _elapsed(status: Status, now: datetime) -> Fraction:
+def _elapsed(status: BudgetStatus, now: datetime) -> Fraction:
     """Return how much of a period is over, at least a thousandth."""
     thousandths = (now - status.period_start) * 1000 // (status.period_end - status.period_start)
     return Fraction(min(1000, max(1, thousandths)), 1000)

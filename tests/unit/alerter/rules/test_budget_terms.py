@@ -12,7 +12,7 @@ from tests.support.alert_rules import budget, landing
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget_levels import Spent
 from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
-from outlay_reports.budgets import amount_of, span_before, span_of
+from outlay_reports.budgets import budget_period, period_amount, previous_period
 
 DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -53,9 +53,9 @@ def test_a_fiscal_year_begins_in_its_month() -> None:
 
 def test_a_rolling_budget_is_of_the_last_days_and_one_alert() -> None:
     rolling = budget(rolling_days=7)
-    span = span_of(rolling, NOW + timedelta(seconds=30))
+    span = budget_period(rolling, NOW + timedelta(seconds=30))
     assert span == TimeRange(NOW + timedelta(minutes=1) - timedelta(days=7), NOW + timedelta(minutes=1))
-    later = span_of(rolling, NOW + timedelta(days=1))
+    later = budget_period(rolling, NOW + timedelta(days=1))
     (first,) = budgets.findings(rolling, span, Spent(100 * DOLLAR))
     (second,) = budgets.findings(rolling, later, Spent(50 * DOLLAR))
     assert first.key.id() == second.key.id()
@@ -66,26 +66,26 @@ def test_a_rolling_budget_is_of_the_last_days_and_one_alert() -> None:
 def test_a_temporary_increase_holds_for_the_periods_that_it_overlaps() -> None:
     plan = budget(increases=[{"amount": 50, "from": "2026-11-30", "to": "2026-12-05"}])
     months = [datetime(2026, month, 3, tzinfo=UTC) for month in (10, 11, 12)]
-    amounts = [amount_of(plan, span_of(plan, at)) // DOLLAR for at in months]
+    amounts = [period_amount(plan, budget_period(plan, at)) // DOLLAR for at in months]
     assert amounts == [100, 150, 150]
     always = budget(increases=[{"amount": 5}])
-    assert amount_of(always, span_of(always, NOW)) == 105 * DOLLAR
+    assert period_amount(always, budget_period(always, NOW)) == 105 * DOLLAR
     ended = budget(increases=[{"amount": 5, "to": "2026-11-01"}])
-    assert amount_of(ended, span_of(ended, NOW)) == 100 * DOLLAR
+    assert period_amount(ended, budget_period(ended, NOW)) == 100 * DOLLAR
 
 
 @pytest.mark.parametrize(("before", "amount"), [(100, 100), (70, 120), (90, 110), (0, 120), (130, 100)])
 def test_what_was_not_spent_comes_over_up_to_its_share(before: int, amount: int) -> None:
     plan = budget(rollover_percent=20)
-    span = span_of(plan, NOW)
-    assert span_before(plan, span).end == span.start
-    assert amount_of(plan, span, before * DOLLAR) == amount * DOLLAR
-    assert amount_of(budget(), span, before * DOLLAR) == 100 * DOLLAR
+    span = budget_period(plan, NOW)
+    assert previous_period(plan, span).end == span.start
+    assert period_amount(plan, span, before * DOLLAR) == amount * DOLLAR
+    assert period_amount(budget(), span, before * DOLLAR) == 100 * DOLLAR
 
 
 def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
     plan = budget(amount=720, burn=[{"hours": 6, "rate": 3}])  # November: a dollar an hour
-    span = span_of(plan, NOW)
+    span = budget_period(plan, NOW)
 
     def breached(whole: float, last: float) -> bool:
         pair = (int(whole * DOLLAR), int(last * DOLLAR))
@@ -102,14 +102,14 @@ def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
 
 def test_fast_and_slow_burns_have_levels_of_their_own() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 14.4}, {"hours": 0.5, "rate": 20, "severity": "critical"}])
-    found = budgets.findings(plan, span_of(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
+    found = budgets.findings(plan, budget_period(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
     assert [f.key.level for f in found] == ["100", "burn-1h", "burn-0.5h"]
     assert not any(f.breached for f in found)
 
 
 def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
     plan = budget(forecast_thresholds=[80, 100])
-    span = span_of(plan, NOW)
+    span = budget_period(plan, NOW)
     found = budgets.findings(plan, span, Spent(60 * DOLLAR, landing=landing(60, 35, 10)))
     assert [(f.key.level, f.breached) for f in found] == [
         ("100", False),
@@ -128,7 +128,7 @@ def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
 
 def test_how_a_budget_stands() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 10}])
-    span = span_of(plan, NOW)
+    span = budget_period(plan, NOW)
 
     def standing(spent: int, likely: int | None = None) -> str:
         made = landing(spent, likely - spent) if likely is not None else None
@@ -178,7 +178,7 @@ def test_two_events_are_of_one_period_where_the_calendar_of_the_zone_says_so(
     day = (day - 1) % 7 + 1 if period == "week" else day
     plan = budget(period=period, timezone=name, anchor_day=day, anchor_month=month)
     zone, other = ZoneInfo(name), at + apart
-    same = span_of(plan, at) == span_of(plan, other)
+    same = budget_period(plan, at) == budget_period(plan, other)
     assert same == (calendar(at, period, zone, day, month) == calendar(other, period, zone, day, month))
 
 
@@ -187,11 +187,11 @@ def test_the_last_moment_of_a_month_is_of_its_period_and_the_next_of_the_next(
     at: datetime, period: str, skipped: int
 ) -> None:
     plan = budget(period=period, timezone="America/New_York")
-    span = span_of(plan, at)
+    span = budget_period(plan, at)
     for _ in range(skipped):
-        span = span_of(plan, span.end)
+        span = budget_period(plan, span.end)
     last = span.end - timedelta(microseconds=1)
-    assert span_of(plan, last) == span
-    assert span_of(plan, span.end).start == span.end
+    assert budget_period(plan, last) == span
+    assert budget_period(plan, span.end).start == span.end
     local = span.end.astimezone(plan.zone)
     assert (local.day, local.hour, local.minute) == (1, 0, 0)

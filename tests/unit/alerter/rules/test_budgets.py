@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from outlay_alerter.rules import budget_levels as budgets
 from outlay_alerter.rules.budget_levels import Spent
 from outlay_alerter.rules.watch import Budget
-from outlay_reports.budgets import crossed, share_of, span_of
+from outlay_reports.budgets import budget_period, crossed, percent_of
 
 DOLLAR = 10**12
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,7 +33,7 @@ def budget(*thresholds: str, amount: int = 100 * DOLLAR, zone: str = "UTC") -> B
 def test_a_threshold_is_crossed_exactly(total: int, amount: int, threshold: Decimal) -> None:
     expected = total > 0 and Fraction(total) >= Fraction(amount) * Fraction(threshold) / 100
     assert crossed(total, amount, threshold) == expected
-    share = share_of(amount, threshold)
+    share = percent_of(amount, threshold)
     assert crossed(share, amount, threshold) or share == 0
     assert not crossed(share - 1, amount, threshold)
 
@@ -73,7 +73,7 @@ def test_a_threshold_has_one_name(text: str, name: str) -> None:
 
 def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
     plan = budget("100", "50", "50.0", zone="Europe/Berlin")
-    span = span_of(plan, AT)
+    span = budget_period(plan, AT)
     low, high = budgets.findings(plan, span, Spent(60 * DOLLAR))
     assert (low.breached, low.key.level, low.expected, low.actual) == (True, "50", 50 * DOLLAR, 60 * DOLLAR)
     assert low.title == "B budget: 60% used ($60.00 of $100.00)"
@@ -84,6 +84,6 @@ def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
 
 def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
     plan = budget("100", amount=0)
-    (found,) = budgets.findings(plan, span_of(plan, AT), Spent(1))
+    (found,) = budgets.findings(plan, budget_period(plan, AT), Spent(1))
     assert found.breached
     assert "more than 100% used" in found.title
