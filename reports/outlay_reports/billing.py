@@ -17,7 +17,7 @@ from outlay_schemas.catalog import Split
 
 
 @dataclass(frozen=True)
-class Bill:
+class ChargebackOptions:
     """What is asked of a month: which (2026-11; none: this one), who pays, what a line is, where months begin."""
 
     month: str | None = None
@@ -27,7 +27,7 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class Month:
+class ChargebackMonth:
     """A month of one tenant: its lines as they stand, and every closing, the first first."""
 
     question: CostQuery
@@ -45,14 +45,14 @@ class Month:
         return statements(self.lines, self.closings[-1] if self.closings else None)
 
 
-def share_out(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Allocation:
+def allocate_query(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Allocation:
     """Read a question's costs and share those that the splits are about. Raises Retryable."""
     more = tuple(name for name in dimensions_of(splits) if name not in question.by)
     deep = replace(question, by=(*question.by, *more))
     return allocate(books.cells(deep), deep.by, len(question.by), splits)
 
 
-def read_bill_question(bill: Bill, tenant: str, now: datetime) -> CostQuery:
+def parse_chargeback_query(bill: ChargebackOptions, tenant: str, now: datetime) -> CostQuery:
     """Return the question that a bill asks. Raises QueryError."""
     zone = parse_zone(bill.tz)
     if bill.month is None:
@@ -66,9 +66,9 @@ def read_bill_question(bill: Bill, tenant: str, now: datetime) -> CostQuery:
     )
 
 
-def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Month:
+def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> ChargebackMonth:
     """Read a month. Raises QueryError if it was closed with other lines, and Retryable."""
-    lines = lines_of(share_out(books, question, splits))
+    lines = lines_of(allocate_query(books, question, splits))
     name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
     closings = tuple(books.closings(question.tenants[0], name, question.zone.key))
     kept = {len(line.keys) for line in closings[-1].lines if line.what == OWN} if closings else set()
@@ -77,10 +77,12 @@ def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) 
             f"the month was closed with lines of {kept.pop()} dimensions, and these have {len(question.by) - 1}",
             "give the unit and the lines that it was closed with",
         )
-    return Month(question, lines, closings)
+    return ChargebackMonth(question, lines, closings)
 
 
-def month_table(books: CostReader, month: Month, now: datetime, only: str | None = None) -> ReportTable:
+def month_table(
+    books: CostReader, month: ChargebackMonth, now: datetime, only: str | None = None
+) -> ReportTable:
     """Return the statements of a month, or of one unit. Raises Retryable."""
     question = month.question
     closing = month.closings[-1] if month.closings else None

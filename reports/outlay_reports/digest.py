@@ -39,7 +39,7 @@ _OWNED_BY = ("team", "project", "business_unit")
 
 
 @dataclass(frozen=True)
-class Section:
+class DigestSection:
     """A part of the page: a heading, a sentence, a table, a picture; what is empty is left out."""
 
     heading: str
@@ -49,7 +49,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Sources:
+class DigestSources:
     """Where a review is read from."""
 
     books: CostReader
@@ -57,7 +57,9 @@ class Sources:
     budgets: Sequence[Budget]
 
 
-def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTable | None) -> list[Section]:
+def build_digest(
+    sources: DigestSources, week: CostQuery, now: datetime, savings: ReportTable | None
+) -> list[DigestSection]:
     """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
     books = sources.books
     earlier = replace(week, span=previous_range(week.span, week.zone))
@@ -70,23 +72,23 @@ def review(sources: Sources, week: CostQuery, now: datetime, savings: ReportTabl
     spent, landing = outlook.land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [
-        Section("In short", _short(found, word_of(week))),
-        Section("Six weeks", picture=_picture(books, week)),
-        Section(
+        DigestSection("In short", _short(found, period_word(week))),
+        DigestSection("Six weeks", picture=_picture(books, week)),
+        DigestSection(
             "Why", _why(found), _shortened(compare_table(replace(earlier, by=asked.by), asked, found, new), 8)
         ),
-        Section(
+        DigestSection(
             "Who", sheet=top_table(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
         ),
-        Section("Where the month lands", sheet=landing_table(month, spent, landing, 1.0, ())),
+        DigestSection("Where the month lands", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants)
     budgets = budget_table(plans, outlook.states(books, plans, now))
     if budgets.rows:
-        sections.append(Section("Budgets", sheet=budgets))
+        sections.append(DigestSection("Budgets", sheet=budgets))
     sections.append(_alerts(sources.clickhouse, week))
     if savings is not None:
-        sections.append(Section("What could be saved", sheet=_shortened(_best(savings), 5)))
+        sections.append(DigestSection("What could be saved", sheet=_shortened(_best(savings), 5)))
     sections.append(_quality(sources, week))
     return sections
 
@@ -104,7 +106,7 @@ def yesterday(now: datetime, question: CostQuery) -> TimeRange:
     return TimeRange(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
 
 
-def word_of(question: CostQuery) -> str:
+def period_word(question: CostQuery) -> str:
     """Return what the question's span is called: a day has up to 25 hours."""
     return "day" if question.span.length <= timedelta(hours=26) else "week"
 
@@ -172,19 +174,19 @@ def _bounds(week: CostQuery) -> dict[str, object]:
     return {"low": low, "high": high, "tenants": list(week.tenants)}
 
 
-def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> Section:
+def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
     bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
     names = ("severity", "state", "title")
     rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
-    return Section(
+    return DigestSection(
         "Alerts",
         "" if rows else "None fired.",
         ReportTable("alerts", "Alerts", columns, rows) if rows else None,
     )
 
 
-def _quality(sources: Sources, week: CostQuery) -> Section:
+def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
     """Return what makes the numbers less than they look."""
     rows = []
     whole = sum_cells(sources.books.cells(replace(week, by=())))
@@ -202,5 +204,5 @@ def _quality(sources: Sources, week: CostQuery) -> Section:
     rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in letters]
     columns = (Column("what", "what"), Column("amount", "how much"), Column("which", "which"))
     if not rows:
-        return Section("Data quality", "Everything is priced and has an owner; nothing was refused.")
-    return Section("Data quality", sheet=ReportTable("quality", "Data quality", columns, tuple(rows)))
+        return DigestSection("Data quality", "Everything is priced and has an owner; nothing was refused.")
+    return DigestSection("Data quality", sheet=ReportTable("quality", "Data quality", columns, tuple(rows)))

@@ -5,8 +5,8 @@ from datetime import datetime
 from html import escape
 
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.digest import Section, word_of
-from outlay_reports.html import page, table
+from outlay_reports.digest import DigestSection, period_word
+from outlay_reports.html import html_page, html_table
 from outlay_reports.renderers import display_rows, to_markdown
 
 _TOP = 5
@@ -20,13 +20,13 @@ def title_of(question: CostQuery) -> str:
     start = question.span.start.astimezone(question.zone)
     when = (
         f"on {start:%A}, {start:%Y-%m-%d}"
-        if word_of(question) == "day"
+        if period_word(question) == "day"
         else f"in the week of {start:%Y-%m-%d}"
     )
     return f"AI costs {when}"
 
 
-def markdown(question: CostQuery, sections: Sequence[Section]) -> str:
+def markdown(question: CostQuery, sections: Sequence[DigestSection]) -> str:
     """Return the page as Markdown."""
     parts = [f"# {title_of(question)}\n"]
     for section in sections:
@@ -37,25 +37,25 @@ def markdown(question: CostQuery, sections: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
-def html(question: CostQuery, sections: Sequence[Section], now: datetime) -> str:
+def html(question: CostQuery, sections: Sequence[DigestSection], now: datetime) -> str:
     """Return the page as HTML with its plots."""
     bodies = []
     for section in sections:
         text = f"<p>{escape(section.text)}</p>" if section.text else ""
         picture = f"<figure>{section.picture}</figure>" if section.picture else ""
-        sheet = table(section.sheet) if section.sheet is not None else ""
+        sheet = html_table(section.sheet) if section.sheet is not None else ""
         bodies.append(f"<h2>{escape(section.heading)}</h2>{text}{picture}{sheet}")
-    span = "Midnight to midnight" if word_of(question) == "day" else "Monday to Sunday"
+    span = "Midnight to midnight" if period_word(question) == "day" else "Monday to Sunday"
     subtitle = f"{span}, {question.zone.key}; costs in USD"
-    return page(title_of(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
+    return html_page(title_of(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
 
 
-def headline(sections: Sequence[Section]) -> str:
+def headline(sections: Sequence[DigestSection]) -> str:
     """Return the sentence that says it all: the total and its change."""
     return sections[0].text
 
 
-def points(sections: Sequence[Section]) -> list[tuple[str, list[str]]]:
+def points(sections: Sequence[DigestSection]) -> list[tuple[str, list[str]]]:
     """Return what is said after the headline: each heading with a few lines."""
     found = []
     for section in sections[1:]:
@@ -67,7 +67,7 @@ def points(sections: Sequence[Section]) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _lines(section: Section) -> list[str]:
+def _lines(section: DigestSection) -> list[str]:
     if section.sheet is None:
         return []
     head, body = display_rows(section.sheet)

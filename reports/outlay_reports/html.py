@@ -22,7 +22,7 @@ svg { max-width: 100%; height: auto } footer { color: #8a94a0; font-size: .85rem
 """
 
 
-def page(title: str, subtitle: str, sections: Sequence[str], made: str) -> str:
+def html_page(title: str, subtitle: str, sections: Sequence[str], made: str) -> str:
     """Return a page: its title, sections of HTML, and a line that says when it was made."""
     body = "\n".join(f"<section>{section}</section>" for section in sections)
     return (
@@ -33,7 +33,7 @@ def page(title: str, subtitle: str, sections: Sequence[str], made: str) -> str:
     )
 
 
-def table(sheet: ReportTable, heading: str = "") -> str:
+def html_table(sheet: ReportTable, heading: str = "") -> str:
     """Return a sheet as a heading, a table and its notes."""
     head, body = display_rows(sheet)
     parts = [f"<h2>{escape(heading)}</h2>"] if heading else []

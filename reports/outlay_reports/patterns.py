@@ -26,7 +26,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelShift:
     """From `place` on the level is another: `before` and `after` are the usual values of both sides."""
 
     place: int
@@ -72,7 +72,7 @@ def _level(values: Array, period: int) -> Array:
     return found
 
 
-def changes(days: Array, *, least: int = 5, most: int = 5) -> list[Change]:
+def level_shifts(days: Array, *, least: int = 5, most: int = 5) -> list[LevelShift]:
     """Return when the level of daily values changed for good, the oldest first; working weeks do not count.
 
     Binary segmentation (Scott and Knott 1974) over values without their weekly shape, on ranks scaled like normal
@@ -89,7 +89,7 @@ def changes(days: Array, *, least: int = 5, most: int = 5) -> list[Change]:
         before = float(np.median(plain[edges[n - 1] : place]))
         after = float(np.median(plain[place : edges[n + 1]]))
         if abs(after - before) >= 0.1 * max(abs(before), abs(after), 1e-12):
-            result.append(Change(place, before, after))
+            result.append(LevelShift(place, before, after))
     return result
 
 
@@ -130,7 +130,7 @@ def _cuts(values: Array, offset: int, least: int, left: int) -> list[int]:
     ]
 
 
-def described(strength: float) -> str:
+def strength_label(strength: float) -> str:
     """Say how strong a season is."""
     bounds = ((0.8, "very strong"), (0.6, "strong"), (0.35, "clear"), (0.15, "weak"))
     return next((word for least, word in bounds if strength >= least), "none to speak of")

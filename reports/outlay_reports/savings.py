@@ -7,7 +7,7 @@ _LEAST = timedelta(days=3)
 """A shorter time says too little about a month: an hour of a test is not 720 hours of it."""
 
 
-def monthly(saving: int, since: datetime, until: datetime) -> int | None:
+def monthly_saving(saving: int, since: datetime, until: datetime) -> int | None:
     """Return what a saving in the events from `since` to `until` comes to in 30 days, pico-USD.
 
     None: the time is shorter than three days, and only what was observed is known.
@@ -18,7 +18,7 @@ def monthly(saving: int, since: datetime, until: datetime) -> int | None:
     )
 
 
-def basis(since: datetime, until: datetime) -> str:
+def saving_basis(since: datetime, until: datetime) -> str:
     """Say what monthly figures are made from."""
     length = until - since
     long = length >= timedelta(days=2)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outlay_reports.adapters.cost_reader import CostReader
-    from outlay_reports.billing import Month
+    from outlay_reports.billing import ChargebackMonth
     from outlay_reports.chargeback import Closing
     from outlay_reports.report_table import ReportTable
 
@@ -67,12 +67,14 @@ def chargeback(
     from dataclasses import replace
 
     from outlay_kit.clock import SystemClock
-    from outlay_reports.billing import Bill, month_table, read_bill_question, read_month
+    from outlay_reports.billing import ChargebackOptions, month_table, parse_chargeback_query, read_month
     from outlay_reports.statement_files import file_names, index_table
 
     now = SystemClock().now()
     with reading() as books:
-        question = read_bill_question(Bill(month, unit, lines, tz), _one_tenant(books, tenant), now)
+        question = parse_chargeback_query(
+            ChargebackOptions(month, unit, lines, tz), _one_tenant(books, tenant), now
+        )
         found = read_month(books, question, splits_of(question))
         if close:
             found = replace(found, closings=(*found.closings, _close(found, note, now)))
@@ -105,7 +107,7 @@ def _one_tenant(books: "CostReader", tenant: str | None) -> str:
     )
 
 
-def _close(month: "Month", note: str, now: "datetime") -> "Closing":
+def _close(month: "ChargebackMonth", note: str, now: "datetime") -> "Closing":
     """Close a month, or take its amendments in by closing it again."""
     import getpass
 
@@ -133,10 +135,13 @@ def _close(month: "Month", note: str, now: "datetime") -> "Closing":
 
 
 def _page(sheet: "ReportTable", now: "datetime") -> str:
-    from outlay_reports.html import page, table
+    from outlay_reports.html import html_page, html_table
 
-    return page(
-        sheet.title, "Costs of AI use, in USD", [table(sheet)], f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC"
+    return html_page(
+        sheet.title,
+        "Costs of AI use, in USD",
+        [html_table(sheet)],
+        f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC",
     )
 
 

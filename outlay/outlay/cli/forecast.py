@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from outlay_reports.adapters.cost_reader import CostReader
     from outlay_reports.cost_query import CostQuery
     from outlay_reports.forecast.series import Series
-    from outlay_reports.forecast.whatif import Change
+    from outlay_reports.forecast.whatif import ModelSwap
     from outlay_reports.periods import Unit
 
 _UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
@@ -87,12 +87,12 @@ def forecast(
             raise CommandError(str(error), error.hint) from error
         return
     from outlay_kit.clock import SystemClock
-    from outlay_reports.forecast.whatif import read_change
+    from outlay_reports.forecast.whatif import parse_model_swap
 
     with reading() as books:
         now = SystemClock().now()
         question = _question(by, tz, where, tenant, freq, now)
-        changes = [read_change(text) for text in what_if or []]
+        changes = [parse_model_swap(text) for text in what_if or []]
         if full is not None or gpus is not None:
             _full(books, question, meter, full, gpus, now, as_json=as_json)
         elif summary or (summary is None and out.is_terminal and horizon is None and not meter):
@@ -175,17 +175,17 @@ def _of_books(
     question: "CostQuery",
     horizon: int | None,
     meter: str,
-    changes: "list[Change]",
+    changes: "list[ModelSwap]",
     now: "datetime",
     *,
     totals: bool,
 ) -> "Iterable[dict[str, str | float]]":
     from outlay_reports.forecast.hierarchy import hierarchy_lines
-    from outlay_reports.forecast.history import SECONDS, as_series, past
+    from outlay_reports.forecast.history import SECONDS, as_series, read_history
     from outlay_reports.forecast.trajectory import SEASONS
 
     unit = question.unit or "day"
-    found = past(books, question, now, meter)
+    found = read_history(books, question, now, meter)
     if not found.keys:
         raise CommandError(
             f"there is no whole {unit} of history yet", "try --freq h, or --summary for the run rate"
@@ -199,7 +199,11 @@ def _of_books(
 
 
 def _factors(
-    books: "CostReader", question: "CostQuery", changes: "list[Change]", now: "datetime", days: "list[float]"
+    books: "CostReader",
+    question: "CostQuery",
+    changes: "list[ModelSwap]",
+    now: "datetime",
+    days: "list[float]",
 ) -> list[float]:
     """Return by what the changes multiply each day, from what was used in the last 30 days and the catalog in force."""
     from dataclasses import replace
@@ -221,7 +225,7 @@ def _factors(
 
 
 def _summary(
-    books: "CostReader", question: "CostQuery", changes: "list[Change]", now: "datetime", *, as_json: bool
+    books: "CostReader", question: "CostQuery", changes: "list[ModelSwap]", now: "datetime", *, as_json: bool
 ) -> None:
     from outlay.cli.budgets import planned
     from outlay_reports.adapters.forecast_cache import ForecastCache

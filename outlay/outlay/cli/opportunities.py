@@ -117,10 +117,10 @@ def savings_table(
     """
     from outlay_reports.money import share
     from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
-    from outlay_reports.savings import monthly
+    from outlay_reports.savings import monthly_saving
     from outlay_schemas.dimensions import name_of
 
-    months = {one.id: monthly(one.saving, found.since, found.until) for one in found.findings}
+    months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
     least_pico = round(least * 10**12)
     large = [
         one
@@ -161,9 +161,9 @@ def savings_table(
 
 def _notes(found: "Opportunities", limit: int, shown: int, hidden: int) -> list[str]:
     from outlay_reports.money import dollars
-    from outlay_reports.savings import basis
+    from outlay_reports.savings import saving_basis
 
-    notes = [basis(found.since, found.until), "savings overlap: do not add them up"]
+    notes = [saving_basis(found.since, found.until), "savings overlap: do not add them up"]
     if found.cached:
         notes.append(f"prompt caching has already saved {dollars(found.cached)} in this time")
     if hidden:

@@ -143,9 +143,9 @@ def allocation(
     books: "CostReader", question: "CostQuery", splits: "list[Split] | None" = None
 ) -> "Allocation":
     """Read a question's costs and share those that the catalog's splits are about. Raises Retryable."""
-    from outlay_reports.billing import share_out
+    from outlay_reports.billing import allocate_query
 
-    return share_out(books, question, splits_of(question) if splits is None else splits)
+    return allocate_query(books, question, splits_of(question) if splits is None else splits)
 
 
 def write_report(sheet: "ReportTable", form: Format, as_json: bool, file: Path | None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.cost_query import CostQuery
-    from outlay_reports.digest import Section
+    from outlay_reports.digest import DigestSection
     from outlay_reports.report_table import ReportTable
 
 
@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 @friendly_errors
-def review(
+def build_digest(
     day: Annotated[
         str | None,
         typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last whole week."),
@@ -71,8 +71,8 @@ def review(
     from outlay_kit.time_ranges import period_of
     from outlay_reports import digest_pages
     from outlay_reports.cost_query import CostQuery, parse_conditions
-    from outlay_reports.digest import Sources, last_week
-    from outlay_reports.digest import review as review_of
+    from outlay_reports.digest import DigestSources, last_week
+    from outlay_reports.digest import build_digest as review_of
     from outlay_reports.periods import parse_time_range, parse_zone
 
     now = SystemClock().now()
@@ -92,7 +92,7 @@ def review(
         try:
             with working("reading the week"):
                 found = _savings(clickhouse, question) if savings else None
-                sections = review_of(Sources(books, clickhouse, catalog.budgets), question, now, found)
+                sections = review_of(DigestSources(books, clickhouse, catalog.budgets), question, now, found)
         finally:
             clickhouse.close()
     html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
@@ -120,7 +120,7 @@ def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTa
     return savings_table(found, 200, 1.0, Dismissals(clickhouse).reasons())
 
 
-def _send(name: str, question: "CostQuery", sections: "Sequence[Section]", now: "datetime") -> None:
+def _send(name: str, question: "CostQuery", sections: "Sequence[DigestSection]", now: "datetime") -> None:
     from outlay.cli.channels import all_channels
     from outlay_alerter.digests.scheduler import review_of
     from outlay_alerter.notify.notification import Notification, OutboxMessage

@@ -9,9 +9,9 @@ from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.history import Past, past
+from outlay_reports.forecast.history import History, read_history
 from outlay_reports.money import share
-from outlay_reports.patterns import DAYS, Change, Profile, changes, described, profile
+from outlay_reports.patterns import DAYS, LevelShift, Profile, level_shifts, profile, strength_label
 from outlay_reports.periods import label
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_reports.svg_chart import pattern_svg
@@ -28,22 +28,22 @@ _AROUND = 7
 class Found:
     """What the past half year shows: its whole days, the shape of the week and of the day, and changes of level."""
 
-    days: Past
+    days: History
     week: Profile
     day: Profile
-    changes: Sequence[Change]
+    changes: Sequence[LevelShift]
 
 
 def find_patterns(books: CostReader, question: CostQuery, now: datetime) -> Found | None:
     """Read the past and look for patterns; None without a whole day. Raises Retryable."""
-    days = past(books, replace(question, by=(), unit="day"), now)
-    hours = past(books, replace(question, by=(), unit="hour"), now)
+    days = read_history(books, replace(question, by=(), unit="day"), now)
+    hours = read_history(books, replace(question, by=(), unit="hour"), now)
     if not len(days.starts):
         return None
     weekdays = [at.astimezone(question.zone).weekday() for at in days.starts]
     clock = [at.astimezone(question.zone).hour for at in hours.starts]
     week, day = profile(days.values[0], weekdays, 7), profile(hours.values[0], clock, 24)
-    return Found(days, week, day, changes(days.values[0]))
+    return Found(days, week, day, level_shifts(days.values[0]))
 
 
 def pattern_tables(books: CostReader, question: CostQuery, found: Found) -> list[ReportTable]:
@@ -62,7 +62,7 @@ def pattern_picture(title: str, question: CostQuery, found: Found) -> str:
     names = [label(at, "day", question.zone) for at in found.days.starts]
     levels = [(change.place, change.before, change.after) for change in found.changes]
     shapes = [
-        (f"{name}: season {described(shape.strength)} ({shape.strength:.0%})", places, shape.shares)
+        (f"{name}: season {strength_label(shape.strength)} ({shape.strength:.0%})", places, shape.shares)
         for name, places, shape in (
             ("Day of the week", [day[:3] for day in DAYS], found.week),
             ("Hour of the day", [hour[:2] for hour in HOURS], found.day),
@@ -71,7 +71,7 @@ def pattern_picture(title: str, question: CostQuery, found: Found) -> str:
     return pattern_svg(title, list(zip(names, found.days.exact[0], strict=True)), levels, shapes)
 
 
-def _growth(days: Past) -> ReportTable:
+def _growth(days: History) -> ReportTable:
     rows = []
     costs = days.exact[0]
     for length, name in (
@@ -103,7 +103,7 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Rep
         for place, part in zip(names, found.shares, strict=True)
     ]
     columns = (Column(name, ""), Column("share_of_mean", "of the mean", "share"), Column("bar", ""))
-    text = f"{title}: season {described(found.strength)} ({found.strength:.0%})"
+    text = f"{title}: season {strength_label(found.strength)} ({found.strength:.0%})"
     shown = rows if found.strength >= 0.15 else []
     return ReportTable(
         name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty=""
@@ -135,7 +135,7 @@ def _changes(books: CostReader, question: CostQuery, found: Found) -> ReportTabl
     )
 
 
-def _movers(books: CostReader, question: CostQuery, days: Past) -> ReportTable:
+def _movers(books: CostReader, question: CostQuery, days: History) -> ReportTable:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
     length = min(_AROUND, len(days.starts) // 2)
     rows: list[Row] = []
@@ -160,7 +160,7 @@ def _movers(books: CostReader, question: CostQuery, days: Past) -> ReportTable:
     return ReportTable("movers", title, columns, tuple(rows), empty="nobody did")
 
 
-def _moved(books: CostReader, question: CostQuery, days: Past, place: int) -> tuple[str, int]:
+def _moved(books: CostReader, question: CostQuery, days: History, place: int) -> tuple[str, int]:
     """Return who moved most between the week before a change and the week after it, and by how much a day."""
     around = min(_AROUND, place, len(days.starts) - place)
     edges = [days.starts[place - around], days.starts[place]]

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.history import Past, past
+from outlay_reports.forecast.history import History, read_history
 from outlay_schemas.catalog import PriceBook
 
 GPU_METER = "gpu_seconds"
@@ -28,11 +28,11 @@ def gpus_of(price_books: Iterable[PriceBook], provider: str, sku: str) -> float:
 
 def gpu_seconds(
     books: CostReader, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
-) -> tuple[Past, list[str]]:
+) -> tuple[History, list[str]]:
     """Return the GPU seconds of every whole day before `now`, and the machine types that are part of them."""
     days = replace(question, by=(), unit="day")
-    found = past(books, days, now, GPU_METER)
-    machines = past(books, replace(days, by=("provider", "sku")), now, _MACHINES)
+    found = read_history(books, days, now, GPU_METER)
+    machines = read_history(books, replace(days, by=("provider", "sku")), now, _MACHINES)
     counted = []
     for (provider, sku), seconds in zip(machines.keys, machines.values, strict=True):
         gpus = gpus_of(price_books, provider, sku) if seconds.any() else 0.0

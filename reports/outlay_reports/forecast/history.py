@@ -25,7 +25,7 @@ _LOOK_BACK: dict[Unit, timedelta] = {
 
 
 @dataclass(frozen=True)
-class Past:
+class History:
     """Whole pieces of time of each combination of values, one number each; and the bounds of the pieces."""
 
     keys: tuple[tuple[str, ...], ...]
@@ -35,7 +35,7 @@ class Past:
     """The costs in pico-USD, as the books have them."""
 
 
-def past(books: CostReader, question: CostQuery, now: datetime, meter: str = "") -> Past:
+def read_history(books: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:
     """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
 
     The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece
@@ -45,12 +45,12 @@ def past(books: CostReader, question: CostQuery, now: datetime, meter: str = "")
     extent = books.extent(question.tenants)
     end = period_of(now, unit, question.zone).start
     if extent is None or extent.start >= end:
-        return Past((), np.zeros((0, 0)), ())
+        return History((), np.zeros((0, 0)), ())
     first = period_of(max(extent.start, end - _LOOK_BACK[unit]), unit, question.zone)
     # A first piece that began before the first event is only a part of one.
     start = first.start if first.start == extent.start or extent.start < end - _LOOK_BACK[unit] else first.end
     if start >= end:
-        return Past((), np.zeros((0, 0)), ())
+        return History((), np.zeros((0, 0)), ())
     asked = replace(question, span=TimeRange(start, end), unit=unit)
     cells = books.cells(asked)
     keys = tuple(sorted({cell.keys for cell in cells}))
@@ -62,10 +62,10 @@ def past(books: CostReader, question: CostQuery, now: datetime, meter: str = "")
         amount = float(cell.sums.usage.get(meter, 0)) if meter else cell.sums.cost / 10**12
         values[places[cell.keys], cell.bucket] = amount
         exact[places[cell.keys]][cell.bucket] = cell.sums.cost
-    return Past(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))
+    return History(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))
 
 
-def as_series(found: Past, question: CostQuery) -> list[Series]:
+def as_series(found: History, question: CostQuery) -> list[Series]:
     """Return the past as series with local times, as forecasts take them."""
     frequency = FREQUENCIES[question.unit or "day"]
     times = tuple(at.astimezone(question.zone) for at in found.starts)

@@ -11,7 +11,7 @@ from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import QueryError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
 from outlay_reports.forecast.growth import growth
-from outlay_reports.forecast.history import past
+from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import percent
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
@@ -108,7 +108,7 @@ def full_table(
     if meter == GPU_METER:
         known, machines = gpu_seconds(books, question, now, price_books)
     else:
-        known = past(books, replace(question, by=(), unit="day"), now, meter)
+        known = read_history(books, replace(question, by=(), unit="day"), now, meter)
     if not known.values.any():
         raise QueryError(
             f"there is no whole day of {meter} yet", "see what is metered: outlay report top --json"

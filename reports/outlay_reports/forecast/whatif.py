@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%\Z")
 
 
 @dataclass(frozen=True)
-class Change:
+class ModelSwap:
     """One assumption. `what`: price, growth or mix; `size`: 0.5 is fifty percent."""
 
     what: str
@@ -26,7 +26,7 @@ class Change:
         return f"{name} {self.size:+.0%}" + (" a month" if self.what == "growth" else "")
 
 
-def read_change(text: str) -> Change:
+def parse_model_swap(text: str) -> ModelSwap:
     """Read an assumption. Raises QueryError."""
     name, _, value = text.rpartition("=")
     number = _NUMBER.match(value.strip())
@@ -37,10 +37,10 @@ def read_change(text: str) -> Change:
         source, _, target = name.partition(">")
         if not 0 < size <= 1:
             raise QueryError(f"{text!r}: a share is between 0 and 100 %", _HELP)
-        return Change("mix", size, source.strip(), target.strip())
+        return ModelSwap("mix", size, source.strip(), target.strip())
     if name.strip() not in ("price", "growth") or size <= -1:
         raise QueryError(f"{text!r} is no assumption", _HELP)
-    return Change(name.strip(), size)
+    return ModelSwap(name.strip(), size)
 
 
 UnitPrice = Callable[[str, Sums], Fraction]
@@ -48,7 +48,7 @@ UnitPrice = Callable[[str, Sums], Fraction]
 
 
 def factors(
-    changes: Sequence[Change], models: Mapping[str, Sums], days: Sequence[float], unit_price: UnitPrice
+    changes: Sequence[ModelSwap], models: Mapping[str, Sums], days: Sequence[float], unit_price: UnitPrice
 ) -> list[float]:
     """Return by what to multiply the forecast of each day, `days` from now.
 
@@ -66,7 +66,7 @@ def factors(
     return [flat * monthly ** (day / 30.4375) for day in days]
 
 
-def _mixed(change: Change, models: Mapping[str, Sums], unit_price: UnitPrice) -> float:
+def _mixed(change: ModelSwap, models: Mapping[str, Sums], unit_price: UnitPrice) -> float:
     """Return the factor of moving a share of one model's tokens to another, at what a token of each comes to cost."""
     whole = sum(sums.cost for sums in models.values())
     source, target = _unit(change.source, models), _unit(change.target, models)

@@ -26,7 +26,13 @@ from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import active
-from outlay_reports.billing import Bill, month_table, read_bill_question, read_month, share_out
+from outlay_reports.billing import (
+    ChargebackOptions,
+    allocate_query,
+    month_table,
+    parse_chargeback_query,
+    read_month,
+)
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit
@@ -65,7 +71,7 @@ def _showback(books: CostReader, wanted: Wanted) -> ReportTable:
     question = wanted.question("team")
     if _yes(wanted, "allocate"):
         return allocated_table(
-            question, share_out(books, question, active(wanted.splits, question.span.start))
+            question, allocate_query(books, question, active(wanted.splits, question.span.start))
         )
     return report_api.showback(books, question, units=_yes(wanted, "units"))
 
@@ -88,12 +94,12 @@ def _compare(books: CostReader, wanted: Wanted) -> ReportTable:
 
 
 def _chargeback(books: CostReader, wanted: Wanted) -> ReportTable:
-    plain = Bill()
-    bill = Bill(
+    plain = ChargebackOptions()
+    bill = ChargebackOptions(
         wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
         wanted.params.get("tz", plain.tz),
     )  # fmt: skip
-    question = read_bill_question(bill, wanted.tenant, wanted.now)
+    question = parse_chargeback_query(bill, wanted.tenant, wanted.now)
     month = read_month(books, question, active(wanted.splits, question.span.start))
     return month_table(books, month, wanted.now)
 

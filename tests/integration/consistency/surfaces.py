@@ -35,7 +35,7 @@ from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.budgets import BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.digest import Sources, review
+from outlay_reports.digest import DigestSources, build_digest
 from outlay_reports.report_table import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
@@ -221,7 +221,9 @@ def reviews(system: System, zone: str) -> Figures:
     """The weekly review, as mail and Slack carry it; here over this month so far."""
     month = CostQuery(TimeRange(first_of_month(zone), NOW), ZoneInfo(zone), (), {}, (TENANT,))
     savings = newest_savings(system.clickhouse, (TENANT,), NOW)
-    sections = review(Sources(CostReader(system.clickhouse), system.clickhouse, BUDGETS), month, NOW, savings)
+    sections = build_digest(
+        DigestSources(CostReader(system.clickhouse), system.clickhouse, BUDGETS), month, NOW, savings
+    )
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}
     budgets = sheets["Budgets"]
     names = [column.name for column in budgets.columns]

@@ -38,7 +38,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.digest import Sources, last_week, review
+from outlay_reports.digest import DigestSources, build_digest, last_week
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
@@ -284,7 +284,9 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     columns = [column.name for column in sheet.columns]
     week = CostQuery(TimeRange(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
-    sections = review(Sources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS), week, NOW, None)
+    sections = build_digest(
+        DigestSources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS), week, NOW, None
+    )
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
     assert reviewed is not None
     assert [row.values for row in reviewed.rows] == [row.values for row in sheet.rows]

@@ -19,7 +19,7 @@ from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.run import find
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.billing import share_out
+from outlay_reports.billing import allocate_query
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.catalog import Catalog, PriceBook, Split
 
@@ -68,7 +68,7 @@ async def test_an_idle_gpu_is_found_and_shared(ledger: ClickHouseClient) -> None
     assert (Decimal(finding.saving) / 10**12, finding.events) == (Decimal("0.36"), 60)
 
     question = CostQuery(HOUR, ZoneInfo("UTC"), ("team",), {}, ("acme",))
-    shared = share_out(CostReader(ledger), question, [SPLIT])
+    shared = allocate_query(CostReader(ledger), question, [SPLIT])
     assert {part.keys: Decimal(part.cost) / 10**12 for part in shared.received} == {
         ("a",): Decimal("0.27"),
         ("b",): Decimal("0.09"),

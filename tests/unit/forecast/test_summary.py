@@ -10,7 +10,7 @@ from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
 from outlay_reports.forecast.growth import growth
 from outlay_reports.forecast.summary import likely
-from outlay_reports.forecast.whatif import factors, read_change
+from outlay_reports.forecast.whatif import factors, parse_model_swap
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_model_that_was_not_used_costs_what_the_catalog_says() -> None:
         asked.append((model, used))
         return Fraction(10**12, 50)  # 0.02 USD a token, where `dear` came to 0.10
 
-    assert factors([read_change("dear>new=50%")], models, [0.0], unit_price) == [
+    assert factors([parse_model_swap("dear>new=50%")], models, [0.0], unit_price) == [
         pytest.approx(1 - 0.9 * 0.5 * 0.8)
     ]
     assert asked == [("new", models["dear"])], "for usage such as that of the model that it stands in for"
@@ -58,20 +58,20 @@ def test_a_model_that_was_not_used_costs_what_the_catalog_says() -> None:
 
 def test_assumptions_multiply_and_the_mix_follows_what_tokens_cost() -> None:
     models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
-    half = read_change("dear>cheap=50%")
+    half = parse_model_swap("dear>cheap=50%")
     assert factors([half], models, [0.0], _never) == [pytest.approx(1 - 0.9 * 0.5 * 0.9)]
-    assert factors([read_change("price=-20%")], {}, [0.0, 60.0], _never) == [pytest.approx(0.8)] * 2
-    assert factors([read_change("growth=+10%")], {}, [30.4375 * 2], _never) == [pytest.approx(1.21)]
+    assert factors([parse_model_swap("price=-20%")], {}, [0.0, 60.0], _never) == [pytest.approx(0.8)] * 2
+    assert factors([parse_model_swap("growth=+10%")], {}, [30.4375 * 2], _never) == [pytest.approx(1.21)]
     assert str(half) == "dear to cheap +50%"
 
 
 @pytest.mark.parametrize("text", ["price", "price=20", "colour=5%", "a>b=150%", "price=-100%", "=5%"])
 def test_an_assumption_that_is_none_is_told(text: str) -> None:
     with pytest.raises(QueryError):
-        read_change(text)
+        parse_model_swap(text)
 
 
 def test_a_model_that_nobody_used_is_told_with_those_that_were() -> None:
     with pytest.raises(QueryError, match="ghost") as caught:
-        factors([read_change("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0], _never)
+        factors([parse_model_swap("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0], _never)
     assert "dear" in caught.value.hint

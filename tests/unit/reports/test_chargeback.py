@@ -12,7 +12,7 @@ from tests.unit.reports.build import cell, question
 from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
-from outlay_reports.html import page, table
+from outlay_reports.html import html_page, html_table
 from outlay_reports.renderers import to_csv
 from outlay_reports.report_table import Spent
 from outlay_reports.statement_tables import chargeback_table, state_of
@@ -127,7 +127,7 @@ def test_statements_are_written_with_their_state_and_escaped() -> None:
     sheet = chargeback_table(
         "2026-11", "UTC", ("business_unit", "sku"), statements(now, closing), state_of(closing, NOW, NOW)
     )
-    text = page("t", "s", [table(sheet)], "now")
+    text = html_page("t", "s", [html_table(sheet)], "now")
     assert "<b>" not in text
     assert "&lt;b&gt;" in text
     assert "closed 2026-12-02" in text

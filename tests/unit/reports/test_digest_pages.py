@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from outlay_reports.digest import Section
+from outlay_reports.digest import DigestSection
 from outlay_reports.digest_pages import points
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 
@@ -17,8 +17,8 @@ def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> 
         for name in ("Growth", "Idle")
     )
     sections = [
-        Section("Total", "The week cost $12.00."),
-        Section("Budgets", "", ReportTable("b", "B", columns, rows)),
+        DigestSection("Total", "The week cost $12.00."),
+        DigestSection("Budgets", "", ReportTable("b", "B", columns, rows)),
     ]
     assert points(sections) == [
         ("Budgets", ["Growth: spent $12.00 · used 50% · forecast $24.00", "Idle: spent $12.00 · used 50%"])

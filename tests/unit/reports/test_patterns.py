@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outlay_reports.forecast.smoothing import Array
-from outlay_reports.patterns import changes, described, profile
+from outlay_reports.patterns import level_shifts, profile, strength_label
 
 
 def noise(count: int, sigma: float = 0.1, seed: int = 4) -> Array:
@@ -20,7 +20,7 @@ def test_a_week_is_found_with_its_shape_and_strength() -> None:
     found = profile(days, [n % 7 for n in range(84)], 7)
     np.testing.assert_allclose(found.shares, WEEK, rtol=0.12)
     assert found.strength > 0.8
-    assert described(found.strength) == "very strong"
+    assert strength_label(found.strength) == "very strong"
 
 
 def test_noise_has_no_season() -> None:
@@ -38,7 +38,7 @@ def test_growth_is_no_season_and_a_short_history_has_none() -> None:
 def test_a_change_of_level_is_found_on_its_day(factor: float) -> None:
     days = 100 * WEEK[np.arange(90) % 7] * noise(90)
     days[55:] *= factor
-    (found,) = changes(days)
+    (found,) = level_shifts(days)
     assert abs(found.place - 55) <= 2
     assert found.ratio == pytest.approx(factor, rel=0.15)
 
@@ -47,14 +47,14 @@ def test_a_change_of_level_is_found_on_its_day(factor: float) -> None:
 def test_noise_and_working_weeks_and_one_incident_are_no_change(seed: int) -> None:
     days = 100 * WEEK[np.arange(90) % 7] * noise(90, seed=seed)
     days[30] *= 12
-    assert changes(days) == []
+    assert level_shifts(days) == []
 
 
 def test_two_changes_are_found_in_their_order() -> None:
     days = 100 * noise(120)
     days[40:] *= 2
     days[80:] /= 3
-    assert [round(found.ratio, 1) for found in changes(days)] == [
+    assert [round(found.ratio, 1) for found in level_shifts(days)] == [
         pytest.approx(2, abs=0.3),
         pytest.approx(0.3, abs=0.1),
     ]

@@ -9,7 +9,7 @@ from outlay_pricer.opportunities.detect import CACHE, Finding
 from outlay_pricer.opportunities.run import Opportunities
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
-from outlay_reports.savings import basis, monthly
+from outlay_reports.savings import monthly_saving, saving_basis
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DOLLAR = 10**12
@@ -34,7 +34,7 @@ def test_both_show_one_figure_with_its_basis() -> None:
     assert (usd, pico) == (Decimal(30), 30 * DOLLAR)
     assert (
         note
-        == basis(NOW - timedelta(days=7), NOW)
+        == saving_basis(NOW - timedelta(days=7), NOW)
         == "a month is what 7.0 days of events show, taken to 30 days"
     )
 
@@ -43,6 +43,6 @@ def test_an_hour_of_events_is_not_taken_to_a_month() -> None:
     usd, pico, note = shown(timedelta(hours=1), 40 * DOLLAR)
     assert (usd, pico) == (None, None)
     assert note == "observed in 1.0 hours; a monthly figure needs at least three days of events"
-    assert monthly(DOLLAR, NOW - timedelta(days=3), NOW) == 10 * DOLLAR
-    assert monthly(DOLLAR, NOW - timedelta(days=3) + timedelta(seconds=1), NOW) is None
+    assert monthly_saving(DOLLAR, NOW - timedelta(days=3), NOW) == 10 * DOLLAR
+    assert monthly_saving(DOLLAR, NOW - timedelta(days=3) + timedelta(seconds=1), NOW) is None
     assert dollars(10 * DOLLAR) == "$10.00"

@@ -23,7 +23,14 @@ from outlay_reports import digest_pages
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.digest import Section, Sources, last_week, review, word_of, yesterday
+from outlay_reports.digest import (
+    DigestSection,
+    DigestSources,
+    build_digest,
+    last_week,
+    period_word,
+    yesterday,
+)
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog import channels as schema
 from outlay_schemas.events import encoder
@@ -65,10 +72,10 @@ class DigestScheduler:
 
     def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
         question = _question(wanted, due)
-        sources = Sources(CostReader(self._clickhouse), self._clickhouse, catalog.budgets)
+        sources = DigestSources(CostReader(self._clickhouse), self._clickhouse, catalog.budgets)
         try:
             savings = newest_savings(self._clickhouse, wanted.tenants, due)
-            sections = review(sources, question, due, savings)
+            sections = build_digest(sources, question, due, savings)
         except Retryable:
             raise
         except Exception:
@@ -98,7 +105,7 @@ class DigestScheduler:
 def review_of(
     name: str,
     question: CostQuery,
-    sections: Sequence[Section],
+    sections: Sequence[DigestSection],
     *,
     now: datetime,
     of: str = "",
@@ -107,7 +114,7 @@ def review_of(
     """Return a review as a message."""
     points = [Point(heading, lines) for heading, lines in digest_pages.points(sections)]
     day = question.span.start.astimezone(question.zone)
-    by_hand = f" · by hand: outlay review --week {day:%Y-%m-%d}" if word_of(question) == "week" else ""
+    by_hand = f" · by hand: outlay review --week {day:%Y-%m-%d}" if period_word(question) == "week" else ""
     whose = ", ".join(question.tenants) or "everybody"
     return Review(
         id=name, review=of, title=digest_pages.title_of(question), headline=digest_pages.headline(sections),

@@ -21,7 +21,7 @@ from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetPlan, BudgetStatus
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import bands, forecast
-from outlay_reports.forecast.history import past
+from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.trajectory import SEASONS, Trajectory
 
 log = get_logger(__name__)
@@ -103,7 +103,7 @@ class Forecasts:
 
 
 def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> Ahead | None:
-    known = past(books, asked, now)
+    known = read_history(books, asked, now)
     if not known.keys:
         return None
     found = forecast(known.values, SEASONS[asked.unit or "day"], steps)

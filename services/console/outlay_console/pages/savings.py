@@ -6,7 +6,7 @@ from typing import Any
 from outlay_console.pages.ask import Ask
 from outlay_console.site import Context
 from outlay_reports.money import share
-from outlay_reports.savings import basis, monthly
+from outlay_reports.savings import monthly_saving, saving_basis
 from outlay_schemas.money import PICO, to_pico, to_usd
 
 _LEAST = PICO // 100
@@ -21,7 +21,7 @@ async def opportunities(ask: Ask) -> Context:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
     return {
         "saved": saved,
-        "basis": basis(saved.since, saved.until) if saved.since and saved.until else "",
+        "basis": saving_basis(saved.since, saved.until) if saved.since and saved.until else "",
         "rows": [row for row in rows if not row["dismissed"]],
         "dismissed": [row for row in rows if row["dismissed"]],
         "may": ask.may,
@@ -31,7 +31,7 @@ async def opportunities(ask: Ask) -> Context:
 def _row(one: dict[str, Any], since: datetime, until: datetime) -> dict[str, Any] | None:
     """Return a saving with what it comes to in a month, if that is known; None: it is too small."""
     saving = to_pico(one["saving"])
-    month = monthly(saving, since, until)
+    month = monthly_saving(saving, since, until)
     if (saving if month is None else month) < _LEAST:
         return None
     shown = share(one["saving"], one["cost"]) or 0
