@@ -13,4 +13,4 @@ from outlay_reports.cost_query import Cell, CostQuery, Sums
 from outlay_reports.errors import QueryError
 from outlay_reports.report_table import ReportTable
 
-__all__ = ["QueryError", "Cell", "CostQuery", "ReportTable", "Sums", "TimeRange"]
+__all__ = ["Cell", "CostQuery", "QueryError", "ReportTable", "Sums", "TimeRange"]

@@ -73,7 +73,7 @@ class CostQuery:
     """Which amount `Sums.cost` is."""
 
     @property
-    def period_bounds(self) -> list[datetime]:
+    def bounds(self) -> list[datetime]:
         """The instants that cut the span."""
         return list(self.cuts) or period_bounds(self.span, self.unit, self.zone)
 

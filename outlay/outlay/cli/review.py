@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 @friendly_errors
-def build_digest(
+def review(
     day: Annotated[
         str | None,
         typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last whole week."),
@@ -71,8 +71,7 @@ def build_digest(
     from outlay_kit.time_ranges import period_of
     from outlay_reports import digest_pages
     from outlay_reports.cost_query import CostQuery, parse_conditions
-    from outlay_reports.digest import DigestSources, last_week
-    from outlay_reports.digest import build_digest as review_of
+    from outlay_reports.digest import DigestSources, build_digest, last_week
     from outlay_reports.periods import parse_time_range, parse_zone
 
     now = SystemClock().now()
@@ -92,7 +91,9 @@ def build_digest(
         try:
             with working("reading the week"):
                 found = _savings(clickhouse, question) if savings else None
-                sections = review_of(DigestSources(books, clickhouse, catalog.budgets), question, now, found)
+                sections = build_digest(
+                    DigestSources(books, clickhouse, catalog.budgets), question, now, found
+                )
         finally:
             clickhouse.close()
     html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
