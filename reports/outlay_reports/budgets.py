@@ -128,16 +128,16 @@ class BudgetStatus(Struct, omit_defaults=True, frozen=True):
     forecast_low: Usd | None = None
     """With `forecast_high` the interval that holds 80% of the time."""
     forecast_high: Usd | None = None
-    gone_on: datetime | None = None
+    runs_out_at: datetime | None = None
     """When it is used up: in the past if it is, else when the forecast reaches the amount within the period."""
-    gone_early: datetime | None = None
+    runs_out_earliest: datetime | None = None
     """The earliest time at which it is used up, at the upper end of the interval."""
-    gone_late: datetime | None = None
+    runs_out_latest: datetime | None = None
     burn_rate: str | None = None
     """Over the first burn window: 1 uses the budget up exactly at its end."""
     unpriced: int = 0
     """Events of the period without a price: the true spending is higher."""
-    chance: float | None = None
+    overrun_probability: float | None = None
     """The probability, 0 to 1, that the period costs more than the amount."""
 
 
@@ -164,14 +164,27 @@ def status(
     if ahead and used.spent < amount:
         gone, (early, late) = ahead.used_up(amount), ahead.used_up_between(amount)
     return BudgetStatus(
-        budget=budget.id, tenant=budget.tenant, name=budget.name,
-        standing=_standing(used.spent, amount, ahead), period_start=span.start, period_end=span.end,
-        amount=to_usd(amount), spent=to_usd(used.spent), remaining=to_usd(amount - used.spent),
-        percent=f"{Decimal(used.spent) * 100 / amount:.2f}", at=at,
-        forecast=to_usd(ahead.expected) if ahead else None, forecast_low=to_usd(low) if ahead else None,
-        forecast_high=to_usd(high) if ahead else None, gone_on=gone, gone_early=early, gone_late=late,
-        burn_rate=burn_rate, unpriced=used.unpriced, chance=round(ahead.over(amount), 4) if ahead else None,
-    )  # fmt: skip
+        budget=budget.id,
+        tenant=budget.tenant,
+        name=budget.name,
+        standing=_standing(used.spent, amount, ahead),
+        period_start=span.start,
+        period_end=span.end,
+        amount=to_usd(amount),
+        spent=to_usd(used.spent),
+        remaining=to_usd(amount - used.spent),
+        percent=f"{Decimal(used.spent) * 100 / amount:.2f}",
+        at=at,
+        forecast=to_usd(ahead.expected) if ahead else None,
+        forecast_low=to_usd(low) if ahead else None,
+        forecast_high=to_usd(high) if ahead else None,
+        runs_out_at=gone,
+        runs_out_earliest=early,
+        runs_out_latest=late,
+        burn_rate=burn_rate,
+        unpriced=used.unpriced,
+        overrun_probability=round(ahead.over(amount), 4) if ahead else None,
+    )
 
 
 def _standing(spent: int, amount: int, landing: Landing | None) -> Standing:

@@ -68,7 +68,7 @@ def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
     def cell(usd: Usd | None) -> Spent | None:
         return None if usd is None else Spent(to_pico(usd), state.unpriced)
 
-    over, chance = state.standing == "over", state.chance
+    over, chance = state.standing == "over", state.overrun_probability
     if plan.rolling is not None:
         period, exceeds = f"last {plan.rolling.days} days", "yes" if over else "not now"
     else:
@@ -76,7 +76,7 @@ def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
     values: tuple[Value, ...] = (
         plan.name, plan.tenant, period, cell(state.amount), cell(state.spent), Fraction(state.percent) / 100,
         cell(state.forecast), cell(state.forecast_low), cell(state.forecast_high), exceeds,
-        "" if state.gone_on is None else f"{state.gone_on.astimezone(plan.zone):%Y-%m-%d %H:%M}",
+        "" if state.runs_out_at is None else f"{state.runs_out_at.astimezone(plan.zone):%Y-%m-%d %H:%M}",
         None if chance is None else Fraction(chance).limit_denominator(10_000),
     )  # fmt: skip
     return Row(values)

@@ -54,7 +54,11 @@ def test_a_budget_is_forecast_burns_and_cools_down(clickhouse: ClickHouseClient)
     watch.evaluate_all()
     assert states(clickhouse) == {"forecast-100": "firing"}  # 23 days of 11 and 6.5 to come
     status = standing(clickhouse)
-    assert (status["standing"], status["spent"], status["gone_on"][:10]) == ("warning", "253", "2026-11-28")
+    assert (status["standing"], status["spent"], status["runs_out_at"][:10]) == (
+        "warning",
+        "253",
+        "2026-11-28",
+    )
     spend(clickhouse, "14", at=NOW)  # an even hour has 0.42
     clock.advance(50)
     watch.evaluate("acme", {NOW})

@@ -181,8 +181,8 @@ def test_what_is_used_is_what_the_events_say(surfaces: Surfaces) -> None:
     ):  # fmt: skip
         assert Decimal(states[name].spent) == oracle(surfaces.events, growth, since), name
     assert (states["team"].unpriced, states["model"].unpriced, states["tag"].unpriced) == (3, 0, 3)
-    assert states["small"].gone_on is not None
-    assert states["small"].gone_on < NOW
+    assert states["small"].runs_out_at is not None
+    assert states["small"].runs_out_at < NOW
     assert oracle(surfaces.events, growth, "2026-11-01") > 50
 
 
@@ -224,8 +224,8 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
             answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
             assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name
             assert answer.get("unpriced", 0) == state.unpriced, name
-            assert answer.get("gone_on") == (
-                None if state.gone_on is None else f"{state.gone_on:%Y-%m-%dT%H:%M:%SZ}"
+            assert answer.get("runs_out_at") == (
+                None if state.runs_out_at is None else f"{state.runs_out_at:%Y-%m-%dT%H:%M:%SZ}"
             )
             assert answer.get("forecast_low") == state.forecast_low, name
             assert answer.get("forecast_high") == state.forecast_high, name

@@ -188,8 +188,8 @@ def test_a_budget_that_is_over_names_the_minute_at_which_it_was_used_up() -> Non
     assert exhausted_at(books, asked, 5000 * DOLLAR) is None
     written = Budget.model_validate({"id": "g", "name": "G", "amount": 30, "scope": {"team": ["growth"]}})
     (state,) = ForecastCache().states(books, [plan_of(written, "acme")], now)
-    assert (state.standing, state.gone_on) == ("over", START + timedelta(hours=3, minutes=17))
-    assert state.gone_early is None
+    assert (state.standing, state.runs_out_at) == ("over", START + timedelta(hours=3, minutes=17))
+    assert state.runs_out_earliest is None
 
 
 @pytest.mark.parametrize(
