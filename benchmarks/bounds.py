@@ -140,7 +140,7 @@ def projects(bench: Bench) -> Figures:
 def _crowd(bench: Bench) -> Figures:
     seconds = bench.settle()
     named = bench.pipeline.clickhouse.rows(
-        "SELECT source, dimension, distinct, cells FROM crowds FINAL WHERE tenant = {t:String}",
+        "SELECT source, dimension, distinct, cells FROM high_cardinality_sources FINAL WHERE tenant = {t:String}",
         {"t": bench.pipeline.tenant},
     )
     [window] = bench.pipeline.clickhouse.rows(

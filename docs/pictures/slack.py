@@ -102,7 +102,7 @@ def incident() -> tuple[Alert, Alert | None, bytes | None]:
     clickhouse = ClickHouseClient(stores()[1])
     rows = clickhouse.rows(
         "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
-        " FROM alert_messages FINAL WHERE channel = 'bus' AND tenant = {t:String}"
+        " FROM alert_outbox FINAL WHERE channel = 'bus' AND tenant = {t:String}"
         " AND JSONExtractString(body, 'rule_type') IN ('spend_spike', 'anomaly') ORDER BY created_at",
         {"t": TENANT},
     )

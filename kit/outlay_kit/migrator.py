@@ -24,8 +24,8 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
 
     Raises Retryable if ClickHouse is away.
 
-    Every statement is written to be safe to repeat (IF NOT EXISTS, OR REPLACE), since a crash between a
-    statement and its mark applies it again, and two services may migrate at once.
+    Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): a crash before the mark of a version repeats it.
+    Each mark is read just before its version, since two services may migrate at once.
     """
     server = ClickHouseClient(settings, database="")
     server.command("CREATE DATABASE IF NOT EXISTS {db:Identifier}", {"db": settings.database})
@@ -36,10 +36,10 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
         " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
         " COMMENT 'Which versions of the tables were applied'"
     )
-    done = {row["number"] for row in clickhouse.rows("SELECT number FROM schema_migrations")}
     applied = []
     for number, name, sql in migrations():
-        if number in done or number > through:
+        mark = "SELECT 1 FROM schema_migrations WHERE number = {number:UInt32}"
+        if number > through or clickhouse.rows(mark, {"number": number}):
             continue
         for statement in statements(sql):
             clickhouse.command(statement)

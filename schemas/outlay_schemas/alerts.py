@@ -134,26 +134,25 @@ class Alert(Struct, omit_defaults=True, frozen=True):
         return {name: (v,) if isinstance(v, str) else tuple(v) for name, v in self.scope.items()}
 
 
-Say = Literal["acknowledged", "snoozed", "expected"]
-"""In hand: not told again until it is over. Left alone until then. As it should be: over, and learnt from."""
+ActionKind = Literal["acknowledged", "snoozed", "expected"]
+"""Acknowledged: not sent again until it resolves. Snoozed: not sent until a time. Expected: closed, and learned."""
 
 
-class Word(Struct, frozen=True):
-    """What somebody says about an alert: a row of the table `alert_words`. The newest of each kind counts.
+class AlertAction(Struct, frozen=True):
+    """What a person did with an alert: a row of the table `alert_actions`. The newest of each kind counts.
 
-    To say it, insert it as JSON (`outlay_schemas.events.encoder`); the alerter heeds it within seconds.
+    Insert it as JSON (`outlay_schemas.events.encoder`); the alerter applies it within seconds.
     """
 
     tenant: str
     target: str
-    """Id of an alert. What is snoozed may be a rule or a budget too: then all of its alerts."""
-    say: Say
+    """Id of an alert; of a snooze also the id of a rule or budget, for all of its alerts."""
+    action: ActionKind
     at: datetime
     until: datetime | None = None
-    """Until when it holds; a snooze needs one. In the past: it is taken back. None: as long as the alert lasts."""
-    note: str = ""
-    by: str = ""
-    """Who says so."""
+    """When it ends; a snooze needs one. In the past: the action was undone. None: as long as the alert lasts."""
+    comment: str = ""
+    actor: str = ""
 
 
 alert_decoder = msgspec.json.Decoder(Alert)

@@ -12,7 +12,7 @@ from outlay.cli.common import AsJson, CommandError, friendly_errors, out, show
 
 if TYPE_CHECKING:
     from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_schemas.alerts import Alert, Say
+    from outlay_schemas.alerts import ActionKind, Alert
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
 app.command("backtest")(backtest.backtest)
@@ -32,8 +32,8 @@ def list_(
 
     with _clickhouse() as clickhouse:
         rows = clickhouse.rows(
-            "SELECT body, if(lasts = '', state, lasts) AS stands FROM alerts FINAL"
-            " WHERE {all:Bool} OR state != 'resolved' OR lasts = 'expected'"
+            "SELECT body, if(ended_reason = '', state, ended_reason) AS stands FROM alerts FINAL"
+            " WHERE {all:Bool} OR state != 'resolved' OR ended_reason = 'expected'"
             " ORDER BY written_at DESC LIMIT 1000",
             {"all": everything},
         )
@@ -95,13 +95,13 @@ def mark_expected(
     out.print(f"{how}: {found.title}", markup=False)
 
 
-def _say(start: str, say: "Say", length: timedelta | None, note: str) -> "Alert":
+def _say(start: str, say: "ActionKind", length: timedelta | None, note: str) -> "Alert":
     """Say something of the one alert whose id begins with `start`, and return it."""
     import getpass
 
     from outlay_alerter.alerts.store import Store
     from outlay_kit.clock import SystemClock
-    from outlay_schemas.alerts import Word
+    from outlay_schemas.alerts import AlertAction
 
     now = SystemClock().now()
     with _clickhouse(write=True) as clickhouse:
@@ -115,7 +115,7 @@ def _say(start: str, say: "Say", length: timedelta | None, note: str) -> "Alert"
         if state == say and length is None:
             raise CommandError(f"the alert is {say} already", "see: outlay alerts list")
         until = now + length if length is not None else None
-        store.say([Word(alert.tenant, alert.id, say, now, until, note, getpass.getuser())])
+        store.say([AlertAction(alert.tenant, alert.id, say, now, until, note, getpass.getuser())])
     return alert
 
 
@@ -137,7 +137,7 @@ def snooze(
 
     from outlay_alerter.alerts.store import Store
     from outlay_kit.clock import SystemClock
-    from outlay_schemas.alerts import Word
+    from outlay_schemas.alerts import AlertAction
 
     now = SystemClock().now()
     until = now + timedelta(hours=hours)
@@ -147,7 +147,7 @@ def snooze(
         tenants = [tenant] if tenant else [row["tenant"] for row in rows]
         whole = {alert.id for alert, _ in store.stated(target)} if len(target) >= 6 else set()
         name = whole.pop() if len(whole) == 1 else target
-        store.say([Word(t, name, "snoozed", now, until, note, getpass.getuser()) for t in tenants])
+        store.say([AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in tenants])
     out.print(
         f"{target} is left alone until {until:%Y-%m-%d %H:%M} UTC ({len(tenants)} tenants)", markup=False
     )

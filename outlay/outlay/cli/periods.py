@@ -44,7 +44,7 @@ def list_(tenant: Tenant = None, as_json: AsJson = False) -> None:
     try:
         rows = clickhouse.rows(
             "SELECT tenant, period AS month, zone, seq, toString(total) AS usd, unpriced_events AS unpriced,"
-            " toString(closed_at) AS closed, closed_by AS by, note FROM closings FINAL"
+            " toString(closed_at) AS closed, closed_by AS by, note FROM closed_periods FINAL"
             " WHERE {tenant:String} IN ('', tenant) ORDER BY tenant, period, zone, seq",
             {"tenant": tenant or ""},
         )

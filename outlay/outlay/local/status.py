@@ -15,7 +15,7 @@ from outlay_kit.errors import Retryable
 _HIGH_CARDINALITY = """
 SELECT tenant, source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct,
     max(cells) AS most_cells, count() AS minutes
-FROM crowds FINAL WHERE found_at > now() - INTERVAL 1 DAY
+FROM high_cardinality_sources FINAL WHERE found_at > now() - INTERVAL 1 DAY
 GROUP BY tenant, source ORDER BY most_cells DESC LIMIT 10"""
 _LAG = re.compile(r"^outlay_(?:group_)?lag_records (\S+)$", re.MULTILINE)
 """Of its own partitions, and of the whole group: what others do not do counts too."""

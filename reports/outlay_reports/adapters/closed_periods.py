@@ -13,12 +13,12 @@ from outlay_reports.periods import parse_zone
 from outlay_schemas.money import to_pico, to_usd
 
 _READ = (
-    "SELECT seq, closed_at, closed_by, note, body FROM closings FINAL"
+    "SELECT seq, closed_at, closed_by, note, body FROM closed_periods FINAL"
     " WHERE tenant = {tenant:String} AND period = {period:String} AND zone = {zone:String} ORDER BY seq"
 )
 _CLOSED = (
     "SELECT tenant, period, zone, toString(argMax(total, seq)) AS told, argMax(unit, seq) AS pays,"
-    " arraySort(groupArray((toUInt64(seq), toUnixTimestamp64Milli(closed_at)))) AS times FROM closings FINAL"
+    " arraySort(groupArray((toUInt64(seq), toUnixTimestamp64Milli(closed_at)))) AS times FROM closed_periods FINAL"
     " WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))"
     " GROUP BY tenant, period, zone ORDER BY period, tenant, zone"
 )
@@ -61,7 +61,7 @@ class ClosedPeriods:
             "closed_by": closing.by,
             "note": closing.note,
         }
-        self._clickhouse.insert_json_lines("closings", msgspec.json.encode(row))
+        self._clickhouse.insert_json_lines("closed_periods", msgspec.json.encode(row))
 
 
 @dataclass(frozen=True)

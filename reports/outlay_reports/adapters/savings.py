@@ -9,11 +9,11 @@ from outlay_schemas.dimensions import name_of
 from outlay_schemas.money import to_pico
 
 _NEWEST = (
-    "SELECT team, project, sku, what, check, toString(saving) AS saved, events,"
+    "SELECT team, project, sku, recommendation, prerequisite, toString(saving) AS saved, events,"
     " toUnixTimestamp(since) AS low, toUnixTimestamp(until) AS high FROM opportunities"
     " WHERE (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)}) AND id != ''"
-    " AND (tenant, looked_at) IN (SELECT tenant, max(looked_at) FROM opportunities"
-    " WHERE looked_at < toDateTime64({now:Float64}, 3, 'UTC') GROUP BY tenant)"
+    " AND (tenant, evaluated_at) IN (SELECT tenant, max(evaluated_at) FROM opportunities"
+    " WHERE evaluated_at < toDateTime64({now:Float64}, 3, 'UTC') GROUP BY tenant)"
     " AND id NOT IN (SELECT id FROM dismissals FINAL WHERE dismissed)"
     " ORDER BY saving DESC, id LIMIT {n:UInt32}"
 )
@@ -27,13 +27,13 @@ def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: da
     if not found:
         return None
     rows = tuple(
-        Row((name_of(r["team"]), r["project"], r["sku"], r["what"], Spent(to_pico(r["saved"])),
-             _days(r["high"] - r["low"]), r["check"]))
+        Row((name_of(r["team"]), r["project"], r["sku"], r["recommendation"], Spent(to_pico(r["saved"])),
+             _days(r["high"] - r["low"]), r["prerequisite"]))
         for r in found
     )  # fmt: skip
     columns = (
         Column("team", "team"), Column("project", "project"), Column("sku", "of"), Column("what", "what to do"),
-        Column("saving_usd", "saves", "usd"), Column("looked_at", "in"), Column("check", "make sure"),
+        Column("saving_usd", "saves", "usd"), Column("period", "in"), Column("check", "make sure"),
     )  # fmt: skip
     return ReportTable("opportunities", "What could be saved", columns, rows)
 

@@ -13,11 +13,11 @@ from outlay_console.pages.ask import MissingError
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.errors import Retryable
-from outlay_schemas.alerts import Say, Word
+from outlay_schemas.alerts import ActionKind, AlertAction
 
 _NOTE = 500
 _HOURS = 8760
-_SAYS: tuple[Say, ...] = get_args(Say)
+_SAYS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 
 class FormError(Exception):
@@ -57,8 +57,8 @@ class Actions:
         if say is None:
             raise FormError(f"say one of {', '.join(_SAYS)}")
         target = found[0].rule if say == "snoozed" and form.get("whole") else target
-        word = Word(session.tenant, target, say, now, _until(say, form, now), _note(form), session.who)
-        details = {"tenant": word.tenant, "say": word.say, "note": word.note}
+        word = AlertAction(session.tenant, target, say, now, _until(say, form, now), _note(form), session.who)
+        details = {"tenant": word.tenant, "say": word.action, "note": word.comment}
         until = {"until": word.until.isoformat()} if word.until else {}
         await self._log(session, "alerts.say", target, {**details, **until}, now)
         await words.say(word)
@@ -105,7 +105,7 @@ def _note(form: Mapping[str, str]) -> str:
     return note
 
 
-def _until(say: Say, form: Mapping[str, str], now: datetime) -> datetime | None:
+def _until(say: ActionKind, form: Mapping[str, str], now: datetime) -> datetime | None:
     """Return until when it holds: till just now, if it is taken back; None: as long as the alert lasts."""
     if form.get("back"):
         return now - timedelta(seconds=1)

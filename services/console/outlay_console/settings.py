@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     secret_file: Path | None = None
     """Signs session cookies; made at the first start. None: a new secret each start, so that all log in again."""
     writer_user: str = ""
-    """User of ClickHouse that may insert into `alert_words` and `dismissals`; empty: pages only show."""
+    """User of ClickHouse that may insert into `alert_actions` and `dismissals`; empty: pages only show."""
     writer_password: SecretStr = SecretStr("")
     audit_file: Path | None = None
     """Where what people do is logged; None: beside the file of keys, where keys are logged too."""

@@ -89,7 +89,7 @@ class Ledger:
 
     def closed_months(self) -> list[tuple[str, str, str]]:
         """Return the months that were closed: tenant, month as 2026-11, and the zone in which it begins and ends."""
-        rows = self._clickhouse.rows("SELECT DISTINCT tenant, period, zone FROM closings ORDER BY ALL")
+        rows = self._clickhouse.rows("SELECT DISTINCT tenant, period, zone FROM closed_periods ORDER BY ALL")
         return [(row["tenant"], row["period"], row["zone"]) for row in rows]
 
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:

@@ -21,7 +21,7 @@ def test_the_producer_that_crowds_a_minute_is_named_with_what_it_sends_too_much_
     world.send(lines([*rows, *calm]))
     world.run(LedgerStore(world.clickhouse, 8), limits=Limits(cells=8))
     found = world.clickhouse.rows(
-        "SELECT tenant, source, dimension, distinct, cells, events FROM crowds FINAL"
+        "SELECT tenant, source, dimension, distinct, cells, events FROM high_cardinality_sources FINAL"
         " WHERE tenant IN ('crowded', 'calm')"
     )
     assert found == [
@@ -42,5 +42,7 @@ def test_a_field_that_is_another_with_every_event_is_named_though_no_user_is(wor
     ]
     world.send(lines(rows))
     world.run(LedgerStore(world.clickhouse, 8), limits=Limits(cells=8))
-    [row] = world.clickhouse.rows("SELECT dimension, distinct FROM crowds FINAL WHERE tenant = 'wide'")
+    [row] = world.clickhouse.rows(
+        "SELECT dimension, distinct FROM high_cardinality_sources FINAL WHERE tenant = 'wide'"
+    )
     assert (row["dimension"], row["distinct"]) == ("team", 40)

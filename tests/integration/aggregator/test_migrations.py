@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from tests.first_release import write_as_then
 from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
+from tests.processes import until
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
@@ -58,14 +59,89 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     clickhouse.close()
 
 
-def test_migrating_again_applies_nothing_and_half_a_version_is_completed(empty: ClickHouseSettings) -> None:
-    everything = migrate(empty)
-    assert everything == [name for _, name, _ in migrations()]
-    assert migrate(empty) == []
+def test_a_version_that_ended_before_its_mark_is_applied_again(empty: ClickHouseSettings) -> None:
     clickhouse = ClickHouseClient(empty)
-    clickhouse.command("TRUNCATE TABLE schema_migrations")  # died between a statement and its mark
-    assert migrate(empty) == everything
+    for number, name, _ in migrations():
+        assert migrate(empty, through=number) == [name]
+        clickhouse.command(
+            "ALTER TABLE schema_migrations DELETE WHERE number = {n:UInt32}",
+            {"n": number},
+            {"mutations_sync": 1},
+        )
+        assert migrate(empty, through=number) == [name]
+    assert migrate(empty) == []
     clickhouse.close()
+
+
+FIRST_RELEASE = (
+    "CREATE VIEW costs AS SELECT tenant, time, cost, given FROM ledger FINAL",
+    "CREATE VIEW costs_daily AS SELECT tenant, window AS time, version FROM rollup_day FINAL",
+    (
+        "INSERT INTO alerts (tenant, id, rule, state, lasts, seq, told_at, heard)"
+        " VALUES ('acme', 'a1', 'spike', 'resolved', 'expected', 2, 1793491230, false)"
+    ),
+    (
+        "INSERT INTO alert_words (tenant, target, say, note, by, at)"
+        " VALUES ('acme', 'a1', 'expected', 'a launch', 'kim', 1793491230)"
+    ),
+    (
+        "INSERT INTO alert_messages (tenant, message_id, channel, state, attempt, step, bundle)"
+        " VALUES ('acme', 'm1', 'webhook', 'dead', 10, 11, ''), ('acme', 'm2', 'webhook', 'waiting', 1, 2, 'm3')"
+    ),
+    (
+        "INSERT INTO alert_deliveries (at, tenant, channel, message_id, outcome)"
+        " VALUES (now(), 'acme', 'webhook', 'm1', 'dead'), (now(), 'acme', 'webhook', 'm2', 'later')"
+    ),
+    (
+        "INSERT INTO closings (tenant, period, zone, seq, total, closed_by)"
+        " VALUES ('acme', '2026-10', 'UTC', 1, 12.5, 'kim')"
+    ),
+    (
+        "INSERT INTO crowds (tenant, minute, source, dimension, distinct, cells, events)"
+        " VALUES ('acme', now(), 'gateway', 'user', 5000, 6000, 7000)"
+    ),
+)
+KEPT = {
+    "SELECT state, ended_reason, seq, notified, incident FROM alerts FINAL": [
+        ("resolved", "expected", 2, False, "a1")
+    ],
+    "SELECT target, action, comment, actor FROM alert_actions FINAL": [("a1", "expected", "a launch", "kim")],
+    "SELECT message_id, state, attempt, version, batch_id FROM alert_outbox FINAL ORDER BY message_id": [
+        ("m1", "failed", 10, 11, ""), ("m2", "waiting", 1, 2, "m3"),
+    ],
+    "SELECT message_id, outcome FROM alert_deliveries ORDER BY message_id": [("m1", "failed"), ("m2", "retry")],
+    "SELECT period, seq, total, closed_by, unit FROM closed_periods FINAL": [
+        ("2026-10", 1, Decimal("12.5"), "kim", "business_unit")
+    ],
+    "SELECT source, dimension, cells FROM high_cardinality_sources FINAL": [("gateway", "user", 6000)],
+}  # fmt: skip
+
+
+def test_a_database_of_the_first_release_becomes_like_a_fresh_one_and_keeps_its_rows(
+    empty: ClickHouseSettings,
+) -> None:
+    migrate(empty, through=81)
+    clickhouse = ClickHouseClient(empty)
+    write_as_then(clickhouse, "acme", int(START.timestamp()), ["0.25"])
+    for statement in FIRST_RELEASE:
+        clickhouse.command(statement)
+    migrate(empty)
+    until(lambda: not clickhouse.rows("SELECT 1 FROM system.mutations WHERE NOT is_done"), 30, "mutations")
+    for question, rows in KEPT.items():
+        assert [tuple(row.values()) for row in clickhouse.rows(question)] == rows
+    fresh = empty.model_copy(update={"database": f"{empty.database}_fresh"})
+    migrate(fresh)
+    assert _tables(clickhouse, empty.database) == _tables(clickhouse, fresh.database)
+    clickhouse.command("DROP DATABASE {db:Identifier}", {"db": fresh.database})
+    clickhouse.close()
+
+
+def _tables(clickhouse: ClickHouseClient, database: str) -> dict[str, str]:
+    rows = clickhouse.rows(
+        "SELECT name, create_table_query AS sql FROM system.tables WHERE database = {db:String}",
+        {"db": database},
+    )
+    return {row["name"]: row["sql"].replace(f"{database}.", "") for row in rows}
 
 
 def test_every_table_view_and_column_says_what_it_is(empty: ClickHouseSettings) -> None:

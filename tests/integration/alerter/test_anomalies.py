@@ -44,7 +44,7 @@ def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
 
 
 def told(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
-    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL ORDER BY created_at, message_id")
+    rows = clickhouse.rows("SELECT body FROM alert_outbox FINAL ORDER BY created_at, message_id")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return [(a.state, str(a.scope["team"]), a.actual) for a in alerts]
 

@@ -60,9 +60,7 @@ def alerts(clickhouse: ClickHouseClient) -> dict[str, Alert]:
 
 
 def paged(clickhouse: ClickHouseClient) -> list[str]:
-    rows = clickhouse.rows(
-        "SELECT body FROM alert_messages FINAL WHERE channel = 'pager' ORDER BY created_at"
-    )
+    rows = clickhouse.rows("SELECT body FROM alert_outbox FINAL WHERE channel = 'pager' ORDER BY created_at")
     return [alert_decoder.decode(row["body"]).rule for row in rows]
 
 

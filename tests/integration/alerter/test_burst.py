@@ -24,7 +24,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
-from outlay_schemas.alerts import Alert, Word, alert_decoder
+from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike, Threshold
 from outlay_schemas.events import CostEvent
@@ -210,6 +210,6 @@ def test_acknowledging_an_incident_acknowledges_its_parts(
     (row,) = clickhouse.rows("SELECT incident, count() AS n FROM alerts FINAL GROUP BY incident")
     assert row["n"] == 5
     now = NOW + timedelta(minutes=1)
-    Store(clickhouse).say([Word("acme", row["incident"], "acknowledged", now)])
+    Store(clickhouse).say([AlertAction("acme", row["incident"], "acknowledged", now)])
     evaluate(clickhouse, budgets=[BURN], rules=RULES, now=now)
     assert clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]

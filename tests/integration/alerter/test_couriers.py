@@ -45,7 +45,7 @@ def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) 
 
 def states(clickhouse: ClickHouseClient, channel: str = "webhook") -> list[tuple[str, str, int]]:
     rows = clickhouse.rows(
-        "SELECT message_id, state, attempt FROM alert_messages FINAL WHERE channel = {c:String} ORDER BY message_id",
+        "SELECT message_id, state, attempt FROM alert_outbox FINAL WHERE channel = {c:String} ORDER BY message_id",
         {"c": channel},
     )
     return [(row["message_id"], row["state"], row["attempt"]) for row in rows]

@@ -33,7 +33,7 @@ def waiting(clickhouse: ClickHouseClient) -> list[tuple[str, str]]:
     """Return (channel, state and level) of what was decided, Kafka left out."""
     rows = clickhouse.rows(
         "SELECT channel, JSONExtractString(body, 'state') AS s, JSONExtractString(body, 'level') AS l"
-        " FROM alert_messages FINAL WHERE channel != 'bus' ORDER BY created_at, channel"
+        " FROM alert_outbox FINAL WHERE channel != 'bus' ORDER BY created_at, channel"
     )
     return [(row["channel"], f"{row['s']} {row['l']}") for row in rows]
 

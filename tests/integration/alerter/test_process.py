@@ -68,7 +68,7 @@ class AlerterProcess(Service):
             sink.close()
 
     def waiting(self) -> int:
-        rows = self.clickhouse.rows("SELECT count() AS n FROM alert_messages FINAL WHERE state = 'waiting'")
+        rows = self.clickhouse.rows("SELECT count() AS n FROM alert_outbox FINAL WHERE state = 'waiting'")
         return int(rows[0]["n"])
 
 

@@ -148,7 +148,7 @@ def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and
             live.evaluate("acme", {clock.now()})
     clock.advance(600)
     live.tick()
-    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL")
+    rows = clickhouse.rows("SELECT body FROM alert_outbox FINAL")
     fired = [a for row in rows if (a := alert_decoder.decode(row["body"])).state == "firing"]
     assert len(fired) == 3
     (plan,) = planned(clickhouse, old, new, last_days(SystemClock().now(), 2))

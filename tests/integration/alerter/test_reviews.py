@@ -40,7 +40,7 @@ def reviewer(clickhouse: ClickHouseClient, clock: FakeClock, catalog: Catalog = 
 
 def messages(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
     rows = clickhouse.rows(
-        "SELECT message_id, channel, state FROM alert_messages FINAL ORDER BY created_at, channel"
+        "SELECT message_id, channel, state FROM alert_outbox FINAL ORDER BY created_at, channel"
     )
     return [(row["message_id"], row["channel"], row["state"]) for row in rows]
 
@@ -124,6 +124,6 @@ def test_a_day_in_another_zone_is_the_day_there(clickhouse: ClickHouseClient) ->
     reviewer(clickhouse, clock, catalog).turn()
     clock.advance(3601)
     assert reviewer(clickhouse, clock, catalog).turn() == 1
-    (row,) = clickhouse.rows("SELECT body FROM alert_messages FINAL WHERE state = 'waiting'")
+    (row,) = clickhouse.rows("SELECT body FROM alert_outbox FINAL WHERE state = 'waiting'")
     assert "The day cost $7.00" in row["body"]
     assert "on Monday, 2026-11-23" in row["body"]

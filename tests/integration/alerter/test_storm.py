@@ -112,7 +112,9 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     check_slack(json.loads(posts.hooks["chat"].got[0].body))
     check_teams(json.loads(posts.hooks["teams"].got[0].body))
     assert json.loads(posts.hooks["hook"].got[0].body)["data"]["count"] == SCOPES
-    states = "SELECT channel, state, count() AS n FROM alert_messages FINAL GROUP BY channel, state ORDER BY channel"
+    states = (
+        "SELECT channel, state, count() AS n FROM alert_outbox FINAL GROUP BY channel, state ORDER BY channel"
+    )
 
     def told() -> dict[str, str]:
         return {row["channel"]: row["state"] for row in clickhouse.rows(states) if row["n"] == SCOPES}

@@ -14,7 +14,7 @@ from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_schemas.alerts import Word
+from outlay_schemas.alerts import AlertAction
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget, Mute, Threshold
 from outlay_schemas.events import encoder
@@ -36,7 +36,7 @@ def alerter(clickhouse: ClickHouseClient, clock: FakeClock, *mutes: Mute, **term
 
 def messages(clickhouse: ClickHouseClient, channel: str) -> list[str]:
     rows = clickhouse.rows(
-        "SELECT JSONExtractString(body, 'state') AS s FROM alert_messages FINAL WHERE channel = {c:String}"
+        "SELECT JSONExtractString(body, 'state') AS s FROM alert_outbox FINAL WHERE channel = {c:String}"
         " ORDER BY created_at, message_id",
         {"c": channel},
     )
@@ -44,8 +44,8 @@ def messages(clickhouse: ClickHouseClient, channel: str) -> list[str]:
 
 
 def stands(clickhouse: ClickHouseClient) -> tuple[str, str, int, bool]:
-    (row,) = clickhouse.rows("SELECT state, lasts, seq, heard FROM alerts FINAL")
-    return row["state"], row["lasts"], row["seq"], row["heard"]
+    (row,) = clickhouse.rows("SELECT state, ended_reason, seq, notified FROM alerts FINAL")
+    return row["state"], row["ended_reason"], row["seq"], row["notified"]
 
 
 def test_what_must_last_is_pending_through_a_restart(clickhouse: ClickHouseClient) -> None:
@@ -88,8 +88,8 @@ def test_what_is_expected_is_over_and_silent_for_as_long_as_it_lasts(clickhouse:
     (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
     clock.advance(5)
     assert not watch.asked()
-    word = Word("acme", row["id"], "expected", clock.now(), note="a launch", by="kim")
-    clickhouse.insert_json_lines("alert_words", encoder.encode(word))  # as the console does
+    word = AlertAction("acme", row["id"], "expected", clock.now(), comment="a launch", actor="kim")
+    clickhouse.insert_json_lines("alert_actions", encoder.encode(word))  # as the console does
     clock.advance(5)
     assert watch.asked()
     watch.tick()
@@ -120,7 +120,9 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
     watch.evaluate_all()
     assert told(clickhouse) == [("firing", "growth", "400")]
     (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
-    clickhouse.insert_json_lines("alert_words", encoder.encode(Word("acme", row["id"], "expected", NOW)))
+    clickhouse.insert_json_lines(
+        "alert_actions", encoder.encode(AlertAction("acme", row["id"], "expected", NOW))
+    )
     write(clickhouse, hour(0, 400), *usual(1, 24), newest=23)
     clock.advance(23 * 3600)
     watch.evaluate("acme", {NOW})

@@ -149,12 +149,12 @@ def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
     snooze = {
         "tenant": tenant,
         "target": "spikes",
-        "say": "snoozed",
+        "action": "snoozed",
         "until": now + timedelta(hours=8),
-        "note": f"{name} launch",
+        "comment": f"{name} launch",
         "at": now,
     }
-    clickhouse.insert_json_lines("alert_words", encoder.encode(snooze))
+    clickhouse.insert_json_lines("alert_actions", encoder.encode(snooze))
     twice = {
         "tenant": tenant,
         "source": name,
@@ -165,9 +165,16 @@ def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
         "revision": 1,
     }
     clickhouse.insert_json_lines("conflicts", encoder.encode(twice))
-    look = {"tenant": tenant, "looked_at": now, "since": now - timedelta(days=3), "until": now, "events": 300}
+    look = {
+        "tenant": tenant,
+        "evaluated_at": now,
+        "since": now - timedelta(days=3),
+        "until": now,
+        "events": 300,
+    }
     found = {"kind": "batch tier", "team": name, "project": "p", "provider": "openai", "sku": name, "cost": "40",
-             "what": "send it as a batch", "check": "can it wait for hours?", "saving": "20"}  # fmt: skip
+             "recommendation": "send it as a batch", "prerequisite": "can it wait for hours?",
+             "saving": "20"}  # fmt: skip
     saved = [look | {"id": "", "saving": "1.5"}, look | found | {"id": f"o-{tenant}"}]
     clickhouse.insert_json_lines("opportunities", b"\n".join(encoder.encode(row) for row in saved))
     clickhouse.close()

@@ -27,12 +27,12 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 def said(stack: Stack, target: str) -> list[tuple[str, object, str, str]]:
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console_words"}))
     rows = clickhouse.rows(
-        "SELECT say, toUnixTimestamp(until) AS until, note, by FROM alert_words FINAL"
-        " WHERE tenant = 'acme' AND target = {target:String} AND by != '' ORDER BY say",
+        "SELECT action, toUnixTimestamp(until) AS until, comment, actor FROM alert_actions FINAL"
+        " WHERE tenant = 'acme' AND target = {target:String} AND actor != '' ORDER BY action",
         {"target": target},
     )
     clickhouse.close()
-    return [(row["say"], row["until"], row["note"], row["by"]) for row in rows]
+    return [(row["action"], row["until"], row["comment"], row["actor"]) for row in rows]
 
 
 async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack: Stack) -> None:

@@ -56,7 +56,7 @@ def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: ClickHou
     for _ in range(2):
         watch.evaluate("acme", {NOW})
         clock.advance(3600)
-    rows = clickhouse.rows("SELECT body FROM alert_messages FINAL")
+    rows = clickhouse.rows("SELECT body FROM alert_outbox FINAL")
     (alert,) = [alert_decoder.decode(row["body"]) for row in rows]
     assert alert.title == "Price: geo changes on 2026-12-01: +$10.00 at your last 30 days"
     assert [(e.kind, e.cost) for e in alert.effects] == [("price", "10")]

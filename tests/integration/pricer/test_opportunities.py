@@ -18,7 +18,7 @@ from outlay_schemas.events import CostEvent, UsageEvent
 
 pytestmark = pytest.mark.stack
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
-SUMS = "SELECT events FROM opportunities WHERE tenant = {tenant:String} AND id = '' ORDER BY looked_at"
+SUMS = "SELECT events FROM opportunities WHERE tenant = {tenant:String} AND id = '' ORDER BY evaluated_at"
 
 
 def call(catalog: Catalog, tenant: str, number: int, at: datetime) -> CostEvent:
@@ -46,7 +46,7 @@ def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Sta
     found = clickhouse.rows("SELECT * FROM opportunities WHERE tenant = 'globex' AND id != ''")
     kinds = {row["kind"] for row in found}
     assert {"newer model", "smaller model"} <= kinds
-    one = next(row for row in found if row["what"] == "use claude-opus-4-5")
+    one = next(row for row in found if row["recommendation"] == "use claude-opus-4-5")
     # opus 4.1: 15 and 75 USD a million; opus 4.5: 5 and 25
     assert one["saving"] == Decimal("0.10001") + Decimal("0.005")
     assert (one["example_source"], one["example_id"], one["team"]) == ("t", "c-1", "growth")

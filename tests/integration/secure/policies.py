@@ -30,7 +30,7 @@ NOW = f"{SystemClock().now():%Y-%m-%d %H:%M}:00"
 SPECIAL: dict[str, dict[str, object]] = {
     "conflicts": {"time": NOW},
     "dead_letters": {"at": NOW},
-    "opportunities": {"looked_at": NOW},
+    "opportunities": {"evaluated_at": NOW},
     "ledger": {"id": "1", "source": "s", "minute": NOW, "time": NOW, "sku": "m", "cost": "1", "price_status": "priced"},
     **{f"rollup_{grain}": {"window": NOW, "version": 1, "groups": [{"sku": "m", "cost": "1", "events": 1}]}
        for grain in ("minute", "hour", "day")},

@@ -79,7 +79,7 @@ OTHERS = [
     "SELECT * FROM mergeTreeIndex('outlay', 'ledger')",
     "SELECT * FROM outlay.catalogs",
     "SELECT * FROM outlay.alert_endpoints",
-    "SELECT * FROM outlay.alert_messages",
+    "SELECT * FROM outlay.alert_outbox",
     "SELECT * FROM outlay.dead_letter_replays",
     "INSERT INTO outlay.ledger (tenant) VALUES ('acme')",
     "SET readonly = 0",

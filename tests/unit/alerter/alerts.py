@@ -26,11 +26,11 @@ def alert(name: str = "a1", tenant: str = "acme", count: int = 2, width: int = 4
 
 
 def waiting(
-    name: str = "a1", tenant: str = "acme", channel: str = "webhook", bundle: str = "", incident: str = ""
+    name: str = "a1", tenant: str = "acme", channel: str = "webhook", batch_id: str = "", incident: str = ""
 ) -> OutboxMessage:
     body = encoder.encode(alert(name, tenant)).decode()
     at = "2026-11-24 12:00:00.000000"
-    return OutboxMessage(tenant, f"msg_{name}_1", channel, body, 0, 0, bundle, at, incident)
+    return OutboxMessage(tenant, f"msg_{name}_1", channel, body, 0, 0, batch_id, at, incident)
 
 
 def notification(name: str = "a1") -> Notification:

@@ -34,7 +34,7 @@ def test_few_messages_are_told_one_by_one() -> None:
     found, fresh = group_messages([waiting(f"a{n}") for n in range(MAX_SEPARATE)])
     names = [f"msg_a{n}_1" for n in range(MAX_SEPARATE)]
     assert [e.id for e in found] == names
-    assert [message.bundle for message in fresh] == names
+    assert [message.batch_id for message in fresh] == names
 
 
 def test_a_message_that_was_tried_keeps_its_id_though_more_of_its_incident_waits() -> None:
@@ -55,7 +55,7 @@ def test_many_messages_are_told_as_one_for_each_tenant() -> None:
         (1, "beta"), (2, "c"), (1000, "acme"),
     ]  # fmt: skip
     assert len(fresh) == 1003
-    assert {m.step for m in fresh} == {1}
+    assert {m.version for m in fresh} == {1}
 
 
 def test_a_bundle_keeps_its_id_whatever_else_is_waiting_at_the_next_try() -> None:
@@ -63,7 +63,7 @@ def test_a_bundle_keeps_its_id_whatever_else_is_waiting_at_the_next_try() -> Non
     (first,), fresh = group_messages(storm)
     again, more = group_messages([*reversed(fresh), waiting("late")])
     assert {e.id for e in again} == {first.id, "msg_late_1"}
-    assert [message.bundle for message in more] == ["msg_late_1"]
+    assert [message.batch_id for message in more] == ["msg_late_1"]
     assert first.attempt == 0
 
 

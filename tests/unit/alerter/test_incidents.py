@@ -12,7 +12,7 @@ from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incide
 from outlay_alerter.alerts.states import AlertRecord, StoredState
 from outlay_alerter.alerts.user_actions import action_changes, expectations
 from outlay_alerter.notify.incident_updates import Shown, UpdateKind, update_kind
-from outlay_schemas.alerts import Alert, Incident, Word
+from outlay_schemas.alerts import Alert, AlertAction, Incident
 
 
 def spike(name: str, *, at: datetime = AT, severity: str = "warning", **scope: str) -> Alert:
@@ -144,7 +144,7 @@ def test_the_last_part_that_resolves_resolves_and_the_others_update() -> None:
 
 def test_acknowledging_an_incident_covers_its_parts_and_what_joins_unless_it_is_worse() -> None:
     first, second = grouped(spike("a"), spike("b"))
-    ack = Word("acme", "a", "acknowledged", AT + timedelta(minutes=1))
+    ack = AlertAction("acme", "a", "acknowledged", AT + timedelta(minutes=1))
     assert [h.known.id for h in action_changes([ack], known_of(first, second), AT)] == ["a", "b"]
     acked = known_of(first, second, a="acknowledged", b="acknowledged")
     later = AT + timedelta(minutes=2)
@@ -155,8 +155,8 @@ def test_acknowledging_an_incident_covers_its_parts_and_what_joins_unless_it_is_
 
 
 def test_what_is_said_of_an_incident_does_not_hold_for_the_next_one_with_the_same_id() -> None:
-    old = Word("acme", "a", "expected", AT - timedelta(days=1))
+    old = AlertAction("acme", "a", "expected", AT - timedelta(days=1))
     first, second = grouped(spike("a"), spike("b"))
     assert set(expectations([old], known_of(first, second))) == {"a"}
-    new = Word("acme", "a", "expected", AT + timedelta(minutes=1))
+    new = AlertAction("acme", "a", "expected", AT + timedelta(minutes=1))
     assert set(expectations([new], known_of(first, second))) == {"a", "b"}

@@ -18,7 +18,7 @@ from outlay_alerter.alerts.states import (
     transitions,
 )
 from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
-from outlay_schemas.alerts import Word
+from outlay_schemas.alerts import AlertAction
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 KEY = Key("acme", "r", {"team": ("growth",)}, NOW, "above")
@@ -37,11 +37,11 @@ class Machine:
 
     now: datetime = NOW
     known: dict[str, AlertRecord] = field(default_factory=dict)
-    words: list[Word] = field(default_factory=list)
+    words: list[AlertAction] = field(default_factory=list)
     calm: dict[str, datetime] = field(default_factory=dict)
 
     def say(self, say: str, until: datetime | None = None) -> None:
-        self.words.append(Word("acme", KEY.id(), say, self.now, until, "a launch", "kim"))  # type: ignore[arg-type]
+        self.words.append(AlertAction("acme", KEY.id(), say, self.now, until, "a launch", "kim"))  # type: ignore[arg-type]
 
     def turn(self, found: Finding, minutes: int = 0) -> list[str]:
         """Let time pass, evaluate, and return what changed."""

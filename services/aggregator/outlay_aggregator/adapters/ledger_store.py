@@ -188,7 +188,7 @@ class LedgerStore(Index):
             high_cardinality_sources(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
         )
         if answer:
-            self.append("crowds", answer)
+            self.append("high_cardinality_sources", answer)
         return msgspec.json.Decoder(HighCardinalitySource).decode_lines(answer)
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:

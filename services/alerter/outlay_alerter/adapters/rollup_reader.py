@@ -190,7 +190,7 @@ class RollupReader:
         rows = self._clickhouse.rows(
             "SELECT provider, sku, toUnixTimestamp(at) AS day, toString(before) AS cost0, toString(after) AS cost1,"
             " priced >= events AS whole FROM price_changes FINAL WHERE tenant = {tenant:String}"
-            " AND at > toDateTime({now:UInt32}, 'UTC') AND looked_at > toDateTime({old:UInt32}, 'UTC')",
+            " AND at > toDateTime({now:UInt32}, 'UTC') AND evaluated_at > toDateTime({old:UInt32}, 'UTC')",
             {
                 "tenant": tenant,
                 "now": int(now.timestamp()),

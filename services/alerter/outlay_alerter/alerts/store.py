@@ -14,7 +14,7 @@ from outlay_alerter.notify.incident_updates import Shown
 from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.budgets import BudgetStatus
-from outlay_schemas.alerts import Alert, Incident, Word, alert_decoder
+from outlay_schemas.alerts import Alert, AlertAction, Incident, alert_decoder
 from outlay_schemas.events import encoder
 
 Router = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
@@ -50,7 +50,7 @@ class AlertUpdate:
     """The id under which it is told."""
     state: str = ""
     """In which it is, if it is not what is told: pending."""
-    lasts: str = ""
+    ended_reason: str = ""
     """Why it is over for people, though the breach lasts: expected, ended."""
     notified: bool = True
     """Whether people were told that it fires."""
@@ -70,7 +70,7 @@ class Store:
         """Return a tenant's alerts that are not over or belong to an incident that is not, and those expected."""
         open_ = "SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND state != 'resolved'"
         return self._known(
-            tenant, f"state != 'resolved' OR lasts = 'expected' OR meant OR incident IN ({open_})", {}
+            tenant, f"state != 'resolved' OR ended_reason = 'expected' OR meant OR incident IN ({open_})", {}
         )
 
     def known_of(self, tenant: str, ids: Sequence[str]) -> dict[str, AlertRecord]:
@@ -79,9 +79,9 @@ class Store:
 
     def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, AlertRecord]:
         rows = self._clickhouse.rows(
-            "SELECT id, rule, state, lasts, seq, heard, toUnixTimestamp(window) AS at,"
-            " toUnixTimestamp64Milli(told_at) AS told, body,"
-            " id IN (SELECT target FROM alert_words FINAL WHERE tenant = {tenant:String} AND say = 'expected'"
+            "SELECT id, rule, state, ended_reason, seq, notified, toUnixTimestamp(window) AS at,"
+            " toUnixTimestamp64Milli(decided_at) AS decided, body,"
+            " id IN (SELECT target FROM alert_actions FINAL WHERE tenant = {tenant:String} AND action = 'expected'"
             " AND (until IS NULL OR until > at)) AS meant"
             f" FROM alerts FINAL WHERE tenant = {{tenant:String}} AND ({where})",
             {"tenant": tenant, **bound},
@@ -112,10 +112,10 @@ class Store:
             ]  # fmt: skip
             states.append(
                 {"tenant": alert.tenant, "id": alert.id, "incident": incident or alert.id, "rule": alert.rule,
-                 "state": d.state or alert.state, "lasts": d.lasts, "seq": d.seq, "window": alert.window,
-                 "told_at": alert.at, "heard": d.notified, "body": body}
+                 "state": d.state or alert.state, "ended_reason": d.ended_reason, "seq": d.seq, "window": alert.window,
+                 "decided_at": alert.at, "notified": d.notified, "body": body}
             )  # fmt: skip
-        self._insert("alert_messages", outbox)
+        self._insert("alert_outbox", outbox)
         self._insert("alerts", states)
 
     def decided(self, tenant: str, messages: Sequence[str]) -> dict[str, Incident]:
@@ -123,7 +123,7 @@ class Store:
         if not messages:
             return {}
         rows = self._clickhouse.rows(
-            "SELECT body FROM alert_messages FINAL WHERE tenant = {tenant:String}"
+            "SELECT body FROM alert_outbox FINAL WHERE tenant = {tenant:String}"
             " AND message_id IN {ids:Array(String)}",
             {"tenant": tenant, "ids": list(messages)},
         )
@@ -133,7 +133,7 @@ class Store:
     def notified(self, tenant: str, incidents: Sequence[str]) -> dict[str, set[str]]:
         """Return which channels have messages of each incident."""
         rows = self._clickhouse.rows(
-            "SELECT incident, groupUniqArray(channel) AS channels FROM alert_messages"
+            "SELECT incident, groupUniqArray(channel) AS channels FROM alert_outbox"
             " WHERE tenant = {tenant:String} AND incident IN {ids:Array(String)} GROUP BY incident",
             {"tenant": tenant, "ids": list(incidents)},
         )
@@ -144,7 +144,7 @@ class Store:
         if not incidents:
             return {}
         rows = self._clickhouse.rows(
-            "SELECT incident, body, toString(created_at) AS created FROM alert_messages FINAL"
+            "SELECT incident, body, toString(created_at) AS created FROM alert_outbox FINAL"
             " WHERE channel = {channel:String} AND state = 'sent' AND incident IN {ids:Array(String)}",
             {"channel": channel, "ids": list(incidents)},
         )
@@ -167,35 +167,35 @@ class Store:
     def stated(self, start: str) -> list[tuple[Alert, str]]:
         """Return the alerts that are not over whose id begins with `start`, and the state of each."""
         rows = self._clickhouse.rows(
-            "SELECT if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL"
-            " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR lasts = 'expected')",
+            "SELECT if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL"
+            " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR ended_reason = 'expected')",
             {"start": start},
         )
         return [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
 
-    def say(self, words: Sequence[Word]) -> None:
+    def say(self, words: Sequence[AlertAction]) -> None:
         """Write down what people say; the alerter heeds it within seconds."""
-        self._insert("alert_words", [msgspec.to_builtins(word) for word in words])
+        self._insert("alert_actions", [msgspec.to_builtins(word) for word in words])
 
-    def words(self, tenant: str) -> list[Word]:
+    def words(self, tenant: str) -> list[AlertAction]:
         """Return what people said about a tenant's alerts: the newest of each kind about each."""
         rows = self._clickhouse.rows(
-            "SELECT target, say, note, by, toUnixTimestamp64Milli(at) AS said,"
+            "SELECT target, action, comment, actor, toUnixTimestamp64Milli(at) AS said,"
             " toUnixTimestamp64Milli(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS until"
-            " FROM alert_words FINAL WHERE tenant = {tenant:String}",
+            " FROM alert_actions FINAL WHERE tenant = {tenant:String}",
             {"tenant": tenant},
         )
         return [
-            Word(
-                tenant, r["target"], r["say"], _moment(r["said"]), _moment(r["until"]) if r["until"] else None,
-                r["note"], r["by"],
+            AlertAction(
+                tenant, r["target"], r["action"], _moment(r["said"]), _moment(r["until"]) if r["until"] else None,
+                r["comment"], r["actor"],
             )
             for r in rows
         ]  # fmt: skip
 
     def newest_word(self) -> int:
         """Return when the newest word was said, in milliseconds; 0: none was."""
-        (row,) = self._clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_words")
+        (row,) = self._clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_actions")
         return int(row["at"])
 
     def standing(self) -> list[BudgetStatus]:
@@ -227,8 +227,9 @@ class Store:
     def due(self, channel: str, now: datetime, limit: int = 2000) -> list[OutboxMessage]:
         """Return what is to be told by a channel now, the oldest first."""
         rows = self._clickhouse.rows(
-            "SELECT tenant, message_id, channel, body, incident, attempt, step, bundle, toString(created_at) AS created"
-            " FROM alert_messages FINAL WHERE channel = {channel:String} AND state = 'waiting'"
+            "SELECT tenant, message_id, channel, body, incident, attempt, version, batch_id,"
+            " toString(created_at) AS created"
+            " FROM alert_outbox FINAL WHERE channel = {channel:String} AND state = 'waiting'"
             " AND due_at <= toDateTime64({now:String}, 3, 'UTC')"
             " ORDER BY created_at, tenant, message_id LIMIT {n:UInt32}",
             {"channel": channel, "now": f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3], "n": limit},
@@ -238,7 +239,7 @@ class Store:
     def told(self, start: str) -> bool:
         """Tell whether a message whose id begins so was decided, whatever became of it."""
         found = self._clickhouse.rows(
-            "SELECT 1 FROM alert_messages WHERE startsWith(message_id, {start:String}) LIMIT 1",
+            "SELECT 1 FROM alert_outbox WHERE startsWith(message_id, {start:String}) LIMIT 1",
             {"start": start},
         )
         return bool(found)
@@ -253,11 +254,11 @@ class Store:
              "reason": reason, "due_at": at, "created_at": at}
             for channel in channels
         ]  # fmt: skip
-        self._insert("alert_messages", list[dict[str, object]](rows))
+        self._insert("alert_outbox", list[dict[str, object]](rows))
 
     def write(self, messages: Sequence[OutboxMessage]) -> None:
         """Note in which bundle each message goes."""
-        self._insert("alert_messages", [_row(message) for message in messages])
+        self._insert("alert_outbox", [_row(message) for message in messages])
 
     def tried(self, notification: Notification, tried: DeliveryAttempt) -> None:
         """Note what came of a try: in the log of tries, and for each message of the notification."""
@@ -269,7 +270,7 @@ class Store:
         state = {"retry": "waiting"}.get(tried.outcome, tried.outcome)
         after = {"state": state, "attempt": tried.attempt, "due_at": tried.due, "reason": tried.reason}
         self._insert(
-            "alert_messages", [{**_row(m), "step": m.step + 1, **after} for m in notification.messages]
+            "alert_outbox", [{**_row(m), "version": m.version + 1, **after} for m in notification.messages]
         )
         self._insert("alert_deliveries", [log])
 
@@ -297,8 +298,8 @@ def _known(tenant: str, row: Mapping[str, Any]) -> AlertRecord:
     scope = alert.scope_values
     window, until = datetime.fromtimestamp(row["at"], UTC), alert.facts.get("until")
     return AlertRecord(
-        row["id"], row["rule"], row["lasts"] or row["state"], row["seq"], window, _moment(row["told"]),
-        row["heard"], Key(tenant, row["rule"], scope, window, alert.level).line(), scope,
+        row["id"], row["rule"], row["ended_reason"] or row["state"], row["seq"], window, _moment(row["decided"]),
+        row["notified"], Key(tenant, row["rule"], scope, window, alert.level).line(), scope,
         until=datetime.strptime(until, UNTIL).replace(tzinfo=UTC) if until else None,
         expected=bool(row["meant"]), alert=alert,
     )  # fmt: skip
@@ -321,5 +322,6 @@ def _row(message: OutboxMessage) -> dict[str, object]:
     return {
         "tenant": message.tenant, "message_id": message.message_id, "channel": message.channel,
         "incident": message.incident, "body": message.body, "state": "waiting", "attempt": message.attempt,
-        "step": message.step, "bundle": message.bundle, "due_at": message.created, "created_at": message.created,
+        "version": message.version, "batch_id": message.batch_id, "due_at": message.created,
+        "created_at": message.created,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from outlay_alerter.alerts.states import AlertRecord
 from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
 from outlay_alerter.alerts.user_actions import ActionChange, action_changes
 from outlay_kit.clock import Clock
-from outlay_schemas.alerts import Alert, State, Word
+from outlay_schemas.alerts import Alert, AlertAction, State
 
 MACHINE_CHANNELS = ("bus",)
 """Channels that are told what people are not."""
@@ -26,7 +26,7 @@ class UserActionApplier:
         self._routed = routed
 
     def apply(
-        self, tenant: str, words: Sequence[Word], known: dict[str, AlertRecord], rules: Container[str]
+        self, tenant: str, words: Sequence[AlertAction], known: dict[str, AlertRecord], rules: Container[str]
     ) -> dict[str, AlertRecord]:
         """Write down what changes, and return how alerts stand then; `rules`: the ids that there are.
 
@@ -54,5 +54,7 @@ class UserActionApplier:
 
 
 def _decided(change: ActionChange, alert: Alert) -> AlertUpdate:
-    lasts, seq = change.state if change.state in ("expected", "ended") else "", change.known.seq + 1
-    return AlertUpdate(alert, seq, f"msg_{alert.id}_{seq}", lasts=lasts, notified=change.known.notified)
+    ended_reason, seq = change.state if change.state in ("expected", "ended") else "", change.known.seq + 1
+    return AlertUpdate(
+        alert, seq, f"msg_{alert.id}_{seq}", ended_reason=ended_reason, notified=change.known.notified
+    )

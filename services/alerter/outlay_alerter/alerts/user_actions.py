@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from outlay_alerter.alerts.states import AlertRecord, StoredState
-from outlay_schemas.alerts import SEVERITY_RANK, Say, Word
+from outlay_schemas.alerts import SEVERITY_RANK, ActionKind, AlertAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class ActionChange:
 
 
 def action_changes(
-    words: Iterable[Word],
+    words: Iterable[AlertAction],
     known: Mapping[str, AlertRecord],
     now: datetime,
     rules: Container[str] | None = None,
@@ -28,7 +28,7 @@ def action_changes(
 
     `rules`: ids of those that there are; None: all that alerts name. What no rule looks at any more is over.
     """
-    said = {(word.target, word.say): word for word in words}
+    said = {(word.target, word.action): word for word in words}
     found: list[ActionChange] = []
     for one in known.values():
         ack, expected = _said_of(one, "acknowledged", said), _said_of(one, "expected", said)
@@ -45,16 +45,18 @@ def action_changes(
     return found
 
 
-def snoozes(words: Iterable[Word]) -> dict[str, datetime]:
+def snoozes(words: Iterable[AlertAction]) -> dict[str, datetime]:
     """Return until when which alerts and rules are left alone."""
-    return {word.target: word.until for word in words if word.say == "snoozed" and word.until}
+    return {word.target: word.until for word in words if word.action == "snoozed" and word.until}
 
 
-def expectations(words: Iterable[Word], known: Mapping[str, AlertRecord]) -> dict[str, datetime | None]:
+def expectations(
+    words: Iterable[AlertAction], known: Mapping[str, AlertRecord]
+) -> dict[str, datetime | None]:
     """Return what is as it should be: alerts by their id and, where a time is named, all of the same line."""
     found: dict[str, datetime | None] = {}
     for word in words:
-        if word.say == "expected":
+        if word.action == "expected":
             found[word.target] = word.until
             for part in known.values():
                 if part.id == word.target or _is_of(word, part):
@@ -64,20 +66,22 @@ def expectations(words: Iterable[Word], known: Mapping[str, AlertRecord]) -> dic
     return found
 
 
-def _is_of(word: Word, part: AlertRecord) -> bool:
+def _is_of(word: AlertAction, part: AlertRecord) -> bool:
     """Return whether something was said of the incident that an alert is a part of, since it was opened."""
     incident = part.alert.incident if part.alert else None
     return incident is not None and word.target == incident.id and word.at >= incident.opened_at
 
 
-def _said_of(part: AlertRecord, say: Say, said: Mapping[tuple[str, Say], Word]) -> Word | None:
+def _said_of(
+    part: AlertRecord, say: ActionKind, said: Mapping[tuple[str, ActionKind], AlertAction]
+) -> AlertAction | None:
     """Return what was said of an alert, or of its incident; the newest."""
     own, whole = said.get((part.id, say)), said.get((part.incident, say))
     found = [word for word in (own, whole if whole and _is_of(whole, part) else None) if word is not None]
     return max(found, key=lambda word: word.at, default=None)
 
 
-def _covers(ack: Word, part: AlertRecord, known: Mapping[str, AlertRecord]) -> bool:
+def _covers(ack: AlertAction, part: AlertRecord, known: Mapping[str, AlertRecord]) -> bool:
     """Return whether an acknowledgement holds for an alert: of an incident, also for what joins and is no worse."""
     if ack.at >= part.decided_at:
         return True
@@ -91,6 +95,6 @@ def _rank(part: AlertRecord) -> int:
     return SEVERITY_RANK[part.alert.severity] if part.alert else 0
 
 
-def _why(word: Word) -> str:
-    said = [word.note, f"by {word.by}" if word.by else ""]
+def _why(word: AlertAction) -> str:
+    said = [word.comment, f"by {word.actor}" if word.actor else ""]
     return ", ".join(part for part in said if part) or f"said at {word.at:%Y-%m-%d %H:%M} UTC"

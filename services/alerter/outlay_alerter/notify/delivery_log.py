@@ -8,7 +8,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 MOST = 1000
 _MESSAGES = (
     "SELECT toString(created_at, 'UTC') AS decided, channel, tenant, message_id AS message, attempt AS tries,"
-    " toString(due_at, 'UTC') AS due, reason FROM alert_messages FINAL WHERE state = {state:String}"
+    " toString(due_at, 'UTC') AS due, reason FROM alert_outbox FINAL WHERE state = {state:String}"
     " AND created_at >= toDateTime64({since:Float64}, 3, 'UTC')"
     " AND ({channel:String} = '' OR channel = {channel:String})"
     " ORDER BY created_at DESC, channel, message_id LIMIT {n:UInt32}"

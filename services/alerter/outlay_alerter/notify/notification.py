@@ -38,9 +38,9 @@ class OutboxMessage:
     """The alert, JSON."""
     attempt: int
     """Tries so far."""
-    step: int
+    version: int
     """Counts what was written of this message: the greatest wins."""
-    bundle: str
+    batch_id: str
     """The id under which it is sent, together with others or by itself; empty: it was never tried."""
     created: str
     """When it was decided, as it was written."""
@@ -118,8 +118,8 @@ def group_messages(
     now: list[OutboxMessage] = []
     slow: list[OutboxMessage] = []
     for message in waiting:
-        if message.bundle:
-            bundles.setdefault(message.bundle, []).append(message)
+        if message.batch_id:
+            bundles.setdefault(message.batch_id, []).append(message)
         elif message.message_id.startswith(REVIEW):
             bundles[message.message_id] = [message]
         elif digested and alert_decoder.decode(message.body).incident_severity in digested:
@@ -130,7 +130,7 @@ def group_messages(
     together = [*_gathered(slow), *(_gathered(now) if len(incidents) > MAX_SEPARATE else incidents)]
     together = [_join(messages) for messages in together]
     found = [
-        _envelope(messages[0].bundle or messages[0].message_id, messages)
+        _envelope(messages[0].batch_id or messages[0].message_id, messages)
         for messages in [*together, *bundles.values()]
     ]
     return found, [message for messages in together for message in messages]
@@ -154,8 +154,8 @@ def _gathered(waiting: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
 
 def _join(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     ids = sorted(message.message_id for message in messages)
-    bundle = ids[0] if len(ids) == 1 else "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
-    return [replace(message, bundle=bundle, step=message.step + 1) for message in messages]
+    batch = ids[0] if len(ids) == 1 else "msg_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
+    return [replace(message, batch_id=batch, version=message.version + 1) for message in messages]
 
 
 def _envelope(name: str, messages: Sequence[OutboxMessage]) -> Notification:

@@ -201,9 +201,9 @@ class Books:
         """Return what people said that holds at `now`, by id of the alert or the rule, and what was said."""
         rows = await self._reader.rows(queries.WORDS, now=int(now.timestamp()))
         return {
-            (r["target"], r["say"]): Said(
-                r["say"], datetime.fromtimestamp(r["ends"], UTC) if r["ends"] else None,
-                r["note"], r["by"], datetime.fromtimestamp(r["said"], UTC),
+            (r["target"], r["action"]): Said(
+                r["action"], datetime.fromtimestamp(r["ends"], UTC) if r["ends"] else None,
+                r["comment"], r["actor"], datetime.fromtimestamp(r["said"], UTC),
             )
             for r in rows
         }  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
-from outlay_schemas.alerts import Word
+from outlay_schemas.alerts import AlertAction
 from outlay_schemas.events import encoder
 
 
@@ -20,9 +20,9 @@ class Words:
         self._clickhouse = ClickHouseClient(settings)
         self._lock = threading.Lock()
 
-    async def say(self, word: Word) -> None:
+    async def say(self, word: AlertAction) -> None:
         """Write a word about an alert down; the alerter heeds it within seconds. Raises Retryable."""
-        await asyncio.to_thread(self._insert, "alert_words", encoder.encode(word))
+        await asyncio.to_thread(self._insert, "alert_actions", encoder.encode(word))
 
     async def dismiss(self, id: str, reason: str, who: str, at: datetime, *, dismissed: bool) -> None:  # noqa: A002
         """Dismiss an opportunity, or take that back. Raises Retryable."""

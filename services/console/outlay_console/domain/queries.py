@@ -92,26 +92,27 @@ FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low
 GROUP BY provider, sku, kind HAVING unpriced > 0 ORDER BY unpriced DESC, provider, sku LIMIT 100"""
 
 ALERTS = """
-SELECT id, if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL
+SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
 WHERE tenant = {tenant:String} ORDER BY state = 'resolved', written_at DESC LIMIT 200"""
 
 ALERT = """
-SELECT id, if(lasts = '', state, lasts) AS stands, body FROM alerts FINAL
+SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
 WHERE tenant = {tenant:String} AND id = {id:String}"""
 
 WORDS = """
-SELECT target, say, toUnixTimestamp(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS ends, note, by,
-    toUnixTimestamp(at) AS said FROM alert_words FINAL
+SELECT target, action, toUnixTimestamp(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS ends, comment, actor,
+    toUnixTimestamp(at) AS said FROM alert_actions FINAL
 WHERE tenant = {tenant:String} AND (until IS NULL OR until > toDateTime({now:UInt32}, 'UTC'))"""
 
 OPPORTUNITIES = """
-SELECT id, kind, team, project, provider, sku, what, check, saving, cost, events, toUnixTimestamp(since) AS low,
-    toUnixTimestamp(until) AS high, toUnixTimestamp(looked_at) AS looked, example_source, example_id,
+SELECT id, kind, team, project, provider, sku, recommendation, prerequisite, saving, cost, events,
+    toUnixTimestamp(since) AS low,
+    toUnixTimestamp(until) AS high, toUnixTimestamp(evaluated_at) AS looked, example_source, example_id,
     d.dismissed AS dismissed, d.reason AS reason, d.who AS who
 FROM opportunities AS o
 LEFT JOIN (SELECT id, dismissed, reason, by AS who FROM dismissals FINAL) AS d ON d.id = o.id
 WHERE tenant = {tenant:String}
-    AND looked_at = (SELECT max(looked_at) FROM opportunities WHERE tenant = {tenant:String})
+    AND evaluated_at = (SELECT max(evaluated_at) FROM opportunities WHERE tenant = {tenant:String})
 ORDER BY saving DESC, id"""
 
 CATALOGS = """
@@ -132,7 +133,7 @@ GROUP BY source, id ORDER BY newest DESC, source, id LIMIT 50"""
 CROWDS = """
 SELECT source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct, count() AS minutes,
     toUnixTimestamp(max(found_at)) AS newest
-FROM crowds FINAL WHERE tenant = {tenant:String}
+FROM high_cardinality_sources FINAL WHERE tenant = {tenant:String}
 GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
 
 LETTERS = """

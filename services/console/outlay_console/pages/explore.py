@@ -85,6 +85,6 @@ def _book(ask: Ask, row: Mapping[str, object]) -> object:
 
 def _labels(row: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return (name, value, what the producer had said where attribution changed it) of each dimension."""
-    given = row["given"]
+    given = row["original_dimensions"]
     sent = given if isinstance(given, dict) else {}
     return [(text, str(row[name]), str(sent.get(name, ""))) for name, text in DIMENSIONS.items()]

@@ -89,7 +89,7 @@ class Looks:
     def _write(self, tenant: str, found: Opportunities) -> None:
         at = self._clock.now()
         span = {
-            "tenant": tenant, "looked_at": f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+            "tenant": tenant, "evaluated_at": f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
             "since": int(found.since.timestamp()), "until": int(found.until.timestamp()),
         }  # fmt: skip
         rows: Sequence[Mapping[str, object]] = [
@@ -106,6 +106,7 @@ def _row(one: Finding) -> Mapping[str, object]:
     source, event = (one.examples or [("", "")])[0]
     return {
         "id": one.id, "kind": one.way.kind, "team": team, "project": project, "provider": provider, "sku": sku,
-        "what": one.way.what, "check": one.way.check, "saving": to_usd(one.saving), "cost": to_usd(one.cost),
+        "recommendation": one.way.what, "prerequisite": one.way.check,
+        "saving": to_usd(one.saving), "cost": to_usd(one.cost),
         "events": one.events, "example_source": source, "example_id": event,
     }  # fmt: skip

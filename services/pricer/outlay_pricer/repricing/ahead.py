@@ -104,7 +104,7 @@ class Ahead:
             "tenant": used["tenant"], "at": int(at.timestamp()), "provider": used["provider"], "sku": used["sku"],
             "before": f"{before.quantize(place):f}", "after": f"{after.quantize(place):f}",
             "events": used["many"], "priced": found.events,
-            "looked_at": f"{self._clock.now():%Y-%m-%d %H:%M:%S.%f}"[:-3],
+            "evaluated_at": f"{self._clock.now():%Y-%m-%d %H:%M:%S.%f}"[:-3],
         }  # fmt: skip
 
 
