@@ -19,6 +19,7 @@ from outlay_schemas.money import to_pico, to_usd
 
 _AMOUNTS = (
     "BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ConsumedQuantity", "PricingQuantity",
+    "x_ChargedCost",
 )  # fmt: skip
 _COUNTS = ("x_Events", "x_UnpricedEvents")
 

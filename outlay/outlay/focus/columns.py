@@ -108,6 +108,7 @@ STANDARD = (
 OWN = (
     Column("x_Activity", "activity"),
     Column("x_BusinessUnit", "nullIf(business_unit, '')", nullable=True),
+    Column("x_ChargedCost", "charged", "decimal"),
     Column("x_Events", "events", "count"),
     Column("x_Kind", "kind"),
     Column("x_PriceReference", "price"),

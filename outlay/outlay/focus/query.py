@@ -1,11 +1,15 @@
-"""The ledger as FOCUS rows: one for each hour or day, thing, owner and meter. Every event's cost is in them once."""
+"""The ledger as FOCUS rows: one for each hour or day, resource, owner and meter. Each event's cost is in them once."""
 
-# ruff: noqa: S608 (what is pasted are the constants of columns.py and numbers of ours; values are bound)
+# ruff: noqa: S608 (only constants of columns.py and numbers are inserted; values are bound)
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from outlay.focus.columns import Column, Version, columns
-from outlay.focus.invoices import Invoices
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.range_sums import between
+from outlay_reports.adapters.closed_periods import ClosedPeriod
+from outlay_reports.range_sums import between, bind, column
+from outlay_schemas.dimensions import UNASSIGNED
 
 SECONDS = {"hour": 3600, "day": 86_400}
 
@@ -17,9 +21,15 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
     ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
     arraySort(arrayDistinct(arrayConcat(mapKeys(c.cost_parts), mapKeys(c.list_parts), c.unpriced_meters))) AS known,
     if(empty(known) OR parted != whole, arrayConcat(known, ['']), known) AS meters,
-    arrayJoin(meters) AS meter, meter = '' AND notEmpty(known) AS adjusts, {split} AS split,
-    {invoice} AS invoice, {detail} AS detail, {late} AS late,
-    if(meter = '', whole - parted, c.cost_parts[meter]) AS part,
+    arrayMap(m -> if(m = '', whole - parted, c.cost_parts[m]), meters) AS parts,
+    ifNull(c.charged, whole) - whole AS markup,
+    -- The markup of the meters so far, in proportion to their cost; the last one makes it whole, exactly.
+    arrayMap((n, cost) -> if(n = length(parts), markup, toDecimal128(if(whole = 0, toDecimal256(0, 12),
+        divideDecimal(multiplyDecimal(markup, cost, 24), whole, 12)), 12)), arrayEnumerate(parts), arrayCumSum(parts))
+        AS markups,
+    arrayJoin(arrayEnumerate(meters)) AS place, meters[place] AS meter, meter = '' AND notEmpty(known) AS adjusts,
+    {split} AS split, {invoice} AS invoice, {detail} AS detail, {late} AS late,
+    parts[place] AS part, part + markups[place] - if(place = 1, toDecimal128(0, 12), markups[place - 1]) AS charge,
     multiIf(empty(c.list_parts), part + if(meter = meters[1], ifNull(c.list_cost, whole) - whole, toDecimal128(0, 12)),
         meter = '', ifNull(c.list_cost, whole) - arraySum(mapValues(c.list_parts)), c.list_parts[meter]) AS list_part,
     multiIf(meter = '', toDecimal128(1, 9),
@@ -33,8 +43,51 @@ _GROUPS = (
     "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
     " status, price, meter, adjusts, split, invoice, detail, late"
 )
-_NO_INVOICES = Invoices()
 _TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
+
+
+@dataclass(frozen=True)
+class Invoices:
+    """SQL expressions over the ledger's rows that find the statement of a charge, and their bound values."""
+
+    id: str = "''"
+    detail: str = "''"
+    """InvoiceDetailId: the part of the invoice of the unit that pays."""
+    late: str = "0"
+    """Whether the month was closed before the event was accepted."""
+    bound: dict[str, object] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    """InvoiceId to the dimension whose values have a part of it each."""
+
+
+_NO_INVOICES = Invoices()
+
+
+def invoices(closed: Sequence[ClosedPeriod]) -> Invoices:
+    """Return how to find the statement of a charge: the first closing of its month after its event was accepted.
+
+    An event that was accepted after the last closing is a correction of an invoiced period. It has no statement
+    until the month is closed again. If a month was closed in several zones, UTC counts.
+    """
+    found = Invoices(bound={})
+    ids, details, late = [], [], []
+    for month in sorted(closed, key=lambda one: (one.zone != "UTC", one.zone, one.period)):
+        inside = f"tenant = {bind(month.tenant, found.bound)} AND {between('minute', month.span)}"
+        unit = f"toString({column(month.unit, found.bound)})"
+        named = f"if({unit} = '', {bind(UNASSIGNED, found.bound)}, {unit})"
+        for closing in month.closings:
+            by_then = f"{inside} AND accepted_ms <= {int(closing.at.timestamp() * 1000)}"
+            name = month.invoice(closing.seq)
+            ids.append(f"{by_then}, {bind(name, found.bound)}")
+            details.append(f"{by_then}, concat({bind(f'{name}/', found.bound)}, {named})")
+            found.units[name] = month.unit
+        ids.append(f"{inside}, ''")
+        details.append(f"{inside}, ''")
+        late.append(f"({inside} AND accepted_ms > {int(month.closings[-1].at.timestamp() * 1000)})")
+    if not ids:
+        return found
+    id_sql, detail_sql = (f"multiIf({', '.join(cases)}, '')" for cases in (ids, details))
+    return Invoices(id_sql, detail_sql, " OR ".join(late), found.bound, found.units)
 
 
 def statement(
@@ -47,18 +100,14 @@ def statement(
     split: str = "",
     on: Invoices = _NO_INVOICES,
 ) -> str:
-    """Return the SQL of the rows of a span. `text`: every value as text, as CSV has it, and not typed.
+    """Return the SQL of the rows of a time range. `text`: every value as text, for CSV, and not typed.
 
-    `split`: the SQL of which split shares an event's cost; with it the rows have one column more, `split`.
-    `on`: which statement a row is on.
+    `split`: SQL for the id of the split that shares an event's cost; the rows then have one more column, `split`.
     """
-    start = f"toStartOf{grain.capitalize()}(c.minute)"
-    start = f"toDateTime({start}, 'UTC')"
-    where = " AND tenant IN {tenants:Array(String)}" if tenants else ""
     meters = _METERS.format(
-        start=start,
+        start=f"toDateTime(toStartOf{grain.capitalize()}(c.minute), 'UTC')",
         span=between("minute", span),
-        tenants=where,
+        tenants=" AND tenant IN {tenants:Array(String)}" if tenants else "",
         split=split or "''",
         invoice=on.id,
         detail=on.detail,
@@ -67,7 +116,7 @@ def statement(
     named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
     return (
         f"SELECT {named}{', split' if split else ''} FROM (SELECT {_GROUPS}, sum(part) AS spent,"
-        " sum(list_part) AS listed,"
+        " sum(charge) AS charged, sum(list_part) AS listed,"
         " sum(amount) AS quantity, count() AS events, countIf(status = 'unpriced') AS unpriced"
         f" FROM ({meters}) GROUP BY {_GROUPS}) ORDER BY {_GROUPS}"
     )

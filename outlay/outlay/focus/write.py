@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from outlay.focus.allocation import Sharing, shared
 from outlay.focus.columns import Version, columns
-from outlay.focus.invoices import invoices
-from outlay.focus.query import SECONDS, statement
+from outlay.focus.query import SECONDS, invoices, statement
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import closed_within

@@ -70,10 +70,16 @@ def special() -> list[CostEvent]:
     given_away.list_cost, given_away.list_parts = Usd("1.5"), _by_meter("1.1", "0.4")
     less = cost_event(TENANT, 10_005, at, "1.5", sku="gpt-5-nano")  # billed less than its parts come to
     less.price_status, less.cost_parts = "reported", {"input_tokens": Usd("1"), "output_tokens": Usd("0.75")}
-    return [cached, partly, reported, agreed, premium, given_away, less]
+    less.charged = Usd("1.600000000001")
+    marked_up = cost_event(TENANT, 10_008, at, "3", sku="gpt-5-resold", charged="3.100000000001")
+    marked_up.usage = {"input_tokens": 1000, "cache_read_tokens": 400, "output_tokens": 5}
+    marked_up.cost_parts = _by_meter("1", "1", "1")
+    free_with_fee = cost_event(TENANT, 10_009, at, "0", sku="gpt-5-resold", charged="0.000000000003")
+    return [cached, partly, reported, agreed, premium, given_away, less, marked_up, free_with_fee]
 
 
 EVENTS = [*random_events(TENANT, SPAN, 400, seed=3), *special()]
+CHARGED = sum((Decimal(event.charged or event.cost or 0) for event in EVENTS), Decimal(0))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +110,7 @@ def test_it_breaks_no_rule_and_adds_up(clickhouse: ClickHouseClient, version: Ve
     whole = sum((Decimal(event.cost or 0) for event in EVENTS), Decimal(0))
     for column in ("BilledCost", "EffectiveCost", "ContractedCost"):
         assert sum(Decimal(row[column]) for row in rows) == whole
+    assert sum(Decimal(row["x_ChargedCost"]) for row in rows) == CHARGED > whole
     listed = sum((Decimal(event.list_cost or event.cost or 0) for event in EVENTS), Decimal(0))
     assert sum(Decimal(row["ListCost"]) for row in rows) == listed
 
@@ -129,11 +136,22 @@ def test_each_meter_has_its_own_quantity_and_nothing_is_counted_twice(clickhouse
     for row in rows:
         sums[row["SkuMeter"]] += Decimal(row["ConsumedQuantity"] or 0)  # type: ignore[assignment]
     priced = [event for event in EVENTS if event.cost_parts]
-    cached = Decimal(1200)
+    cached = sum(Decimal(e.usage.get("cache_read_tokens", 0)) for e in EVENTS)
     assert sums["cache_read_tokens"] == cached
     assert sums["input_tokens"] == sum(Decimal(e.usage["input_tokens"]) for e in priced) - cached
     assert sums["tool_calls"] == 2
     assert {row["ConsumedUnit"] for row in rows if row["SkuMeter"].endswith("tokens")} == {"Tokens"}
+
+
+def test_the_charged_amount_of_a_meter_is_its_cost_and_its_part_of_the_markup(
+    clickhouse: ClickHouseClient,
+) -> None:
+    _, rows = exported(clickhouse, "1.4")
+    resold = [row for row in rows if row["SkuId"] == "gpt-5-resold"]
+    assert sum(Decimal(row["BilledCost"]) for row in resold) == 3
+    assert sum(Decimal(row["x_ChargedCost"]) for row in resold) == Decimal("3.100000000004")
+    for row in resold:
+        assert 0 <= Decimal(row["x_ChargedCost"]) - Decimal(row["BilledCost"]) < Decimal("0.034")
 
 
 def test_what_is_unpriced_is_there_and_marked(clickhouse: ClickHouseClient) -> None:
@@ -187,6 +205,7 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
     assert list(validate(head, rows, version)) == []
     assert sum(Decimal(row["BilledCost"]) for row in rows) == sum(Decimal(e.cost or 0) for e in EVENTS)
     plain = exported(clickhouse, version)[1]
+    assert sum(Decimal(row["x_ChargedCost"]) for row in rows) == CHARGED
     for name in ("ConsumedQuantity", "x_Events", "ListCost"):
         assert sum(Decimal(row[name] or 0) for row in rows) == sum(Decimal(row[name] or 0) for row in plain)
     for split, pool in found.pools.items():
@@ -197,6 +216,8 @@ def test_shared_costs_are_cut_up_as_the_report_says_and_add_up(
             theirs = sum(Decimal(r["BilledCost"]) for r in parts if r["AllocatedResourceId"] == named)
             # Each row is rounded by itself: within a pico-USD a row.
             assert abs(to_pico(str(theirs)) - part.cost) <= len(parts)
+            charged = sum(Decimal(r["x_ChargedCost"]) for r in parts if r["AllocatedResourceId"] == named)
+            assert abs(to_pico(str(charged)) - part.beside) <= len(parts)
     nano = [row for row in rows if row["AllocatedMethodId"] == "nano"]
     assert {json.loads(row["AllocatedTags"])["outlay/team"] for row in nano} == {"growth", "ops"}
     typed = tables(
