@@ -64,7 +64,7 @@ def test_4_a_budget_that_is_used_up_raises_an_alert(composition: Composition) ->
     mount = f"{catalog}:/catalog:ro"
     composition.compose("run", "--rm", "-T", "-v", mount, "outlay", "catalog", "publish", "/catalog")
     composition.send("budget", 1)
-    until(lambda: "tiny" in composition.outlay("alerts", "list", "--json"), 90, "the alert")
+    until(lambda: "Tiny budget" in composition.outlay("alerts", "list", "--json"), 90, "the alert")
     composition.done("a budget is used up", "its alert fires")
 
 
