@@ -10,12 +10,11 @@ from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
 from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
 from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
-from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified
+from outlay_alerter.alerts.suppression import SuppressionContext, joined_snoozed, suppressed, unnotified
 from outlay_alerter.alerts.user_action_applier import MACHINE_CHANNELS, UserActionApplier
 from outlay_alerter.alerts.user_actions import expectations, snoozes
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
-from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
@@ -128,7 +127,7 @@ class Alerter:
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))
         again = RenotifyPolicy(
-            self._clock.now(), self._renotify, snoozes(words), expectations(words, known), self._calm
+            self._clock.now(), self._renotify, snoozes(words, known), expectations(words, known), self._calm
         )  # fmt: skip
         changes = transitions(findings, known, again)
         incidents = {one.id: one.incident for one in known.values()}
@@ -137,14 +136,14 @@ class Alerter:
         changes = [c for c in changes if not (c.repeats and c.id in suppressed_ids)]
         changes += unnotified(findings, changes, known, suppressed_ids)
         self._write_down(
-            changes, {finding.key.id(): span for finding, span in found}, suppressed_ids, watches, known
+            changes, {finding.key.id(): span for finding, span in found}, suppressed_ids, reasons, known
         )
         self._stood(standing)
         self._store.stand(standing)
 
     def _write_down(
-        self, changes: list[Transition], spans: Mapping[str, TimeRange], suppressed_ids: Mapping[str, str],
-        watches: Mapping[str, Watch], known: Mapping[str, AlertRecord],
+        self, changes: list[Transition], spans: Mapping[str, TimeRange], suppressed_ids: dict[str, str],
+        reasons: SuppressionContext, known: Mapping[str, AlertRecord],
     ) -> None:  # fmt: skip
         if not changes:
             return
@@ -158,7 +157,7 @@ class Alerter:
         )
         alerts = {
             change.id: self._builder.alert(
-                change, spans[change.id], watches.get(change.finding.key.rule),
+                change, spans[change.id], reasons.watches.get(change.finding.key.rule),
                 explained=n < MOST_EXPLAINED, quiet=suppressed_ids.get(change.id, ""),
             )
             for n, change in enumerate(changes)
@@ -168,6 +167,10 @@ class Alerter:
         before = self._store.decided(changes[0].finding.key.tenant, begun)
         grouped = with_incidents([alerts[change.id] for change in shown], known, before)
         alerts |= {alert.id: alert for alert in grouped}
+        for alert, why in joined_snoozed(grouped, known, reasons).items():
+            suppressed_ids[alert] = why
+            facts = {**alerts[alert].facts, "quiet": why}
+            alerts[alert] = msgspec.structs.replace(alerts[alert], facts=facts)
         told, machines_only, noted = list[AlertUpdate](), list[AlertUpdate](), list[AlertUpdate]()
         for change in changes:
             decided = AlertUpdate(

@@ -213,3 +213,32 @@ def test_acknowledging_an_incident_acknowledges_its_parts(
     Store(clickhouse).say([AlertAction("acme", row["incident"], "acknowledged", now)])
     evaluate(clickhouse, budgets=[BURN], rules=RULES, now=now)
     assert clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]
+
+
+def test_an_action_on_a_later_part_acts_on_the_whole_incident(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
+    burst = [
+        cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
+    ]
+    write(house, [*quiet_month(), *burst])
+    pager = Scripted([DeliveryResult("sent")], name="pager", updates=True)
+    evaluate(clickhouse, budgets=[BURN], rules=RULES, channels=["pager"])
+    assert len(sent_by(clickhouse, pager)) == 1
+    (part, *_) = clickhouse.rows("SELECT id FROM alerts FINAL WHERE id != incident ORDER BY id")
+    minute = timedelta(minutes=1)
+    Store(clickhouse).say([AlertAction("acme", part["id"], "snoozed", NOW + minute, NOW + 20 * minute)])
+    more = Threshold(id="v", name="V", by=("user",), metric="events", grain="hour", above=Decimal(90))
+    for minutes in (2, 19):
+        now = NOW + minutes * minute
+        evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now)
+        firing = [n for n in sent_by(clickhouse, pager, now) if n.alerts[0].state == "firing"]
+        assert firing == [], "what joins a snoozed incident is not sent"
+    now = NOW + 21 * minute
+    evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now)
+    (reminder,) = sent_by(clickhouse, pager, now)
+    assert (reminder.news, reminder.incident and reminder.incident.state) == ("reminder", "firing")
+    Store(clickhouse).say([AlertAction("acme", part["id"], "acknowledged", now)])
+    evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now + minute)
+    states = clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL WHERE state != 'resolved'")
+    assert states == [{"state": "acknowledged"}]

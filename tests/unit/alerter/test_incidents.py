@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from tests.unit.alerter.alerts import AT, alert
 
 from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incidents
-from outlay_alerter.alerts.states import AlertRecord, StoredState
-from outlay_alerter.alerts.user_actions import action_changes, expectations
+from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, StoredState
+from outlay_alerter.alerts.suppression import SuppressionContext
+from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
 from outlay_alerter.notify.incident_updates import Shown, UpdateKind, update_kind
+from outlay_reports.incidents import incidents
 from outlay_schemas.alerts import Alert, AlertAction, Incident
 
 
@@ -145,12 +147,12 @@ def test_the_last_part_that_resolves_resolves_and_the_others_update() -> None:
 def test_acknowledging_an_incident_covers_its_parts_and_what_joins_unless_it_is_worse() -> None:
     first, second = grouped(spike("a"), spike("b"))
     ack = AlertAction("acme", "a", "acknowledged", AT + timedelta(minutes=1))
-    assert [h.known.id for h in action_changes([ack], known_of(first, second), AT)] == ["a", "b"]
+    assert [h.record.id for h in action_changes([ack], known_of(first, second), AT)] == ["a", "b"]
     acked = known_of(first, second, a="acknowledged", b="acknowledged")
     later = AT + timedelta(minutes=2)
     (same,) = grouped(spike("c", at=later), known=acked)
     (worse,) = grouped(spike("d", at=later, severity="critical"), known=acked)
-    assert [h.known.id for h in action_changes([ack], acked | known_of(same), later)] == ["c"]
+    assert [h.record.id for h in action_changes([ack], acked | known_of(same), later)] == ["c"]
     assert action_changes([ack], acked | known_of(worse), later) == []
 
 
@@ -160,3 +162,53 @@ def test_what_is_said_of_an_incident_does_not_hold_for_the_next_one_with_the_sam
     assert set(expectations([old], known_of(first, second))) == {"a"}
     new = AlertAction("acme", "a", "expected", AT + timedelta(minutes=1))
     assert set(expectations([new], known_of(first, second))) == {"a", "b"}
+
+
+def test_an_action_on_a_later_part_is_an_action_on_its_incident() -> None:
+    known, minute = known_of(*grouped(spike("a"), spike("b"))), timedelta(minutes=1)
+    ack = AlertAction("acme", "b", "acknowledged", AT + minute)
+    assert [change.record.id for change in action_changes([ack], known, AT)] == ["a", "b"]
+    expected = AlertAction("acme", "b", "expected", AT + minute)
+    assert [change.state for change in action_changes([expected], known, AT)] == ["expected", "expected"]
+    assert set(expectations([expected], known)) == {"a", "b"}
+    snooze = AlertAction("acme", "b", "snoozed", AT + minute, until=AT + timedelta(hours=4))
+    assert snoozes([snooze], known) == dict.fromkeys("ab", AT + timedelta(hours=4))
+    policy = RenotifyPolicy(AT + timedelta(days=2), timedelta(days=1), snoozes([snooze], known))
+    assert policy.due(known["a"])
+    policy = RenotifyPolicy(AT + 3 * minute, None, snoozes([snooze], known))
+    assert not any(policy.due(one) for one in known.values())
+    reasons = SuppressionContext(AT + 3 * minute, snoozes([snooze], known), incidents={"c": "a"})
+    assert reasons.alone("c", "rule-c", {}) == "snoozed", "what joins the incident is snoozed, too"
+
+
+def test_an_action_on_a_part_of_an_earlier_incident_says_nothing_about_this_one() -> None:
+    known = known_of(*grouped(spike("a"), spike("b")))
+    old = AlertAction("acme", "b", "acknowledged", AT - timedelta(days=1))
+    assert action_changes([old], known, AT) == []
+    assert list(snoozes([AlertAction("acme", "b", "snoozed", old.at, until=AT)], known)) == ["b"]
+
+
+def test_of_two_actions_on_one_incident_the_newest_counts() -> None:
+    known, later = known_of(*grouped(spike("a"), spike("b"))), AT + timedelta(hours=1)
+    first = AlertAction("acme", "a", "snoozed", AT + timedelta(minutes=1), until=later)
+    woken = AlertAction("acme", "b", "snoozed", AT + timedelta(minutes=2), until=AT)
+    assert snoozes([woken, first], known)["a"] == AT
+
+
+def test_a_list_shows_one_entry_for_each_incident_with_its_state() -> None:
+    first, second, other = grouped(spike("a"), spike("b", severity="critical"), spike("c", team="x", at=AT))
+    (third,) = grouped(spike("d", at=AT + timedelta(days=1)))
+    found = incidents([(first, "acknowledged"), (second, "firing"), (other, "resolved"), (third, "expected")])
+    assert [(one.id, one.state, one.open) for one in found] == [
+        ("a", "firing", True), ("d", "expected", False),
+    ]  # fmt: skip
+    assert found[0].main.title == "Title of b"
+    assert [title for _, title in found[0].text.parts] == [
+        "critical: Title of b", "warning: Title of a", "warning: Title of c",
+    ]  # fmt: skip
+    again = msgspec.structs.replace(incident(first), opened_at=AT + timedelta(days=9))
+    assert (
+        len(incidents([(first, "resolved"), (msgspec.structs.replace(second, incident=again), "firing")]))
+        == 2
+    )
+    assert min(found, key=lambda one: one.order).id == "a"

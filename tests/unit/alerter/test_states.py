@@ -48,13 +48,13 @@ class Machine:
         self.now += minutes * MINUTE
         told: list[str] = []
         for change in action_changes(self.words, self.known, self.now):
-            one = change.known
+            one = change.record
             told.append(change.state)
             self.known[one.id] = AlertRecord(
                 one.id, "r", change.state, one.seq + 1, one.window, self.now, one.notified, one.line
             )
         again = RenotifyPolicy(
-            self.now, None, snoozes(self.words), expectations(self.words, self.known), self.calm
+            self.now, None, snoozes(self.words, self.known), expectations(self.words, self.known), self.calm
         )  # fmt: skip
         for step in transitions([found], self.known, again):
             told.append(step.state + (" silently" if step.silent else ""))

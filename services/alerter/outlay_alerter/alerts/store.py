@@ -78,11 +78,14 @@ class Store:
         return self._known(tenant, "id IN {ids:Array(String)}", {"ids": list(ids)}) if ids else {}
 
     def _known(self, tenant: str, where: str, bound: dict[str, object]) -> dict[str, AlertRecord]:
+        expected = (
+            "SELECT target FROM alert_actions FINAL WHERE tenant = {tenant:String} AND action = 'expected'"
+            " AND (until IS NULL OR until > at)"
+        )
         rows = self._clickhouse.rows(
             "SELECT id, rule, state, ended_reason, seq, notified, toUnixTimestamp(window) AS at,"
             " toUnixTimestamp64Milli(decided_at) AS decided, body,"
-            " id IN (SELECT target FROM alert_actions FINAL WHERE tenant = {tenant:String} AND action = 'expected'"
-            " AND (until IS NULL OR until > at)) AS meant"
+            f" (id IN ({expected}) OR incident IN ({expected})) AS meant"
             f" FROM alerts FINAL WHERE tenant = {{tenant:String}} AND ({where})",
             {"tenant": tenant, **bound},
         )

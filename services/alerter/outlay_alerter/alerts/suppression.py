@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
 from outlay_alerter.rules.watch import Budget, Mute, Scope, Watch
-from outlay_schemas.alerts import SEVERITY_RANK
+from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,23 @@ def suppressed(
         if alert not in suppressed_ids and (why := _told_by(finding, loud, others, reasons.watches)):
             suppressed_ids[alert] = why
     return suppressed_ids
+
+
+def joined_snoozed(
+    alerts: Iterable[Alert], known: Mapping[str, AlertRecord], context: SuppressionContext
+) -> dict[str, str]:
+    """Return the alerts that join a snoozed incident and are not worse than it."""
+    worst: dict[str, int] = {}
+    for one in known.values():
+        if one.alert is not None:
+            worst[one.incident] = max(worst.get(one.incident, 0), SEVERITY_RANK[one.alert.severity])
+    return {
+        alert.id: "snoozed"
+        for alert in alerts
+        if alert.id not in known
+        and context.snoozes.get(alert.incident_id, context.now) > context.now
+        and SEVERITY_RANK[alert.severity] <= worst.get(alert.incident_id, -1)
+    }
 
 
 def unnotified(

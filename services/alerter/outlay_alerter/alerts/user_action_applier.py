@@ -35,8 +35,8 @@ class UserActionApplier:
         changes = action_changes(words, known, self._clock.now(), rules)
         if not changes:
             return known
-        bodies = self._store.bodies(tenant, [change.known.id for change in changes])
-        alerts = [self._changed(change, bodies[change.known.id]) for change in changes]
+        bodies = self._store.bodies(tenant, [change.record.id for change in changes])
+        alerts = [self._changed(change, bodies[change.record.id]) for change in changes]
         decided = [
             _decided(change, alert)
             for change, alert in zip(changes, with_incidents(alerts, known, {}), strict=True)
@@ -54,7 +54,7 @@ class UserActionApplier:
 
 
 def _decided(change: ActionChange, alert: Alert) -> AlertUpdate:
-    ended_reason, seq = change.state if change.state in ("expected", "ended") else "", change.known.seq + 1
+    ended_reason, seq = change.state if change.state in ("expected", "ended") else "", change.record.seq + 1
     return AlertUpdate(
-        alert, seq, f"msg_{alert.id}_{seq}", ended_reason=ended_reason, notified=change.known.notified
+        alert, seq, f"msg_{alert.id}_{seq}", ended_reason=ended_reason, notified=change.record.notified
     )

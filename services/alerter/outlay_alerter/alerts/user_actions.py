@@ -1,8 +1,10 @@
-"""What people say about alerts, and what the clock says: changes that need no new finding."""
+"""What people did with alerts, and what the clock does: changes of state without a new finding."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from outlay_alerter.alerts.states import AlertRecord, StoredState
 from outlay_schemas.alerts import SEVERITY_RANK, ActionKind, AlertAction
@@ -10,84 +12,105 @@ from outlay_schemas.alerts import SEVERITY_RANK, ActionKind, AlertAction
 
 @dataclass(frozen=True, slots=True)
 class ActionChange:
-    """A change of an alert that somebody asked for, or that the end of its period brings."""
+    """A change of state that somebody asked for, or that the end of a budget's period brings."""
 
-    known: AlertRecord
+    record: AlertRecord
     state: StoredState
     fact: tuple[str, str]
-    """To be told with it."""
+    """A fact to add to the alert: name and text."""
 
 
 def action_changes(
-    words: Iterable[AlertAction],
-    known: Mapping[str, AlertRecord],
+    actions: Sequence[AlertAction],
+    records: Mapping[str, AlertRecord],
     now: datetime,
     rules: Container[str] | None = None,
 ) -> list[ActionChange]:
-    """Return what is to change. Repeating it with its own outcome known returns nothing.
+    """Return the changes that actions and the clock bring. Applied to their own result they return nothing.
 
-    `rules`: ids of those that there are; None: all that alerts name. What no rule looks at any more is over.
+    An alert whose rule is not among `rules` resolves; None: every rule exists.
     """
-    said = {(word.target, word.action): word for word in words}
-    found: list[ActionChange] = []
-    for one in known.values():
-        ack, expected = _said_of(one, "acknowledged", said), _said_of(one, "expected", said)
+    newest = _newest([*actions, *_on_incidents(actions, records)])
+    changes: list[ActionChange] = []
+    for one in records.values():
         if one.state not in ("pending", "firing", "acknowledged"):
             continue
-        if expected is not None and (expected.until is None or expected.until > now):
-            found.append(ActionChange(one, "expected", ("expected", _why(expected))))
+        ack, expected = _action_on(one, "acknowledged", newest), _action_on(one, "expected", newest)
+        if expected is not None and _holds(expected, now):
+            changes.append(ActionChange(one, "expected", ("expected", _reason(expected))))
         elif rules is not None and one.rule not in rules:
-            found.append(ActionChange(one, "resolved", ("ended", "its rule is gone")))
+            changes.append(ActionChange(one, "resolved", ("ended", "its rule was removed")))
         elif one.until is not None and one.until <= now:
-            found.append(ActionChange(one, "ended", ("ended", "its period is over")))
-        elif one.state == "firing" and ack is not None and _covers(ack, one, known):
-            found.append(ActionChange(one, "acknowledged", ("acknowledged", _why(ack))))
-    return found
+            changes.append(ActionChange(one, "ended", ("ended", "its period is over")))
+        elif one.state == "firing" and ack is not None and _holds(ack, now) and _covers(ack, one, records):
+            changes.append(ActionChange(one, "acknowledged", ("acknowledged", _reason(ack))))
+    return changes
 
 
-def snoozes(words: Iterable[AlertAction]) -> dict[str, datetime]:
-    """Return until when which alerts and rules are left alone."""
-    return {word.target: word.until for word in words if word.action == "snoozed" and word.until}
+def snoozes(actions: Sequence[AlertAction], records: Mapping[str, AlertRecord]) -> dict[str, datetime]:
+    """Return when the snooze of each alert, incident, rule or budget ends."""
+    newest = _newest([*actions, *_on_incidents(actions, records)])
+    return {target: one.until for (target, kind), one in newest.items() if kind == "snoozed" and one.until}
 
 
 def expectations(
-    words: Iterable[AlertAction], known: Mapping[str, AlertRecord]
+    actions: Sequence[AlertAction], records: Mapping[str, AlertRecord]
 ) -> dict[str, datetime | None]:
-    """Return what is as it should be: alerts by their id and, where a time is named, all of the same line."""
+    """Return until when which alerts are expected: by id and, if a time was given, by their line."""
     found: dict[str, datetime | None] = {}
-    for word in words:
-        if word.action == "expected":
-            found[word.target] = word.until
-            for part in known.values():
-                if part.id == word.target or _is_of(word, part):
-                    found[part.id] = word.until
-                    if word.until is not None:
-                        found[part.line] = max(word.until, found.get(part.line) or word.until)
+    for (target, kind), action in _newest([*actions, *_on_incidents(actions, records)]).items():
+        if kind != "expected":
+            continue
+        found[target] = action.until
+        for part in records.values():
+            if part.id == target or _concerns(action, part):
+                found[part.id] = action.until
+                if action.until is not None:
+                    found[part.line] = max(action.until, found.get(part.line) or action.until)
     return found
 
 
-def _is_of(word: AlertAction, part: AlertRecord) -> bool:
-    """Return whether something was said of the incident that an alert is a part of, since it was opened."""
+def _newest(actions: Iterable[AlertAction]) -> dict[tuple[str, ActionKind], AlertAction]:
+    return {(one.target, one.action): one for one in sorted(actions, key=lambda one: one.at)}
+
+
+def _on_incidents(
+    actions: Iterable[AlertAction], records: Mapping[str, AlertRecord]
+) -> Iterable[AlertAction]:
+    """Yield each action on a part of an incident as an action on the incident."""
+    for action in actions:
+        part = records.get(action.target)
+        incident = part.alert.incident if part and part.alert else None
+        if incident is not None and action.at >= incident.opened_at:
+            yield msgspec.structs.replace(action, target=incident.id)
+
+
+def _holds(action: AlertAction, now: datetime) -> bool:
+    return action.until is None or action.until > now
+
+
+def _concerns(action: AlertAction, part: AlertRecord) -> bool:
+    """Return whether an action is about the incident of an alert, and was taken since it was opened."""
     incident = part.alert.incident if part.alert else None
-    return incident is not None and word.target == incident.id and word.at >= incident.opened_at
+    return incident is not None and action.target == incident.id and action.at >= incident.opened_at
 
 
-def _said_of(
-    part: AlertRecord, say: ActionKind, said: Mapping[tuple[str, ActionKind], AlertAction]
+def _action_on(
+    part: AlertRecord, kind: ActionKind, newest: Mapping[tuple[str, ActionKind], AlertAction]
 ) -> AlertAction | None:
-    """Return what was said of an alert, or of its incident; the newest."""
-    own, whole = said.get((part.id, say)), said.get((part.incident, say))
-    found = [word for word in (own, whole if whole and _is_of(whole, part) else None) if word is not None]
-    return max(found, key=lambda word: word.at, default=None)
+    """Return the newest action of a kind on an alert or on its incident."""
+    own, whole = newest.get((part.id, kind)), newest.get((part.incident, kind))
+    found = [one for one in (own, whole if whole and _concerns(whole, part) else None) if one is not None]
+    return max(found, key=lambda one: one.at, default=None)
 
 
-def _covers(ack: AlertAction, part: AlertRecord, known: Mapping[str, AlertRecord]) -> bool:
-    """Return whether an acknowledgement holds for an alert: of an incident, also for what joins and is no worse."""
+def _covers(ack: AlertAction, part: AlertRecord, records: Mapping[str, AlertRecord]) -> bool:
+    """Return whether an acknowledgement covers an alert: also one that joined later and is not worse."""
     if ack.at >= part.decided_at:
         return True
-    return _is_of(ack, part) and any(
+    return _concerns(ack, part) and any(
         other.state == "acknowledged" and other.incident == part.incident and _rank(other) >= _rank(part)
-        for other in known.values()
+        for other in records.values()
     )
 
 
@@ -95,6 +118,6 @@ def _rank(part: AlertRecord) -> int:
     return SEVERITY_RANK[part.alert.severity] if part.alert else 0
 
 
-def _why(word: AlertAction) -> str:
-    said = [word.comment, f"by {word.actor}" if word.actor else ""]
-    return ", ".join(part for part in said if part) or f"said at {word.at:%Y-%m-%d %H:%M} UTC"
+def _reason(action: AlertAction) -> str:
+    given = [action.comment, f"by {action.actor}" if action.actor else ""]
+    return ", ".join(part for part in given if part) or f"at {action.at:%Y-%m-%d %H:%M} UTC"
