@@ -1,6 +1,6 @@
 """The catalog that comes with Outlay: it prices what people use first, and says where each figure comes from."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from outlay.catalog import load_default
 from outlay.catalog.publish import same_content
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
+from outlay_schemas.catalog.freshness import stale
 from outlay_schemas.events import Kind, UsageEvent
 
 DOCS = Path(__file__).parents[3] / "docs" / "prices.md"
@@ -55,6 +56,33 @@ def test_every_figure_names_its_source_and_its_day(content: Catalog) -> None:
                 assert checked < AT, (book.name, rule.id)
 
 
+def test_no_shipped_price_is_older_than_its_book_allows_and_each_grows_old_in_time(content: Catalog) -> None:
+    books = content.model_copy(update={"rates": None})
+    assert stale(books, AT) == []
+    late = stale(books, AT + timedelta(days=3 * 365))
+    assert {item.name for item in late} == {f"price book {book.name}" for book in content.price_books}
+
+
+def test_an_observed_spot_price_is_an_estimate_that_names_the_day(
+    content: Catalog, catalog: CompiledCatalog
+) -> None:
+    spot = [book for book in content.price_books if book.name.endswith("-spot")]
+    assert {book.name for book in spot} == {"aws-spot", "azure-spot", "gcp-spot"}
+    for book in spot:
+        checked = book.checked
+        assert checked is not None
+        for rule in book.rules:
+            assert rule.assumes["price_date"] == (f"{checked:%Y-%m-%d}",), rule.id
+    used: dict[str, int | Decimal] = {"compute_seconds": 3600}
+    cost = price(_event("compute", "p5.48xlarge", used, AT, lease="spot", region="us-east-1"), catalog)
+    assert (cost.price_status, cost.cost) == ("estimated", "14.246")
+    for book in content.price_books:
+        if book not in spot and book.max_age_days > 365:
+            assert any(kind in book.name for kind in ("storage", "transfer", "reserved", "training")), (
+                book.name
+            )
+
+
 def test_the_documentation_lists_every_book_and_how_many_prices_it_has(content: Catalog) -> None:
     rows = [line.split("|") for line in DOCS.read_text("utf-8").splitlines()]
     listed = {row[1].strip(" `"): row[3].strip() for row in rows if len(row) == 8}
@@ -83,7 +111,7 @@ def test_a_price_is_not_used_for_what_it_is_not_for(catalog: CompiledCatalog, sa
 @pytest.mark.parametrize(
     ("sku", "said", "hour", "ref"),
     [
-        ("p5.48xlarge", {"lease": "spot"}, "14.246", "aws-spot@2026.11#p5.48xlarge"),
+        ("p5.48xlarge", {"lease": "spot"}, "14.246", "aws-spot@2026.11.30#p5.48xlarge~price_date"),
         ("m6a.xlarge", {}, "0.1728", "aws-compute@2026.11#m6a.xlarge"),
         ("m6a.xlarge", {"lease": "reserved-1y"}, "0.11431", "aws-reserved@2026.11#m6a.xlarge-1y~payment"),
         (
