@@ -32,10 +32,10 @@ CELL = """('', concat('team-', toString(g)), '', '', 'p', 'm', 'llm', 'inference
     CAST(map(), 'Map(String, Decimal(38, 9))'))"""
 RULES: dict[str, AlertRule] = {
     "threshold": Threshold.model_validate(
-        {"id": "t", "name": "T", "by": ["team"], "metric": "cost", "grain": "minute", "above": 1000}
+        {"id": "t", "name": "T", "group_by": ["team"], "metric": "cost", "grain": "minute", "above": 1000}
     ),
-    "spend_spike": SpendSpike(id="s", name="S", by=("team",), grain="minute"),
-    "anomaly": Anomaly(id="a", name="A", by=("team",), grain="hour", settle_minutes=0),
+    "spend_spike": SpendSpike(id="s", name="S", group_by=("team",), grain="minute"),
+    "anomaly": Anomaly(id="a", name="A", group_by=("team",), grain="hour", settle_minutes=0),
 }
 
 

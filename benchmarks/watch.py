@@ -30,7 +30,9 @@ from outlay.local import LocalSystem
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog.watch import Budget, Threshold
 
-RULE = Threshold(id="canary", name="Canary", by=("team",), metric="cost", grain="hour", above=Decimal(5000))
+RULE = Threshold(
+    id="canary", name="Canary", group_by=("team",), metric="cost", grain="hour", above=Decimal(5000)
+)
 BUDGETS = tuple(
     Budget(id=f"team-{n}", name=f"Team {n}", amount=Decimal(1_000_000), scope={"team": (f"team-{n}",)})
     for n in range(10)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import get_args
 
 from outlay.catalog.yaml_files import Document, Problem
 from outlay_alerter.notify.sample import alert as example
@@ -9,7 +10,7 @@ from outlay_alerter.notify.templates import TemplateProblem
 from outlay_alerter.notify.templates import check as check_template
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.channels import REVIEWED
+from outlay_schemas.catalog.channels import AnyChannel
 
 _NONE = Document("", None, None)
 
@@ -64,20 +65,28 @@ def _never(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Prob
     """Find routes behind one that takes every alert."""
     document = documents.get("routes.yaml", _NONE)
     for index, route in enumerate(catalog.routes[:-1]):
-        if not route.go_on and not any(route.match.model_dump().values()):
+        if not route.continues and not any(route.match.model_dump().values()):
             line = document.line([index + 1])
             message = f"no alert comes here: the route on line {document.line([index])} takes every one"
             yield Problem(
-                document.name, line, f"[{index + 1}]", message, "put that one last, or let it go_on"
+                document.name,
+                line,
+                f"[{index + 1}]",
+                message,
+                "put that one last, or set continue: true on it",
             )
             return
 
 
 def _reviews(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
     """Find reviews that are sent to what cannot show them."""
-    kinds = {channel.id: channel.type for channel in catalog.channels}
+    channels = {channel.id: channel for channel in catalog.channels}
     document = documents.get("reviews.yaml", _NONE)
-    able = ", ".join(name for name, shows in REVIEWED.items() if shows)
+    able = ", ".join(
+        get_args(kind.model_fields["type"].annotation)[0]
+        for kind in get_args(AnyChannel)
+        if kind.supports_review
+    )
     blind = [channel.id for channel in catalog.channels if channel.hide or channel.hash]
     for index, review in enumerate(catalog.reviews):
         for name in review.channels:
@@ -87,8 +96,8 @@ def _reviews(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
                 yield Problem(
                     document.name, document.line([index, "channels"]), f"[{index}].channels", message, hint
                 )
-            if not REVIEWED.get(kinds.get(name, "slack"), True):
-                message = f"{name} is {kinds[name]}, which shows no review"
+            if name in channels and not channels[name].supports_review:
+                message = f"{name} is {channels[name].type}, which cannot show a review"
                 place = f"[{index}].channels"
                 yield Problem(
                     document.name, document.line([index, "channels"]), place, message, f"choose one of {able}"

@@ -25,7 +25,7 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
             )
     yield from _once("budgets", [budget.id for budget in catalog.budgets], documents)
     yield from _once("rules", [rule.id for rule in catalog.rules], documents)
-    yield from _once("mutes", [mute.id for mute in catalog.mutes], documents)
+    yield from _once("mute_time_intervals", [mute.id for mute in catalog.mute_time_intervals], documents)
     yield from rule_checks.contradictions(catalog, documents)
     yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
     yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)

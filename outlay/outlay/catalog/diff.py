@@ -13,7 +13,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "budgets": ("id",),
     "channels": ("id",),
     "fx": ("currency", "from"),
-    "mutes": ("id",),
+    "mute_time_intervals": ("id",),
     "negotiated": ("id",),
     "owners": ("key", "value", "from"),
     "reviews": ("id",),

@@ -24,7 +24,7 @@ PARTS = (
     "channels",
     "defaults",
     "fx",
-    "mutes",
+    "mute_time_intervals",
     "negotiated",
     "owners",
     "reported",

@@ -17,8 +17,8 @@ def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     for part, items in (("budgets", catalog.budgets), ("rules", catalog.rules)):
         named = [(index, "depends_on", item.depends_on or ()) for index, item in enumerate(items)]
         yield from _strangers(part, named, known, documents)
-    mutes = [(index, "rules", mute.rules) for index, mute in enumerate(catalog.mutes)]
-    yield from _strangers("mutes", mutes, known, documents)
+    mutes = [(index, "rules", mute.rules) for index, mute in enumerate(catalog.mute_time_intervals)]
+    yield from _strangers("mute_time_intervals", mutes, known, documents)
     yield from _circles(catalog, documents)
 
 

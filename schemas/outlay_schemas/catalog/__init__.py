@@ -1,6 +1,6 @@
 """The catalog message: price books, owners, tag rules, negotiated prices, budgets, alert rules."""
 
-from outlay_schemas.catalog.base import Dated, Part
+from outlay_schemas.catalog.base import CatalogModel, Dated
 from outlay_schemas.catalog.books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
 from outlay_schemas.catalog.guesses import are_guesses
 from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
@@ -18,7 +18,7 @@ from outlay_schemas.catalog.people import (
 from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
 from outlay_schemas.catalog.rates import ContextAlias, Minimum, Models, RateData
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
-from outlay_schemas.catalog.watch import AlertRule, Budget, Mute, Scope, SpendSpike
+from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval, Scope, SpendSpike
 
 __all__ = [
     "AlertRule",
@@ -27,6 +27,7 @@ __all__ = [
     "BookRule",
     "Budget",
     "Catalog",
+    "CatalogModel",
     "ContextAlias",
     "Dated",
     "DatedPrices",
@@ -38,10 +39,9 @@ __all__ = [
     "MeterPrice",
     "Minimum",
     "Models",
-    "Mute",
+    "MuteTimeInterval",
     "Negotiated",
     "Owner",
-    "Part",
     "PriceBook",
     "PriceRef",
     "RateData",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
-class Part(BaseModel):
+class CatalogModel(BaseModel):
     """A piece of the catalog: it never changes once read, and a misspelt field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_midnight)]
 """A moment: RFC 3339 with an offset, or a date, which is midnight UTC."""
 
 
-class Dated(Part):
+class Dated(CatalogModel):
     """Something true from `from` (inclusive) until `to` (exclusive); absent means always."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

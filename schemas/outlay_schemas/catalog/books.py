@@ -6,24 +6,33 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from outlay_schemas.catalog.base import Dated, Instant, Name, NonNegative, OneOrMany, Part, Positive, Text
+from outlay_schemas.catalog.base import (
+    CatalogModel,
+    Dated,
+    Instant,
+    Name,
+    NonNegative,
+    OneOrMany,
+    Positive,
+    Text,
+)
 
 
-class Tier(Part):
+class Tier(CatalogModel):
     """One step of a tiered price: up to `up_to` units (inclusive; None: no end) at `price`."""
 
     up_to: Positive | None = None
     price: NonNegative
 
 
-class Rounding(Part):
+class Rounding(CatalogModel):
     """Quantities are billed in whole steps: `step: 60, mode: up` bills started minutes."""
 
     step: Positive
     mode: Literal["up", "down", "half_up"] = "up"
 
 
-class MeterPrice(Part):
+class MeterPrice(CatalogModel):
     """The price of one meter: `price` for each `per` units, or tiers."""
 
     price: NonNegative | None = None
@@ -88,7 +97,7 @@ def _spans(prices: tuple[DatedPrices, ...]) -> tuple[DatedPrices, ...]:
     return prices
 
 
-class BookRule(Part):
+class BookRule(CatalogModel):
     """Which usage a price is for, and its prices over time."""
 
     id: Name
@@ -108,7 +117,7 @@ class BookRule(Part):
     note: Text = ""
 
 
-class PriceBook(Part):
+class PriceBook(CatalogModel):
     """A named, versioned set of rules. Books are asked in order; in a book the most specific rule wins."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -1,12 +1,11 @@
 """Where people are told: channels, and which alert goes to which of them. No secret stands here, only where it is."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from outlay_schemas.catalog.base import OneOrMany, Part, Text
+from outlay_schemas.catalog.base import CatalogModel, OneOrMany, Text
 from outlay_schemas.catalog.watch import Level, Scope, ScopeKey, Timezone
 
 ENVIRONMENT = "OUTLAY_CHANNEL_"
@@ -67,7 +66,7 @@ Address = Annotated[str, Field(pattern=r"^[^@\s,;<>\"\r\n]+@[^@\s,;<>\"\r\n]+$",
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
-class Digest(Part):
+class Digest(CatalogModel):
     """What can wait is told together: every so many minutes, or once a day."""
 
     minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
@@ -85,10 +84,11 @@ class Digest(Part):
         return self
 
 
-class Told(Part):
+class ChannelBase(CatalogModel):
     """What every channel has."""
 
-    digests: ClassVar[bool] = True
+    supports_digest: ClassVar[bool] = True
+    supports_review: ClassVar[bool] = True
     id: ChannelId
     severity: Level = "info"
     """What is less bad is not told here."""
@@ -110,12 +110,12 @@ class Told(Part):
     def _sound(self) -> Self:
         if self.hash and self.hash_key is None:
             raise ValueError("hash needs hash_key, where a key is: without one names can be guessed")
-        if self.digest is not None and not self.digests:
+        if self.digest is not None and not self.supports_digest:
             raise ValueError("a pager wakes people at once: it has no digest")
         return self
 
 
-class WebhookChannel(Told):
+class WebhookChannel(ChannelBase):
     """Standard Webhooks 1.0."""
 
     type: Literal["webhook"]
@@ -123,14 +123,14 @@ class WebhookChannel(Told):
     secret: Secret
 
 
-class SlackChannel(Told):
+class SlackChannel(ChannelBase):
     """An incoming webhook of Slack, or of what takes its format."""
 
     type: Literal["slack"]
     url: Secret
 
 
-class SlackBotChannel(Told):
+class SlackBotChannel(ChannelBase):
     """A Slack app with a bot token: updates in threads, the first message kept up to date, a picture."""
 
     type: Literal["slack_bot"]
@@ -142,14 +142,14 @@ class SlackBotChannel(Told):
     """Draw the spending into the thread."""
 
 
-class TeamsChannel(Told):
+class TeamsChannel(ChannelBase):
     """A workflow of Microsoft Teams: "Post to a channel when a webhook request is received"."""
 
     type: Literal["teams"]
     url: Secret
 
 
-class EmailChannel(Told):
+class EmailChannel(ChannelBase):
     """Mail by SMTP."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -176,34 +176,41 @@ class EmailChannel(Told):
         return self
 
 
-class PagerDutyChannel(Told):
+class PagerDutyChannel(ChannelBase):
     """PagerDuty, Events API v2."""
 
-    digests: ClassVar[bool] = False
+    supports_digest: ClassVar[bool] = False
+    supports_review: ClassVar[bool] = False
     type: Literal["pagerduty"]
     routing_key: Secret
     region: Literal["us", "eu"] = "us"
     severity: Level = "warning"
 
 
-class AlertmanagerChannel(Told):
+class AlertmanagerChannel(ChannelBase):
     """An Alertmanager (`api: v2`), or a receiver of what Alertmanager sends (`api: webhook`)."""
 
-    digests: ClassVar[bool] = False
+    supports_digest: ClassVar[bool] = False
+    supports_review: ClassVar[bool] = False
     type: Literal["alertmanager"]
     url: Place
     """Of an Alertmanager: where it is, such as http://alertmanager:9093."""
     api: Literal["v2", "webhook"] = "v2"
 
 
-Channel = Annotated[
-    WebhookChannel | SlackChannel | SlackBotChannel | TeamsChannel | EmailChannel | PagerDutyChannel
-    | AlertmanagerChannel,
-    Field(discriminator="type"),
-]  # fmt: skip
+AnyChannel = (
+    WebhookChannel
+    | SlackChannel
+    | SlackBotChannel
+    | TeamsChannel
+    | EmailChannel
+    | PagerDutyChannel
+    | AlertmanagerChannel
+)
+Channel = Annotated[AnyChannel, Field(discriminator="type")]
 
 
-class RouteMatch(Part):
+class RouteMatch(CatalogModel):
     """Which alerts: those that every field given here fits."""
 
     rule: OneOrMany = ()
@@ -217,19 +224,19 @@ class RouteMatch(Part):
     """Dimension to values, one of which the alert's scope must have."""
 
 
-class Route(Part):
-    """Where some alerts go. Routes are tried in order, and the first that fits decides, unless it says `go_on`."""
+class Route(CatalogModel):
+    """Where some alerts go. Routes are tried in order, and the first that fits decides, unless it says `continue`."""
 
     match: RouteMatch = RouteMatch()
     """Nothing given: every alert."""
     channels: OneOrMany
     """Ids of channels; none: these alerts are told nobody."""
-    go_on: bool = False
-    """Try the routes after it, too."""
+    continues: bool = Field(default=False, alias="continue")
+    """Try the routes after this one too."""
     note: Text = ""
 
 
-class Review(Part):
+class Review(CatalogModel):
     """The spending of the last day or week, to a channel, on schedule."""
 
     id: ChannelId
@@ -249,10 +256,3 @@ class Review(Part):
     def _on(cls, data: Any) -> Any:
         # YAML 1.1 reads the key `on` as true; who writes `on: monday` means the day.
         return {"day" if k is True else k: v for k, v in data.items()} if isinstance(data, dict) else data
-
-
-REVIEWED: Mapping[str, bool] = {
-    "webhook": True, "slack": True, "slack_bot": True, "teams": True, "email": True,
-    "pagerduty": False, "alertmanager": False,
-}  # fmt: skip
-"""Which types of channels can show a review."""

@@ -1,19 +1,20 @@
 """The catalog: everything that decides what an event costs and whose it is, as one numbered revision."""
 
+import json
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationError
 
-from outlay_schemas.catalog.base import Name, Part, Text
+from outlay_schemas.catalog.base import CatalogModel, Name, Text
 from outlay_schemas.catalog.books import PriceBook
 from outlay_schemas.catalog.channels import Channel, Review, Route
 from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
 from outlay_schemas.catalog.rates import RateData
 from outlay_schemas.catalog.terms import REPORTED, FxRate, Negotiated, ReportedPolicy
-from outlay_schemas.catalog.watch import AlertRule, Budget, Mute
+from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval
 
 
-class AzureDeployment(Part):
+class AzureDeployment(CatalogModel):
     """An Azure deployment has a name of its own: which model it serves."""
 
     deployment: Name
@@ -22,7 +23,7 @@ class AzureDeployment(Part):
     model: Name
 
 
-class UsagePolicy(Part):
+class UsagePolicy(CatalogModel):
     """What happens to usage whose numbers contradict each other."""
 
     contradictions: Annotated[str, Field(pattern="^(unpriced|dead_letter)$")] = "dead_letter"
@@ -30,7 +31,7 @@ class UsagePolicy(Part):
     """Other spellings of meters."""
 
 
-class Catalog(Part):
+class Catalog(CatalogModel):
     """One revision of the catalog. Published on `cost.catalog`; every service works from it."""
 
     revision: Annotated[int, Field(ge=0)]
@@ -53,7 +54,7 @@ class Catalog(Part):
     usage: UsagePolicy = UsagePolicy()
     budgets: tuple[Budget, ...] = ()
     rules: tuple[AlertRule, ...] = ()
-    mutes: tuple[Mute, ...] = ()
+    mute_time_intervals: tuple[MuteTimeInterval, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
     """None: every channel is told every alert."""
@@ -66,5 +67,41 @@ def encode_catalog(catalog: Catalog) -> bytes:
 
 
 def decode_catalog(data: bytes) -> Catalog:
-    """Read a catalog from JSON. Raises pydantic.ValidationError if it is none."""
-    return Catalog.model_validate_json(data)
+    """Read a catalog from JSON. Raises pydantic.ValidationError if it is not one."""
+    try:
+        return Catalog.model_validate_json(data)
+    except ValidationError:
+        renamed = _renamed(data)
+        if renamed is None:
+            raise
+        return Catalog.model_validate_json(renamed)
+
+
+_RENAMED = {
+    "budgets": {"calm_minutes": "keep_firing_minutes"},
+    "routes": {"go_on": "continue"},
+    "rules": {
+        "by": "group_by",
+        "calm_minutes": "keep_firing_minutes",
+        "forget_hours": "stale_after_hours",
+    },
+}
+"""Fields that a catalog published by 0.1.0 spells otherwise: it stays readable until the next one is published."""
+
+
+def _renamed(data: bytes) -> bytes | None:
+    """Return a catalog of 0.1.0 with today's names of its fields; None if it does not use an old one."""
+    try:
+        old = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(old, dict):
+        return None
+    new = {"mute_time_intervals" if key == "mutes" else key: value for key, value in old.items()}
+    for part, names in _RENAMED.items():
+        if isinstance(new.get(part), list):
+            new[part] = [
+                {names.get(k, k): v for k, v in item.items()} if isinstance(item, dict) else item
+                for item in new[part]
+            ]
+    return None if new == old else json.dumps(new).encode()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from outlay_schemas.catalog.base import Dated, Name, OneOrMany, Part, Positive, Text
+from outlay_schemas.catalog.base import CatalogModel, Dated, Name, OneOrMany, Positive, Text
 from outlay_schemas.catalog.terms import Match
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.events import Activity
@@ -39,7 +39,7 @@ class Owner(Dated):
     sets: Annotated[Labels, Field(min_length=1)]
 
 
-class Alias(Part):
+class Alias(CatalogModel):
     """Other spellings of one name of a dimension, a provider or a sku."""
 
     dimension: Named
@@ -47,7 +47,7 @@ class Alias(Part):
     aliases: OneOrMany
 
 
-class Default(Part):
+class Default(CatalogModel):
     """What a dimension is when nothing else says."""
 
     match: Match = Match()
@@ -64,7 +64,7 @@ class VirtualTag(Dated):
     """False: only where the dimension is empty."""
 
 
-class RequiredTags(Part):
+class RequiredTags(CatalogModel):
     """What a tenant's events must say about themselves."""
 
     tenant: Name = "*"
@@ -74,7 +74,7 @@ class RequiredTags(Part):
     action: Literal["flag", "dead_letter"] = "flag"
 
 
-class Share(Part):
+class Share(CatalogModel):
     """One receiver of a split."""
 
     sets: Annotated[Labels, Field(min_length=1)]

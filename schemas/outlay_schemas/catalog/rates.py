@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from outlay_schemas.catalog.base import Name, NonNegative, Part, Text
+from outlay_schemas.catalog.base import CatalogModel, Name, NonNegative, Text
 
 
-class Minimum(Part):
+class Minimum(CatalogModel):
     """A provider bills at least this much of a meter when any of it was used (Groq's 10 seconds of audio)."""
 
     provider: Name
@@ -18,7 +18,7 @@ class Minimum(Part):
     at_least: NonNegative
 
 
-class ContextAlias(Part):
+class ContextAlias(CatalogModel):
     """Producers name a price context one way, the price data another: `service_tier: batch` is `processing: batch`."""
 
     attribute: Name
@@ -27,7 +27,7 @@ class ContextAlias(Part):
     means: Name
 
 
-class Models(Part):
+class Models(CatalogModel):
     """Models of a provider, by name or pattern, of which something holds that the price data does not say."""
 
     provider: Name
@@ -36,7 +36,7 @@ class Models(Part):
     meters: tuple[Name, ...] = ()
 
 
-class RateData(Part):
+class RateData(CatalogModel):
     """Providers, models and units of genai-prices in its own field names, as plain JSON."""
 
     source: Name = "genai-prices"

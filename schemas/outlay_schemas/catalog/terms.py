@@ -5,10 +5,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from outlay_schemas.catalog.base import Dated, Name, NonNegative, Number, OneOrMany, Part, Positive, Text
+from outlay_schemas.catalog.base import (
+    CatalogModel,
+    Dated,
+    Name,
+    NonNegative,
+    Number,
+    OneOrMany,
+    Positive,
+    Text,
+)
 
 
-class Match(Part):
+class Match(CatalogModel):
     """Which events something is about. Every field given must fit; patterns may use `*`."""
 
     kind: OneOrMany = ()
@@ -59,7 +68,7 @@ class FxRate(Dated):
     source: Text = ""
 
 
-class ReportedPolicy(Part):
+class ReportedPolicy(CatalogModel):
     """Which cost counts where the producer reports one. The first rule that matches decides."""
 
     match: Match = Match()

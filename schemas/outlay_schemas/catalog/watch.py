@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from outlay_schemas.catalog.base import (
+    CatalogModel,
     Dated,
     Name,
     NonNegative,
     Number,
     OneOrMany,
-    Part,
     Positive,
     Text,
     one_or_many,
@@ -44,7 +44,7 @@ Scope = dict[
     Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
 ]
 """Dimension to the values that are in scope; a dimension not named is not restricted."""
-By = tuple[ScopeKey, ...]
+GroupBy = tuple[ScopeKey, ...]
 """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
 
 
@@ -77,7 +77,7 @@ class Increase(Dated):
 Minutes = Annotated[int, Field(ge=0, le=10080)]
 
 
-class Watched(Part):
+class RuleBase(CatalogModel):
     """What every budget and rule has."""
 
     id: Name
@@ -86,7 +86,7 @@ class Watched(Part):
     scope: Scope = Field(default_factory=dict)
     for_minutes: Minutes = 0
     """How long it must last before it is told: until then it is pending."""
-    calm_minutes: Minutes = 0
+    keep_firing_minutes: Minutes = 0
     """How long it must be over before that is told: what goes and comes is one alert."""
     depends_on: OneOrMany | None = None
     """Rules and budgets: while one of them fires for the same scope, or a wider or narrower one, this is not told.
@@ -96,7 +96,7 @@ class Watched(Part):
     note: Text = ""
 
 
-class Burn(Part):
+class Burn(CatalogModel):
     """Money that burns faster than the budget allows, in the last hours and still now."""
 
     hours: Annotated[Number, Field(gt=0, le=744)]
@@ -110,7 +110,7 @@ Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(
 """Percentages, distinct and growing."""
 
 
-class Budget(Watched):
+class Budget(RuleBase):
     """An amount for a period, in the period's own timezone, and the percentages at which people are told."""
 
     amount: Positive
@@ -151,11 +151,11 @@ class Budget(Watched):
         return self
 
 
-class SpendSpike(Watched):
+class SpendSpike(RuleBase):
     """Spend in a window far above what the windows before it make likely."""
 
     type: Literal["spend_spike"] = "spend_spike"
-    by: By = ()
+    group_by: GroupBy = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     min_usd: NonNegative = Decimal(1)
     """A rise of less than this is nobody's business."""
@@ -163,11 +163,11 @@ class SpendSpike(Watched):
     """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
 
 
-class Anomaly(Watched):
+class Anomaly(RuleBase):
     """Spend that is not what the time of the day and of the week make likely: spikes, drops, shifts and drifts."""
 
     type: Literal["anomaly"] = "anomaly"
-    by: By = ()
+    group_by: GroupBy = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     timezone: Timezone = "UTC"
     """IANA name; where the days and weeks of the spending begin."""
@@ -187,11 +187,11 @@ Level = Literal["info", "warning", "critical"]
 """How bad it is."""
 
 
-class Threshold(Watched):
+class Threshold(RuleBase):
     """A measure of a window that is above or below a number: costs, events, ratios, what has no price."""
 
     type: Literal["threshold"] = "threshold"
-    by: By = ()
+    group_by: GroupBy = ()
     metric: Literal[
         "cost",
         "events",
@@ -224,11 +224,11 @@ class Threshold(Watched):
         return self
 
 
-class NewSpender(Watched):
+class NewSpender(RuleBase):
     """A value of a dimension that spends for the first time: a model, a team, a user."""
 
     type: Literal["new_spender"] = "new_spender"
-    by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
+    group_by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
     """Each combination of these dimensions is a spender."""
     days: Annotated[int, Field(ge=2, le=366)] = 30
     """Who spent nothing for so long is new again."""
@@ -237,19 +237,19 @@ class NewSpender(Watched):
     severity: Level = "info"
 
 
-class Silence(Watched):
+class Silence(RuleBase):
     """Something that sent events and sends none any more."""
 
     type: Literal["silence"] = "silence"
-    by: By = ()
+    group_by: GroupBy = ()
     minutes: Annotated[int, Field(ge=1, le=10080)] = 60
     """For how long nothing may come."""
-    forget_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    stale_after_hours: Annotated[int, Field(ge=1, le=720)] = 72
     """What has been silent for longer is not missed."""
     severity: Level = "warning"
 
 
-class PriceChange(Watched):
+class PriceChange(RuleBase):
     """A price that the catalog says will change, and what that comes to at the use of the last 30 days."""
 
     type: Literal["price_change"] = "price_change"
@@ -273,7 +273,7 @@ Clock = Annotated[time, BeforeValidator(_clock)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-class Mute(Dated):
+class MuteTimeInterval(Dated):
     """A time in which people are not told: every week, or once. What still fires at its end is told then."""
 
     id: Name

@@ -30,7 +30,7 @@ class Watchlist:
 
     def mutes(self, tenant: str) -> list[Mute]:
         """Return the mute windows of a tenant."""
-        return [mute_of(m) for m in self.catalog.mutes if m.tenant in ("*", tenant)]
+        return [mute_of(m) for m in self.catalog.mute_time_intervals if m.tenant in ("*", tenant)]
 
     def watches(self, tenant: str) -> dict[str, Watch]:
         """Return all of a tenant's budgets and rules by id."""
@@ -39,7 +39,7 @@ class Watchlist:
         return {watch.id: watch for watch in every}
 
 
-def mute_of(mute: schema.Mute) -> Mute:
+def mute_of(mute: schema.MuteTimeInterval) -> Mute:
     """Return a mute window of the catalog as the domain wants it."""
     begin, end = mute.between or (time(0), time(0))
     return Mute(

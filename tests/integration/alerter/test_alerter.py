@@ -26,7 +26,7 @@ CATALOG = Catalog(
     revision=1,
     created_at=NOW,
     budgets=(Budget(id="b", name="B", amount=Decimal(10), scope={"team": ("growth",)}),),
-    rules=(SpendSpike(id="s", name="S", by=("team",), grain="minute"),),
+    rules=(SpendSpike(id="s", name="S", group_by=("team",), grain="minute"),),
 )
 
 

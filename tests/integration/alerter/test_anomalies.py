@@ -19,7 +19,7 @@ from outlay_schemas.catalog.watch import Anomaly
 pytestmark = pytest.mark.stack
 
 CATALOG = Catalog(
-    revision=1, created_at=NOW, rules=(Anomaly(id="a", name="Unusual", by=("team",), settle_minutes=0),)
+    revision=1, created_at=NOW, rules=(Anomaly(id="a", name="Unusual", group_by=("team",), settle_minutes=0),)
 )
 
 

@@ -123,7 +123,7 @@ def test_a_spike_is_compared_with_what_made_it_a_spike(
     rising = cost_event("acme", 900, NOW - timedelta(minutes=1), "2.4", tokens=2399)
     burst = cost_event("acme", 901, NOW, "10.8", tokens=10_799)
     write(house, [*calm, rising, burst])
-    spike = SpendSpike(id="s", name="S", by=("team",), grain="minute", min_usd=Decimal(1))
+    spike = SpendSpike(id="s", name="S", group_by=("team",), grain="minute", min_usd=Decimal(1))
     alert = alerts_of(clickhouse, rules=[spike])["s spike"]
     assert alert.compared == "the average minute of the 2 hours before"
     assert sum(Decimal(e.cost) for e in alert.effects) == Decimal("10.8") - Decimal("14.4") / 120
@@ -135,8 +135,8 @@ BURN = Budget(
     burn=(Burn(hours=Decimal(1), rate=Decimal("14.4"), severity="critical"), Burn(hours=Decimal(6), rate=Decimal(3))),
 )  # fmt: skip
 RULES: Sequence[AlertRule] = (
-    SpendSpike(id="s", name="S", by=("team",), grain="minute"),
-    SpendSpike(id="u", name="U", by=("user",), grain="minute"),
+    SpendSpike(id="s", name="S", group_by=("team",), grain="minute"),
+    SpendSpike(id="u", name="U", group_by=("user",), grain="minute"),
     Threshold(id="t", name="T", metric="cost", grain="minute", above=Decimal(10)),
 )
 
@@ -170,7 +170,7 @@ def test_one_burst_is_one_message_with_its_parts(
     assert pagerduty(sent_by(clickhouse, pager)[0], "key")["dedup_key"] == first.incident.id
     # What joins later changes the incident, and notifies nobody again.
     later = NOW + timedelta(minutes=2)
-    more = Threshold(id="v", name="V", by=("user",), metric="events", grain="hour", above=Decimal(90))
+    more = Threshold(id="v", name="V", group_by=("user",), metric="events", grain="hour", above=Decimal(90))
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
     assert sent_by(clickhouse, chat, later) == []
     (update,) = sent_by(clickhouse, pager, later)
@@ -228,7 +228,7 @@ def test_an_action_on_a_later_part_acts_on_the_whole_incident(
     (part, *_) = clickhouse.rows("SELECT id FROM alerts FINAL WHERE id != incident ORDER BY id")
     minute = timedelta(minutes=1)
     Store(clickhouse).say([AlertAction("acme", part["id"], "snoozed", NOW + minute, NOW + 20 * minute)])
-    more = Threshold(id="v", name="V", by=("user",), metric="events", grain="hour", above=Decimal(90))
+    more = Threshold(id="v", name="V", group_by=("user",), metric="events", grain="hour", above=Decimal(90))
     for minutes in (2, 19):
         now = NOW + minutes * minute
         evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now)

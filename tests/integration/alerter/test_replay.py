@@ -26,11 +26,11 @@ pytestmark = pytest.mark.stack
 
 NOW = SystemClock().now().replace(minute=0, second=0, microsecond=0)
 RULES = """
-- {type: threshold, id: dear, name: Dear, metric: cost, above: 100, by: [team], grain: hour}
-- {type: anomaly, id: odd, name: Odd, by: [team]}
-- {type: spend_spike, id: spike, name: Spike, by: [team]}
-- {type: new_spender, id: new, name: New, by: [team]}
-- {type: silence, id: mute, name: Mute, by: [team], minutes: 300}
+- {type: threshold, id: dear, name: Dear, metric: cost, above: 100, group_by: [team], grain: hour}
+- {type: anomaly, id: odd, name: Odd, group_by: [team]}
+- {type: spend_spike, id: spike, name: Spike, group_by: [team]}
+- {type: new_spender, id: new, name: New, group_by: [team]}
+- {type: silence, id: mute, name: Mute, group_by: [team], minutes: 300}
 - {type: price_change, id: ahead, name: Ahead}
 """
 BUDGETS = (
@@ -97,7 +97,7 @@ def test_rules_are_tried_on_what_was_spent(
 def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseClient) -> None:
     fill(clickhouse)
     rule = Threshold.model_validate(
-        {"id": "dear", "name": "D", "metric": "cost", "above": 1000, "by": ["team"]}
+        {"id": "dear", "name": "D", "metric": "cost", "above": 1000, "group_by": ["team"]}
     )
     plan = Budget.model_validate(
         {"id": "gone", "name": "G", "amount": 5, "period": "day", "thresholds": [100]}
@@ -119,7 +119,7 @@ def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseC
 
 
 HOLD = {
-    "id": "dear", "name": "D", "metric": "cost", "above": 10, "by": ["team"], "for_minutes": 120, "margin": 5,
+    "id": "dear", "name": "D", "metric": "cost", "above": 10, "group_by": ["team"], "for_minutes": 120, "margin": 5,
 }  # fmt: skip
 LINE = [1, 20, 30, 9, 12, 8, 4, 1, 15, 1, 40, 41, 42, 9, 9, 1, 11, 1, 11, 12, 1, 1]
 

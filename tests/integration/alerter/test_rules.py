@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 
 RULES = (
     Threshold.model_validate(
-        {"id": "unpriced", "name": "U", "metric": "unpriced_events", "above": 0, "by": ["sku"]}
+        {"id": "unpriced", "name": "U", "metric": "unpriced_events", "above": 0, "group_by": ["sku"]}
     ),
     Threshold.model_validate(
         {"id": "cache", "name": "C", "metric": "cache_hit_rate", "below": 50, "scope": {"team": ["growth"]}}
@@ -28,8 +28,8 @@ RULES = (
     Threshold.model_validate(
         {"id": "tokens", "name": "T", "metric": "usage", "meter": "input_tokens", "above": 900}
     ),
-    NewSpender(id="new", name="N", by=("team", "sku")),
-    Silence(id="silent", name="S", by=("team",), minutes=60),
+    NewSpender(id="new", name="N", group_by=("team", "sku")),
+    Silence(id="silent", name="S", group_by=("team",), minutes=60),
 )
 
 

@@ -42,7 +42,7 @@ def catalog(**more: object) -> Catalog:
          "secret": "${env:OUTLAY_CHANNEL_SECRET}"},
         {"id": "pager", "type": "pagerduty", "routing_key": "${env:OUTLAY_CHANNEL_NOT_SET}"},
     ]  # fmt: skip
-    rule = {"type": "threshold", "id": "team-cost", "name": "Team cost", "by": ["team"], "metric": "cost",
+    rule = {"type": "threshold", "id": "team-cost", "name": "Team cost", "group_by": ["team"], "metric": "cost",
             "grain": "minute", "above": 10}  # fmt: skip
     known = {"revision": 1, "created_at": NOW, "channels": channels, "rules": [rule], **more}
     return Catalog.model_validate(known)

@@ -30,12 +30,12 @@ CATALOG = Catalog(
     budgets=(Budget.model_validate(BUDGET),),
     rules=(
         Threshold.model_validate(
-            {"id": "t", "name": "T", "metric": "cost", "above": 5, "by": ["tags.env"], "grain": "day"}
+            {"id": "t", "name": "T", "metric": "cost", "above": 5, "group_by": ["tags.env"], "grain": "day"}
         ),
-        Anomaly.model_validate({"id": "a", "name": "A", "by": ["tags.env"]}),
-        SpendSpike.model_validate({"id": "s", "name": "S", "by": ["tags.env"]}),
-        Silence.model_validate({"id": "q", "name": "Q", "by": ["tags.env"], "minutes": 5}),
-        NewSpender.model_validate({"id": "n", "name": "N", "by": ["tags.env"]}),
+        Anomaly.model_validate({"id": "a", "name": "A", "group_by": ["tags.env"]}),
+        SpendSpike.model_validate({"id": "s", "name": "S", "group_by": ["tags.env"]}),
+        Silence.model_validate({"id": "q", "name": "Q", "group_by": ["tags.env"], "minutes": 5}),
+        NewSpender.model_validate({"id": "n", "name": "N", "group_by": ["tags.env"]}),
     ),
 )
 

@@ -16,18 +16,20 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_schemas.alerts import AlertAction
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import Budget, Mute, Threshold
+from outlay_schemas.catalog.watch import Budget, MuteTimeInterval, Threshold
 from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
 
-RULE = {"id": "t", "name": "T", "metric": "cost", "above": 5, "by": ["team"], "grain": "day"}
-MUTE = Mute.model_validate({"id": "m", "from": NOW, "to": NOW + timedelta(hours=1), "rules": "t"})
+RULE = {"id": "t", "name": "T", "metric": "cost", "above": 5, "group_by": ["team"], "grain": "day"}
+MUTE = MuteTimeInterval.model_validate({"id": "m", "from": NOW, "to": NOW + timedelta(hours=1), "rules": "t"})
 
 
-def alerter(clickhouse: ClickHouseClient, clock: FakeClock, *mutes: Mute, **terms: object) -> Alerter:
+def alerter(
+    clickhouse: ClickHouseClient, clock: FakeClock, *mutes: MuteTimeInterval, **terms: object
+) -> Alerter:
     rule = Threshold.model_validate({**RULE, **terms})
-    catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mutes=mutes)
+    catalog = Catalog(revision=1, created_at=NOW, rules=(rule,), mute_time_intervals=mutes)
     return Alerter(
         RollupReader(clickhouse), Store(clickhouse), clock,
         watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],

@@ -55,7 +55,9 @@ def test_what_was_snoozed_is_decided_and_not_told() -> None:
 
 
 def mute(**terms: object) -> SuppressionContext:
-    return SuppressionContext(NOW, mutes=[mute_of(schema.Mute.model_validate({"id": "m", **terms}))])
+    return SuppressionContext(
+        NOW, mutes=[mute_of(schema.MuteTimeInterval.model_validate({"id": "m", **terms}))]
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_a_mute_covers_what_lies_within_it() -> None:
 
 def test_a_mute_over_midnight_follows_the_clocks_through_their_change() -> None:
     named = {"id": "m", "between": ["01:30", "03:30"], "timezone": "Europe/Berlin", "days": ["sun"]}
-    night = mute_of(schema.Mute.model_validate(named))
+    night = mute_of(schema.MuteTimeInterval.model_validate(named))
     on = [n for n in range(24) if night.on(datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=15 * n))]
     assert (on[0], on[-1]) == (0, 9)  # 01:30 CEST, which is before, to 03:30 CET: three hours
     assert night.begin == time(1, 30)
@@ -95,7 +97,7 @@ def test_a_mute_over_midnight_follows_the_clocks_through_their_change() -> None:
 
 def test_a_mute_must_end_some_time() -> None:
     with pytest.raises(ValueError, match="would never end"):
-        schema.Mute.model_validate({"id": "m", "rules": "b"})
+        schema.MuteTimeInterval.model_validate({"id": "m", "rules": "b"})
 
 
 def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
@@ -142,7 +144,14 @@ def test_budgets_of_other_periods_and_lesser_alerts_hush_nothing() -> None:
 
 
 def test_a_rule_may_name_what_it_depends_on() -> None:
-    terms = {"id": "t", "name": "T", "metric": "cost", "above": 1, "depends_on": "whole", "by": ["team"]}
+    terms = {
+        "id": "t",
+        "name": "T",
+        "metric": "cost",
+        "above": 1,
+        "depends_on": "whole",
+        "group_by": ["team"],
+    }
     rule = compile_rule(schema.Threshold.model_validate(terms), "acme")
     key = Key("acme", "t", {"team": ("growth",)}, NOW, "above")
     found = Finding(key, "threshold", True, "warning", "", "", 1)

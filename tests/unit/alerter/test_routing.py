@@ -41,7 +41,7 @@ def test_without_routes_every_channel_is_told_what_it_takes() -> None:
 
 def test_the_first_route_that_fits_decides_unless_it_says_go_on() -> None:
     routes: list[dict[str, object]] = [
-        {"match": {"severity": "critical"}, "channels": ["oncall"], "go_on": True},
+        {"match": {"severity": "critical"}, "channels": ["oncall"], "continue": True},
         {"match": {"scope": {"team": ["growth", "sales"]}}, "channels": "growth"},
         {"match": {"rule": "noise"}, "channels": []},
         {"channels": ["ops"]},

@@ -32,10 +32,8 @@ def test_the_examples_are_a_catalog_without_a_problem(folder: Path) -> None:
 
 
 def test_every_type_of_channel_has_an_example(folder: Path) -> None:
-    kinds = {
-        get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(get_args(parts.Channel)[0])
-    }
-    assert {channel.type for channel in load(folder).channels} == kinds == set(parts.REVIEWED)
+    kinds = {get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(parts.AnyChannel)}
+    assert {channel.type for channel in load(folder).channels} == kinds
 
 
 def test_every_field_is_on_the_page() -> None:

@@ -24,7 +24,7 @@ REVIEWS = """- id: weekly
   at: 10:30
   channels: [growth]
 """
-RULES = "- {type: spend_spike, id: spike, name: Spike, by: [project]}\n"
+RULES = "- {type: spend_spike, id: spike, name: Spike, group_by: [project]}\n"
 
 
 def folder(tmp_path: Path, **changes: str) -> Path:
@@ -53,7 +53,7 @@ def test_sound_channels_have_no_problem(tmp_path: Path) -> None:
          "no route leads to pager", "name it in a route"),
         ("routes", "- match: {rule: spike, severity: critical}\\n  channels", "- channels", 2,
          "no alert comes here: the route on line 1 takes every one", "put that one last"),
-        ("reviews", "[growth]", "[pager]", 3, "pager is pagerduty, which shows no review", "slack"),
+        ("reviews", "[growth]", "[pager]", 3, "pager is pagerduty, which cannot show a review", "slack"),
         ("reviews", "10:30", "25:30", 2, "match pattern", ""),
         ("channels", "  type: slack\\n", "  type: slack\\n  hide: [user]\\n", 3, "growth hides names", "without hide"),
     ],

@@ -45,14 +45,14 @@ def test_what_the_watch_names_exists_and_leads_to_no_circle(tmp_path: Path) -> N
 
 
 def test_a_mute_window_ends_and_names_a_rule(tmp_path: Path) -> None:
-    (tmp_path / "mutes.yaml").write_text(MUTES)
+    (tmp_path / "mute_time_intervals.yaml").write_text(MUTES)
     (problem,) = check(tmp_path)
-    assert "mutes.yaml:4" in str(problem)
+    assert "mute_time_intervals.yaml:4" in str(problem)
     assert "it would never end" in str(problem)
-    (tmp_path / "mutes.yaml").write_text(MUTES.replace("- {id: n}", ""))
+    (tmp_path / "mute_time_intervals.yaml").write_text(MUTES.replace("- {id: n}", ""))
     assert [str(problem).partition(" —")[0] for problem in check(tmp_path)] == [
-        "mutes.yaml:2: [0].rules: nothing is called nobody here",
-        "mutes.yaml:3: [1]: m is already on line 2",
+        "mute_time_intervals.yaml:2: [0].rules: nothing is called nobody here",
+        "mute_time_intervals.yaml:3: [1]: m is already on line 2",
     ]
 
 
@@ -77,11 +77,13 @@ WRONG = """
 
 def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(WRONG)
-    (tmp_path / "mutes.yaml").write_text("- {id: m, between: [22:30, 25:00]}\n- {id: n, days: [monday]}")
+    (tmp_path / "mute_time_intervals.yaml").write_text(
+        "- {id: m, between: [22:30, 25:00]}\n- {id: n, days: [monday]}"
+    )
     said = [(p.file, p.line, f"{p.message} {p.hint}") for p in check(tmp_path)]
     for file, line, words in (
-        ("mutes.yaml", 1, "write a time of the day as 22:30"),
-        ("mutes.yaml", 2, "did you mean mon?"),
+        ("mute_time_intervals.yaml", 1, "write a time of the day as 22:30"),
+        ("mute_time_intervals.yaml", 2, "did you mean mon?"),
         ("rules.yaml", 2, "did you mean threshold?"),
         ("rules.yaml", 9, "did you mean cost?"),
         ("rules.yaml", 10, "did you mean above?"),

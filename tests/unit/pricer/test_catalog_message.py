@@ -1,5 +1,6 @@
 """The catalog message: what it accepts, what it refuses by name, and that it survives the wire."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from tests.unit.pricer.build import book, rule, source
 
 from outlay_schemas.catalog import Budget, Catalog, PriceRef, decode_catalog, encode_catalog, parse_price_ref
+from outlay_schemas.catalog.watch import Silence
 
 BUDGET = {"id": "b", "name": "All", "amount": "100.50", "scope": {"team": "ml", "provider": ["a", "b"]}}
 
@@ -25,6 +27,31 @@ def test_a_catalog_survives_the_wire_to_the_byte() -> None:
     assert encode_catalog(decode_catalog(data)) == data
     assert b'"amount":"100.50"' in data, "money is text"
     assert whole.owners[0].starts == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_catalog_that_0_1_0_published_is_read_with_todays_names() -> None:
+    scope = {"id": "r", "name": "R", "by": ["team"], "calm_minutes": 5}
+    old = {
+        "revision": 7,
+        "created_at": "2026-11-01T00:00:00Z",
+        "budgets": [{**BUDGET, "calm_minutes": 3}],
+        "rules": [{"type": "silence", **scope, "forget_hours": 9}],
+        "mutes": [{"id": "m", "days": ["mon"]}],
+        "routes": [{"channels": ["x"], "go_on": True}],
+    }
+    catalog = decode_catalog(json.dumps(old).encode())
+    silence = catalog.rules[0]
+    assert isinstance(silence, Silence)
+    assert (silence.group_by, silence.keep_firing_minutes, silence.stale_after_hours) == (("team",), 5, 9)
+    assert (catalog.budgets[0].keep_firing_minutes, catalog.routes[0].continues) == (3, True)
+    assert catalog.mute_time_intervals[0].days == ("mon",)
+    assert decode_catalog(encode_catalog(catalog)) == catalog
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"revision": 1, "mutes": 3, "rules": [1]}'])
+def test_what_is_not_a_catalog_of_any_release_is_refused(data: bytes) -> None:
+    with pytest.raises(ValidationError):
+        decode_catalog(data)
 
 
 def test_a_budget() -> None:

@@ -32,7 +32,7 @@ class Routing:
         for route in self.routes:
             if fits(route.match, alert):
                 found |= set(route.channels)
-                if not route.go_on:
+                if not route.continues:
                     break
         return found
 

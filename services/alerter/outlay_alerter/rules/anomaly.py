@@ -30,7 +30,7 @@ from outlay_schemas.money import to_pico
 def compile_rule(rule: schema.Anomaly, tenant: str) -> Anomaly:
     """Return an anomaly rule of the catalog as the evaluator needs it."""
     return Anomaly(
-        **common(rule, tenant), by=tuple(rule.by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
+        **common(rule, tenant), by=tuple(rule.group_by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
         sensitivity=float(rule.sensitivity), zone=ZoneInfo(rule.timezone), direction=rule.direction,
         holidays=frozenset(rule.holidays), settle=timedelta(minutes=rule.settle_minutes),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.rules.watch import NONE, Budget, Scope, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import BudgetStatus
-from outlay_schemas.catalog.watch import Watched
+from outlay_schemas.catalog.watch import RuleBase
 from outlay_schemas.events import Grain
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
     return replace(finding, backfill=True, facts={**finding.facts, "until": span.end.strftime(UNTIL)})
 
 
-S = TypeVar("S", bound=Watched)
+S = TypeVar("S", bound=RuleBase)
 W = TypeVar("W", bound=Watch)
 
 
@@ -241,11 +241,11 @@ class Common(TypedDict):
     depends_on: tuple[str, ...] | None
 
 
-def common(of: Watched, tenant: str) -> Common:
+def common(of: RuleBase, tenant: str) -> Common:
     """Return the fields that all rules and budgets share, for one tenant."""
     return {
         "id": of.id, "name": of.name, "tenant": tenant, "scope": {str(k): v for k, v in of.scope.items()},
-        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.calm_minutes),
+        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.keep_firing_minutes),
         "depends_on": of.depends_on,
     }  # fmt: skip
 

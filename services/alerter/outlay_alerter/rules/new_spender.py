@@ -34,7 +34,7 @@ class NewSpender(Watch):
 def compile_rule(rule: schema.NewSpender, tenant: str) -> NewSpender:
     """Return a rule of new spenders of the catalog as the evaluator needs it."""
     return NewSpender(
-        **common(rule, tenant), by=tuple(rule.by), days=rule.days, min_cost=to_pico(Decimal(rule.min_usd)),
+        **common(rule, tenant), by=tuple(rule.group_by), days=rule.days, min_cost=to_pico(Decimal(rule.min_usd)),
         severity=rule.severity,
     )  # fmt: skip
 

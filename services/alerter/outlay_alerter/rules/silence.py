@@ -31,8 +31,8 @@ class Silence(Watch):
 def compile_rule(rule: schema.Silence, tenant: str) -> Silence:
     """Return a rule of silence of the catalog as the evaluator needs it."""
     return Silence(
-        **common(rule, tenant), by=tuple(rule.by), length=timedelta(minutes=rule.minutes),
-        forget=timedelta(hours=rule.forget_hours), severity=rule.severity,
+        **common(rule, tenant), by=tuple(rule.group_by), length=timedelta(minutes=rule.minutes),
+        forget=timedelta(hours=rule.stale_after_hours), severity=rule.severity,
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class SpendSpike(Watch):
 def compile_rule(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
     """Return a spend spike rule of the catalog as the evaluator needs it."""
     return SpendSpike(
-        **common(rule, tenant), by=tuple(rule.by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
+        **common(rule, tenant), by=tuple(rule.group_by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
         sensitivity=float(rule.sensitivity),
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ class Threshold(Watch):
 def compile_rule(rule: schema.Threshold, tenant: str) -> Threshold:
     """Return a threshold of the catalog as the evaluator needs it."""
     return Threshold(
-        **common(rule, tenant), by=tuple(rule.by), metric=rule.metric, meter=rule.meter, grain=rule.grain,
+        **common(rule, tenant), by=tuple(rule.group_by), metric=rule.metric, meter=rule.meter, grain=rule.grain,
         above=rule.above, below=rule.below, margin=rule.margin, min_events=rule.min_events,
         severity=rule.severity,
     )  # fmt: skip

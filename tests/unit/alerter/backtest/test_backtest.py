@@ -123,7 +123,7 @@ def test_rows_twice_and_out_of_order_are_sorted_and_the_last_of_a_time_counts(tm
 
 @pytest.mark.parametrize("kind", ["price_change", "new_spender", "silence"])
 def test_a_kind_that_cannot_be_tried_on_a_series_says_so(tmp_path: Path, kind: str) -> None:
-    by = ", by: [team]" if kind == "new_spender" else ""
+    by = ", group_by: [team]" if kind == "new_spender" else ""
     (tmp_path / "rules.yaml").write_text(f"- {{type: {kind}, id: r, name: R{by}}}\n")
     file = write(tmp_path, "timestamp,value\n2026-03-02,2\n2026-03-03,2\n")
     code, _, output = call("--rule", "r", "--series", str(file), "--catalog", str(tmp_path))

@@ -100,7 +100,7 @@ def test_what_a_tenant_had_before_a_scope_began_is_the_history_of_its_first_wind
 
 
 def test_newcomers_and_silences_are_found_in_the_past() -> None:
-    new = new_spender.compile_rule(schema.NewSpender(id="n", name="N", by=("sku",), days=5), "acme")
+    new = new_spender.compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",), days=5), "acme")
     days: dict[Values, list[int]] = {("old",): [1] * 20, ("x",): [2 * (n in (6, 7, 17)) for n in range(20)]}
     found = windows(new, SPAN, days, length=DAY)
     assert [(one.scope["sku"], one.at) for one in found] == [
@@ -138,7 +138,7 @@ def test_thresholds_and_budgets_judge_a_series() -> None:
         {"for_minutes": 120},
         {"margin": 5},
         {"for_minutes": 120, "margin": 5},
-        {"calm_minutes": 120, "margin": 5},
+        {"keep_firing_minutes": 120, "margin": 5},
     ],
 )
 def test_a_threshold_fires_as_often_on_a_series_as_on_the_ledger(terms: dict[str, object]) -> None:
@@ -153,7 +153,7 @@ def test_a_threshold_fires_as_often_on_a_series_as_on_the_ledger(terms: dict[str
         ("for_minutes",): 2,
         ("margin",): 5,
         ("for_minutes", "margin"): 2,
-        ("calm_minutes", "margin"): 2,
+        ("keep_firing_minutes", "margin"): 2,
     }
     assert len(on_values) == expected[tuple(terms)]
 

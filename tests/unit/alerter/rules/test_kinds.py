@@ -22,7 +22,7 @@ EXAMPLES: dict[str, dict[str, object]] = {
     "spend_spike": {},
     "anomaly": {},
     "threshold": {"metric": "cost", "above": 100},
-    "new_spender": {"by": ["sku"]},
+    "new_spender": {"group_by": ["sku"]},
     "silence": {"minutes": 120},
     "price_change": {},
 }

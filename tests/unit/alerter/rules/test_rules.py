@@ -105,7 +105,7 @@ def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:
 
 
 def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
-    rule = new_spender.compile_rule(schema.NewSpender(id="n", name="N", by=("sku",)), "acme")
+    rule = new_spender.compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",)), "acme")
     day = NOW.replace(hour=0, minute=0)
     found = new_spender.judge(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
     assert found is not None
