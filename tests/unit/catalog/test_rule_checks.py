@@ -69,7 +69,7 @@ WRONG = """
 - type: anomaly
   id: c
   name: C
-  by: [teem]
+  group_by: [teem]
   holidays: [2026-13-01]
   scope: {tag.env: prod}
 """
