@@ -32,7 +32,7 @@ from outlay_kit.loop import Loop, Stop
 from outlay_kit.settings import load
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.main import compile_catalog
-from outlay_pricer.records import Place, price_record
+from outlay_pricer.record_pricing import RecordPosition, price_record
 from outlay_schemas.events import (
     CostEvent,
     Grain,
@@ -195,7 +195,7 @@ def pricer(how: str) -> None:
 
     def handle(batch: Batch) -> None:
         for record in batch.records:
-            place = Place(record.topic, record.partition, record.offset)
+            place = RecordPosition(record.topic, record.partition, record.offset)
             priced = price_record(record.value, place, feed.current(), clock.now())
             if priced.letters and how == "falls over poison":
                 raise ValueError(priced.letters[0].message)

@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["outlay_ingest", "outlay_pricer", "outl
     from outlay_ingest.domain.items import Head
     from outlay_ingest.domain.reading import Rules, TooManyEventsError
     from outlay_pricer.domain import CompiledCatalog
-    from outlay_pricer.records import Place, Tenancy, price_record
+    from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record
     from outlay_schemas.catalog import Catalog
     from outlay_schemas.cloudevents import from_record
     from outlay_schemas.errors import Invalid
@@ -27,7 +27,7 @@ TENANT = "acme"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 RULES = Rules(TENANT, NOW, timedelta(days=1), timedelta(days=1100))
 GOLDEN = Path(__file__).parents[1] / "golden"
-PLACE = Place("usage.events.acme", 0, 0)
+PLACE = RecordPosition("usage.events.acme", 0, 0)
 CATALOG = CompiledCatalog.from_catalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id", b"1"))

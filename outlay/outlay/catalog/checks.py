@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from outlay.catalog import rule_checks
 from outlay.catalog.channel_checks import posts
 from outlay.catalog.yaml_files import Document, Problem
-from outlay_pricer.domain.circles import owner_circles
+from outlay_pricer.domain.owner_cycles import owner_cycles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
 
 _NONE = Document("", None, None)
@@ -153,7 +153,7 @@ def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Itera
     """Find owners that lead back to themselves."""
     document = documents.get("owners.yaml", _NONE)
     places = {(owner.key, owner.value): index for index, owner in reversed(list(enumerate(catalog.owners)))}
-    for circle in owner_circles(catalog.owners):
+    for circle in owner_cycles(catalog.owners):
         index = places[circle[0]]
         way = " → ".join(f"{key} {value}" for key, value in [*circle, circle[0]])
         hint = "take one of these owners out"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from outlay.catalog.load import PARTS
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.matching import compile_words
-from outlay_pricer.domain.show import Shown, show
+from outlay_pricer.domain.price_listing import PriceListing, list_prices
 from outlay_schemas.catalog import Catalog, PriceBook
 
 
@@ -28,7 +28,7 @@ class Listed(Struct, frozen=True):
 
     provider: str
     sku: str
-    prices: list[Shown]
+    prices: list[PriceListing]
 
 
 def overview(catalog: Catalog) -> list[Part]:
@@ -67,13 +67,13 @@ def listing(catalog: CompiledCatalog, provider: str, sku: str, at: datetime) -> 
     """
     exact = "*" not in provider + sku
     if exact and provider:
-        return [Listed(provider, sku, show(catalog, provider, sku, at))]
+        return [Listed(provider, sku, list_prices(catalog, provider, sku, at))]
     ours = compile_words([provider]) if provider else (lambda _: True)
     wanted = compile_words([sku])
     names = [pair for pair in dict.fromkeys(names_of(catalog.catalog)) if ours(pair[0]) and wanted(pair[1])]
     if exact and not names:
         names = [(provider, sku)]
-    return [Listed(*pair, show(catalog, *pair, at)) for pair in names]
+    return [Listed(*pair, list_prices(catalog, *pair, at)) for pair in names]
 
 
 def names_of(catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,9 @@ from msgspec import Struct
 from outlay.catalog.publish import newest
 from outlay_kit.settings import KafkaSettings
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.domain.again import differs, usage_of
 from outlay_pricer.domain.explain import Explanation, explain
-from outlay_pricer.ledger import Ledger
+from outlay_pricer.domain.repricing import differs, usage_of
+from outlay_pricer.ledger import LedgerReader
 from outlay_schemas.catalog import Catalog, decode_catalog
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent
@@ -28,7 +28,7 @@ class Why(Struct, frozen=True):
     """Why there is no explanation: another catalog than its own refuses the event."""
 
 
-def why(cost: CostEvent, ledger: Ledger, kafka: KafkaSettings) -> Why:
+def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:
     """Explain an event of the ledger. Raises Retryable where the stores are away."""
     content = _catalog(cost.revision, ledger, kafka)
     own = content.revision == cost.revision
@@ -39,7 +39,7 @@ def why(cost: CostEvent, ledger: Ledger, kafka: KafkaSettings) -> Why:
     return Why(cost, content.revision, own, not differs(cost, explanation.event), explanation)
 
 
-def _catalog(revision: int, ledger: Ledger, kafka: KafkaSettings) -> Catalog:
+def _catalog(revision: int, ledger: LedgerReader, kafka: KafkaSettings) -> Catalog:
     """Return a revision, or the one in force if it is not kept."""
     body = ledger.catalog(revision)
     if body is not None:

@@ -10,9 +10,9 @@ from msgspec import Struct
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import RecordSink
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.domain.again import Again, again
-from outlay_pricer.domain.compare import Plan, difference
-from outlay_pricer.ledger import Ledger, Selection
+from outlay_pricer.domain.compare import PriceComparison, difference
+from outlay_pricer.domain.repricing import RepricedEvent, reprice
+from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_pricer.repricing.resend import resend
 from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
@@ -36,7 +36,7 @@ class Amended(Struct, frozen=True):
 class Repriced:
     """What came of it."""
 
-    plan: Plan
+    plan: PriceComparison
     """Before and after, by group. What is refused counts as it is: it stays."""
     refused: int
     """Events that the catalog's policies would make dead letters; they stay as they are."""
@@ -48,7 +48,7 @@ class Repriced:
 class Repricing:
     """One run. Every method raises Retryable where the stores are away; to run it again does no harm."""
 
-    def __init__(self, ledger: Ledger, catalog: CompiledCatalog, sink: RecordSink | None) -> None:
+    def __init__(self, ledger: LedgerReader, catalog: CompiledCatalog, sink: RecordSink | None) -> None:
         """`sink` is where events are sent; None: a dry run."""
         self._ledger = ledger
         self._catalog = catalog
@@ -61,11 +61,11 @@ class Repricing:
     def run(self, wanted: Selection, by: Sequence[str]) -> Repriced:
         """Price a selection again."""
         events = self._ledger.events(replace(wanted, before_revision=self._catalog.revision))
-        plan = difference(self._pairs(again(events, self._catalog)), by)
+        plan = difference(self._pairs(reprice(events, self._catalog)), by)
         self._flush()
         return Repriced(plan, self._refused, self._sent, self._closed.amended())
 
-    def _pairs(self, items: Iterator[Again]) -> Iterator[tuple[CostEvent, CostEvent]]:
+    def _pairs(self, items: Iterator[RepricedEvent]) -> Iterator[tuple[CostEvent, CostEvent]]:
         for item in items:
             if item.new is None:
                 self._refused += 1
@@ -112,7 +112,7 @@ class ClosedMonths:
 
 
 def arrived(
-    ledger: Ledger, wanted: Selection, *, before: int, sent: int, clock: Clock, patience: float
+    ledger: LedgerReader, wanted: Selection, *, before: int, sent: int, clock: Clock, patience: float
 ) -> bool:
     """Wait until the ledger has new revisions of `sent` events; False if it has not within `patience` seconds.
 

@@ -175,7 +175,7 @@ def _events(usage: str | None, days: int, refused: Refusals) -> "Iterator[Iterat
     """Give the usage events of a file, or those of the ledger's last days as they were sent."""
     from outlay.catalog.offline import read_lines
     from outlay_kit.clock import SystemClock
-    from outlay_pricer.domain.again import usage_of
+    from outlay_pricer.domain.repricing import usage_of
     from outlay_pricer.ledger import Selection
 
     if usage is not None:

@@ -23,7 +23,7 @@ from outlay.cli.report_options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from outlay_pricer.opportunities.run import Opportunities
+    from outlay_pricer.opportunities.search import Opportunities
     from outlay_reports.report_table import ReportTable
 
 
@@ -66,7 +66,7 @@ def opportunities(
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_kit.clock import SystemClock
     from outlay_pricer.ledger import Selection
-    from outlay_pricer.opportunities.run import find
+    from outlay_pricer.opportunities.search import find
     from outlay_reports.periods import parse_time_range, parse_zone
 
     if dismiss or restore:
@@ -135,8 +135,8 @@ def savings_table(
         month = months[one.id]
         spent = Spent(one.saving), None if month is None else Spent(month)
         values: tuple[Value, ...] = (
-            one.id, one.way.kind, name_of(team), project, sku, one.way.what, *spent,
-            share(one.saving, one.cost), one.events, one.way.check, examples[0], " ".join(examples),
+            one.id, one.method.kind, name_of(team), project, sku, one.method.recommendation, *spent,
+            share(one.saving, one.cost), one.events, one.method.prerequisite, examples[0], " ".join(examples),
             one.query(found.since, found.until),
         )  # fmt: skip
         rows.append(Row(values))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from outlay.catalog.contents import Listed
     from outlay.catalog.explain import Why
     from outlay_pricer.domain.explain import Explanation, Source
-    from outlay_pricer.domain.show import Shown
+    from outlay_pricer.domain.price_listing import PriceListing
     from outlay_schemas.events import CostEvent
 
 _NAMES = 20
@@ -112,7 +112,7 @@ def _above(bound: str) -> str:
     return "" if bound == "0" else bound
 
 
-def _origin(shown: "Shown") -> str:
+def _origin(shown: "PriceListing") -> str:
     checked = f"of {shown.checked[:10]}" if shown.checked else "never compared with its source"
     since = f", in force since {shown.since[:10]}" if shown.since else ""
     until = f", until {shown.until[:10]}" if shown.until else ""

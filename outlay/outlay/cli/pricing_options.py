@@ -14,8 +14,8 @@ from outlay.cli.common import CommandError, err, out, table, working
 
 if TYPE_CHECKING:
     from outlay.catalog.offline import Refused
-    from outlay_pricer.domain.compare import Plan
-    from outlay_pricer.ledger import Ledger
+    from outlay_pricer.domain.compare import PriceComparison
+    from outlay_pricer.ledger import LedgerReader
     from outlay_schemas.catalog import Catalog
 
 T = TypeVar("T")
@@ -64,18 +64,18 @@ def read_published() -> "Catalog":
 
 
 @contextmanager
-def open_ledger() -> "Iterator[Ledger]":
+def open_ledger() -> "Iterator[LedgerReader]":
     """Open the ledger for reading. Raises CommandError where the engine refuses a query."""
     from clickhouse_connect.driver.exceptions import DatabaseError
 
     from outlay.local import stores
     from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_pricer.ledger import Ledger
+    from outlay_pricer.ledger import LedgerReader
 
     _, settings = stores()
     clickhouse = ClickHouseClient(settings)
     try:
-        yield Ledger(clickhouse)
+        yield LedgerReader(clickhouse)
     except DatabaseError as error:
         raise CommandError(f"ClickHouse refuses: {error}".strip(), "see: outlay doctor") from error
     finally:
@@ -133,14 +133,14 @@ class Refusals:
             typer.echo(str(refused), err=True)
 
 
-def plan_json(plan: "Plan") -> dict[str, Any]:
+def plan_json(plan: "PriceComparison") -> dict[str, Any]:
     """Return a difference as plain JSON."""
     import msgspec
 
     return {"total": msgspec.to_builtins(plan.total), "groups": msgspec.to_builtins(plan.groups)}
 
 
-def show_plan(plan: "Plan", title: str) -> None:
+def show_plan(plan: "PriceComparison", title: str) -> None:
     """Print a difference: the groups that change most, and the sum."""
     total = plan.total
     changed = [group for group in plan.groups if group.changed or group.refused_after]

@@ -112,7 +112,7 @@ def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTa
     from outlay.cli.opportunities import savings_table
     from outlay.dismissals import Dismissals
     from outlay_pricer.ledger import Selection
-    from outlay_pricer.opportunities.run import find
+    from outlay_pricer.opportunities.search import find
 
     tenant = question.tenants[0] if len(question.tenants) == 1 else ""
     catalog = read_published()

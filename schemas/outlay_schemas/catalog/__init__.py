@@ -1,7 +1,6 @@
 """The catalog message: price books, owners, tag rules, negotiated prices, budgets, alert rules."""
 
 from outlay_schemas.catalog.base import CatalogModel, Dated
-from outlay_schemas.catalog.books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
 from outlay_schemas.catalog.guesses import are_guesses
 from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
 from outlay_schemas.catalog.people import (
@@ -15,6 +14,7 @@ from outlay_schemas.catalog.people import (
     Split,
     VirtualTag,
 )
+from outlay_schemas.catalog.price_books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
 from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
 from outlay_schemas.catalog.rates import ContextAlias, Minimum, Models, RateData
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy

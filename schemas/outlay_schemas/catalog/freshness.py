@@ -4,8 +4,8 @@ from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
-from outlay_schemas.catalog.books import PriceBook
 from outlay_schemas.catalog.model import Catalog
+from outlay_schemas.catalog.price_books import PriceBook
 
 MAX_AGE = timedelta(days=30)
 """Of the model prices. A price book states its own (`max_age_days`)."""

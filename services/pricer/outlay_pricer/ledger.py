@@ -49,7 +49,7 @@ class Selection:
     """Only what an older revision priced; 0: all."""
 
 
-class Ledger:
+class LedgerReader:
     """The ledger, for reading. Every method raises Retryable where ClickHouse is away."""
 
     def __init__(self, clickhouse: ClickHouseClient, piece: int = PIECE) -> None:

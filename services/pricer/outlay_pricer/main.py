@@ -20,12 +20,12 @@ from outlay_kit.settings import load
 from outlay_kit.stalled_partitions import StalledPartitions
 from outlay_kit.telemetry import configure_logging, get_logger
 from outlay_kit.tracing import start
-from outlay_pricer import bus, metrics, shell
+from outlay_pricer import faust_agent, faust_app, metrics
 from outlay_pricer.deliveries import Output
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.records import Place, Tenancy, price_record
+from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record
 from outlay_pricer.settings import Settings
-from outlay_pricer.traced import traced
+from outlay_pricer.tracing import traced
 from outlay_pricer.watchdog import Watchdog
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.cloudevents import Headers
@@ -51,14 +51,16 @@ def main() -> None:
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
-    Watchdog(Offsets(settings.kafka), settings.group, topics, health, shell.end).start()
+    Watchdog(Offsets(settings.kafka), settings.group, topics, health, faust_agent.end).start()
     _watch_stalled_partitions(settings, list(topics), clock, health)
     end_when_stalled(health)
-    app = bus.faust_app(settings)
+    app = faust_app.create_app(settings)
     tracing = start("pricer")
     tenancies = {name: _tenancy(settings, tenant) for name, tenant in topics.items()}
     work = _work(feed, clock, tenancies, partitions)
-    shell.attach(app, list(topics), traced(work, tracing), partial(bus.send, app), settings.in_flight)
+    faust_agent.attach(
+        app, list(topics), traced(work, tracing), partial(faust_app.send, app), settings.in_flight
+    )
     _follow_readiness(app, health)
     _run(app, tracing.close if tracing is not None else lambda: None)
 
@@ -93,8 +95,8 @@ def _tenancy(settings: Settings, tenant: str) -> Tenancy:
 
 def _work(
     feed: CatalogFeed[CompiledCatalog], clock: Clock, tenancies: Mapping[str, Tenancy], partitions: int
-) -> Callable[[bytes, Place, Headers], list[Output]]:
-    def work(value: bytes, place: Place, headers: Headers) -> list[Output]:
+) -> Callable[[bytes, RecordPosition, Headers], list[Output]]:
+    def work(value: bytes, place: RecordPosition, headers: Headers) -> list[Output]:
         started = time.thread_time()
         tenancy = tenancies[place.topic]
         priced = price_record(
@@ -165,7 +167,7 @@ def _run(app: faust.App, close: Callable[[], None]) -> None:
         sys.stdout.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
     except BaseException as error:  # noqa: BLE001 (whatever it is, this process ends)
-        shell.end(error)
+        faust_agent.end(error)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from outlay_console.adapters.catalog import Shown
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile
-from outlay_pricer.opportunities.looks import Looks
+from outlay_pricer.opportunities.scanner import OpportunityScanner
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
@@ -116,7 +116,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     write(settings, priced(used(), content))
     publish(stack.kafka, content, FakeClock(NOW))
     clickhouse = ClickHouseClient(settings)
-    Looks(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
+    OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
     shown = Shown(1, NOW, "", None, (), BUDGETS)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(world(stack, settings, folder), catalog=lambda: shown)

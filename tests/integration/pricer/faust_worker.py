@@ -7,9 +7,9 @@ from typing import Any
 
 import faust
 
-from outlay_pricer import bus, shell
+from outlay_pricer import faust_agent, faust_app
 from outlay_pricer.deliveries import Output
-from outlay_pricer.records import Place
+from outlay_pricer.record_pricing import RecordPosition
 from outlay_pricer.settings import Settings
 from outlay_schemas.cloudevents import Headers
 
@@ -41,10 +41,10 @@ def overtakes(app: faust.App, topic: Any) -> None:
 
 
 def ours(app: faust.App, topic: Any) -> None:
-    def work(value: bytes, place: Place, headers: Headers) -> list[Output]:
+    def work(value: bytes, place: RecordPosition, headers: Headers) -> list[Output]:
         raise RuntimeError(f"cannot handle {value!r}")
 
-    shell.attach(app, topic.topics, work, partial(bus.send, app), 4)
+    faust_agent.attach(app, topic.topics, work, partial(faust_app.send, app), 4)
 
 
 BEHAVIOURS: dict[str, Callable[[faust.App, Any], None]] = {
@@ -56,7 +56,7 @@ BEHAVIOURS: dict[str, Callable[[faust.App, Any], None]] = {
 
 if __name__ == "__main__":
     behaviour, name, group = sys.argv[1:]
-    app = bus.faust_app(Settings(group=group))
+    app = faust_app.create_app(Settings(group=group))
     source = app.topic(name, key_serializer="raw", value_serializer="raw", value_type=bytes)
     BEHAVIOURS[behaviour](app, source)
     faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()

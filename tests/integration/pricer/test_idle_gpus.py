@@ -17,7 +17,7 @@ from outlay_kit.migrator import migrate
 from outlay_kit.time_ranges import TimeRange
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.ledger import Selection
-from outlay_pricer.opportunities.run import find
+from outlay_pricer.opportunities.search import find
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.billing import allocate_query
 from outlay_reports.cost_query import CostQuery
@@ -64,7 +64,10 @@ def _catalog() -> Catalog:
 async def test_an_idle_gpu_is_found_and_shared(ledger: ClickHouseClient) -> None:
     wanted = Selection(since=HOUR.start, until=HOUR.end, tenant="acme")
     (finding,) = find(ledger, _catalog(), wanted, most=1000).findings
-    assert (finding.way.what, finding.where[3:]) == ("release what nothing runs on", ("own", "Tesla T4"))
+    assert (finding.method.recommendation, finding.where[3:]) == (
+        "release what nothing runs on",
+        ("own", "Tesla T4"),
+    )
     assert (Decimal(finding.saving) / 10**12, finding.events) == (Decimal("0.36"), 60)
 
     question = CostQuery(HOUR, ZoneInfo("UTC"), ("team",), {}, ("acme",))

@@ -12,7 +12,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.migrator import migrate
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.opportunities.looks import Looks
+from outlay_pricer.opportunities.scanner import OpportunityScanner
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, UsageEvent
 
@@ -37,7 +37,7 @@ def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Sta
     write(settings, [call(catalog, "acme", n, NOW - timedelta(minutes=n)) for n in range(30)])
     write(settings, [call(catalog, "globex", 1, NOW - timedelta(days=2))])
     clock, clickhouse = FakeClock(NOW), ClickHouseClient(settings)
-    looks = Looks(clickhouse, clock, every=900, most=20)
+    looks = OpportunityScanner(clickhouse, clock, every=900, most=20)
     looks.turn(catalog)
     looks.turn(catalog)  # not yet time
     (acme,), (globex,) = (clickhouse.rows(SUMS, {"tenant": name}) for name in ("acme", "globex"))

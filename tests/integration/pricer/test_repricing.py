@@ -18,7 +18,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.settings import KafkaSettings
-from outlay_pricer.ledger import Ledger, Selection
+from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_schemas.catalog import Catalog, Owner, PriceBook
 from outlay_schemas.events import CostEvent
 from outlay_schemas.topics import USAGE_EVENTS
@@ -34,7 +34,7 @@ class World:
         self.tenant = f"r-{uuid.uuid4().hex[:8]}"
         self.kafka = stack.kafka
         self.clickhouse = ClickHouseClient(stack.reader)
-        self.ledger = Ledger(self.clickhouse, piece=20)
+        self.ledger = LedgerReader(self.clickhouse, piece=20)
         names = {
             "OUTLAY_PRICER_GROUP": f"pricer-{self.tenant}",
             "OUTLAY_AGGREGATOR_GROUP": f"aggregator-{self.tenant}",
@@ -134,10 +134,10 @@ def _read_in_pieces(world: World) -> None:
     """Whatever a piece is, each event of a selection is read once: also where one second has more than a piece."""
     first = datetime(2026, 11, 24, 11, tzinfo=UTC)
     wanted = Selection(first, first + timedelta(minutes=2, seconds=30), tenant=world.tenant)
-    whole, small = (list(Ledger(world.clickhouse, piece).events(wanted)) for piece in (1000, 1))
+    whole, small = (list(LedgerReader(world.clickhouse, piece).events(wanted)) for piece in (1000, 1))
     assert [cost.id for cost in small] == [cost.id for cost in whole]
     assert {cost.id for cost in whole} == {"w0", "w1", "w2", "call"}
-    assert Ledger(world.clickhouse).count(wanted) == 4
+    assert LedgerReader(world.clickhouse).count(wanted) == 4
 
 
 def _by_hand(world: World, outlay: Any, third: int) -> None:

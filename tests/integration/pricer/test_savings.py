@@ -15,10 +15,10 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_kit.time_ranges import TimeRange
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.domain.again import usage_of
-from outlay_pricer.ledger import Ledger, Selection
-from outlay_pricer.opportunities.detect import Finding
-from outlay_pricer.opportunities.run import find
+from outlay_pricer.domain.repricing import usage_of
+from outlay_pricer.ledger import LedgerReader, Selection
+from outlay_pricer.opportunities.detector import Opportunity
+from outlay_pricer.opportunities.search import find
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.events import CostEvent, UsageEvent
@@ -81,21 +81,21 @@ def ledger(stack: Stack) -> Iterator[tuple[ClickHouseClient, list[CostEvent]]]:
     migrate(settings)
     write(settings, [price(one, COMPILED) for hour in range(HOURS) for one in used(hour)])
     clickhouse = ClickHouseClient(settings)
-    yield clickhouse, list(Ledger(clickhouse).events(ALL))
+    yield clickhouse, list(LedgerReader(clickhouse).events(ALL))
     clickhouse.close()
 
 
 @pytest.fixture(scope="module")
-def found(ledger: tuple[ClickHouseClient, list[CostEvent]]) -> list[Finding]:
+def found(ledger: tuple[ClickHouseClient, list[CostEvent]]) -> list[Opportunity]:
     return find(ledger[0], CATALOG, ALL, most=10_000).findings
 
 
-def one(found: list[Finding], what: str) -> Finding:
-    (finding,) = [finding for finding in found if finding.way.what.startswith(what)]
+def one(found: list[Opportunity], what: str) -> Opportunity:
+    (finding,) = [finding for finding in found if finding.method.recommendation.startswith(what)]
     return finding
 
 
-def again(events: list[CostEvent], change: Callable[[UsageEvent], UsageEvent]) -> Decimal:
+def reprice(events: list[CostEvent], change: Callable[[UsageEvent], UsageEvent]) -> Decimal:
     """Return what events of the ledger cost, less what they cost priced again, changed."""
     total = Decimal(0)
     for event in events:
@@ -118,11 +118,11 @@ def named(ledger: tuple[ClickHouseClient, list[CostEvent]], name: str) -> list[C
     ],
 )
 def test_a_neighbour_saves_what_its_price_says(
-    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding], what: str, name: str, sku: str
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Opportunity], what: str, name: str, sku: str
 ) -> None:
     finding = one(found, what)
     events = named(ledger, name)
-    assert Decimal(finding.saving) / 10**12 == again(
+    assert Decimal(finding.saving) / 10**12 == reprice(
         events, lambda usage: msgspec.structs.replace(usage, sku=sku)
     )
     assert (finding.events, Decimal(finding.cost) / 10**12) == (
@@ -133,25 +133,25 @@ def test_a_neighbour_saves_what_its_price_says(
 
 
 def test_a_colder_class_is_paid_with_what_is_read_from_it(
-    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Opportunity]
 ) -> None:
     # 100 GB for an hour are 100/730 GB-months: 0.023 down to 0.0125 USD, and half a GB read at 0.01
     each = (Decimal(73_000) / 730) * (Decimal("0.023") - Decimal("0.0125")) - Decimal("0.5") * Decimal("0.01")
     assert Decimal(one(found, "keep it in s3-standard-ia").saving) / 10**12 == HOURS * each
-    assert "105% of it read" in one(found, "keep it in s3-standard-ia").way.check
+    assert "105% of it read" in one(found, "keep it in s3-standard-ia").method.prerequisite
     assert not any(finding.where[4] == "inter-az" for finding in found)
 
 
 def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
-    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Opportunity]
 ) -> None:
-    batched = again(
+    batched = reprice(
         named(ledger, "batch"),
         lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "batch"}),
     )
-    (batch,) = [finding for finding in found if finding.way.what == "send it as a batch"]
+    (batch,) = [finding for finding in found if finding.method.recommendation == "send it as a batch"]
     assert Decimal(batch.saving) / 10**12 == batched
-    flexed = again(
+    flexed = reprice(
         named(ledger, "flex"),
         lambda usage: msgspec.structs.replace(usage, attributes={"service_tier": "flex"}),
     )
@@ -163,10 +163,12 @@ def test_work_that_can_wait_is_a_batch_and_what_is_idle_costs_all_of_it(
 
 @pytest.mark.parametrize(("lease", "rate"), [("reserved-1y", "0.11431"), ("reserved-3y", "0.07838")])
 def test_a_commitment_is_the_best_of_all_and_says_when_it_pays(
-    found: list[Finding], lease: str, rate: str
+    found: list[Opportunity], lease: str, rate: str
 ) -> None:
     finding = next(
-        f for f in found if f.way.what == f"commit to {lease} in us-east-1" and f.where[4] == "m6a.xlarge"
+        f
+        for f in found
+        if f.method.recommendation == f"commit to {lease} in us-east-1" and f.where[4] == "m6a.xlarge"
     )
     demand, reserved = Decimal("0.1728"), Decimal(rate)
     savings = {
@@ -177,25 +179,25 @@ def test_a_commitment_is_the_best_of_all_and_says_when_it_pays(
     assert Decimal(finding.saving) / 10**12 == pytest.approx(savings[units], abs=Decimal("1e-9"))
     assert finding.events == HOURS
     assert finding.where == (TENANT, "", "", "aws", "m6a.xlarge")
-    assert finding.way.check.startswith(
+    assert finding.method.prerequisite.startswith(
         f"{units} of them: each pays from {730 * reserved / demand:.0f} hours"
     )
 
 
 def test_a_short_history_is_no_reason_to_commit(ledger: tuple[ClickHouseClient, list[CostEvent]]) -> None:
     some = Selection(since=START, until=START + timedelta(hours=48), tenant=TENANT)
-    kinds = {finding.way.kind for finding in find(ledger[0], CATALOG, some, most=10_000).findings}
+    kinds = {finding.method.kind for finding in find(ledger[0], CATALOG, some, most=10_000).findings}
     assert "commitment" not in kinds
 
 
 def test_the_query_of_a_finding_lists_its_events(
-    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Finding]
+    ledger: tuple[ClickHouseClient, list[CostEvent]], found: list[Opportunity]
 ) -> None:
     for what in ("commit to reserved-1y in us-east-1", "keep it in s3-standard-ia"):
-        finding = next(one for one in found if one.way.what == what)
+        finding = next(one for one in found if one.method.recommendation == what)
         rows = ledger[0].rows(finding.query(START, START + timedelta(hours=HOURS)))
         assert set(finding.examples) <= {(row["source"], row["id"]) for row in rows}
-    odd = Finding(found[0].way, ("a'b\\", "", "", "", ""))
+    odd = Opportunity(found[0].method, ("a'b\\", "", "", "", ""))
     assert ledger[0].rows(odd.query(START, START + timedelta(hours=1))) == []
 
 
@@ -259,7 +261,7 @@ def test_of_calls_too(stack: Stack) -> None:
     clickhouse = ClickHouseClient(settings)
     wanted = Selection(since=START, until=START + timedelta(hours=HOURS), tenant="calls")
     found = find(clickhouse, CATALOG, wanted, most=1000).findings
-    events = list(Ledger(clickhouse).events(wanted))
+    events = list(LedgerReader(clickhouse).events(wanted))
     clickhouse.close()
     calls = [one for one in events if one.id.startswith("long-")]
 
@@ -269,9 +271,9 @@ def test_of_calls_too(stack: Stack) -> None:
     def as_model(sku: str) -> Callable[[UsageEvent], UsageEvent]:
         return lambda usage: msgspec.structs.replace(usage, sku=sku)
 
-    smaller = next(f for f in found if f.way.kind == "smaller model" and f.where[4] == "claude-opus-4-1")
-    for what in ("use claude-opus-4-5", smaller.way.what):
-        assert saved(what) == again(calls, as_model(what.removeprefix("use ")))
+    smaller = next(f for f in found if f.method.kind == "smaller model" and f.where[4] == "claude-opus-4-1")
+    for what in ("use claude-opus-4-5", smaller.method.recommendation):
+        assert saved(what) == reprice(calls, as_model(what.removeprefix("use ")))
     # Nine of ten prompts have 10,021 tokens: half of that is cached, written once and then read while it is warm.
     half = (10_000 + 7 * 3) // 2
     cacheable = [call for call in calls if call.usage["input_tokens"] >= 10_021]
@@ -280,8 +282,8 @@ def test_of_calls_too(stack: Stack) -> None:
     def with_cache(meter: str) -> Callable[[UsageEvent], UsageEvent]:
         return lambda usage: msgspec.structs.replace(usage, usage={**usage.usage, meter: half})
 
-    assert saved("cache what prompts begin with") == again(first, with_cache("cache_write_tokens")) + again(
-        rest, with_cache("cache_read_tokens")
-    )
+    assert saved("cache what prompts begin with") == reprice(
+        first, with_cache("cache_write_tokens")
+    ) + reprice(rest, with_cache("cache_read_tokens"))
     repeats = [call for call in events if call.id.startswith("loop-")]
     assert saved("answer repeats") == sum((Decimal(call.cost or 0) for call in repeats[1:]), Decimal(0))

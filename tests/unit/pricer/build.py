@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_schemas.catalog import Catalog, PriceBook, RateData
 from outlay_schemas.events import Quantity, UsageEvent
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import NOW, catalog, event
 
-from outlay_pricer.domain.circles import owner_circles
+from outlay_pricer.domain.owner_cycles import owner_cycles
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Owner
 from outlay_schemas.errors import Invalid
@@ -126,10 +126,10 @@ def test_circles_of_owners_are_found_once_each() -> None:
         return Owner.model_validate({"key": key, "value": value, "sets": sets})
 
     line = [owner("user", "u", team="a"), owner("team", "a", business_unit="x")]
-    assert owner_circles(line) == []
+    assert owner_cycles(line) == []
     circle = [*line, owner("business_unit", "x", project="p", use_case="c"), owner("project", "p", team="a")]
-    assert owner_circles(circle) == [[("team", "a"), ("business_unit", "x"), ("project", "p")]]
-    assert owner_circles([owner("team", "a", team="a")]) == [[("team", "a")]]
+    assert owner_cycles(circle) == [[("team", "a"), ("business_unit", "x"), ("project", "p")]]
+    assert owner_cycles([owner("team", "a", team="a")]) == [[("team", "a")]]
     diamond = [owner("user", "u", team="a", project="p"), owner("team", "a", business_unit="x"),
                owner("project", "p", business_unit="x")]  # fmt: skip
-    assert owner_circles(diamond) == []
+    assert owner_cycles(diamond) == []

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.pricer.build import NOW, event
 
 from outlay.catalog.model_prices import from_library
-from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Catalog, RateData

@@ -19,7 +19,7 @@ from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstra
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.list_price import by_rates
-from outlay_pricer.domain.units import Units
+from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_schemas.catalog import Catalog, parse_price_ref
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent

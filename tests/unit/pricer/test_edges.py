@@ -11,13 +11,13 @@ from tests.unit.pricer import build
 from tests.unit.pricer.build import NOW, UNITS, catalog, event, model
 from tests.unit.pricer.test_price_table import BATCH, DATED, NIGHT, TIERED
 
-from outlay_pricer.domain import cards, lines, rates, shapes
-from outlay_pricer.domain.cards import Card, compile_card
-from outlay_pricer.domain.counts import Contradiction
-from outlay_pricer.domain.exact import price_lines
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.rates import RateBook
-from outlay_pricer.domain.units import Units
+from outlay_pricer.domain.rate_compiler import rate_book, rate_card, rate_codegen, rate_line
+from outlay_pricer.domain.rate_compiler.counts import Contradiction
+from outlay_pricer.domain.rate_compiler.exact import price_lines
+from outlay_pricer.domain.rate_compiler.rate_book import RateBook
+from outlay_pricer.domain.rate_compiler.rate_card import Card, compile_card
+from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_pricer.domain.usage import normalise
 
 
@@ -86,13 +86,13 @@ def test_a_card_without_rates_costs_nothing_and_covers_nothing() -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
-        (cards, "MAX_SHAPES"),
-        (lines, "MAX_CARDS"),
-        (rates, "MAX_HOT"),
-        (shapes, "MAX_PLANS"),
+        (rate_card, "MAX_SHAPES"),
+        (rate_line, "MAX_CARDS"),
+        (rate_book, "MAX_HOT"),
+        (rate_codegen, "MAX_PLANS"),
     ):
         monkeypatch.setattr(module, name, 2)
-    monkeypatch.setattr(rates, "MAX_LINES", 3)
+    monkeypatch.setattr(rate_book, "MAX_LINES", 3)
 
 
 @pytest.mark.usefixtures("small")

@@ -9,7 +9,7 @@ from tests.unit.pricer.build import PLAIN, book, catalog, event, model, provider
 
 from outlay.catalog import load_default
 from outlay.catalog.model_prices import from_library
-from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import are_guesses, parse_price_ref

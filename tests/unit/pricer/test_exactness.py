@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
-from outlay_pricer.domain.cards import Card, compile_card
-from outlay_pricer.domain.counts import Contradiction
-from outlay_pricer.domain.exact import half_even, price_lines, settle
 from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.units import Units
+from outlay_pricer.domain.rate_compiler.counts import Contradiction
+from outlay_pricer.domain.rate_compiler.exact import half_even, price_lines, settle
+from outlay_pricer.domain.rate_compiler.rate_card import Card, compile_card
+from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_schemas.catalog import MeterPrice
 from outlay_schemas.events import Quantity, cost_event_decoder, encoder
 from outlay_schemas.money import PICO, to_pico

@@ -7,11 +7,11 @@ import pytest
 from tests.unit.pricer.build import NOW, PLAIN, book, catalog, event, model, rates, rule, source
 from tests.unit.pricer.test_price_table import BATCH, DATED, TIERED
 
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.compare import as_model, compare, only_book, plan
-from outlay_pricer.domain.compiled import CompiledCatalog
 from outlay_pricer.domain.explain import Step, explain
+from outlay_pricer.domain.price_listing import list_prices
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.show import show
 from outlay_schemas.catalog.freshness import stale
 
 EGRESS = rule(
@@ -121,7 +121,7 @@ def test_show_says_what_a_sku_costs_when_and_from_where() -> None:
     ready = catalog(
         rates(PLAIN, TIERED, DATED, BATCH), price_books=[book(EGRESS, source="https://example.org")]
     )
-    (tiered,) = show(ready, "acme", "tiered", NOW)
+    (tiered,) = list_prices(ready, "acme", "tiered", NOW)
     assert [(item.meter, item.price, item.above) for item in tiered.prices] == [
         ("input_tokens", "3", "0"),
         ("input_tokens", "6", "200000"),
@@ -129,18 +129,18 @@ def test_show_says_what_a_sku_costs_when_and_from_where() -> None:
         ("output_tokens", "15", "0"),
         ("output_tokens", "22.5", "200000"),
     ]
-    before = show(ready, "acme", "dated", datetime(2026, 10, 1, tzinfo=UTC))[0]
+    before = list_prices(ready, "acme", "dated", datetime(2026, 10, 1, tzinfo=UTC))[0]
     assert (before.prices[0].price, before.since, before.until) == ("2", "", "2026-11-01T00:00:00+00:00")
-    after = show(ready, "acme", "dated", NOW)[0]
+    after = list_prices(ready, "acme", "dated", NOW)[0]
     assert (after.prices[0].price, after.since, after.until) == ("1", "2026-11-01T00:00:00+00:00", "")
-    standard, batch = show(ready, "acme", "batch", NOW)
+    standard, batch = list_prices(ready, "acme", "batch", NOW)
     assert (standard.context, batch.context) == ({}, {"processing": "batch"})
-    (egress,) = show(ready, "any", "egress", NOW)
+    (egress,) = list_prices(ready, "any", "egress", NOW)
     assert [(item.price, item.above, item.note) for item in egress.prices] == [
         ("0.09", "0", "first 1 free; graduated"),
         ("0.05", "10", "first 1 free; graduated"),
     ]
-    (unknown,) = show(ready, "acme", "zip", NOW)
+    (unknown,) = list_prices(ready, "acme", "zip", NOW)
     assert unknown.reason.startswith("Unable to find model")
 
 
@@ -150,10 +150,10 @@ def test_show_of_a_book_rule_in_full() -> None:
     )
     full["prices"][0] |= {"from": "2026-01-01", "to": "2026-12-01", "checked": "2026-01-01"}
     ready = catalog(price_books=[book({**full, "assumes": {"region": "us-1"}})])
-    (shown,) = show(ready, "x", "box", NOW)
+    (shown,) = list_prices(ready, "x", "box", NOW)
     assert shown.prices[0].note == "at least 2 USD; in steps of 60, up; included in compute_seconds"
     assert (shown.checked, shown.where) == ("2026-01-01", {"region": ["us-1"]})
-    (none,) = show(ready, "x", "box", datetime(2027, 1, 1, tzinfo=UTC))
+    (none,) = list_prices(ready, "x", "box", datetime(2027, 1, 1, tzinfo=UTC))
     assert (none.reason, none.prices) == ("no price at this time", [])
 
 

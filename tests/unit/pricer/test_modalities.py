@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.unit.pricer.build import UNITS, catalog, event, model, rates, source
 
 from outlay.catalog.model_prices import from_library
-from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.counts import count
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.units import Units
+from outlay_pricer.domain.rate_compiler.counts import count
+from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_schemas.events import CostEvent
 
 READY = CompiledCatalog.from_catalog(source(from_library(date(2026, 11, 24))))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import catalog, event, model, rates
 
-from outlay_pricer.domain.compiled import MAX_RULES
+from outlay_pricer.domain.catalog_index import MAX_RULES
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.usage import normalise

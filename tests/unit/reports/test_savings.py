@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from outlay.cli.opportunities import savings_table
 from outlay_console.pages.savings import _row
-from outlay_pricer.opportunities.detect import CACHE, Finding
-from outlay_pricer.opportunities.run import Opportunities
+from outlay_pricer.opportunities.detector import CACHE, Opportunity
+from outlay_pricer.opportunities.search import Opportunities
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
 from outlay_reports.savings import monthly_saving, saving_basis
@@ -20,7 +20,7 @@ def shown(length: timedelta, saving: int) -> tuple[Decimal | None, int | None, s
     since = NOW - length
     row = _row({"saving": Decimal(saving) / DOLLAR, "cost": Decimal(1000), "dismissed": False}, since, NOW)
     assert row is not None
-    finding = Finding(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
+    finding = Opportunity(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
     found = Opportunities([finding], 5, whole=True, since=since, until=NOW, cached=0)
     sheet = savings_table(found, 10, 1.0, {})
     cell = sheet.rows[0].values[[column.name for column in sheet.columns].index("monthly_usd")]

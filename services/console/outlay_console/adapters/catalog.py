@@ -5,8 +5,8 @@ from datetime import date, datetime
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from outlay_schemas.catalog.books import PriceBook
 from outlay_schemas.catalog.people import Split
+from outlay_schemas.catalog.price_books import PriceBook
 from outlay_schemas.catalog.watch import Budget
 
 

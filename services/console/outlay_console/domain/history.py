@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_schemas.catalog.books import PriceBook
+from outlay_schemas.catalog.price_books import PriceBook
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.errors import Invalid
@@ -16,7 +16,7 @@ DEFAULT_BY = ("team", "provider", "sku")
 Pricer = Callable[[UsageEvent], CostEvent]
 
 
-class Difference(msgspec.Struct, frozen=True):
+class CostDifference(msgspec.Struct, frozen=True):
     """What one group of events costs before and after, in USD."""
 
     group: dict[str, str]
@@ -43,16 +43,16 @@ class _Sum:
 
 
 @dataclass
-class Plan:
+class PriceComparison:
     """The differences, greatest change first, and their sum."""
 
-    total: Difference
-    groups: list[Difference] = field(default_factory=list)
+    total: CostDifference
+    groups: list[CostDifference] = field(default_factory=list)
 
 
 def plan(
     old: CompiledCatalog, new: CompiledCatalog, events: Iterable[UsageEvent], by: Sequence[str] = DEFAULT_BY
-) -> Plan:
+) -> PriceComparison:
     """Price events under two catalogs and group the difference. Groups are those of the new attribution."""
     return compare(lambda event: price(event, old), lambda event: price(event, new), events, by)
 
@@ -84,14 +84,14 @@ def only_book(catalog: Catalog, book: str) -> Catalog:
 
 def compare(
     before: Pricer, after: Pricer, events: Iterable[UsageEvent], by: Sequence[str] = DEFAULT_BY
-) -> Plan:
+) -> PriceComparison:
     """Price events in two ways and group the difference by dimensions of the cost event."""
     return difference(((_priced(before, event), _priced(after, event)) for event in events), by)
 
 
 def difference(
     pairs: Iterable[tuple[CostEvent | None, CostEvent | None]], by: Sequence[str] = DEFAULT_BY
-) -> Plan:
+) -> PriceComparison:
     """Group the difference between two prices of each event. None: it is refused; groups are those of the second."""
     groups: dict[tuple[str, ...], _Sum] = {}
     total = _Sum()
@@ -101,7 +101,7 @@ def difference(
         for one in (groups.setdefault(key, _Sum()), total):
             _add(one, old, new)
     ordered = sorted(groups.items(), key=lambda item: (-abs(item[1].after - item[1].before), item[0]))
-    return Plan(
+    return PriceComparison(
         _difference({}, total),
         [_difference(dict(zip(by, key, strict=True)), one) for key, one in ordered],
     )
@@ -133,8 +133,8 @@ def _unpriced(event: CostEvent | None) -> bool:
     return event is not None and event.price_status == "unpriced"
 
 
-def _difference(group: dict[str, str], one: _Sum) -> Difference:
-    return Difference(
+def _difference(group: dict[str, str], one: _Sum) -> CostDifference:
+    return CostDifference(
         group=group,
         before=to_usd(one.before),
         after=to_usd(one.after),

@@ -6,12 +6,12 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from outlay_pricer.domain.books import CompiledRule, Span, position_of
-from outlay_pricer.domain.cards import Rate
-from outlay_pricer.domain.compiled import CompiledCatalog
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice
 from outlay_pricer.domain.matching import resolved_facts
+from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, position_of
 from outlay_pricer.domain.pricing import list_price_of, price
+from outlay_pricer.domain.rate_compiler.rate_card import Rate
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.catalog.guesses import sentences
 from outlay_schemas.events import CostEvent, UsageEvent
@@ -177,7 +177,7 @@ def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[S
     return sources
 
 
-def _book_source(rule: CompiledRule, span: Span) -> Source:
+def _book_source(rule: CompiledRule, span: PricePeriod) -> Source:
     dated = span.dated
     checked = dated.checked or rule.book.checked
     return Source(

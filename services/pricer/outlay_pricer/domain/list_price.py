@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_pricer.domain.books import CompiledRule, Span, price_meters
-from outlay_pricer.domain.cards import Card
-from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.counts import Contradiction, count
-from outlay_pricer.domain.exact import Line, price_lines
-from outlay_pricer.domain.lines import RateLine
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.matching import Facts
-from outlay_pricer.domain.units import REQUESTS
+from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, price_meters
+from outlay_pricer.domain.rate_compiler.counts import Contradiction, count
+from outlay_pricer.domain.rate_compiler.exact import CostLine, price_lines
+from outlay_pricer.domain.rate_compiler.rate_card import Card
+from outlay_pricer.domain.rate_compiler.rate_line import RateLine
+from outlay_pricer.domain.rate_compiler.units import REQUESTS
 from outlay_pricer.domain.usage import CONVENTION, contradiction
 from outlay_schemas.catalog import PriceRef, are_guesses, parse_price_ref
 from outlay_schemas.errors import Invalid
@@ -35,9 +35,9 @@ class ListPrice:
     free: bool = False
     message: str = ""
     """Why there is no price, in a sentence."""
-    rated: tuple[RateLine, Card, tuple[Line, ...]] | None = None
+    rated: tuple[RateLine, Card, tuple[CostLine, ...]] | None = None
     """What the LLM rates did, for `explain`."""
-    booked: tuple[CompiledRule, Span, Fraction] | None = None
+    booked: tuple[CompiledRule, PricePeriod, Fraction] | None = None
     """Which price book rule was applied, and what its currency is worth."""
 
     @property
@@ -131,7 +131,7 @@ def by_rates(
 def _free(line: RateLine, card: Card, usage: Usage) -> ListPrice:
     """Price the tokens of a model that is free. A fee for a tool is not."""
     lines = tuple(
-        Line(rate.unit.usage_key, usage[rate.unit.usage_key], rate.base, rate.unit.per, Fraction(0))
+        CostLine(rate.unit.usage_key, usage[rate.unit.usage_key], rate.base, rate.unit.per, Fraction(0))
         for rate in card.rates
         if rate.unit.usage_key in usage
     )
@@ -223,7 +223,7 @@ def _by_books(
 
 
 def _counted(
-    span: Span, event: UsageEvent, usage: Usage, catalog: CompiledCatalog
+    span: PricePeriod, event: UsageEvent, usage: Usage, catalog: CompiledCatalog
 ) -> tuple[Usage, tuple[str, ...]]:
     """Return what is paid at each meter's own price, and the meters that nothing prices.
 

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from outlay_pricer.domain.activity import activity_of
+from outlay_pricer.domain.agreements import Agreement, drifts
 from outlay_pricer.domain.attribution import MISSING, Attributed
-from outlay_pricer.domain.books import position_of
-from outlay_pricer.domain.compiled import CompiledCatalog
-from outlay_pricer.domain.exact import half_even, settle
+from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.fingerprint import fingerprint, owners
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
-from outlay_pricer.domain.terms import Agreement, drifts
+from outlay_pricer.domain.price_books import position_of
+from outlay_pricer.domain.rate_compiler.exact import half_even, settle
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.attributes import BILL, REPORTED_BY
 from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref

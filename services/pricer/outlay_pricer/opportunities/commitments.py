@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from outlay_pricer.opportunities.detect import Finding, Way, Where
+from outlay_pricer.opportunities.detector import Opportunity, SavingMethod, Where
 
 HOURS_LEAST = 72
 """Hours of history below which nobody should sign for a year."""
@@ -85,7 +85,7 @@ Rate = Callable[[Fleet, str], Fraction | None]
 
 def commitments(
     fleets: Sequence[Fleet], hours: int, leases: Callable[[Where], Sequence[str]], rate: Rate
-) -> list[Finding]:
+) -> list[Opportunity]:
     """Return what each lease would have saved each fleet, over `hours` looked at."""
     if hours < HOURS_LEAST:
         return []
@@ -99,12 +99,12 @@ def commitments(
     return found
 
 
-def _finding(fleet: Fleet, lease: str, plan: Best) -> Finding:
+def _finding(fleet: Fleet, lease: str, plan: Best) -> Opportunity:
     place = f" in {fleet.region}" if fleet.region else ""
     check = (
         f"{plan.units} of them: each pays from {float(plan.needed):.0f} hours of use a month on,"
         f" and the last was used {float(plan.used):.0f}. will that stay so for the whole term?"
     )
-    way = Way("commitment", f"commit to {lease}{place}", check)
+    way = SavingMethod("commitment", f"commit to {lease}{place}", check)
     cost, events = sum(use.cost for use in fleet.uses), sum(use.events for use in fleet.uses)
-    return Finding(way, fleet.where, plan.saving, cost, events, list(fleet.examples))
+    return Opportunity(way, fleet.where, plan.saving, cost, events, list(fleet.examples))

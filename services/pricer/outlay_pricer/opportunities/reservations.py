@@ -9,10 +9,10 @@ import msgspec
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.domain.again import usage_of
-from outlay_pricer.ledger import Ledger, Selection
+from outlay_pricer.domain.repricing import usage_of
+from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_pricer.opportunities.commitments import HOUR, Fleet, Use, commitments
-from outlay_pricer.opportunities.detect import Finding, Where
+from outlay_pricer.opportunities.detector import Opportunity, Where
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import COMPUTED, CostEvent
 from outlay_schemas.money import to_pico
@@ -31,7 +31,9 @@ GROUP BY tenant, provider, sku, region, hour ORDER BY tenant, provider, sku, reg
 _EXAMPLES = 3
 
 
-def reservations(clickhouse: ClickHouseClient, catalog: CompiledCatalog, wanted: Selection) -> list[Finding]:
+def reservations(
+    clickhouse: ClickHouseClient, catalog: CompiledCatalog, wanted: Selection
+) -> list[Opportunity]:
     """Return which leases of the price books would have cost less than the machines that ran on demand.
 
     Of every hour of the selection, which must have bounds; however many events there are. Raises Retryable.
@@ -43,7 +45,7 @@ def reservations(clickhouse: ClickHouseClient, catalog: CompiledCatalog, wanted:
         "since": int(wanted.since.timestamp()), "until": int(wanted.until.timestamp()), "tenant": wanted.tenant,
     }  # fmt: skip
     fleets = _fleets(clickhouse.rows(_HOURS, bound))
-    ledger = Ledger(clickhouse)
+    ledger = LedgerReader(clickhouse)
     samples: dict[Fleet, CostEvent | None] = {}
 
     def rate(fleet: Fleet, lease: str) -> Fraction | None:
@@ -86,7 +88,7 @@ def _use(row: dict[str, Any]) -> Use:
     return Use(hour, Fraction(Decimal(row["seconds"])), to_pico(row["spent"]), row["n"])
 
 
-def _sample(ledger: Ledger, fleet: Fleet) -> CostEvent | None:
+def _sample(ledger: LedgerReader, fleet: Fleet) -> CostEvent | None:
     """Return one of the fleet's events, which is priced again under each lease."""
     source, name = fleet.examples[0]
     tenant, _, _, provider, _ = fleet.where

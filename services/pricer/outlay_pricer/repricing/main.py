@@ -12,9 +12,9 @@ from outlay_kit.migrator import migrate
 from outlay_kit.settings import load
 from outlay_kit.telemetry import configure_logging
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.opportunities.looks import Looks
-from outlay_pricer.repricing.ahead import Ahead
-from outlay_pricer.repricing.keeper import Arrived, Keeper
+from outlay_pricer.opportunities.scanner import OpportunityScanner
+from outlay_pricer.repricing.catalog_archiver import Arrived, CatalogArchiver
+from outlay_pricer.repricing.price_changes import PriceChangeScanner
 from outlay_pricer.repricing.settings import Settings
 from outlay_schemas.catalog import decode_catalog
 
@@ -35,26 +35,26 @@ def main() -> None:
     try:
         persist(lambda: migrate(settings.clickhouse), clock, health, stop)
         sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
-        keeper = Keeper(
+        archiver = CatalogArchiver(
             ClickHouseClient(settings.clickhouse),
             sink,
             clock,
             settle_seconds=settings.settle_seconds,
             progress=health.progress,
         )
-        looks = Looks(
+        looks = OpportunityScanner(
             ClickHouseClient(settings.clickhouse),
             clock,
             every=settings.opportunities_seconds,
             most=settings.opportunities_events,
             progress=health.progress,
         )
-        ahead = Ahead(ClickHouseClient(settings.clickhouse), clock, health.progress)
+        ahead = PriceChangeScanner(ClickHouseClient(settings.clickhouse), clock, health.progress)
         working = False
         health.watch(lambda: working)
         while not stop.asked():
             working = True
-            persist(lambda: _turn(keeper, feed, arrived), clock, health, stop)
+            persist(lambda: _turn(archiver, feed, arrived), clock, health, stop)
             if feed.revision:
                 persist(lambda: looks.turn(feed.current()[1].catalog), clock, health, stop)
                 persist(lambda: ahead.turn(feed.current()[1]), clock, health, stop)
@@ -74,13 +74,13 @@ def _compile(body: bytes) -> tuple[int, _Catalog]:
     return catalog.revision, (arrived, CompiledCatalog.from_catalog(catalog))
 
 
-def _turn(keeper: Keeper, feed: CatalogFeed[_Catalog], arrived: "deque[Arrived]") -> None:
+def _turn(archiver: CatalogArchiver, feed: CatalogFeed[_Catalog], arrived: "deque[Arrived]") -> None:
     while arrived:
-        keeper.keep(arrived[0])
+        archiver.keep(arrived[0])
         arrived.popleft()  # only now: what cannot be written now is written later
     if feed.revision:
-        keeper.watch_age(feed.current()[1])
-        keeper.look(feed.current()[1])
+        archiver.watch_age(feed.current()[1])
+        archiver.look(feed.current()[1])
 
 
 def _wait(seconds: float, clock: Clock, stop: Stop) -> None:

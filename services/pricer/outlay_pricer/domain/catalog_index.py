@@ -1,0 +1,167 @@
+"""A catalog made ready: everything that can be worked out before the first event is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from outlay_pricer.domain.agreements import Agreements, Reported
+from outlay_pricer.domain.attribution import Attribution
+from outlay_pricer.domain.price_books import CompiledPriceBooks, CompiledRule
+from outlay_pricer.domain.rate_compiler.lookup import API_URL, AZURE_RESOURCE, Lookup
+from outlay_pricer.domain.rate_compiler.rate_book import RateBook
+from outlay_pricer.domain.rate_compiler.rate_line import RateLine
+from outlay_pricer.domain.usage import ALIASES, TOTAL
+from outlay_schemas.catalog import Catalog, RateData
+
+MAX_RULES = 16_384
+
+NO_RATES = RateData.model_validate(
+    {"source": "no-rates", "version": "0", "date": "1970-01-01", "units": {}, "providers": []}
+)
+
+
+@dataclass
+class Candidates:
+    """The rules of price books that may be about one (kind, provider, sku)."""
+
+    before: tuple[CompiledRule, ...]
+    after: tuple[CompiledRule, ...]
+
+
+@dataclass
+class ContextRules:
+    """How attributes become the price contexts of the LLM price data."""
+
+    keys: frozenset[str]
+    aliases: Mapping[tuple[str, str], tuple[str, str]]
+    neutral: frozenset[tuple[str, str]]
+
+    def stated(self, attributes: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return what an event states of the terms of a call, but for what means the standard ones."""
+        said = [(key, attributes[key]) for key in sorted(self.keys) if attributes.get(key)]
+        return [pair for pair in said if pair not in self.neutral]
+
+    def in_other_words(self, facts: Mapping[str, str]) -> Mapping[str, str]:
+        """Add to an event's facts the names that the price data has for them: `processing: batch`."""
+        more = {
+            f"attributes.{key}": means
+            for (attribute, value), (key, means) in self.aliases.items()
+            if facts.get(f"attributes.{attribute}") == value
+        }
+        return {**more, **facts} if more else facts
+
+    def resolve(
+        self, line: RateLine, attributes: Mapping[str, str], at: datetime
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the context for a line, and what of it has no price at `at`: there the standard price is a guess."""
+        context: dict[str, str] = {}
+        said: dict[tuple[str, str], str] = {}
+        for key, value in self.stated(attributes):
+            pair = (key, value)
+            if pair not in line.wanted:
+                pair = self.aliases.get(pair, pair)
+            if pair in line.wanted:
+                context[pair[0]] = pair[1]
+            said[pair] = f"{key}={value}"
+        used = line.card(at, context).used if context else frozenset()
+        return context, tuple(sorted(word for pair, word in said.items() if pair not in used))
+
+
+@dataclass
+class CompiledCatalog:
+    """One revision, compiled. Pricing reads it; its caches change no answer."""
+
+    catalog: Catalog
+    revision: int
+    rates: RateBook
+    lookup: Lookup
+    books: CompiledPriceBooks
+    agreements: Agreements
+    reported: Reported
+    attribution: Attribution
+    context: ContextRules
+    meter_aliases: Mapping[str, str]
+    odd_meters: frozenset[str]
+    """Meters whose presence means that usage must be normalised."""
+    dead_letter_contradictions: bool
+    slow_attributes: frozenset[str]
+    """Attributes that change which model is meant."""
+    plain: bool
+    """Nothing changes what the list prices say."""
+    books_first: bool
+    """Some price books come before the LLM rates."""
+    _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
+    _parts: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_catalog(cls, catalog: Catalog) -> "CompiledCatalog":
+        """Compile a catalog. Raises ValueError if its price data cannot be understood."""
+        data = catalog.rates or NO_RATES
+        rates = RateBook(data)
+        books = CompiledPriceBooks(catalog.price_books, catalog.fx)
+        context = _context_rules(data, books.contexts)
+        aliases = {**ALIASES, **catalog.usage.meter_aliases}
+        return cls(
+            catalog=catalog,
+            revision=catalog.revision,
+            rates=rates,
+            lookup=Lookup(rates, catalog.azure_deployments),
+            books=books,
+            agreements=Agreements(catalog.negotiated),
+            reported=Reported(catalog.reported),
+            attribution=Attribution(catalog),
+            context=context,
+            meter_aliases=aliases,
+            odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
+            dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
+            slow_attributes=frozenset({API_URL, AZURE_RESOURCE}),
+            plain=not catalog.negotiated,
+            books_first=any(book.before_rates for book in catalog.price_books),
+        )
+
+    def parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Return which of these meters lie in which others: pairs of a part and its whole."""
+        known = self._parts.get(meters)
+        if known is None:
+            units = self.rates.units.by_usage
+            there = [units[meter] for meter in meters if meter in units]
+            known = tuple(
+                (part.usage_key, whole.usage_key)
+                for part in there
+                for whole in there
+                if part is not whole and whole.contains(part)
+            )
+            if len(self._parts) >= MAX_RULES:
+                self._parts.clear()
+            self._parts[meters] = known
+        return known
+
+    def candidates(self, kind: str, provider: str, sku: str) -> Candidates:
+        """Return the price-book rules that may be about such an event."""
+        key = (kind, provider, sku)
+        known = self._candidates.get(key)
+        if known is None:
+            known = Candidates(
+                self.books.candidates(kind, provider, sku, before_rates=True),
+                self.books.candidates(kind, provider, sku, before_rates=False),
+            )
+            if len(self._candidates) >= MAX_RULES:
+                del self._candidates[next(iter(self._candidates))]
+            self._candidates[key] = known
+        return known
+
+
+def _context_rules(data: RateData, more: frozenset[str]) -> ContextRules:
+    keys = more | {
+        str(key)
+        for provider in data.providers
+        for model in provider.get("models") or ()
+        for variant in model.get("price_variants") or ()
+        for key in variant.get("when") or ()
+    }
+    aliases = {(alias.attribute, alias.value): (alias.key, alias.means) for alias in data.context_aliases}
+    return ContextRules(
+        keys=frozenset(keys | {attribute for attribute, _ in aliases} | set(data.neutral_contexts)),
+        aliases=aliases,
+        neutral=frozenset((key, value) for key, values in data.neutral_contexts.items() for value in values),
+    )

@@ -1,0 +1,99 @@
+"""Pricing what was priced before: the usage event that a cost event was made of, and whether a new price differs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, cast
+
+from outlay_pricer.domain.attribution import MISSING
+from outlay_pricer.domain.catalog_index import CompiledCatalog
+from outlay_pricer.domain.fingerprint import plain_number
+from outlay_pricer.domain.pricing import price
+from outlay_schemas.acceptance import UNSTAMPED_MS
+from outlay_schemas.catalog import parse_price_ref
+from outlay_schemas.dimensions import OWNERS
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import AcceptedUsage, Activity, CostEvent, UsageEvent
+
+_KEPT = (
+    "cost",
+    "cost_parts",
+    "price_status",
+    "unpriced_meters",
+    "list_cost",
+    "list_parts",
+    "charged",
+    "provider",
+    "sku",
+    *OWNERS,
+    "attributes",
+)
+"""What a reader of the ledger sees of a price. A newer revision, or a newer version of a list, is no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepricedEvent:
+    """An event of the ledger, priced again."""
+
+    old: CostEvent
+    usage: UsageEvent
+    new: CostEvent | None
+    """None: under this catalog it is refused, and stays as it is."""
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the ledger would say something else."""
+        return self.new is not None and differs(self.old, self.new)
+
+    @property
+    def resent(self) -> AcceptedUsage:
+        """Return the event to price again. It keeps its stamp, so that it does not beat a body accepted since."""
+        fields = {name: getattr(self.usage, name) for name in UsageEvent.__struct_fields__}
+        ms, seq = self.old.accepted_ms or UNSTAMPED_MS, self.old.accepted_seq
+        return AcceptedUsage(**fields, accepted_ms=ms, accepted_seq=seq)
+
+
+def usage_of(cost: CostEvent) -> UsageEvent:
+    """Return the usage event that a cost event was made of, as it was before attribution.
+
+    Quantities come back in their one spelling (5.0 as 5), which has the same fingerprint.
+    """
+    given = cost.given
+
+    owners: dict[str, Any] = {name: given.get(name, getattr(cost, name)) or None for name in OWNERS}
+    return UsageEvent(
+        id=cost.id,
+        source=cost.source,
+        time=cost.time,
+        kind=cost.kind,
+        sku=given.get("sku", cost.sku),
+        usage={meter: plain_number(quantity) for meter, quantity in cost.usage.items()},
+        activity=cast("Activity | None", given.get("activity", cost.activity) or None),
+        provider=given.get("provider", cost.provider),
+        tenant=cost.tenant,
+        **owners,
+        tags=cost.tags,
+        attributes={name: value for name, value in cost.attributes.items() if name != MISSING},
+        reported_cost=None if cost.reported_cost is None else Decimal(cost.reported_cost),
+    )
+
+
+def reprice(costs: Iterable[CostEvent], catalog: CompiledCatalog) -> Iterator[RepricedEvent]:
+    """Price events of the ledger by a catalog."""
+    for cost in costs:
+        usage = usage_of(cost)
+        try:
+            yield RepricedEvent(cost, usage, price(usage, catalog))
+        except Invalid:
+            yield RepricedEvent(cost, usage, None)
+
+
+def differs(old: CostEvent, new: CostEvent) -> bool:
+    """Tell whether two prices of one event differ in more than their revision."""
+    if any(getattr(old, name) != getattr(new, name) for name in _KEPT):
+        return True
+    return old.price_ref != new.price_ref and _unversioned(old.price_ref) != _unversioned(new.price_ref)
+
+
+def _unversioned(ref: str) -> object:
+    return replace(parse_price_ref(ref), version="")

@@ -1,0 +1,118 @@
+"""How Faust is set up, and how a value is made durable through its producer."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+from aiokafka.errors import (  # type: ignore[import-untyped]
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+)
+from faust.exceptions import ProducerSendError
+
+from outlay_kit.backoff import Backoff
+from outlay_kit.settings import KafkaSettings
+from outlay_kit.telemetry import get_logger
+from outlay_pricer import metrics
+from outlay_pricer.settings import Settings
+from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
+
+log = get_logger(__name__)
+
+_BACKOFF = Backoff(most=5.0)
+_AWAY = (KafkaConnectionError, KafkaTimeoutError)
+
+
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """Create no directory: there are no tables, and the working directory of a container is read-only.
+
+        Faust would create `<id>-data` there, or end the process where it may not.
+        """
+
+
+def create_app(settings: Settings) -> faust.App:
+    """Return the Faust app, with nothing attached yet."""
+    options: dict[str, Any] = {
+        "id": settings.group,
+        "broker": [f"aiokafka://{address}" for address in settings.kafka.bootstrap.split(",")],
+        "broker_credentials": _credentials(settings.kafka),
+        "broker_client_id": "outlay-pricer",
+        "broker_max_poll_records": 64,
+        "broker_max_poll_interval": 300.0,
+        "broker_session_timeout": 10.0,
+        "broker_request_timeout": 30.0,
+        "broker_rebalance_timeout": 30.0,
+        "broker_commit_interval": 1.0,
+        "consumer_max_fetch_size": MAX_RECORD_BYTES,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_metadata_max_age_ms": 30_000,
+        "producer_acks": -1,
+        "producer_linger": 0.0,
+        "producer_compression_type": "zstd",  # its lz4 is set to level 9, eight times slower
+        "producer_max_batch_size": 2**20,
+        "producer_max_request_size": MAX_LETTER_BYTES,
+        "producer_request_timeout": settings.deliver_seconds,
+        "stream_buffer_maxsize": 256,  # Faust sleeps 1 s when it is full: what is left must last for that
+        "stream_wait_empty": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "store": "memory://",
+        "table_standby_replicas": 0,  # no tables: partitions are shared out by plain round robin
+    }
+    return _App(**options)
+
+
+async def send(
+    app: faust.App,
+    topic: str,
+    value: bytes,
+    headers: Sequence[tuple[str, bytes]] = (),
+    partition: int | None = None,
+) -> None:
+    """Return when all in-sync replicas have `value`; while Kafka is away, try again for ever.
+
+    Raises KafkaError if Kafka will never take it.
+    """
+    attempt = 0
+    while True:
+        try:
+            await (await app.producer.send(topic, None, value, partition, None, list(headers) or None))
+        except (KafkaError, ProducerSendError) as error:
+            cause = error.__cause__ if isinstance(error, ProducerSendError) else error
+            if not is_temporary(cause):
+                raise
+            seconds = _BACKOFF.seconds(attempt, None, random.random())  # noqa: S311 (jitter)
+            attempt += 1
+            metrics.RETRIES.inc()
+            log.warning("Kafka does not take results now; trying again", error=repr(cause), attempt=attempt)
+            await asyncio.sleep(seconds)
+        else:
+            return
+
+
+def is_temporary(error: BaseException | None) -> bool:
+    """Whether the same delivery may work later."""
+    if isinstance(error, MessageSizeTooLargeError) or not isinstance(error, KafkaError):
+        return False
+    return isinstance(error, _AWAY) or bool(getattr(error, "retriable", False))
+
+
+def _credentials(kafka: KafkaSettings) -> object:
+    context = None
+    if kafka.security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=kafka.ca_file or None)
+    if not kafka.security_protocol.startswith("SASL"):
+        return context
+    return faust.SASLCredentials(
+        username=kafka.username,
+        password=kafka.password.get_secret_value(),
+        mechanism=kafka.sasl_mechanism,
+        ssl_context=context,
+    )

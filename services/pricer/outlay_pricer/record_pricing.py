@@ -1,0 +1,226 @@
+"""From one Kafka record to priced lines and dead letters: a pure function of the bytes and the catalog.
+
+The whole record is decoded at once where everything in it is right, which is the common case; only a
+record with an error in it is taken apart, line by line.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from outlay_pricer.domain import CompiledCatalog, price
+from outlay_schemas.acceptance import Stamp, stamp_of
+from outlay_schemas.cloudevents import Headers, from_record, open_envelope, within
+from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
+from outlay_schemas.identity import partition_of
+from outlay_schemas.validate import check_usage_event
+
+RECORD_BYTES = 4 * 2**20
+"""Most bytes of cost events in one record; what is more is cut into several."""
+_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+_NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
+"""What the ledger can keep."""
+AHEAD = timedelta(days=1)
+"""How far an event's time may be ahead of when it was accepted, as at ingest: a clock that is off hides nothing."""
+
+_decoder = msgspec.json.Decoder(AcceptedUsage)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPosition:
+    """Where a record was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int = 0
+    """The record's own timestamp, milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedRecord:
+    """What became of a record: records for `cost.events`, each with its partition, and dead letters."""
+
+    values: list[tuple[int, bytes]]
+    events: int
+    letters: list[DeadLetter]
+    unpriced: int = 0
+    """How many of `events` are not, or not wholly, priced."""
+    estimated: int = 0
+    """How many have a price that rests on a guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """Whose the events of a topic are."""
+
+    default: str = ""
+    """Whose those are that name nobody; empty: they are dead letters."""
+    only: str = ""
+    """Whose all of them are, whatever they say: of a topic that one tenant alone may write to."""
+
+
+def price_record(
+    value: bytes,
+    place: RecordPosition,
+    catalog: CompiledCatalog,
+    now: datetime,
+    tenancy: Tenancy = Tenancy(),
+    *,
+    headers: Headers = None,
+    partitions: int = 1,
+) -> PricedRecord:
+    """Price every event of a record. What cannot be priced becomes a dead letter with its own bytes.
+
+    `partitions`: those of `cost.events`. All events of an identity go to one, so that one reader has them all.
+
+    `now` only dates the dead letters, and refuses times of a record that is itself ahead of it; otherwise the cost
+    events depend on the record and the catalog alone.
+    """
+    alone = from_record(value, headers)
+    stamp = stamp_of(headers, place.timestamp_ms, place.offset)
+    if alone is not None:
+        return _apart([alone], _Work(place, stamp, catalog, now, tenancy, partitions))
+    try:
+        events = _decoder.decode_lines(value)
+        latest = _latest(stamp, now)
+        costs = [_price(event, catalog, tenancy, stamp.after(n), latest) for n, event in enumerate(events)]
+    except (*UNREADABLE, Invalid):
+        return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy, partitions))
+    return PricedRecord(_values(costs, partitions), len(costs), [], *_unsure(costs))
+
+
+def _unsure(costs: list[CostEvent]) -> tuple[int, int]:
+    statuses = [cost.price_status for cost in costs]
+    return statuses.count("unpriced"), statuses.count("estimated")
+
+
+def _latest(stamp: Stamp, now: datetime) -> datetime:
+    """Return the latest time that an event may have. It is the same when the record is read again."""
+    accepted = stamp.ms / 1000  # not a time where a release gave none
+    known = _OLDEST.timestamp() < accepted < now.timestamp()
+    return (datetime.fromtimestamp(accepted, UTC) if known else now) + AHEAD
+
+
+def _price(
+    event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp, latest: datetime
+) -> CostEvent:
+    """Check and price one event. One that is priced again brings the stamp of its acceptance. Raises Invalid."""
+    admit(event)
+    if event.time > latest and not (isinstance(event, AcceptedUsage) and event.accepted_ms):
+        raise Invalid(
+            "time_in_future", f"{event.time.isoformat()} is in the future; is a clock wrong?", "$.time"
+        )
+    if tenancy.only:
+        if event.tenant and event.tenant != tenancy.only:
+            why = f"this topic is of tenant {tenancy.only} alone; leave the field out"
+            raise Invalid("tenant_mismatch", why, "$.tenant")
+        event.tenant = tenancy.only
+    elif not event.tenant:
+        if not tenancy.default:
+            raise Invalid(
+                "tenant_missing",
+                "the event names no tenant; put one in, or give the pricer OUTLAY_PRICER_DEFAULT_TENANT",
+                "$.tenant",
+            )
+        event.tenant = tenancy.default
+    if isinstance(event, AcceptedUsage) and event.accepted_ms:
+        stamp = Stamp(event.accepted_ms, event.accepted_seq)
+        event.accepted_ms = event.accepted_seq = 0  # no part of its content
+    cost = price(event, catalog)
+    cost.accepted_ms, cost.accepted_seq = stamp
+    return cost
+
+
+def admit(event: UsageEvent) -> None:
+    """Check what an event's types cannot say, and give its time in UTC. Raises Invalid."""
+    check_usage_event(event)
+    if not _OLDEST <= event.time < _NEWEST:
+        raise Invalid("time_out_of_range", f"{event.time.isoformat()} is not of 2000 to 2099", "$.time")
+    if event.time.tzinfo is not UTC:
+        event.time = event.time.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A record's place and stamp, and what it is priced by."""
+
+    place: RecordPosition
+    stamp: Stamp
+    catalog: CompiledCatalog
+    now: datetime
+    tenancy: Tenancy
+    partitions: int
+
+
+def _apart(lines: Sequence[bytes], work: _Work) -> PricedRecord:
+    costs: list[CostEvent] = []
+    letters: list[DeadLetter] = []
+    stamp, tenancy = work.stamp, work.tenancy
+    where = (work.place.topic, work.place.partition, work.place.offset)
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            costs.append(_price_line(line, work, stamp))
+        except (*UNREADABLE, Invalid) as error:
+            reason = _reason(error)
+            letters.append(
+                dead_letter("pricer", line, reason, work.now, line=number, tenant=tenancy.only, place=where)
+            )
+        stamp = stamp.after(1)  # as where the whole record is right
+    return PricedRecord(_values(costs, work.partitions), len(costs), letters, *_unsure(costs))
+
+
+def _price_line(line: bytes, work: _Work, stamp: Stamp) -> CostEvent:
+    """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
+    try:
+        return _price(_decoder.decode(line), work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
+    except msgspec.ValidationError:
+        if b'"specversion"' not in line:
+            raise
+    event = open_envelope(line)
+    try:
+        return _price(event, work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
+    except Invalid as why:
+        raise within(why) from None
+
+
+def _values(costs: Sequence[CostEvent], partitions: int) -> list[tuple[int, bytes]]:
+    """Encode as NDJSON, by partition, in as many records as their size asks for."""
+    shares: dict[int, list[CostEvent]] = {}
+    for cost in costs:
+        shares.setdefault(partition_of(cost.id, partitions), []).append(cost)
+    found = []
+    for partition, share in shares.items():
+        lines = encoder.encode_lines(share)
+        pieces = _pieces(lines) if len(lines) > RECORD_BYTES else (lines,)
+        found += [(partition, piece) for piece in pieces]
+    return found
+
+
+def _pieces(lines: bytes) -> Iterator[bytes]:
+    start = 0
+    while len(lines) - start > RECORD_BYTES:
+        end = lines.rfind(b"\n", start, start + RECORD_BYTES) + 1
+        if not end:  # a single line of that size: events are bounded, so that it still fits a record
+            end = lines.index(b"\n", start) + 1
+        yield lines[start:end]
+        start = end
+    if start < len(lines):
+        yield lines[start:]
+
+
+def _reason(error: Exception) -> Invalid:
+    if isinstance(error, Invalid):
+        return error
+    if isinstance(error, UnicodeDecodeError):
+        return Invalid("not_utf8", "a string in this is not UTF-8")
+    if not isinstance(error, msgspec.ValidationError):
+        return Invalid("json_malformed", f"this is not JSON: {error}")
+    what, _, path = str(error).partition(" - at `")
+    return Invalid("event_invalid", what, path.rstrip("`") or "$")

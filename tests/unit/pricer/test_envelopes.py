@@ -1,0 +1,125 @@
+"""CloudEvents on Kafka, as their Kafka binding has them, and topics of one tenant alone."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.pricer.test_record_pricing import CATALOG, NOW, PLACE, costs, lines, usage
+
+from outlay_pricer.record_pricing import PricedRecord, Tenancy, price_record
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
+
+DATA = {"kind": "storage", "sku": "box", "usage": {"gb": 3}}
+ANYBODY = Tenancy()
+ACME = Tenancy(only="acme")
+
+
+def cloud(data: object = None, **changes: object) -> CloudEvent:
+    attributes = {
+        "specversion": "1.0", "type": "com.outlay.usage", "id": "1", "source": "checkout/é",
+        "time": datetime(2026, 11, 24, 11, tzinfo=UTC), "datacontenttype": "application/json", **changes,
+    }  # fmt: skip
+    return CloudEvent(attributes, {**DATA, "tenant": "acme"} if data is None else data)  # type: ignore[arg-type]
+
+
+def run(message: KafkaMessage, tenancy: Tenancy = ANYBODY) -> PricedRecord:
+    return price_record(message.value, PLACE, CATALOG, NOW, tenancy, headers=list(message.headers.items()))
+
+
+@pytest.mark.parametrize("bind", [to_binary_event, to_structured_event])
+def test_what_the_cloudevents_sdk_writes_is_priced(bind: Any) -> None:
+    priced = run(bind(cloud(partitionkey="k", mine="extension")))
+    (cost,) = costs(priced)
+    assert (cost.id, cost.source, cost.tenant, cost.cost) == ("1", "checkout/é", "acme", "1.5")
+    assert priced.letters == []
+
+
+@pytest.mark.parametrize("bind", [to_binary_event, to_structured_event])
+@pytest.mark.parametrize(
+    ("event", "code", "path"),
+    [
+        (cloud(type="com.other"), "event_type", "$.type"),
+        (cloud({**DATA, "usage": {"gb": -1}}), "event_invalid", "$.data.usage[...]"),
+        (cloud({**DATA, "usage": {}}), "usage_empty", "$.data.usage"),
+        (cloud(DATA), "tenant_missing", "$.data.tenant"),
+        (cloud(b"bytes", datacontenttype="application/octet-stream"), "data_encoding", "$.data_base64"),
+    ],
+)
+def test_a_bad_one_is_a_dead_letter_that_holds_all_of_it(
+    bind: Any, event: CloudEvent, code: str, path: str
+) -> None:
+    (letter,) = run(bind(event)).letters
+    assert (letter.code, letter.path) == (code, path)
+    kept = json.loads(letter.body)
+    assert {kept["id"], kept["type"]} == {"1", event.get_type()}
+    assert (letter.topic, letter.offset) == ("usage.events", 42)
+
+
+def test_the_envelopes_of_a_record_without_headers_are_read_too() -> None:
+    """As a dead letter is sent again, and as who writes files to Kafka does it."""
+    mixed = lines(
+        to_structured_event(cloud()).value, usage("2"), usage("3", tags={"specversion": "x"}), b"no"
+    )
+    priced = price_record(mixed, PLACE, CATALOG, NOW)
+    assert [cost.id for cost in costs(priced)] == ["1", "2", "3"]
+    assert [letter.body for letter in priced.letters] == [b"no"]
+
+
+def test_an_envelope_over_many_lines_is_one_event() -> None:
+    pretty = json.dumps(json.loads(to_structured_event(cloud()).value), indent=2).encode()
+    priced = price_record(
+        pretty, PLACE, CATALOG, NOW, headers={"content-type": b"application/cloudevents+json"}
+    )
+    assert [cost.id for cost in costs(priced)] == ["1"]
+
+
+def test_headers_of_other_tools_change_nothing() -> None:
+    headers = [("traceparent", b"00-1"), ("content-type", b"application/x-ndjson"), ("empty", None)]
+    priced = price_record(lines(usage("a"), usage("b")), PLACE, CATALOG, NOW, headers=headers)  # type: ignore[arg-type]
+    assert [cost.id for cost in costs(priced)] == ["a", "b"]
+
+
+def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None:
+    priced = price_record(lines(usage("a", tenant="globex"), b"x"), PLACE, CATALOG, NOW, ACME)
+    assert [(letter.tenant, letter.code) for letter in priced.letters] == [
+        ("acme", "tenant_mismatch"),
+        ("acme", "json_malformed"),
+    ]
+    assert priced.events == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "header"),
+    [(b"\xff" * (MAX_RECORD_BYTES - 1000), b"a"), (b"{}", b"\x01" * (MAX_RECORD_BYTES - 1000))],
+    ids=["data that are no JSON", "headers that grow when they are escaped"],
+)
+def test_the_dead_letter_of_the_largest_record_fits_its_topic(value: bytes, header: bytes) -> None:
+    """P9: one that did not would stop the pricer for ever."""
+    headers = {"ce_specversion": b"1.0", "ce_id": header}
+    (letter,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).letters
+    assert letter.body == value
+    assert len(encoder.encode(letter)) <= MAX_LETTER_BYTES
+
+
+names = st.sampled_from(["acme", "globex", "", "acme ", "\n", 'x","tenant":"globex'])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([to_binary_event, to_structured_event, None]), names, names, st.binary(max_size=40))
+def test_whatever_is_written_to_a_topic_of_one_tenant_is_that_tenants(
+    bind: Any, inside: str, outside: str, noise: bytes
+) -> None:
+    if bind is None:
+        value = lines(usage("1", tenant=inside), usage("2", tenant=None), b'{"tenant":"globex",' + noise)
+        message = KafkaMessage({"ce_tenant": outside.encode()}, None, value)
+    else:
+        message = bind(cloud({**DATA, "tenant": inside}, tenant=outside))
+    priced = run(message, ACME)
+    assert {cost.tenant for cost in costs(priced)} | {letter.tenant for letter in priced.letters} == {"acme"}
+    assert priced.events + len(priced.letters) >= 1
