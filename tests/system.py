@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from outlay.local.state import LocalState, running
 
 
@@ -46,3 +48,14 @@ class Cli:
         state = running(self.home)
         assert state is not None
         return state
+
+
+def processes_of(home: Path) -> list[str]:
+    """Return the processes that were started for a folder and still run."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        command = " ".join(process.info["cmdline"] or [])
+        folder = (process.info["environ"] or {}).get("OUTLAY_HOME", "")
+        if str(home) in command + folder and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(f"{process.pid} {command[:200]}")
+    return found

@@ -5,35 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
-from tests.system import Cli
+from tests.processes import until
+from tests.system import Cli, processes_of
 
 from outlay.local.state import running
 
 pytestmark = pytest.mark.stack
-
-
-def _until(true: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} took more than {seconds} s"
-        time.sleep(0.1)
-
-
-def _left(home: Path) -> list[str]:
-    """Processes that were started for a folder and run still."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ", "status"]):
-        said = " ".join(process.info["cmdline"] or []) + (process.info["environ"] or {}).get(
-            "OUTLAY_HOME", ""
-        )
-        if str(home) in said and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(f"{process.pid} {said[:200]}")
-    return found
 
 
 def test_kill_9_of_the_parent_leaves_no_orphan_and_loses_nothing(tmp_path: Path) -> None:
@@ -41,14 +21,14 @@ def test_kill_9_of_the_parent_leaves_no_orphan_and_loses_nothing(tmp_path: Path)
     cli("up", "--ports", "auto")
     played = cli.json("demo", "--speed", "0", "--start", "2026-11-20T09:00:00Z")
     os.kill(cli.state().pid, signal.SIGKILL)
-    _until(lambda: not _left(cli.home), 10, "the end of every process")
+    until(lambda: not processes_of(cli.home), 10, "the end of every process")
     assert "nothing runs" in cli("status", status=1)
     assert "nothing was running" in cli("down")
     cli("up", "--ports", "auto")
     total = cli.json("query", "SELECT toString(sum(cost)) AS c FROM costs WHERE tenant = 'demo'")
     assert total == [{"c": played["ledger_cost"]}]
     cli("down")
-    _until(lambda: not _left(cli.home), 10, "the end of every process")
+    until(lambda: not processes_of(cli.home), 10, "the end of every process")
 
 
 def test_ctrl_c_ends_the_demonstration_in_order(tmp_path: Path) -> None:
@@ -60,10 +40,10 @@ def test_ctrl_c_ends_the_demonstration_in_order(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    _until(lambda: running(cli.home) or demo.poll() is not None, 90, "the start")
+    until(lambda: running(cli.home) or demo.poll() is not None, 90, "the start")
     time.sleep(1)
     demo.send_signal(signal.SIGINT)
     told, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130, told
     assert "Traceback" not in told
-    _until(lambda: not _left(cli.home), 10, "the end of every process")
+    until(lambda: not processes_of(cli.home), 10, "the end of every process")

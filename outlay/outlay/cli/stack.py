@@ -23,7 +23,14 @@ PortOption = Annotated[
 
 
 @friendly_errors
-def up(ports: PortOption = PortChoice.fixed, as_json: AsJson = False) -> None:
+def up(
+    ports: PortOption = PortChoice.fixed,
+    foreground: Annotated[
+        bool,
+        typer.Option("--foreground", help="Run in this process until SIGTERM, as systemd and launchd do."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start Kafka, ClickHouse and all services in the background.
 
     What is missing (Kafka's jars) is fetched once. Data is kept in OUTLAY_HOME, by default in the user's
@@ -36,11 +43,18 @@ def up(ports: PortOption = PortChoice.fixed, as_json: AsJson = False) -> None:
       outlay up --ports auto
 
       OUTLAY_HOME=/tmp/trial outlay up
+
+      outlay up --foreground
     """
     from outlay.local.control import start
+    from outlay.local.daemon import serve
 
+    fixed = ports is PortChoice.fixed
     with Steps(quiet=as_json) as progress:
-        start(progress, fixed=ports is PortChoice.fixed)
+        if foreground:
+            serve(progress, lambda: progress.step("ready"), fixed=fixed)
+            return
+        start(progress, fixed=fixed)
     _status(as_json)
 
 

@@ -1,25 +1,50 @@
-"""Keeps the system running in the background: `python -m outlay.local.daemon [--fixed] --report FD`.
+"""Runs the system of the data folder in this process: `python -m outlay.local.daemon [--fixed] --report FD`.
 
-Until it is ready it reports, one JSON object a line, on the descriptor that it was given: steps, downloads,
-and the end: `ready`, or an error with its hint.
+On the descriptor it reports steps and downloads, then `ready` or an error with its hint, one JSON object per line.
+`outlay up` starts it in the background; `outlay up --foreground` calls `serve` under systemd or launchd.
 """
 
 import argparse
 import json
 import os
 import signal
+import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
-from outlay.embedded import StackError
+from outlay.embedded import Progress, StackError
 from outlay.local.state import home_folder
 from outlay.local.system import LocalSystem
 from outlay_kit.clock import SystemClock
 from outlay_kit.errors import Retryable
 
 
-class Report:
-    """Tells who started us, for as long as they listen."""
+def serve(progress: Progress, ready: Callable[[], None], *, fixed: bool) -> None:
+    """Run the system until SIGTERM, SIGINT or SIGHUP, then stop it in order. Raises StackError and Retryable."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    with LocalSystem(home_folder(), SystemClock(), progress, fixed=fixed) as system:
+        notify_systemd("READY=1")
+        ready()
+        while not ended.wait(1.0):
+            with suppress(OSError):  # a full disk must not stop the system; the next second tries again
+                system.write_state()
+        notify_systemd("STOPPING=1")
+
+
+def notify_systemd(state: str) -> None:
+    """Report the state of a service of `Type=notify` (man sd_notify); nothing happens outside systemd."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            connection.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+            connection.sendall(state.encode())
+
+
+class PipeProgress:
+    """Reports progress on a pipe, for as long as the process that started this one reads it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -27,46 +52,37 @@ class Report:
 
     def step(self, text: str) -> None:
         """A step begins."""
-        self.say({"step": text})
+        self.write({"step": text})
 
     def bytes(self, done: int, total: int) -> None:
-        """`done` of `total` bytes of a download are here."""
-        self.say({"done": done, "total": total})
+        """`done` of `total` bytes of a download have arrived."""
+        self.write({"done": done, "total": total})
 
-    def say(self, what: dict[str, object]) -> None:
-        """Write one line; whoever has gone away does not stop us."""
+    def write(self, report: dict[str, object]) -> None:
+        """Write one line; a closed pipe is not an error."""
         with self._lock, suppress(OSError):
-            os.write(self._descriptor, json.dumps(what).encode() + b"\n")
+            os.write(self._descriptor, json.dumps(report).encode() + b"\n")
 
-    def close(self) -> None:
-        """Say no more."""
+    def ready(self) -> None:
+        """Report that the system is ready, and close the pipe."""
+        self.write({"ready": True})
         os.close(self._descriptor)
 
 
 def main() -> None:
-    """Run until SIGTERM or Ctrl-C; then stop everything in order."""
+    """Run until a signal; a start that fails is reported on the pipe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fixed", action="store_true", help="take the usual ports")
     parser.add_argument("--report", type=int, required=True, help="descriptor to report on")
     args = parser.parse_args()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
-    report = Report(args.report)
+    progress = PipeProgress(args.report)
     try:
-        with LocalSystem(home_folder(), SystemClock(), report, fixed=args.fixed) as system:
-            report.say({"ready": True})
-            report.close()
-            while not ended.wait(1.0):
-                with suppress(
-                    OSError
-                ):  # a full disk stops the report, never the system; the next second retries
-                    system.write_state()
+        serve(progress, progress.ready, fixed=args.fixed)
     except StackError as error:
-        report.say({"error": error.message, "hint": error.hint})
+        progress.write({"error": error.message, "hint": error.hint})
         raise SystemExit(1) from None
     except Retryable as error:
-        report.say({"error": str(error), "hint": f"read the logs in {home_folder() / 'logs'}"})
+        progress.write({"error": str(error), "hint": f"read the logs in {home_folder() / 'logs'}"})
         raise SystemExit(1) from None
 
 

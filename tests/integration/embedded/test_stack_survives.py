@@ -107,7 +107,7 @@ def test_stores_and_parent_may_be_killed_and_everything_goes_on(tmp_path: Path) 
         os.kill(first.pids["clickhouse"], signal.SIGKILL)
         assert until(lambda: first.ask("SELECT sum(n) FROM kept") == "1\n", 60), "the store did not come back"
         everybody = first.everybody()
-        assert len(everybody) >= 3  # Kafka, ClickHouse, the guardian
+        assert len(everybody) >= 3  # Kafka, ClickHouse, the orphan reaper
     finally:
         first.end(signal.SIGKILL)
     assert until(lambda: all(gone(pid) for pid in everybody), 10), "the killed parent left somebody behind"

@@ -67,6 +67,7 @@ def test_a_child_that_is_killed_is_started_again(supervisor: Supervisor, tmp_pat
     assert (status.pid, status.restarts) == (supervisor.pids()["family"], 1)
 
 
+@pytest.mark.timeout(1200)
 def test_the_supervisor_survives_a_thousand_deaths_during_status_calls(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "logs", SystemClock(), Backoff(base=0.0))
     children = [Child(f"child-{n}", ["/bin/false"], _slow_and_ready) for n in range(10)]
@@ -83,7 +84,9 @@ def test_the_supervisor_survives_a_thousand_deaths_during_status_calls(tmp_path:
             statuses = supervisor.status()
             return sum(status.restarts for status in statuses)
 
-        assert until(lambda: deaths() >= 1000, seconds=120)
+        # A busy machine may take minutes, so only a supervisor that stops restarting fails.
+        while (before := deaths()) < 1000:
+            assert until(lambda before=before: deaths() > before, seconds=60)  # type: ignore[misc]
         assert supervisor._thread.is_alive()
     finally:
         supervisor.stop()
@@ -131,7 +134,7 @@ def test_nothing_outlives_the_parent_however_it_ends(tmp_path: Path, end: signal
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), script])
     assert until(lambda: pid(tmp_path / "child") is not None)
     everybody = [process.pid for process in psutil.Process(parent.pid).children(recursive=True)]
-    assert len(everybody) >= 3  # the child, its child and the guardian
+    assert len(everybody) >= 3  # the child, its child and the orphan reaper
     time.sleep(0.2)
     parent.send_signal(end)
     assert parent.wait(10) == (0 if end == signal.SIGINT else -signal.SIGKILL)
