@@ -17,7 +17,7 @@ from time import perf_counter
 
 import httpx
 
-from outlay.embedded import EmbeddedStack
+from outlay.embedded.stack import EmbeddedStack
 from outlay_console.actions import Actions
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History

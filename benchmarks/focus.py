@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from outlay.embedded import EmbeddedStack
+from outlay.embedded.stack import EmbeddedStack
 from outlay.focus.write import Wanted, tables, write_csv, write_parquet
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock

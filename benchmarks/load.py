@@ -211,7 +211,7 @@ def bus() -> Iterator[KafkaSettings]:
         create_topics(settings, topics.ALL)
         yield settings
         return
-    from outlay.embedded import EmbeddedStack
+    from outlay.embedded.stack import EmbeddedStack
 
     with (
         tempfile.TemporaryDirectory() as folder,

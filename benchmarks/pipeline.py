@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from outlay.local import LocalSystem
+from outlay.local.system import LocalSystem
 from outlay_kit.kafka import read_compacted
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import ROLLUPS

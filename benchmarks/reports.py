@@ -18,7 +18,7 @@ from time import perf_counter
 
 from console import fill
 
-from outlay.embedded import EmbeddedStack
+from outlay.embedded.stack import EmbeddedStack
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.migrator import migrate

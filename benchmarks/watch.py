@@ -26,7 +26,7 @@ from pipeline import BATCH, TENANT, Counted, Producer, body, percentile
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish
-from outlay.local import LocalSystem
+from outlay.local.system import LocalSystem
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog.watch import Budget, Threshold
 

@@ -70,7 +70,7 @@ def docker_answers() -> bool:
 
 @contextmanager
 def _embedded(home: Path) -> Iterator[Stack]:
-    from outlay.embedded import EmbeddedStack
+    from outlay.embedded.stack import EmbeddedStack
 
     with EmbeddedStack(home, SystemClock()) as running:
         yield Stack(running.kafka, running.writer, running.reader, embedded=True)

@@ -1,50 +1,125 @@
-"""The command line: `outlay --help`. Wires the commands; each is in outlay/cli."""
+"""The command line: `outlay --help`. Each command is in outlay/cli, and is imported when it is used."""
 
-from collections.abc import Callable
-from importlib.metadata import version
+import importlib
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from outlay.cli import (
-    alerts,
-    audit,
-    budgets,
-    catalog,
-    chargeback,
-    dead_letters,
-    demo,
-    events,
-    export,
-    forecast,
-    imports,
-    keys,
-    opportunities,
-    patterns,
-    periods,
-    prices,
-    query,
-    reconcile,
-    reports,
-    review,
-    stack,
-)
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Run": {
+        "up": ("stack:up", "Start Kafka, ClickHouse and all services in the background."),
+        "down": ("stack:down", "Stop the system of this machine. Its data stays."),
+        "status": ("stack:status", "Show each process: health, lag, memory, and its address."),
+        "demo": ("demo:demo", "Start the system and stream a real trace of LLM calls through it."),
+        "doctor": ("stack:doctor", "Find problems of the system and suggest fixes."),
+        "setup": ("stack:setup", "Create topics, tables and a first catalog in your own stores."),
+    },
+    "Send": {
+        "emit": ("events:emit", "Send usage events to ingest."),
+        "import": ("imports:app", "Import history from files."),
+    },
+    "Analyze": {
+        "report": ("reports:app", "Show who spent what, why, and how it changes."),
+        "forecast": ("forecast:forecast", "Forecast this month and each budget, or any series."),
+        "opportunities": ("opportunities:opportunities", "Show possible savings."),
+        "review": ("review:review", "Review a week on one page."),
+        "query": ("reports:query", "Run SQL on your cost data."),
+        "export": ("export:app", "Export the ledger in FOCUS."),
+    },
+    "Prices": {
+        "price": ("price:price", "Price usage events offline."),
+        "explain": ("reprice:explain", "Show why an event costs what it costs."),
+        "catalog": ("catalog:app", "Check, compare, publish and show the catalog."),
+        "reprice": ("reprice:reprice", "Price past events again by the catalog in force."),
+    },
+    "Alerts": {
+        "budgets": ("alerts:budgets", "Show each budget: what is spent, and the forecast."),
+        "alerts": ("alerts:app", "List, acknowledge and test alerts."),
+    },
+    "Verify": {
+        "audit": ("audit:audit", "Verify that nothing was lost."),
+        "rebuild": ("audit:rebuild", "Recompute the rollups of a time range from the ledger."),
+        "dead-letters": ("dead_letters:app", "List, edit and replay events that could not be used."),
+        "reconcile": ("reconcile:reconcile", "Compare with a provider's bill."),
+        "periods": ("chargeback:app", "Close months, and list the closed ones."),
+    },
+    "Access": {
+        "keys": ("keys:app", "Create, list, revoke and rotate API keys."),
+    },
+}
+"""What `outlay --help` lists: by heading and name, the module and attribute in outlay.cli, and what it does."""
+_SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_show_locals": False,
+    "rich_markup_mode": "markdown",
+}
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_show_locals=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Outlay: what your AI costs, while the money is being spent.",
-    epilog="Start with: outlay demo",
-)
+
+_PLACES = {name: place for group in COMMANDS.values() for name, (place, _) in group.items()}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = _PLACES[name].partition(":")
+        found = getattr(importlib.import_module(f"outlay.cli.{module}"), attribute)
+        if not isinstance(found, typer.Typer):
+            command, found = found, typer.Typer(**_SETTINGS)
+            found.command(name)(command)
+        return typer.main.get_command(found)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+class _Group(TyperGroup):
+    """The top level: lists its commands without importing them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help as plain text, for a quick start."""
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        width = max(map(len, _PLACES))
+        for heading, commands in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{width}}", text) for name, (_, text) in commands.items()])
+        with formatter.section("Options"):
+            formatter.write_dl([found for p in self.get_params(ctx) if (found := p.get_help_record(ctx))])
+        self.format_epilog(ctx, formatter)
+        formatter.write("\n")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"outlay {version('outlay')}")
         raise typer.Exit
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Outlay: what your AI costs, while the money is being spent.",
+    epilog="Start with: outlay demo. Help on a command: outlay COMMAND --help",
+)
 
 
 @app.callback()
@@ -54,32 +129,3 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None: ...
-
-
-reports.app.command()(chargeback.chargeback)
-reports.app.command()(patterns.patterns)
-
-COMMANDS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
-    "Run": (stack.up, stack.down, stack.status, demo.demo, stack.doctor, stack.setup),
-    "Send": (events.emit, imports.app),
-    "See": (
-        reports.app,
-        forecast.forecast,
-        opportunities.opportunities,
-        review.review,
-        query.query,
-        export.app,
-    ),
-    "Prices": (prices.price, prices.explain, catalog.app, prices.reprice),
-    "Watch": (budgets.budgets, alerts.app),
-    "Check": (audit.audit, audit.rebuild, dead_letters.app, reconcile.reconcile, periods.app),
-    "Access": (keys.app,),
-}
-"""What `outlay --help` lists, under these headings."""
-
-for heading, commands in COMMANDS.items():
-    for command in commands:
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, rich_help_panel=heading)
-        else:
-            app.command(rich_help_panel=heading)(command)

@@ -11,8 +11,7 @@ from playwright.async_api import async_playwright
 from tests.browser.conftest import ARGS, chromium
 
 from outlay.demo.workload import TENANT
-from outlay.local import home_folder
-from outlay.local.state import login_links, require_running
+from outlay.local.state import home_folder, login_links, require_running
 
 SHOTS = {"console": ("/", 1280, 1010), "console-event": ("", 1280, 640)}
 

@@ -13,8 +13,7 @@ from playwright.async_api import Page, async_playwright
 from tests.browser.conftest import ARGS, chromium, first_paint
 
 from outlay.demo.workload import TENANT
-from outlay.local import home_folder
-from outlay.local.state import LocalState, login_links, require_running
+from outlay.local.state import LocalState, home_folder, login_links, require_running
 from outlay.local.system import create_key
 from outlay_kit.clock import SystemClock
 

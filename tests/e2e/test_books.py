@@ -76,15 +76,15 @@ def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli:
     from outlay_kit.clickhouse import ClickHouseClient
 
     put(cli, *(usage(str(n), "spoilt") for n in range(10)))
-    until(lambda: cli.json("audit", "--tenant", "spoilt", "--no-bus")["periods"] != [], what="the events")
+    until(lambda: cli.json("audit", "--tenant", "spoilt", "--no-kafka")["periods"] != [], what="the events")
     clickhouse = ClickHouseClient(cli.state().clickhouse_settings(write=True))
     clickhouse.command(
         "INSERT INTO rollup_hour (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
         " FROM rollup_hour FINAL WHERE tenant = 'spoilt'"
     )
     clickhouse.close()
-    told = cli("audit", "--tenant", "spoilt", "--no-bus", "--patience", "1", status=1)
-    assert "do not balance" in told
+    told = cli("audit", "--tenant", "spoilt", "--no-kafka", "--patience", "1", status=1)
+    assert "does not balance" in told
     put(cli, *(usage(f"more{n}", "spoilt") for n in range(10)))
     assert [row["wrong"] for row in cli.json("rebuild", "--tenant", "spoilt")][1] >= 0
     assert cli.json("audit", "--tenant", "spoilt")["balanced"] is True

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.stack
     "words",
     [
         ("rebuild", "--from", "2020-01-01"),
-        ("audit", "--no-bus", "--from", "2020-01-01T10:00:00Z"),
+        ("audit", "--no-kafka", "--from", "2020-01-01T10:00:00Z"),
         ("reprice", "--since", "2020-01-01"),
     ],
     ids=lambda words: words[0],
@@ -37,7 +37,7 @@ def test_days_that_outlived_their_events_survive_a_rebuild_and_balance(cli: Cli)
         " [('p', 't', '', '', 'openai', 'gpt-5', 'llm', 'inference', 'u', 12.5, 3, 0, map(), 0, 0, 0)]",
         {"day": day},
     )
-    assert cli.json("audit", "--no-bus", "--tenant", "elder")["balanced"] is True
+    assert cli.json("audit", "--no-kafka", "--tenant", "elder")["balanced"] is True
     cli("rebuild", "--tenant", "elder")
     [row] = clickhouse.rows("SELECT version FROM rollup_day FINAL WHERE tenant = 'elder'")
     assert row["version"] == 7

@@ -10,7 +10,7 @@ from tests.otlp_receiver import Collector, collecting
 from tests.processes import until
 from tests.system import Cli
 
-from outlay.local.system import keys_path
+from outlay.local.state import keys_path
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import KeyFile
 

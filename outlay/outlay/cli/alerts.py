@@ -1,36 +1,67 @@
-"""Commands of the watch: what fires, and who has it in hand."""
+"""Commands about alerts and budgets: what fires now, and what people do with it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import getpass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import msgspec
 import typer
 
 from outlay.cli import backtest, channels
-from outlay.cli.common import AsJson, CommandError, friendly_errors, out, show
+from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.options import AsJson, Tenant
+from outlay.cli.output import line, print_json, print_rows
+from outlay.cli.report_query import budget_plans, require_tenants, write_report
+from outlay.cli.stores import open_clickhouse, published_or_none
+from outlay_alerter.alerts.store import Store
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import SystemClock
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.forecast.summary import budget_table
+from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
 
-if TYPE_CHECKING:
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_schemas.alerts import ActionKind, Alert
-
-app = typer.Typer(name="alerts", no_args_is_help=True, help="The watch: what fires, and what would have.")
+app = typer.Typer(name="alerts", no_args_is_help=True, help="List, acknowledge and test alerts.")
 app.command("backtest")(backtest.backtest)
 app.command("test")(channels.send_sample)
 app.command()(channels.deliveries)
 
+AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
+Note = Annotated[str, typer.Option(help="A comment, included in notifications.")]
+
+
+@friendly_errors
+def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
+    """Show each budget: what is spent, the forecast, and when it runs out.
+
+    Computed now, from the same spending and forecast as the console and the alerts. Programs can ask before they spend,
+    over HTTP: see docs/budgets.md.
+
+    Example:
+
+      outlay budgets
+    """
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        require_tenants(costs, (tenant,))
+        plans = budget_plans(costs, (tenant,) if tenant else ())
+        states = ForecastCache().states(costs, plans, SystemClock().now())
+    if as_json:
+        print_json(msgspec.to_builtins(states))
+    elif plans:
+        write_report(budget_table(plans, states))
+    else:
+        line("no budgets yet; write one in budgets.yaml of the catalog")
+
 
 @app.command("list")
 @friendly_errors
-def list_(
-    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+def list_alerts(
+    everything: Annotated[bool, typer.Option("--all", help="Also resolved alerts.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the alerts that fire, the newest first."""
-    from outlay_kit.clock import SystemClock
-    from outlay_schemas.alerts import alert_decoder
-
-    with _clickhouse() as clickhouse:
+    """Show the alerts that are firing, the newest first; --json has everything that is known of each."""
+    with open_clickhouse() as clickhouse:
         rows = clickhouse.rows(
             "SELECT body, if(ended_reason = '', state, ended_reason) AS stands FROM alerts FINAL"
             " WHERE {all:Bool} OR state != 'resolved' OR ended_reason = 'expected'"
@@ -39,127 +70,122 @@ def list_(
         )
     now = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
     alerts = [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
-    if not everything:  # of a period that is over only as such
-        alerts = [(a, stands) for a, stands in alerts if a.facts.get("until", now) >= now]
-    shown: list[dict[str, object]] = [
+    if not everything:  # without those of a period that has ended
+        alerts = [(alert, state) for alert, state in alerts if alert.facts.get("until", now) >= now]
+    if as_json:
+        print_json([{**msgspec.to_builtins(alert), "state": state} for alert, state in alerts])
+        return
+    shown = [
         {
-            "since": f"{a.at:%Y-%m-%d %H:%M:%S}",
-            "state": f"{stands} (backfill)" if a.backfill else stands,
-            "severity": a.severity,
-            "title": a.title,
-            "id": a.id,
+            "since (UTC)": f"{alert.started_at or alert.at:%Y-%m-%d %H:%M:%S}",
+            "state": f"{state} (backfill)" if alert.backfill else state,
+            "severity": alert.severity,
+            "tenant": alert.tenant,
+            "title": alert.title,
+            "id": alert.id,
         }
-        for a, stands in alerts
+        for alert, state in alerts
     ]
-    show(as_json, shown, "Alerts (UTC)", "nothing fires")
-
-
-Alert_ = Annotated[str, typer.Argument(metavar="ALERT", help="Id of an alert, or how it begins.")]
+    print_rows(False, shown, "Alerts", "no alerts are firing")
 
 
 @app.command()
 @friendly_errors
-def ack(alert: Alert_, note: Annotated[str, typer.Option(help="What is known; told with it.")] = "") -> None:
-    """Say that you have an alert in hand: it is not told again, until it is over.
+def ack(alert: AlertId, note: Note = "") -> None:
+    """Acknowledge an alert: no more notifications until it resolves.
 
     Example:
 
       outlay alerts ack 5f0c7a1b
     """
-    found = _say(alert, "acknowledged", None, note)
-    out.print(f"in hand: {found.title}", markup=False)
+    line(f"acknowledged: {_act(alert, 'acknowledged', None, note).title}")
 
 
 @app.command()
 @friendly_errors
 def mark_expected(
-    alert: Alert_,
-    note: Annotated[str, typer.Option(help="Why; told with it.")] = "",
+    alert: AlertId,
+    note: Note = "",
     hours: Annotated[
         float | None,
-        typer.Option(min=0, max=8760, help="For how long; 0 takes it back. Default: until it is over."),
+        typer.Option(min=0, max=8760, help="For how long; 0 undoes it. Default: until it resolves."),
     ] = None,
 ) -> None:
-    """Say that what an alert tells is as it should be: it is over, and does not fire again for this.
+    """Mark an alert as expected: close it, and teach anomaly rules that this is normal at this time of day.
 
-    Anomaly rules learn from it what is usual, and are silent about what is like it at the same time of the day. With
-    --hours all of the rule's alerts in that scope are expected for so long.
+    With --hours, all alerts of its rule in its scope are expected for that time.
 
     Example:
 
       outlay alerts mark-expected 5f0c7a1b --note "the nightly batch"
     """
-    until = None if hours is None else timedelta(hours=hours)
-    found = _say(alert, "expected", until, note)
-    how = "taken back" if hours == 0 else "expected"
-    out.print(f"{how}: {found.title}", markup=False)
+    found = _act(alert, "expected", None if hours is None else timedelta(hours=hours), note)
+    line(f"{'no longer expected' if hours == 0 else 'expected'}: {found.title}")
 
 
-def _say(start: str, say: "ActionKind", length: timedelta | None, note: str) -> "Alert":
-    """Say something of the one alert whose id begins with `start`, and return it."""
-    import getpass
-
-    from outlay_alerter.alerts.store import Store
-    from outlay_kit.clock import SystemClock
-    from outlay_schemas.alerts import AlertAction
-
+def _act(start: str, action: ActionKind, length: timedelta | None, note: str) -> Alert:
+    """Write down an action on the one open alert whose id begins with `start`, and return the alert."""
     now = SystemClock().now()
-    with _clickhouse(write=True) as clickhouse:
+    with open_clickhouse(write=True) as clickhouse:
         store = Store(clickhouse)
         found = store.stated(start)
-        if len(found) != 1:
+        if not found:
+            ids = [alert.id for alert, _ in store.stated("")]
+            error = unknown("alert", start, ids, "list the open alerts: outlay alerts list")
+            raise CommandError(f'no open alert starts with "{start}"', error.hint)
+        if len(found) > 1:
             raise CommandError(
-                f"no alert, or more than one, fires whose id begins with {start}", "see: outlay alerts list"
+                f'{len(found)} alerts match "{start}"', "give more of the id: outlay alerts list"
             )
         alert, state = found[0]
-        if state == say and length is None:
-            raise CommandError(f"the alert is {say} already", "see: outlay alerts list")
+        if state == action and length is None:
+            raise CommandError(f"the alert is {state} already", "see: outlay alerts list")
         until = now + length if length is not None else None
-        store.say([AlertAction(alert.tenant, alert.id, say, now, until, note, getpass.getuser())])
+        store.say([AlertAction(alert.tenant, alert.id, action, now, until, note, getpass.getuser())])
     return alert
 
 
 @app.command()
 @friendly_errors
 def snooze(
-    target: Annotated[str, typer.Argument(help="Id of an alert, of a rule, or of a budget.")],
-    hours: Annotated[float, typer.Option(min=0, max=8760, help="For how long; 0 wakes it.")] = 8,
-    tenant: Annotated[str, typer.Option(help="Whose; default: of every tenant that has alerts.")] = "",
-    note: Annotated[str, typer.Option(help="Why.")] = "",
+    target: Annotated[str, typer.Argument(help="Id of an alert, a rule or a budget.")],
+    hours: Annotated[float, typer.Option(min=0, max=8760, help="For how long; 0 ends the snooze.")] = 8,
+    tenant: Annotated[str, typer.Option(help="Tenant. Default: every tenant that has alerts.")] = "",
+    note: Note = "",
 ) -> None:
-    """Leave an alert, or all of a rule, alone for a time. What still fires then is told again.
+    """Snooze an alert or a whole rule. You are notified again if it is still firing.
 
     Example:
 
       outlay alerts snooze 5f0c7a1b --hours 4
     """
-    import getpass
-
-    from outlay_alerter.alerts.store import Store
-    from outlay_kit.clock import SystemClock
-    from outlay_schemas.alerts import AlertAction
-
     now = SystemClock().now()
     until = now + timedelta(hours=hours)
-    with _clickhouse(write=True) as clickhouse:
-        store = Store(clickhouse)
-        rows = clickhouse.rows("SELECT DISTINCT tenant FROM alerts")
-        tenants = [tenant] if tenant else [row["tenant"] for row in rows]
-        whole = {alert.id for alert, _ in store.stated(target)} if len(target) >= 6 else set()
-        name = whole.pop() if len(whole) == 1 else target
-        store.say([AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in tenants])
-    out.print(
-        f"{target} is left alone until {until:%Y-%m-%d %H:%M} UTC ({len(tenants)} tenants)", markup=False
+    with open_clickhouse(write=True) as clickhouse:
+        tenants = [row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts")]
+        if tenant and tenant not in tenants:
+            raise unknown("tenant", tenant, tenants)
+        name = _target(clickhouse, target)
+        chosen = [tenant] if tenant else tenants
+        Store(clickhouse).say(
+            [AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in chosen]
+        )
+    line(
+        f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {len(chosen)} tenant{'s' * (len(chosen) != 1)}"
     )
 
 
-@contextmanager
-def _clickhouse(*, write: bool = False) -> "Iterator[ClickHouseClient]":
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-
-    clickhouse = ClickHouseClient(stores(write)[1])
-    try:
-        yield clickhouse
-    finally:
-        clickhouse.close()
+def _target(clickhouse: ClickHouseClient, target: str) -> str:
+    """Return the id of an open alert by its first characters, or a rule or budget. Raises CommandError."""
+    catalog = published_or_none()
+    rules = {item.id for item in (*catalog.budgets, *catalog.rules)} if catalog else set()
+    rules |= {row["rule"] for row in clickhouse.rows("SELECT DISTINCT rule FROM alerts")}
+    if target in rules:
+        return target
+    alerts = {alert.id for alert, _ in Store(clickhouse).stated("")}
+    found = [name for name in alerts if name.startswith(target)]
+    if len(found) > 1:
+        raise CommandError(f'{len(found)} alerts match "{target}"', "give more of the id: outlay alerts list")
+    if not found:
+        raise unknown("alert, rule or budget", target, sorted(rules | alerts), "see: outlay alerts list")
+    return found[0]

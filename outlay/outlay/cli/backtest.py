@@ -7,16 +7,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json, show, working
-from outlay.cli.pricing_options import read_folder, read_published
-
-if TYPE_CHECKING:
-    from outlay_alerter.rules.watch import Watch
-    from outlay_schemas.catalog import AlertRule
+from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
+from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.options import AsJson, Picture
+from outlay.cli.output import line, note, out, print_json, print_rows, working
+from outlay.cli.report_query import draw_into
+from outlay.cli.stores import open_clickhouse, read_folder, read_published
+from outlay.reports.plots import draw
+from outlay_alerter.backtest.runner import NotPossibleError, on_series
+from outlay_alerter.rules.watch import Watch
+from outlay_alerter.watchlist import Watchlist
+from outlay_kit.clock import SystemClock
+from outlay_reports.money import dollars
+from outlay_reports.svg_chart import trend_svg
+from outlay_schemas.catalog import AlertRule, watch
+from outlay_schemas.money import to_usd
 
 
 @friendly_errors
@@ -24,30 +33,33 @@ def backtest(
     rule: Annotated[
         str,
         typer.Option(
-            help="Id of a rule or budget in the catalog, or a type with its defaults: anomaly, spend_spike."
+            help="Id of a rule or budget of the catalog; with --series also anomaly or spend_spike, with defaults."
         ),
     ],
     series: Annotated[
         Path | None,
         typer.Option(
-            help="CSV with the columns timestamp and value. Default: what was spent, from the ledger."
+            metavar="FILE.csv",
+            help="CSV with the columns timestamp and value. Default: spend, from the ledger.",
         ),
     ] = None,
     *,
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Catalog folder; default: the one that comes along, or the one in force."),
+        typer.Option(
+            metavar="DIR", help="Catalog folder. Default: the one in force; with --series Outlay's own."
+        ),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="How far back, without --series.")] = 30,
-    tenant: Annotated[str, typer.Option(help="Whose, without --series; default: of all.")] = "",
-    picture: Annotated[Path | None, typer.Option(help="Also draw it into this file, .svg.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days to look back, without --series.")] = 30,
+    tenant: Annotated[str, typer.Option(help="Tenant, without --series. Default: all.")] = "",
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show when a rule would have fired: on a series, or on what was spent, and what stopping then would have saved.
+    """Show when a rule would have fired, on a series or on past spend, and what stopping then would have saved.
 
     With --series: NDJSON, one line a row, with timestamp, value, expected, lower, upper, score (0 to 1; 0.5 is the
-    limit), fired (an alert begins here) and status. The step of the series is its own; empty values are missing ones.
-    Without: a table and a plot of the last days. Both ways run the rule as it runs live.
+    limit), fired (an alert begins here) and status. Empty values are missing ones. Without: a table and a chart of the
+    last days. Both run the rule as it runs live.
 
     Examples:
 
@@ -58,20 +70,18 @@ def backtest(
     if series is None:
         _on_ledger(rule, catalog, days, tenant, picture, as_json=as_json)
         return
-    from outlay_alerter.backtest.runner import NotPossibleError, on_series
-
     wanted, texts, rows = _rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
     for text, at, value in _rows(series):
         texts[at], rows[at] = text, value
     try:
         for point in on_series(wanted, rows.items()):
             judged = point.judged
-            line = {
+            found = {
                 "timestamp": texts[judged.at], "value": judged.value, "expected": judged.expected,
                 "lower": judged.lower, "upper": judged.upper, "score": round(judged.score, 6),
                 "fired": point.fired, "status": judged.status,
             }  # fmt: skip
-            typer.echo(json.dumps(line))
+            typer.echo(json.dumps(found))
     except NotPossibleError as error:
         raise CommandError(str(error), "try it on the ledger: leave --series out") from None
     except ValueError as error:
@@ -81,53 +91,35 @@ def backtest(
 def _on_ledger(
     rule: str, folder: Path | None, days: int, tenant: str, picture: Path | None, *, as_json: bool
 ) -> None:
-    from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
-    from outlay.local import stores
-    from outlay.reports.plots import draw
-    from outlay_alerter.backtest.runner import NotPossibleError
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.money import dollars
-    from outlay_reports.svg_chart import trend_svg
-    from outlay_schemas.money import to_usd
-
     catalog = read_folder(folder) if folder else read_published()
-    if rule not in {item.id for item in (*catalog.budgets, *catalog.rules)}:
-        known = ", ".join(item.id for item in (*catalog.budgets, *catalog.rules))
-        raise CommandError(f"the catalog has no rule or budget {rule}", f"take one of: {known}")
-    span, clickhouse = last_days(SystemClock().now(), days), ClickHouseClient(stores()[1])
-    try:
-        with working(f"trying {rule} on the last {days} days"):
-            tried = try_rules(
-                clickhouse, catalog, [rule], [tenant] if tenant else tenants_of(clickhouse), span
-            )
-    except NotPossibleError as error:
-        raise CommandError(str(error), "its alerts so far are in: outlay alerts list --all") from None
-    finally:
-        clickhouse.close()
+    known = [item.id for item in (*catalog.budgets, *catalog.rules)]
+    if rule not in known:
+        raise unknown("rule or budget", rule, known)
+    span = last_days(SystemClock().now(), days)
+    with open_clickhouse() as clickhouse, working(f"trying {rule} on the last {days} days"):
+        tenants = tenants_of(clickhouse)
+        if tenant and tenant not in tenants:
+            raise unknown("tenant", tenant, tenants)
+        tried = try_rules(clickhouse, catalog, [rule], [tenant] if tenant else tenants, span)
     rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
     whole = sum(saved(one.found.fired) for one in tried)
-    question, found = pictured(tried, span)
-    title = f"{rule}: fires {len(rows)} times in {days} days"
+    query, found = pictured(tried, span)
+    title = f"{rule}: fires {len(rows)} time{'s' * (len(rows) != 1)} in {days} days"
     if picture is not None:
-        picture.write_text(trend_svg(title, question, found), "utf-8")
-        err.print(f"drawn: {picture}", style="dim", markup=False)
+        draw_into(picture, trend_svg(title, query, found))
     if as_json:
         print_json({"rule": rule, "days": days, "fired": rows, "saved_usd": to_usd(whole)})
         return
-    draw(question, found, out)
-    show(False, rows, title, f"{rule} would not have fired in the last {days} days")
+    draw(query, found, out)
+    print_rows(False, rows, title, f"{rule} would not have fired in the last {days} days")
     left = sum(one.found.scopes - one.found.tried for one in tried)
     if left:
-        out.print(f"{left:,} scopes that cost less were not tried", style="dim")
+        line(f"{left:,} cheaper scopes were not tried", "dim")
     if rows:
-        out.print(f"stopping what was beyond at each would have saved {dollars(whole)} at most")
+        line(f"stopping each at once would have saved at most {dollars(whole)}")
 
 
-def _rule(name: str, folder: Path | None) -> "Watch":
-    from outlay_alerter.watchlist import Watchlist
-    from outlay_schemas.catalog import watch
-
+def _rule(name: str, folder: Path | None) -> Watch:
     catalog = read_folder(folder)
     known = {item.id for item in (*catalog.budgets, *catalog.rules)}
     defaults: dict[str, AlertRule] = {
@@ -139,10 +131,7 @@ def _rule(name: str, folder: Path | None) -> "Watch":
     tenants = [b.tenant for b in (*catalog.budgets, *catalog.rules) if b.id == name and b.tenant != "*"]
     found = Watchlist(catalog).watches(tenants[0] if tenants else "").get(name)
     if found is None:
-        raise CommandError(
-            f"the catalog has no rule or budget {name}",
-            f"take one of: {', '.join(sorted(known))}, anomaly, spend_spike",
-        )
+        raise unknown("rule or budget", name, [*sorted(known), "anomaly", "spend_spike"])
     return found
 
 
@@ -170,7 +159,7 @@ def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
                 newest = max(newest, at)
                 yield text, at, value
             if odd:
-                err.print(
+                note(
                     f"{odd:,} rows repeat a timestamp or are out of order: sorted, the last of each time kept"
                 )
     except OSError as error:

@@ -1,44 +1,42 @@
 """Commands about the catalog: prices, owners, budgets and rules as reviewed YAML."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import msgspec
 import typer
-from rich.markup import escape
 
-from outlay.cli.common import AsJson, err, friendly_errors, out, print_json, working
-from outlay.cli.common import show as tell
-from outlay.cli.events import lines_of
-from outlay.cli.price_tables import show_prices
-from outlay.cli.pricing_options import (
-    DEFAULT_BY,
-    DEFAULT_CATALOG,
-    SHOWN,
-    By,
-    CatalogFolder,
-    Refusals,
-    open_ledger,
-    plan_json,
-    read_dimensions,
-    read_folder,
-    read_moment,
-    read_published,
-    show_plan,
-)
-
-if TYPE_CHECKING:
-    from outlay.catalog.diff import Change
-    from outlay_schemas.catalog import Catalog
-    from outlay_schemas.catalog.freshness import Stale
-    from outlay_schemas.events import UsageEvent
+from outlay.catalog.contents import listing, names_of, overview, summary
+from outlay.catalog.diff import Change, changes
+from outlay.catalog.json_schemas import write_schemas
+from outlay.catalog.load import default_folder, examine
+from outlay.catalog.offline import read_lines
+from outlay.catalog.publish import newest
+from outlay.catalog.publish import publish as put
+from outlay.catalog.rule_checks import without_zone
+from outlay.cli.errors import friendly_errors, unknown
+from outlay.cli.events import Refusals, lines_of
+from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
+from outlay.cli.output import line, note, print_json, print_rows, warn, working
+from outlay.cli.price_tables import plan_json, show_plan, show_prices
+from outlay.cli.stores import SHOWN, open_clickhouse, read_folder, read_published
+from outlay.local.state import stores
+from outlay_kit.clock import SystemClock
+from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.compare import plan as compare
+from outlay_pricer.domain.repricing import usage_of
+from outlay_pricer.ledger import LedgerReader, Selection
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.freshness import stale
+from outlay_schemas.events import UsageEvent
 
 app = typer.Typer(
     name="catalog",
-    help="Prices, owners, budgets and rules as YAML: lint, diff, publish, show.",
+    help="Check, compare, publish and show the catalog: prices, owners, budgets and rules as YAML.",
     no_args_is_help=True,
 )
 
@@ -47,33 +45,26 @@ Folder = Annotated[
     typer.Argument(
         metavar="[DIR]",
         envvar="OUTLAY_CATALOG",
-        help="A catalog folder. Default: the one that comes with Outlay.",
+        help="A catalog folder. Default: Outlay's own.",
         show_default=False,
     ),
 ]
-_MARKS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]"}
+_DEFAULT = "the catalog that comes with Outlay"
+_MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
 @app.command()
 @friendly_errors
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
-    """Find everything that is wrong with a catalog folder, each thing with its file, line and mend. Works offline.
+    """Validate a catalog folder and suggest fixes: each problem with its file and line. Works offline.
 
-    It also warns of prices that nobody compared with their source for long, and of budgets and rules without a time
-    zone; these are no errors.
+    It also warns of prices that were not compared with their source for long, and of budgets and rules without a time
+    zone.
 
     Examples:
 
       outlay catalog check my-catalog
     """
-    import msgspec
-
-    from outlay.catalog.contents import summary
-    from outlay.catalog.load import default_folder, examine
-    from outlay.catalog.rule_checks import without_zone
-    from outlay_kit.clock import SystemClock
-    from outlay_schemas.catalog.freshness import stale
-
     content, problems = examine(folder or default_folder())
     warnings = [] if content is None else without_zone(content)
     old = [] if content is None else stale(content, SystemClock().now())
@@ -86,21 +77,13 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
         )  # fmt: skip
     else:
         for problem in problems:
-            err.print(str(problem), markup=False, soft_wrap=True)
-        _tell_stale(old)
-        for warning in warnings:
-            err.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
+            note(problem)
+        for text in [*(item.message for item in old), *warnings]:
+            warn(text)
         if content is not None and not problems:
-            out.print(
-                f"{folder or DEFAULT_CATALOG} is right: {summary(content)}", markup=False, soft_wrap=True
-            )
+            line(f"{folder or _DEFAULT} is valid ({summary(content)})")
     if problems:
         raise typer.Exit(1)
-
-
-def _tell_stale(old: "list[Stale]") -> None:
-    for item in old:
-        err.print(f"[yellow]old[/] {item.message}", soft_wrap=True)
 
 
 @app.command()
@@ -116,14 +99,14 @@ def plan(
         str | None,
         typer.Option(metavar="FILE|-", help="Usage events to price. Default: the ledger's last days."),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days of the ledger to price.")] = 30,
-    by: By = DEFAULT_BY,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of the ledger to price.")] = 30,
+    by: GroupBy = DEFAULT_BY,
     as_json: AsJson = False,
 ) -> None:
-    """Show what publishing a folder would change, and what that comes to in USD. Changes nothing.
+    """Show what publishing a folder would change, and its effect in USD. Changes nothing.
 
-    Budgets and rules that differ are tried on the ledger's last days too: how often each fired, and would have. With
-    both --against and --usage no stack is needed, and no rule is tried.
+    Budgets and rules that differ are also tried on the last days of the ledger: how often each fired, and would have
+    fired. With both --against and --usage no stack is needed, and no rule is tried.
 
     Examples:
 
@@ -131,12 +114,6 @@ def plan(
 
       outlay catalog plan my-catalog --against old-catalog --usage last-month.ndjson --by team
     """
-    import msgspec
-
-    from outlay.catalog.diff import changes
-    from outlay_pricer.domain import CompiledCatalog
-    from outlay_pricer.domain.compare import plan as compare
-
     groups = read_dimensions(by)
     new = read_folder(folder)
     old = read_published() if against is None else read_folder(against)
@@ -151,83 +128,63 @@ def plan(
         _show_changes(found)
         show_plan(impact, f"impact on {usage or f'the last {days} days'}")
         if rules:
-            tell(False, rules, f"alerts that would have been in the last {days} days", "")
+            print_rows(False, rows=rules, title=f"alerts in the last {days} days", empty="")
     if refused.count:
         raise typer.Exit(1)
 
 
-def _tried(old: "Catalog", new: "Catalog", days: int) -> list[dict[str, object]]:
+def _tried(old: Catalog, new: Catalog, days: int) -> list[dict[str, object]]:
     """Try the budgets and rules that differ on the last days, as they were and as they will be."""
     from outlay.backtest import last_days, planned
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
 
-    clickhouse = ClickHouseClient(stores()[1])
-    with working(f"trying rules on the last {days} days"):
-        rows = planned(clickhouse, old, new, last_days(SystemClock().now(), days))
-    clickhouse.close()
-    return rows
+    with open_clickhouse() as clickhouse, working(f"trying rules on the last {days} days"):
+        return planned(clickhouse, old, new, last_days(SystemClock().now(), days))
 
 
 @contextmanager
-def _events(usage: str | None, days: int, refused: Refusals) -> "Iterator[Iterator[UsageEvent]]":
-    """Give the usage events of a file, or those of the ledger's last days as they were sent."""
-    from outlay.catalog.offline import read_lines
-    from outlay_kit.clock import SystemClock
-    from outlay_pricer.domain.repricing import usage_of
-    from outlay_pricer.ledger import Selection
-
+def _events(usage: str | None, days: int, refused: Refusals) -> Iterator[Iterator[UsageEvent]]:
+    """Return the usage events of a file, or those of the ledger's last days as they were sent."""
     if usage is not None:
         yield (event for _, event in refused.sift(read_lines(lines_of(usage))))
         return
     since = SystemClock().now() - timedelta(days=days)
-    with open_ledger() as ledger, working(f"pricing the last {days} days"):
-        yield (usage_of(cost) for cost in ledger.events(Selection(since=since)))
+    with open_clickhouse() as clickhouse, working(f"pricing the last {days} days"):
+        yield (usage_of(cost) for cost in LedgerReader(clickhouse).events(Selection(since=since)))
 
 
-def _show_changes(found: "list[Change]") -> None:
+def _show_changes(found: Sequence[Change]) -> None:
     if not found:
-        out.print("nothing in the catalog changes", style="dim")
+        line("nothing in the catalog changes", "dim")
     for change in found[:SHOWN]:
-        out.print(_MARKS[change.what], end=" ")
-        out.print(change.thing, markup=False, soft_wrap=True)
+        mark, style = _MARKS[change.what]
+        line(f"{mark} {change.thing}", style)
         for detail in change.details[:SHOWN]:
-            out.print(f"    {detail}", markup=False, soft_wrap=True)
+            line(f"    {detail}")
     if len(found) > SHOWN:
-        out.print(f"… and {len(found) - SHOWN} changes more; --json has all", style="dim")
+        line(f"… and {len(found) - SHOWN} more changes; --json has all", "dim")
 
 
 @app.command()
 @friendly_errors
 def publish(
     folder: Folder = None,
-    note: Annotated[str, typer.Option(help="Who and why, or the commit; kept with the revision.")] = "",
+    comment: Annotated[
+        str, typer.Option("--note", help="Who and why, or the commit; kept with the revision.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put a folder in force as the next revision: all of it or, with anything wrong in it, nothing.
+    """Publish a folder as the next revision of the catalog: all of it or, if it has a problem, nothing.
 
-    What has the same content as the catalog in force is not published again. Events from then on are priced by the
-    new revision; those of the past keep their price until they are priced again (see: outlay reprice), but for those
-    that had none, which are priced by themselves.
+    Content that is in force already is not published again. New events are priced by the new revision. Past events
+    keep their price until `outlay reprice`; unpriced ones are priced again by themselves.
 
     Examples:
 
       outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
     """
-    from outlay.catalog.contents import summary
-    from outlay.catalog.publish import newest
-    from outlay.catalog.publish import publish as put
-    from outlay.local import stores
-    from outlay_kit.clock import SystemClock
-    from outlay_pricer.domain import CompiledCatalog
-    from outlay_schemas.catalog.freshness import stale
-
     clock = SystemClock()
-    content = read_folder(folder).model_copy(update={"note": note})
-    CompiledCatalog.from_catalog(
-        content
-    )  # what cannot be compiled would leave the pricers with what they have
+    content = read_folder(folder).model_copy(update={"note": comment})
+    CompiledCatalog.from_catalog(content)  # pricers would ignore a catalog that cannot be compiled
     kafka, _ = stores()
     with working("publishing"):
         known = newest(kafka)
@@ -236,11 +193,12 @@ def publish(
     if as_json:
         print_json({"revision": revision, "published": not same})
         return
-    _tell_stale(stale(content, clock.now()))
+    for item in stale(content, clock.now()):
+        warn(item.message)
     if same:
-        out.print(f"revision {revision} is in force and says the same; nothing was published")
+        line(f"revision {revision} is in force with the same content; nothing was published")
     else:
-        out.print(f"revision {revision} is in force: {summary(content)}", markup=False, soft_wrap=True)
+        line(f"revision {revision} is in force ({summary(content)})")
 
 
 @app.command()
@@ -248,18 +206,20 @@ def publish(
 def show(
     sku: Annotated[
         str | None,
-        typer.Argument(metavar="[SKU]", help="A model, machine, storage class or path; with * a pattern."),
+        typer.Argument(metavar="[SKU]", help="A model, machine, storage class or path; * matches anything."),
     ] = None,
     *,
-    provider: Annotated[str, typer.Option(help="Whose; with * a pattern.")] = "",
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="Prices as of then. Default: now.")] = None,
+    provider: Annotated[str, typer.Option(help="Provider; * matches anything.")] = "",
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Prices as of this time. Default: now.")
+    ] = None,
     catalog: CatalogFolder = None,
-    published: Annotated[bool, typer.Option("--published", help="Look into the catalog in force.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Show the catalog in force.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a sku costs and where that is from: every meter, tier, condition, source and date. Works offline.
+    """Show the price of a model or SKU and its source: every meter, tier, condition and date. Works offline.
 
-    Without a sku: what the catalog holds. With a pattern: all that match.
+    Without a name: the contents of the catalog. With a pattern: all that match.
 
     Examples:
 
@@ -267,17 +227,11 @@ def show(
 
       outlay catalog show 'p5*' --provider aws
     """
-    import msgspec
-
-    from outlay.catalog.contents import listing, overview
-    from outlay_kit.clock import SystemClock
-    from outlay_pricer.domain import CompiledCatalog
-
     moment = SystemClock().now() if at is None else read_moment(at)
     content = read_published() if published else read_folder(catalog)
     if sku is None and not provider:
         rows = msgspec.to_builtins(overview(content))
-        tell(as_json, rows, "catalog", "the catalog is empty")
+        print_rows(as_json, rows, "Catalog", "the catalog is empty")
         return
     found = listing(CompiledCatalog.from_catalog(content), provider, sku or "*", moment)
     if as_json:
@@ -285,28 +239,26 @@ def show(
     else:
         show_prices(found)
     if not any(shown.prices for item in found for shown in item.prices):
-        raise typer.Exit(1)
+        raise unknown("model or SKU", sku or "*", sorted({name for _, name in names_of(content)}))
 
 
 @app.command()
 @friendly_errors
 def schemas(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write them to.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write a JSON Schema for each file of a catalog, so that an editor completes and checks while one writes.
+    """Write a JSON Schema for each file of a catalog, so that your editor completes and checks it.
 
-    An editor that speaks the YAML Language Server takes the schema that the first line of a file names.
+    Editors with the YAML Language Server use the schema that the first line of a file names.
 
     Examples:
 
       outlay catalog schemas my-catalog/schemas
     """
-    from outlay.catalog.json_schemas import write_schemas
-
     lines = write_schemas(folder)
     if as_json:
         print_json(lines)
     else:
-        for name, line in lines.items():
-            out.print(f"{name}: {line}", markup=False, soft_wrap=True)
+        for name, text in lines.items():
+            line(f"{name}: {text}")

@@ -1,96 +1,130 @@
-"""Commands for what could not be used: list, show, mend and replay."""
+"""Commands about dead letters, events that could not be used: list, show, edit and replay."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from typing import Annotated
 
+import msgspec
 import typer
 
-from outlay.cli.common import AsJson, CommandError, friendly_errors, out, print_json, show
-
-if TYPE_CHECKING:
-    from outlay_aggregator.adapters.dead_letters import DeadLetters, Mended
-    from outlay_aggregator.domain.edits import Edit
-    from outlay_kit.kafka import KafkaSink
+from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.options import AsJson, DryRun
+from outlay.cli.output import line, print_json, print_rows
+from outlay.cli.stores import open_clickhouse
+from outlay.local.state import stores
+from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Letter, Mended, plain
+from outlay_aggregator.domain.edits import Edit
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.kafka import KafkaSink
+from outlay_schemas.cloudevents import open_envelope
+from outlay_schemas.errors import Invalid
+from outlay_schemas.events import encoder
+from outlay_schemas.topics import COST_EVENTS
 
 app = typer.Typer(
-    name="dead-letters", no_args_is_help=True, help="What could not be used: whole, with its reason."
+    name="dead-letters",
+    no_args_is_help=True,
+    help="List, show, edit and replay events that could not be used.",
 )
+_SHOWN = 20
+_BODY = 2000
+"""Most characters of a body that people see; --json has it whole."""
+_TENANTS = "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
 
+
+class Stage(StrEnum):
+    """The services that may refuse an event."""
+
+    ingest = "ingest"
+    pricer = "pricer"
+    aggregator = "aggregator"
+
+
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Dead letters. Default: those that the options choose."),
+]
 Tenant = Annotated[str, typer.Option("--tenant", help="Only of this tenant.")]
-Stage = Annotated[str, typer.Option("--stage", help="Only those that ingest, pricer or aggregator refused.")]
-Code = Annotated[str, typer.Option("--code", help="Only those with this reason.")]
-Contains = Annotated[str, typer.Option("--contains", help="Only those that hold this text.")]
-Since = Annotated[datetime | None, typer.Option("--since", help="Only those refused since; UTC.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most that many, the oldest.")]
+ByStage = Annotated[Stage | None, typer.Option("--stage", help="Only those that this service refused.")]
+Code = Annotated[str, typer.Option("--code", help="Only those with this error code (docs/errors.md).")]
+Contains = Annotated[
+    str, typer.Option("--contains", metavar="TEXT", help="Only those that contain this text.")
+]
+Since = Annotated[datetime | None, typer.Option("--since", help="Only those refused since this time, UTC.")]
+Limit = Annotated[
+    int, typer.Option("--limit", min=1, max=100_000, help="At most this many, the oldest first.")
+]
 
 
 @app.command("list")
 @friendly_errors
-def list_(
+def list_counts(
     *,
     tenant: Tenant = "",
-    stage: Stage = "",
+    stage: ByStage = None,
     code: Code = "",
     contains: Contains = "",
     since: Since = None,
-    replayed: Annotated[bool, typer.Option("--replayed", help="Those too that were replayed.")] = False,
+    replayed: Annotated[bool, typer.Option("--replayed", help="Also those that were replayed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many there are, by tenant, stage and reason."""
-    from outlay_aggregator.adapters.dead_letters import Filter
-
-    letters = _letters()
-    chosen = Filter(tenant, stage, code, since=_at(since), contains=contains, replayed=replayed)
-    show(as_json, letters.counts(chosen), "Dead letters", "no dead letters")
+    """Count dead letters by tenant, stage and reason."""
+    with _open() as (clickhouse, dead_letters):
+        rows = dead_letters.counts(
+            _filter(None, tenant, stage, code, since=since, contains=contains, replayed=replayed)
+        )
+        if not rows and tenant:
+            known = [row["tenant"] for row in clickhouse.rows(_TENANTS)]
+            if known and tenant not in known:
+                raise unknown("tenant", tenant, known)
+    print_rows(as_json, rows, "Dead letters", "no dead letters")
 
 
 @app.command("show")
 @friendly_errors
-def show_(
+def show_whole(
     *,
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Which. Default: those that the options choose.")
-    ] = None,
+    ids: Ids = None,
     tenant: Tenant = "",
-    stage: Stage = "",
+    stage: ByStage = None,
     code: Code = "",
     contains: Contains = "",
     since: Since = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show dead letters whole: where they came from, why they were refused, and their bytes.
+    """Show dead letters whole: their origin, why they were refused, and their bytes.
 
     Example:
 
       outlay dead-letters show 5f0c7a1b
     """
-    from outlay_aggregator.adapters.dead_letters import Filter
-
-    found = _letters().find(
-        Filter(tenant, stage, code, tuple(ids or ()), _at(since), contains, replayed=True, limit=limit)
-    )
+    with _open() as (_, dead_letters):
+        found = _find(
+            dead_letters,
+            _filter(ids, tenant, stage, code, since=since, contains=contains, replayed=True, limit=limit),
+        )
     if as_json:
         print_json([{**asdict(each), "body": each.body.decode("utf-8", "replace")} for each in found])
         return
     for each in found:
         place = f" {each.topic}/{each.partition}@{each.offset}" if each.topic else ""
         again = " replayed" if each.replayed else ""
-        out.print(f"[bold]{each.id}[/] {each.at:%Y-%m-%d %H:%M:%S} {each.stage} {each.tenant}{place}{again}")
-        out.print(f"  {each.path}: {each.message} [{each.code}]", markup=False, soft_wrap=True)
-        out.print("  " + each.body[:2000].decode("utf-8", "replace"), markup=False, soft_wrap=True)
+        line(f"{each.id} {each.at:%Y-%m-%d %H:%M:%S} {each.stage} {each.tenant}{place}{again}", "bold")
+        line(f"  {each.path}: {each.message} [{each.code}]")
+        line("  " + each.body[:_BODY].decode("utf-8", "replace"))
     if not found:
-        out.print("no dead letters", style="dim")
+        line("no dead letters", "dim")
 
 
 @app.command()
 @friendly_errors
 def replay(
     *,
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Which. Default: those that the options choose.")
-    ] = None,
+    ids: Ids = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field.")
     ] = None,
@@ -101,19 +135,17 @@ def replay(
         list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="Move a field.")
     ] = None,
     tenant: Tenant = "",
-    stage: Stage = "",
+    stage: ByStage = None,
     code: Code = "",
     contains: Contains = "",
     since: Since = None,
     limit: Limit = 1000,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be sent; send nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mend dead letters and send them again, each once. Exit status 1 if some still cannot be used.
+    """Edit dead letters and send them again, each once. Exit status 1 if some still cannot be used.
 
-    Renames are made first, then deletions, then settings.
+    Renames come first, then deletions, then settings.
 
     Examples:
 
@@ -121,19 +153,19 @@ def replay(
 
       outlay dead-letters replay 5f0c... --set usage.input_tokens=5 --delete tags.x
     """
-    from outlay.local import stores
-    from outlay_aggregator.adapters.dead_letters import Filter
-    from outlay_kit.kafka import KafkaSink
-
     edits = _edits(rename, delete, set_)
     sink = None if dry_run else KafkaSink(stores(write=True)[0])
-    letters = _letters(sink)
-    found = letters.find(Filter(tenant, stage, code, tuple(ids or ()), _at(since), contains, limit=limit))
-    mended = [letters.mend(each, edits) for each in found]
-    sent = 0 if dry_run else letters.replay(mended)
-    if sink is not None:
-        sink.close()
-    refused = [each for each in mended if each.refusal]
+    try:
+        with _open(sink) as (_, dead_letters):
+            found = _find(
+                dead_letters, _filter(ids, tenant, stage, code, since=since, contains=contains, limit=limit)
+            )
+            edited = [dead_letters.mend(each, edits) for each in found]
+            sent = 0 if dry_run else dead_letters.replay(edited)
+    finally:
+        if sink is not None:
+            sink.close()
+    refused = [each for each in edited if each.refusal]
     if as_json:
         rows = [
             {
@@ -142,29 +174,25 @@ def replay(
                 "body": m.body.decode("utf-8", "replace"),
                 "refusal": m.refusal,
             }
-            for m in mended
+            for m in edited
         ]
         print_json({"found": len(found), "sent": sent, "refused": len(refused), "letters": rows})
     else:
-        _print(mended, dry_run)
-        out.print(f"found {len(found)}, sent {sent}, still refused {len(refused)}")
+        _print(edited, dry_run)
+        line(f"found {len(found)}, sent {sent}, still refused {len(refused)}")
     if refused:
         raise typer.Exit(1)
 
 
-def _print(mended: "list[Mended]", dry_run: bool) -> None:
-    for each in mended[:20]:
+def _print(edited: list[Mended], dry_run: bool) -> None:
+    for each in edited[:_SHOWN]:
         if each.refusal:
-            out.print(f"{each.letter.id} still refused: {each.refusal}", markup=False, soft_wrap=True)
+            line(f"{each.letter.id} still refused: {each.refusal}")
         elif dry_run:
-            text = each.body[:2000].decode("utf-8", "replace")
-            out.print(f"{each.letter.id} -> {each.topic}: {text}", markup=False, soft_wrap=True)
+            line(f"{each.letter.id} -> {each.topic}: {each.body[:_BODY].decode('utf-8', 'replace')}")
 
 
-def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str] | None) -> "list[Edit]":
-    from outlay_aggregator.domain.edits import Edit
-    from outlay_schemas.errors import Invalid
-
+def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str] | None) -> list[Edit]:
     try:
         return [
             *map(Edit.rename, renames or ()),
@@ -177,30 +205,42 @@ def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str]
         ) from None
 
 
-def _at(since: datetime | None) -> datetime | None:
-    return since.replace(tzinfo=UTC) if since else None
+def _filter(
+    ids: list[str] | None,
+    tenant: str,
+    stage: Stage | None,
+    code: str,
+    *,
+    since: datetime | None,
+    contains: str,
+    replayed: bool = False,
+    limit: int = 1000,
+) -> Filter:
+    at = since.replace(tzinfo=UTC) if since else None
+    return Filter(tenant, stage or "", code, tuple(ids or ()), at, contains, replayed=replayed, limit=limit)
 
 
-def _letters(sink: "KafkaSink | None" = None) -> "DeadLetters":
-    from outlay.local import stores
-    from outlay_aggregator.adapters.dead_letters import DeadLetters
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_schemas.topics import COST_EVENTS
+def _find(dead_letters: DeadLetters, chosen: Filter) -> list[Letter]:
+    """Return the chosen dead letters. Raises CommandError for an id that none has."""
+    found = dead_letters.find(chosen)
+    for name in chosen.ids:
+        if not any(each.id == name for each in found):
+            raise CommandError(
+                f'no dead letter "{name}" is left to use',
+                "it may be replayed already: outlay dead-letters show",
+            )
+    return found
 
-    clickhouse = ClickHouseClient(stores(write=sink is not None)[1])
+
+@contextmanager
+def _open(sink: KafkaSink | None = None) -> Iterator[tuple[ClickHouseClient, DeadLetters]]:
     partitions = 1 if sink is None else sink.partitions(COST_EVENTS.name)
-    return DeadLetters(clickhouse, sink, _opened, partitions)
+    with open_clickhouse(write=sink is not None) as clickhouse:
+        yield clickhouse, DeadLetters(clickhouse, sink, _opened, partitions)
 
 
 def _opened(body: bytes, tenant: str) -> bytes:
-    """Read what was refused: a usage event as it is, or in its CloudEvents envelope. Raises Invalid."""
-    import msgspec
-
-    from outlay_aggregator.adapters.dead_letters import plain
-    from outlay_schemas.cloudevents import open_envelope
-    from outlay_schemas.errors import Invalid
-    from outlay_schemas.events import encoder
-
+    """Read a refused body: a usage event as it is, or in its CloudEvents envelope. Raises Invalid."""
     try:
         return plain(body, tenant)
     except Invalid:

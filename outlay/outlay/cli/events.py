@@ -1,42 +1,44 @@
-"""Commands that send events in."""
+"""The command that sends events, and how files of events are read."""
 
 import codecs
 import io
+import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from outlay.cli.common import AsJson, CommandError, err, friendly_errors, out, print_json
+from outlay.catalog.offline import Refused
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.options import ApiKey, AsJson, EventsFile, Url
+from outlay.cli.output import line, note, print_json, warn
+from outlay.cli.progress import progress_bar
+from outlay.client import IngestClient, Sent, batches, timely
+from outlay.local.state import endpoint
+from outlay_ingest.domain.usage_fields import METERS
+from outlay_kit.clock import SystemClock
 
-if TYPE_CHECKING:
-    from outlay.client import Sent
-
-FileArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE|-", help="NDJSON, one usage event a line, or one JSON array; - reads stdin."
-    ),
-]
+T = TypeVar("T")
+_SHOWN = 20
+_METERS = frozenset(METERS.values())
 
 
 @friendly_errors
 def emit(
-    file: FileArgument,
-    url: Annotated[str | None, typer.Option(envvar="OUTLAY_URL", help="Where ingest is.")] = None,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="OUTLAY_API_KEY", help="Default: the local stack's key.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=5000, help="Events a request.")] = 500,
+    file: EventsFile,
+    url: Url = None,
+    api_key: ApiKey = None,
+    batch: Annotated[int, typer.Option(min=1, max=5000, help="Events per request.")] = 500,
     as_json: AsJson = False,
 ) -> None:
-    """Send usage events to ingest and tell what became of each.
+    """Send usage events to ingest, and show how many were accepted and why others were refused.
 
-    An event that is refused does not hold back the others; it is named with its line and its mend.
+    A refused event does not hold back the others; it is shown with its place and how to fix it.
 
     Examples:
 
@@ -44,59 +46,99 @@ def emit(
 
       tail -f usage.ndjson | outlay emit - --batch 1
     """
-    from outlay.client import IngestClient, Sent, batches, timely
-    from outlay.local import endpoint
-    from outlay_kit.clock import SystemClock
-
     url, api_key = endpoint(url, api_key)
-    sent = Sent()
-    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    sent, meters = Sent(), Meters()
     with (
         IngestClient(url, api_key, SystemClock()) as client,
-        Progress(*columns, console=err, disable=as_json, transient=True) as progress,
+        progress_bar("sending", "count", as_json) as (progress, task),
     ):
-        task = progress.add_task("", total=None)
         try:
-            cut = timely if file == "-" else batches
-            for lines in cut(events_of(lines_of(file)), batch):
+            divide = timely if file == "-" else batches
+            for lines in divide(meters.watch(events_of(lines_of(file))), batch):
                 client.send(lines, sent)
                 progress.update(task, completed=sent.sent)
-        finally:  # also of what was sent before an interruption or an error one wants to know
+        finally:  # what was sent before an interruption or an error counts too
             progress.stop()
-            _tell(sent, as_json)
+            _show(sent, as_json)
+            meters.warn()
     if sent.refused:
         raise typer.Exit(1)
 
 
-def _tell(sent: "Sent", as_json: bool) -> None:
+def _show(sent: Sent, as_json: bool) -> None:
     if as_json:
-        told_of = [
+        refused = [
             {"line": r.index + 1, "code": r.code, "path": r.path, "message": r.message} for r in sent.refused
         ]
-        print_json({"sent": sent.sent, "accepted": sent.accepted, "refused": told_of})
-    else:
-        out.print(f"sent {sent.sent:,}, accepted {sent.accepted:,}, refused {len(sent.refused):,}")
-        for refused in sent.refused[:20]:
-            err.print(
-                f"  event {refused.index + 1}: {refused.path} {refused.message} [{refused.code}]",
-                markup=False,
-            )
+        print_json({"sent": sent.sent, "accepted": sent.accepted, "refused": refused})
+        return
+    line(f"sent {sent.sent:,}, accepted {sent.accepted:,}, refused {len(sent.refused):,}")
+    for one in sent.refused[:_SHOWN]:
+        note(f"  event {one.index + 1}: {one.path} {one.message} [{one.code}]")
+    if len(sent.refused) > _SHOWN:
+        note(f"  … and {len(sent.refused) - _SHOWN:,} more; --json has all")
+
+
+class Refusals:
+    """Prints on stderr the lines that are not valid usage events, and counts them."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.count = 0
+        self._as_json = as_json
+
+    def sift(self, answers: Iterable[T | Refused]) -> Iterator[T]:
+        """Pass on the valid ones."""
+        for answer in answers:
+            if not isinstance(answer, Refused):
+                yield answer
+                continue
+            self.count += 1
+            if self._as_json:
+                fields = {name: getattr(answer, name) for name in ("line", "code", "path", "message")}
+                typer.echo(json.dumps(fields), err=True)
+            else:
+                typer.echo(str(answer), err=True)
+
+
+class _Usage(msgspec.Struct):
+    usage: dict[str, msgspec.Raw] = {}
+
+
+class Meters:
+    """The meters of events that are probably misspelt: any meter is accepted, but has no price."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._decoder = msgspec.json.Decoder(_Usage)
+
+    def watch(self, events: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass events on, and note their meters."""
+        for event in events:
+            with suppress(msgspec.MsgspecError):  # such an event is refused where it is read
+                self._seen.update(self._decoder.decode(event).usage)
+            yield event
+
+    def warn(self) -> None:
+        """Warn on stderr of each meter whose name is almost a known one."""
+        for meter in sorted(self._seen - _METERS):
+            if near := get_close_matches(meter, _METERS, 1, 0.85):
+                warn(f'meter "{meter}" has no price; did you mean "{near[0]}"?')
 
 
 def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Give one event a line, also of a file that is one JSON array or one indented event, as exports and editors write.
+    """Yield one event a line, also from a file that is one JSON array or one indented event, as editors write.
 
-    Such a file is read whole; NDJSON is not. Raises CommandError if what looks like JSON is none.
+    Such a file is read whole; NDJSON is not. Raises CommandError for a JSON document that is not valid.
     """
     rest = iter(lines)
     head: list[bytes] = []
-    for line in rest:
-        head.append(line if head else line.removeprefix(codecs.BOM_UTF8))
-        if line.strip():
+    for text in rest:
+        head.append(text if head else text.removeprefix(codecs.BOM_UTF8))
+        if text.strip():
             break
     start = head[-1].strip() if head else b""
     if not (start.startswith(b"[") or start == b"{"):
-        yield from head  # blank lines too: lines are counted by whoever reads them
+        yield from head  # with blank lines, so that line numbers are right
         yield from rest
         return
     try:
@@ -104,7 +146,7 @@ def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
         found = msgspec.json.decode(whole if start != b"{" else b"[%b]" % whole, type=list[msgspec.Raw])
     except msgspec.MsgspecError as error:
         raise CommandError(
-            f"this begins as one JSON document, and is none: {error}",
+            f"this is not one valid JSON document: {error}",
             "send one event a line (jq -c . FILE), or one JSON array of events",
         ) from None
     for event in found:
@@ -112,7 +154,7 @@ def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def lines_of(file: str) -> Iterator[bytes]:
-    """Read a file line by line; `-` is stdin. Raises CommandError if there is no such file."""
+    """Read a file line by line; `-` is stdin. Raises CommandError if the file does not exist."""
     if file == "-":
         try:
             # Not sys.stdin itself: Python aborts at its end if a thread still waits in that.
@@ -125,5 +167,5 @@ def lines_of(file: str) -> Iterator[bytes]:
     path = Path(file)
     if not path.is_file():
         raise CommandError(f"{path} is not a file", "give a file of NDJSON usage events, or - for stdin")
-    with path.open("rb") as lines:
-        yield from lines
+    with path.open("rb") as opened:
+        yield from opened

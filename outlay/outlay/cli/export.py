@@ -1,22 +1,29 @@
-"""The command that writes the ledger in a format of the field."""
+"""The command that exports the ledger in FOCUS."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from outlay.cli.common import CommandError, err, friendly_errors
-from outlay.cli.report_options import From, Tenant, To, allocation, reading, splits_of
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.options import From, Tenants, To
+from outlay.cli.output import note
+from outlay.cli.report_query import allocation, require_tenants, splits_of
+from outlay.cli.stores import open_clickhouse
+from outlay.focus.allocation import Sharing, sharing
+from outlay.focus.write import Wanted, tables, write_csv, write_parquet
+from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import TimeRange
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.cost_query import CostQuery
+from outlay_reports.periods import parse_time_range
 
-if TYPE_CHECKING:
-    from outlay.focus.allocation import Sharing
-    from outlay_kit.time_ranges import TimeRange
-    from outlay_reports.adapters.cost_reader import CostReader
-
-app = typer.Typer(name="export", no_args_is_help=True, help="Write the ledger in a format of the field.")
+app = typer.Typer(name="export", no_args_is_help=True, help="Export the ledger in FOCUS.")
 
 
 class Version(StrEnum):
@@ -28,7 +35,7 @@ class Version(StrEnum):
 
 
 class Grain(StrEnum):
-    """How long a charge period is."""
+    """Lengths of a charge period."""
 
     hour = "hour"
     day = "day"
@@ -36,7 +43,7 @@ class Grain(StrEnum):
 
 @app.callback()
 def export() -> None:
-    """Write the ledger in a format of the field."""
+    """Export the ledger in FOCUS, the FinOps Foundation's format of bills."""
 
 
 @app.command()
@@ -46,20 +53,25 @@ def focus(
     end: To = None,
     file: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A file, .parquet or CSV. Default: CSV to stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to this file, .csv or .parquet. Default: CSV to stdout.",
+        ),
     ] = None,
     version: Annotated[Version, typer.Option(help="Version of FOCUS.")] = Version.v1_2,
-    grain: Annotated[Grain, typer.Option(help="How long a charge period is.")] = Grain.hour,
+    grain: Annotated[Grain, typer.Option(help="Length of a charge period.")] = Grain.hour,
     allocate: Annotated[
         bool,
-        typer.Option(help="Cut shared costs up among who bears them, by the catalog's splits; since 1.3."),
+        typer.Option("--allocate", help="Allocate shared costs by the catalog's splits; needs 1.3 or 1.4."),
     ] = False,
-    tenant: Tenant = None,
+    tenant: Tenants = None,
 ) -> None:
     """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. In UTC, as FOCUS wants.
 
-    Every event's cost is in the rows exactly once. What could not be priced is there too: x_PriceStatus is unpriced,
-    and x_UnpricedEvents says how many events; their cost is a lower bound.
+    Every event's cost is in the rows exactly once. Unpriced usage is included: x_PriceStatus is unpriced, and
+    x_UnpricedEvents counts its events; the cost of such a row is a lower bound.
 
     Examples:
 
@@ -69,50 +81,34 @@ def focus(
 
       outlay export focus --from 2026-10 --version 1.4 --allocate -o october.csv
     """
-    import sys
-    from zoneinfo import ZoneInfo
-
-    from outlay.focus.write import Wanted, tables, write_csv, write_parquet
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.periods import parse_time_range
-
     if allocate and version is Version.v1_2:
         raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")
-    with reading() as books:
-        span = parse_time_range(start, end, ZoneInfo("UTC"), SystemClock().now())
-        clickhouse = ClickHouseClient(stores()[1])
-        parquet = file is not None and file.suffix == ".parquet"
-        tenants = tuple(tenant or ())
-        parts = _sharing(books, span, tenants) if allocate else None
-        wanted = Wanted(span, version.value, grain.value, tenants, not parquet, parts)
-        found = tables(clickhouse, wanted)
+    if file is not None and file.suffix.lower() not in (".csv", ".parquet"):
+        raise CommandError(f"{file}: FOCUS is written as .csv or .parquet", "spreadsheets open .csv")
+    span = parse_time_range(start, end, ZoneInfo("UTC"), SystemClock().now())
+    parquet = file is not None and file.suffix.lower() == ".parquet"
+    tenants = tuple(tenant or ())
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        require_tenants(costs, tenants)
+        parts = _sharing(costs, span, tenants) if allocate else None
+        found = tables(clickhouse, Wanted(span, version.value, grain.value, tenants, not parquet, parts))
         try:
             if file is None:
                 rows = write_csv(found, sys.stdout.buffer, version.value)
             elif parquet:
                 rows = write_parquet(found, file, version.value)
             else:
-                with file.open("wb") as out:
-                    rows = write_csv(found, out, version.value)
+                with file.open("wb") as opened:
+                    rows = write_csv(found, opened, version.value)
         except OSError as error:
-            raise CommandError(f"{file} cannot be written: {error.strerror}", "give another -o") from error
-        finally:
-            clickhouse.close()
-    err.print(
-        f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", style="dim", markup=False
-    )
+            raise CommandError(f"{file} cannot be written: {error.strerror}", "give another file") from error
+    note(f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", "dim")
 
 
-def _sharing(books: "CostReader", span: "TimeRange", tenants: tuple[str, ...]) -> "Sharing":
-    """Return who bears how much of the shared costs of a span: what showback --allocate says."""
-    from zoneinfo import ZoneInfo
-
-    from outlay.focus.allocation import sharing
-    from outlay_reports.cost_query import CostQuery
-
+def _sharing(costs: CostReader, span: TimeRange, tenants: tuple[str, ...]) -> Sharing:
+    """Return how the shared costs of a time range are allocated, as in `showback --allocate`."""
     by = ("business_unit", "team")
-    question = CostQuery(span, ZoneInfo("UTC"), by, {}, tenants)
-    splits = splits_of(question)
-    return sharing(splits, allocation(books, question, splits), by)
+    query = CostQuery(span, ZoneInfo("UTC"), by, {}, tenants)
+    splits = splits_of(query)
+    return sharing(splits, allocation(costs, query, splits), by)

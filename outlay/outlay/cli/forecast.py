@@ -1,68 +1,90 @@
-"""The command that says what comes next."""
+"""The command that forecasts costs and usage."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
+import json
+import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import CommandError, err, friendly_errors, out
-from outlay.cli.report_options import AsJsonOption as AsJson
-from outlay.cli.report_options import By, Format, Tenant, Tz, Where, reading, write_report
+from outlay.catalog.load import load_default
+from outlay.catalog.what_if import unit_price
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.options import AsJson, By, Tenants, Tz, Where
+from outlay.cli.output import note, out, print_json, print_report
+from outlay.cli.report_query import budget_plans, cost_query, write_report
+from outlay.cli.stores import open_clickhouse, published_or_none
+from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import TimeRange, period_of
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.cost_query import CostQuery
+from outlay_reports.forecast.batch import forecast_lines
+from outlay_reports.forecast.capacity import GPU_METER
+from outlay_reports.forecast.hierarchy import hierarchy_lines
+from outlay_reports.forecast.history import SECONDS, as_series, read_history
+from outlay_reports.forecast.series import Series, frequency_of, read_csv
+from outlay_reports.forecast.summary import budget_table, full_table, landing_table
+from outlay_reports.forecast.trajectory import SEASONS
+from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
+from outlay_reports.periods import Unit
+from outlay_reports.renderers import to_json
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from outlay_reports.adapters.cost_reader import CostReader
-    from outlay_reports.cost_query import CostQuery
-    from outlay_reports.forecast.series import Series
-    from outlay_reports.forecast.whatif import ModelSwap
-    from outlay_reports.periods import Unit
-
-_UNITS: dict[str, "Unit"] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
+_UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
+Lines = Iterable[dict[str, str | float]]
 
 
 @friendly_errors
 def forecast(
     series: Annotated[
         str | None,
-        typer.Option(metavar="FILE.csv|-", help="Forecast this file: timestamp,value and maybe series."),
+        typer.Option(metavar="FILE.csv|-", help="Forecast this file: timestamp,value and optionally series."),
     ] = None,
     horizon: Annotated[
-        int | None, typer.Option(min=1, max=20_000, help="How many values. Default: 90; of hours 168.")
+        int | None,
+        typer.Option(min=1, max=20_000, help="Number of values. Default: 90, or 168 for hours."),
     ] = None,
-    freq: Annotated[str | None, typer.Option(help="How far values are apart: h, D, W, MS.")] = None,
+    freq: Annotated[
+        str | None, typer.Option(metavar="h|D|W|MS", help="Distance of values: hour, day, week or month.")
+    ] = None,
     by: By = None,
     totals: Annotated[
-        bool, typer.Option(help="With --by: also all together, as the sum of the parts.")
+        bool, typer.Option("--totals", help="With --by: add the totals, as the sum of the parts.")
     ] = False,
     meter: Annotated[
-        str, typer.Option(help="Forecast the use of a meter, such as output_tokens, not the cost.")
+        str, typer.Option(help="Forecast the use of a meter, such as output_tokens, instead of the cost.")
     ] = "",
     full: Annotated[
-        float | None, typer.Option(help="With --meter: when does its daily use reach this?")
+        float | None, typer.Option(help="With --meter: find when its daily use reaches this.")
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option(min=1, help="When is a reservation of so many GPUs full, by gpu_seconds?")
+        int | None,
+        typer.Option(min=1, help="Find when a reservation of this many GPUs is full, by gpu_seconds."),
     ] = None,
     what_if: Annotated[
         list[str] | None,
-        typer.Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), MODEL>OTHER=50%."),
+        typer.Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), MODEL>OTHER=50%; repeat."),
     ] = None,
     summary: Annotated[
         bool | None,
-        typer.Option(help="Landing of the month and budgets, for people. Default: where one looks."),
+        typer.Option(
+            "--summary/--no-summary",
+            help="The month and budgets as tables, or NDJSON. Default: a summary, unless --by, --horizon, --freq,"
+            " --meter or --totals asks for values.",
+            show_default=False,
+        ),
     ] = None,
     tz: Tz = "UTC",
     where: Where = None,
-    tenant: Tenant = None,
+    tenant: Tenants = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast costs with intervals that were tested on the past: NDJSON, one value a line.
-
-    At a terminal and without a file: where this month lands, and how likely it breaks each budget.
+    """Forecast this month and each budget, or any series as NDJSON with intervals that were tested on the past.
 
     Examples:
 
@@ -78,42 +100,35 @@ def forecast(
 
       outlay forecast --meter output_tokens --full 5e8
     """
-    from outlay_reports.errors import QueryError
-
     if series is not None:
-        try:
-            _write(_of_file(series, horizon, freq))
-        except QueryError as error:
-            raise CommandError(str(error), error.hint) from error
+        _write(_of_file(series, horizon, freq))
         return
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.forecast.whatif import parse_model_swap
-
-    with reading() as books:
-        now = SystemClock().now()
-        question = _question(by, tz, where, tenant, freq, now)
+    now = SystemClock().now()
+    unit = _UNITS.get((freq or "D").lower())
+    if unit is None:
+        raise CommandError(
+            f'--freq "{freq}" is not valid for costs',
+            "give h, D, W or MS; other frequencies work with --series FILE",
+        )
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant, by=by, unit=unit)
+        query = replace(query, span=period_of(now, "month", query.zone))
         changes = [parse_model_swap(text) for text in what_if or []]
         if full is not None or gpus is not None:
-            _full(books, question, meter, full, gpus, now, as_json=as_json)
-        elif summary or (summary is None and out.is_terminal and horizon is None and not meter):
-            _summary(books, question, changes, now, as_json=as_json)
+            _full(costs, query, meter, full, gpus, now, as_json=as_json)
+        elif summary or (summary is None and not (horizon or meter or by or freq or totals)):
+            _summary(costs, query, changes, now, as_json=as_json)
         else:
-            _write(_of_books(books, question, horizon, meter, changes, now, totals=totals))
+            _write(_of_costs(costs, query, horizon, meter, changes, now, totals=totals))
 
 
-def _write(lines: "Iterable[dict[str, str | float]]") -> None:
-    import json
-
-    for line in lines:
-        typer.echo(json.dumps(line, ensure_ascii=False))
+def _write(lines: Lines) -> None:
+    for one in lines:
+        typer.echo(json.dumps(one, ensure_ascii=False))
 
 
-def _of_file(file: str, horizon: int | None, freq: str | None) -> "Iterable[dict[str, str | float]]":
-    import sys
-
-    from outlay_reports.forecast.batch import forecast_lines
-    from outlay_reports.forecast.series import frequency_of, read_csv
-
+def _of_file(file: str, horizon: int | None, freq: str | None) -> Lines:
     frequency = None if freq is None else frequency_of(freq)
     if file == "-":
         found = read_csv(sys.stdin, frequency)
@@ -126,144 +141,89 @@ def _of_file(file: str, horizon: int | None, freq: str | None) -> "Iterable[dict
                 found = read_csv(lines, frequency)
         except UnicodeDecodeError as error:
             raise CommandError(f"{path} is not text", "give a CSV of timestamp,value in UTF-8") from error
-    _doubts(found)
+    _warn_of_gaps(found)
     return forecast_lines(found, horizon or max(2 * max(found[0].frequency.periods, default=6), 12))
 
 
-def _doubts(found: "list[Series]") -> None:
-    """Tell on stderr what makes a forecast less than it looks."""
+def _warn_of_gaps(found: list[Series]) -> None:
+    """Warn of what makes a forecast less reliable than it looks."""
     missing = sum(one.missing for one in found)
-    short = [one for one in found if len(one.values) < 8]
+    short = sum(len(one.values) < 8 for one in found)
     if missing:
-        err.print(
-            f"{missing} missing values were filled in from a season before or their neighbours",
-            style="yellow",
-        )
+        note(f"{missing} missing values were filled in from the season before or their neighbours", "yellow")
     if short:
-        err.print(
-            f"{len(short)} series have less than 8 values: their intervals are a guess and wide",
-            style="yellow",
-        )
+        note(f"{short} series have fewer than 8 values: their intervals are rough and wide", "yellow")
 
 
-def _question(
-    by: str | None,
-    tz: str,
-    where: list[str] | None,
-    tenant: list[str] | None,
-    freq: str | None,
-    now: "datetime",
-) -> "CostQuery":
-    from outlay_kit.time_ranges import period_of
-    from outlay_reports.cost_query import CostQuery, parse_conditions, parse_dimensions
-    from outlay_reports.periods import parse_zone
-
-    unit = _UNITS.get((freq or "D").lower())
-    if unit is None:
-        raise CommandError(
-            f"--freq {freq} is not for the books", "give h, D, W or MS; any other for --series FILE"
-        )
-    zone = parse_zone(tz)
-    month = period_of(now, "month", zone)
-    return CostQuery(
-        month, zone, parse_dimensions(by), parse_conditions(where or []), tuple(tenant or ()), unit
-    )
-
-
-def _of_books(
-    books: "CostReader",
-    question: "CostQuery",
+def _of_costs(
+    costs: CostReader,
+    query: CostQuery,
     horizon: int | None,
     meter: str,
-    changes: "list[ModelSwap]",
-    now: "datetime",
+    changes: list[ModelSwap],
+    now: datetime,
     *,
     totals: bool,
-) -> "Iterable[dict[str, str | float]]":
-    from outlay_reports.forecast.hierarchy import hierarchy_lines
-    from outlay_reports.forecast.history import SECONDS, as_series, read_history
-    from outlay_reports.forecast.trajectory import SEASONS
-
-    unit = question.unit or "day"
-    found = read_history(books, question, now, meter)
+) -> Lines:
+    unit = query.unit or "day"
+    found = read_history(costs, query, now, meter)
     if not found.keys:
         raise CommandError(
-            f"there is no whole {unit} of history yet", "try --freq h, or --summary for the run rate"
+            f"no complete {unit} of history yet", "try --freq h, or --summary for the run rate"
         )
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
-    scale = _factors(books, question, changes, now, days) if changes else [1.0] * steps
-    return hierarchy_lines(
-        as_series(found, question), found.keys, question.by, SEASONS[unit], scale, totals=totals
-    )
+    scale = _factors(costs, query, changes, now, days) if changes else [1.0] * steps
+    return hierarchy_lines(as_series(found, query), found.keys, query.by, SEASONS[unit], scale, totals=totals)
 
 
 def _factors(
-    books: "CostReader",
-    question: "CostQuery",
-    changes: "list[ModelSwap]",
-    now: "datetime",
-    days: "list[float]",
+    costs: CostReader, query: CostQuery, changes: list[ModelSwap], now: datetime, days: list[float]
 ) -> list[float]:
-    """Return by what the changes multiply each day, from what was used in the last 30 days and the catalog in force."""
-    from dataclasses import replace
-    from datetime import timedelta
-
-    from outlay.catalog.load import load_default
-    from outlay.catalog.publish import newest
-    from outlay.catalog.what_if import unit_price
-    from outlay.local import stores
-    from outlay_kit.time_ranges import TimeRange
-    from outlay_reports.forecast.whatif import factors
-
+    """Return the factor of the changes for each day, from the usage of the last 30 days and the catalog in force."""
     end = now.replace(second=0, microsecond=0)
     span = TimeRange(end - timedelta(days=30), end)
-    cells = books.cells(replace(question, span=span, unit=None, by=("sku",)))
+    cells = costs.cells(replace(query, span=span, unit=None, by=("sku",)))
     models = {cell.keys[0]: cell.sums for cell in cells}
-    catalog = newest(stores()[0]) or load_default()
+    catalog = published_or_none() or load_default()
     return factors(changes, models, days, lambda model, used: unit_price(catalog, model, used, now))
 
 
 def _summary(
-    books: "CostReader", question: "CostQuery", changes: "list[ModelSwap]", now: "datetime", *, as_json: bool
+    costs: CostReader, query: CostQuery, changes: list[ModelSwap], now: datetime, *, as_json: bool
 ) -> None:
-    from outlay.cli.budgets import planned
-    from outlay_reports.adapters.forecast_cache import ForecastCache
-    from outlay_reports.forecast.summary import budget_table, landing_table
-
-    outlook = ForecastCache()
-    spent, landing = outlook.land(books, question, now)
-    middle = (question.span.end - now).total_seconds() / 86_400 / 2
-    factor = _factors(books, question, changes, now, [middle])[0] if changes else 1.0
-    assumed = [str(change) for change in changes]
-    write_report(landing_table(question, spent, landing, factor, assumed), Format.table, as_json, None)
-    plans = planned(question.tenants, books)
-    if plans:
-        if not as_json:
-            out.print()
-        write_report(budget_table(plans, outlook.states(books, plans, now)), Format.table, as_json, None)
+    cache = ForecastCache()
+    spent, landing = cache.land(costs, query, now)
+    middle = (query.span.end - now).total_seconds() / 86_400 / 2
+    factor = _factors(costs, query, changes, now, [middle])[0] if changes else 1.0
+    month = landing_table(query, spent, landing, factor, [str(change) for change in changes])
+    plans = budget_plans(costs, query.tenants)
+    budgets = budget_table(plans, cache.states(costs, plans, now)) if plans else None
+    if as_json:
+        print_json({"month": json.loads(to_json(month)), "budgets": budgets and json.loads(to_json(budgets))})
+        return
+    print_report(month)
+    if budgets is not None:
+        out.print()
+        print_report(budgets)
 
 
 def _full(
-    books: "CostReader",
-    question: "CostQuery",
+    costs: CostReader,
+    query: CostQuery,
     meter: str,
     amount: float | None,
     gpus: int | None,
-    now: "datetime",
+    now: datetime,
     *,
     as_json: bool,
 ) -> None:
-    from outlay.catalog.publish import newest
-    from outlay.local import stores
-    from outlay_reports.forecast.capacity import GPU_METER
-    from outlay_reports.forecast.summary import full_table
-
     if gpus is not None:
         meter, amount = meter or GPU_METER, gpus * 86_400.0
     if not meter or amount is None:
         raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
-    catalog = newest(stores()[0]) if meter == GPU_METER else None
+    catalog = published_or_none() if meter == GPU_METER else None
     price_books = () if catalog is None else catalog.price_books
-    sheet = full_table(books, question, now, meter, amount, gpus=gpus, price_books=price_books)
-    write_report(sheet, Format.table, as_json, None)
+    write_report(
+        full_table(costs, query, now, meter, amount, gpus=gpus, price_books=price_books), as_json=as_json
+    )

@@ -1,50 +1,44 @@
-"""Commands that bring history in from files: tables by a mapping, cloud bills in FOCUS, LiteLLM's logs."""
+"""Commands that import history from files: tables by a mapping, cloud bills in FOCUS, LiteLLM's logs."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
+from typing import Annotated, BinaryIO
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+import yaml
 
-from outlay.cli.common import (
-    AsJson,
-    CommandError,
-    DecimalMark,
-    DecimalOption,
-    err,
-    friendly_errors,
-    out,
-    print_json,
-)
-
-if TYPE_CHECKING:
-    from outlay.bills import Bill
-    from outlay.bulk import Imported
-    from outlay_ingest.domain.items import Items
-    from outlay_ingest.domain.tables import ColumnMap
-
-A = TypeVar("A")
-R = TypeVar("R")
+from outlay.bills import Bill, earlier_lines
+from outlay.bulk import Imported, import_items, plain
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.options import ApiKey, AsJson, Decimal, DecimalMark, DryRun, Url
+from outlay.cli.output import line, note, print_json
+from outlay.cli.progress import progress_bar
+from outlay.cli.stores import open_clickhouse
+from outlay.client import IngestClient
+from outlay.local.state import endpoint, tenant_of
+from outlay.table_files import files_of, must_be_text, rows_of
+from outlay_ingest.domain.focus import read_focus
+from outlay_ingest.domain.items import Items
+from outlay_ingest.domain.litellm import read_litellm
+from outlay_ingest.domain.tables import ColumnMap, Identities, read_mapping, read_rows
+from outlay_kit.clock import SystemClock
+from outlay_schemas.errors import Invalid
 
 app = typer.Typer(
-    name="import", no_args_is_help=True, help="History from files, sent through ingest like all else."
+    name="import",
+    no_args_is_help=True,
+    help="Import history from files; it goes through ingest like any usage.",
 )
 
-FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file.")]
-UrlOption = Annotated[str | None, typer.Option(envvar="OUTLAY_URL", help="Where ingest is.")]
-KeyOption = Annotated[
-    str | None, typer.Option(envvar="OUTLAY_API_KEY", help="Default: the local stack's key.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read all and say what would be sent; send nothing.")]
+OneFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file.")]
 _SHOWN = 20
 
 
 class CostColumn(StrEnum):
-    """Which amount of a bill counts."""
+    """The amounts of a bill that may count."""
 
     effective = "EffectiveCost"
     billed = "BilledCost"
@@ -55,31 +49,28 @@ class CostColumn(StrEnum):
 @app.command("csv")
 @friendly_errors
 def import_csv(
-    file: FileArgument,
+    file: OneFile,
     mapping: Annotated[
         Path, typer.Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
     ],
-    decimal: DecimalOption = DecimalMark.point,
-    url: UrlOption = None,
-    api_key: KeyOption = None,
+    decimal: Decimal = DecimalMark.point,
+    url: Url = None,
+    api_key: ApiKey = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Import any table with a header (CSV, gzipped CSV or Parquet), by a mapping of its columns.
 
     A mapping: `{source: =vendor, time: started, sku: model, kind: =llm, usage: {input_tokens: prompt}, team: dept}`.
-    Names are columns; what starts with = is the value itself. Importing a file twice counts once.
+    Names are columns; a value that starts with = is used as it is. Importing a file twice counts once.
 
     Example:
 
       outlay import csv usage.csv --map columns.yaml --dry-run
     """
-    from outlay.table_files import rows_of
-    from outlay_ingest.domain.tables import read_rows
-
     columns = _column_map(mapping)
 
-    def read(path: Path, opened: BinaryIO) -> "Items":
+    def read(path: Path, opened: BinaryIO) -> Items:
         return read_rows(rows_of(path, opened), columns, decimal.value)
 
     _run([file], read, url, api_key, dry_run, as_json)
@@ -92,22 +83,21 @@ def focus(
         list[Path],
         typer.Argument(metavar="FILE...", exists=True, help="The files of one bill, or their folder."),
     ],
-    cost: Annotated[CostColumn, typer.Option(help="Which amount counts.")] = CostColumn.effective,
-    decimal: DecimalOption = DecimalMark.point,
+    cost: Annotated[CostColumn, typer.Option(help="The amount that counts.")] = CostColumn.effective,
+    decimal: Decimal = DecimalMark.point,
     part: Annotated[
-        bool,
-        typer.Option("--part", help="The files are a part of the bill: keep lines that they do not have."),
+        bool, typer.Option("--part", help="The files are a part of the bill: keep the other lines.")
     ] = False,
-    url: UrlOption = None,
-    api_key: KeyOption = None,
+    url: Url = None,
+    api_key: ApiKey = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Import a cloud bill in FOCUS (CSV, gzipped CSV or Parquet) as events with a reported cost.
 
-    Several files, or a folder, are the parts of one bill. A bill that comes again replaces the first: lines with other
-    amounts change, and lines that it no longer has are set to 0 and counted. Credits (negative amounts) are not taken:
-    they are counted, with their sum.
+    Several files, or a folder, are the parts of one bill. Importing a bill again replaces it: lines with other amounts
+    change, and lines that it no longer has are set to 0 and counted. Credits (negative amounts) are not imported: they
+    are counted, with their sum.
 
     Examples:
 
@@ -115,61 +105,23 @@ def focus(
 
       outlay import focus november/ --cost BilledCost
     """
-    from outlay.bills import Bill
-    from outlay.table_files import files_of, rows_of
-    from outlay_ingest.domain.focus import read_focus
-    from outlay_ingest.domain.tables import Identities
-
-    paths = _asked(files_of, files)
+    paths = files_of(files)
     identities, bill = Identities(), Bill()
 
-    def read(path: Path, opened: BinaryIO) -> "Items":
+    def read(path: Path, opened: BinaryIO) -> Items:
         name = path.name if len(paths) > 1 else ""
-        rows = rows_of(path, opened)
-        return bill.noting(read_focus(rows, cost.value, decimal.value, identities, name))
+        return bill.noting(read_focus(rows_of(path, opened), cost.value, decimal.value, identities, name))
 
-    _run(
-        paths,
-        read,
-        url,
-        api_key,
-        dry_run,
-        as_json,
-        (lambda _: ()) if part else lambda result: _left(bill, result, url, api_key),
-    )
+    def removed(result: Imported) -> Items:
+        return () if part else _removed_lines(bill, result, url, api_key)
 
-
-def _left(bill: "Bill", result: "Imported", url: str | None, api_key: str | None) -> "Items":
-    """Yield the removals of lines that the ledger has of a bill and the files do not."""
-    from outlay.bills import earlier_lines
-    from outlay.local import stores, tenant_of
-    from outlay_kit.clickhouse import ClickHouseClient
-
-    if bill.unreadable:
-        err.print("lines that the bill no longer has are kept, since others cannot be read", markup=False)
-        return
-    tenant = tenant_of(url, api_key)
-    if tenant is None:
-        err.print(
-            "lines that the bill no longer has are kept: the ledger is not reached from here", markup=False
-        )
-        return
-    clickhouse = ClickHouseClient(stores()[1])
-    try:
-        yield from bill.removals(earlier_lines(clickhouse, tenant, bill.keys))
-    finally:
-        clickhouse.close()
-    result.removed, result.removed_cost = bill.removed, bill.removed_cost
+    _run(paths, read, url, api_key, dry_run, as_json, removed)
 
 
 @app.command()
 @friendly_errors
 def litellm(
-    file: FileArgument,
-    url: UrlOption = None,
-    api_key: KeyOption = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    file: OneFile, url: Url = None, api_key: ApiKey = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
     """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line.
 
@@ -177,116 +129,98 @@ def litellm(
 
       outlay import litellm spend-logs.json
     """
-    from outlay.table_files import must_be_text
-    from outlay_ingest.domain.litellm import read_litellm
-
-    _asked(lambda path: must_be_text(path, packed=False), file)
-    _run([file], lambda _, opened: _pieces(opened, read_litellm), url, api_key, dry_run, as_json)
+    must_be_text(file, packed=False)
+    _run([file], lambda _, opened: _pieces(opened), url, api_key, dry_run, as_json)
 
 
-def _guarded(steps: "Iterator[None]") -> "Iterator[None]":
-    """Yield the steps of an import, an QueryError on the way as a CommandError."""
-    from outlay_reports.errors import QueryError
-
-    try:
-        yield from steps
-    except QueryError as error:
-        raise CommandError(str(error), error.hint) from error
-
-
-def _asked(ask: "Callable[[A], R]", value: "A") -> "R":
-    """Return what `ask` returns, its QueryError as a CommandError."""
-    from outlay_reports.errors import QueryError
-
-    try:
-        return ask(value)
-    except QueryError as error:
-        raise CommandError(str(error), error.hint) from error
+def _removed_lines(bill: Bill, result: Imported, url: str | None, api_key: str | None) -> Items:
+    """Yield the removals of lines that the ledger has of a bill and the files do not."""
+    if bill.unreadable:
+        note("lines that the bill no longer has are kept, because some of its lines cannot be read")
+        return
+    tenant = tenant_of(url, api_key)
+    if tenant is None:
+        note("lines that the bill no longer has are kept: the ledger cannot be reached from here")
+        return
+    with open_clickhouse() as clickhouse:
+        yield from bill.removals(earlier_lines(clickhouse, tenant, bill.keys))
+    result.removed, result.removed_cost = bill.removed, bill.removed_cost
 
 
-def _column_map(path: Path) -> "ColumnMap":
-    import yaml
-
-    from outlay_ingest.domain.tables import read_mapping
-    from outlay_schemas.errors import Invalid
-
+def _column_map(path: Path) -> ColumnMap:
     try:
         return read_mapping(yaml.safe_load(path.read_text()))
     except (Invalid, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}", "see: docs/imports.md, Tables") from None
+        raise CommandError(f"{path}: {error}", "see docs/imports.md, Tables") from None
 
 
-def _pieces(opened: BinaryIO, read: "Callable[[bytes], Items]") -> "Items":
+def _pieces(opened: BinaryIO) -> Items:
     """Read a file of one JSON value whole, a file of lines a thousand at a time."""
-    from outlay_schemas.errors import Invalid
-
     try:
         if opened.peek(1)[:1] == b"[" or opened.readline().strip() == b"{":  # type: ignore[attr-defined]
             opened.seek(0)
-            yield from read(opened.read())
+            yield from read_litellm(opened.read())
             return
         opened.seek(0)
         while lines := opened.readlines(2**20):
-            yield from read(b"".join(lines))
+            yield from read_litellm(b"".join(lines))
     except Invalid as why:
-        raise CommandError(f"this is no log of LiteLLM: {why}") from None
+        raise CommandError(f"not a log of LiteLLM: {why}") from None
 
 
 def _run(
-    files: "Sequence[Path]",
-    items: "Callable[[Path, BinaryIO], Items]",
+    files: Sequence[Path],
+    items: Callable[[Path, BinaryIO], Items],
     url: str | None,
     api_key: str | None,
     dry_run: bool,
     as_json: bool,
-    last: "Callable[[Imported], Items]" = lambda _: (),
+    last: Callable[[Imported], Items] = lambda _: (),
 ) -> None:
     """Import files one after the other, and then what `last` returns."""
-    from outlay.bulk import Imported, import_items
-    from outlay.client import IngestClient
-    from outlay.local import endpoint
-    from outlay_kit.clock import SystemClock
-
     client = None if dry_run else IngestClient(*endpoint(url, api_key), SystemClock())
-    columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    result = Imported()
-    with Progress(*columns, console=err, disable=as_json, transient=True) as bar:
-        task = bar.add_task("", total=sum(file.stat().st_size for file in files))
+    result, before = Imported(), 0
+    total = sum(file.stat().st_size for file in files)
+    with progress_bar("importing", "bytes", as_json, total) as (bar, task):
         try:
-            before = 0
             for file in files:
                 with file.open("rb") as opened:
-                    for _ in _guarded(import_items(items(file, opened), client, result)):
+                    for _ in import_items(items(file, opened), client, result):
                         bar.update(task, completed=before + opened.tell())
-                    before += file.stat().st_size
+                before += file.stat().st_size
             for _ in import_items(last(result), client, result):
                 pass
         finally:
             if client is not None:
                 client.__exit__()
-    _tell(result, dry_run, as_json)
-
-
-def _tell(result: "Imported", dry_run: bool, as_json: bool) -> None:
-    from outlay.bulk import plain
-
     if as_json:
         print_json(result.as_dict())
     else:
-        verb = "would send" if dry_run else "sent"
-        out.print(
-            f"{verb} {result.sent:,}, accepted {result.accepted:,}, refused {result.refused:,}, "
-            f"passed over {result.ignored:,}"
-        )
-        if result.first is not None:
-            period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M}"
-            out.print(f"{period}, reported {plain(result.reported)} USD", style="dim", soft_wrap=True)
-        if result.removed:
-            lines = f"{result.removed:,} line(s) of {plain(result.removed_cost)} USD"
-            err.print(f"set to 0: {lines} that the bill no longer has (see --part)", soft_wrap=True)
-        if result.credits:
-            err.print(f"credits are not taken: {plain(result.credits)} USD in {result.credit_rows:,} row(s)")
-        for place, code, message in result.reasons[:_SHOWN]:
-            err.print(f"  {place} {message} [{code}]", markup=False)
+        _show(result, dry_run)
     if result.refused > result.credit_rows:
         raise typer.Exit(1)
+
+
+def _show(result: Imported, dry_run: bool) -> None:
+    counts = f"{result.refused:,} refused, {result.ignored:,} without usage"
+    if dry_run:
+        line(f"{result.sent:,} events would be sent; {counts}")
+    else:
+        line(f"{result.sent:,} events sent, {result.accepted:,} accepted, {counts}")
+    if result.first is not None:
+        period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
+        line(f"{period}, reported cost {plain(result.reported)} USD", "dim")
+    if result.removed:
+        note(
+            f"{_lines(result.removed)} of {plain(result.removed_cost)} USD left the bill: set to 0 (see --part)"
+        )
+    if result.credits:
+        note(f"{_lines(result.credit_rows)} with credits of {plain(result.credits)} USD were not imported")
+    for place, code, message in result.reasons[:_SHOWN]:
+        note(f"  {place} {message} [{code}]")
+    if len(result.reasons) > _SHOWN:
+        note(f"  … and {result.refused - _SHOWN:,} more; --json has up to 1,000")
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'s' * (count != 1)}"

@@ -8,47 +8,64 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import AsJson, CommandError, friendly_errors, out, print_json, show, table
+from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.options import AsJson
+from outlay.cli.output import line, print_json, print_rows, print_table
+from outlay.local.state import home_folder, keys_path
+from outlay_kit.audit import AuditError
+from outlay_kit.clock import SystemClock
+from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, Limits
 
-if TYPE_CHECKING:
-    from outlay_kit.keys import ApiKey, KeyFile
-
-app = typer.Typer(name="keys", no_args_is_help=True, help="API keys: make, show, revoke and rotate them.")
+app = typer.Typer(name="keys", no_args_is_help=True, help="Create, list, revoke and rotate API keys.")
 
 FileOption = Annotated[
     Path | None,
     typer.Option(
         "--keys-file",
         envvar="OUTLAY_INGEST_KEYS_FILE",
+        metavar="FILE",
         help="The file that ingest reads. Default: the local system's.",
     ),
 ]
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A key's id, or the key itself.")]
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    ingest = "ingest"
+    read = "read"
+    admin = "admin"
+
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of a key, or the key itself.")]
 
 
 @app.command()
 @friendly_errors
 def create(
-    tenant: Annotated[str, typer.Option(help="Whose usage it sends and sees.")] = "default",
-    scope: Annotated[list[str] | None, typer.Option(help="ingest, read or admin; may be repeated.")] = None,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    requests_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
-    events_per_minute: Annotated[int, typer.Option(min=0, help="0: no limit.")] = 0,
+    tenant: Annotated[str, typer.Option(help="Tenant whose usage the key sends and sees.")] = "default",
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What the key may do; repeat for more. Default: ingest.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="A name, such as the program that uses it.")] = "",
+    requests_per_minute: Annotated[int, typer.Option(min=0, help="Limit; 0: none.")] = 0,
+    events_per_minute: Annotated[int, typer.Option(min=0, help="Limit; 0: none.")] = 0,
     quota: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="EVENTS/day|month", help="Events of a calendar day or month, UTC; may be repeated."
+            metavar="EVENTS/day|month", help="Quota of a calendar day or month, UTC; repeat for both."
         ),
     ] = None,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it. It is shown this once; only its hash is kept.
+    """Create a key and print it. It is shown only once; Outlay keeps its hash.
 
     Examples:
 
@@ -58,9 +75,7 @@ def create(
 
       outlay keys create --tenant trial --quota 10000/day --quota 100000/month
     """
-    from outlay_kit.keys import Limits
-
-    scopes = tuple(scope or ["ingest"])
+    scopes = tuple(one.value for one in scope or [Scope.ingest])
     limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
     with _file(keys_file) as (file, now):
         key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`
@@ -70,24 +85,25 @@ def create(
 @app.command("list")
 @friendly_errors
 def list_keys(
-    everything: Annotated[bool, typer.Option("--all", help="Also those that open nothing any more.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also revoked and expired keys.")] = False,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the keys. Their secrets are not kept, and cannot be shown."""
+    """List the keys. Their secrets are not kept, and cannot be shown."""
     with _file(keys_file) as (file, now):
         keys = [key for key in file.all() if everything or key.opens(now)]
     if as_json:
         print_json([_as_dict(key, now) for key in keys])
     else:
         columns = ("id", "tenant", "scopes", "name", "state", "limits")
-        table("", columns, [_row(key, now) for key in keys], "there is no key; make one: outlay keys create")
+        rows = [_row(key, now) for key in keys]
+        print_table("", columns, rows, "no keys yet; create one: outlay keys create")
 
 
 @app.command()
 @friendly_errors
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
-    """End a key. Services take it up within a second.
+    """Revoke a key. Services refuse it within a second.
 
     Example:
 
@@ -96,22 +112,24 @@ def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = Fal
     with _file(keys_file) as (file, now):
         key_id = _id(key)
         if not file.revoke(key_id, now):
-            raise CommandError(f"there is no key {key_id} in force", "see: outlay keys list --all")
+            raise _not_in_force(file, key_id, now)
     if as_json:
         print_json({"id": key_id, "revoked": now.isoformat()})
     else:
-        out.print(f"revoked {key_id}")
+        line(f"revoked {key_id}")
 
 
 @app.command()
 @friendly_errors
 def rotate(
     key: KeyArgument,
-    grace_hours: Annotated[float, typer.Option(min=0, help="How long the old key still works.")] = 24.0,
+    grace_hours: Annotated[
+        float, typer.Option(min=0, help="Hours for which the old key still works.")
+    ] = 24.0,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a successor of a key: same tenant, scopes and limits. The old one works until the grace ends.
+    """Replace a key by one with the same tenant, scopes and limits. The old one works until the grace period ends.
 
     Examples:
 
@@ -121,7 +139,7 @@ def rotate(
     with _file(keys_file) as (file, now):
         whole = file.rotate(key_id, now, timedelta(hours=grace_hours))
         if whole is None:
-            raise CommandError(f"there is no key {key_id} in force", "see: outlay keys list --all")
+            raise _not_in_force(file, key_id, now)
     ends = (now + timedelta(hours=grace_hours)).isoformat(timespec="seconds")
     _print_key(whole, as_json, replaces=key_id, old_key_ends=ends)
 
@@ -129,30 +147,24 @@ def rotate(
 @app.command()
 @friendly_errors
 def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
-    """Show who made, rotated and revoked keys, and see that no line of that log was changed."""
+    """Show who created, rotated and revoked keys, and verify that no entry of that log was changed."""
     with _file(keys_file) as (file, _):
         rows = [
             {"at": f"{e.at:%Y-%m-%d %H:%M:%S}", "actor": e.actor, "action": e.action, "key": e.subject}
             | {"tenant": e.details.get("tenant", "")}
             for e in file.audit.read()
         ]
-    show(as_json, rows, "", "nothing was done yet")
+    print_rows(as_json, rows, "", "no entries yet")
 
 
 @contextmanager
-def _file(path: Path | None) -> "Iterator[tuple[KeyFile, datetime]]":
-    """Give the file of keys and the time; tell what is wrong with it."""
-    from outlay.local import home_folder
-    from outlay.local.system import keys_path
-    from outlay_kit.audit import AuditError
-    from outlay_kit.clock import SystemClock
-    from outlay_kit.keys import KeyFile, KeyFileError
-
+def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
+    """Return the file of keys and the time. Raises CommandError for a file that cannot be used."""
     if path is None:
         path = keys_path(home_folder())
         if not path.parent.is_dir():
             raise CommandError(
-                f"there is no local system in {path.parent}", "start one: outlay up; or give --keys-file PATH"
+                f"no local system in {path.parent}", "start one: outlay up; or give --keys-file PATH"
             )
     try:
         yield KeyFile(path, _actor(getpass.getuser)), SystemClock().now()
@@ -160,8 +172,14 @@ def _file(path: Path | None) -> "Iterator[tuple[KeyFile, datetime]]":
         raise CommandError(str(error)) from error
 
 
+def _not_in_force(file: KeyFile, key_id: str, now: datetime) -> CommandError:
+    return unknown(
+        "key", key_id, [key.id for key in file.all() if key.opens(now)], "see: outlay keys list --all"
+    )
+
+
 def _actor(user: Callable[[], str]) -> str:
-    """Say who runs this, for the log: OUTLAY_ACTOR, else the user and the machine."""
+    """Return who runs this, for the log: OUTLAY_ACTOR, else the user and the machine."""
     if named := os.environ.get("OUTLAY_ACTOR"):
         return named
     try:
@@ -177,18 +195,18 @@ def _quotas(given: list[str]) -> dict[str, int]:
         events, slash, period = text.partition("/")
         if not slash or period not in ("day", "month") or not events.isdecimal() or not int(events):
             raise CommandError(
-                f"{text!r} is no quota", "write how many events, as in 10000/day or 100000/month"
+                f'"{text}" is not a valid quota', "write a number of events, as in 10000/day or 100000/month"
             )
         found[f"events_per_{period}"] = int(events)
     return found
 
 
 def _id(key: str) -> str:
-    """Take the id out of a whole key, so that nobody has to cut it."""
+    """Return the id of a key, which may be given whole."""
     return key.split("_")[2] if key.startswith("out_live_") and key.count("_") >= 3 else key
 
 
-def _state(key: "ApiKey", now: datetime) -> str:
+def _state(key: ApiKey, now: datetime) -> str:
     if key.revoked:
         return "revoked"
     if not key.opens(now):
@@ -196,7 +214,7 @@ def _state(key: "ApiKey", now: datetime) -> str:
     return f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires is not None else "in force"
 
 
-def _as_dict(key: "ApiKey", now: datetime) -> dict[str, object]:
+def _as_dict(key: ApiKey, now: datetime) -> dict[str, object]:
     return {
         "id": key.id, "tenant": key.tenant, "scopes": key.scopes, "name": key.name, "state": _state(key, now),
         "created": key.created, "expires": key.expires, "revoked": key.revoked,
@@ -205,8 +223,8 @@ def _as_dict(key: "ApiKey", now: datetime) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _row(key: "ApiKey", now: datetime) -> tuple[str, ...]:
-    """Return what a narrow terminal has room for: the id must never be cut."""
+def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
+    """Return what people read of a key."""
     limits = (
         (key.requests_per_minute, "requests/minute"), (key.events_per_minute, "events/minute"),
         (key.events_per_day, "events/day"), (key.events_per_month, "events/month"),
@@ -219,8 +237,8 @@ def _print_key(key: str, as_json: bool, **more: object) -> None:
     if as_json:
         print_json({"id": _id(key), "key": key, **more})
         return
-    out.print(key, style="bold", soft_wrap=True)
-    out.print("keep it now: it is not shown again", style="dim")
+    line(key, "bold")
+    line("store it now: it is not shown again", "dim")
     for name, value in more.items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
-        out.print(f"{name.replace('_', ' ')}: {shown}", style="dim")
+        line(f"{name.replace('_', ' ')}: {shown}", "dim")

@@ -1,30 +1,29 @@
-"""The command that says what could be saved."""
+"""The command that shows possible savings."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
-from typing import TYPE_CHECKING, Annotated
+import getpass
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import err, friendly_errors, out
-from outlay.cli.pricing_options import read_published
-from outlay.cli.report_options import (
-    AsJsonOption,
-    Format,
-    FormatOption,
-    From,
-    OutFile,
-    To,
-    Tz,
-    reading,
-    write_report,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from outlay_pricer.opportunities.search import Opportunities
-    from outlay_reports.report_table import ReportTable
+from outlay.cli.errors import friendly_errors, unknown
+from outlay.cli.options import FormatJson, FormatOption, From, OutFile, Tenant, To, Tz
+from outlay.cli.output import err, line
+from outlay.cli.report_query import require_tenants, write_report
+from outlay.cli.stores import open_clickhouse, read_published
+from outlay.dismissals import Dismissals
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import SystemClock
+from outlay_pricer.ledger import Selection
+from outlay_pricer.opportunities.search import Opportunities, find
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.money import dollars, share
+from outlay_reports.periods import parse_time_range, parse_zone
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
+from outlay_reports.savings import monthly_saving, saving_basis
+from outlay_schemas.dimensions import name_of
 
 
 @friendly_errors
@@ -32,26 +31,23 @@ def opportunities(
     start: From = "7d",
     end: To = None,
     tz: Tz = "UTC",
-    tenant: Annotated[str, typer.Option(envvar="OUTLAY_TENANT", help="Whose costs. Default: of all.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Show so many at most.")] = 15,
-    least: Annotated[
-        float,
-        typer.Option(min=0, help="Leave out what saves less USD a month."),
-    ] = 1.0,
-    most: Annotated[int, typer.Option("--events", min=1, help="Look at so many events at most.")] = 500_000,
-    dismiss: Annotated[str | None, typer.Option(metavar="ID", help="Do not show this one any more.")] = None,
+    tenant: Tenant = "",
+    limit: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 15,
+    least: Annotated[float, typer.Option(min=0, help="Leave out savings below this, in USD a month.")] = 1.0,
+    most: Annotated[int, typer.Option("--events", min=1, help="Price at most this many events.")] = 500_000,
+    dismiss: Annotated[str | None, typer.Option(metavar="ID", help="Stop showing this one.")] = None,
     restore: Annotated[str | None, typer.Option(metavar="ID", help="Show this one again.")] = None,
     reason: Annotated[str, typer.Option(help="Why it is dismissed.")] = "",
-    dismissed: Annotated[bool, typer.Option(help="Show what was dismissed, too.")] = False,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    dismissed: Annotated[bool, typer.Option("--dismissed", help="Also show dismissed ones.")] = False,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
-    """Show what could be saved: each event of the ledger is priced again as it might have been.
+    """Show possible savings: each event of the ledger is priced again as it might have been.
 
     Prompt caching, batch and flex tiers, newer and smaller models, repeated calls, idle and oversized machines,
-    commitments that would pay, colder storage classes, transfer across regions; ranked by dollars, with the events that
-    show it (--json: and the query that lists them). Savings overlap: do not add them up.
+    commitments that would pay, colder storage classes, transfer across regions; ranked by dollars, with example events
+    (--json: and the query that lists them all). Savings overlap: do not add them up.
 
     Examples:
 
@@ -61,65 +57,51 @@ def opportunities(
 
       outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
     """
-    from outlay.dismissals import Dismissals
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
-    from outlay_pricer.ledger import Selection
-    from outlay_pricer.opportunities.search import find
-    from outlay_reports.periods import parse_time_range, parse_zone
-
-    if dismiss or restore:
-        _mark(dismiss or restore or "", reason, dismissed=bool(dismiss))
-        return
-    with reading():
-        span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
-        catalog = read_published()
-        clickhouse = ClickHouseClient(stores()[1])
-        try:
-            with err.status("pricing the ledger as it might have been") as status:
-                found = find(
-                    clickhouse,
-                    catalog,
-                    Selection(since=span.start, until=span.end, tenant=tenant),
-                    most=most,
-                    told=lambda n: status.update(f"{n:,} events priced"),
+    span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
+    wanted = Selection(since=span.start, until=span.end, tenant=tenant)
+    with open_clickhouse(write=bool(dismiss or restore)) as clickhouse:
+        require_tenants(CostReader(clickhouse), (tenant,))
+        marks = Dismissals(clickhouse)
+        known = marks.reasons()
+        if dismiss or restore:
+            name = dismiss or restore or ""
+            if restore and name not in known:
+                raise unknown(
+                    "dismissed opportunity", name, known, "list them: outlay opportunities --dismissed"
                 )
-            known = Dismissals(clickhouse).reasons()
-        finally:
-            clickhouse.close()
-        write_report(savings_table(found, limit, least, {} if dismissed else known), form, as_json, file)
+            if dismiss:
+                _require_opportunity(clickhouse, name, wanted, most)
+            marks.mark(name, reason, getpass.getuser(), SystemClock().now(), dismissed=bool(dismiss))
+            line(f"{name} is {'dismissed' if dismiss else 'shown again'}")
+            return
+        found = _find(clickhouse, wanted, most)
+    write_report(savings_table(found, limit, least, {} if dismissed else known), form, as_json, file)
 
 
-def _mark(identity: str, reason: str, *, dismissed: bool) -> None:
-    import getpass
+def _find(clickhouse: ClickHouseClient, wanted: Selection, most: int) -> Opportunities:
+    catalog = read_published()
+    with err.status("pricing the ledger as it might have been") as status:
+        return find(
+            clickhouse, catalog, wanted, most=most, told=lambda n: status.update(f"{n:,} events priced")
+        )
 
-    from outlay.dismissals import Dismissals
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
 
-    clickhouse = ClickHouseClient(stores(write=True)[1])
-    try:
-        now = SystemClock().now()
-        Dismissals(clickhouse).mark(identity, reason, getpass.getuser(), now, dismissed=dismissed)
-    finally:
-        clickhouse.close()
-    out.print(f"{identity} is {'dismissed' if dismissed else 'shown again'}", markup=False)
+def _require_opportunity(clickhouse: ClickHouseClient, name: str, wanted: Selection, most: int) -> None:
+    """Raise CommandError for an id that neither the last evaluation nor one of now has."""
+    known = {row["id"] for row in clickhouse.rows("SELECT DISTINCT id FROM opportunities WHERE id != ''")}
+    if name not in known:
+        known |= {one.id for one in _find(clickhouse, wanted, most).findings}
+    if name not in known:
+        raise unknown("opportunity", name, sorted(known))
 
 
 def savings_table(
-    found: "Opportunities", limit: int, least: float, dismissed: "Mapping[str, str]"
-) -> "ReportTable":
-    """Return the `limit` greatest savings of at least `least` USD a month, without those that are dismissed.
+    found: Opportunities, limit: int, least: float, dismissed: Mapping[str, str]
+) -> ReportTable:
+    """Return the `limit` greatest savings of at least `least` USD a month, without the dismissed ones.
 
-    With less than three days of events there is no monthly figure: `least` is then of what was observed.
+    Under three days of events there is no monthly figure: `least` then applies to the observed saving.
     """
-    from outlay_reports.money import share
-    from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
-    from outlay_reports.savings import monthly_saving
-    from outlay_schemas.dimensions import name_of
-
     months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
     least_pico = round(least * 10**12)
     large = [
@@ -141,11 +123,11 @@ def savings_table(
         )  # fmt: skip
         rows.append(Row(values))
     columns = (
-        Column("id", "id"), Column("kind", "saving"), Column("team", "team"), Column("project", "project"),
-        Column("sku", "of"), Column("what", "what to do"), Column("saving_usd", "saves", "usd"),
-        Column("monthly_usd", "a month", "usd"), Column("share", "of its cost", "share"),
-        Column("events", "events", "count"), Column("check", "make sure"), Column("example", "such as"),
-        Column("examples", "some of them", wide=True), Column("evidence", "their query", wide=True),
+        Column("id", "id"), Column("kind", "kind"), Column("team", "team"), Column("project", "project"),
+        Column("sku", "model or SKU"), Column("what", "recommendation"), Column("saving_usd", "saves", "usd"),
+        Column("monthly_usd", "per month", "usd"), Column("share", "of cost", "share"),
+        Column("events", "events", "count"), Column("check", "check first"), Column("example", "example"),
+        Column("examples", "examples", wide=True), Column("evidence", "query", wide=True),
     )  # fmt: skip
     notes = _notes(found, limit, len(shown), len(large) - len(shown))
     facts: dict[str, object] = {
@@ -153,24 +135,27 @@ def savings_table(
         "to": found.until.isoformat(),
         "events": found.events,
     }
-    title = f"What could be saved, from {found.events:,} events"
+    title = f"Possible savings, from {found.events:,} events"
     return ReportTable(
-        "opportunities", title, columns, tuple(rows), notes=tuple(notes), facts=facts, empty="nothing"
+        "opportunities",
+        title,
+        columns,
+        tuple(rows),
+        notes=tuple(notes),
+        facts=facts,
+        empty="no savings found",
     )
 
 
-def _notes(found: "Opportunities", limit: int, shown: int, hidden: int) -> list[str]:
-    from outlay_reports.money import dollars
-    from outlay_reports.savings import saving_basis
-
+def _notes(found: Opportunities, limit: int, shown: int, hidden: int) -> list[str]:
     notes = [saving_basis(found.since, found.until), "savings overlap: do not add them up"]
     if found.cached:
-        notes.append(f"prompt caching has already saved {dollars(found.cached)} in this time")
+        notes.append(f"prompt caching already saved {dollars(found.cached)} in this period")
     if hidden:
         notes.append(f"{hidden} dismissed: --dismissed shows them")
     if shown > limit:
         notes.append(f"{shown - limit} more: --limit")
     if not found.whole:
         until = f"{found.until:%Y-%m-%d %H:%M} UTC"
-        notes.append(f"only the first {found.events:,} events were looked at, until {until}: --events")
+        notes.append(f"only the first {found.events:,} events were priced, until {until}: --events")
     return notes

@@ -1,67 +1,68 @@
-"""The command that holds the ledger against a bill."""
+"""The command that compares the ledger with a provider's bill."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
+import decimal
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import CommandError, DecimalMark, DecimalOption, err, friendly_errors
-from outlay.cli.report_options import (
-    AsJsonOption,
-    Format,
-    FormatOption,
-    OutFile,
-    Tenant,
-    Tz,
-    Where,
-    reading,
-    write_report,
-)
+from outlay.cli.channels import find_channel
+from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.options import Decimal, DecimalMark, FormatJson, FormatOption, OutFile, Tenants, Tz, Where
+from outlay.cli.output import note
+from outlay.cli.report_query import cost_query, write_report
+from outlay.cli.stores import open_clickhouse
+from outlay.focus.bill_files import read_bill
+from outlay_alerter.notify.sample import posted
+from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import TimeRange, midnight, next_first
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.money import share
+from outlay_reports.reconcile import ModelPair, drift_alert, drifting, reconcile_table
+from outlay_reports.reconcile import reconcile as pair
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
-
-    from outlay_kit.time_ranges import TimeRange
-    from outlay_reports.reconcile import ModelPair
+_ROLES = ("day", "model", "cost", "currency")
 
 
 @friendly_errors
 def reconcile(
     bill: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A FOCUS file or a provider's table, or a folder of its parts."),
+        typer.Argument(metavar="FILE", help="A FOCUS file, a provider's table, or a folder of its parts."),
     ],
     tz: Tz = "UTC",
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Percent of the bill that the ledger may be off.")
+        float, typer.Option(min=0, help="Accepted difference, in percent of the bill.")
     ] = 1.0,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="ROLE=NAME", help="Which column is day, model, cost or currency."),
+        typer.Option(metavar="ROLE=NAME", help="Name a column; the roles are day, model, cost, currency."),
     ] = None,
     rate: Annotated[
         list[str] | None, typer.Option(metavar="EUR=1.08", help="USD for one unit of the bill's currency.")
     ] = None,
-    decimal: DecimalOption = DecimalMark.point,
-    every: Annotated[bool, typer.Option("--all", help="Show every day, also where nothing differs.")] = False,
+    decimal: Decimal = DecimalMark.point,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every day, also those without a difference.")
+    ] = False,
     where: Where = None,
-    tenant: Tenant = None,
+    tenant: Tenants = None,
     notify: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="CHANNEL", help="Tell this channel of the catalog if it is off; repeat for more."
-        ),
+        typer.Option(metavar="CHANNEL", help="Notify this channel of a difference; repeat for more."),
     ] = None,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
-    """Hold the ledger against a provider's bill: the difference by model and day, and what one side has alone.
+    """Compare with a provider's bill: the difference by model and day, and usage that only one side has.
 
-    Exit status 1 if the whole, or any model, is off by more than the tolerance.
+    Exit status 1 if the total or any model differs by more than the tolerance.
 
     Examples:
 
@@ -73,94 +74,72 @@ def reconcile(
 
       outlay reconcile openai-costs.csv --notify finance
     """
-    from fractions import Fraction
-
-    from outlay.focus.bill_files import read_bill
-    from outlay_kit.time_ranges import TimeRange, midnight, next_first
-    from outlay_reports.cost_query import CostQuery, parse_conditions
-    from outlay_reports.money import share
-    from outlay_reports.periods import parse_zone
-    from outlay_reports.reconcile import drifting, reconcile_table
-    from outlay_reports.reconcile import reconcile as pair
-
     if not bill.exists():
         raise CommandError(
             f"{bill} is not a file or folder", "give a FOCUS file, a provider's CSV, or a folder of its parts"
         )
     limit = Fraction(str(tolerance)) / 100
-    with reading() as books:
-        zone = parse_zone(tz)
-        lines, rows = read_bill(bill, zone, _rates(rate or []), _named(column or []), decimal.value)
-        if not any(line.cost for line in lines):
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant, by="provider,sku", unit="day")
+        lines, rows = read_bill(bill, query.zone, _rates(rate or []), _roles(column or []), decimal.value)
+        if not any(one.cost for one in lines):
             raise CommandError(
-                f"none of the {rows} rows of {bill} has a cost", "is it the right file or column?"
+                f"none of the {rows} rows of {bill} has a cost",
+                "check the file, or name the column: --column cost=NAME",
             )
-        days = sorted({line.day for line in lines})
-        span = TimeRange(midnight(days[0], zone), midnight(next_first(days[-1], "day"), zone))
-        question = CostQuery(
-            span, zone, ("provider", "sku"), parse_conditions(where or []), tuple(tenant or ()), "day"
-        )
-        edges = question.bounds
+        days = sorted({one.day for one in lines})
+        span = TimeRange(midnight(days[0], query.zone), midnight(next_first(days[-1], "day"), query.zone))
+        query = replace(query, span=span)
+        edges = query.bounds
         ours = [
-            (edges[cell.bucket].astimezone(zone).date(), cell.keys[0], cell.keys[1], cell.sums)
-            for cell in books.cells(question)
+            (edges[cell.bucket].astimezone(query.zone).date(), cell.keys[0], cell.keys[1], cell.sums)
+            for cell in costs.cells(query)
         ]
-        models = pair(lines, ours)
-        write_report(reconcile_table(models, limit, bill.name, every=every), form, as_json, file)
+    models = pair(lines, ours)
+    write_report(reconcile_table(models, limit, bill.name, every=every), form, as_json, file)
     billed = sum(model.billed for model in models)
     whole = share(billed - sum(model.ours.cost for model in models), billed)
-    off = drifting(models, limit)
-    if off or whole is None or abs(whole) > limit:
+    different = drifting(models, limit)
+    if different or whole is None or abs(whole) > limit:
         if notify:
-            tell(bill.name, span, off or models, notify, question.tenants)
+            notify_channels(bill.name, span, different or models, notify, query.tenants)
         raise typer.Exit(1)
 
 
-def tell(
-    name: str, span: "TimeRange", off: "Sequence[ModelPair]", channels: list[str], tenants: "Sequence[str]"
+def notify_channels(
+    name: str, span: TimeRange, different: Sequence[ModelPair], channels: list[str], tenants: Sequence[str]
 ) -> None:
-    """Send the drift of a bill to channels of the catalog. Raises CommandError if one is not known, or not reached."""
-    from outlay.cli.channels import all_channels
-    from outlay_alerter.notify.sample import posted
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.reconcile import drift_alert
-
-    clock = SystemClock()
-    known = {channel.name: channel for channel in all_channels(None, clock)}
-    if unknown := [channel for channel in channels if channel not in known]:
-        raise CommandError(
-            f"there is no channel {', '.join(unknown)}", f"there are {', '.join(known) or 'none'}"
-        )
-    alert = drift_alert(name, span, off, tenants[0] if len(tenants) == 1 else "", clock.now())
-    for channel in channels:
-        answer = known[channel].send(posted(alert))
+    """Send the difference to channels of the catalog. Raises CommandError for one that is unknown or fails."""
+    found = [find_channel(channel) for channel in channels]
+    tenant = tenants[0] if len(tenants) == 1 else ""
+    alert = drift_alert(name, span, different, tenant, SystemClock().now())
+    for channel in found:
+        answer = channel.send(posted(alert))
         if answer.outcome != "sent":
             raise CommandError(
-                f"{channel} was not told: {answer.reason}", "see: outlay alerts test " + channel
+                f"{channel.name} was not notified: {answer.reason}", f"see: outlay alerts test {channel.name}"
             )
-        err.print(f"told: {channel}", style="dim", markup=False)
+        note(f"notified: {channel.name}", "dim")
 
 
-def _rates(texts: list[str]) -> "dict[str, Decimal]":
-    from decimal import Decimal, InvalidOperation
-
+def _rates(texts: list[str]) -> dict[str, decimal.Decimal]:
     found = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            found[name.strip().upper()] = Decimal(value)
-            if not found[name.strip().upper()] > 0:
-                raise InvalidOperation
-        except InvalidOperation:
-            raise CommandError(f"{text!r} is no rate", "give it as EUR=1.08") from None
+            usd = decimal.Decimal(value)
+            if not usd > 0:
+                raise decimal.InvalidOperation
+        except decimal.InvalidOperation:
+            raise CommandError(f'"{text}" is not a valid rate', "give it as EUR=1.08") from None
+        found[name.strip().upper()] = usd
     return found
 
 
-def _named(texts: list[str]) -> dict[str, str]:
+def _roles(texts: list[str]) -> dict[str, str]:
     found = dict(text.partition("=")[::2] for text in texts)
-    wrong = set(found) - {"day", "model", "cost", "currency"}
-    if wrong:
-        raise CommandError(
-            f"{', '.join(sorted(wrong))} is no role of a column", "use day, model, cost, currency"
-        )
+    for name in found:
+        if name not in _ROLES:
+            raise unknown("role of a column", name, _ROLES)
     return found

@@ -1,38 +1,59 @@
-"""Commands that tell who spent what, and why."""
+"""Commands that show who spent what, and why; and SQL on the same data."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
-from pathlib import Path
+import json
+import re
+from dataclasses import replace
+from difflib import get_close_matches
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
+from clickhouse_connect.driver.exceptions import DatabaseError
 
-from outlay.cli.common import err, friendly_errors, out
-from outlay.cli.report_options import (
+from outlay.cli import chargeback
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.options import (
+    Amount,
     AmountName,
-    AmountOption,
-    AsJsonOption,
+    AsJson,
     By,
     Format,
+    FormatJson,
     FormatOption,
     From,
     OutFile,
-    Tenant,
+    Picture,
+    Tenants,
     TimeUnit,
     To,
     Tz,
     Where,
-    allocation,
-    ask,
-    reading,
-    write_report,
+    format_for,
 )
+from outlay.cli.output import line, out, print_report, print_rows
+from outlay.cli.report_query import allocation, cost_query, draw_into, write_report
+from outlay.cli.stores import open_clickhouse
+from outlay.reports.patterns import find_patterns, pattern_picture, pattern_tables
+from outlay.reports.plots import draw
+from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import period_of
+from outlay_reports import report_api
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.allocated_showback import allocated_table
+from outlay_reports.renderers import to_json
+from outlay_reports.report_builders import trend_columns, trend_table
+from outlay_reports.svg_chart import trend_svg
+from outlay_reports.trend import trend as trend_of
+from outlay_schemas.dimensions import ALIASES, LABELS
 
 app = typer.Typer(
     name="report",
     no_args_is_help=True,
-    help="Who spent what, why, and how it moves. Exact, in any time zone; what has no owner or no price is shown.",
+    help="Show who spent what, why, and how it changes: exact, in any time zone, with unassigned and unpriced usage.",
 )
+app.command()(chargeback.chargeback)
 
 
 @app.command()
@@ -43,19 +64,19 @@ def showback(
     end: To = None,
     tz: Tz = "UTC",
     where: Where = None,
-    tenant: Tenant = None,
-    amount: AmountOption = AmountName.cost,
+    tenant: Tenants = None,
+    amount: Amount = AmountName.cost,
     units: Annotated[
-        bool, typer.Option(help="Also $ per event, user and 1,000 tokens, and what prompt caching saved.")
+        bool, typer.Option("--units", help="Add $ per event, user and 1,000 tokens, and what caching saved.")
     ] = False,
     allocate: Annotated[
-        bool, typer.Option(help="Share what is nobody's own, by the catalog's splits.")
+        bool, typer.Option("--allocate", help="Allocate shared costs by the catalog's splits.")
     ] = False,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
-    """Show who spent what: a tree of dimensions with shares; what is nobody's or has no price is shown too.
+    """Show who spent what: a tree of dimensions with shares, with unassigned and unpriced usage.
 
     Examples:
 
@@ -67,15 +88,14 @@ def showback(
 
       outlay report showback --by business_unit --allocate
     """
-    from outlay_reports.allocated_showback import allocated_table
-    from outlay_reports.report_api import showback as answer
-
-    with reading() as books:
-        question = ask(by, start, end, tz, where, tenant, amount=amount.value)
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
         if allocate:
-            write_report(allocated_table(question, allocation(books, question)), form, as_json, file)
-            return
-        write_report(answer(books, question, units=units), form, as_json, file)
+            report = allocated_table(query, allocation(costs, query))
+        else:
+            report = report_api.showback(costs, query, units=units)
+    write_report(report, form, as_json, file)
 
 
 @app.command()
@@ -86,11 +106,11 @@ def top(
     end: To = None,
     tz: Tz = "UTC",
     where: Where = None,
-    tenant: Tenant = None,
-    amount: AmountOption = AmountName.cost,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 10,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    tenant: Tenants = None,
+    amount: Amount = AmountName.cost,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of rows.")] = 10,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
     """Show the most expensive models, users, tags, or any combination, with everything else as one row.
@@ -101,15 +121,10 @@ def top(
 
       outlay report top --by user,model --limit 20 --from 7d
     """
-    from outlay_reports.report_api import top as answer
-
-    with reading() as books:
-        write_report(
-            answer(books, ask(by, start, end, tz, where, tenant, amount=amount.value), limit),
-            form,
-            as_json,
-            file,
-        )
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
+        write_report(report_api.top(costs, query, limit), form, as_json, file)
 
 
 @app.command()
@@ -120,16 +135,16 @@ def trend(
     end: To = None,
     tz: Tz = "UTC",
     where: Where = None,
-    tenant: Tenant = None,
-    amount: AmountOption = AmountName.cost,
-    unit: Annotated[TimeUnit, typer.Option(help="Into which pieces time is cut.")] = TimeUnit.day,
-    plot: Annotated[bool, typer.Option(help="Draw it, where a person looks.")] = True,
-    picture: Annotated[Path | None, typer.Option(help="Also draw it into this file, .svg.")] = None,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    tenant: Tenants = None,
+    amount: Amount = AmountName.cost,
+    unit: Annotated[TimeUnit, typer.Option(help="Length of each period.")] = TimeUnit.day,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw a chart above the table.")] = True,
+    picture: Picture = None,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
-    """Show what was spent over time, with its growth, as a plot and a table.
+    """Show spend over time with its growth, as a chart and a table.
 
     Examples:
 
@@ -137,24 +152,22 @@ def trend(
 
       outlay report trend --by team --unit hour --from today --picture trend.svg
     """
-    from outlay.reports.plots import draw
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.report_builders import trend_columns, trend_table
-    from outlay_reports.svg_chart import trend_svg
-    from outlay_reports.trend import trend as trend_of
-
-    with reading() as books:
-        question = ask(by, start, end, tz, where, tenant, unit.value, amount.value)
-        cells = books.cells(question)
-        found = trend_of(question, cells, SystemClock().now())
-        sheet = trend_table(question, found, cells)
-        if picture is not None:
-            picture.write_text(trend_svg(sheet.title, question, found), "utf-8")
-            err.print(f"drawn: {picture}", style="dim", markup=False)
-        if plot and form is Format.table and not as_json and file is None and sheet.rows:
-            draw(question, found, out)
-        people = form in (Format.table, Format.markdown) and not as_json
-        write_report(trend_columns(question, found, sheet) if people else sheet, form, as_json, file)
+    form = format_for(Format, Format.json if as_json else form, file, Format.table)
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(
+            costs, tz, where, tenant, by=by, start=start, end=end, unit=unit.value, amount=amount.value
+        )
+        cells = costs.cells(query)
+    found = trend_of(query, cells, SystemClock().now())
+    report = trend_table(query, found, cells)
+    if picture is not None:
+        draw_into(picture, trend_svg(report.title, query, found))
+    if plot and form is Format.table and file is None and report.rows:
+        draw(query, found, out)
+    if form in (Format.table, Format.markdown):
+        report = trend_columns(query, found, report)
+    write_report(report, form, file=file)
 
 
 @app.command()
@@ -165,16 +178,17 @@ def compare(
     end: To = None,
     tz: Tz = "UTC",
     against: Annotated[
-        str | None, typer.Option(metavar="FROM..TO", help="The earlier period. Default: the one just before.")
+        str | None,
+        typer.Option(metavar="FROM..TO", help="The earlier period. Default: the one just before."),
     ] = None,
     where: Where = None,
-    tenant: Tenant = None,
-    amount: AmountOption = AmountName.cost,
-    form: FormatOption = Format.table,
-    as_json: AsJsonOption = False,
+    tenant: Tenants = None,
+    amount: Amount = AmountName.cost,
+    form: FormatOption = None,
+    as_json: FormatJson = False,
     file: OutFile = None,
 ) -> None:
-    """Show why a period cost more than the one before: price, volume and mix, new and gone, which add up exactly.
+    """Show why a period cost more than the one before: price, volume, mix, new and gone usage, which add up exactly.
 
     Examples:
 
@@ -182,9 +196,78 @@ def compare(
 
       outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
     """
-    from outlay_kit.clock import SystemClock
-    from outlay_reports.report_api import comparison
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        later = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
+        report = report_api.comparison(costs, later, against, SystemClock().now())
+    write_report(report, form, as_json, file)
 
-    with reading() as books:
-        later = ask(by, start, end, tz, where, tenant, amount=amount.value)
-        write_report(comparison(books, later, against, SystemClock().now()), form, as_json, file)
+
+@app.command()
+@friendly_errors
+def patterns(
+    tz: Tz = "UTC",
+    where: Where = None,
+    tenant: Tenants = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show growth, weekly and daily patterns, changes of the level, and who caused them.
+
+    Examples:
+
+      outlay report patterns --tz Europe/Berlin
+
+      outlay report patterns --where team=growth --picture growth.svg
+    """
+    now = SystemClock().now()
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant)
+        query = replace(query, span=period_of(now, "month", ZoneInfo("UTC")))
+        found = find_patterns(costs, query, now)
+        reports = pattern_tables(costs, query, found) if found else []
+    if picture is not None and found:
+        draw_into(picture, pattern_picture("Spending patterns", query, found))
+    if as_json:
+        typer.echo(json.dumps({report.name: json.loads(to_json(report)) for report in reports}))
+        return
+    if not reports:
+        line("no complete day of history yet", "dim")
+    for report in reports:
+        print_report(report)
+        out.print()
+
+
+@friendly_errors
+def query(
+    sql: Annotated[
+        str, typer.Argument(help="A SELECT on costs, costs_minutely, costs_hourly or costs_daily.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL on your cost data: the views costs, costs_minutely, costs_hourly and costs_daily.
+
+    Examples:
+
+      outlay query "SELECT team, sum(cost) FROM costs_daily GROUP BY team"
+
+      outlay query "SELECT * FROM costs WHERE unpriced LIMIT 5" --json
+    """
+    with open_clickhouse() as clickhouse:
+        try:
+            rows = clickhouse.rows(sql)
+        except DatabaseError as error:
+            raise CommandError(str(error).strip(), _sql_hint(str(error))) from error
+    print_rows(as_json, rows, "", "no rows")
+
+
+def _sql_hint(message: str) -> str:
+    """Return how to correct a query: the column that was probably meant."""
+    columns = 'list the columns: outlay query "DESCRIBE costs"'
+    found = re.search(r"identifier [`']?(\w+)", message)
+    if found is None:
+        return columns
+    name = found[1]
+    near = ALIASES.get(name) or next(iter(get_close_matches(name, LABELS, 1)), "")
+    return f'did you mean "{near}"? To {columns}' if near else columns

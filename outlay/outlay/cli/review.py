@@ -1,29 +1,46 @@
-"""The command that writes the week on a page."""
+"""The command that reviews a week on one page."""
 
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from outlay.cli.common import CommandError, err, friendly_errors, working
-from outlay.cli.pricing_options import read_published
-from outlay.cli.report_options import Tenant, Tz, Where, reading
+from outlay.cli.channels import find_channel
+from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.opportunities import savings_table
+from outlay.cli.options import Tenants, Tz, Where, format_for, write_file
+from outlay.cli.output import note, working
+from outlay.cli.report_query import cost_query
+from outlay.cli.stores import open_clickhouse, read_published
+from outlay.dismissals import Dismissals
+from outlay_alerter.digests.scheduler import review_of
+from outlay_alerter.notify.notification import Notification, OutboxMessage
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import period_of
+from outlay_pricer.ledger import Selection
+from outlay_pricer.opportunities.search import find
+from outlay_reports import digest_pages
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.cost_query import CostQuery
+from outlay_reports.digest import DigestSection, DigestSources, build_digest, last_week
+from outlay_reports.periods import parse_time_range
+from outlay_reports.report_table import ReportTable
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.events import encoder
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_reports.cost_query import CostQuery
-    from outlay_reports.digest import DigestSection
-    from outlay_reports.report_table import ReportTable
+_MOST_EVENTS = 200_000
+"""Events of the week that are priced again for savings."""
 
 
 class Format(StrEnum):
-    """What a review is written as."""
+    """Formats of a review."""
 
     markdown = "markdown"
     html = "html"
@@ -33,27 +50,31 @@ class Format(StrEnum):
 def review(
     day: Annotated[
         str | None,
-        typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last whole week."),
+        typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last complete week."),
     ] = None,
-    _week: Annotated[
-        bool, typer.Option("--week", help="Of a week, which is all there is; may be left out.")
-    ] = True,
+    _week: Annotated[bool, typer.Option("--week", help="A week, the only period; may be left out.")] = True,
     tz: Tz = "UTC",
     where: Where = None,
-    tenant: Tenant = None,
+    tenant: Tenants = None,
     savings: Annotated[
-        bool, typer.Option(help="Look for what could be saved; prices the week's events again.")
+        bool, typer.Option("--savings/--no-savings", help="Look for savings; prices the week's events again.")
     ] = True,
-    form: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.markdown,
-    file: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Default: by the ending of --output, else Markdown."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file: .md or .html."),
+    ] = None,
     send: Annotated[
-        str, typer.Option(metavar="CHANNEL", help="Send it to a channel of the catalog, now.")
+        str, typer.Option(metavar="CHANNEL", help="Send it to a channel of the catalog now.")
     ] = "",
 ) -> None:
-    """Write the week on a page that a team reads in five minutes: Markdown, or HTML with plots.
+    """Review a week on a page that a team reads in five minutes: Markdown, or HTML with charts.
 
-    Totals and why they changed, who spent it, where the month lands, budgets, alerts, what could be saved, and what
-    is not priced or nobody's.
+    Totals and why they changed, top spenders, the forecast for the month, budgets, alerts, possible savings, and usage
+    that is unpriced or unassigned.
 
     Examples:
 
@@ -63,79 +84,46 @@ def review(
 
       outlay review --send finance
     """
-    from dataclasses import replace
-
-    from outlay.local import stores
-    from outlay_kit.clickhouse import ClickHouseClient
-    from outlay_kit.clock import SystemClock
-    from outlay_kit.time_ranges import period_of
-    from outlay_reports import digest_pages
-    from outlay_reports.cost_query import CostQuery, parse_conditions
-    from outlay_reports.digest import DigestSources, build_digest, last_week
-    from outlay_reports.periods import parse_time_range, parse_zone
-
+    form = format_for(Format, form, file, Format.markdown)
     now = SystemClock().now()
-    with reading() as books:
-        zone = parse_zone(tz)
-        span = period_of(now, "week", zone)
-        question = CostQuery(span, zone, (), parse_conditions(where or []), tuple(tenant or ()))
-        if day is None:
-            span = last_week(now, question)
-        else:
+    with open_clickhouse() as clickhouse:
+        costs = CostReader(clickhouse)
+        query = cost_query(costs, tz, where, tenant)
+        query = replace(query, span=period_of(now, "week", query.zone))
+        span = last_week(now, query)
+        if day is not None:
             if len(day) != 10:
-                raise CommandError(f"{day!r} is no day", "give a day of the week, such as 2026-11-16")
-            span = period_of(parse_time_range(day, day, zone, now).start, "week", zone)
-        question = replace(question, span=span)
-        catalog = read_published()
-        clickhouse = ClickHouseClient(stores()[1])
-        try:
-            with working("reading the week"):
-                found = _savings(clickhouse, question) if savings else None
-                sections = build_digest(
-                    DigestSources(books, clickhouse, catalog.budgets), question, now, found
+                raise CommandError(
+                    f'"{day}" is not a valid day', "give a day of the week, such as 2026-11-16"
                 )
-        finally:
-            clickhouse.close()
-    html = form is Format.html or (file is not None and file.suffix in (".html", ".htm"))
-    text = digest_pages.html(question, sections, now) if html else digest_pages.markdown(question, sections)
+            span = period_of(parse_time_range(day, day, query.zone, now).start, "week", query.zone)
+        query = replace(query, span=span)
+        catalog = read_published()
+        with working("reading the week"):
+            found = _savings(clickhouse, catalog, query) if savings else None
+            sections = build_digest(DigestSources(costs, clickhouse, catalog.budgets), query, now, found)
     if send:
-        _send(send, question, sections, now)
-        return
-    if file is None:
-        typer.echo(text, nl=False)
-        return
-    file.write_text(text, "utf-8")
-    err.print(f"written: {file}", style="dim", markup=False)
+        _send(send, query, sections, now)
+    elif form is Format.html:
+        write_file(file, digest_pages.html(query, sections, now))
+    else:
+        write_file(file, digest_pages.markdown(query, sections))
 
 
-def _savings(clickhouse: "ClickHouseClient", question: "CostQuery") -> "ReportTable":
-    from outlay.cli.opportunities import savings_table
-    from outlay.dismissals import Dismissals
-    from outlay_pricer.ledger import Selection
-    from outlay_pricer.opportunities.search import find
-
-    tenant = question.tenants[0] if len(question.tenants) == 1 else ""
-    catalog = read_published()
-    wanted = Selection(since=question.span.start, until=question.span.end, tenant=tenant)
-    found = find(clickhouse, catalog, wanted, most=200_000)
+def _savings(clickhouse: ClickHouseClient, catalog: Catalog, query: CostQuery) -> ReportTable:
+    tenant = query.tenants[0] if len(query.tenants) == 1 else ""
+    wanted = Selection(since=query.span.start, until=query.span.end, tenant=tenant)
+    found = find(clickhouse, catalog, wanted, most=_MOST_EVENTS)
     return savings_table(found, 200, 1.0, Dismissals(clickhouse).reasons())
 
 
-def _send(name: str, question: "CostQuery", sections: "Sequence[DigestSection]", now: "datetime") -> None:
-    from outlay.cli.channels import all_channels
-    from outlay_alerter.digests.scheduler import review_of
-    from outlay_alerter.notify.notification import Notification, OutboxMessage
-    from outlay_kit.clock import SystemClock
-    from outlay_schemas.events import encoder
-
-    channel = next((one for one in all_channels(None, SystemClock()) if one.name == name), None)
-    if channel is None:
-        raise CommandError(f"there is no channel {name}", "see channels.yaml of the catalog")
-    made = review_of(f"rev_by_hand_{now:%Y%m%d%H%M%S}", question, sections, now=now, of="by-hand")
+def _send(name: str, query: CostQuery, sections: Sequence[DigestSection], now: datetime) -> None:
+    channel = find_channel(name)
+    made = review_of(f"rev_by_hand_{now:%Y%m%d%H%M%S}", query, sections, now=now, of="by-hand")
     body = encoder.encode(made).decode()
     waiting = OutboxMessage("", made.id, name, body, 0, 0, "", f"{now:%Y-%m-%d %H:%M:%S.%f}")
     with working(f"sending to {name}"):
         answer = channel.send(Notification(made.id, (waiting,), (), made))
     if answer.outcome != "sent":
-        raise CommandError(f"{name} did not take it: {answer.reason}", "try: outlay alerts test " + name)
-    err.print(f"sent to {name}", style="dim", markup=False)
+        raise CommandError(f"sending to {name} failed: {answer.reason}", "try: outlay alerts test " + name)
+    note(f"sent to {name}", "dim")

@@ -6,10 +6,3 @@
 
 Everything it starts dies with it, also by kill -9. What cannot be done raises StackError, with a hint.
 """
-
-from outlay.embedded.errors import StackError
-from outlay.embedded.progress import Progress
-from outlay.embedded.stack import EmbeddedStack, Ports
-from outlay.embedded.supervisor import Child
-
-__all__ = ["Child", "EmbeddedStack", "Ports", "Progress", "StackError"]

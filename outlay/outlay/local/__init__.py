@@ -2,12 +2,7 @@
 
     with LocalSystem(home, SystemClock()) as system:     # Kafka, ClickHouse and every service, on loopback
         system.ingest_url, system.create_key("acme")     # where and as whom to send
-        system.kafka, system.writer, system.reader    # how to reach the stores
+        system.kafka, system.writer, system.reader      # how to reach the stores
 
-`outlay up` keeps one running in the background; `running`, `endpoint` and `stores` find it again.
+`outlay up` keeps one running in the background; `running`, `endpoint` and `stores` of `state` find it again.
 """
-
-from outlay.local.state import LocalState, endpoint, home_folder, running, stores, tenant_of
-from outlay.local.system import LocalSystem
-
-__all__ = ["LocalState", "LocalSystem", "endpoint", "home_folder", "running", "stores", "tenant_of"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from outlay.embedded import Progress, StackError
-from outlay.embedded.errors import AlreadyRunningError, ChildDiedError, DiskError
+from outlay.embedded.errors import AlreadyRunningError, ChildDiedError, DiskError, StackError
 from outlay.embedded.lock import holder
+from outlay.embedded.progress import Progress
 from outlay.local.state import LocalState, home_folder, running
 from outlay_kit.clock import Clock
 

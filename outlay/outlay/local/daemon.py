@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from outlay.embedded import Progress, StackError
+from outlay.embedded.errors import StackError
+from outlay.embedded.progress import Progress
 from outlay.local.state import home_folder
 from outlay.local.system import LocalSystem
 from outlay_kit.clock import SystemClock

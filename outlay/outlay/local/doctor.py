@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from outlay.embedded import Ports, StackError
+from outlay.embedded.errors import StackError
 from outlay.embedded.jars import KAFKA_VERSION, cache_folder, locked, missing
 from outlay.embedded.java import find_java, java_version
 from outlay.embedded.ports import is_free, owner
+from outlay.embedded.stack import Ports
 from outlay.local.state import home_folder, running
 from outlay.local.system import answers, ingest_port
 

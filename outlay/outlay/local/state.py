@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 from pydantic import SecretStr
 
-from outlay.embedded import StackError
-from outlay.embedded.errors import NotRunningError, StateError
+from outlay.embedded.errors import NotRunningError, StackError, StateError
 from outlay.embedded.lock import holder
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
@@ -129,6 +128,11 @@ def tenant_of(url: str | None, api_key: str | None) -> str | None:
         return TENANT
     key = KeyRing(home_folder() / "keys.json").authenticate(api_key)
     return key.tenant if key else None
+
+
+def keys_path(home: Path) -> Path:
+    """Return the file of keys that ingest of this folder reads."""
+    return home / "keys.json"
 
 
 def local_keys(home: Path) -> dict[str, str]:

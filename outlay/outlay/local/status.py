@@ -11,6 +11,7 @@ from outlay.local.control import memory
 from outlay.local.state import LocalState, Process, home_folder, running
 from outlay.local.system import answers
 from outlay_kit.errors import Retryable
+from outlay_kit.settings import ClickHouseSettings
 
 _HIGH_CARDINALITY = """
 SELECT tenant, source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct,
@@ -64,15 +65,19 @@ def system_status() -> SystemStatus:
         return SystemStatus(str(home_folder()), [])
     processes = [_part(state, process) for process in state.processes]
     return SystemStatus(
-        str(home_folder()), processes, state.reader, state.reader_password, _high_cardinality(state)
+        str(home_folder()),
+        processes,
+        state.reader,
+        state.reader_password,
+        high_cardinality(state.clickhouse_settings()),
     )
 
 
-def _high_cardinality(state: LocalState) -> list[dict[str, object]]:
+def high_cardinality(settings: ClickHouseSettings) -> list[dict[str, object]]:
     """Return the worst minute of each producer; none if the engine does not say."""
     from outlay_kit.clickhouse import ClickHouseClient
 
-    clickhouse = ClickHouseClient(state.clickhouse_settings())
+    clickhouse = ClickHouseClient(settings)
     try:
         return clickhouse.rows(_HIGH_CARDINALITY)
     except (Retryable, DatabaseError):
@@ -94,11 +99,12 @@ def _part(state: LocalState, process: Process) -> ProcessStatus:
     how = "ready" if ready else "not ready" if rss else "stopped"
     where = urls.get(process.name, process.health and f"{process.health}/metrics")
     return ProcessStatus(
-        process.name, how, process.pid, process.restarts, rss, cpu, _lag(process.health), where
+        process.name, how, process.pid, process.restarts, rss, cpu, lag_of(process.health), where
     )
 
 
-def _lag(health: str) -> int | None:
+def lag_of(health: str) -> int | None:
+    """Return the records that a service has still to process, by its health address; None if it does not say."""
     if not health:
         return None
     try:

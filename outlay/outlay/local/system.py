@@ -8,11 +8,21 @@ from pathlib import Path
 
 import msgspec
 
-from outlay.embedded import Child, EmbeddedStack, Ports, Progress
 from outlay.embedded.ports import free_port, require_free
-from outlay.embedded.progress import Silent
+from outlay.embedded.progress import Progress, Silent
+from outlay.embedded.stack import EmbeddedStack, Ports
+from outlay.embedded.supervisor import Child
 from outlay.local.setup import prepare
-from outlay.local.state import TENANT, LocalState, Process, local_keys, running, state_file, write_state
+from outlay.local.state import (
+    TENANT,
+    LocalState,
+    Process,
+    keys_path,
+    local_keys,
+    running,
+    state_file,
+    write_state,
+)
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
@@ -180,11 +190,6 @@ def console_port() -> int:
 def status_port() -> int:
     """Return the usual port where programs ask how a budget stands, or the one that the environment names."""
     return int(os.environ.get("OUTLAY_PORT_ALERTER", "8089"))
-
-
-def keys_path(home: Path) -> Path:
-    """Return the file of keys that ingest of this folder reads."""
-    return home / "keys.json"
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:

@@ -55,8 +55,8 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
         watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
     )  # fmt: skip
     run = CliRunner()
-    assert "nothing fires" in run.invoke(app, ["list"]).output
-    assert "there is no budget" in run.invoke(whole, ["budgets"]).output
+    assert "no alerts are firing" in run.invoke(app, ["list"]).output
+    assert "no budgets yet" in run.invoke(whole, ["budgets"]).output
     publish(stack.kafka, load_default().model_copy(update={"budgets": (plan,)}), FakeClock(NOW))
     spend(clickhouse, "12")
     watch.evaluate_all()
@@ -66,6 +66,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     assert "$12.00" in run.invoke(whole, ["budgets", "--tenant", "acme"]).output
     listed = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
     assert {row["state"] for row in listed} == {"firing"}
+    assert {"rule", "scope", "actual", "expected", "tenant", "contributors"} <= set(listed[0])
     highest = next(row["id"] for row in listed if row["severity"] == "critical")
     assert {row["title"] for row in listed} == {"B budget: 120% used ($12.00 of $10.00)"}
     taken = run.invoke(app, ["ack", highest[:12], "--note", "a launch"])
@@ -77,14 +78,14 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     )
     assert {row["channel"] for row in left} == {"bus", "webhook"}
     assert "webhook" in run.invoke(app, ["deliveries", "--waiting", "--hours", "2160"]).output
-    assert "nothing" in run.invoke(app, ["deliveries", "--dead"]).output
+    assert "no messages" in run.invoke(app, ["deliveries", "--dead"]).output
     assert run.invoke(app, ["ack", highest]).exit_code == 1
     assert run.invoke(app, ["snooze", "b", "--hours", "1000000"]).exit_code == 2
     assert run.invoke(app, ["snooze", "b", "--hours", "8760"]).exit_code == 0
     spend(clickhouse, "1", version=2)
     watch.evaluate_all()
     assert waiting(clickhouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and nobody was told
-    assert "nothing fires" in run.invoke(app, ["list"]).output
+    assert "no alerts are firing" in run.invoke(app, ["list"]).output
     assert "resolved" in run.invoke(app, ["list", "--all", "--json"]).output
 
 
@@ -97,7 +98,10 @@ def test_a_sample_is_sent_to_the_channels_of_the_environment(monkeypatch: pytest
         monkeypatch.setenv("OUTLAY_ALERTER_SLACK_URL", receiver.url)
         refused = run.invoke(app, ["test", "--json"])
         assert (refused.exit_code, receiver.got) == (1, [])
-        assert NEW not in refused.output
+        shown = run.invoke(app, ["test"])
+        assert (shown.exit_code, "Test failed: 2 of 2 channels" in shown.stdout) == (1, True)
+        assert "webhook: failed: " in shown.stdout
+        assert NEW not in refused.output + shown.output
         assert receiver.url not in refused.output
         monkeypatch.setenv("OUTLAY_ALERTER_ALLOW_NETWORKS", "127.0.0.0/8")
         sent = run.invoke(app, ["test", "--json"])

@@ -19,7 +19,7 @@ from tests.integration.reports.ledger import cost_event, write
 from tests.stack import Stack
 from typer.testing import CliRunner
 
-from outlay.cli import budgets as command
+from outlay.cli import alerts as command
 from outlay.main import app
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
@@ -271,9 +271,9 @@ def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surf
 
 def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = surfaces.rig.world.readers._settings
-    monkeypatch.setattr("outlay.local.stores", lambda **_: (None, settings))
-    monkeypatch.setattr(command, "planned", lambda *_: [plan_of(one, "acme") for one in BUDGETS])
-    monkeypatch.setattr("outlay_kit.clock.SystemClock", lambda: surfaces.clock)
+    monkeypatch.setattr("outlay.local.state.stores", lambda *_: (None, settings))
+    monkeypatch.setattr(command, "budget_plans", lambda *_: [plan_of(one, "acme") for one in BUDGETS])
+    monkeypatch.setattr(command, "SystemClock", lambda: surfaces.clock)
     result = CliRunner().invoke(app, ["budgets", "--json"], catch_exceptions=False)
     states = surfaces.states()
     shown = {one["budget"]: one for one in json.loads(result.stdout)}

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.stack
 
 PARENT = """
 import json, pathlib, signal, sys
-from outlay.embedded import EmbeddedStack, Ports
+from outlay.embedded.stack import Ports
+from outlay.embedded.stack import EmbeddedStack
 from outlay_kit.clock import SystemClock
 
 class Tell:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from outlay.embedded import EmbeddedStack, Ports
 from outlay.embedded.errors import AlreadyRunningError, DiskError, MissingError, PortTakenError
 from outlay.embedded.java import find_java, java_version
 from outlay.embedded.lock import FolderLock, holder
 from outlay.embedded.ports import free_port, is_free, owner
+from outlay.embedded.stack import EmbeddedStack, Ports
 from outlay_kit.clock import SystemClock
 
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 from rich.console import Console
 from tests.unit.reports.build import END, cell, question
 
+from outlay.cli.output import print_report
 from outlay.reports.plots import draw
-from outlay.reports.terminal import to_terminal
 from outlay_reports.renderers import to_csv, to_json, to_markdown
 from outlay_reports.report_builders import showback_table
 from outlay_reports.svg_chart import ticks, trend_svg
@@ -48,7 +48,7 @@ def test_markdown_is_a_table_that_pipes_do_not_break() -> None:
 
 def test_a_narrow_terminal_still_shows_every_name_and_number() -> None:
     page = io.StringIO()
-    to_terminal(SHEET, Console(file=page, width=20))
+    print_report(SHEET, Console(file=page, width=20))
     text = page.getvalue()
     assert "$12.00" in text
     assert "(unassigned)" in text
@@ -75,7 +75,7 @@ def test_scales_are_round_and_reach_over_the_tallest() -> None:
 def test_a_line_break_in_a_name_splits_no_row_and_what_is_for_machines_is_not_shown() -> None:
     sheet = showback_table(question("team"), [cell("a\nb\u2028c", usd="1")])
     page = io.StringIO()
-    to_terminal(sheet, Console(file=page, width=80))
+    print_report(sheet, Console(file=page, width=80))
     assert "a⏎b⏎c" in page.getvalue()
     assert "| a⏎b⏎c |" in to_markdown(sheet)
     assert json.loads(to_json(sheet))["rows"][0]["team"] == "a\nb\u2028c"

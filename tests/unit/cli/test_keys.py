@@ -59,7 +59,7 @@ def test_a_quota_is_for_a_day_a_month_or_both(run: Any, tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_told(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run("create", "--scope", "root") == 1
+    assert run("create", "--scope", "root") == 2
     monkeypatch.delenv("OUTLAY_INGEST_KEYS_FILE")
     monkeypatch.setenv("OUTLAY_HOME", str(tmp_path / "nowhere"))
     result = CliRunner().invoke(app, ["keys", "list"])

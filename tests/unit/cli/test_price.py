@@ -8,38 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.catalog.commands import answer, run
+from tests.support.commands import CALL, GPU, answer, ndjson, run
 
 from outlay.catalog import load_default
 from outlay.catalog.what_if import unit_price
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
-
-CALL = {
-    "id": "c1",
-    "source": "api",
-    "time": "2026-11-24T01:02:03Z",
-    "kind": "llm",
-    "provider": "anthropic",
-    "sku": "claude-sonnet-4-5",
-    "team": "growth",
-    "usage": {"input_tokens": 4808, "cache_read_tokens": 4096, "output_tokens": 110},
-}
-GPU = {
-    "id": "g1",
-    "source": "k8s",
-    "time": "2026-11-24T01:02:03Z",
-    "kind": "compute",
-    "provider": "aws",
-    "sku": "p5.48xlarge",
-    "usage": {"compute_seconds": 3600},
-}
-
-
-def ndjson(*events: Any) -> bytes:
-    return b"".join(
-        event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n" for event in events
-    )
 
 
 def costs(text: str) -> list[dict[str, Any]]:
@@ -143,7 +117,7 @@ def test_what_if_a_book_came_first() -> None:
         (("--as-model", "nobody/x"), "nobody/x has no price"),
         (("--as-book", "x"), "no price book is called 'x'; there are: aws-compute"),
         (("--compare",), "nothing to compare with"),
-        (("--compare", "--by", "colour", "--as-book", "aws-compute"), "colour is not a dimension"),
+        (("--compare", "--by", "colour", "--as-book", "aws-compute"), 'unknown dimension "colour"'),
     ],
 )
 def test_a_what_if_that_makes_no_sense_is_told(words: tuple[str, ...], message: str) -> None:

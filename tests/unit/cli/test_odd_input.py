@@ -10,15 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app as alerts
-from outlay.cli.common import CommandError, SafeConsole
+from outlay.cli.errors import CommandError
 from outlay.cli.events import events_of, lines_of
+from outlay.cli.output import SafeConsole, print_report
 from outlay.client import IngestClient, SendError, batches, timely
 from outlay.embedded.errors import DiskError
 from outlay.embedded.progress import Silent
 from outlay.local.control import start
 from outlay.local.doctor import checks
 from outlay.main import app
-from outlay.reports.terminal import to_terminal
 from outlay_kit.clock import SystemClock
 from outlay_reports.report_table import Column, ReportTable, Row
 
@@ -51,7 +51,7 @@ def test_one_indented_event_is_one_event() -> None:
 
 def test_an_empty_file_holds_no_event_and_half_an_array_is_told() -> None:
     assert list(batches(events_of([]))) == []
-    with pytest.raises(CommandError, match="one JSON document"):
+    with pytest.raises(CommandError, match="one valid JSON document"):
         list(events_of([b'[{"id": "1"},\n']))
 
 
@@ -129,7 +129,7 @@ def test_names_do_not_steer_the_terminal() -> None:
 def test_names_in_reports_do_not_steer_the_terminal() -> None:
     written = io.StringIO()
     sheet = ReportTable("top", "Top", (Column("team", "team"),), (Row(("a\x1b[2J",)),), empty="")
-    to_terminal(sheet, SafeConsole(file=written, width=80))
+    print_report(sheet, SafeConsole(file=written, width=80))
     assert "\x1b" not in written.getvalue()
     assert "a[2J" in written.getvalue()
 

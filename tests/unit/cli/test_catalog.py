@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.unit.catalog.commands import answer, run
-from tests.unit.catalog.test_price_command import CALL, GPU, ndjson
+from tests.support.commands import CALL, GPU, answer, ndjson, run
 
 from outlay.catalog.diff import changes
 from outlay.catalog.load import load, load_default
@@ -48,7 +47,7 @@ def test_check_tells_every_problem_and_fails(tmp_path: Path) -> None:
 def test_check_says_what_is_right_and_what_is_old(tmp_path: Path) -> None:
     result = run("catalog", "check", folder(tmp_path / "a"))
     assert result.exit_code == 0
-    assert "is right" in result.stdout
+    assert "is valid" in result.stdout
     assert "1 own" in result.stdout
     assert answer(run("catalog", "check", "--json"))["problems"] == []
     old = folder(tmp_path / "old")
@@ -139,7 +138,7 @@ def test_show_finds_by_pattern_and_by_name_alone() -> None:
     assert "anthropic" in {item["provider"] for item in alone}
     everything = answer(run("catalog", "show", "--provider", "aws", "--json"))
     assert len(everything) > 20
-    assert "names more" in run("catalog", "show", "--provider", "aws").stdout
+    assert "more names" in run("catalog", "show", "--provider", "aws").stdout
 
 
 def test_show_says_when_there_is_no_price() -> None:

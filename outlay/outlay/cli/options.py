@@ -1,0 +1,198 @@
+"""The options that several commands share, each described once."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from outlay.cli.errors import CommandError, unknown
+from outlay.cli.output import note
+
+
+class Format(StrEnum):
+    """Formats of a report."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+
+
+class AmountName(StrEnum):
+    """Amounts that a report may sum."""
+
+    cost = "cost"
+    charged = "charged"
+
+
+class TimeUnit(StrEnum):
+    """Units of time that a report may be divided into."""
+
+    hour = "hour"
+    day = "day"
+    week = "week"
+    month = "month"
+    quarter = "quarter"
+    year = "year"
+
+
+class DecimalMark(StrEnum):
+    """Decimal marks of a file."""
+
+    point = "point"
+    comma = "comma"
+
+
+F = TypeVar("F", bound=StrEnum)
+_SUFFIXES = {
+    ".csv": "csv", ".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".txt": "table",
+}  # fmt: skip
+_NOT_WRITTEN = (".xlsx", ".xls", ".ods", ".pdf", ".parquet")
+DEFAULT_BY = "team,provider,sku"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="DIM,DIM",
+        help="Dimensions, widest first: business_unit, team, project, use_case, user, provider, model, kind,"
+        " activity, tenant, tags.NAME, attributes.NAME.",
+    ),
+]
+GroupBy = Annotated[
+    str, typer.Option("--by", metavar="DIM,DIM", help="Dimensions to group by, such as team,provider,model.")
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="TIME",
+        help="First time: 2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago. Default: this month.",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now."),
+]
+Tz = Annotated[
+    str,
+    typer.Option(
+        "--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months (IANA name)."
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="DIM=VALUE",
+        help="Only costs with this value; repeat to combine. team= matches unassigned spend.",
+    ),
+]
+Tenants = Annotated[
+    list[str] | None,
+    typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; repeat for more. Default: all."),
+]
+Tenant = Annotated[str, typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant. Default: all.")]
+OneTenant = Annotated[
+    str | None,
+    typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; required if there are several."),
+]
+Amount = Annotated[
+    AmountName,
+    typer.Option(
+        "--amount", help="cost: what providers charge. charged: what internal customers pay, with markups."
+    ),
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", "-f", help="Default: by the ending of --output, else a table.", show_default=False
+    ),
+]
+FormatJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file: .csv, .json, .md or .txt."),
+]
+Picture = Annotated[
+    Path | None, typer.Option("--picture", metavar="FILE.svg", help="Also draw a chart into this file.")
+]
+CatalogFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", metavar="DIR", envvar="OUTLAY_CATALOG", help="A catalog folder. Default: Outlay's own."
+    ),
+]
+Decimal = Annotated[
+    DecimalMark, typer.Option("--decimal", help="Decimal mark of the file: point 1,234.56 or comma 1.234,56.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+Url = Annotated[
+    str | None, typer.Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
+]
+ApiKey = Annotated[
+    str | None, typer.Option(envvar="OUTLAY_API_KEY", help="API key. Default: the local system's.")
+]
+EventsFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|-",
+        help="Usage events: NDJSON, one event a line, or one JSON array. - reads standard input.",
+    ),
+]
+
+
+def format_for(formats: type[F], form: F | None, file: Path | None, default: F) -> F:
+    """Return the format that was asked for, else the one of the file's ending. Raises CommandError for neither."""
+    suffix = "" if file is None else file.suffix.lower()
+    names = ", ".join(formats)
+    if suffix in _NOT_WRITTEN:
+        raise CommandError(
+            f"{file}: this command does not write {suffix} files", f"formats: {names}; spreadsheets open .csv"
+        )
+    if form is not None or not suffix:
+        return form or default
+    name = _SUFFIXES.get(suffix)
+    if name not in [one.value for one in formats]:
+        raise CommandError(f"{file}: the ending {suffix} names no format", f"give --format, one of: {names}")
+    return formats(name)
+
+
+def write_file(file: Path | None, text: str) -> None:
+    """Write text to a file, or to standard output if none is given. Raises CommandError."""
+    if file is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}", "give another file") from None
+    note(f"written: {file}", "dim")
+
+
+def read_moment(text: str, option: str = "--at") -> datetime:
+    """Read a date, which is midnight UTC, or a time with its zone. Raises CommandError."""
+    text = text.strip()
+    hint = "write a date, 2026-01-31, or a time with its zone, 2026-01-31T00:00:00Z"
+    try:
+        moment = datetime.fromisoformat(f"{text}T00:00:00Z" if len(text) == 10 else text)
+        if moment.tzinfo is None:
+            raise CommandError(f"{option} {text} has no zone", hint)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise CommandError(f'{option} "{text}" is not a valid time', hint) from None
+
+
+def read_dimensions(text: str) -> list[str]:
+    """Read the names of dimensions to group by. Raises CommandError for one that a cost does not have."""
+    from outlay_schemas.dimensions import ALIASES, CELL
+
+    known = ("tenant", *CELL)
+    names = [ALIASES.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise unknown("dimension", name, known)
+    return names

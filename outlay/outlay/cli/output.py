@@ -1,0 +1,151 @@
+"""What commands print: tables, reports and JSON, whole on a terminal, in a pipe and in a file."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.segment import Segment
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from outlay_reports.report_table import ReportTable
+
+_INVISIBLE = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), None
+)
+"""Control characters, and those that turn the direction of a line, are left out: they have no width."""
+_GAP = 2
+"""Blanks between two columns."""
+_WRAPPED = 24
+"""Columns of text with blanks may be wrapped to this width on a narrow terminal; ids and numbers never are."""
+
+
+class SafeConsole(Console):
+    """Writes names as producers sent them, without letting them steer the terminal with escape sequences."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as rich does, without the control characters of texts."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(text.translate(_INVISIBLE), style)
+
+
+out = SafeConsole(highlight=False)
+"""Where answers go."""
+err = SafeConsole(stderr=True, highlight=False)
+"""Where progress and errors go, so that answers can be piped."""
+
+
+def line(text: object, style: str = "") -> None:
+    """Print a line of an answer as it is, however long."""
+    out.print(Text(str(text), style), soft_wrap=True)
+
+
+def note(text: object, style: str = "") -> None:
+    """Print a line beside an answer, on stderr."""
+    err.print(Text(str(text), style), soft_wrap=True)
+
+
+def warn(text: object) -> None:
+    """Print a warning on stderr."""
+    err.print(f"[yellow]Warning:[/] {escape(str(text))}", soft_wrap=True)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that something is in progress."""
+    with err.status(text):
+        yield
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on one line, unwrapped and unstyled."""
+    typer.echo(json.dumps(value, default=str))
+
+
+def print_rows(as_json: bool, rows: Sequence[Mapping[str, object]], title: str, empty: str) -> None:
+    """Print rows as JSON or as a table with the keys of the first as columns."""
+    if as_json:
+        print_json(list(rows))
+        return
+    columns = list(rows[0]) if rows else []
+    print_table(title, columns, [[row[column] for column in columns] for row in rows], empty)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print a table, or `empty` if there is no row. Columns that start with `>` are right-aligned."""
+    if not rows:
+        line(empty, "dim")
+        return
+    if title:
+        line(title, "bold")
+    head = [(column.lstrip(">"), column.startswith(">")) for column in columns]
+    print_grid(out, head, [(["" if cell is None else str(cell) for cell in row], "") for row in rows])
+
+
+def print_report(report: "ReportTable", console: Console = out) -> None:
+    """Print a report with its notes below."""
+    from outlay_reports.renderers import display_rows
+
+    console.print(Text(report.title, style="bold"), soft_wrap=True)
+    if not report.rows:
+        console.print(report.empty, style="dim")
+    else:
+        head, body = display_rows(report)
+        tree = any(row.depth > 0 for row, _ in body)
+        rows = [
+            (cells, "bold" if row is report.total or (tree and row.depth == 0) else "") for row, cells in body
+        ]
+        print_grid(console, head, rows)
+    for text in report.notes:
+        console.print(Text(f"· {text}", style="yellow"), soft_wrap=True)
+
+
+def print_grid(
+    console: Console, head: Sequence[tuple[str, bool]], rows: Sequence[tuple[Sequence[str], str]]
+) -> None:
+    """Print the one table of the command line: no cell is ever cut.
+
+    `head`: the title of each column, and whether it is right-aligned. `rows`: cells and a style. In a pipe and in a
+    file the table is as wide as it must be. On a narrow terminal columns of text are wrapped, and if that is not
+    enough each row becomes a block of lines.
+    """
+    from rich.table import Table
+
+    from outlay_reports.report_table import one_line
+
+    cells = [[one_line(cell) for cell in row] for row, _ in rows]
+    widths = [max(map(cell_len, column)) for column in zip([title for title, _ in head], *cells, strict=True)]
+    texts = [
+        not right and widths[n] > _WRAPPED and any(" " in row[n].strip() for row in cells)
+        for n, (_, right) in enumerate(head)
+    ]
+    least = [_WRAPPED if text else width for text, width in zip(texts, widths, strict=True)]
+    gaps = _GAP * len(head)
+    room = console.width if console.is_terminal else sum(widths) + gaps
+    if sum(least) + gaps > room:
+        _print_blocks(console, [title for title, _ in head], cells)
+        return
+    grid = Table(header_style="bold", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for (title, right), width, text in zip(head, least, texts, strict=True):
+        grid.add_column(
+            title, justify="right" if right else "left", no_wrap=not text, min_width=width, overflow="fold"
+        )
+    for row, (_, style) in zip(cells, rows, strict=True):
+        grid.add_row(*map(escape, row), style=style)
+    page = type(console)(file=console.file, width=room, force_terminal=console.is_terminal, highlight=False)
+    page.print(grid)
+
+
+def _print_blocks(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(cell_len, titles))
+    for row in rows:
+        for title, cell in zip(titles, row, strict=True):
+            if cell.strip():
+                console.print(Text(f"{title:<{width}}  ", "bold") + Text(cell.strip()), soft_wrap=True)
+        console.print()
