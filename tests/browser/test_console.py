@@ -77,7 +77,7 @@ async def test_a_key_logs_in_and_a_wrong_one_is_told(people: People) -> None:
     assert await violations(person) == []
     await page.get_by_label("API key").fill("out_live_nonsense")
     await page.get_by_role("button", name="Log in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not known")
+    await expect(page.get_by_role("alert")).to_contain_text("unknown")
     await page.get_by_label("API key").fill(person.console.rig.keys["acme"])
     await page.get_by_role("button", name="Log in").click()
     await page.wait_for_url("**/explore?by=sku&range=7d")
@@ -99,7 +99,9 @@ async def test_clickhouse_away_is_said_and_the_page_comes_back(people: People, l
     person = await people(console=lost)
     await person.log_in()
     await person.see("/")
-    await expect(person.page.get_by_role("heading", name="The books cannot be read now")).to_be_visible()
+    await expect(
+        person.page.get_by_role("heading", name="Cost data is temporarily unavailable")
+    ).to_be_visible()
     await person.picture("away")
     assert await violations(person) == []
 
@@ -140,7 +142,7 @@ async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
     await expect(person.page.get_by_role("heading", name="What to do with it")).to_be_visible()
     await person.picture("alert")
     assert await violations(person) == []
-    await person.page.get_by_role("link", name="That day in Explore").click()
+    await person.page.get_by_role("link", name="Open this day in Explore").click()
     await expect(person.page.get_by_role("link", name="Remove the filter Team")).to_be_visible()
     assert person.complaints == []
 
@@ -153,15 +155,15 @@ async def test_an_alert_is_taken_in_hand_by_keyboard_alone(people: People) -> No
     await page.get_by_label("Note").focus()
     await keys.type("a launch")
     await keys.press("Tab")
-    await expect(page.get_by_role("button", name="I have it in hand")).to_be_focused()
+    await expect(page.get_by_role("button", name="Acknowledge")).to_be_focused()
     await person.picture("alert-say")
     assert await violations(person) == []
     await keys.press("Enter")
-    await expect(page.locator(".said")).to_contain_text("In hand, says kim: a launch")
+    await expect(page.locator(".said")).to_contain_text("Acknowledged by kim: a launch")
     await person.picture("alert-said")
     assert await violations(person) == []
-    await page.get_by_role("button", name="Take it back").first.press("Enter")
-    await expect(page.get_by_text("In hand, says kim")).to_have_count(0)
+    await page.get_by_role("button", name="Undo").first.press("Enter")
+    await expect(page.get_by_text("Acknowledged by kim")).to_have_count(0)
     assert person.complaints == []
 
 

@@ -52,10 +52,10 @@ class Actions:
         words = self._words(session)
         found = await books.alert(target)
         if found is None:
-            raise MissingError("there is no such alert in your books")
+            raise MissingError("This alert does not exist")
         say = next((one for one in _SAYS if one == form.get("say")), None)
         if say is None:
-            raise FormError(f"say one of {', '.join(_SAYS)}")
+            raise FormError(f"say must be one of {', '.join(_SAYS)}")
         target = found[0].rule if say == "snoozed" and form.get("whole") else target
         word = AlertAction(session.tenant, target, say, now, _until(say, form, now), _note(form), session.who)
         details = {"tenant": word.tenant, "say": word.action, "note": word.comment}
@@ -75,7 +75,7 @@ class Actions:
         """Dismiss an opportunity, or take it back. Raises as `say` does."""
         words = self._words(session)
         if target not in {one["id"] for one in (await books.opportunities()).found}:
-            raise MissingError("there is no such opportunity in your books")
+            raise MissingError("This opportunity does not exist")
         dismissed, reason = not form.get("back"), _note(form)
         action = "opportunities.dismiss" if dismissed else "opportunities.restore"
         await self._log(session, action, target, {"tenant": session.tenant, "reason": reason}, now)
@@ -84,7 +84,7 @@ class Actions:
 
     def _words(self, session: Session) -> Words:
         if self.words is None or not session.admin:
-            raise MayNotError("This needs a key with the scope admin, and a console that may write.")
+            raise MayNotError("This needs a key with the scope admin, and a console with write access.")
         return self.words
 
     async def _log(
@@ -101,7 +101,7 @@ class Actions:
 def _note(form: Mapping[str, str]) -> str:
     note = form.get("note", "").strip()
     if len(note) > _NOTE or not note.isprintable():
-        raise FormError(f"a note is one line of at most {_NOTE} characters")
+        raise FormError(f"a note must be one line of at most {_NOTE} characters")
     return note
 
 
@@ -114,5 +114,5 @@ def _until(say: ActionKind, form: Mapping[str, str], now: datetime) -> datetime 
     text = form.get("hours", "")
     hours = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 0 < hours <= _HOURS:
-        raise FormError(f"leave it alone for 1 to {_HOURS} hours")
+        raise FormError(f"hours must be a number from 1 to {_HOURS}")
     return now + timedelta(hours=hours)

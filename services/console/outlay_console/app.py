@@ -57,10 +57,10 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/live": ("live", watch.live),
 }
 _STATUS_TITLES = {
-    400: "That cannot be done",
-    403: "Not with this key",
+    400: "Invalid request",
+    403: "Permission denied",
     404: "Not found",
-    503: "The books cannot be read now",
+    503: "Cost data is temporarily unavailable",
 }
 
 
@@ -138,8 +138,8 @@ class Console:
         except MissingError as error:
             return self._error(request, 404, str(error), session, view)
         except Retryable as error:
-            log.warning("a page could not be answered", page=name, error=str(error))
-            what = "ClickHouse does not answer. Nothing is lost: events wait in Kafka until it is back."
+            log.warning("page failed: dependency unavailable", page=name, error=str(error))
+            what = "ClickHouse is not responding. No data is lost: events wait in Kafka until it is back."
             return self._error(request, 503, what, session, view)
 
     async def _ask(self, request: Request, session: Session, view: View, name: str) -> Ask:
@@ -190,14 +190,18 @@ class Console:
         if wait:
             metrics.LOGINS.labels("throttled").inc()
             response = self._html(
-                "login", 429, request, next=where, problem="Too many tries. Wait a little, then try again."
+                "login",
+                429,
+                request,
+                next=where,
+                problem="Too many attempts. Wait a few seconds and try again.",
             )
             response.headers["Retry-After"] = str(int(wait) + 1)
             return response
         cookie = self._world.sessions.open(form.get("key", "").strip(), self._world.clock.now())
         if cookie is None:
             metrics.LOGINS.labels("refused").inc()
-            problem = "This key is not known, was revoked, or lacks the scope read."
+            problem = "This key is unknown, revoked, or lacks the scope read."
             return self._html("login", 401, request, next=where, problem=problem)
         metrics.LOGINS.labels("accepted").inc()
         response = RedirectResponse(where, 303)
@@ -236,15 +240,15 @@ class Console:
         except MissingError as error:
             return self._error(request, 404, str(error), session, View())
         except Retryable as error:
-            log.warning("what somebody said could not be written", path=request.url.path, error=str(error))
-            return self._error(request, 503, "It could not be written down now: try again.", session, View())
+            log.warning("user action not saved", path=request.url.path, error=str(error))
+            return self._error(request, 503, "The change was not saved: try again.", session, View())
         where = safe_path(form.get("next", "/"))
         return RedirectResponse(where if where != "/" else f"/{kind}", 303)
 
     async def _stream_figures(self, request: Request) -> Response:
         session = self._session(request)
         if session is None:
-            return PlainTextResponse("log in\n", 401)
+            return PlainTextResponse("not logged in\n", 401)
         try:
             view = self._view(request)
         except ViewError as error:
@@ -255,7 +259,7 @@ class Console:
 
     async def _stream_events(self, request: Request) -> Response:
         if self._session(request) is None:
-            return PlainTextResponse("log in\n", 401)
+            return PlainTextResponse("not logged in\n", 401)
         return tail_stream(request, self._world.tail, lambda: self._session(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
@@ -275,8 +279,8 @@ class Console:
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._error(request, status, "There is no such page.", self._session(request), View())
+        return self._error(request, status, "This page does not exist.", self._session(request), View())
 
     async def _bug(self, request: Request, error: Exception) -> Response:
-        log.error("a page failed", path=request.url.path, exc_info=error)
-        return self._error(request, 500, "This is our fault; the log says why.", None, View())
+        log.error("page failed", path=request.url.path, exc_info=error)
+        return self._error(request, 500, "The console failed. The cause is in its log.", None, View())

@@ -47,7 +47,8 @@ def templates() -> Environment:
     )
     env.filters |= {
         "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
-        "count": count, "quantity": quantity, "named": name_of, "noun": noun, "json": to_json, "local": local,
+        "count": count, "events": events, "quantity": quantity, "named": name_of, "noun": noun,
+        "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
@@ -63,6 +64,11 @@ def templates() -> Environment:
 def count(number: int) -> str:
     """Write a number of things."""
     return f"{number:,}"
+
+
+def events(number: int) -> str:
+    """Write a number of events: `1 event`, `1,200 events`."""
+    return f"{number:,} event" + ("" if number == 1 else "s")
 
 
 def quantity(number: Decimal) -> str:

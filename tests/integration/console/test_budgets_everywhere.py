@@ -204,14 +204,12 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
         assert f"{usd(state.spent)} <span" in sections[name], name
         if state.forecast and state.forecast_low and state.forecast_high:
             low, high = about(Decimal(state.forecast_low)), about(Decimal(state.forecast_high))
-            expected = (
-                f'{about(Decimal(state.forecast))} by the end <span class="muted">({low} \u2013 {high})'
-            )
+            expected = f'{about(Decimal(state.forecast))} <span class="muted">({low}\u2013{high})'
             assert expected in sections[name], name
     # The month of the overview is the budget over everything.
     landing = states["all"].forecast
     assert landing is not None
-    assert f"lands at <b>{about(Decimal(landing))}</b>" in first.text
+    assert f"Forecast for the month: <b>{about(Decimal(landing))}</b>" in first.text
 
 
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:

@@ -112,7 +112,10 @@ async def test_no_request_shows_another_tenants_costs(rig: Rig, path: str, more:
     headers = {"x-tenant": "globex", "x-clickhouse-user": "outlay", "x-outlay-tenant": "globex"}
     answer = await client.get(address, headers=headers)
     shown = re.sub(
-        r'<a class="chip".*?</a>|<input type="hidden"[^>]*>|href="[^"]*"', "", answer.text, flags=re.DOTALL
+        r'<a class="chip".*?</a>|<input type="hidden"[^>]*>|href="[^"]*"|<h2>No \w+ for [^<]*</h2>',
+        "",
+        answer.text,
+        flags=re.DOTALL,
     )
     assert SECRET not in shown
     assert not re.search(r"(?<![\d.,])77\.50?(?!\d)", shown)
@@ -129,7 +132,7 @@ async def test_a_budget_that_is_over_names_the_minute_in_the_past_at_which_it_wa
             if spent >= 500:
                 used_up = min(used_up, event.time)
     assert f'{usd(spent)} <span class="muted mid">of $500.00</span>' in page
-    assert f'<dt>Used up</dt><dd class="over">on {used_up:%Y-%m-%d %H:%M}</dd>' in page
+    assert f'<dt>Ran out</dt><dd class="over">on {used_up:%Y-%m-%d %H:%M}</dd>' in page
     assert used_up < NOW
     assert "2026-11-01 to 2026-12-01" in page
     assert "Zebra budget" not in page
@@ -138,11 +141,11 @@ async def test_a_budget_that_is_over_names_the_minute_in_the_past_at_which_it_wa
 async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     client = await rig.logged_in()
     listed = (await client.get("/alerts")).text
-    assert "left alone until 2026-11-25 22:42: growth launch" in listed
+    assert "snoozed until 2026-11-25 22:42: growth launch" in listed
     assert 'href="/alerts/a-acme"' in listed
     page = (await client.get("/alerts/a-acme")).text
     assert "outlay alerts ack a-acme" in page, "a key that can only read is told the commands"
-    link = re.search(r'href="(/explore[^"]+)">That day', page)
+    link = re.search(r'href="(/explore[^"]+)">Open this day', page)
     assert link is not None
     explored = await client.get(html.unescape(link[1]))
     assert explored.status_code == 200
@@ -256,7 +259,7 @@ async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_pat
         answer = await client.get("/")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
-        assert "Nothing is lost" in answer.text
+        assert "No data is lost" in answer.text
     assert not key.exists()
 
 
@@ -273,7 +276,8 @@ async def test_the_month_lands_where_the_past_leads_to(rig: Rig) -> None:
     """Three days are too few for days: hours are forecast, and the bounds hold what is expected."""
     page = (await (await rig.logged_in()).get("/")).text
     found = re.search(
-        r"lands at <b>\$([\d,.]+)</b> <span class=\"muted\">\(\$([\d,.]+) \u2013 \$([\d,.]+)\)", page
+        r"Forecast for the month: <b>\$([\d,.]+)</b> <span class=\"muted\">\(\$([\d,.]+)\u2013\$([\d,.]+)\)",
+        page,
     )
     assert found is not None
     expected, low, high = (Decimal(text.replace(",", "")) for text in found.groups())
@@ -282,4 +286,4 @@ async def test_the_month_lands_where_the_past_leads_to(rig: Rig) -> None:
     per_hour = spent / 72
     left = 24 * 5 + 9
     assert spent + per_hour * left / 2 < expected < spent + per_hour * left * 2
-    assert "lands at" not in (await (await rig.logged_in("globex")).get("/")).text
+    assert "Forecast for the month" not in (await (await rig.logged_in("globex")).get("/")).text

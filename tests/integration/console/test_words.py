@@ -38,7 +38,7 @@ def said(stack: Stack, target: str) -> list[tuple[str, object, str, str]]:
 async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack: Stack) -> None:
     client = await rig.logged_in("kim")
     page = (await client.get("/alerts/a-acme")).text
-    assert "I have it in hand" in page
+    assert "Acknowledge" in page
     answer = await client.post(
         SAY, data={"say": "acknowledged", "note": "a launch", "next": "/alerts/a-acme"}
     )
@@ -52,10 +52,10 @@ async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack
     ]  # fmt: skip
     assert said(stack, "spikes") == [("snoozed", later, "", "kim")]
     page = (await client.get("/alerts/a-acme")).text
-    assert "In hand</b>, says kim: a launch" in page
+    assert "Acknowledged</b> by kim: a launch" in page
     await client.post(SAY, data={"say": "expected", "back": "1"})
-    assert "As expected" not in (await client.get("/alerts/a-acme")).text
-    assert "in hand of kim" in (await client.get("/alerts")).text
+    assert "Marked as expected" not in (await client.get("/alerts/a-acme")).text
+    assert "acknowledged by kim" in (await client.get("/alerts")).text
 
 
 async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:

@@ -45,7 +45,7 @@ class Dated:
 def changes(revisions: Sequence[Revision]) -> list[Change]:
     """Return what each catalog changed, the newest first. `revisions` are the newest first."""
     found = [Change(new, _differences(old, new)) for new, old in itertools.pairwise(revisions)]
-    return found + [Change(last, ["the oldest that is kept here"]) for last in revisions[-1:]]
+    return found + [Change(last, ["oldest revision on record"]) for last in revisions[-1:]]
 
 
 def _differences(old: Revision, new: Revision) -> list[str]:
@@ -53,9 +53,9 @@ def _differences(old: Revision, new: Revision) -> list[str]:
     for name in sorted({*old.books, *new.books}):
         before, after = old.books.get(name), new.books.get(name)
         if before is None:
-            what.append(f"price book {name} {after} is new")
+            what.append(f"price book {name} {after} added")
         elif after is None:
-            what.append(f"price book {name} is gone")
+            what.append(f"price book {name} removed")
         elif before != after:
             what.append(f"price book {name}: {before} \u2192 {after}")
     return what

@@ -67,6 +67,11 @@ class View:
         """Return this view without the filter on `dimension`."""
         return replace(self, filters={k: v for k, v in self.filters.items() if k != dimension})
 
+    @property
+    def unfiltered(self) -> "View":
+        """This view without filters."""
+        return replace(self, filters={})
+
 
 def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = "UTC") -> View:
     """Read a view from an address. `usual` and `zone` hold where it says nothing. Raises ViewError."""

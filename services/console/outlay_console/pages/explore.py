@@ -71,7 +71,7 @@ async def event(ask: Ask) -> Context:
     if 0 <= at < int(_FAR.timestamp()):
         row = await ask.books.event(ask.params.get("source", ""), ask.params.get("id", ""), at)
     if row is None:
-        raise MissingError("there is no such event in your books; it may not have been counted yet")
+        raise MissingError("This event does not exist, or is not counted yet.")
     return {"event": row, "why": explain(row), "book": _book(ask, row), "labels": _labels(row)}
 
 

@@ -14,16 +14,16 @@ _LOOK_BACK = timedelta(days=30)
 
 
 async def alerts(ask: Ask) -> Context:
-    """Return open alerts, those that people have in hand, and those that ended."""
+    """Return open alerts, acknowledged ones, and resolved ones."""
     found, words = await asyncio.gather(ask.books.alerts(), ask.books.words(ask.now))
     taken = {target for target, say in words if say == "acknowledged"}
     meant = {target for target, say in words if say == "expected"}
     firing = [alert for alert, stands in found if stands in OPEN and alert.id not in meant]
-    in_hand = [a for a, stands in found if a in firing and (stands == "acknowledged" or a.id in taken)]
+    acknowledged = [a for a, stands in found if a in firing and (stands == "acknowledged" or a.id in taken)]
     return {
-        "open": [alert for alert in firing if alert not in in_hand],
-        "in_hand": in_hand,
-        "ended": [alert for alert, _ in found if alert not in firing],
+        "open": [alert for alert in firing if alert not in acknowledged],
+        "acknowledged": acknowledged,
+        "resolved": [alert for alert, _ in found if alert not in firing],
         "words": words,
     }
 
@@ -32,7 +32,7 @@ async def alert(ask: Ask) -> Context:
     """Return one alert with all that is known of it. Raises MissingError."""
     found, words = await asyncio.gather(ask.books.alert(ask.path.get("id", "")), ask.books.words(ask.now))
     if found is None:
-        raise MissingError("there is no such alert in your books")
+        raise MissingError("This alert does not exist")
     told, stands = found
     scope = {
         name: (values,) if isinstance(values, str) else tuple(values)

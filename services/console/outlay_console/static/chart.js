@@ -22,8 +22,8 @@ function axis(value) {
   return value >= 10000 ? dollars(value, { notation: "compact", minimumFractionDigits: 0 }) : money(value).replace(/\.00$/, "");
 }
 
-function expected(band) {
-  return `expected ${about(band.mean)} (${about(band.low80)} – ${about(band.high80)})`;
+function forecast(band) {
+  return `forecast ${about(band.mean)} (${about(band.low80)}–${about(band.high80)})`;
 }
 
 function colours(element) {
@@ -179,7 +179,7 @@ export class Chart {
     const item = document.createElement("span");
     const swatch = document.createElement("i");
     swatch.className = "expected";
-    item.append(swatch, "expected, with 80% and 95% range");
+    item.append(swatch, "Forecast (80% and 95% range)");
     legend.append(item);
   }
 
@@ -236,7 +236,7 @@ export class Chart {
     const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
     add("b", label);
     if (past) add("p", money(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
-    if (band) add("p", expected(band), past ? "mark" : "");
+    if (band) add("p", forecast(band), past ? "mark" : "");
     for (const line of lines.slice(0, 8)) {
       const row = add("p", "");
       const swatch = document.createElement("i");
@@ -267,7 +267,7 @@ export class Chart {
     const lines = past ? this.lines(this.at) : [];
     const said = [label];
     if (past) said.push(money(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${money(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
-    if (band) said.push(expected(band));
+    if (band) said.push(forecast(band));
     this.figure.querySelector("[aria-live]").textContent = said.join(", ");
   }
 }

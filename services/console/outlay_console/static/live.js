@@ -15,10 +15,10 @@ export function listen(path, handlers) {
     source = new EventSource(path);
     source.onopen = () => say("on", "live");
     source.onerror = () => {
-      say("off", "connection lost, trying again");
+      say("off", "connection lost, reconnecting");
       if (source.readyState === EventSource.CLOSED) location.reload();
     };
-    source.addEventListener("away", () => say("off", "the books do not answer"));
+    source.addEventListener("away", () => say("off", "cost data unavailable"));
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => { say("on", "live"); handle(JSON.parse(event.data)); });
     }
@@ -38,7 +38,7 @@ export function tail(table) {
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", paused);
-    pause.textContent = paused ? "Go on" : "Pause";
+    pause.textContent = paused ? "Resume" : "Pause";
   });
   listen("/stream/events", {
     costs: (events) => {
