@@ -159,7 +159,7 @@ class Api:
     async def _report(self, request: Request) -> Response:
         session = self._authenticate(presented_key(request.headers))
         if session is None:
-            return self._refused(request)
+            return self.refused(request)
         report = REPORTS.get(request.path_params["report"])
         if report is None:
             return _problem(404, "there is no such report", f"ask for one of {', '.join(REPORTS)}")
@@ -175,7 +175,8 @@ class Api:
             return Response(to_csv(sheet), media_type="text/csv")
         return Response(to_json(sheet), media_type="application/json")
 
-    def _refused(self, request: Request) -> Response:
+    def refused(self, request: Request) -> Response:
+        """Return the problem of a key that may not read; a slow one after too many tries."""
         who = request.client.host if request.client else "unknown"
         wait = self._throttle.wait(who, self._clock.monotonic())
         if wait:

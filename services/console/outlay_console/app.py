@@ -27,6 +27,7 @@ from outlay_console.adapters.tail import Tail
 from outlay_console.api import Api
 from outlay_console.domain.throttle import Throttle
 from outlay_console.domain.view import View, ViewError, read_view
+from outlay_console.money_metrics import money_metrics
 from outlay_console.pages import budgets, explore, overview, prices, savings, watch
 from outlay_console.pages.ask import Ask, MissingError
 from outlay_console.security import Guard, safe_path
@@ -37,6 +38,7 @@ from outlay_console.streams import Figures, figures_stream, tail_stream
 from outlay_console.web import Static, path_of, read_form, who
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
+from outlay_kit.problems import presented_key
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog import Split
 
@@ -56,6 +58,7 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/quality": ("quality", watch.quality),
     "/live": ("live", watch.live),
 }
+_STATUSES: dict[type[Exception], int] = {FormError: 400, MayNotError: 403, MissingError: 404}
 _STATUS_TITLES = {
     400: "Invalid request",
     403: "Permission denied",
@@ -103,6 +106,7 @@ class Console:
                 *self._api.routes(),
                 Route("/alerts/{id}/say", self._act, methods=["POST"]),
                 Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
+                Route("/metrics/money", self._money_metrics),
                 Route("/stream/figures", self._stream_figures),
                 Route("/stream/events", self._stream_events),
                 Mount("/static", Static(directory=STATIC)),
@@ -233,17 +237,25 @@ class Console:
             form = await read_form(request)
             act = actions.say if kind == "alerts" else actions.dismiss
             await act(session, books, target, form, now)
-        except FormError as error:
-            return self._error(request, 400, str(error), session, View())
-        except MayNotError as error:
-            return self._error(request, 403, str(error), session, View())
-        except MissingError as error:
-            return self._error(request, 404, str(error), session, View())
+        except (FormError, MayNotError, MissingError) as error:
+            return self._error(request, _STATUSES[type(error)], str(error), session, View())
         except Retryable as error:
             log.warning("user action not saved", path=request.url.path, error=str(error))
             return self._error(request, 503, "The change was not saved: try again.", session, View())
         where = safe_path(form.get("next", "/"))
         return RedirectResponse(where if where != "/" else f"/{kind}", 303)
+
+    async def _money_metrics(self, request: Request) -> Response:
+        session = self._world.sessions.of_key(presented_key(request.headers))
+        if session is None:
+            return self._api.refused(request)
+        try:
+            ask = await self._ask(request, session, self._view(request), "money_metrics")
+            return await money_metrics(ask)
+        except ViewError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        except Retryable as error:
+            return PlainTextResponse(f"{error}\n", 503)
 
     async def _stream_figures(self, request: Request) -> Response:
         session = self._session(request)

@@ -3,6 +3,8 @@
 import importlib
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,15 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from outlay_console.money_metrics import SERIES
+
 ROOT = Path(__file__).parents[3]
-RULES = yaml.safe_load((ROOT / "deploy/prometheus/outlay.rules.yml").read_text("utf-8"))
+FILES = ("outlay", "money")
+GROUPS = [
+    group
+    for name in FILES
+    for group in yaml.safe_load((ROOT / f"deploy/prometheus/{name}.rules.yml").read_text("utf-8"))["groups"]
+]
 PROMETHEUS = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8"))
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/outlay-itself.json").read_text("utf-8"))
 MODULES = (
@@ -25,9 +34,11 @@ MODULES = (
     "outlay_console.metrics",
 )
 OURS_OF_PROMETHEUS = {"up": {"job", "instance"}, "process_resident_memory_bytes": set[str]()}
-ALL = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+ALL = {rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule}
+RECORDED = {rule["record"]: rule["expr"] for group in GROUPS for rule in group["rules"] if "record" in rule}
 EXPRESSIONS = {
     **{name: rule["expr"] for name, rule in ALL.items()},
+    **RECORDED,
     **{f"panel {p['title']} {t['refId']}": t["expr"] for p in DASHBOARD["panels"] for t in p["targets"]},
 }
 
@@ -37,6 +48,9 @@ def known() -> Mapping[str, set[str]]:
     for module in MODULES:
         importlib.import_module(module)
     found: dict[str, set[str]] = dict(OURS_OF_PROMETHEUS)
+    found |= {name: set(labels) for name, (_, labels) in SERIES.items()}
+    for name, expr in RECORDED.items():
+        found[name] = {m for s in selectors(promql_parser.parse(expr)) for m in found[s.name]}
     for collector in list(REGISTRY._collector_to_names):
         labels = set(getattr(collector, "_labelnames", ()))
         for name in REGISTRY._collector_to_names[collector]:
@@ -72,7 +86,7 @@ def test_every_metric_and_label_that_is_asked_for_exists(name: str) -> None:
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_no_metric_escapes_the_test_before(name: str) -> None:
     """By another way: the words that look like ours, whatever the parser made of the expression."""
-    words = set(re.findall(r"\boutlay_[a-z_]+", EXPRESSIONS[name]))
+    words = set(re.findall(r"\boutlay[_:][a-z0-9_:]+", EXPRESSIONS[name]))
     assert words == {s.name for s in selectors(promql_parser.parse(EXPRESSIONS[name]))} - set(
         OURS_OF_PROMETHEUS
     )
@@ -114,12 +128,23 @@ def test_prometheus_reads_the_rules_and_asks_every_service_of_the_composition() 
 
 def test_each_alert_is_raised_by_a_case_of_promtools_tests_with_its_own_words() -> None:
     """`promtool test rules` runs them; here no alert is forgotten, and none is asked for that is gone."""
-    cases = yaml.safe_load((ROOT / "deploy/prometheus/tests/outlay.test.yml").read_text("utf-8"))
     raised: dict[str, list[Any]] = {}
-    for test in cases["tests"]:
-        for case in test["alert_rule_test"]:
+    for name in FILES:
+        cases = yaml.safe_load((ROOT / f"deploy/prometheus/tests/{name}.test.yml").read_text("utf-8"))
+        for case in (case for test in cases["tests"] for case in test["alert_rule_test"]):
             raised.setdefault(case["alertname"], []).extend(case["exp_alerts"])
     assert set(raised) == set(ALL)
     for name, alerts in raised.items():
         assert alerts, f"no series of the tests raises {name}"
         assert all(alert["exp_annotations"].keys() == ALL[name]["annotations"].keys() for alert in alerts)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
+@pytest.mark.parametrize("name", FILES)
+def test_promtool_accepts_the_rules_and_passes_their_tests(name: str) -> None:
+    folder = ROOT / "deploy/prometheus"
+    for words in (("check", f"{name}.rules.yml"), ("test", f"tests/{name}.test.yml")):
+        done = subprocess.run(
+            ["promtool", words[0], "rules", words[1]], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
