@@ -21,8 +21,8 @@ def test_each_catalog_is_held_against_the_one_before() -> None:
     assert found[1].what == [
         "model prices: genai 1 \u2192 genai 2",
         "price book aws: 1 \u2192 2",
-        "price book gone is gone",
-        "price book own 1 is new",
+        "price book gone removed",
+        "price book own 1 added",
     ]
     assert changes([]) == []
 
