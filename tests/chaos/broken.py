@@ -15,10 +15,11 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_alerter import main as alerter
-from outlay_alerter.alerts.store import DeliveryAttempt, Store
+from outlay_alerter.alerts.store import Store
+from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import remote
-from outlay_alerter.notify.delivery_worker import Channel
 from outlay_alerter.notify.notification import DeliveryResult, Notification
+from outlay_alerter.notify.outbox import DeliveryAttempt
 from outlay_ingest import main as ingest
 from outlay_kit.broker import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed
@@ -176,7 +177,7 @@ class MarksFirst:
 
     def send(self, notification: Notification) -> DeliveryResult:
         now = self._clock.now()
-        self._store.tried(
+        self._store.outbox.record(
             notification, DeliveryAttempt(self.name, "sent", notification.attempt + 1, now, "", 200, now, 0)
         )
         failpoint("before_ack")

@@ -12,9 +12,9 @@ from outlay.cli.options import AsJson
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.stores import open_clickhouse, published_or_none, read_folder
 from outlay.embedded.errors import NotRunningError
+from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import of_catalog, remote
-from outlay_alerter.notify.delivery_log import DeliveryLog
-from outlay_alerter.notify.delivery_worker import Channel
+from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.sample import sample
 from outlay_alerter.notify.thread_store import NullThreadStore
 from outlay_alerter.settings import Settings
@@ -113,11 +113,11 @@ def deliveries(
     """
     since = SystemClock().now() - timedelta(hours=hours)
     with open_clickhouse() as clickhouse:
-        log = DeliveryLog(clickhouse)
+        log = Outbox(clickhouse)
         if dead or waiting:
             rows = log.messages("failed" if dead else "waiting", channel, since)
         else:
-            rows = log.tries(channel, since)
+            rows = log.attempts(channel, since)
     title = "Failed messages" if dead else "Waiting messages" if waiting else "Deliveries"
     print_rows(as_json, rows if as_json else [_short(row) for row in rows], f"{title} (UTC)", "no messages")
 

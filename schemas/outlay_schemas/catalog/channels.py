@@ -1,7 +1,7 @@
 """Where people are told: channels, and which alert goes to which of them. No secret stands here, only where it is."""
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -55,9 +55,11 @@ def _clock(value: Any) -> Any:
     return f"{value // 60:02d}:{value % 60:02d}" if isinstance(value, int) and value >= 0 else value
 
 
-Secret = Annotated[str, AfterValidator(_secret)]
+_IS_SECRET = object()
+"""Marks the types of fields that hold a secret, or the reference to one."""
+Secret = Annotated[str, AfterValidator(_secret), _IS_SECRET]
 """Where a secret is: `${env:OUTLAY_CHANNEL_...}` (or that name with `_FILE`), `${file:/run/secrets/...}`."""
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, AfterValidator(_place), _IS_SECRET]
 """A URL without secrets, or where one is."""
 ChannelId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"), AfterValidator(_named)]
 Clock = Annotated[str, BeforeValidator(_clock), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -208,6 +210,16 @@ AnyChannel = (
     | AlertmanagerChannel
 )
 Channel = Annotated[AnyChannel, Field(discriminator="type")]
+
+
+def secret_fields(kind: type[ChannelBase]) -> tuple[str, ...]:
+    """Return the fields of a channel that hold a secret, or the reference to one."""
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if any(_IS_SECRET in getattr(part, "__metadata__", ()) for part in get_args(field.annotation))
+        or _IS_SECRET in field.metadata
+    )
 
 
 class RouteMatch(CatalogModel):

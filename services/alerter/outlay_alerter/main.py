@@ -8,12 +8,14 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.server import serve
 from outlay_alerter.budget_api.service import BudgetStatusService
+from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.leader_election import LeadingSource
-from outlay_alerter.notify.channel_registry import near, remote
+from outlay_alerter.notify.channel import Channel
+from outlay_alerter.notify.channel_registry import remote
+from outlay_alerter.notify.channels.builtin import builtin_channels
 from outlay_alerter.notify.delivery_manager import DeliveryManager
-from outlay_alerter.notify.delivery_worker import Channel
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_alerter.watchlist import Watchlist, compile_watchlist
@@ -53,21 +55,21 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
                 return
         leading: list[LeadingSource] = []
         board = DeliveryManager(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
-        board.always([*near(sink), *channels(settings, clock)])
+        board.add_fixed([*builtin_channels(sink), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
-        sums, store = RollupReader(clickhouse), Store(clickhouse)
+        sums, statuses = RollupReader(clickhouse), BudgetStatusStore(clickhouse)
         lane = partial(_reckons, settings, outlook, clock)
         desk = BudgetStatusService(lane, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
-            sums, store, clock,
-            watchlist=feed.current, channels=board.names, routed=board.routed,
-            decided=board.call, renotify=settings.renotify, console=settings.console_url,
+            sums, Store(clickhouse), clock,
+            watchlist=feed.current, channels=board.fixed, routed=board.route,
+            decided=board.wake, renotify=settings.renotify, console=settings.console_url,
             most_scopes=settings.most_scopes, outlook=outlook, stood=desk.learn,
         )  # fmt: skip
         if settings.keys_file is not None:
             # How budgets stood before the restart, then how they stand now: before anything slower is done.
-            persist(lambda: desk.learn(store.standing()), clock, health, stop)
+            persist(lambda: desk.learn(statuses.read()), clock, health, stop)
             serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
             persist(lambda: _learn(desk, lane(), sums, feed.current()), clock, health, stop)
         persist(alerter.evaluate_all, clock, health, stop)
@@ -82,7 +84,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     board.start()
     reviewer = DigestScheduler(
         ClickHouseClient(settings.clickhouse), clock, lambda: feed.current().catalog,
-        called=board.call, console=settings.console_url,
+        called=board.wake, console=settings.console_url,
     )  # fmt: skip
     threading.Thread(
         target=reviewer.run, args=(stop.asked, lambda: source.leads), name="reviews", daemon=True

@@ -13,6 +13,7 @@ from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
 from outlay_alerter.alerts.suppression import SuppressionContext, joined_snoozed, suppressed, unnotified
 from outlay_alerter.alerts.user_action_applier import MACHINE_CHANNELS, UserActionApplier
 from outlay_alerter.alerts.user_actions import expectations, snoozes
+from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.watchlist import Watchlist
@@ -70,6 +71,7 @@ class Alerter:
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed, self._stood = routed, stood
         self._applier = UserActionApplier(store, clock, self._channels, decided, routed)
+        self._statuses = BudgetStatusStore(store.clickhouse)
         self._calm: dict[str, datetime] = {}
         self._looked, self._heard = clock.monotonic(), 0
 
@@ -90,8 +92,8 @@ class Alerter:
             now = self._clock.now()
             self.evaluate(tenant, {now, self._rollups.newest(tenant, now) or now})
         watchlist = self._watchlist()
-        gone = [s for s in self._store.standing() if watchlist.budget(s.tenant, s.budget) is None]
-        self._store.remove(gone, self._clock.now())
+        gone = [s for s in self._statuses.read() if watchlist.budget(s.tenant, s.budget) is None]
+        self._statuses.remove(gone, self._clock.now())
 
     def asked(self) -> bool:
         """Tell, by a look into the store every two seconds, whether people said something new of alerts."""
@@ -99,7 +101,7 @@ class Alerter:
             return False
         self._looked, before = self._clock.monotonic(), self._heard
         try:
-            self._heard = self._store.newest_word()
+            self._heard = self._store.newest_action()
         except Retryable:
             return False  # whoever evaluates next will say so
         return self._heard != before
@@ -119,7 +121,7 @@ class Alerter:
 
     def _evaluate(self, tenant: str, minutes: Iterable[datetime]) -> None:
         watchlist, times = self._watchlist(), sorted(set(minutes))
-        words = self._store.words(tenant)
+        words = self._store.actions(tenant)
         watches = watchlist.watches(tenant)
         known = self._applier.apply(tenant, words, self._store.known(tenant), watches)
         found, standing = self._evaluator.find(watchlist, tenant, times, known)
@@ -139,7 +141,7 @@ class Alerter:
             changes, {finding.key.id(): span for finding, span in found}, suppressed_ids, reasons, known
         )
         self._stood(standing)
-        self._store.stand(standing)
+        self._statuses.write(standing)
 
     def _write_down(
         self, changes: list[Transition], spans: Mapping[str, TimeRange], suppressed_ids: dict[str, str],
@@ -164,7 +166,7 @@ class Alerter:
         }  # fmt: skip
         shown = [change for change in changes if not change.silent]
         begun = [change.message_id for change in shown if change.state == "firing"]
-        before = self._store.decided(changes[0].finding.key.tenant, begun)
+        before = self._store.outbox.incidents(changes[0].finding.key.tenant, begun)
         grouped = with_incidents([alerts[change.id] for change in shown], known, before)
         alerts |= {alert.id: alert for alert in grouped}
         for alert, why in joined_snoozed(grouped, known, reasons).items():

@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.webhook_body import read_secrets
+from outlay_alerter.notify.channels.webhook import read_secrets
+from outlay_alerter.notify.http_post import read_networks
 from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
 from outlay_schemas.alerts import Severity
 

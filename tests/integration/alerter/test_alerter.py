@@ -8,8 +8,9 @@ from tests.integration.alerter.spend import NOW, spend
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.notify.channels.builtin import Bus, Console
+from outlay_alerter.notify.channels.builtin import KafkaChannel, LogChannel
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
+from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -48,7 +49,8 @@ def test_a_crossing_is_told_once_and_resolves(clickhouse: ClickHouseClient) -> N
     broker, watch = FakeBroker(), alerter(clickhouse)
     store = Store(clickhouse)
     couriers = [
-        DeliveryWorker(channel, store, FakeClock(NOW)) for channel in (Bus(FakeSink(broker)), Console())
+        DeliveryWorker(channel, store.outbox, FakeClock(NOW))
+        for channel in (KafkaChannel(FakeSink(broker)), LogChannel())
     ]
     spend(clickhouse, "6")
     for _ in range(3):
@@ -64,19 +66,19 @@ def test_a_crossing_is_told_once_and_resolves(clickhouse: ClickHouseClient) -> N
     shown = on_bus(broker)
     assert [(a.level, a.state) for a in shown] == [("50", "firing"), ("50", "resolved")]
     assert shown[0].id == shown[1].id
-    assert store.due("bus", NOW) == []
+    assert store.outbox.due("bus", NOW) == []
 
 
 def test_deciding_again_after_a_death_asks_for_nothing_twice(clickhouse: ClickHouseClient) -> None:
     spend(clickhouse, "6")
     alerter(clickhouse).evaluate_all()
-    first = Store(clickhouse).due("bus", NOW)
+    first = Store(clickhouse).outbox.due("bus", NOW)
     clickhouse.command("TRUNCATE TABLE alerts")  # the states were not written: the death was before them
     alerter(clickhouse).evaluate_all()
-    assert Store(clickhouse).due("bus", NOW) == first
+    assert Store(clickhouse).outbox.due("bus", NOW) == first
     broker = FakeBroker()
-    DeliveryWorker(Bus(FakeSink(broker)), Store(clickhouse), FakeClock(NOW)).turn()
+    DeliveryWorker(KafkaChannel(FakeSink(broker)), Outbox(clickhouse), FakeClock(NOW)).turn()
     clickhouse.command("TRUNCATE TABLE alerts")
     alerter(clickhouse).evaluate_all()
-    assert Store(clickhouse).due("bus", NOW) == []
+    assert Store(clickhouse).outbox.due("bus", NOW) == []
     assert len(on_bus(broker)) == 1

@@ -12,9 +12,10 @@ from tests.integration.reports.ledger import cost_event, write
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.notify.channels.formats import pagerduty
+from outlay_alerter.notify.channels.pagerduty import pagerduty
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
 from outlay_alerter.notify.notification import DeliveryResult, Notification
+from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -144,7 +145,7 @@ RULES: Sequence[AlertRule] = (
 def sent_by(clickhouse: ClickHouseClient, channel: Scripted, now: datetime = NOW) -> list[Notification]:
     """Let one channel send what is due, and return that."""
     channel.sent.clear()
-    DeliveryWorker(channel, Store(clickhouse), FakeClock(now)).turn()
+    DeliveryWorker(channel, Outbox(clickhouse), FakeClock(now)).turn()
     return list(channel.sent)
 
 
@@ -174,7 +175,7 @@ def test_one_burst_is_one_message_with_its_parts(
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
     assert sent_by(clickhouse, chat, later) == []
     (update,) = sent_by(clickhouse, pager, later)
-    assert (update.news, pagerduty(update, "key")["dedup_key"]) == ("updated", first.incident.id)
+    assert (update.kind, pagerduty(update, "key")["dedup_key"]) == ("updated", first.incident.id)
     assert update.incident is not None
     assert "v" in [part.rule for part in update.incident.parts]
     # It is over when all of its parts are: one message.
@@ -192,7 +193,7 @@ def test_one_burst_is_one_message_with_its_parts(
         evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=end)
         sent += sent_by(clickhouse, chat, end)
     (over,) = sent
-    assert (over.news, over.incident and over.incident.state) == ("resolved", "resolved")
+    assert (over.kind, over.incident and over.incident.state) == ("resolved", "resolved")
     assert over.incident is not None
     assert (over.incident.severity, len(over.incident.parts)) == ("critical", 6)
     event = pagerduty(sent_by(clickhouse, pager, end)[-1], "key")
@@ -237,7 +238,7 @@ def test_an_action_on_a_later_part_acts_on_the_whole_incident(
     now = NOW + 21 * minute
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now)
     (reminder,) = sent_by(clickhouse, pager, now)
-    assert (reminder.news, reminder.incident and reminder.incident.state) == ("reminder", "firing")
+    assert (reminder.kind, reminder.incident and reminder.incident.state) == ("reminder", "firing")
     Store(clickhouse).say([AlertAction("acme", part["id"], "acknowledged", now)])
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now + minute)
     states = clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL WHERE state != 'resolved'")

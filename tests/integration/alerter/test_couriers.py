@@ -9,11 +9,10 @@ from tests.unit.alerter.alerts import alert
 from tests.unit.alerter.receiver import receiving
 
 from outlay_alerter.alerts.store import AlertUpdate, Store
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.builtin import Bus
+from outlay_alerter.notify.channels.builtin import KafkaChannel
 from outlay_alerter.notify.channels.webhook import Webhook
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import RETRY_DELAYS, DeliveryResult, Notification
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
@@ -56,7 +55,7 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
 ) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([DeliveryResult("retry", "answered 500", status=500)])
-    courier = DeliveryWorker(channel, store, clock)
+    courier = DeliveryWorker(channel, store.outbox, clock)
     decide(store, "a")
     waited = 0.0
     for attempt, seconds in enumerate([0.0, *RETRY_DELAYS], start=1):
@@ -81,7 +80,7 @@ def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(clickhouse: Cli
     channel = Scripted(
         [DeliveryResult("retry", "answered 429", 120.0, 429), DeliveryResult("sent", status=200)]
     )
-    courier = DeliveryWorker(channel, store, clock)
+    courier = DeliveryWorker(channel, store.outbox, clock)
     decide(store, "a")
     courier.turn()
     clock.advance(119)
@@ -97,15 +96,15 @@ def test_an_endpoint_that_is_gone_gets_nothing_more_until_its_address_changes(
     store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([DeliveryResult("disabled", "answered 410", status=410)])
     decide(store, "a", "b")
-    DeliveryWorker(channel, store, clock).turn()
+    DeliveryWorker(channel, store.outbox, clock).turn()
     assert len(channel.sent) == 1
     decide(store, "c")
-    DeliveryWorker(channel, store, clock).turn()
+    DeliveryWorker(channel, store.outbox, clock).turn()
     assert len(channel.sent) == 1
     assert [state for _, state, _ in states(clickhouse)] == ["failed", "failed", "failed"]
     moved = Scripted([DeliveryResult("sent", status=200)], target="https://example.org/new")
     decide(store, "d")
-    DeliveryWorker(moved, store, clock).turn()
+    DeliveryWorker(moved, store.outbox, clock).turn()
     assert states(clickhouse)[-1] == ("msg_d_1", "sent", 1)
 
 
@@ -114,8 +113,8 @@ def test_one_channel_that_fails_does_not_hold_up_another(clickhouse: ClickHouseC
     decide(store, "a", channels=("bus", "webhook"))
     broker.away = True
     good = Scripted([DeliveryResult("sent", status=200)])
-    bus = DeliveryWorker(Bus(FakeSink(broker)), store, clock)
-    assert (bus.turn(), DeliveryWorker(good, store, clock).turn()) == (1, 1)
+    bus = DeliveryWorker(KafkaChannel(FakeSink(broker)), store.outbox, clock)
+    assert (bus.turn(), DeliveryWorker(good, store.outbox, clock).turn()) == (1, 1)
     assert (states(clickhouse), states(clickhouse, "bus")) == (
         [("msg_a_1", "sent", 1)],
         [("msg_a_1", "waiting", 1)],
@@ -142,10 +141,10 @@ def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sendi
 
     dies.send = send  # type: ignore[method-assign]
     with pytest.raises(Death):
-        DeliveryWorker(dies, store, clock).turn()
+        DeliveryWorker(dies, store.outbox, clock).turn()
     decide(store, "late")
     lives = Scripted([DeliveryResult("sent", status=200)])
-    DeliveryWorker(lives, store, clock).turn()
+    DeliveryWorker(lives, store.outbox, clock).turn()
     assert [len(e.messages) for e in dies.sent] == [1000]
     assert {e.id for e in lives.sent} == {dies.sent[0].id, "msg_late_1"}
     assert {state for _, state, _ in states(clickhouse)} == {"sent"}
@@ -154,7 +153,7 @@ def test_a_storm_is_one_message_and_keeps_its_id_through_a_death_after_the_sendi
 def test_the_pause_of_a_channel_is_kept(clickhouse: ClickHouseClient) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     decide(store, "a", "b", "c")
-    DeliveryWorker(Scripted([DeliveryResult("sent")], pause=1.0), store, clock).turn()
+    DeliveryWorker(Scripted([DeliveryResult("sent")], pause=1.0), store.outbox, clock).turn()
     assert clock.now() - NOW == timedelta(seconds=3)
 
 
@@ -164,7 +163,7 @@ def test_over_real_http_what_failed_once_arrives_the_second_time(clickhouse: Cli
     with receiving() as receiver:
         receiver.answer(503, 200)
         poster = HttpPoster(read_networks("127.0.0.0/8"))
-        courier = DeliveryWorker(Webhook(receiver.url, [b"x" * 32], poster, clock), store, clock)
+        courier = DeliveryWorker(Webhook(receiver.url, [b"x" * 32], poster, clock), store.outbox, clock)
         courier.turn()
         clock.advance(6.1)
         courier.turn()

@@ -10,12 +10,11 @@ from tests.integration.alerter.spend import spend
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import check as check_slack
 
-from outlay_alerter.alerts.store import Store
 from outlay_alerter.digests.scheduler import DigestScheduler
-from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
+from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.time_ranges import TimeRange
@@ -65,10 +64,10 @@ def test_a_review_is_told_once_a_week_whoever_makes_it_and_however_often_they_di
     assert messages(clickhouse)[2:] == expected
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
-        slack = Slack(receiver.url, HttpPoster(read_networks("127.0.0.0/8"), 5))
-        assert DeliveryWorker(slack, Store(clickhouse), clock).turn() == 1
+        slack = Slack("slack", receiver.url, HttpPoster(read_networks("127.0.0.0/8"), 5))
+        assert DeliveryWorker(slack, Outbox(clickhouse), clock).turn() == 1
         first._make(WEEKLY, name(DUE), DUE, CATALOG)  # a second alerter that had not seen the first
-        assert DeliveryWorker(slack, Store(clickhouse), clock).turn() == 0
+        assert DeliveryWorker(slack, Outbox(clickhouse), clock).turn() == 0
     assert len(receiver.got) == 1
     clock.advance(7 * 86_400)
     assert reviewer(clickhouse, clock).turn() == 1
@@ -86,8 +85,8 @@ def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> Non
     spent = sum_cells(CostReader(clickhouse).cells(CostQuery(week, BERLIN, (), {}, ())))
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
-        slack = Slack(receiver.url, HttpPoster(read_networks("127.0.0.0/8"), 5))
-        DeliveryWorker(slack, Store(clickhouse), clock).turn()
+        slack = Slack("slack", receiver.url, HttpPoster(read_networks("127.0.0.0/8"), 5))
+        DeliveryWorker(slack, Outbox(clickhouse), clock).turn()
     body = receiver.got[0].body.decode()
     assert "AI costs in the week of 2026-11-16" in body
     assert f"The week cost {dollars(spent.cost)} for" in body

@@ -17,8 +17,8 @@ from tests.unit.alerter.test_webhook import NEW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import AlertUpdate, Store
-from outlay_alerter.notify.delivery_log import DeliveryLog
 from outlay_alerter.notify.delivery_manager import DeliveryManager
+from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.service import Alerter
 from outlay_alerter.settings import Settings
 from outlay_alerter.watchlist import Watchlist
@@ -73,7 +73,7 @@ def posts(house: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterato
         found = Board(house, {"chat": chat, "teams": teams, "hook": hook}, api)
         yield found
         found.stopped = True
-        found.board.call()
+        found.board.wake()
         found.board.join()
 
 
@@ -100,7 +100,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     began = time.monotonic()
     Alerter(
         RollupReader(clickhouse), Store(clickhouse), FakeClock(NOW + timedelta(seconds=30)),
-        watchlist=lambda: Watchlist(catalog()), channels=[], routed=posts.board.routed, decided=posts.board.call,
+        watchlist=lambda: Watchlist(catalog()), channels=[], routed=posts.board.route, decided=posts.board.wake,
     ).evaluate_all()  # fmt: skip
     took = time.monotonic() - began
     everybody = {"chat": 1, "teams": 1, "hook": 1, "bot": 1}
@@ -121,9 +121,9 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
 
     until(lambda: told() == dict.fromkeys(("chat", "teams", "hook", "bot"), "sent") | {"pager": "waiting"})
     assert posts.counts() == everybody
-    log = DeliveryLog(clickhouse)
+    log = Outbox(clickhouse)
     assert len(log.messages("waiting", "pager", NOW)) == SCOPES
-    tries = [row for row in log.tries("", NOW) if row["channel"] == "pager"]
+    tries = [row for row in log.attempts("", NOW) if row["channel"] == "pager"]
     assert {row["reason"] for row in tries} == {
         "OUTLAY_CHANNEL_NOT_SET is not set in the alerter's environment, nor OUTLAY_CHANNEL_NOT_SET_FILE"
     }
@@ -141,30 +141,30 @@ def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
     quiet = [alert(f"a{n}", severity="info", at=ago) for n in range(3)]
     later = [alert(f"b{n}", severity="info", at=now) for n in range(3)]
     loud = alert("c", severity="critical", at=ago)
-    Store(clickhouse).decide([decided(one) for one in [*quiet, *later, loud]], [], posts.board.routed)
-    posts.board.call()
+    Store(clickhouse).decide([decided(one) for one in [*quiet, *later, loud]], [], posts.board.route)
+    posts.board.wake()
     until(lambda: posts.counts()["chat"] == 2)
     time.sleep(0.5)
     bodies = [json.loads(got.body)["text"] for got in posts.hooks["chat"].got]
     assert sum("3 alerts from growth" in text for text in bodies) == 1
     assert sum("alerts from growth" not in text for text in bodies) == 1
-    assert len(DeliveryLog(clickhouse).messages("waiting", "chat", ago)) == 3
+    assert len(Outbox(clickhouse).messages("waiting", "chat", ago)) == 3
 
 
 def test_channels_come_and_go_with_the_catalog(clickhouse: ClickHouseClient, posts: Board) -> None:
     posts.board.follow(catalog(channels=[]))
     posts.board.start()
-    Store(clickhouse).decide([decided(alert("a", at=NOW))], [], posts.board.routed)
+    Store(clickhouse).decide([decided(alert("a", at=NOW))], [], posts.board.route)
     routes = [{"match": {"severity": "critical"}, "channels": ["hook"]}, {"channels": ["chat"]}]
     posts.board.follow(catalog(routes=routes))
-    Store(clickhouse).decide([decided(alert("b", at=NOW))], [], posts.board.routed)
-    posts.board.call()
+    Store(clickhouse).decide([decided(alert("b", at=NOW))], [], posts.board.route)
+    posts.board.wake()
     until(lambda: posts.counts() == {"chat": 1, "teams": 0, "hook": 0, "bot": 0})
     posts.board.follow(catalog(channels=[]))
-    Store(clickhouse).decide([decided(alert("c", at=NOW))], ["chat"], posts.board.routed)
-    posts.board.call()
+    Store(clickhouse).decide([decided(alert("c", at=NOW))], ["chat"], posts.board.route)
+    posts.board.wake()
     time.sleep(0.5)
     assert posts.counts()["chat"] == 1
     posts.board.follow(catalog())  # it is back, and tells what waited
-    posts.board.call()
+    posts.board.wake()
     until(lambda: posts.counts()["chat"] == 2)

@@ -25,6 +25,7 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import BudgetStatusService
+from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -257,14 +258,14 @@ def test_alerts_say_it(surfaces: Surfaces) -> None:
 
 
 def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surfaces) -> None:
-    store = Store(surfaces.clickhouse)
-    store.stand(list(surfaces.states().values()))
+    store = BudgetStatusStore(surfaces.clickhouse)
+    store.write(list(surfaces.states().values()))
     less = surfaces.catalog.model_copy(update={"budgets": BUDGETS[:2]})
     Alerter(
-        RollupReader(surfaces.clickhouse), store, surfaces.clock,
+        RollupReader(surfaces.clickhouse), Store(surfaces.clickhouse), surfaces.clock,
         watchlist=lambda: Watchlist(less), channels=["bus"],
     ).evaluate_all()  # fmt: skip
-    assert {one.budget for one in store.standing() if one.tenant == "acme"} == {"all", "team"}
+    assert {one.budget for one in store.read() if one.tenant == "acme"} == {"all", "team"}
 
 
 def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlay_alerter.notify.addresses import may_connect, read_networks
+from outlay_alerter.notify.http_post import may_connect, read_networks
 
 INSIDE = [
     "127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::",  # noqa: S104 (loopback, this host)

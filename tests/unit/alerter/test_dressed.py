@@ -13,9 +13,9 @@ from tests.unit.alerter.alerts import of
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import FULL
 
+from outlay_alerter.notify.channel import Channel as Sending
 from outlay_alerter.notify.channel_registry import of_catalog
 from outlay_alerter.notify.chart import Spending, draw
-from outlay_alerter.notify.delivery_worker import Channel as Sending
 from outlay_alerter.notify.thread_store import NullThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import SystemClock

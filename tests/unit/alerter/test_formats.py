@@ -8,10 +8,9 @@ from jsonschema import Draft202012Validator
 from tests.unit.alerter.alerts import alert, notification
 from tests.unit.alerter.receiver import Receiver, receiving
 
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.formats import alertmanager, pagerduty
-from outlay_alerter.notify.channels.others import Alertmanager, AlertmanagerApi, PagerDuty
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.channels.alertmanager import Alertmanager, AlertmanagerApi, alertmanager
+from outlay_alerter.notify.channels.pagerduty import PagerDuty, pagerduty
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import Notification
 from outlay_schemas.alerts import Alert, Effect
 from outlay_schemas.money import Usd
@@ -73,7 +72,7 @@ def test_an_event_that_pagerduty_refuses_is_given_up_and_one_that_waits_is_not()
 def test_alertmanager_s_receivers_get_its_format() -> None:
     with receiving() as receiver:
         bundle = of(alert("a" * 32), alert("b" * 32, state="resolved", scope={"sku": ["x", "y"]}))
-        assert Alertmanager(receiver.url, POSTER).send(bundle).outcome == "sent"
+        assert Alertmanager("alertmanager", receiver.url, POSTER).send(bundle).outcome == "sent"
     body = json.loads(receiver.got[0].body)
     assert set(body) == {
         "version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels", "commonLabels",
@@ -114,7 +113,7 @@ def test_an_alertmanager_is_given_alerts_that_end_by_their_labels() -> None:
     firing, over = alert(link="https://o.example/a"), alert(state="resolved")
     with receiving() as receiver:
         receiver.script = [(200, {}, b"")]
-        channel = AlertmanagerApi(receiver.url.removesuffix("/hook"), POSTER, "am")
+        channel = AlertmanagerApi("am", receiver.url.removesuffix("/hook"), POSTER)
         assert channel.send(of(firing, alert("a2"))).outcome == "sent"
         assert channel.send(of(over)).outcome == "sent"
         receiver.script = [(400, {}, b'{"code":601}')]

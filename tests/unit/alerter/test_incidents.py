@@ -12,7 +12,7 @@ from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incide
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, StoredState
 from outlay_alerter.alerts.suppression import SuppressionContext
 from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
-from outlay_alerter.notify.incident_updates import Shown, UpdateKind, update_kind
+from outlay_alerter.notify.notification import SentAlert, UpdateKind, update_kind
 from outlay_reports.incidents import incidents
 from outlay_schemas.alerts import Alert, AlertAction, Incident
 
@@ -113,8 +113,8 @@ def test_each_alert_is_in_one_incident_whose_id_is_that_of_its_opener(
         known |= known_of(found)
 
 
-def shown(*alerts: Alert) -> list[Shown]:
-    return [Shown(one, incident(one), one.at) for one in alerts]
+def shown(*alerts: Alert) -> list[SentAlert]:
+    return [SentAlert(one, incident(one), one.at) for one in alerts]
 
 
 def test_what_joins_updates_and_what_is_worse_notifies() -> None:

@@ -18,8 +18,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.unit.alerter.alerts import alert, of, of_review
 from tests.unit.alerter.test_slack import CASES
 
-from outlay_alerter.notify.addresses import read_networks
 from outlay_alerter.notify.channels.email import Email, Security, Server
+from outlay_alerter.notify.http_post import read_networks
 from outlay_alerter.notify.notification import DeliveryResult
 from outlay_kit.clock import SystemClock
 
@@ -143,7 +143,7 @@ def test_a_title_over_several_lines_adds_no_header() -> None:
     ("change", "words"),
     [
         ({"username": "outlay", "password": "wrong"}, "refused the user name or the password"),
-        ({"trust": ssl.create_default_context()}, "its certificate is not believed"),
+        ({"trust": ssl.create_default_context()}, "its certificate is not trusted"),
         ({"allowed": ()}, "not on the open internet"),
         ({"host": "no-such-host.invalid"}, "does not resolve"),
         ({"port": 1}, "no connection"),

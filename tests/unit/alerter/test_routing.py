@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from tests.unit.alerter.alerts import AT, alert
 from tests.unit.alerter.test_slack import FULL
 
+from outlay_alerter.notify.configured_channel import SecretError, Secrets
 from outlay_alerter.notify.redaction import HIDDEN, redacted
 from outlay_alerter.notify.routing import Routing, next_digest
-from outlay_alerter.notify.secrets import SecretError, Secrets
 from outlay_alerter.notify.templates import TemplateProblem, check, fill
 from outlay_schemas.catalog.channels import Channel, Digest, Review, Route
 from outlay_schemas.events import encoder

@@ -15,11 +15,8 @@ from tests.unit.alerter.alerts import REVIEW, alert, notification
 from tests.unit.alerter.receiver import receiving
 
 from outlay_alerter.digests.message import Point
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.slack import Slack
-from outlay_alerter.notify.channels.slack_blocks import message
-from outlay_alerter.notify.digest_messages import slack_review
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.channels.slack import Slack, message, slack_review
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.money import Usd
 
@@ -119,7 +116,7 @@ def test_a_storm_of_a_thousand_is_one_message() -> None:
 def test_slack_is_sent_json_and_what_it_says_is_heeded() -> None:
     poster = HttpPoster(read_networks("127.0.0.0/8"), 5)
     with receiving() as receiver:
-        slack = Slack(receiver.url, poster)
+        slack = Slack("slack", receiver.url, poster)
         receiver.script = [(200, {}, b"ok")]
         assert slack.send(notification()).outcome == "sent"
         check(json.loads(receiver.got[0].body))

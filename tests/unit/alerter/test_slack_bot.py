@@ -7,11 +7,10 @@ import pytest
 from tests.unit.alerter.alerts import alert, of, of_review
 from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.slack_bot import SlackBot, ThreadStore
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.channels.slack_bot import SlackBot
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import Notification
-from outlay_alerter.notify.thread_store import Thread
+from outlay_alerter.notify.thread_store import Thread, ThreadStore
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
@@ -43,7 +42,7 @@ def test_an_alert_and_its_end_are_one_message_with_a_thread_and_a_picture() -> N
         slack = bot(api, memory)
         assert slack.send(of(alert())).outcome == "sent"
         (first,) = api.messages
-        assert (api.files, api.uploads) == ([{"id": "F0", "title": "The spending"}], {"F0": PNG})
+        assert (api.files, api.uploads) == ([{"id": "F0", "title": "Spending over time"}], {"F0": PNG})
         over = msgspec.structs.replace(alert(), state="resolved")
         assert slack.send(of(over)).outcome == "sent"
     assert next(iter(api.messages)) == first

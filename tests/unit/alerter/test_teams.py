@@ -14,11 +14,8 @@ from tests.unit.alerter.alerts import REVIEW, alert, notification, of, of_review
 from tests.unit.alerter.receiver import receiving
 from tests.unit.alerter.test_slack import CASES
 
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.teams import Teams
-from outlay_alerter.notify.channels.teams_card import card, plain
-from outlay_alerter.notify.digest_messages import teams_review
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.channels.teams import Teams, card, plain, teams_review
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.money import Usd
 

@@ -12,10 +12,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from tests.unit.alerter.alerts import alert, notification, waiting
 from tests.unit.alerter.receiver import receiving
 
-from outlay_alerter.notify.addresses import read_networks
-from outlay_alerter.notify.channels.webhook import Webhook
-from outlay_alerter.notify.channels.webhook_body import MOST_BYTES, body_of, read_secrets, signature
-from outlay_alerter.notify.http_post import HttpPoster
+from outlay_alerter.notify.channels.webhook import MOST_BYTES, Webhook, body_of, read_secrets, signature
+from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.clock import SystemClock
 

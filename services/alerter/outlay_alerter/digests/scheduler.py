@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.alerts.store import Store
 from outlay_alerter.digests.message import Point, Review
 from outlay_alerter.digests.schedule import last_due
 from outlay_alerter.notify.notification import REVIEW
+from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
@@ -49,7 +49,7 @@ class DigestScheduler:
         called: Callable[[], None] = lambda: None, console: str = "",
     ) -> None:  # fmt: skip
         """`called()` is called when there is something to send; `console` is the console's URL."""
-        self._clickhouse, self._store, self._clock = clickhouse, Store(clickhouse), clock
+        self._clickhouse, self._outbox, self._clock = clickhouse, Outbox(clickhouse), clock
         self._catalog, self._called, self._console = catalog, called, console.rstrip("/")
         self._done: set[str] = set()
 
@@ -61,10 +61,10 @@ class DigestScheduler:
             name = f"{REVIEW}{wanted.id}.{int(due.timestamp())}"
             if name in self._done:
                 continue
-            if not self._store.told(f"{REVIEW}{wanted.id}."):
+            if not self._outbox.has(f"{REVIEW}{wanted.id}."):
                 # New: its first message is the next one, not that of a time when nobody had asked for it.
-                self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="sent")
-            elif not self._store.told(name):
+                self._outbox.post(name, wanted.channels, _whose(wanted), b"{}", due, state="sent")
+            elif not self._outbox.has(name):
                 self._make(wanted, name, due, catalog)
                 made += 1
             self._done.add(name)
@@ -81,10 +81,12 @@ class DigestScheduler:
         except Exception:
             # Written down first: it is not made again and again, and does not end each successor, too.
             reason = "it could not be made: the alerter's log says why"
-            self._store.post(name, wanted.channels, _whose(wanted), b"{}", due, state="failed", reason=reason)
+            self._outbox.post(
+                name, wanted.channels, _whose(wanted), b"{}", due, state="failed", reason=reason
+            )
             raise
         body = review_of(name, question, sections, now=due, of=wanted.id, console=self._console)
-        self._store.post(name, wanted.channels, _whose(wanted), encoder.encode(body), due)
+        self._outbox.post(name, wanted.channels, _whose(wanted), encoder.encode(body), due)
         log.info("a review is made", review=wanted.id, due=due.isoformat())
         self._called()
 

@@ -1,15 +1,32 @@
-"""A picture of spending for messages: bars, what was expected, and where the alert began. PNG."""
+"""A chart of spending for messages, PNG: bars from the rollups, the expected amount, and where the alert began."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
+from outlay_alerter.adapters.rollup_reader import RollupReader
+from outlay_alerter.notify.notification import Notification
+from outlay_alerter.rules.watch import matches
+from outlay_kit.errors import Retryable
+from outlay_kit.time_ranges import floor_to, grain_length
+from outlay_reports.alert_text import main_of
 from outlay_reports.money import dollars
+from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.dimensions import scope_text
+from outlay_schemas.events import Grain
+from outlay_schemas.money import to_pico
 
+Picture = Callable[[Notification], bytes | None]
+_WINDOWS = 60
+_AFTER = 20
+"""Windows after the first one that an alert is about."""
+_PERIODS = ("budget", "threshold")
+"""Rules whose `expected` is not that of a window like those that are drawn."""
 _WIDTH, _HEIGHT = 1200, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 110, 24, 64, 48
 _INK, _PALE, _GRID, _BAR, _LOUD, _LINE = "#1c2430", "#5b6673", "#e6eaef", "#9bb4d1", "#d0402b", "#2e7d32"
@@ -98,3 +115,52 @@ def _nice(most: int) -> int:
 @cache
 def _font(size: int) -> Font:
     return ImageFont.load_default(size)
+
+
+def pictures(rollups: RollupReader) -> Picture:
+    """Return a function that charts a notification's alert; None if it has no amount, or ClickHouse is unavailable.
+
+    The chart shows the alert as it was decided; its title shows what the channel may see.
+    """
+
+    def picture(notification: Notification) -> bytes | None:
+        shown = main_of(notification.alerts)
+        if (notification.incident is None and len(notification.alerts) > 1) or shown.unit != "USD":
+            return None
+        alert = next(
+            a for a in (alert_decoder.decode(m.body) for m in notification.messages) if a.id == shown.id
+        )
+        grain = _grain(alert)
+        newest = floor_to(alert.at, grain)
+        if alert.rule_type not in _PERIODS:
+            newest = min(newest, floor_to(alert.window, grain) + grain_length(grain) * _AFTER)
+        scope = alert.scope_values
+        costs = [0] * _WINDOWS
+        try:
+            for place, cell, cost in rollups.series(alert.tenant, grain, newest, _WINDOWS, sorted(scope)):
+                if matches(scope, cell):
+                    costs[place] += cost
+        except Retryable:
+            return None
+        if not any(costs):
+            return None
+        expected = None
+        if alert.expected is not None and alert.rule_type not in _PERIODS:
+            expected = to_pico(Decimal(alert.expected))
+        title = f"USD by {grain}: {scope_text(shown.scope_values)}"
+        step = grain_length(grain)
+        since = None if alert.rule_type in _PERIODS else alert.window
+        return draw(Spending(title, newest - step * (_WINDOWS - 1), step, costs, since, expected))
+
+    return picture
+
+
+def _grain(alert: Alert) -> Grain:
+    """Return the grain of the windows that were judged, else one in which what happened fills a part of the picture."""
+    if alert.rule_type == "budget_burn":
+        return "minute"
+    if alert.rule_type not in _PERIODS and alert.window_end is not None:
+        length = alert.window_end - alert.window
+        return "minute" if length < timedelta(hours=1) else "hour" if length < timedelta(days=1) else "day"
+    age = alert.at - alert.window
+    return "minute" if age < timedelta(minutes=45) else "hour" if age < timedelta(hours=45) else "day"

@@ -1,4 +1,4 @@
-"""What is to be told, in which message, and when it is tried again."""
+"""Notifications: which messages of the outbox are sent together, what they mean to a channel, when they are retried."""
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
@@ -6,30 +6,32 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from outlay_alerter.digests import message as reviewed
-from outlay_alerter.notify.incident_updates import UpdateKind
+from outlay_alerter.alerts.incidents import SETTLE
+from outlay_alerter.digests import message as digests
 from outlay_reports.alert_text import shared_incident
-from outlay_schemas.alerts import Alert, Incident, Severity, alert_decoder
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident, Severity, alert_decoder
 
 RETRY_DELAYS = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
-"""Seconds before the second try, the third, and so on (Standard Webhooks 1.0). After the last, it is dead."""
+"""Seconds before the second attempt, the third, and so on (Standard Webhooks 1.0). After the last it has failed."""
 _JITTER = 0.2
-"""A wait is longer by up to this share, so that many messages do not come back together."""
-_MOST_ASKED = 86_400.0
-"""A receiver may ask for at most this many seconds."""
+"""A delay is longer by up to this share, so that many messages do not come back together."""
+_MAX_ASKED = 86_400.0
+"""Most seconds that a receiver may ask for."""
 MAX_SEPARATE = 5
-"""More incidents than this that wait for one channel are one message."""
+"""If more incidents wait for one channel, they are one message."""
 MAX_BATCH = 1000
 """Alerts in one message."""
 REVIEW = "rev_"
-"""How the ids of messages begin that hold a review, not an alert."""
+"""Prefix of the ids of messages that hold a digest instead of an alert."""
 
 Outcome = Literal["sent", "retry", "disabled", "failed"]
+UpdateKind = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
+"""All but `updated` notify people; that is for channels that can change a message they sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One message for one channel that was not told yet."""
+    """One message for one channel that was not sent yet."""
 
     tenant: str
     message_id: str
@@ -37,39 +39,39 @@ class OutboxMessage:
     body: str
     """The alert, JSON."""
     attempt: int
-    """Tries so far."""
+    """Attempts so far."""
     version: int
-    """Counts what was written of this message: the greatest wins."""
+    """Counts the rows written for this message: the greatest wins."""
     batch_id: str
-    """The id under which it is sent, together with others or by itself; empty: it was never tried."""
+    """The id under which it is sent, alone or with others; empty: it was never tried."""
     created: str
-    """When it was decided, as it was written."""
+    """When it was decided, as the store wrote it."""
     incident: str = ""
-    """The incident that it is about; empty: none."""
+    """The id of its incident; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What is sent in one piece. `id` is the same at every try."""
+    """What is sent in one piece. `id` is the same at every attempt."""
 
     id: str
     messages: tuple[OutboxMessage, ...]
     alerts: tuple[Alert, ...]
-    """None if it is a review."""
-    review: reviewed.Review | None = None
-    news: UpdateKind = "opened"
-    """What it is to its channel."""
+    """Empty for a digest."""
+    review: digests.Review | None = None
+    kind: UpdateKind = "opened"
+    """What it means to its channel."""
     before: tuple[Alert, ...] = ()
-    """What the channel was sent of the same incident before."""
+    """What the channel was sent about the same incident before."""
 
     @property
     def incident(self) -> Incident | None:
-        """The one that all of its alerts are parts of; None: they are of several."""
+        """The incident of all its alerts; None: they belong to several."""
         return shared_incident(self.alerts)
 
     @property
-    def story(self) -> tuple[Alert, ...]:
-        """Every alert of its incident as the channel knows it now, or its alerts, if they are of several incidents."""
+    def content(self) -> tuple[Alert, ...]:
+        """Every alert of its incident in the newest version; of several incidents, just its alerts."""
         if self.incident is None:
             return self.alerts
         newest = {alert.id: alert for alert in sorted((*self.before, *self.alerts), key=lambda a: a.at)}
@@ -77,13 +79,13 @@ class Notification:
 
     @property
     def attempt(self) -> int:
-        """Tries so far."""
+        """Attempts so far."""
         return max(message.attempt for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What came of a try."""
+    """The result of one attempt."""
 
     outcome: Outcome
     reason: str = ""
@@ -91,37 +93,45 @@ class DeliveryResult:
     retry_after: float | None = None
     """Seconds that the receiver asked for."""
     status: int = 0
-    """HTTP status; 0: there was none."""
+    """HTTP status; 0: there was no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentAlert:
+    """An alert of an incident as a channel was sent it, and when that was decided."""
+
+    alert: Alert
+    incident: Incident
+    created: datetime
 
 
 def next_delay(attempt: int, asked: float | None, jitter: float) -> float | None:
-    """Return the seconds to wait after try number `attempt` failed (from 1); None: give it up.
+    """Return the seconds to wait after attempt number `attempt` (from 1) failed; None: give up.
 
-    `asked` is what the receiver asked for, and the wait is never shorter; `jitter` is from 0 to 1.
+    The receiver asked for `asked` seconds, and the delay is never shorter; `jitter` is from 0 to 1.
     """
     if attempt > len(RETRY_DELAYS):
         return None
     wait = RETRY_DELAYS[attempt - 1] * (1 + _JITTER * jitter)
-    return max(wait, min(asked or 0.0, _MOST_ASKED))
+    return max(wait, min(asked or 0.0, _MAX_ASKED))
 
 
 def group_messages(
     waiting: Sequence[OutboxMessage], digested: Collection[Severity] = ()
 ) -> tuple[list[Notification], list[OutboxMessage]]:
-    """Put what waits for one channel into group_messages. `digested` is what it is told together, however few they are.
+    """Group the messages of one channel into notifications. Severities in `digested` are always sent together.
 
-    Returns them, and the messages that were put into a new bundle just now, which may be a bundle of one: which bundle
-    a message is in must be written before the bundle is sent, or a crash after the sending would send it again under
-    another id, with what was decided meanwhile.
+    Also returns the messages that got a new batch id, alone or with others. The caller must store that id before it
+    sends: after a crash it would send them again under another id, together with newer ones.
     """
-    bundles: dict[str, list[OutboxMessage]] = {}
+    batches: dict[str, list[OutboxMessage]] = {}
     now: list[OutboxMessage] = []
     slow: list[OutboxMessage] = []
     for message in waiting:
         if message.batch_id:
-            bundles.setdefault(message.batch_id, []).append(message)
+            batches.setdefault(message.batch_id, []).append(message)
         elif message.message_id.startswith(REVIEW):
-            bundles[message.message_id] = [message]
+            batches[message.message_id] = [message]
         elif digested and alert_decoder.decode(message.body).incident_severity in digested:
             slow.append(message)
         else:
@@ -131,7 +141,7 @@ def group_messages(
     together = [_join(messages) for messages in together]
     found = [
         _envelope(messages[0].batch_id or messages[0].message_id, messages)
-        for messages in [*together, *bundles.values()]
+        for messages in [*together, *batches.values()]
     ]
     return found, [message for messages in together for message in messages]
 
@@ -144,7 +154,7 @@ def _by(waiting: Sequence[OutboxMessage], key: Callable[[OutboxMessage], str]) -
 
 
 def _gathered(waiting: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
-    """Put messages of one tenant together, as many as one message may hold."""
+    """Group messages by tenant, up to the size of a batch."""
     return [
         messages[begin : begin + MAX_BATCH]
         for messages in _by(waiting, lambda message: message.tenant)
@@ -160,9 +170,32 @@ def _join(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
 
 def _envelope(name: str, messages: Sequence[OutboxMessage]) -> Notification:
     if name.startswith(REVIEW):
-        return Notification(name, tuple(messages), (), reviewed.decoder.decode(messages[0].body))
+        return Notification(name, tuple(messages), (), digests.decoder.decode(messages[0].body))
     alerts = tuple(alert_decoder.decode(message.body) for message in messages)
     return Notification(name, tuple(messages), alerts)
+
+
+def update_kind(alerts: Sequence[Alert], shown: Collection[SentAlert]) -> UpdateKind:
+    """Return what alerts of one incident mean to a channel that was sent `shown` before.
+
+    Alerts that join an incident, or resolve while others fire, notify nobody again unless they make it worse.
+    """
+    newest = shared_incident(alerts)
+    if newest is None:
+        return "opened"
+    before = [one for one in shown if one.incident.opened_at == newest.opened_at]
+    if newest.state == "resolved":
+        return "resolved"
+    if not before:
+        return "opened"
+    if SEVERITY_RANK[newest.severity] > max(SEVERITY_RANK[one.incident.severity] for one in before):
+        return "escalated"
+    last = max(before, key=lambda one: (one.created, one.incident.state != "firing"))
+    if newest.state == "acknowledged":
+        return "updated" if last.incident.state == "acknowledged" else "acknowledged"
+    again = {alert.id for alert in alerts if alert.state == "firing"} & {one.alert.id for one in before}
+    quiet = max(alert.at for alert in alerts) - last.created > SETTLE
+    return "reminder" if again and quiet else "updated"
 
 
 def rfc3339(at: datetime) -> str:

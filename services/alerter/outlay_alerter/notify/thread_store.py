@@ -1,7 +1,8 @@
-"""Where each alert was told first, for channels that say what follows in the same place."""
+"""The first message of each incident, for channels that answer in its thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.events import encoder
@@ -16,35 +17,47 @@ class Thread:
     ts: str
     """Its id there."""
     alone: bool
-    """Whether it tells one alert only, so that it may be written anew."""
+    """Whether it is about one incident only, so that it can be updated."""
+
+
+class ThreadStore(Protocol):
+    """Remembers the first message of each incident."""
+
+    def of(self, channel: str, incident: str) -> Thread | None:
+        """Return the first message of an incident; None: it has none. Raises Retryable."""
+        ...
+
+    def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
+        """Note the first message of incidents. Raises Retryable."""
+        ...
 
 
 class ClickHouseThreads:
-    """Remembers them, in ClickHouse."""
+    """Remembers them in ClickHouse."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
         self._clickhouse = clickhouse
 
-    def of(self, channel: str, alert: str) -> Thread | None:
-        """Return where an alert was told; None: it was not. Raises Retryable."""
+    def of(self, channel: str, incident: str) -> Thread | None:
+        """Return the first message of an incident; None: it has none. Raises Retryable."""
         rows = self._clickhouse.rows(
             "SELECT place, ts, alone FROM alert_threads FINAL WHERE channel = {c:String} AND alert = {a:String}",
-            {"c": channel, "a": alert},
+            {"c": channel, "a": incident},
         )
         return Thread(rows[0]["place"], rows[0]["ts"], bool(rows[0]["alone"])) if rows else None
 
-    def remember(self, channel: str, alerts: Sequence[str], thread: Thread) -> None:
-        """Note where alerts were told. Raises Retryable."""
+    def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
+        """Note the first message of incidents. Raises Retryable."""
         row = {"channel": channel, "place": thread.place, "ts": thread.ts, "alone": thread.alone}
-        lines = (encoder.encode({**row, "alert": alert}) for alert in alerts)
+        lines = (encoder.encode({**row, "alert": incident}) for incident in incidents)
         self._clickhouse.insert_json_lines("alert_threads", b"\n".join(lines))
 
 
 class NullThreadStore:
     """Remembers nothing: for samples, each of which is a first message."""
 
-    def of(self, channel: str, alert: str) -> Thread | None:
+    def of(self, channel: str, incident: str) -> Thread | None:
         """Return None."""
 
-    def remember(self, channel: str, alerts: Sequence[str], thread: Thread) -> None:
+    def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
         """Do nothing."""

@@ -1,5 +1,6 @@
-"""The channels that are always there: the bus and the log."""
+"""The channels that always exist: the Kafka topic `cost.alerts`, and the log."""
 
+from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink, deliver
@@ -9,7 +10,7 @@ from outlay_schemas.topics import ALERTS
 log = get_logger(__name__)
 
 
-class Bus:
+class KafkaChannel:
     """Puts every alert on the topic `cost.alerts`."""
 
     name = "bus"
@@ -30,7 +31,7 @@ class Bus:
         return DeliveryResult("sent")
 
 
-class Console:
+class LogChannel:
     """Writes every alert to the log."""
 
     name = "console"
@@ -41,11 +42,16 @@ class Console:
     def send(self, notification: Notification) -> DeliveryResult:
         """Write it."""
         for alert in notification.alerts:
-            log.warning(
-                alert.title,
-                state=alert.state,
-                severity=alert.severity,
-                alert=alert.id,
-                summary=alert.summary,
-            )
+            facts = {
+                "state": alert.state,
+                "severity": alert.severity,
+                "alert": alert.id,
+                "summary": alert.summary,
+            }
+            log.warning(alert.title, **facts)
         return DeliveryResult("sent")
+
+
+def builtin_channels(sink: RecordSink) -> list[Channel]:
+    """Return them."""
+    return [KafkaChannel(sink), LogChannel()]

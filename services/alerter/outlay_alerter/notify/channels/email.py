@@ -1,30 +1,57 @@
-"""The mail channel: SMTP to a host that was checked as every other is, bounded in time as a whole."""
+"""Email by SMTP: plain text, and HTML with the chart inside the message."""
 
 import asyncio
 import contextlib
-import smtplib
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import format_datetime
+from importlib import resources
 from typing import Literal
 
-from outlay_alerter.notify.addresses import Network
-from outlay_alerter.notify.channels.mail_text import letter, message
-from outlay_alerter.notify.digest_messages import review_letter
-from outlay_alerter.notify.http_post import RefusedError, resolve_host
+import aiosmtplib
+from jinja2 import Environment, StrictUndefined
+
+from outlay_alerter.digests.message import Review
+from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind
+from outlay_alerter.notify.chart import Picture
+from outlay_alerter.notify.http_post import Network, RefusedError, resolve_host
 from outlay_alerter.notify.notification import DeliveryResult, Notification
-from outlay_alerter.notify.pictures import Picture
 from outlay_kit.clock import Clock
+from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
+from outlay_schemas.alerts import Alert, Severity, State
+from outlay_schemas.catalog.channels import EmailChannel
 
 Security = Literal["starttls", "tls", "none"]
+_SUBJECT = 200
+_DOMAIN = "outlay.invalid"
+"""Domain of message ids, which leads nowhere (RFC 2606)."""
+_COLORS = {"critical": "#c62828", "warning": "#d9730d", "info": "#2a6fbb"}
+_RESOLVED = "#2e7d32"
+
+
+@dataclass(frozen=True, slots=True)
+class MailBody:
+    """The content of a mail, before it has an address."""
+
+    subject: str
+    text: str
+    html: str
+    picture: bytes | None = None
+    """PNG, shown where the HTML has `cid:picture`."""
+    page: str = ""
+    """A page of HTML to attach; empty: none."""
+    thread: str = ""
+    """Id that the mails of one incident share, so that mail programs show them together."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A mail server. `allowed` are networks beside the open internet; `seconds` bounds a whole try."""
+    """A mail server. `allowed` are networks besides the internet; `seconds` limits a whole attempt."""
 
     host: str
     port: int
@@ -34,119 +61,57 @@ class Server:
     allowed: Sequence[Network] = ()
     seconds: float = 20.0
     trust: ssl.SSLContext | None = None
-    """Whom to believe; None: what the system believes (SSL_CERT_FILE)."""
+    """Whom to trust; None: whom the system trusts (SSL_CERT_FILE)."""
 
     def send(self, mail: EmailMessage, sender: str, to: Sequence[str]) -> DeliveryResult:
-        """Try once and say what came of it. Raises nothing of the network's."""
+        """Try once. Raises no network errors."""
         try:
-            addresses = asyncio.run(resolve_host(self.host, self.port, self.allowed))
-            with _Session(self.host, addresses, self.seconds) as session:
-                return self._talk(session.smtp(self), mail, sender, to)
+            refused = asyncio.run(self._send(mail, sender, to))
         except RefusedError as error:
             return DeliveryResult("retry", str(error))
-        except OSError as error:  # of which SMTPException is one
+        except (OSError, aiosmtplib.SMTPException) as error:
             return _failed(error, self.seconds)
+        reason = f"refused {refused} of {len(to)} receivers" if refused else ""
+        return DeliveryResult("sent", reason, status=250)
 
-    def _talk(self, smtp: smtplib.SMTP, mail: EmailMessage, sender: str, to: Sequence[str]) -> DeliveryResult:
-        if self.security == "starttls":
-            smtp.starttls(context=self.trust or ssl.create_default_context())
-        if self.username:
-            smtp.login(self.username, self.password)
-        refused = smtp.send_message(mail, sender, list(to))
-        with contextlib.suppress(OSError):  # it has taken the mail: how it says goodbye is its own affair
-            smtp.quit()
-        if refused:
-            return DeliveryResult("sent", f"refused {len(refused)} of {len(to)} receivers", status=250)
-        return DeliveryResult("sent", status=250)
-
-
-def _failed(error: OSError, seconds: float) -> DeliveryResult:
-    """Say what an error means. 5xx is tried again as 4xx is: people mend mailboxes and rules."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        code, said = next(iter(error.recipients.values()))
-        return _replied(code, said)
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return DeliveryResult("retry", "refused the user name or the password", status=error.smtp_code)
-    if isinstance(error, smtplib.SMTPNotSupportedError):
-        return DeliveryResult(
-            "retry", "offers no STARTTLS, or no way to log in; see `security` of the channel"
-        )
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _replied(error.smtp_code, error.smtp_error)
-    if isinstance(error, ssl.SSLError):
-        return DeliveryResult("retry", f"its certificate is not believed ({error.reason or 'TLS'})")
-    return DeliveryResult("retry", f"no connection, or no answer in {seconds:g} s ({type(error).__name__})")
-
-
-def _replied(code: int, text: bytes | str) -> DeliveryResult:
-    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    shown = "".join(c if c.isprintable() else " " for c in words)[:200].strip()
-    return DeliveryResult("retry", f"answered {code}: {shown}", status=code)
-
-
-class _Session:
-    """A connection to one of the checked addresses that ends after so many seconds, whatever is going on in it."""
-
-    def __init__(self, host: str, addresses: Sequence[str], seconds: float) -> None:
-        self._host, self._addresses, self._seconds = host, addresses, seconds
-        self._spares: list[socket.socket] = []
-        self._smtp: smtplib.SMTP | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> "_Session":
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        if self._smtp is not None:
-            self._smtp.close()
-        for one in self._spares:
-            one.close()
-
-    def _end(self) -> None:
-        for one in self._spares:  # of the same connection as the socket that may be within TLS by now
-            with contextlib.suppress(OSError):  # it ended by itself
-                one.shutdown(socket.SHUT_RDWR)
-
-    def smtp(self, server: Server) -> smtplib.SMTP:
-        """Connect to the first address that answers."""
-        self._smtp = _Checked(self._connect, server)
-        self._smtp.connect(server.host, server.port)
-        return self._smtp
-
-    def _connect(self, port: int) -> socket.socket:
-        error: OSError = OSError("no address")
-        for address in self._addresses:
+    async def _send(self, mail: EmailMessage, sender: str, to: Sequence[str]) -> int:
+        """Return how many receivers the server refused."""
+        async with asyncio.timeout(self.seconds):
+            sock = await self._connect()
+            smtp = aiosmtplib.SMTP(
+                hostname=self.host, sock=sock, use_tls=self.security == "tls",
+                start_tls=self.security == "starttls", tls_context=self.trust or ssl.create_default_context(),
+                username=self.username or None, password=self.password or None, timeout=None,
+            )  # fmt: skip
             try:
-                found = socket.create_connection((address, port), self._seconds)
+                await smtp.connect()
+                refused, _ = await smtp.send_message(mail, sender=sender, recipients=list(to))
+                with contextlib.suppress(OSError, aiosmtplib.SMTPException):  # the mail is accepted already
+                    await smtp.quit()
+                return len(refused)
+            finally:
+                smtp.close()
+                with contextlib.suppress(OSError):  # the server may have ended it already
+                    sock.shutdown(socket.SHUT_RDWR)
+                for _ in range(5):  # the loop needs some turns to see the end and to close TLS and socket
+                    await asyncio.sleep(0)
+                sock.close()
+
+    async def _connect(self) -> socket.socket:
+        """Connect to the first of the checked addresses that answers."""
+        error: OSError = OSError("no address")
+        for address in await resolve_host(self.host, self.port, self.allowed):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, (address, self.port))
             except OSError as failed:
                 error = failed
-                continue
-            self._spares.append(found.dup())
-            return found
+                sock.close()
+            else:
+                return sock
         raise error
-
-
-class _Checked(smtplib.SMTP):
-    """SMTP over a socket that leads to a checked address, under the name that the host has."""
-
-    def __init__(self, connect: Callable[[int], socket.socket], server: Server) -> None:
-        super().__init__(timeout=server.seconds)
-        self._connect_to, self._server = connect, server
-        self._host = server.host
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = self._connect_to(port)
-        if self._server.security != "tls":
-            return plain
-        trust = self._server.trust or ssl.create_default_context()
-        try:
-            return trust.wrap_socket(plain, server_hostname=self._server.host)
-        except OSError:
-            plain.close()
-            raise
 
 
 class Email:
@@ -156,15 +121,9 @@ class Email:
     updates = False
 
     def __init__(
-        self,
-        name: str,
-        server: Server,
-        sender: str,
-        to: Sequence[str],
-        *,
-        clock: Clock,
+        self, name: str, server: Server, sender: str, to: Sequence[str], *, clock: Clock,
         picture: Picture | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.name, self.target = name, f"{server.host}:{server.port}"
         self._server, self._sender, self._to = server, sender, tuple(to)
         self._clock, self._picture = clock, picture
@@ -172,8 +131,146 @@ class Email:
     def send(self, notification: Notification) -> DeliveryResult:
         """Try once."""
         if notification.review is not None:
-            found = review_letter(notification.review)
+            body = digest_body(notification.review)
         else:
-            found = letter(notification.story, self._picture(notification) if self._picture else None)
-        mail = message(found, notification, self._clock.now(), self._sender, self._to)
+            body = alert_body(notification.content, self._picture(notification) if self._picture else None)
+        mail = message(body, notification.id, self._clock.now(), self._sender, self._to)
         return self._server.send(mail, self._sender, self._to)
+
+
+def alert_body(alerts: Sequence[Alert], picture: bytes | None) -> MailBody:
+    """Return the mail of one incident, or of many as one list. Its subject begins with severity and tenant."""
+    text, tenant = text_of(alerts), alerts[0].tenant
+    if isinstance(text, AlertList):
+        lines = [text.headline, "", *(f"- {title_of(alert)}" for alert in text.shown)]
+        lines += [text.rest] if text.rest else []
+        html = _html(_COLORS[text.worst], text.headline, text.footer, alerts=text.shown, rest=text.rest)
+        return MailBody(f"[{text.worst}] [{tenant}] {text.headline}", _joined(lines, text.footer), html)
+    html = _html(
+        _color(text.state, text.severity), text.title, text.footer,
+        lead=text.amounts, text=text, pictured=picture is not None, link=text.link,
+    )  # fmt: skip
+    subject = f"[{text.severity}] [{tenant}] {text.title}"
+    return MailBody(subject, _plain(text), html, picture, thread=alerts[0].incident_id)
+
+
+def digest_body(digest: Review) -> MailBody:
+    """Return the mail of a digest: the points, and the whole page attached."""
+    lines = [digest.title, "", digest.headline]
+    for point in digest.points:
+        lines += ["", point.heading, *(f"  {line}" for line in point.lines)]
+    lines += ["", digest.link] if digest.link else []
+    html = _html(
+        _COLORS["info"], digest.title, digest.foot,
+        lead=digest.headline, points=digest.points, link=digest.link, page=bool(digest.html),
+    )  # fmt: skip
+    return MailBody(digest.title, _joined(lines, digest.foot), html, page=digest.html)
+
+
+def message(body: MailBody, name: str, at: datetime, sender: str, to: Sequence[str]) -> EmailMessage:
+    """Return a mail. Its Message-ID is the notification's id `name`, so that programs keep one of two copies."""
+    mail = EmailMessage()
+    mail["Subject"] = " ".join("".join(c if c.isprintable() else " " for c in body.subject).split())[
+        :_SUBJECT
+    ]
+    mail["From"] = Address("Outlay", addr_spec=sender)
+    mail["To"] = [Address(addr_spec=one) for one in to]
+    mail["Date"] = format_datetime(at)
+    mail["Message-ID"] = f"<{name}@{_DOMAIN}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    if body.thread:
+        mail["References"] = f"<alert.{body.thread}@{_DOMAIN}>"
+    mail.set_content(body.text)
+    mail.add_alternative(body.html, subtype="html")
+    if body.picture is not None:
+        html = list(mail.iter_parts())[-1]
+        html.add_related(
+            body.picture, "image", "png", cid="<picture>", filename="spending.png", disposition="inline"
+        )
+    if body.page:
+        mail.add_attachment(body.page, subtype="html", filename="review.html")
+    return mail
+
+
+def clock(at: datetime) -> str:
+    """Write a time."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _plain(text: AlertText) -> str:
+    lines = [text.title, "", text.amounts, f"{text.when(clock)}, {text.scope}", "", text.summary]
+    if text.effects:
+        effects = ", ".join(f"{name} {amount}" for name, amount in text.effects)
+        lines += ["", f"Why, compared with {text.compared}: {effects}"]
+    if text.contributors:
+        lines += ["", "Top contributors:", *(f"  {name}: {values}" for name, values in text.contributors)]
+    if text.parts:
+        lines += ["", "Alerts of this incident:", *(f"  {part}" for _, part in text.parts)]
+    for pairs in (text.facts, text.actions):
+        lines += ["", *(f"{name}: {value}" for name, value in pairs)] if pairs else []
+    lines += ["", text.link] if text.link else []
+    return _joined(lines, text.footer)
+
+
+def _joined(lines: Sequence[str], footer: str) -> str:
+    return "\n".join([*lines, "", footer, ""])
+
+
+def _color(state: State, severity: Severity) -> str:
+    return _RESOLVED if state == "resolved" else _COLORS[severity]
+
+
+_TEMPLATE = Environment(
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+).from_string(resources.files(__package__).joinpath("email.html").read_text("utf-8"))
+
+
+def _html(color: str, title: str, footer: str, **content: object) -> str:
+    known = {
+        "lead": "",
+        "text": None,
+        "pictured": False,
+        "alerts": (),
+        "rest": "",
+        "points": (),
+        "link": "",
+        "page": False,
+    }
+    helpers = {"clock": clock, "color_of": _color, "title_of": title_of}
+    return _TEMPLATE.render(color=color, title=title, footer=footer, **helpers, **{**known, **content})
+
+
+def _failed(error: Exception, seconds: float) -> DeliveryResult:
+    """Explain an error. 5xx is tried again as 4xx is: people fix mailboxes and rules."""
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused():
+            first = error.recipients[0]
+            return _answered(first.code, first.message)
+        case aiosmtplib.SMTPAuthenticationError():
+            return DeliveryResult("retry", "refused the user name or the password", status=error.code)
+        case aiosmtplib.SMTPResponseException():
+            return _answered(error.code, error.message)
+        case aiosmtplib.SMTPException() if not isinstance(error, OSError):
+            reason = "offers no STARTTLS, or no way to log in; see `security` of the channel"
+            return DeliveryResult("retry", reason)
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__ or error
+    if isinstance(cause, ssl.SSLError):
+        return DeliveryResult("retry", f"its certificate is not trusted ({cause.reason or 'TLS'})")
+    return DeliveryResult("retry", f"no connection, or no answer in {seconds:g} s ({type(cause).__name__})")
+
+
+def _answered(code: int, text: str) -> DeliveryResult:
+    shown = "".join(c if c.isprintable() else " " for c in text)[:200].strip()
+    return DeliveryResult("retry", f"answered {code}: {shown}", status=code)
+
+
+def _build(spec: EmailChannel, context: ChannelContext) -> Channel:
+    server = Server(
+        spec.host, spec.port, spec.security, spec.username, spec.password or "", context.poster.allowed,
+        context.poster.seconds,
+    )  # fmt: skip
+    picture = context.picture if spec.picture else None
+    return Email(spec.id, server, spec.sender, spec.to, clock=context.clock, picture=picture)
+
+
+KIND = ChannelKind(EmailChannel, _build)

@@ -1,19 +1,20 @@
-"""The Slack channel by a bot's token: one message an alert, kept up to date, with what follows in its thread."""
+"""A Slack app with a bot token: one message for each incident, kept up to date, with its changes in the thread."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from outlay_alerter.notify.channels.slack_blocks import message, reply
-from outlay_alerter.notify.digest_messages import slack_review
+from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind
+from outlay_alerter.notify.channels.slack import message, render, reply
+from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import DeliveryResult, Notification
-from outlay_alerter.notify.pictures import Picture
-from outlay_alerter.notify.thread_store import Thread
+from outlay_alerter.notify.thread_store import Thread, ThreadStore
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.catalog.channels import SlackBotChannel
 from outlay_schemas.events import encoder
 
 log = get_logger(__name__)
@@ -22,23 +23,11 @@ _FORM = "application/x-www-form-urlencoded"
 _GONE = ("account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "is_archived")
 _GONE_PLACES = ("channel_not_found",)
 _NEVER = ("invalid_blocks", "msg_too_long", "msg_blocks_too_long", "invalid_blocks_format", "no_text")
-"""What another try would not mend: the message, not the way."""
-
-
-class ThreadStore(Protocol):
-    """Keeps where each alert was told first."""
-
-    def of(self, channel: str, alert: str) -> Thread | None:
-        """Return where an alert was told; None: it was not. Raises Retryable."""
-        ...
-
-    def remember(self, channel: str, alerts: Sequence[str], thread: Thread) -> None:
-        """Note where alerts were told. Raises Retryable."""
-        ...
+"""Errors of the message, which a retry does not fix."""
 
 
 class SlackBot:
-    """Speaks Slack's Web API: one message for each incident, kept up to date."""
+    """Calls Slack's Web API."""
 
     pause = 1.0
     updates = True
@@ -54,14 +43,14 @@ class SlackBot:
     def send(self, notification: Notification) -> DeliveryResult:
         """Try once: a first message, or its update and a reply in its thread."""
         if notification.review is not None:
-            return self._call("chat.postMessage", slack_review(notification.review))[0]
+            return self._call("chat.postMessage", render(notification))[0]
         ids = sorted({alert.incident_id for alert in notification.alerts})
         alone = len(ids) == 1
         if alone:
             known = self._threads.of(self.name, ids[0])
             if known is not None and known.place == self._channel:
                 return self._follow(notification, known)
-        answer, said = self._call("chat.postMessage", message(notification.story))
+        answer, said = self._call("chat.postMessage", message(notification.content))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
             try:
                 self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
@@ -74,19 +63,19 @@ class SlackBot:
     def _follow(self, notification: Notification, known: Thread) -> DeliveryResult:
         """Reply in the thread of an incident, and in the channel too if it is worse or fires again."""
         loud = (
-            notification.news in ("opened", "escalated", "reminder")
+            notification.kind in ("opened", "escalated", "reminder")
             and notification.alerts[0].state == "firing"
         )
-        said = {**reply(notification.story), "thread_ts": known.ts, "reply_broadcast": loud}
+        said = {**reply(notification.content), "thread_ts": known.ts, "reply_broadcast": loud}
         answer, _ = self._call("chat.postMessage", said)
         if answer.outcome == "sent" and known.alone:
-            updated, _ = self._call("chat.update", {**message(notification.story), "ts": known.ts})
+            updated, _ = self._call("chat.update", {**message(notification.content), "ts": known.ts})
             if updated.outcome != "sent":
                 log.warning("the first message is not up to date", channel=self.name, reason=updated.reason)
         return answer
 
     def _draw(self, notification: Notification, ts: str) -> None:
-        """Put a picture into the thread. It is an extra: the alert was told, whatever becomes of it."""
+        """Put a picture into the thread. The alert was sent, whether this works or not."""
         if self._picture is None or notification.alerts[0].state != "firing":
             return
         picture = self._picture(notification)
@@ -97,14 +86,14 @@ class SlackBot:
             log.warning("no picture in the thread", channel=self.name, reason=answer.reason)
 
     def _upload(self, picture: bytes, ts: str) -> DeliveryResult:
-        asked = {"filename": "spending.png", "length": len(picture), "alt_txt": "The spending"}
+        asked = {"filename": "spending.png", "length": len(picture), "alt_txt": "Spending over time"}
         answer, said = self._call("files.getUploadURLExternal", asked, form=True)
         if answer.outcome != "sent":
             return answer
         answer = self._poster.post(str(said["upload_url"]), picture, {"content-type": "image/png"})
         if answer.outcome != "sent":
             return answer
-        files = [{"id": said["file_id"], "title": "The spending"}]
+        files = [{"id": said["file_id"], "title": "Spending over time"}]
         ended = {"files": files, "channel_id": self._channel, "thread_ts": ts}
         return self._call("files.completeUploadExternal", ended)[0]
 
@@ -134,3 +123,13 @@ def _judged(method: str, text: bytes, status: int) -> tuple[DeliveryResult, dict
     if error in _GONE or (error in _GONE_PLACES and method.startswith("chat.")):
         return DeliveryResult("disabled", reason, status=status), said
     return DeliveryResult("failed" if error in _NEVER else "retry", reason, status=status), said
+
+
+def _build(spec: SlackBotChannel, context: ChannelContext) -> Channel:
+    picture, api = context.picture if spec.picture else None, context.settings.slack_api
+    return SlackBot(
+        spec.id, spec.token, spec.channel, context.poster, threads=context.threads, picture=picture, api=api
+    )
+
+
+KIND = ChannelKind(SlackBotChannel, _build)
