@@ -94,7 +94,7 @@ class CatalogFeed(Generic[C]):
                 self._end = _end_of(self._settings)
                 read_compacted(self._settings, CATALOG.name, self.take, self._stop.is_set)
             except Exception as error:  # noqa: BLE001 (the topic may not exist yet, or the broker be away)
-                log.warning("the catalog cannot be followed now; trying again", error=str(error))
+                log.warning("dependency unavailable, retrying to follow the catalog", error=str(error))
                 self._clock.sleep(1.0)
 
 

@@ -1,4 +1,4 @@
-"""How a service tells that it is alive, ready and moving, and how it ends itself when it is stuck."""
+"""The health of a process: alive, ready, making progress; and the watchdog that ends a stalled one."""
 
 import os
 import threading
@@ -8,20 +8,23 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import make_wsgi_app
 
-from outlay_kit.clock import Clock
+from outlay_kit.clock import Clock, cpu_share
 from outlay_kit.settings import HealthSettings
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
+_MOST_FORGIVEN = 9
+"""A stall is found after at most 1 + 9 times the stall seconds, however little CPU time the machine gave."""
 
 
 class Health:
-    """The state of one process. Work calls `progress`; a probe or the watchdog asks `stalled`."""
+    """The state of one process. Work calls `progress`; probes and the watchdog ask `stalled`."""
 
     def __init__(self, clock: Clock, stall_seconds: float) -> None:
         self._clock = clock
         self._stall_seconds = stall_seconds
         self._last_progress = clock.monotonic()
+        self._forgiven = 0.0
         self._pending: Callable[[], bool] = lambda: False
         self._suspicion: Callable[[], bool] = lambda: False
         self.ready = False
@@ -36,14 +39,24 @@ class Health:
         self._suspicion = stuck
 
     def progress(self) -> None:
-        """Work was done, or it was found that the world is away and we are waiting for it."""
+        """Note that work was done, or that the process waits for a dependency."""
         self._last_progress = self._clock.monotonic()
+        self._forgiven = 0.0
+
+    def forgive(self, seconds: float) -> None:
+        """Do not count seconds without progress in which the machine gave this process no CPU time."""
+        self._forgiven = min(self._forgiven + seconds, _MOST_FORGIVEN * self._stall_seconds)
+
+    def silent(self) -> bool:
+        """Return whether there was no progress for a quarter of the stall seconds."""
+        return self._clock.monotonic() - self._last_progress > self._stall_seconds / 4
 
     def stalled(self) -> bool:
-        """Tell whether work has waited for longer than allowed without progress."""
+        """Return whether work has waited for longer than allowed without progress."""
         if self._suspicion():
             return True
-        if self._clock.monotonic() - self._last_progress < self._stall_seconds:
+        waited = self._clock.monotonic() - self._last_progress - self._forgiven
+        if waited < self._stall_seconds:
             return False
         if self._pending():
             return True
@@ -51,22 +64,45 @@ class Health:
         return False
 
 
-def end_when_stalled(health: Health, every: float = 5.0) -> None:
-    """Start the watchdog: a process that is stuck ends, hard, so that its supervisor starts another."""
+class Watchdog:
+    """Ends a stalled process, so that its supervisor starts another. A starved process is not a stalled one."""
 
-    def watch() -> None:
-        while True:
-            threading.Event().wait(every)
-            if health.stalled():
-                log.error("stalled: work is waiting and none was done; ending this process")
-                os._exit(70)
+    def __init__(
+        self, health: Health, clock: Clock, every: float = 5.0, share: Callable[[], float] = cpu_share
+    ) -> None:
+        """`share()` returns the share of a core that a busy thread gets now."""
+        self._health, self._clock, self._every, self._share = health, clock, every, share
+        self._looked = clock.monotonic()
 
-    threading.Thread(target=watch, name="watchdog", daemon=True).start()
+    def look(self) -> bool:
+        """Return whether the process is stalled. Called every few seconds.
+
+        Seconds without progress count by the share of CPU time that the machine gives: with a tenth of a core, work
+        and the stores it waits for may take ten times as long. A process that was frozen looks late.
+        """
+        now = self._clock.monotonic()
+        passed, self._looked = now - self._looked, now
+        frozen = max(0.0, passed - 2 * self._every)
+        starved = (passed - frozen) * (1 - self._share()) if self._health.silent() else 0.0
+        self._health.forgive(frozen + starved)
+        return self._health.stalled()
+
+    def start(self) -> None:
+        """Look in a daemon thread."""
+
+        def watch() -> None:
+            pause = threading.Event()
+            while not pause.wait(self._every):
+                if self.look():
+                    log.error("stalled: work is waiting and none was done; ending this process")
+                    os._exit(70)
+
+        threading.Thread(target=watch, name="watchdog", daemon=True).start()
 
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base's)
-        """Probes are not worth a line each."""
+        """Log nothing for a probe."""
 
 
 def serve_health(health: Health, settings: HealthSettings) -> None:

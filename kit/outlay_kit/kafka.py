@@ -251,7 +251,7 @@ def read_compacted(
             try:
                 answer = consumer.poll(timeout_ms=500)
             except KafkaError:
-                log.warning("the topic cannot be read now; trying again", topic=topic)
+                log.warning("dependency unavailable, retrying to read the topic", topic=topic)
                 threading.Event().wait(0.5)
                 continue
             for r in (r for part in answer.values() for r in part):

@@ -1,4 +1,4 @@
-"""How services are pointed at the world: environment variables, validated whole before anything starts."""
+"""Settings of services: environment variables, validated whole before anything starts."""
 
 import sys
 from typing import Literal, TypeVar
@@ -22,7 +22,7 @@ class KafkaSettings(BaseSettings):
     ca_file: str = ""
 
     def client_options(self) -> dict[str, object]:
-        """Return what every kafka-python client needs to connect."""
+        """Return the connection options of a kafka-python client."""
         options: dict[str, object] = {
             "bootstrap_servers": self.bootstrap.split(","),
             "security_protocol": self.security_protocol,
@@ -51,7 +51,7 @@ class ClickHouseSettings(BaseSettings):
 
 
 class HealthSettings(BaseSettings):
-    """Where a service tells how it is: /livez, /readyz, /metrics. Port 0: nowhere."""
+    """Where a service serves /livez, /readyz and /metrics. Port 0: nowhere."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_HEALTH_", frozen=True)
 
@@ -60,10 +60,18 @@ class HealthSettings(BaseSettings):
     stall_seconds: float = Field(default=60.0, gt=0)
     """Seconds with lag and without progress after which the process ends itself."""
     partition_stall_seconds: float = Field(default=400.0, gt=0)
-    """Seconds that a partition of the group, whoever owns it, may wait without a step before the process ends.
+    """Seconds that a partition of the group may make no step before the process ends.
 
-    More than max.poll.interval (300 s): for so long Kafka lets an owner work on one batch.
+    More than max.poll.interval (300 s): Kafka lets an owner work on one batch for so long.
     """
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that every service has."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    log_level: str = "INFO"
 
 
 def load(cls: type[S]) -> S:
@@ -75,7 +83,7 @@ def load(cls: type[S]) -> S:
         settings = cls()
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
-        sys.stderr.write(f"{cls.__name__} is not valid; mend these variables:\n" + "\n".join(lines) + "\n")
+        sys.stderr.write(f"{cls.__name__} is not valid; fix these variables:\n" + "\n".join(lines) + "\n")
         raise SystemExit(2) from None
     if "--check-config" in sys.argv:
         sys.stdout.write(settings.model_dump_json(indent=2) + "\n")

@@ -1,10 +1,9 @@
-"""Watches that every partition of a group has somebody who works on it (P14).
+"""Finds partitions of a consumer group that make no step (P14).
 
-A member knows the lag of its own partitions only. One that owns none would look well for ever while
-partitions of the others wait: their owner is alive for Kafka and does nothing, or a rebalance gave them to
-nobody. So each process asks Kafka, by a client that is no member, how far the whole group is. If a partition
-has records and no step for longer than Kafka lets a living owner be silent (max.poll.interval, 300 s), this
-process ends itself: its successor joins anew, and the group shares all partitions out again.
+A member knows the lag of its own partitions only. Others may wait although their owner is alive for Kafka, or although
+a rebalance gave them to no member. So each process asks Kafka, by a client that is not a member, for the offsets of the
+whole group. If a partition has records and makes no step for longer than Kafka lets a living owner be silent
+(max.poll.interval, 300 s), this process ends itself: its successor joins, and Kafka assigns all partitions again.
 """
 
 import threading
@@ -23,15 +22,14 @@ log = get_logger(__name__)
 GROUP_LAG = Gauge(
     "outlay_group_lag_records", "Records that the whole group has not committed, when last asked"
 )
-
 WAITED = Gauge(
     "outlay_partition_stalled_seconds",
-    "Seconds since anybody of the group took a step in the partition that waits longest",
+    "Seconds without a step in the partition of the group that waits longest",
 )
 
 
 class StalledPartitions:
-    """Finds partitions that nobody works on."""
+    """Watches the partitions of a group."""
 
     def __init__(
         self,
@@ -43,7 +41,7 @@ class StalledPartitions:
         patience: float,
         reach: Callable[[], object] = lambda: None,
     ) -> None:
-        """`reach()` asks the store that the work goes to; it raises Retryable while that is away: then all wait."""
+        """`reach()` asks the store of the work; it raises Retryable while it is away: then all members wait."""
         self._positions, self._group, self._topics = positions, group, topics
         self._clock, self._patience, self._reach = clock, patience, reach
         self._at: dict[tuple[str, int], int] = {}
@@ -52,14 +50,14 @@ class StalledPartitions:
         """Whether a partition has waited too long."""
 
     def look(self) -> None:
-        """Look once. A store that is away is no reason to end: whoever works waits for it."""
+        """Look once. While Kafka or the store is unavailable, every member waits and none is stalled."""
         try:
             self._note()
             waited = self._clock.monotonic() - min(self._since.values(), default=self._clock.monotonic())
             if waited > self._patience:
                 self._reach()
         except Retryable as error:
-            log.debug("it cannot be told who works: the world is away", error=str(error))
+            log.debug("dependency unavailable, stalled partitions are not known", error=str(error))
             self._since.clear()
             waited = 0.0
         WAITED.set(waited)
@@ -79,8 +77,8 @@ class StalledPartitions:
                 self._at[place] = at
         GROUP_LAG.set(lag)
 
-    def start(self, health: Health, every: float = 5.0) -> "StalledPartitions":
-        """Look every few seconds, in a daemon thread; what is found makes the process a stalled one."""
+    def start(self, health: Health, every: float = 5.0) -> None:
+        """Look every few seconds, in a daemon thread; a stalled partition makes the process stalled."""
         health.suspect(lambda: self.found)
 
         def watch() -> None:
@@ -88,5 +86,4 @@ class StalledPartitions:
             while not pause.wait(every):
                 self.look()
 
-        threading.Thread(target=watch, name="orphans", daemon=True).start()
-        return self
+        threading.Thread(target=watch, name="stalled-partitions", daemon=True).start()

@@ -27,7 +27,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.health import Health, Watchdog, serve_health
 from outlay_kit.kafka import Batch, KafkaSink, KafkaSource, deliver
 from outlay_kit.loop import Loop, Stop
 from outlay_kit.settings import load
@@ -132,7 +132,7 @@ def aggregator(how: str) -> None:
     health = Health(clock, settings.health.stall_seconds)
     serve_health(health, settings.health)
     if how != "no watchdog":
-        end_when_stalled(health)
+        Watchdog(health, clock).start()
     source = (CommitFirst if how == "commit first" else KafkaSource)(
         settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
     )

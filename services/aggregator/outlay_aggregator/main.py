@@ -8,15 +8,12 @@ from outlay_aggregator.settings import Settings
 from outlay_aggregator.tracing import BatchTraces
 from outlay_aggregator.watermark import Watermark
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.clock import SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
 from outlay_kit.kafka import KafkaSink, KafkaSource
-from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
+from outlay_kit.loop import Bounds, Loop, Stopped
 from outlay_kit.migrator import migrate
 from outlay_kit.offsets import Offsets
-from outlay_kit.settings import load
-from outlay_kit.stalled_partitions import StalledPartitions
-from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.service import Service
+from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
@@ -26,20 +23,16 @@ TOPICS = (COST_EVENTS.name, DEAD_LETTER.name)
 
 def main() -> None:
     """Migrate, then work until asked to stop."""
-    settings = load(Settings)
-    configure_logging("aggregator", settings.log_level)
-    clock = SystemClock()
-    health = Health(clock, settings.health.stall_seconds)
-    stop = Stop().on_signals()
-    serve_health(health, settings.health)
-    end_when_stalled(health)
+    service = Service("aggregator", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
+    service.stop.on_signals()
     try:
-        applied = persist(lambda: migrate(settings.clickhouse), clock, health, stop)
-        source, sink = persist(lambda: _connect(settings), clock, health, stop)
+        applied = service.persist(lambda: migrate(settings.clickhouse))
+        sink = service.persist(lambda: KafkaSink(settings.kafka))
+        source = service.persist(lambda: KafkaSource(settings.kafka, settings.group, TOPICS))
     except Stopped:
         return
     log.info("ready", migrations_applied=applied)
-    books = LedgerStore(ClickHouseClient(settings.clickhouse), settings.user_cells)
     limits = Limits(
         chunk=settings.window_chunk,
         rollup_share=settings.rollup_share,
@@ -50,19 +43,21 @@ def main() -> None:
         identity_bits=settings.identity_filter_bits,
         retention=timedelta(days=settings.retention_days),
     )
-    _follow_watermark(settings, clock)
-    _watch_stalled_partitions(settings, clock, health)
+    offsets, store = Offsets(settings.kafka), _store(settings)  # of its own: it works in another thread
+    watermark = Watermark(offsets, store.complete, clock, settings.pricer_group, settings.group)
+    watermark.follow(settings.watermark_seconds)
+    clickhouse = ClickHouseClient(settings.clickhouse)
+    service.watch_partitions(settings.group, TOPICS, lambda: clickhouse.command("SELECT 1"))
     tracing = start("aggregator")
     traces = BatchTraces(tracing, clock) if tracing is not None else None
-    aggregator = Aggregator(books, sink, clock, limits, health.progress, traces=traces)
-    bounds = Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes)
+    aggregator = Aggregator(_store(settings), sink, clock, limits, health.progress, traces=traces)
     Loop(
         source,
         aggregator.handle,
         clock=clock,
         health=health,
-        stop=stop,
-        bounds=bounds,
+        stop=service.stop,
+        bounds=Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes),
         pace=aggregator.pace,
         settled=aggregator.settled,
     ).run()
@@ -71,30 +66,8 @@ def main() -> None:
         tracing.close()
 
 
-def _follow_watermark(settings: Settings, clock: SystemClock) -> None:
-    """With connections of its own: it works in another thread."""
-    books = LedgerStore(ClickHouseClient(settings.clickhouse), settings.user_cells)
-    offsets = Offsets(settings.kafka)
-    watermark = Watermark(offsets, books.complete, clock, settings.pricer_group, settings.group)
-    watermark.follow(settings.watermark_seconds)
-
-
-def _watch_stalled_partitions(settings: Settings, clock: SystemClock, health: Health) -> None:
-    """With connections of its own: it works in another thread."""
-    clickhouse = ClickHouseClient(settings.clickhouse)
-    StalledPartitions(
-        Offsets(settings.kafka),
-        settings.group,
-        TOPICS,
-        clock=clock,
-        patience=settings.health.partition_stall_seconds,
-        reach=lambda: clickhouse.command("SELECT 1"),
-    ).start(health)
-
-
-def _connect(settings: Settings) -> tuple[KafkaSource, KafkaSink]:
-    sink = KafkaSink(settings.kafka)
-    return KafkaSource(settings.kafka, settings.group, TOPICS), sink
+def _store(settings: Settings) -> LedgerStore:
+    return LedgerStore(ClickHouseClient(settings.clickhouse), settings.user_cells)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Watermark:
                 try:
                     self.step()
                 except Retryable as error:
-                    log.debug("the watermark stands: the world is away", error=str(error))
+                    log.debug("dependency unavailable, the watermark waits", error=str(error))
                 self._clock.sleep(every)
 
         threading.Thread(target=run, name="watermark", daemon=True).start()

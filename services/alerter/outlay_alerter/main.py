@@ -21,14 +21,13 @@ from outlay_alerter.settings import Settings
 from outlay_alerter.watchlist import Watchlist, compile_watchlist
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.clock import Clock
 from outlay_kit.kafka import Batch, KafkaSink
 from outlay_kit.keys import KeyRing
-from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
+from outlay_kit.loop import Bounds, Loop, Stopped
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import load
-from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.service import Service
+from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_schemas.topics import ROLLUPS
 
@@ -40,16 +39,13 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
 
     `channels` makes those of the settings.
     """
-    settings = load(Settings)
-    configure_logging("alerter", settings.log_level)
-    clock = SystemClock()
-    health, stop = Health(clock, settings.health.stall_seconds), Stop().on_signals()
-    serve_health(health, settings.health)
-    end_when_stalled(health)
+    service = Service("alerter", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
+    stop = service.stop.on_signals()
     feed = CatalogFeed(settings.kafka, compile_watchlist, clock).start()
     try:
-        persist(lambda: migrate(settings.clickhouse), clock, health, stop)
-        sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
+        service.persist(lambda: migrate(settings.clickhouse))
+        sink = service.persist(lambda: KafkaSink(settings.kafka))
         while not feed.wait(0.5):
             if stop.asked():
                 return
@@ -69,13 +65,11 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         )  # fmt: skip
         if settings.keys_file is not None:
             # How budgets stood before the restart, then how they stand now: before anything slower is done.
-            persist(lambda: desk.learn(statuses.read()), clock, health, stop)
+            service.persist(lambda: desk.learn(statuses.read()))
             serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
-            persist(lambda: _learn(desk, lane(), sums, feed.current()), clock, health, stop)
-        persist(alerter.evaluate_all, clock, health, stop)
-        source = persist(
-            lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]), clock, health, stop
-        )
+            service.persist(lambda: _learn(desk, lane(), sums, feed.current()))
+        service.persist(alerter.evaluate_all)
+        source = service.persist(lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]))
     except Stopped:
         return
     leading.append(source)

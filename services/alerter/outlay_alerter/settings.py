@@ -5,22 +5,20 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from outlay_alerter.notify.channels.webhook import read_secrets
 from outlay_alerter.notify.http_post import read_networks
-from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
+from outlay_kit.settings import ClickHouseSettings, ServiceSettings
 from outlay_schemas.alerts import Severity
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """`OUTLAY_ALERTER_...`, and those of Kafka, ClickHouse and health."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_ALERTER_", frozen=True, hide_input_in_errors=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-alerter"
     """Consumer group; of several alerters one works and the others stand by."""
     linger_seconds: float = Field(default=0.5, gt=0, le=60)
@@ -61,7 +59,6 @@ class Settings(BaseSettings):
     """Where Slack's Web API is, for channels of the type slack_bot."""
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
     """How long a receiver may take to answer."""
-    log_level: str = "INFO"
 
     @property
     def renotify(self) -> timedelta | None:

@@ -21,23 +21,18 @@ from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.health import Health
 from outlay_kit.keys import KeyFileError, KeyRing
-from outlay_kit.settings import load
-from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.service import Service
+from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 
 
 def main() -> None:
     """Serve until SIGTERM. Neither ClickHouse nor Kafka need be there: pages say what is away."""
-    settings = load(Settings)
-    configure_logging("console", settings.log_level)
-    clock = SystemClock()
-    health = Health(clock, settings.health.stall_seconds)
-    serve_health(health, settings.health)
-    end_when_stalled(health)
+    service = Service("console", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
     keys = KeyRing(settings.keys_file, clock)
     feed = CatalogFeed(settings.kafka, read_shown, clock).start()
     readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds)

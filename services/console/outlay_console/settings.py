@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
+from outlay_kit.settings import ClickHouseSettings, ServiceSettings
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """`OUTLAY_CONSOLE_...`, and those of Kafka, ClickHouse (use a user that can only read) and health."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_CONSOLE_", frozen=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
     host: str = "127.0.0.1"
     port: int = Field(default=8088, ge=1, le=65535)
     keys_file: Path = Path("keys.json")
@@ -41,7 +39,6 @@ class Settings(BaseSettings):
     """Connections to ClickHouse."""
     query_seconds: float = Field(default=20, gt=0)
     """How long a page may wait for ClickHouse."""
-    log_level: str = "INFO"
 
     @property
     def writer(self) -> ClickHouseSettings | None:

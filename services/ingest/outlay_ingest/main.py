@@ -20,12 +20,12 @@ from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
-from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.clock import Clock
+from outlay_kit.health import Health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
-from outlay_kit.settings import load
-from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.service import Service
+from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
@@ -56,12 +56,8 @@ def connect(settings: Settings, clock: Clock) -> RecordSink:
 
 def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     """Serve until SIGTERM; then finish the requests under way, and deliver what they brought."""
-    settings = load(Settings)
-    configure_logging("ingest", settings.log_level)
-    clock = SystemClock()
-    health = Health(clock, settings.health.stall_seconds)
-    serve_health(health, settings.health)
-    end_when_stalled(health)
+    service = Service("ingest", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
     sink = ConnectingSink(lambda: connect(settings, clock))
     keys = KeyRing(settings.keys_file, clock)
     name = f"{socket.gethostname()}-{settings.port}"

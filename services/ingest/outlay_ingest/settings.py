@@ -3,18 +3,16 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from outlay_kit.settings import HealthSettings, KafkaSettings
+from outlay_kit.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """`OUTLAY_INGEST_...`, and those of Kafka and health."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_INGEST_", frozen=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     keys_file: Path = Path("keys.json")
@@ -41,4 +39,3 @@ class Settings(BaseSettings):
     future_hours: float = Field(default=24, gt=0)
     age_days: int = Field(default=1100, gt=0)
     """How old an event may be: as long as the ledger keeps rows."""
-    log_level: str = "INFO"

@@ -91,7 +91,9 @@ async def send(
             seconds = _BACKOFF.seconds(attempt, None, random.random())  # noqa: S311 (jitter)
             attempt += 1
             metrics.RETRIES.inc()
-            log.warning("Kafka does not take results now; trying again", error=repr(cause), attempt=attempt)
+            log.warning(
+                "dependency unavailable, retrying to send results", error=repr(cause), attempt=attempt
+            )
             await asyncio.sleep(seconds)
         else:
             return

@@ -5,20 +5,19 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import faust
 
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.catalog_feed import CatalogFeed
-from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.clock import Clock
+from outlay_kit.health import Health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.offsets import Offsets
-from outlay_kit.settings import load
-from outlay_kit.stalled_partitions import StalledPartitions
-from outlay_kit.telemetry import configure_logging, get_logger
+from outlay_kit.service import Service
+from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
 from outlay_pricer import faust_agent, faust_app, metrics
 from outlay_pricer.deliveries import Output
@@ -39,21 +38,17 @@ _STOP_SECONDS = 10.0
 
 def main() -> None:
     """Price until SIGTERM. Ends at once, not committing, on the first error that no waiting mends."""
-    settings = load(Settings)
-    configure_logging("pricer", settings.log_level)
+    service = Service("pricer", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
     for chatty in ("faust", "mode", "aiokafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    clock = SystemClock()
-    health = Health(clock, settings.health.stall_seconds)
-    serve_health(health, settings.health)
     feed = CatalogFeed(settings.kafka, compile_catalog, clock, _tell).start()
     partitions = _wait_for_kafka(settings, clock)
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
     Watchdog(Offsets(settings.kafka), settings.group, topics, health, faust_agent.end).start()
-    _watch_stalled_partitions(settings, list(topics), clock, health)
-    end_when_stalled(health)
+    service.watch_partitions(settings.group, list(topics))
     app = faust_app.create_app(settings)
     tracing = start("pricer")
     tenancies = {name: _tenancy(settings, tenant) for name, tenant in topics.items()}
@@ -63,15 +58,6 @@ def main() -> None:
     )
     _follow_readiness(app, health)
     _run(app, tracing.close if tracing is not None else lambda: None)
-
-
-def _watch_stalled_partitions(
-    settings: Settings, topics: Sequence[str], clock: Clock, health: Health
-) -> None:
-    patience = settings.health.partition_stall_seconds
-    StalledPartitions(Offsets(settings.kafka), settings.group, topics, clock=clock, patience=patience).start(
-        health
-    )
 
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:

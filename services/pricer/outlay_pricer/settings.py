@@ -1,18 +1,16 @@
 """Everything the pricer is told, by the environment, validated whole."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from outlay_kit.settings import HealthSettings, KafkaSettings
+from outlay_kit.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """`OUTLAY_PRICER_...`, and those of Kafka and health."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_PRICER_", frozen=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
     group: str = "outlay-pricer"
     default_tenant: str = Field(default="", max_length=256)
     """Whose an event is that was put on Kafka directly and names no tenant; empty: a dead letter."""
@@ -20,4 +18,3 @@ class Settings(BaseSettings):
     """Records whose results may wait for Kafka's acknowledgement at the same time."""
     deliver_seconds: float = Field(default=30, gt=0)
     """How long one try to deliver may take before the next."""
-    log_level: str = "INFO"

@@ -50,7 +50,7 @@ class Watchdog:
             committed = self._ask()
             fresh = set(usage_topics(self._positions.topics())) - set(self._topics)
         except Retryable as error:
-            log.warning("the watchdog cannot ask Kafka now", error=str(error))
+            log.warning("dependency unavailable, the watchdog cannot ask Kafka", error=str(error))
             self._health.progress()
             return
         if fresh:

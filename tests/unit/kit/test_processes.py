@@ -58,10 +58,10 @@ def test_a_failpoint_is_off_unless_armed() -> None:
 STUCK = """
 import time
 from outlay_kit.clock import SystemClock
-from outlay_kit.health import Health, end_when_stalled
+from outlay_kit.health import Health, Watchdog
 health = Health(SystemClock(), 0.2)
 health.watch(lambda: {pending})
-end_when_stalled(health, every=0.1)
+Watchdog(health, SystemClock(), every=0.1).start()
 time.sleep(1.5)
 print("alive")
 """

@@ -95,7 +95,7 @@ class Tail:
             try:
                 read_newest(self._settings, COST_EVENTS, self.take, lambda: not self._wanted())
             except Retryable as error:
-                log.warning("cost events cannot be followed now; trying again", error=str(error))
+                log.warning("dependency unavailable, retrying to follow cost events", error=str(error))
                 self._clock.sleep(1.0)
 
     def _wanted(self) -> bool:

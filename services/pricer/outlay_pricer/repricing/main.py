@@ -4,13 +4,11 @@ from collections import deque
 
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.clock import Clock, SystemClock
-from outlay_kit.health import Health, end_when_stalled, serve_health
+from outlay_kit.clock import Clock
 from outlay_kit.kafka import KafkaSink
-from outlay_kit.loop import Stop, Stopped, persist
+from outlay_kit.loop import Stop, Stopped
 from outlay_kit.migrator import migrate
-from outlay_kit.settings import load
-from outlay_kit.telemetry import configure_logging
+from outlay_kit.service import Service
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.opportunities.scanner import OpportunityScanner
 from outlay_pricer.repricing.catalog_archiver import Arrived, CatalogArchiver
@@ -23,18 +21,14 @@ _Catalog = tuple[Arrived, CompiledCatalog]
 
 def main() -> None:
     """Keep catalogs and price what had no price, until asked to stop."""
-    settings = load(Settings)
-    configure_logging("repricer", settings.log_level)
-    clock = SystemClock()
-    health = Health(clock, settings.health.stall_seconds)
-    stop = Stop().on_signals()
-    serve_health(health, settings.health)
-    end_when_stalled(health)
+    service = Service("repricer", Settings)
+    settings, clock, health = service.settings, service.clock, service.health
+    stop = service.stop.on_signals()
     arrived: deque[Arrived] = deque()
     feed = CatalogFeed(settings.kafka, _compile, clock, lambda new: arrived.append(new[0])).start()
     try:
-        persist(lambda: migrate(settings.clickhouse), clock, health, stop)
-        sink = persist(lambda: KafkaSink(settings.kafka), clock, health, stop)
+        service.persist(lambda: migrate(settings.clickhouse))
+        sink = service.persist(lambda: KafkaSink(settings.kafka))
         archiver = CatalogArchiver(
             ClickHouseClient(settings.clickhouse),
             sink,
@@ -54,10 +48,10 @@ def main() -> None:
         health.watch(lambda: working)
         while not stop.asked():
             working = True
-            persist(lambda: _turn(archiver, feed, arrived), clock, health, stop)
+            service.persist(lambda: _turn(archiver, feed, arrived))
             if feed.revision:
-                persist(lambda: looks.turn(feed.current()[1].catalog), clock, health, stop)
-                persist(lambda: ahead.turn(feed.current()[1]), clock, health, stop)
+                service.persist(lambda: looks.turn(feed.current()[1].catalog))
+                service.persist(lambda: ahead.turn(feed.current()[1]))
             working = False
             health.ready = True
             _wait(settings.every_seconds, clock, stop)

@@ -1,19 +1,17 @@
 """Everything that re-pricing is told, by the environment, validated whole."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from outlay_kit.settings import ClickHouseSettings, HealthSettings, KafkaSettings
+from outlay_kit.settings import ClickHouseSettings, ServiceSettings
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """`OUTLAY_REPRICER_...`, and those of Kafka, ClickHouse and health."""
 
     model_config = SettingsConfigDict(env_prefix="OUTLAY_REPRICER_", frozen=True)
 
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
-    health: HealthSettings = Field(default_factory=HealthSettings)
     every_seconds: float = Field(default=5.0, gt=0)
     """How often to see whether a catalog came, and whether it left events unpriced."""
     settle_seconds: float = Field(default=120.0, ge=0)
@@ -22,4 +20,3 @@ class Settings(BaseSettings):
     """How often to look at what each tenant could have saved."""
     opportunities_events: int = Field(default=50_000, ge=0)
     """Events of one tenant that a look prices as they might have been, the newest. 0: it never looks."""
-    log_level: str = "INFO"
