@@ -8,7 +8,7 @@ from tests.processes import until
 from tests.system import Cli
 
 from outlay_kit.kafka import KafkaSink, deliver
-from outlay_schemas.topics import USAGE_EVENTS
+from outlay_schemas.topics import USAGE_EVENTS, Topic
 
 pytestmark = pytest.mark.stack
 
@@ -26,10 +26,10 @@ def usage(event_id: str, tenant: str = "", **changes: object) -> str:
     return json.dumps({**event, **({"tenant": tenant} if tenant else {}), **changes})
 
 
-def put(cli: Cli, *lines: str) -> None:
-    """Put lines on Kafka past the door, as a producer of its own may."""
+def put(cli: Cli, *lines: str, topic: Topic = USAGE_EVENTS) -> None:
+    """Put lines on Kafka without ingest, as a producer of its own may."""
     sink = KafkaSink(cli.state().kafka_settings())
-    deliver(sink, USAGE_EVENTS.name, ["\n".join(lines).encode()])
+    deliver(sink, topic.name, ["\n".join(lines).encode()])
     sink.close()
 
 
@@ -70,6 +70,23 @@ def test_p9_replay_of_dead_letters_restores_the_sum(cli: Cli) -> None:
     until(lambda: cost() == "0.015", what="the mended ones")
     assert "replayed" in cli("dead-letters", "show", "--tenant", "mended")
     assert cli.json("audit", "--tenant", "mended")["balanced"] is True
+
+
+def test_p18_a_replay_of_an_old_body_loses_to_a_correction_accepted_since(cli: Cli) -> None:
+    put(cli, *(usage(name, "late", usage={"input_tokens": -1}) for name in ("corrected", "left")))
+    chosen = ("dead-letters", "replay", "--tenant", "late", "--set", "usage.input_tokens=9000")
+    until(lambda: cli.json(*chosen, "--dry-run")["found"] == 2, what="the dead letters")
+    put(cli, usage("corrected", "late"))
+
+    def tokens() -> dict[str, str]:
+        sql = "SELECT id, toString(usage['input_tokens']) AS n FROM costs WHERE tenant = 'late'"
+        return {str(row["id"]): str(row["n"]) for row in cli.json("query", sql)}
+
+    until(lambda: tokens() == {"corrected": "1000"}, what="the correction")
+    assert cli.json(*chosen)["sent"] == 2
+    until(lambda: "left" in tokens(), what="the replay")
+    assert tokens() == {"corrected": "1000", "left": "9000"}
+    assert cli.json("audit", "--tenant", "late")["balanced"] is True
 
 
 def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli: Cli) -> None:

@@ -15,13 +15,13 @@ from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.stores import open_clickhouse
 from outlay.local.state import stores
-from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Letter, Mended, plain
+from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Letter, Replay, plain
 from outlay_aggregator.domain.edits import Edit
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import KafkaSink
 from outlay_schemas.cloudevents import open_envelope
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import encoder
+from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.topics import COST_EVENTS
 
 app = typer.Typer(
@@ -160,7 +160,7 @@ def replay(
             found = _find(
                 dead_letters, _filter(ids, tenant, stage, code, since=since, contains=contains, limit=limit)
             )
-            edited = [dead_letters.mend(each, edits) for each in found]
+            edited = [dead_letters.prepare(each, edits) for each in found]
             sent = 0 if dry_run else dead_letters.replay(edited)
     finally:
         if sink is not None:
@@ -184,7 +184,7 @@ def replay(
         raise typer.Exit(1)
 
 
-def _print(edited: list[Mended], dry_run: bool) -> None:
+def _print(edited: list[Replay], dry_run: bool) -> None:
     for each in edited[:_SHOWN]:
         if each.refusal:
             line(f"{each.letter.id} still refused: {each.refusal}")
@@ -239,7 +239,7 @@ def _open(sink: KafkaSink | None = None) -> Iterator[tuple[ClickHouseClient, Dea
         yield clickhouse, DeadLetters(clickhouse, sink, _opened, partitions)
 
 
-def _opened(body: bytes, tenant: str) -> bytes:
+def _opened(body: bytes, tenant: str) -> UsageEvent:
     """Read a refused body: a usage event as it is, or in its CloudEvents envelope. Raises Invalid."""
     try:
         return plain(body, tenant)

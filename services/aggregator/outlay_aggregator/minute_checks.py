@@ -1,4 +1,4 @@
-"""Looks at minutes just recomputed for what people should know: events that differ, producers that crowd."""
+"""After each recomputation, records identity conflicts and high-cardinality producers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,70 +14,62 @@ from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 MOST_NAMED = 100
-"""Producers that the metric of crowded minutes tells apart."""
+"""Producers with a label of their own in the metric; the others share one."""
 
 
-class Finder(Protocol):
-    """What the books tell of minutes."""
+class CheckStore(Protocol):
+    """What the ledger knows of minutes."""
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted`. Raises Retryable."""
-        ...
 
     def keep_conflicts(self, minutes: Sequence[Window]) -> int:
-        """Write down what differs under one identity; return how many rows that are. Raises Retryable."""
-        ...
+        """Store events with one identity that differ; return how many rows that are. Raises Retryable."""
 
     def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
-        """Write down, and return, who makes most cells of minutes that have too many. Raises Retryable."""
-        ...
+        """Store and return the producer with most cells of each minute. Raises Retryable."""
 
 
 class MinuteChecks:
-    """Looks at each minute after it was recomputed."""
+    """Checks each minute after it was recomputed."""
 
-    def __init__(self, books: Finder, cells: int) -> None:
-        """`cells`: past so many in a minute, its largest producer is named."""
-        self._books = books
-        self._watched = CardinalityWatch(cells)
+    def __init__(self, store: CheckStore, cells: int) -> None:
+        """`cells`: above so many in a minute, its largest producer is named."""
+        self._store = store
+        self._watch = CardinalityWatch(cells)
         self._named: set[tuple[str, str]] = set()
 
-    def look(self, lines: Sequence[bytes]) -> int:
-        """Keep what came twice and differs, before the engine merges it to one row; name who crowds a minute.
+    def check(self, lines: Sequence[bytes]) -> int:
+        """Store conflicts before the engine merges them to one row, and name producers; return the events.
 
-        Return how many events the minutes have.
-
-        `lines`: minutes as they were recomputed. Those in which nothing came twice, nearly all, cost one count.
-        Raises Retryable.
+        `lines`: recomputed minutes. A minute without repeated events costs one count. Raises Retryable.
         """
-        windows = [_decoder.decode(line) for line in lines]
+        windows = _decoder.decode_lines(b"\n".join(lines))
         minutes = {window_of(w.tenant, w.window, "minute"): w.groups for w in windows}
         counted = {window: sum(g.events for g in groups) for window, groups in minutes.items()}
-        repeated = self._books.repeated(counted)
-        if repeated and (rows := self._books.keep_conflicts(repeated)):
+        repeated = self._store.repeated(counted)
+        if repeated and (rows := self._store.keep_conflicts(repeated)):
             metrics.CONFLICTS.inc(rows)
-            log.warning("events under one identity differ; see: outlay audit", rows=rows)
-        crowded = [
+            log.warning("events with one identity differ; see: outlay audit", rows=rows)
+        wide = [
             window
             for window, groups in minutes.items()
-            if self._watched.due(window, (g.user for g in groups), [g.events for g in groups])
+            if self._watch.due(window, (g.user for g in groups), [g.events for g in groups])
         ]
-        for crowd in self._books.keep_high_cardinality(crowded) if crowded else ():
-            self._name(crowd)
+        for found in self._store.keep_high_cardinality(wide) if wide else ():
+            self._name(found)
         return sum(counted.values())
 
-    def _name(self, crowd: HighCardinalitySource) -> None:
-        """Say who it is. A metric has few labels, so that the hundredth producer shares one with all after it."""
-        who = (crowd.tenant, crowd.source[:200])
-        if who not in self._named and len(self._named) >= MOST_NAMED:
-            who = (OTHER, OTHER)
-        self._named.add(who)
-        metrics.HIGH_CARDINALITY.labels(*who).set(crowd.cells)
+    def _name(self, found: HighCardinalitySource) -> None:
+        label = (found.tenant, found.source[:200])
+        if label not in self._named and len(self._named) >= MOST_NAMED:
+            label = (OTHER, OTHER)
+        self._named.add(label)
+        metrics.HIGH_CARDINALITY.labels(*label).set(found.cells)
         log.warning(
-            "a producer sends more values in a minute than its rollup names",
-            tenant=crowd.tenant, source=crowd.source[:200], dimension=crowd.dimension, distinct=crowd.distinct,
-            cells=crowd.cells, events=crowd.events,
-        )  # fmt: skip
+            "a producer sends more values in a minute than its rollup lists",
+            **{**msgspec.structs.asdict(found), "source": found.source[:200]},
+        )
 
 
 class _Group(msgspec.Struct):
@@ -85,10 +77,10 @@ class _Group(msgspec.Struct):
     events: int
 
 
-class _Counted(msgspec.Struct):
+class _Minute(msgspec.Struct):
     tenant: str
     window: datetime
     groups: list[_Group]
 
 
-_decoder = msgspec.json.Decoder(_Counted)
+_decoder = msgspec.json.Decoder(_Minute)

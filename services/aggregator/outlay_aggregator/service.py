@@ -1,41 +1,42 @@
 """What the aggregator does with a batch. The order of the steps is the promise; do not change it.
 
-1. read which minutes the records dirty, and which lines are bad
-2. write the good lines to the ledger (bad ones become dead letters first: they must be durable too), and
-   retract what came again with another time (identities.py)
-3. recompute the dirty minutes, then their hours, then their days, and
+1. read the minutes that the records change, and find bad lines
+2. write the good lines to the ledger (the dead letters of bad ones first: they must be durable too), and retract
+   events that came again with another time (identities.py)
+3. recompute the changed minutes, then their hours, then their days, and
 4. publish each window
 5. (the loop) commit
 
-Old minutes, which a backfill brings by the ten thousand, may be put off to later turns, so that the live ones
-are not; the batches that they came in stay uncommitted until then (docs/adr/0013).
+Old minutes, of which a backfill brings ten thousands, may wait in a queue so that the live ones do not; the batches
+that brought them stay uncommitted until then (docs/adr/0013).
 
-A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per
-identity, and a window is a function of the ledger.
+A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per identity, and
+a window is a function of the ledger.
 """
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.ledger_store import MalformedError
 from outlay_aggregator.domain import dead_letters, record_parser
-from outlay_aggregator.domain.backfill_queue import BackfillQueue
-from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.record_parser import BadLine
-from outlay_aggregator.domain.windows import GRAINS, Window, chunks, widen
-from outlay_aggregator.identities import Identities, Ledger, settle
-from outlay_aggregator.minute_checks import Finder, MinuteChecks
+from outlay_aggregator.domain.windows import GRAINS, BackfillQueue, Window, chunks, widen
+from outlay_aggregator.identities import Identities, IdentityStore, settle
+from outlay_aggregator.minute_checks import CheckStore, MinuteChecks
 from outlay_aggregator.tracing import BatchTraces
+from outlay_kit.broker import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
-from outlay_kit.kafka import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
@@ -43,50 +44,59 @@ from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 log = get_logger(__name__)
 _CHEAP_SHARE = 0.2
 _CHEAP_LINGER = 1.0
+_MOST_INSERTS = 100
+"""Inserts that search a tenant's lines in a batch for those that the engine refuses."""
+
+
+class Line(NamedTuple):
+    """A line of a record."""
+
+    tenant: str
+    record: Record
+    number: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds the work."""
+    """Bounds of the work."""
 
     chunk: int = 200
     rollup_share: float = 0.1
     max_linger: float = 8.0
     throttle_above: int = 350_000
-    """Events of the minutes of a batch past which recomputing keeps to its share; up to it, a fifth of the time and
-    a second are the bounds, so that figures stay fresh."""
+    """With more events in the changed minutes, recomputation may use only `rollup_share` of the time. With fewer it
+    may use 20%, and batches gather for 1 s at most."""
     cells: int = 1000
-    """Cells of a minute past which its largest producer is named."""
+    """Cells of a minute above which its largest producer is named."""
     backfill_per_batch: int = 1000
-    """Old minutes that a turn recomputes; what more there are waits for the next."""
+    """Old minutes that are recomputed with each batch."""
     most_backfill: int = 250_000
-    """Old minutes that may wait; past it a turn recomputes as many more."""
+    """Old minutes that may wait; above it, as many more are recomputed."""
     identity_bits: int = 29
-    """The filter of identities has 2^29 bits, 64 MiB. What it may know is looked for in the ledger's index."""
+    """The identity filter has 2^29 bits, 64 MiB."""
     live: timedelta = timedelta(hours=2)
-    """Minutes from so long ago on are never put off."""
+    """Minutes younger than this never wait."""
     retention: timedelta = timedelta(days=RETENTION_DAYS)
-    """Older events are refused: the rest of their hour and day may be gone, and the sum would be wrong."""
+    """Older events are refused: the rest of their hour may be deleted, and the sum would be wrong."""
 
 
-class Store(Finder, Ledger, Protocol):
-    """Where the books are kept: `adapters.books.LedgerStore`."""
+class Store(CheckStore, IdentityStore, Protocol):
+    """The ledger and the rollups: `adapters.ledger_store.LedgerStore`."""
 
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if a line cannot be read."""
-        ...
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
-        """Compute windows anew, store them, return one `RollupWindow` a line. Raises Retryable."""
-        ...
+        """Recompute and store windows; return one `RollupWindow` per line. Raises Retryable."""
 
 
 class Aggregator:
-    """Cost events in, ledger and rollups out."""
+    """Writes cost events to the ledger and rolls them up."""
 
     def __init__(
         self,
-        books: Store,
+        store: Store,
         sink: RecordSink,
         clock: Clock,
         limits: Limits | None = None,
@@ -94,38 +104,34 @@ class Aggregator:
         *,
         traces: BatchTraces | None = None,
     ) -> None:
-        """`progress()` is called as a batch goes on: one with many windows is no stall."""
-        self._books = books
-        self._sink = sink
-        self._clock = clock
+        """`progress()` is called during a batch: a batch with many windows is not a stall."""
+        self._store, self._sink, self._clock = store, sink, clock
         self._limits = limits or Limits()
+        self._progress, self._traces = progress, traces
         self._pace = 0.0
         self._batches = 0
         self._backfill = BackfillQueue(self._limits.backfill_per_batch, self._limits.most_backfill)
-        self._progress = progress
-        self._traces = traces
-        self._minute_checks = MinuteChecks(books, self._limits.cells)
-        self._identities = Identities(books, self._limits.identity_bits)
+        self._minute_checks = MinuteChecks(store, self._limits.cells)
+        self._identities = Identities(store, self._limits.identity_bits)
 
     def pace(self) -> float:
-        """Return how long the next batch should gather so that recomputing keeps to its share of the time."""
+        """Return how long the next batch should gather so that recomputation keeps to its share of the time."""
         return self._pace
 
     def settled(self) -> int:
-        """Return how many batches with records, from the first on, are durable in all that came of them."""
+        """Return how many batches with records, counted from the first, are durable with all their windows."""
         return self._backfill.settled(self._batches)
 
     def handle(self, batch: Batch) -> None:
-        """Make a batch durable: ledger, rollups, messages; but for old minutes that are put off (`settled`).
+        """Make a batch durable: ledger, rollups, messages, except old minutes that wait (`settled`).
 
-        An empty batch works on what was put off. Raises Retryable: then commit none of it.
+        An empty batch works on the minutes that wait. Raises Retryable: then commit none of it.
         """
         started = self._clock.monotonic()
-        refused = [record for record in batch.records if record.topic == DEAD_LETTER.name]
         records = [record for record in batch.records if record.topic != DEAD_LETTER.name]
         self._identities.follow(records)
         minutes = self._write(records)
-        self._store_letters(refused)
+        self._store_dead_letters([record for record in batch.records if record.topic == DEAD_LETTER.name])
         failpoint("after_ledger")
         written = self._clock.monotonic()
         live = self._put_off(minutes)
@@ -140,14 +146,14 @@ class Aggregator:
         self._identities.done(records)
 
     def _put_off(self, minutes: set[Window]) -> set[Window]:
-        """Keep old minutes for `_catch_up`; return the others."""
+        """Queue old minutes for `_catch_up`; return the others."""
         since = int((self._clock.now() - self._limits.live).timestamp())
         live = {minute for minute in minutes if minute.start >= since}
         self._backfill.put_off(minutes - live, self._batches + 1)
         return live
 
     def _catch_up(self) -> None:
-        """Recompute some of the minutes that were put off, those that wait longest first."""
+        """Recompute the old minutes that have waited longest."""
         minutes = self._backfill.due()
         if minutes:
             self._roll_up(minutes)
@@ -155,96 +161,115 @@ class Aggregator:
         metrics.BACKFILL_WAITING.set(len(self._backfill))
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
-        """Steps 1 and 2. Return the dirty minutes."""
+        """Do steps 1 and 2; return the changed minutes."""
         oldest = self._clock.now() - self._limits.retention
         readings = [record_parser.read(record.value, oldest, self._identities.seen) for record in records]
-        for record, reading in zip(records, readings, strict=True):
-            self._refuse(record, reading.bad)
+        self._refuse([(r, bad) for r, reading in zip(records, readings, strict=True) for bad in reading.bad])
         body = b"\n".join(reading.body for reading in readings if reading.events)
         if not body:
             return set()
         metrics.EVENTS.inc(sum(reading.events for reading in readings))
         metrics.BYTES.inc(len(body))
         try:
-            self._books.append("ledger", body)
+            self._store.append("ledger", body)
             minutes = {minute for reading in readings for minute in reading.minutes}
         except MalformedError:
-            minutes = {minute for record in records for minute in self._write_apart(record)}
+            minutes = self._write_checked(records, oldest)
         failpoint("after_insert")
-        suspects: list[Suspect] = [suspect for reading in readings for suspect in reading.suspects]
-        return minutes | settle(self._books, suspects, _whole_minute(oldest))
+        suspects = [suspect for reading in readings for suspect in reading.suspects]
+        return minutes | settle(self._store, suspects, -(-int(oldest.timestamp()) // 60) * 60)
 
-    def _write_apart(self, record: Record) -> frozenset[Window]:
-        """Write a record whose batch the engine refused: its bad lines become dead letters.
-
-        Return the minutes of the lines that were written: a minute in which none was is not dirty.
-        """
-        lines = [(n, line) for n, line in enumerate(record.value.split(b"\n")) if line.strip()]
-        oldest = self._clock.now() - self._limits.retention
-        bad = {n: why for n, line in lines if (why := record_parser.why(line, n, oldest))}
-        self._refuse(record, list(bad.values()))
-        written = self._halve(record, [(n, line) for n, line in lines if n not in bad])
-        return record_parser.read(b"\n".join(written)).minutes
-
-    def _halve(self, record: Record, lines: Sequence[tuple[int, bytes]]) -> list[bytes]:
-        """Write lines; if the engine refuses them, halve them until the bad ones stand alone."""
-        if not lines:
-            return []
-        bodies = [line for _, line in lines]
-        try:
-            self._books.append("ledger", b"\n".join(bodies))
-        except MalformedError as error:
-            if len(lines) > 1:
-                middle = len(lines) // 2
-                return self._halve(record, lines[:middle]) + self._halve(record, lines[middle:])
-            number, line = lines[0]
-            self._refuse(record, [BadLine(line, number, "ledger_refused", str(error)[:1000])])
-            return []
-        return bodies
-
-    def _refuse(self, record: Record, bad: Sequence[BadLine]) -> None:
-        """Make dead letters of bad lines, durably: if that fails, the line stops."""
-        if not bad:
-            return
-        found = [
-            dead_letter("aggregator", b.body, b, self._clock.now(), line=b.line, place=_place(record))
-            for b in bad
-        ]
-        for line in map(encoder.encode, found):
-            try:
-                deliver(self._sink, DEAD_LETTER.name, [line])
-            except OversizeError:  # base64 is a third larger than the record that it was in
-                self._books.append("dead_letters", line)
-        metrics.POISON.inc(len(found))
-        where = f"{record.topic}/{record.partition}/{record.offset}"
-        log.warning(
-            "dead letters", count=len(found), code=found[0].code, dead_letter=found[0].id, record=where
-        )
-
-    def _store_letters(self, records: Sequence[Record]) -> None:
-        """Write dead letters, of whichever stage, to their table."""
-        found: list[DeadLetter] = []
+    def _write_checked(self, records: Sequence[Record], oldest: datetime) -> set[Window]:
+        """Write records of which the engine refused a line; return the minutes of the lines that were written."""
+        lines: list[Line] = []
         for record in records:
-            found += dead_letters.read(record.value, _place(record), self._clock.now())
+            good, bad = record_parser.check(record.value, oldest)
+            self._refuse([(record, line) for line in bad])
+            lines += [Line(tenant, record, number, line) for tenant, number, line in good]
+        lines.sort(key=lambda line: line.tenant)
+        written = self._bisect(lines)
+        return set(record_parser.read(b"\n".join(written)).minutes)
+
+    def _bisect(self, lines: list[Line]) -> list[bytes]:
+        """Write lines, sorted by tenant; halve what the engine refuses, between tenants first. Return what was written.
+
+        The search costs each tenant a bounded number of inserts; what is not found by then is refused with the rest.
+        """
+        written: list[bytes] = []
+        waiting, inserts = [lines] if lines else [], Counter[str]()
+        while waiting:
+            part = waiting.pop()
+            first, last = part[0].tenant, part[-1].tenant
+            inserts[first] += first == last
+            try:
+                self._store.append("ledger", b"\n".join(line.body for line in part))
+                written += [line.body for line in part]
+            except MalformedError as error:
+                middle = bisect_left(part, part[len(part) // 2].tenant, key=lambda line: line.tenant)
+                middle = middle or bisect_right(part, first, key=lambda line: line.tenant)
+                if first == last:
+                    middle = len(part) // 2
+                if middle and inserts[first] < _MOST_INSERTS:
+                    waiting += [part[middle:], part[:middle]]
+                else:
+                    why = str(error)[:1000]
+                    self._refuse([(x.record, BadLine(x.body, x.number, "ledger_refused", why)) for x in part])
+            self._progress()
+        return written
+
+    def _refuse(self, bad: Sequence[tuple[Record, BadLine]]) -> None:
+        """Make dead letters of bad lines, durably: if that fails, the work stops."""
+        now = self._clock.now()
+        found = [
+            dead_letter("aggregator", b.body, b, now, line=b.line, place=_place(record)) for record, b in bad
+        ]
+        sent = [(line, self._sink.send(DEAD_LETTER.name, line)) for line in map(encoder.encode, found)]
+        for line, future in sent:
+            try:
+                future.result(timeout=120)
+            except OversizeError:  # base64 is a third larger than the record that it was in
+                self._store.append("dead_letters", line)
         if found:
-            self._books.append("dead_letters", b"\n".join(encoder.encode(letter) for letter in found))
-            metrics.REFUSALS.inc(len(found))
+            metrics.POISON.inc(len(found))
+            first, record = found[0], bad[0][0]
+            where = f"{record.topic}/{record.partition}/{record.offset}"
+            log.warning("dead letters", count=len(found), code=first.code, dead_letter=first.id, record=where)
+
+    def _store_dead_letters(self, records: Sequence[Record]) -> None:
+        """Write dead letters, of whichever stage, to their table."""
+        now = self._clock.now()
+        found = [
+            letter for record in records for letter in dead_letters.read(record.value, _place(record), now)
+        ]
+        if not found:
+            return
+        try:
+            self._store_rows(found)
+        except MalformedError as error:  # keep the bytes of each as those of a letter that the table can hold
+            reason = Invalid("dead_letter_invalid", str(error)[:1000])
+            self._store_rows(
+                dead_letter("aggregator", encoder.encode(letter), reason, now, line=0) for letter in found
+            )
+        metrics.REFUSALS.inc(len(found))
+
+    def _store_rows(self, letters: Iterable[DeadLetter]) -> None:
+        self._store.append("dead_letters", b"\n".join(map(encoder.encode, letters)))
 
     def _roll_up(self, minutes: set[Window]) -> int:
-        """Steps 3 and 4, the newest minutes first: a backfill does not starve the live one. Return their events.
+        """Do steps 3 and 4, the newest minutes first, so that a backfill does not delay live ones; return the events.
 
-        Hours follow all their minutes and days all their hours, so that each is computed once a batch.
+        Hours follow all their minutes and days all their hours, so each is computed once per batch.
         """
         failpoint("before_rollup")
         events = 0
         for grain in GRAINS:
             windows = {widen(minute, grain) for minute in minutes}
             for chunk in chunks(windows, self._limits.chunk):
-                lines = self._books.recompute(grain, chunk)
+                lines = self._store.recompute(grain, chunk)
                 self._publish(grain, lines)
                 self._progress()
                 if grain == "minute":
-                    events += self._minute_checks.look(lines)
+                    events += self._minute_checks.check(lines)
         failpoint("after_rollup")
         return events
 
@@ -262,7 +287,7 @@ class Aggregator:
                 self._publish_less(line, tenant)
 
     def _publish_less(self, line: bytes, tenant: bytes) -> None:
-        """Publish a window that no record holds: who reads it finds the whole in the rollup tables."""
+        """Publish a window that is too large for a record without its details: the rollup tables have them."""
         try:
             deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line)], tenant)
         except OversizeError:
@@ -272,17 +297,11 @@ class Aggregator:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
         metrics.DIRTY.observe(minutes)
-        limits = self._limits
-        share, most = limits.rollup_share, limits.max_linger
-        if events <= limits.throttle_above:
+        share, most = self._limits.rollup_share, self._limits.max_linger
+        if events <= self._limits.throttle_above:
             share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
         self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)
-
-
-def _whole_minute(time: datetime) -> int:
-    """Return the first whole minute that is not before `time`, Unix seconds."""
-    return -(-int(time.timestamp()) // 60) * 60
 
 
 class _Tenant(msgspec.Struct):

@@ -16,7 +16,7 @@ from outlay_aggregator.domain.windows import GRAINS, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.fakes import FakeSink
-from outlay_schemas.events import DeadLetter, encoder, usage_event_decoder
+from outlay_schemas.events import DeadLetter, accepted_usage_decoder, encoder
 from outlay_schemas.topics import USAGE_EVENTS
 
 pytestmark = pytest.mark.stack
@@ -201,15 +201,16 @@ def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
     assert {each.id: each.body for each in found} == {each.id: each.body for each in kept}
     assert [each.id for each in letters.find(Filter(tenant="mender", contains="what"))] == ["l1"]
     edits = [Edit.delete("what"), Edit.rename("usage.tokens=usage.input_tokens")]
-    mended = [letters.mend(each, edits) for each in found]
+    mended = [letters.prepare(each, edits) for each in found]
     assert {m.letter.id: bool(m.refusal) for m in mended} == {"l1": False, "l2": True, "l3": True}
     assert world.broker.records(USAGE_EVENTS.name) == []
     assert letters.replay(mended) == 1
     [record] = world.broker.records(USAGE_EVENTS.name)
-    event = usage_event_decoder.decode(record.value)
+    event = accepted_usage_decoder.decode(record.value)
     assert (event.tenant, event.usage) == ("mender", {"input_tokens": 5})
+    assert event.accepted_ms == int(NOW.timestamp() * 1000)  # when it was refused
     assert [each.id for each in letters.find(chosen)] == ["l2", "l3"]
-    again = [letters.mend(each, edits) for each in letters.find(Filter(tenant="mender", replayed=True))]
+    again = [letters.prepare(each, edits) for each in letters.find(Filter(tenant="mender", replayed=True))]
     assert letters.replay(again) == 0
     assert len(world.broker.records(USAGE_EVENTS.name)) == 1
 
@@ -221,10 +222,41 @@ def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: Wor
         "dead_letters", encoder.encode(letter("l4", body, "aggregator"))
     )
     [found] = letters.find(Filter(ids=["l4"]))
-    assert "what" in letters.mend(found, []).refusal
-    assert letters.replay([letters.mend(found, [Edit.delete("what")])]) == 1
+    assert "what" in letters.prepare(found, []).refusal
+    assert letters.replay([letters.prepare(found, [Edit.delete("what")])]) == 1
     world.run_through([])
     assert sum(m[0] for m in stored(world.clickhouse, "mender2", "day").values()) == Decimal("1.25")
+
+
+def test_a_replayed_cost_event_counts_unless_a_correction_was_accepted_after_it(world: World) -> None:
+    def body(name: str, cost: str, accepted: int) -> bytes:
+        return encoder.encode(cost_event("replayed", name, cost=cost, accepted=accepted))
+
+    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
+    refused = [body(name, "9.0000000000001", 1000) for name in ("corrected", "left", "repeated")]
+    kept = [letter(f"r{n}", line, "aggregator") for n, line in enumerate(refused)]
+    store = LedgerStore(world.clickhouse, 1000)
+    store.append("dead_letters", b"\n".join(map(encoder.encode, kept)))
+    world.send(b"\n".join([body("corrected", "1", 2000), body("repeated", "2", 500)]))
+    world.run_through([])
+    found = letters.find(Filter(ids=["r0", "r1", "r2"]))
+    assert letters.replay([letters.prepare(each, [Edit.set('cost="9"')]) for each in found]) == 3
+    world.run_through([])
+    rows = world.clickhouse.rows("SELECT id, cost FROM costs WHERE tenant = 'replayed' ORDER BY id")
+    assert [(row["id"], row["cost"]) for row in rows] == [("corrected", 1), ("left", 9), ("repeated", 9)]
+    assert sum(m[0] for m in stored(world.clickhouse, "replayed", "day").values()) == Decimal(19)
+
+
+def test_every_line_of_a_dead_letter_is_replayed(world: World) -> None:
+    rows = [encoder.encode(cost_event("many", str(n), cost="x")) for n in range(3)]
+    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
+    store = LedgerStore(world.clickhouse, 1000)
+    store.append("dead_letters", encoder.encode(letter("m1", b"\n".join(rows), "aggregator")))
+    [found] = letters.find(Filter(ids=["m1"]))
+    assert "[cost_event_invalid]" in letters.prepare(found, []).refusal
+    assert letters.replay([letters.prepare(found, [Edit.set('cost="1"')])]) == 1
+    world.run_through([])
+    assert sum(m[0] for m in stored(world.clickhouse, "many", "day").values()) == Decimal(3)
 
 
 def test_cells_that_changed_places_are_found_though_every_total_is_right(world: World) -> None:

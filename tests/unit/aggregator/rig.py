@@ -48,7 +48,7 @@ def window(groups: Sequence[RollupGroup], tenant: str = "acme", start: int = 0) 
     return RollupWindow(tenant, "minute", datetime.fromtimestamp(start, UTC), 1, list(groups))
 
 
-class MemoryBooks:
+class MemoryStore:
     """Keeps what is written, in order; a line that holds `poison` is refused with all that came with it."""
 
     def __init__(self, log: list[str], poison: bytes = b"POISON") -> None:
@@ -100,7 +100,7 @@ class MemoryBooks:
         return len(minutes)
 
     def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
-        self.log.append(f"crowds {len(minutes)}")
+        self.log.append(f"high cardinality {len(minutes)}")
         return [
             HighCardinalitySource(w.tenant, w.start, f"source-{w.tenant}", "user", 5000, 5000, 5000)
             for w in minutes
@@ -133,9 +133,9 @@ class Rig:
         self.log: list[str] = []
         self.clock = FakeClock(NOW)
         self.broker = FakeBroker(1)
-        self.books = MemoryBooks(self.log)
+        self.store = MemoryStore(self.log)
         self.sink = LoggingSink(self.broker, self.log, max_bytes)
-        self.aggregator = Aggregator(self.books, self.sink, self.clock, limits)
+        self.aggregator = Aggregator(self.store, self.sink, self.clock, limits)
 
     def handle(self, *values: bytes) -> None:
         self.aggregator.handle(batch(*values))

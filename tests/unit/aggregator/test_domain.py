@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from tests.unit.aggregator.rig import NOW, group, line, window
 
 from outlay_aggregator.domain import dead_letters, rollup_sql
-from outlay_aggregator.domain.record_parser import read, why
+from outlay_aggregator.domain.record_parser import MOST_BAD, read, why
 from outlay_aggregator.domain.windows import (
     GRAINS,
     Window,
@@ -26,7 +27,7 @@ MINUTE = Window(1_795_482_120, "acme")
 def test_a_good_record_is_passed_on_as_it_came() -> None:
     value = line("1") + b"\n\n  " + line("2") + b"\n"
     reading = read(value)
-    assert (reading.body, reading.events, reading.minutes, reading.bad) == (value, 2, frozenset({MINUTE}), ())
+    assert (reading.body, reading.events, reading.minutes, reading.bad) == (value, 2, frozenset({MINUTE}), [])
 
 
 def test_minutes_are_told_by_tenant_and_utc() -> None:
@@ -62,20 +63,81 @@ def test_a_bad_line_is_told_with_its_place_and_the_good_ones_go_on(bad: bytes, c
     assert explained is not None
     assert (explained.code, explained.path, explained.body) == (code, path, bad)
     reading = read(good + b"\n" + bad + b"\n\n")
-    if b"revision" in bad and code == "cost_event_invalid" and path == "$.revision":
-        assert list(reading.bad) == []  # the head is good; the engine finds it, and `why` is asked then
-        return
     assert (reading.body, reading.events, reading.minutes) == (good, 1, frozenset({MINUTE}))
     assert [(b.code, b.line) for b in reading.bad] == [(code, 1)]
 
 
-def test_a_time_that_only_the_contract_can_read_is_a_bad_line() -> None:
-    """What msgspec takes for a time and we do not know how to place is told, not guessed."""
-    odd = line(time="2026-11-24T01:02:03z")
-    assert why(odd, 0) is None
-    reading = read(odd + b"\n" + line())
-    assert [(bad.code, bad.body) for bad in reading.bad] == [("cost_event_invalid", odd)]
-    assert reading.events == 1
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("time", "2026-11-24T01:02:03z"),
+        ("time", "2026-11-24T01:02:03+05:00Z"),
+        ("time", "2026-11-24T01:02:03.1234567890Z"),
+        ("time", "2026-11-24T01:02:03.Z"),
+        ("time", "2026-11-24T24:00:00Z"),
+        ("time", "2026-11-24T01:02:03+24:00"),
+        ("time", "2026-11-24T01:02:0\u0663Z"),
+        ("cost", "0e9999"),
+        ("cost", ""),
+        ("cost", "1.0000000000001"),
+        ("cost", "1e5"),
+        ("list_cost", "NaN"),
+        ("charged", " 5"),
+        ("accepted_ms", 2**64),
+        ("accepted_seq", -1),
+        ("revision", 2**63),
+    ],
+)
+def test_what_the_engine_would_read_in_another_way_is_a_bad_line_before_any_insert(
+    field: str, value: object
+) -> None:
+    odd = line("odd", **{field: value})
+    reading = read(odd + b"\n" + line("good"))
+    assert [(bad.code, bad.path, bad.body) for bad in reading.bad] == [
+        ("cost_event_invalid", f"$.{field}", odd)
+    ]
+    assert (reading.body, reading.minutes) == (line("good"), frozenset({MINUTE}))
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b'"usage": {"input_tokens": 0e9999}', "$.usage.input_tokens"),
+        (b'"usage": {"input_tokens": 1e-10}', "$.usage.input_tokens"),
+        (
+            b'"usage": {"input_tokens": 10}, "cost_parts": {"input_tokens": "0e9999"}',
+            "$.cost_parts.input_tokens",
+        ),
+        (b'"usage": {"input_tokens": 10}, "list_parts": {"input_tokens": "x"}', "$.list_parts.input_tokens"),
+        (b'"usage": {"input_tokens": 10}, "reported_cost": "Infinity"', "$.reported_cost"),
+    ],
+)
+def test_numbers_that_the_ledger_cannot_hold_are_found_without_the_engine(text: bytes, path: str) -> None:
+    bad = why(line().replace(b'"usage": {"input_tokens": 10}', text), 3)
+    assert bad is not None
+    assert (bad.code, bad.path, bad.line) == ("number_out_of_range", path, 3)
+
+
+def test_a_record_of_garbage_becomes_a_bounded_number_of_dead_letters_and_loses_no_byte() -> None:
+    record = b"\n".join(b"%d}" % n for n in range(50_000))
+    bad = read(record).bad
+    assert len(bad) == MOST_BAD + 1
+    assert (bad[-1].code, bad[-1].line) == ("record_unreadable", MOST_BAD)
+    assert b"\n".join(each.body for each in bad) == record
+    letters = dead_letters.read(record, ("usage.dead-letter", 0, 7), NOW)
+    assert len(letters) == MOST_BAD + 1
+    assert b"\n".join(letter.body for letter in letters) == record
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"line": -1}, {"line": 2**32}, {"partition": 2**31}, {"offset": -2}, {"at": NOW.replace(year=2100)}],
+)
+def test_a_dead_letter_that_the_table_cannot_hold_becomes_one_that_it_can(changes: dict[str, object]) -> None:
+    kept = dead_letter("pricer", b"{", Invalid("c", "m"), NOW, line=0, place=("usage.events", 0, 0))
+    wrong = encoder.encode(msgspec.structs.replace(kept, **changes))
+    [letter] = dead_letters.read(wrong, ("usage.dead-letter", 0, 7), NOW)
+    assert (letter.code, letter.body, letter.line) == ("dead_letter_invalid", wrong, 0)
 
 
 def test_windows_hold_times_and_each_other() -> None:

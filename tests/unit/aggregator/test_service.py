@@ -15,7 +15,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import RollupGroup, encoder, rollup_window_decoder
+from outlay_schemas.events import RollupGroup, dead_letter_decoder, encoder, rollup_window_decoder
 from outlay_schemas.money import Usd
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
@@ -26,7 +26,7 @@ LIVE = line(time="2026-11-24T11:59:30Z")
 
 def test_the_ledger_then_minutes_hours_days_each_published() -> None:
     rig = Rig()
-    rig.books.groups = lambda _: [group(events=3)]
+    rig.store.groups = lambda _: [group(events=3)]
     rig.handle(line("1"), line("2") + b"\n" + line("3"))
     assert rig.log == [
         "append ledger",
@@ -34,9 +34,9 @@ def test_the_ledger_then_minutes_hours_days_each_published() -> None:
         "recompute hour", "send cost.rollups",
         "recompute day", "send cost.rollups",
     ]  # fmt: skip
-    assert rig.books.ledger == [line("1"), line("2"), line("3")]
+    assert rig.store.ledger == [line("1"), line("2"), line("3")]
     hour, day = MINUTE - MINUTE % 3600, MINUTE - MINUTE % 86_400
-    assert rig.books.recomputed == [
+    assert rig.store.recomputed == [
         ("minute", [Window(MINUTE, "acme")]),
         ("hour", [Window(hour, "acme")]),
         ("day", [Window(day, "acme")]),
@@ -56,7 +56,7 @@ def test_p9_dead_letters_are_durable_before_anything_else() -> None:
     [letter] = rig.refused()
     assert (letter.body, letter.code, letter.line, letter.at) == (b"{bad", "cost_event_invalid", 1, NOW)
     assert (letter.topic, letter.partition, letter.offset) == ("cost.events", 0, 0)
-    assert rig.books.ledger == [line("1"), line("2")]
+    assert rig.store.ledger == [line("1"), line("2")]
 
 
 def test_p9_a_dead_letter_that_cannot_be_kept_stops_the_line() -> None:
@@ -80,7 +80,7 @@ def test_p9_one_line_that_the_engine_refuses_stands_alone() -> None:
     [letter] = rig.refused()
     assert (letter.body, letter.code, letter.line) == (rows[5], "ledger_refused", 5)
     assert "cannot parse" in letter.message
-    assert rig.books.ledger == rows[:5] + rows[6:]
+    assert rig.store.ledger == rows[:5] + rows[6:]
 
 
 def test_p9_lines_that_the_contract_refuses_are_told_with_their_place_when_the_engine_refuses_the_batch() -> (
@@ -88,31 +88,31 @@ def test_p9_lines_that_the_contract_refuses_are_told_with_their_place_when_the_e
 ):
     rig = Rig()
     wrong = line("2", usage={"input_tokens": "many"})
-    rig.books.poison = b"many"
+    rig.store.poison = b"many"
     rig.handle(line("1") + b"\n" + wrong)
     [letter] = rig.refused()
     assert (letter.body, letter.path) == (wrong, "$.usage[...]")
-    assert rig.books.ledger == [line("1")]
+    assert rig.store.ledger == [line("1")]
 
 
 def test_p9_a_minute_in_which_every_line_was_refused_is_not_asked_for() -> None:
     """It has no row, so that an answer for it would be waited for without end."""
     rig = Rig()
     rig.handle(line("1", time="2026-11-24T09:00:00Z", sku="POISON"), line("2"))
-    assert rig.books.recomputed[0] == ("minute", [Window(MINUTE, "acme")])
+    assert rig.store.recomputed[0] == ("minute", [Window(MINUTE, "acme")])
     assert [letter.code for letter in rig.refused()] == ["ledger_refused"]
 
 
 def test_p9_a_batch_that_is_refused_whole_publishes_nothing() -> None:
     rig = Rig()
     rig.handle(line("1", sku="POISON"))
-    assert not rig.books.recomputed
+    assert not rig.store.recomputed
 
 
 def test_a_record_that_is_good_is_written_again_when_another_of_its_batch_was_refused() -> None:
     rig = Rig()
     rig.handle(line("1"), b"{bad", line("2", sku="POISON"))
-    assert rig.books.ledger == [line("1")]
+    assert rig.store.ledger == [line("1")]
     assert [letter.offset for letter in rig.refused()] == [1, 1, 2]
     assert len({letter.id for letter in rig.refused()}) == 2
 
@@ -125,7 +125,7 @@ def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
     assert [(letter.body, letter.code, letter.path) for letter in rig.refused()] == [
         (old, "past_retention", "$.time")
     ]
-    assert len(rig.books.ledger) == 1
+    assert len(rig.store.ledger) == 1
     rig.handle(line("x", time="2020-01-01T00:00:00Z", sku="POISON"), line("y", sku="POISON"))
     assert {(letter.code, letter.offset) for letter in rig.refused()} == {
         ("past_retention", 0),
@@ -133,10 +133,34 @@ def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
     }
 
 
+def test_a_batch_with_many_refused_lines_costs_a_bounded_number_of_inserts_and_no_other_tenant() -> None:
+    rig = Rig()
+    poison = b"\n".join(line(f"p{n}", sku="POISON", tenant="hostile") for n in range(5000))
+    good = [line(f"g{n}", tenant=f"t{n}") for n in range(20)]
+    rig.handle(poison, *good)
+    assert sorted(rig.store.ledger) == sorted(good)
+    assert rig.log.count("append ledger") <= 201
+    refused = rig.refused()
+    assert len(refused) == 5000
+    assert {letter.tenant for letter in refused} == {"hostile"}
+    assert {letter.code for letter in refused} == {"ledger_refused"}
+
+
+def test_a_dead_letter_that_the_engine_refuses_is_kept_as_bytes_with_the_others() -> None:
+    rig = Rig()
+    kept = [
+        dead_letter("pricer", body, Invalid("c", body.decode()), NOW, line=0, place=("usage.events", 3, 14))
+        for body in (b"fine", b"POISON")
+    ]
+    rig.aggregator.handle(batch(*map(encoder.encode, kept), topic=DEAD_LETTER.name))
+    assert [letter.code for letter in rig.store.letters] == ["dead_letter_invalid"] * 2
+    assert [dead_letter_decoder.decode(letter.body) for letter in rig.store.letters] == kept
+
+
 def test_p9_a_line_too_large_for_a_dead_letter_is_kept_in_the_table() -> None:
     rig = Rig(max_bytes=2000)
     rig.handle(b"x" * 3000)
-    [letter] = rig.books.letters
+    [letter] = rig.store.letters
     assert letter.body == b"x" * 3000
     assert rig.refused() == []
 
@@ -148,14 +172,14 @@ def test_dead_letters_of_every_stage_go_to_their_table_and_dirty_nothing() -> No
     )
     rig.aggregator.handle(batch(encoder.encode(kept) + b"\n\nno letter", topic=DEAD_LETTER.name))
     assert rig.log == ["append dead_letters"]
-    first, second = rig.books.letters
+    first, second = rig.store.letters
     assert first == kept
     assert (second.body, second.code, second.line) == (b"no letter", "dead_letter_invalid", 2)
 
 
 def test_a_window_too_large_for_a_record_is_published_without_users_and_usage() -> None:
     rig = Rig(max_bytes=700)
-    rig.books.groups = lambda _: [group(f"u{n}", cost=Usd("0.000000000001")) for n in range(50)]
+    rig.store.groups = lambda _: [group(f"u{n}", cost=Usd("0.000000000001")) for n in range(50)]
     rig.handle(line())
     for record in rig.broker.records(ROLLUPS.name):
         [cell] = rollup_window_decoder.decode(record.value).groups
@@ -165,7 +189,7 @@ def test_a_window_too_large_for_a_record_is_published_without_users_and_usage() 
 
 def test_a_window_of_too_many_dimensions_is_published_as_its_total() -> None:
     rig = Rig(max_bytes=700)
-    rig.books.groups = lambda _: [group(sku=f"s{n}", unpriced_events=1) for n in range(50)]
+    rig.store.groups = lambda _: [group(sku=f"s{n}", unpriced_events=1) for n in range(50)]
     rig.handle(line())
     for record in rig.broker.records(ROLLUPS.name):
         [cell] = rollup_window_decoder.decode(record.value).groups
@@ -188,7 +212,7 @@ def test_a_window_that_cannot_be_published_is_no_success() -> None:
 def test_the_newest_minutes_first_and_no_more_than_a_chunk_at_once() -> None:
     rig = Rig(Limits(chunk=2))
     rig.handle(b"\n".join(line(str(n), time=f"2026-11-24T0{n}:00:00Z") for n in range(5)))
-    sizes = [(grain, len(windows)) for grain, windows in rig.books.recomputed]
+    sizes = [(grain, len(windows)) for grain, windows in rig.store.recomputed]
     assert sizes == [
         ("minute", 2),
         ("minute", 2),
@@ -198,7 +222,7 @@ def test_the_newest_minutes_first_and_no_more_than_a_chunk_at_once() -> None:
         ("hour", 1),
         ("day", 1),
     ]
-    starts = [w.start for grain, windows in rig.books.recomputed if grain == "minute" for w in windows]
+    starts = [w.start for grain, windows in rig.store.recomputed if grain == "minute" for w in windows]
     assert starts == sorted(starts, reverse=True)
 
 
@@ -219,7 +243,7 @@ def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_i
             rig.clock.advance(seconds / 3)  # a minute, its hour, its day
             return [group(events=events)]
 
-        rig.books.groups = groups
+        rig.store.groups = groups
         rig.handle(LIVE)
         return rig.aggregator.pace()
 
@@ -231,16 +255,16 @@ def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_i
 
 def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled() -> None:
     rig = Rig(Limits(cells=2))
-    rig.books.groups = lambda _: [group("a"), group("b")]
+    rig.store.groups = lambda _: [group("a"), group("b")]
     rig.handle(line())
-    assert "crowds 1" not in rig.log  # as many cells as it may have
-    rig.books.groups = lambda _: [group("a"), group(OTHER)]
+    assert "high cardinality 1" not in rig.log  # as many cells as it may have
+    rig.store.groups = lambda _: [group("a"), group(OTHER)]
     rig.handle(line())
     rig.handle(line())
-    assert rig.log.count("crowds 1") == 1
-    rig.books.groups = lambda _: [group(str(n)) for n in range(4)]
+    assert rig.log.count("high cardinality 1") == 1
+    rig.store.groups = lambda _: [group(str(n)) for n in range(4)]
     rig.handle(line())
-    assert rig.log.count("crowds 1") == 2
+    assert rig.log.count("high cardinality 1") == 2
     assert (
         REGISTRY.get_sample_value(
             "outlay_high_cardinality_cells", {"tenant": "acme", "source": "source-acme"}
@@ -276,14 +300,14 @@ OLD = "2026-11-01T00:{:02}:00Z"
 def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
     rig = Rig(Limits(backfill_per_batch=2, chunk=50))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(5)), LIVE)
-    assert [len(windows) for grain, windows in rig.books.recomputed if grain == "minute"] == [1, 2]
+    assert [len(windows) for grain, windows in rig.store.recomputed if grain == "minute"] == [1, 2]
     assert rig.aggregator.settled() == 0
     rig.handle(LIVE)  # its batch waits for the one before it
-    assert [len(windows) for grain, windows in rig.books.recomputed if grain == "minute"] == [1, 2, 1, 2]
+    assert [len(windows) for grain, windows in rig.store.recomputed if grain == "minute"] == [1, 2, 1, 2]
     assert rig.aggregator.settled() == 0
     rig.handle()
     assert rig.aggregator.settled() == 2
-    recomputed = [w.start for grain, windows in rig.books.recomputed if grain == "minute" for w in windows]
+    recomputed = [w.start for grain, windows in rig.store.recomputed if grain == "minute" for w in windows]
     assert len(set(recomputed)) == 6
 
 
@@ -299,7 +323,7 @@ def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first
 def test_more_old_minutes_than_may_wait_are_recomputed_at_once() -> None:
     rig = Rig(Limits(backfill_per_batch=1, most_backfill=2))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(10)))
-    assert sum(len(windows) for grain, windows in rig.books.recomputed if grain == "minute") == 8
+    assert sum(len(windows) for grain, windows in rig.store.recomputed if grain == "minute") == 8
 
 
 def test_what_was_put_off_is_tried_again_after_the_engine_was_away() -> None:
@@ -311,7 +335,7 @@ def test_what_was_put_off_is_tried_again_after_the_engine_was_away() -> None:
             raise Retryable("away")
         return [group()]
 
-    rig.books.groups = groups
+    rig.store.groups = groups
     with pytest.raises(Retryable):
         rig.handle(line(time=OLD.format(1)))
     rig.handle(line(time=OLD.format(1)))

@@ -1,8 +1,8 @@
-"""Dead letters: listed, shown, mended and sent again, each once."""
+"""Dead letters: listed, shown, fixed and sent again, each once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -10,6 +10,7 @@ from outlay_aggregator.domain import record_parser
 from outlay_aggregator.domain.edits import Edit, apply
 from outlay_kit.broker import RecordSink, deliver
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import Clock, SystemClock
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 from outlay_schemas.identity import partition_of
@@ -19,7 +20,7 @@ from outlay_schemas.validate import check_usage_event
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which dead letters. Empty: any."""
+    """Which dead letters; an empty value matches any."""
 
     tenant: str = ""
     stage: str = ""
@@ -28,13 +29,13 @@ class Filter:
     since: datetime | None = None
     contains: str = ""
     replayed: bool = False
-    """Whether those are meant too that were replayed already."""
+    """Whether to include those that were replayed."""
     limit: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter as it is kept."""
+    """A row of the table."""
 
     id: str
     tenant: str
@@ -52,13 +53,18 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What replaying a letter sends, and where to; or why it cannot be sent."""
+class Replay:
+    """What a replay of a dead letter sends, and its topic; or why it cannot be sent."""
 
     letter: Letter
-    body: bytes = b""
+    lines: Sequence[bytes] = ()
     topic: str = ""
     refusal: str = ""
+
+    @property
+    def body(self) -> bytes:
+        """The lines as one."""
+        return b"\n".join(self.lines)
 
 
 _WHERE = """
@@ -75,15 +81,14 @@ _COUNTS = f"""
 SELECT tenant, stage, code, count() AS letters, toString(min(at)) AS first, toString(max(at)) AS last
 FROM dead_letters FINAL WHERE {_WHERE} GROUP BY tenant, stage, code ORDER BY letters DESC"""  # noqa: S608
 
-_ACCEPTED_AGAIN = (Edit.delete("accepted_ms"), Edit.delete("accepted_seq"))
-"""What is replayed is accepted now: an event that was refused when it was priced again loses its old stamp."""
+Open = Callable[[bytes, str], UsageEvent]
+"""Reads a usage event from refused bytes, and sets its tenant. Raises Invalid."""
+_AHEAD = timedelta(days=1)
+_STAMP = (Edit.delete("accepted_ms"), Edit.delete("accepted_seq"))
 
-Open = Callable[[bytes, str], bytes]
-"""Turn the bytes that a door refused, mended, and their tenant into a line of usage.events. Raises Invalid."""
 
-
-def plain(body: bytes, tenant: str) -> bytes:
-    """Read a usage event as it stands on Kafka, and set its tenant. Raises Invalid."""
+def plain(body: bytes, tenant: str) -> UsageEvent:
+    """Read a usage event, and set its tenant. Raises Invalid."""
     try:
         event: UsageEvent = usage_event_decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -93,7 +98,7 @@ def plain(body: bytes, tenant: str) -> bytes:
         event.tenant = tenant
     if not event.tenant:
         raise Invalid("tenant_missing", "the event names no tenant; set one: --set tenant=NAME", "$.tenant")
-    return encoder.encode(event)
+    return event
 
 
 class DeadLetters:
@@ -105,54 +110,66 @@ class DeadLetters:
         sink: RecordSink | None = None,
         opener: Open = plain,
         partitions: int = 1,
+        clock: Clock | None = None,
     ) -> None:
-        """`partitions`: those of `cost.events`."""
-        self._clickhouse = clickhouse
-        self._partitions = partitions
-        self._sink = sink
-        self._open = opener
+        """`partitions`: the number of partitions of `cost.events`."""
+        self._clickhouse, self._sink, self._open = clickhouse, sink, opener
+        self._partitions, self._clock = partitions, clock or SystemClock()
 
     def counts(self, chosen: Filter) -> list[dict[str, object]]:
-        """Return how many there are by tenant, stage and code."""
+        """Return the number of dead letters by tenant, stage and code."""
         return self._clickhouse.rows(_COUNTS, _bound(chosen))
 
     def find(self, chosen: Filter) -> list[Letter]:
-        """Return the oldest that are meant."""
+        """Return the oldest dead letters that match."""
         return [_letter(row) for row in self._clickhouse.rows(_LETTERS, _bound(chosen))]
 
-    def mend(self, letter: Letter, edits: Sequence[Edit]) -> Mended:
-        """Return what a replay would send; nothing is sent."""
+    def prepare(self, letter: Letter, edits: Sequence[Edit]) -> Replay:
+        """Return what a replay would send; nothing is sent.
+
+        A replay keeps its place in the order of acceptance (docs/adr/0016): an old body does not override a correction
+        that was accepted after it. A cost event keeps its stamp; usage is stamped with the time of its refusal.
+        """
         try:
-            edited = apply(letter.body, [*edits, *_ACCEPTED_AGAIN] if letter.stage == "pricer" else edits)
             if letter.stage != "aggregator":
-                return Mended(letter, self._open(edited, letter.tenant), USAGE_EVENTS.name)
-            bad = record_parser.why(edited, letter.line)
-            if bad is not None:
-                return Mended(letter, edited, refusal=f"{bad.path}: {bad.message} [{bad.code}]")
-            return Mended(letter, edited, COST_EVENTS.name)
+                edits = [*edits, *_STAMP] if letter.stage == "pricer" else edits
+                return Replay(letter, [self._stamped(apply(letter.body, edits), letter)], USAGE_EVENTS.name)
+            lines = [apply(line, edits) for line in letter.body.split(b"\n") if line.strip()]
         except Invalid as error:
-            return Mended(letter, refusal=str(error))
+            return Replay(letter, refusal=str(error))
+        for number, line in enumerate(lines, letter.line):
+            if bad := record_parser.why(line, number):
+                return Replay(letter, lines, refusal=f"{bad.path}: {bad.message} [{bad.code}]")
+        return Replay(letter, lines, COST_EVENTS.name)
 
-    def replay(self, mended: Sequence[Mended]) -> int:
-        """Send what can be sent, and write down that it was. Return how many were sent.
+    def _stamped(self, body: bytes, letter: Letter) -> bytes:
+        event = self._open(body, letter.tenant)
+        if event.time > self._clock.now() + _AHEAD:
+            raise Invalid("time_in_future", "the time is in the future; set it: --set time=TIME", "$.time")
+        stamp = f',"accepted_ms":{int(letter.at.timestamp() * 1000)}}}'
+        return encoder.encode(event)[:-1] + stamp.encode()
 
-        A crash between the two sends some of them again at the next try, which changes no total: it is
-        the same event under the same identity. Raises Retryable, OversizeError.
+    def replay(self, replays: Sequence[Replay]) -> int:
+        """Send what can be sent, and mark it as replayed. Return how many dead letters were sent.
+
+        A crash between the two sends some of them again at the next attempt, which changes no total: it is the same
+        event with the same identity. Raises Retryable, OversizeError.
         """
         if self._sink is None:
             raise ValueError("a sink is needed to replay")
-        ready = [each for each in mended if not each.refusal and not each.letter.replayed]
+        ready = [each for each in replays if not each.refusal and not each.letter.replayed]
         for each in ready:
-            cost = each.topic == COST_EVENTS.name
-            number = partition_of(record_parser.id_of(each.body), self._partitions) if cost else None
-            deliver(self._sink, each.topic, [each.body], partition=number)
-        rows = [
-            {"tenant": m.letter.tenant, "id": m.letter.id, "body": m.body.decode(), "topic": m.topic}
-            for m in ready
-        ]
-        if rows:
-            lines = b"\n".join(msgspec.json.encode(row) for row in rows)
-            self._clickhouse.insert_json_lines("dead_letter_replays", lines, {"async_insert": 0})
+            for line in each.lines:
+                cost = each.topic == COST_EVENTS.name
+                number = partition_of(record_parser.id_of(line), self._partitions) if cost else None
+                deliver(self._sink, each.topic, [line], partition=number)
+        if rows := [
+            {"tenant": each.letter.tenant, "id": each.letter.id, "topic": each.topic,
+             "body": each.body.decode()}
+            for each in ready
+        ]:  # fmt: skip
+            lines = b"\n".join(map(encoder.encode, rows))
+            self._clickhouse.insert_json_lines("dead_letter_replays", lines)
         return len(ready)
 
 
@@ -165,7 +182,6 @@ def _bound(chosen: Filter) -> dict[str, object]:
 
 
 def _letter(row: dict[str, object]) -> Letter:
-
     known = {name: row[name] for name in Letter.__slots__ if name in row}
     known["at"] = datetime.fromtimestamp(int(str(row["micros"])) / 1e6, UTC)
     known["body"] = bytes.fromhex(str(row["bytes"]))

@@ -1,8 +1,7 @@
-"""Which producer sends more values in a minute than a rollup should have cells. Pure.
+"""Which producer sends more different values in a minute than its rollup should have cells. Pure.
 
-Users past the bound are `(other)` in the rollup and exact in the ledger. The other dimensions are not
-folded, so that whoever sends a new project with every event makes a cell of every event: that is what a
-window costs most by, and nobody but the producer can mend it. So the producer is named.
+Users past the limit are `(other)` in the rollup and exact in the ledger. The other dimensions are not folded: a
+producer that sends a new project with every event makes a cell of every event, and only the producer can fix that.
 """
 
 from collections import OrderedDict
@@ -16,32 +15,31 @@ from outlay_schemas.dimensions import CELL
 
 
 class HighCardinalitySource(msgspec.Struct, frozen=True):
-    """A producer, and what it sent in a minute; `minute` is Unix seconds."""
+    """A producer and its events of a minute; `minute` is Unix seconds."""
 
     tenant: str
     minute: int
     source: str
     dimension: str
-    """In what its events differ most."""
+    """The dimension with most different values."""
     distinct: int
     cells: int
     events: int
 
 
 class CardinalityWatch:
-    """Remembers of crowded minutes how many events they had when their producer was looked for.
+    """Remembers how many events a minute had when its producer was determined, which reads the minute once more.
 
-    Looking reads the minute once more, so it is done when the minute has doubled: a few times in its life.
+    It is done again when the minute has twice the events.
     """
 
     def __init__(self, bound: int, most: int = 10_000) -> None:
         """`bound`: cells that a minute may have. At most `most` minutes are remembered."""
-        self._bound = bound
-        self._most = most
+        self._bound, self._most = bound, most
         self._seen: OrderedDict[Window, int] = OrderedDict()
 
     def due(self, window: Window, users: Iterable[str], events: Sequence[int]) -> bool:
-        """Whether to look who crowds a minute, by the users and the events of its cells."""
+        """Return whether to determine the producer of a minute, by the users and the events of its cells."""
         if len(events) <= self._bound and OTHER not in users:
             return False
         total = sum(events)
@@ -55,7 +53,7 @@ class CardinalityWatch:
 
 
 def high_cardinality_sources() -> str:
-    """Return the statement that names, of each minute asked for, the producer that makes most cells."""
+    """Return the statement that finds the producer with most cells of each minute asked for."""
     counted = ", ".join(f"('{name}', uniq({name}))" for name in CELL)
     return f"""
 SELECT tenant, toUnixTimestamp(minute) AS minute, source, widest.1 AS dimension, widest.2 AS distinct,

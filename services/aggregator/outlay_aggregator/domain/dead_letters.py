@@ -1,9 +1,10 @@
-"""Dead letters, and messages that must be made smaller."""
+"""Dead letters read from Kafka, and rollup windows that must become smaller. Pure."""
 
 from datetime import datetime
 
 import msgspec
 
+from outlay_aggregator.domain.record_parser import FIRST_YEAR, LAST_YEAR, MOST_BAD
 from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.dimensions import CELL, EXACT
@@ -20,17 +21,37 @@ from outlay_schemas.money import to_pico, to_usd
 
 
 def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLetter]:
-    """Read the dead letters of a record. What is no dead letter becomes one: nothing vanishes."""
-    found = []
-    for number, line in enumerate(value.split(b"\n")):
+    """Read the dead letters of a record. A line that is not a valid one becomes one.
+
+    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead letter.
+    """
+    found: list[DeadLetter] = []
+    bad = 0
+    lines = enumerate(value.split(b"\n"))
+    for number, line in lines:
         if not line.strip():
             continue
         try:
-            found.append(dead_letter_decoder.decode(line))
+            letter = dead_letter_decoder.decode(line)
+            _check(letter)
         except (*UNREADABLE, ValueError) as error:
+            bad += 1
+            if bad > MOST_BAD:
+                line = b"\n".join([line, *(rest for _, rest in lines)])  # noqa: PLW2901 (the loop ends)
             reason = Invalid("dead_letter_invalid", str(error))
-            found.append(dead_letter("aggregator", line, reason, at, line=number, place=place))
+            letter = dead_letter("aggregator", line, reason, at, line=number, place=place)
+        found.append(letter)
     return found
+
+
+def _check(letter: DeadLetter) -> None:
+    """Raise ValueError if the table cannot hold a dead letter."""
+    limits = (("line", 0, 2**32), ("partition", -1, 2**31), ("offset", -1, 2**63))
+    for name, least, end in limits:
+        if not least <= getattr(letter, name) < end:
+            raise ValueError(f"{name} is not from {least} to {end - 1}")
+    if letter.at.tzinfo is None or not FIRST_YEAR <= letter.at.year <= LAST_YEAR:
+        raise ValueError(f"at is not a time with a zone from {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def thin(line: bytes) -> bytes:
@@ -38,12 +59,11 @@ def thin(line: bytes) -> bytes:
     window = rollup_window_decoder.decode(line)
     cells: dict[tuple[str, ...], RollupGroup] = {}
     for group in window.groups:
-        key = _dimensions(group)
-        known = cells.get(key)
-        if known is None:
-            cells[key] = msgspec.structs.replace(group, user=OTHER, usage={})
+        key = tuple(getattr(group, name) for name in EXACT)
+        if key in cells:
+            _add(cells[key], group)
         else:
-            _add(known, group)
+            cells[key] = msgspec.structs.replace(group, user=OTHER, usage={})
     thinned: RollupWindow = msgspec.structs.replace(window, groups=list(cells.values()))
     return encoder.encode(thinned)
 
@@ -63,7 +83,3 @@ def _add(known: RollupGroup, group: RollupGroup) -> None:
         setattr(known, name, to_usd(to_pico(getattr(known, name)) + to_pico(getattr(group, name))))
     for name in ("events", "unpriced_events", "estimated_events"):
         setattr(known, name, getattr(known, name) + getattr(group, name))
-
-
-def _dimensions(group: RollupGroup) -> tuple[str, ...]:
-    return tuple(getattr(group, name) for name in EXACT)

@@ -1,36 +1,57 @@
-"""Reads of a record only what says which minutes it dirties; the rest goes to the engine undecoded."""
+"""Reads of each cost event only what names its minute and its identity; the engine reads the rest.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+`_Head` is the grammar of what the fast path accepts: times and amounts that the engine would read in another way, or
+refuse, are bad lines before any insert.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from outlay_aggregator.domain.identities import Seen, Suspect
 from outlay_aggregator.domain.windows import Window, window_of
-from outlay_schemas.errors import UNREADABLE
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, cost_event_decoder
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
-"""Times outside are refused by the ledger, whose windows are 32 bits of seconds."""
+"""Times outside are refused: windows of the ledger are 32 bits of seconds."""
 FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+MOST_BAD = 1000
+"""Bad lines of a record that get a dead letter each. The rest of the record is one more, unread."""
+
+_Name = Annotated[str, Meta(min_length=1)]
+_Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_TIMES = re.compile(rf"(?:{_TIME}\n)*+")
+_AMOUNTS = re.compile(r"(?:-?[0-9]{1,26}(?:\.[0-9]{1,12})?\n)*+")
 
 
 class _Head(msgspec.Struct, gc=False):
-    tenant: str
+    tenant: _Name
     time: str
-    id: str
-    source: str
+    id: _Name
+    source: _Name
+    revision: _Number
+    cost: str | None
+    charged: str | None = None
+    list_cost: str | None = None
+    accepted_ms: _Number = 0
+    accepted_seq: _Number = 0
 
 
 _decoder = msgspec.json.Decoder(_Head)
-_UNREADABLE = (*UNREADABLE, ValueError)
-"""Also what `_minutes` raises for heads that it cannot place."""
+_UNREADABLE = (*UNREADABLE, ValueError, Invalid)
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that cannot be a cost event, and why."""
+    """A line that is not a valid cost event, and why."""
 
     body: bytes
     line: int
@@ -41,72 +62,94 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one record holds: its good lines, joined, the minutes that they dirty, and its bad lines."""
+    """The content of one record: good lines, joined, their minutes, and the bad lines."""
 
     body: bytes
     events: int
     minutes: frozenset[Window]
-    bad: Sequence[BadLine] = field(default=())
-    suspects: Sequence[Suspect] = field(default=())
-    """Its events whose identity may have been known before."""
+    bad: Sequence[BadLine] = ()
+    suspects: Sequence[Suspect] = ()
+    """Events whose identity may be in the ledger already."""
 
 
 def read(value: bytes, oldest: datetime = FIRST, seen: Seen | None = None) -> Reading:
-    """Read one record. Events before `oldest` are bad lines: what they would be added to may be gone.
+    """Read one record. Events before `oldest` are bad lines. `seen` learns the identities.
 
-    `seen` learns its identities.
-
-    The common record is good as a whole: it is decoded in one call and passed on as it came. Only if
-    that fails is it read line by line, to tell the bad lines from the good.
+    A record is usually good as a whole: it is decoded in one call and passed on unchanged. Only if that fails is it
+    read line by line.
     """
     try:
-        heads = _decoder.decode_lines(value)
+        heads = _decode(value)
         minutes = _minutes(heads, oldest)
+        body, bad = value, list[BadLine]()
     except _UNREADABLE:
-        return _read_lines(value, oldest, seen)
-    return Reading(value, len(heads), minutes, (), seen.suspects(heads) if seen else ())
+        good, bad = check(value, oldest)
+        body = b"\n".join(line for _, _, line in good)
+        heads = _decode(body)
+        minutes = _minutes(heads, oldest)
+    return Reading(body, len(heads), minutes, bad, seen.suspects(heads) if seen else ())
+
+
+def _decode(value: bytes) -> list[_Head]:
+    """Decode lines. Raises one of `_UNREADABLE`; Invalid for a time or an amount in another form."""
+    heads = _decoder.decode_lines(value)
+    if not _TIMES.fullmatch("".join([f"{head.time}\n" for head in heads])):
+        raise Invalid("cost_event_invalid", "write the time as 2026-11-24T01:02:03.123456Z", "$.time")
+    for name in ("cost", "charged", "list_cost"):
+        amounts = "".join([f"{amount}\n" for head in heads if (amount := getattr(head, name)) is not None])
+        if not _AMOUNTS.fullmatch(amounts):
+            message = "write USD as 12.345, with at most 12 decimal places"
+            raise Invalid("cost_event_invalid", message, f"$.{name}")
+    return heads
 
 
 def id_of(line: bytes) -> str:
-    """Return the id of a cost event that `why` finds nothing wrong with."""
+    """Return the id of a cost event that `why` accepts."""
     return _decoder.decode(line).id
 
 
-def _read_lines(value: bytes, oldest: datetime, seen: Seen | None) -> Reading:
-    good: list[bytes] = []
-    heads: list[_Head] = []
+def check(value: bytes, oldest: datetime = FIRST) -> tuple[list[tuple[str, int, bytes]], list[BadLine]]:
+    """Decode each line in full; return the good ones (tenant, number, bytes) and the bad ones.
+
+    The work is bounded: after `MOST_BAD` bad lines the rest of the record is one bad line.
+    """
+    good: list[tuple[str, int, bytes]] = []
     bad: list[BadLine] = []
-    minutes: set[Window] = set()
-    for number, line in enumerate(value.split(b"\n")):
+    lines = enumerate(value.split(b"\n"))
+    for number, line in lines:
         if not line.strip():
             continue
-        try:
-            head = _decoder.decode(line)
-            minutes |= _minutes([head], oldest)
-            good.append(line)
-            heads.append(head)
-        except _UNREADABLE as error:
-            bad.append(why(line, number, oldest) or BadLine(line, number, "cost_event_invalid", str(error)))
-    suspects = seen.suspects(heads) if seen else ()
-    return Reading(b"\n".join(good), len(good), frozenset(minutes), bad, suspects)
+        found = why(line, number, oldest)
+        if found is None:
+            good.append((_decoder.decode(line).tenant, number, line))
+            continue
+        bad.append(found)
+        if len(bad) == MOST_BAD and (rest := b"\n".join(left for _, left in lines).strip()):
+            message = f"the rest of a record with {MOST_BAD} bad lines is not read"
+            bad.append(BadLine(rest, number + 1, "record_unreadable", message))
+    return good, bad
 
 
 def why(line: bytes, number: int, oldest: datetime = FIRST) -> BadLine | None:
-    """Decode a line in full and say what is wrong with it; None if the contract takes it."""
+    """Decode a line in full; return what is wrong with it, or None if the contract and the engine accept it."""
     try:
         event = cost_event_decoder.decode(line)
+        bad = _why_event(event, line, number, oldest)
+        if bad is None:
+            _minutes(_decode(line), oldest)
+    except Invalid as error:
+        return BadLine(line, number, error.code, error.message, error.path)
     except _UNREADABLE as error:
-        text = str(error)
-        _, _, place = text.rpartition(" - at `")
+        text, _, place = str(error).partition(" - at `")
         return BadLine(
-            line, number, "cost_event_invalid", text, place.rstrip("`") if " - at `" in text else "$"
+            line, number, "cost_event_invalid", text, place.rstrip("`").replace("$[0]", "$") or "$"
         )
-    return _why_event(event, line, number, oldest)
+    return bad
 
 
 def _why_event(event: CostEvent, line: bytes, number: int, oldest: datetime) -> BadLine | None:
     if event.time.tzinfo is None:
-        return BadLine(line, number, "time_naive", "time has no zone; give it as UTC", "$.time")
+        return BadLine(line, number, "time_naive", "time has no zone; write it as UTC", "$.time")
     if not FIRST_YEAR <= event.time.year <= LAST_YEAR:
         message = f"the year {event.time.year} is not from {FIRST_YEAR} to {LAST_YEAR}"
         return BadLine(line, number, "time_out_of_range", message, "$.time")
@@ -114,21 +157,40 @@ def _why_event(event: CostEvent, line: bytes, number: int, oldest: datetime) -> 
         message = f"the ledger keeps nothing from before {oldest:%Y-%m-%d}"
         return BadLine(line, number, "past_retention", message, "$.time")
     if not event.tenant or not event.id or not event.source:
-        return BadLine(line, number, "identity_missing", "tenant, source and id must be given")
+        return BadLine(line, number, "identity_missing", "tenant, source and id are required")
+    for path, amount, places in _amounts(event):
+        if not _fits(amount, places):
+            message = f"the ledger holds numbers of {38 - places} digits and {places} decimal places"
+            return BadLine(line, number, "number_out_of_range", message, path)
     return None
 
 
-def _minutes(heads: Sequence[_Head], oldest: datetime) -> frozenset[Window]:
-    """Return the minutes of the heads. Raises ValueError if one has no identity or no usable time.
+def _amounts(event: CostEvent) -> Iterator[tuple[str, object, int]]:
+    """Yield the numbers that `_Head` leaves out: path, value, decimal places of the ledger."""
+    yield "$.reported_cost", event.reported_cost or 0, 12
+    for meter, quantity in event.usage.items():
+        yield f"$.usage.{meter}", quantity, 9
+    for name in ("cost_parts", "list_parts"):
+        for meter, amount in getattr(event, name).items():
+            yield f"$.{name}.{meter}", amount, 12
 
-    `2026-11-24T01:02:03.4Z` differs inside a second only after its 19th character, so that few of many
-    times are parsed. The seconds are parsed too: what the engine would read as another minute (second 60)
-    would dirty a minute in which the ledger has nothing, and be waited for without end.
+
+def _fits(amount: object, places: int) -> bool:
+    try:
+        number = Decimal(str(amount))
+    except ArithmeticError:
+        return False
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and -places <= exponent <= 15 and number.adjusted() < 38 - places
+
+
+def _minutes(heads: Sequence[_Head], oldest: datetime) -> frozenset[Window]:
+    """Return the minutes of the heads. Raises ValueError if a time is not usable.
+
+    Times in UTC differ within a second only after the 19th character, so few of many are parsed. Seconds are parsed
+    too: the engine would read second 60 as the next minute, and the recomputation of this one would find no event.
     """
-    for head in heads:
-        if not (head.id and head.source):
-            raise ValueError("source and id must be given")
-    places = {(head.tenant, head.time[:19], head.time[-1:]) for head in heads}
+    places = {(head.tenant, head.time[:19], head.time[-1]) for head in heads}
     if all(zone == "Z" for _, _, zone in places):
         times = [(tenant, f"{second}Z") for tenant, second, _ in places]
     else:
@@ -138,12 +200,6 @@ def _minutes(heads: Sequence[_Head], oldest: datetime) -> frozenset[Window]:
 
 def _window(tenant: str, text: str, oldest: datetime) -> Window:
     time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("time has no zone; give it as UTC")
-    if not FIRST_YEAR <= time.year <= LAST_YEAR:
-        raise ValueError(f"the year {time.year} is not from {FIRST_YEAR} to {LAST_YEAR}")
-    if time < oldest:
-        raise ValueError("the ledger keeps nothing that old")
-    if not tenant:
-        raise ValueError("tenant must be given")
+    if not max(oldest, FIRST) <= time or time.year > LAST_YEAR:
+        raise ValueError("time is out of range")
     return window_of(tenant, time, "minute")

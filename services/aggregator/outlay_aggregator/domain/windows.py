@@ -1,8 +1,9 @@
-"""Windows of time, and how many of them are worked on at once."""
+"""Windows of a tenant, and which of them are recomputed together and when. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from outlay_schemas.events import Grain
 
@@ -41,20 +42,14 @@ def end_of(window: Window, grain: Grain) -> int:
 
 
 def is_span(windows: Sequence[Window], grain: Grain) -> bool:
-    """Tell whether distinct windows are all those of their tenants from the first to the last of them.
-
-    Bounds say then which they are, so that no row need be looked up among them.
-    """
+    """Return whether distinct windows are all those of their tenants from the first to the last of them."""
     starts = [window.start for window in windows]
     each = (max(starts) - min(starts)) // _SECONDS[grain] + 1
     return len(windows) == each * len({window.tenant for window in windows})
 
 
 def chunks(windows: Iterable[Window], limit: int, name_bytes: int = 16_384) -> Iterator[list[Window]]:
-    """Split `windows` into lists of at most `limit`, the newest first: a backfill waits for the live minute.
-
-    Tenant names travel in the request line, so a chunk holds at most `name_bytes` of them.
-    """
+    """Split `windows` into lists of at most `limit` with at most `name_bytes` of tenant names, the newest first."""
     chunk: list[Window] = []
     size = 0
     for window in sorted(windows, reverse=True):
@@ -66,3 +61,33 @@ def chunks(windows: Iterable[Window], limit: int, name_bytes: int = 16_384) -> I
         size += width
     if chunk:
         yield chunk
+
+
+class BackfillQueue:
+    """Old minutes that wait so that live ones do not (docs/adr/0013), each with the number of its first batch."""
+
+    def __init__(self, each: int, most: int) -> None:
+        """`each`: how many are due at a time; `most`: how many may wait; above it, as many more are due."""
+        self._each, self._most = each, most
+        self._waiting: dict[Window, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put_off(self, minutes: Iterable[Window], batch: int) -> None:
+        """Add minutes, the newest first. One that waits already keeps its place and its batch."""
+        for minute in sorted(minutes, reverse=True):
+            self._waiting.setdefault(minute, batch)
+
+    def due(self) -> set[Window]:
+        """Return the minutes to recompute now: those that have waited longest."""
+        return set(islice(self._waiting, max(self._each, len(self._waiting) - self._most)))
+
+    def done(self, minutes: Iterable[Window]) -> None:
+        """Remove minutes that were recomputed."""
+        for minute in minutes:
+            del self._waiting[minute]
+
+    def settled(self, batches: int) -> int:
+        """Return how many of the first `batches` batches, without a gap, have no minute that waits."""
+        return next(iter(self._waiting.values()), batches + 1) - 1
