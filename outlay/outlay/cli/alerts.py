@@ -19,6 +19,7 @@ from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.forecast.summary import budget_table
+from outlay_reports.incidents import Incident, incidents
 from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
 
 app = typer.Typer(name="alerts", no_args_is_help=True, help="List, acknowledge and test alerts.")
@@ -60,7 +61,7 @@ def list_alerts(
     everything: Annotated[bool, typer.Option("--all", help="Also resolved alerts.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the alerts that are firing, the newest first; --json has everything that is known of each."""
+    """Show the alerts that are firing, the newest first: one line for each incident. --json has every alert."""
     with open_clickhouse() as clickhouse:
         rows = clickhouse.rows(
             "SELECT body, if(ended_reason = '', state, ended_reason) AS stands FROM alerts FINAL"
@@ -75,18 +76,19 @@ def list_alerts(
     if as_json:
         print_json([{**msgspec.to_builtins(alert), "state": state} for alert, state in alerts])
         return
-    shown = [
-        {
-            "since (UTC)": f"{alert.started_at or alert.at:%Y-%m-%d %H:%M:%S}",
-            "state": f"{state} (backfill)" if alert.backfill else state,
-            "severity": alert.severity,
-            "tenant": alert.tenant,
-            "title": alert.title,
-            "id": alert.id,
-        }
-        for alert, state in alerts
-    ]
-    print_rows(False, shown, "Alerts", "no alerts are firing")
+    print_rows(False, [_row(incident) for incident in incidents(alerts)], "Alerts", "no alerts are firing")
+
+
+def _row(incident: Incident) -> dict[str, object]:
+    main, count = incident.main, len(incident.alerts)
+    return {
+        "since (UTC)": f"{incident.text.started_at or main.at:%Y-%m-%d %H:%M:%S}",
+        "state": f"{incident.state} (backfill)" if main.backfill else incident.state,
+        "severity": main.severity,
+        "tenant": main.tenant,
+        "title": main.title if count == 1 else f"{main.title} ({count} alerts)",
+        "id": incident.id,
+    }
 
 
 @app.command()
@@ -124,7 +126,7 @@ def mark_expected(
 
 
 def _act(start: str, action: ActionKind, length: timedelta | None, note: str) -> Alert:
-    """Write down an action on the one open alert whose id begins with `start`, and return the alert."""
+    """Store an action on the incident of the open alert whose id begins with `start`, and return the alert."""
     now = SystemClock().now()
     with open_clickhouse(write=True) as clickhouse:
         store = Store(clickhouse)
@@ -133,15 +135,16 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
             ids = [alert.id for alert, _ in store.stated("")]
             error = unknown("alert", start, ids, "list the open alerts: outlay alerts list")
             raise CommandError(f'no open alert starts with "{start}"', error.hint)
-        if len(found) > 1:
+        matching = incidents(found)
+        if len(matching) > 1:
             raise CommandError(
-                f'{len(found)} alerts match "{start}"', "give more of the id: outlay alerts list"
+                f'{len(matching)} alerts match "{start}"', "give more of the id: outlay alerts list"
             )
-        alert, state = found[0]
+        alert, state = matching[0].main, matching[0].state
         if state == action and length is None:
             raise CommandError(f"the alert is {state} already", "see: outlay alerts list")
         until = now + length if length is not None else None
-        store.say([AlertAction(alert.tenant, alert.id, action, now, until, note, getpass.getuser())])
+        store.say([AlertAction(alert.tenant, alert.incident_id, action, now, until, note, getpass.getuser())])
     return alert
 
 
@@ -182,10 +185,12 @@ def _target(clickhouse: ClickHouseClient, target: str) -> str:
     rules |= {row["rule"] for row in clickhouse.rows("SELECT DISTINCT rule FROM alerts")}
     if target in rules:
         return target
-    alerts = {alert.id for alert, _ in Store(clickhouse).stated("")}
-    found = [name for name in alerts if name.startswith(target)]
+    alerts = {alert.id: alert.incident_id for alert, _ in Store(clickhouse).stated("")}
+    found = list({incident for name, incident in alerts.items() if name.startswith(target)})
     if len(found) > 1:
         raise CommandError(f'{len(found)} alerts match "{target}"', "give more of the id: outlay alerts list")
     if not found:
-        raise unknown("alert, rule or budget", target, sorted(rules | alerts), "see: outlay alerts list")
+        raise unknown(
+            "alert, rule or budget", target, sorted(rules | alerts.keys()), "see: outlay alerts list"
+        )
     return found[0]

@@ -24,7 +24,7 @@ from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.catalog.watch import Budget, Threshold
 
 pytestmark = pytest.mark.stack
 
@@ -106,6 +106,39 @@ def test_a_sample_is_sent_to_the_channels_of_the_environment(monkeypatch: pytest
         monkeypatch.setenv("OUTLAY_ALERTER_ALLOW_NETWORKS", "127.0.0.0/8")
         sent = run.invoke(app, ["test", "--json"])
         assert sent.exit_code == 0, sent.output
-        assert [row["channel"] for row in msgspec.json.decode(sent.stdout)] == ["webhook", "slack"]
+        assert [row["channel"] for row in msgspec.json.decode(sent.stdout)] == ["slack", "webhook"]
         assert run.invoke(app, ["test", "--channel", "slack"]).exit_code == 0
     assert len(receiver.got) == 3
+
+
+def test_an_incident_is_one_line_and_is_acknowledged_by_the_id_of_any_part(
+    stack: Stack, house: ClickHouseSettings, clickhouse: ClickHouseClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)
+    for name, value in environment(stack.kafka, house).items():
+        monkeypatch.setenv(name, value)
+    rules = [
+        Threshold(id=name, name=name, metric="cost", grain="day", above=Decimal(above))
+        for name, above in (("first", 5), ("second", 6), ("third", 7))
+    ]
+    catalog = Catalog(revision=1, created_at=NOW, rules=tuple(rules))
+    watch = Alerter(
+        RollupReader(clickhouse), Store(clickhouse), FakeClock(NOW),
+        watchlist=lambda: Watchlist(catalog), channels=["bus", "webhook"],
+    )  # fmt: skip
+    spend(clickhouse, "12")
+    watch.evaluate_all()
+    run = CliRunner()
+    alerts = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
+    assert sorted(alert["rule"] for alert in alerts) == ["first", "second", "third"]
+    (incident,) = {alert["incident"]["id"] for alert in alerts}
+    listed = run.invoke(app, ["list"]).output
+    assert listed.count("firing") == 1
+    assert "(3 alerts)" in listed
+    assert incident in listed
+    part = next(alert["id"] for alert in alerts if alert["id"] != incident)
+    assert run.invoke(app, ["ack", part[:10]]).exit_code == 0
+    watch.evaluate_all()
+    alerts = msgspec.json.decode(run.invoke(app, ["list", "--json"]).stdout)
+    assert {alert["state"] for alert in alerts} == {"acknowledged"}
+    assert run.invoke(app, ["snooze", part[:10]]).output.startswith(incident)

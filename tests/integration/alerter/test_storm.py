@@ -125,7 +125,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     assert len(log.messages("waiting", "pager", NOW)) == SCOPES
     tries = [row for row in log.attempts("", NOW) if row["channel"] == "pager"]
     assert {row["reason"] for row in tries} == {
-        "OUTLAY_CHANNEL_NOT_SET is not set in the alerter's environment, nor OUTLAY_CHANNEL_NOT_SET_FILE"
+        "neither OUTLAY_CHANNEL_NOT_SET nor OUTLAY_CHANNEL_NOT_SET_FILE is set in the alerter's environment"
     }
 
 

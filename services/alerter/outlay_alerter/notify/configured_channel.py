@@ -53,7 +53,7 @@ class Secrets:
             return value
         if file := self.environment.get(f"{name}_FILE"):
             return _text(Path(file), f"the file of {name}_FILE")
-        raise SecretError(f"the alerter's environment has neither {name} nor {name}_FILE")
+        raise SecretError(f"neither {name} nor {name}_FILE is set in the alerter's environment")
 
 
 @dataclass
