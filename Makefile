@@ -74,16 +74,16 @@ containers: setup ## docker-compose.yml in a Docker engine: up, alert, kill -9 o
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py
 
-schemas: setup ## write schemas/json and schemas/asyncapi.json anew from the code
+schemas: setup ## write schemas/json and schemas/asyncapi.json from the code
 	$(BIN)/python -m outlay_schemas.documents schemas
 
 docs: setup ## build docs/ as a site in dist/docs; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --site-dir dist/docs
 
 FUZZ_RUNS ?= 1000000
-fuzz: setup ## the doors against made-up requests, the decoders against a million inputs
+fuzz: setup ## the endpoints against generated requests, the decoders against a million inputs
 	$(BIN)/uv sync --frozen --all-packages --group fuzz --quiet
-	$(BIN)/pytest tests/fuzz/doors.py -q -W 'ignore:Skipped test cases:UserWarning'
+	$(BIN)/pytest tests/fuzz/endpoints.py -q -W 'ignore:Skipped test cases:UserWarning'
 	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -timeout=10 -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
 
 audit: setup ## ask the advisory database (osv.dev, needs the network) about every package of uv.lock

@@ -43,9 +43,9 @@ class Collector:
             for scope in resource.scope_spans:
                 for s in scope.spans:
                     ids = s.trace_id.hex(), s.span_id.hex(), s.parent_span_id.hex()
-                    told = {a.key: a.value.string_value or str(a.value.int_value) for a in s.attributes}
+                    text = {a.key: a.value.string_value or str(a.value.int_value) for a in s.attributes}
                     times = s.start_time_unix_nano, s.end_time_unix_nano
-                    self.spans.append(Seen(named["service.name"], s.name, *ids, *times, told))
+                    self.spans.append(Seen(named["service.name"], s.name, *ids, *times, text))
 
 
 @contextmanager

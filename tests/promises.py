@@ -91,7 +91,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     found: list[Line] = config.stash.get(LINES, [])
     lines = sorted(found, key=lambda each: (int(each.promise[1:]), each.control, each.what))
     if lines:
-        terminalreporter.section("what the books survived")
+        terminalreporter.section("promises kept")
         for row in _survived(lines):
             terminalreporter.write_line(row)
     if RESULTS in config.stash:
@@ -120,9 +120,9 @@ def _by_promise(lines: list[Line], results: dict[str, list[bool]]) -> list[str]:
         numbers = [sum(getattr(line, name) for line in real) for name in ("events", "kills", "mismatches")]
         counts = f"{numbers[0]:>10,} {numbers[1]:>6} {numbers[2]:>11,}" if real else f"{'':>29}"
         wrong = sum(line.mismatches for line in own if line.control)
-        told = "" if not broke else f"{sum(broke)} of {len(broke)} fail as they must"
-        told += f": {wrong:,} wrong" if wrong else ""
-        rows.append(f"{promise.name:4} {f'{sum(ran)} of {len(ran)}':>12} {counts}  {told}".rstrip())
+        result = "" if not broke else f"{sum(broke)} of {len(broke)} fail as they must"
+        result += f": {wrong:,} wrong" if wrong else ""
+        rows.append(f"{promise.name:4} {f'{sum(ran)} of {len(ran)}':>12} {counts}  {result}".rstrip())
     return rows
 
 

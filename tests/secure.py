@@ -74,7 +74,7 @@ def secret(user: str) -> str:
 
 
 class SecureKafka(KafkaBroker):
-    """The embedded broker with a second listener: TLS, SCRAM, and rules that refuse what nobody granted."""
+    """The embedded broker with a second listener: TLS, SCRAM, and rules that refuse everything that is not granted."""
 
     def _properties(self) -> str:
         plain = super()._properties()

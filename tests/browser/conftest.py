@@ -37,7 +37,7 @@ def chromium() -> str:
 
 @dataclass
 class Console:
-    """A console that runs, and what is in its books."""
+    """A running console and its data."""
 
     url: str
     rig: Rig

@@ -101,7 +101,7 @@ class Unretracted(LedgerStore):
         return {}
 
 
-BOOKS = {"increments": Increments, "no stamps": Unstamped, "no retractions": Unretracted}
+LEDGERS = {"increments": Increments, "no stamps": Unstamped, "no retractions": Unretracted}
 
 
 def _add(window: RollupWindow | None, events: Sequence[CostEvent]) -> RollupWindow:
@@ -136,8 +136,8 @@ def aggregator(how: str) -> None:
     source = (CommitFirst if how == "commit first" else KafkaSource)(
         settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
     )
-    books = BOOKS.get(how, LedgerStore)(ClickHouseClient(settings.clickhouse), 1000)
-    work = Aggregator(books, KafkaSink(settings.kafka), clock)
+    ledger = LEDGERS.get(how, LedgerStore)(ClickHouseClient(settings.clickhouse), 1000)
+    work = Aggregator(ledger, KafkaSink(settings.kafka), clock)
     handle = goes_on(work.handle) if how == "goes on" else work.handle
     Loop(source, handle, clock=clock, health=health, stop=stop).run()
 

@@ -24,7 +24,7 @@ MODELS = (
     ("anthropic", "claude-sonnet-4-5"),
     ("openai", "gpt-5"),
     ("openai", "gpt-5-mini"),
-    ("nobody", "unknown-1"),
+    ("unknown", "unknown-1"),
 )
 _CUT: dict[str, dict[str, int]] = {"minute": {}, "hour": {"minute": 0}, "day": {"minute": 0, "hour": 0}}
 _VIEWS = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
@@ -63,7 +63,7 @@ class Sender(threading.Thread):
 
     def __init__(self, ingest: Ingest | Sequence[Ingest], events: Sequence[UsageEvent], rate: float) -> None:
         super().__init__(daemon=True)
-        self._doors = [ingest] if isinstance(ingest, Ingest) else list(ingest)
+        self._endpoints = [ingest] if isinstance(ingest, Ingest) else list(ingest)
         self._events, self._rate, self._batch = events, rate, 100
         self.accepted = 0
         self.refused = 0
@@ -74,11 +74,11 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         started = time.monotonic()
-        with httpx.Client(headers={"X-API-Key": self._doors[0].key}, timeout=15) as client:
+        with httpx.Client(headers={"X-API-Key": self._endpoints[0].key}, timeout=15) as client:
             for at in range(0, len(self._events), self._batch):
                 part = self._events[max(0, at - 3) : at + self._batch]
                 body = b"\n".join(encoder.encode(event) for event in part)
-                while not any(self._send(client, body) for _ in self._doors):
+                while not any(self._send(client, body) for _ in self._endpoints):
                     self.failed += 1
                     time.sleep(0.1)
                 self.accepted = at + self._batch
@@ -88,14 +88,14 @@ class Sender(threading.Thread):
     def _send(self, client: httpx.Client, body: bytes) -> bool:
         media = {"Content-Type": "application/x-ndjson"}
         try:
-            answer = client.post(self._doors[0].url, content=body, headers=media)
+            answer = client.post(self._endpoints[0].url, content=body, headers=media)
         except httpx.TransportError:
-            self._doors.append(self._doors.pop(0))
+            self._endpoints.append(self._endpoints.pop(0))
             return False
         assert answer.status_code in {202, 503}, answer.text
         if answer.status_code == 503:
             self.refused += 1
-            self._doors.append(self._doors.pop(0))
+            self._endpoints.append(self._endpoints.pop(0))
         return answer.status_code == 202
 
     def done(self) -> bool:

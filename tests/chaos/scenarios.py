@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import msgspec
 from tests.chaos.rig import Pipeline, Sender
-from tests.processes import Service, until
+from tests.processes import Service, Tail, tail, until
 
 from outlay_kit.kafka import KafkaSink, deliver
-from outlay_schemas.events import UsageEvent, encoder
+from outlay_kit.settings import KafkaSettings
+from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 from outlay_schemas.topics import COST_EVENTS, USAGE_EVENTS
 
 
@@ -94,7 +95,7 @@ def rows(pipeline: Pipeline) -> int:
 
 
 def poison_of(pipeline: Pipeline, event: UsageEvent) -> tuple[list[bytes], list[bytes]]:
-    """P9: what nobody can use, for usage.events and for cost.events; it names the tenant."""
+    """P9: unusable input for usage.events and cost.events; it names the tenant."""
     named = b'"tenant":"%s"' % pipeline.tenant.encode()
     line = encoder.encode(event)[:-1]
     usage = [b"{%s" % named, line + b"," + named + b',"what":1}', b"\xff\x00" + named, b"[" * 3000 + named]
@@ -103,7 +104,7 @@ def poison_of(pipeline: Pipeline, event: UsageEvent) -> tuple[list[bytes], list[
 
 
 def feed(pipeline: Pipeline, usage: Sequence[bytes], cost: Sequence[bytes]) -> None:
-    """Put records on Kafka past the door, as a producer of its own may."""
+    """Put records on Kafka directly, without ingest."""
     sink = KafkaSink(pipeline.stores.kafka)
     for topic, values in ((USAGE_EVENTS.name, usage), (COST_EVENTS.name, cost)):
         for value in values:
@@ -161,3 +162,17 @@ def rolling_restart(pipeline: Pipeline, sender: Sender, *others: Service) -> int
 def end(service: Service) -> None:
     """Ask a service to end, as an orchestrator does."""
     assert service.stop(40) == 0, service.log.read_text()[-2000:]
+
+
+def ids_on_kafka(kafka: KafkaSettings, tenant: str, wanted: set[str]) -> set[str]:
+    """Return the ids of a tenant's events on usage.events, waiting for the wanted ones."""
+
+    def found(reading: Tail) -> set[str]:
+        events = (e for r in reading.records for e in usage_event_decoder.decode_lines(r.value))
+        return {f"{event.source}/{event.id}" for event in events if event.tenant == tenant}
+
+    with tail(kafka, USAGE_EVENTS.name, tenant) as reading:
+        deadline = time.monotonic() + 40
+        while not wanted <= found(reading) and time.monotonic() < deadline:
+            reading.more()
+        return found(reading)

@@ -93,7 +93,7 @@ class Cluster:
         until(lambda: not self.out_of_sync(), 90, "all copies in sync")
 
     def out_of_sync(self) -> int:
-        """How many partitions have fewer copies in sync than they should; 1 while nobody can say."""
+        """How many partitions have fewer copies in sync than they should; 1 while unknown."""
         try:
             with admin(self.settings) as client:
                 parts = [part for topic in client.describe_topics() for part in topic["partitions"]]

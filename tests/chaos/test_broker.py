@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.rig import make
-from tests.chaos.test_long import ids_on_the_bus
+from tests.chaos.scenarios import ids_on_kafka
 from tests.processes import Broker, Ingest, end_all, prepare, until
 from tests.promises import Tally
 
@@ -45,7 +45,7 @@ def test_p2_on_a_disk_that_takes_no_more_nothing_is_accepted_and_nothing_accepte
     broker.kill()
     broker.start()  # there is space again
     until(lambda: ingest.post(encoder.encode(make(1, source="up")[0])).status_code == 202, 60, "202 again")
-    missing = accepted - ids_on_the_bus(broker.settings, ingest.tenant, accepted)
+    missing = accepted - ids_on_kafka(broker.settings, ingest.tenant, accepted)
     tally("P2", "Kafka's disk full: 503, and again 202 when there is space", len(accepted), 0, len(missing))
     assert not missing
     assert ingest.stop() == 0

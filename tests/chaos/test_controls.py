@@ -1,4 +1,4 @@
-"""Negative controls: the same chaos over services whose steps are broken must leave the books wrong.
+"""Negative controls: the same chaos over services whose steps are broken must leave the totals wrong.
 
 A control that does not fail says that its test proves nothing. What is broken: tests/chaos/broken.py.
 """

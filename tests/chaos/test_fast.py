@@ -100,11 +100,12 @@ def test_p9_poison_neither_blocks_nor_vanishes(pipeline: Pipeline, tally: Tally)
     feed(pipeline, usage, cost)
     until(sender.done, 60, "everything sent")
     pipeline.settle()
-    letters = kept(pipeline)
-    bodies = {bytes.fromhex(str(row["body"])) for row in letters}
+    dead_letters = kept(pipeline)
+    bodies = {bytes.fromhex(str(row["body"])) for row in dead_letters}
     assert bodies == {*usage, *cost}
     assert all(
-        row["topic"] and row["partition"] != -1 and row["offset"] != -1 and row["code"] for row in letters
+        row["topic"] and row["partition"] != -1 and row["offset"] != -1 and row["code"]
+        for row in dead_letters
     )
     wrong = pipeline.mismatches(events)
     tally("P9", f"{len(bodies)} kinds of poison on both topics", len(events), 0, wrong)

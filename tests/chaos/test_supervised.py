@@ -14,8 +14,8 @@ from tests.system import Cli
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 
 
-class Doors(Ingest):
-    """The door of a system that runs, as the sender knows it."""
+class RunningIngest(Ingest):
+    """Ingest of a running system, as the sender knows it."""
 
     def __init__(self, url: str, key: str) -> None:
         self.address, self.key = url, key
@@ -33,7 +33,7 @@ def test_p10_kafka_alone_is_killed_under_load_and_its_supervisor_starts_it_again
     cli("up", "--ports", "auto")
     key = cli.json("keys", "create", "--tenant", "killed", "--scope", "ingest")["key"]
     events = make(6000, seed=31)
-    sender = Sender(Doors(cli.state().ingest, key), events, rate=150)
+    sender = Sender(RunningIngest(cli.state().ingest, key), events, rate=150)
     lives = 3
     for life in range(lives):
         until(lambda n=life: sender.accepted > n * 1500 + 500, 120, "events accepted")  # type: ignore[misc]

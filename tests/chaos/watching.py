@@ -1,4 +1,4 @@
-"""A budget of a pipeline's tenant, who is told of it, and who should have been."""
+"""A budget of a pipeline's tenant, the messages about it, and those that should have been sent."""
 
 import json
 from decimal import Decimal
@@ -45,12 +45,12 @@ class Watch:
             OUTLAY_ALERTER_TICK_SECONDS="5",
         )
 
-    def told(self) -> bool:
-        """Whether the receiver was told as often as there are levels."""
+    def notified(self) -> bool:
+        """Whether the receiver got a message for each level."""
         return len(self._bodies()) >= len(LEVELS)
 
     def mismatches(self) -> int:
-        """Levels never told, ids beyond one a level, and ids whose messages differ."""
+        """Levels never sent, ids beyond one per level, and ids whose messages differ."""
         with tail(self._pipeline.stores.kafka, ALERTS.name, self._pipeline.tenant) as reading:
             reading.wait(lambda records: len(records) >= len(LEVELS))
         levels = {alert_decoder.decode(record.value).level for record in reading.records}

@@ -89,7 +89,7 @@ def _in_memory() -> Broker:
 def _on_kafka(settings: KafkaSettings) -> Broker:
     topic, group = f"contract-{uuid.uuid4().hex}", f"group-{uuid.uuid4().hex}"
     create_topics(settings, [Topic(topic, 2, {"max.message.bytes": str(2**20)})])
-    create_topics(settings, [Topic(topic, 2)])  # again: that it is there is no error
+    create_topics(settings, [Topic(topic, 2)])  # again: an existing topic is not an error
     return Broker(
         topic,
         group,
@@ -248,7 +248,7 @@ def test_lag_is_what_is_still_to_be_read(broker: Broker) -> None:
     assert source.lag() == 0
 
 
-def test_a_record_larger_than_the_topic_takes_is_told_and_the_next_goes_through(broker: Broker) -> None:
+def test_a_record_larger_than_the_topic_takes_is_reported_and_the_next_goes_through(broker: Broker) -> None:
     sink = broker.producer()
     with pytest.raises(OversizeError):
         deliver(sink, broker.topic, [b"x" * (2 * 2**20)])

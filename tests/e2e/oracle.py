@@ -1,4 +1,4 @@
-"""What the books must say, computed without any code of the pipeline: every event held, Decimal sums.
+"""The expected totals, computed without any code of the pipeline: every event held, Decimal sums.
 
 Prices of LLM calls come from genai-prices' own `calc_price`; those of the demonstration's infrastructure
 are written here by hand from the starter price book.

@@ -1,10 +1,10 @@
-"""A copy of the data folder of a stopped system is a backup: put back, the books are what they were, and go on."""
+"""A copy of a stopped system's data folder is a backup: after a restore the totals are the same and work continues."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_books import usage
+from tests.support.usage import usage
 from tests.system import Cli
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]

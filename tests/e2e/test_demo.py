@@ -87,7 +87,7 @@ def test_another_trace_may_be_played(cli: Cli, tmp_path: object) -> None:
     assert found["sent"] == found["ledger_rows"] == 4  # a call, and a minute of GPU, storage and transfer
 
 
-def test_what_is_wrong_with_a_trace_is_told_with_its_place(cli: Cli) -> None:
+def test_an_invalid_trace_is_reported_with_its_position(cli: Cli) -> None:
     trace = cli.home / "bad.csv"
     trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-01,ten,10\n")
     assert "line 2" in cli("demo", "--trace", str(trace), status=1)
@@ -99,9 +99,9 @@ def test_events_are_emitted_and_refusals_named(cli: Cli) -> None:
         "sku": "gpt-4.1", "usage": {"input_tokens": 1000},
     }  # fmt: skip
     lines = f"{json.dumps(good)}\n{json.dumps({**good, 'id': '2', 'usage': {'input_tokens': -1}})}\n"
-    told = cli("emit", "-", stdin=lines, status=1)
-    assert "accepted 1, refused 1" in told
-    assert "event 2: $.usage.input_tokens" in told
+    output = cli("emit", "-", stdin=lines, status=1)
+    assert "accepted 1, refused 1" in output
+    assert "event 2: $.usage.input_tokens" in output
     assert cli.json("query", "SELECT 1 AS one") == [{"one": 1}]
 
 
@@ -120,5 +120,5 @@ def test_a_second_system_in_the_same_folder_is_refused(cli: Cli) -> None:
 
 
 def test_the_reader_cannot_write(cli: Cli) -> None:
-    told = cli("query", "INSERT INTO ledger (tenant) VALUES ('x')", status=1)
-    assert "READONLY" in told or "ACCESS_DENIED" in told
+    output = cli("query", "INSERT INTO ledger (tenant) VALUES ('x')", status=1)
+    assert "READONLY" in output or "ACCESS_DENIED" in output

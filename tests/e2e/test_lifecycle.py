@@ -43,7 +43,7 @@ def test_ctrl_c_ends_the_demonstration_in_order(tmp_path: Path) -> None:
     until(lambda: running(cli.home) or demo.poll() is not None, 90, "the start")
     time.sleep(1)
     demo.send_signal(signal.SIGINT)
-    told, _ = demo.communicate(timeout=60)
-    assert demo.returncode == 130, told
-    assert "Traceback" not in told
+    output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, output
+    assert "Traceback" not in output
     until(lambda: not processes_of(cli.home), 10, "the end of every process")

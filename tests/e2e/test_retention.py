@@ -22,10 +22,10 @@ pytestmark = pytest.mark.stack
 def test_a_range_beyond_retention_is_refused_and_it_says_where_to_begin(
     cli: Cli, words: tuple[str, ...]
 ) -> None:
-    told = cli(*words, status=1)
-    assert "2020-01-01 is before" in told
-    assert "OUTLAY_AGGREGATOR_RETENTION_DAYS" in told
-    assert "begin at 20" in told
+    output = cli(*words, status=1)
+    assert "2020-01-01 is before" in output
+    assert "OUTLAY_AGGREGATOR_RETENTION_DAYS" in output
+    assert "begin at 20" in output
 
 
 def test_days_that_outlived_their_events_survive_a_rebuild_and_balance(cli: Cli) -> None:

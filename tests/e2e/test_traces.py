@@ -46,9 +46,9 @@ def test_an_event_posted_with_a_traceparent_is_one_trace_through_all_services(
     assert (answer.status_code, answer.headers["x-request-id"]) == (202, "asked-17")
     until(lambda: {(span.service, span.name) for span in collector.of(trace)} == SPANS, 30, "the trace")
     by_name = {span.name: span for span in collector.of(trace)}
-    door, publish, price = (by_name[n] for n in ("POST /v1/events", "publish usage.events", "price"))
-    assert (door.parent, publish.parent, price.parent) == (caller, door.id, publish.id)
-    assert door.attributes["outlay.request_id"] == "asked-17"
+    request, publish, price = (by_name[n] for n in ("POST /v1/events", "publish usage.events", "price"))
+    assert (request.parent, publish.parent, price.parent) == (caller, request.id, publish.id)
+    assert request.attributes["outlay.request_id"] == "asked-17"
     assert price.attributes["messaging.destination.name"] == "usage.events"
     ledger, rollups = by_name["write to the ledger"], by_name["roll up"]
     assert {ledger.parent, rollups.parent} == {price.id}
@@ -72,8 +72,8 @@ def test_logs_name_the_request_the_event_and_the_trace_of_what_was_refused(
     answer = post(cli, {**event("bad-1"), "kind": "no such"}, traceparent=f"00-{trace}-{'1' * 16}-01")
     assert answer.status_code == 422
     lines = [json.loads(line) for line in (cli.home / "logs" / "ingest.log").read_text().splitlines()]
-    told = next(line for line in lines if line.get("request_id") == answer.headers["x-request-id"])
-    assert (told["event"], told["event_id"], told["trace_id"]) == ("dead letters", "bad-1", trace)
+    refusal = next(line for line in lines if line.get("request_id") == answer.headers["x-request-id"])
+    assert (refusal["event"], refusal["event_id"], refusal["trace_id"]) == ("dead letters", "bad-1", trace)
 
 
 def event(event_id: str) -> dict[str, object]:

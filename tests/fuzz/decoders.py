@@ -31,26 +31,26 @@ PLACE = RecordPosition("usage.events.acme", 0, 0)
 CATALOG = CompiledCatalog.from_catalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id", b"1"))
-PROVIDERS = ("openai", "anthropic", "gemini", "auto", "nobody")
+PROVIDERS = ("openai", "anthropic", "gemini", "auto", "unknown")
 
 
-def doors() -> Iterator[tuple[Gate, str]]:
+def endpoints() -> Iterator[tuple[Gate, str]]:
     for gate in GATES:
         for media in gate.media:
             yield gate, media
 
 
-DOORS = list(doors())
+ENDPOINTS = list(endpoints())
 
 
 def one(data: bytes) -> None:
-    """The first byte picks the door (or Kafka), the second the provider; the rest is the body."""
+    """The first byte selects the endpoint (or Kafka), the second the provider; the rest is the body."""
     if len(data) < 3:
         return
-    if data[0] % (len(DOORS) + 1) == len(DOORS):
+    if data[0] % (len(ENDPOINTS) + 1) == len(ENDPOINTS):
         record(data[1], data[2:])
         return
-    gate, media = DOORS[data[0] % (len(DOORS) + 1)]
+    gate, media = ENDPOINTS[data[0] % (len(ENDPOINTS) + 1)]
     query = {"interval": "60", "time": "2026-11-24T00:00:00Z"} if data[1] % 2 else {}
     head = Head(media, {"ce-specversion": "1.0"} if data[1] & 8 else {}, query, PROVIDERS[data[1] % 5])
     try:
@@ -77,7 +77,7 @@ def record(kind: int, value: bytes) -> None:
         assert found == bool(alone.strip())
     elif priced.letters:
         assert found == len([line for line in body.split(b"\n") if line.strip()])
-    assert {letter.tenant for letter in priced.letters} <= {TENANT}
+    assert {dead.tenant for dead in priced.letters} <= {TENANT}
     for _, costs in priced.values:
         assert {cost.tenant for cost in cost_event_decoder.decode_lines(costs)} == {TENANT}
 
@@ -128,10 +128,12 @@ def payloads() -> Iterator[bytes]:
 
 
 def seeds(folder: Path) -> None:
-    """Write each payload for each door: the wrong door must refuse it."""
-    for door in range(len(DOORS) + 1):
+    """Write each payload for each endpoint: the wrong endpoint must refuse it."""
+    for number_of_endpoint in range(len(ENDPOINTS) + 1):
         for number, payload in enumerate(payloads()):
-            (folder / f"{door}-{number}").write_bytes(bytes((door, number % 16)) + payload)
+            (folder / f"{number_of_endpoint}-{number}").write_bytes(
+                bytes((number_of_endpoint, number % 16)) + payload
+            )
 
 
 def main() -> None:

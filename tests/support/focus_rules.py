@@ -1,4 +1,4 @@
-"""Checks rows against the rules of FOCUS 1.2, 1.3 and 1.4, as far as they can be told from the rows themselves.
+"""Checks rows against the rules of FOCUS 1.2, 1.3 and 1.4, as far as the rows themselves show.
 
 Ours, since the FinOps Foundation's focus-validator (2.2.1) has rules for 1.2 only; test_focus_validator.py runs it.
 Source of the rules: the column and attribute pages of the specification, focus.finops.org.
@@ -81,7 +81,7 @@ def validate(head: Iterable[str], rows: Iterable[Row], version: str = "1.2") -> 
     for name in sorted((MANDATORY | _NAMES[version]) - set(names)):
         yield Violation(0, name, "must be present")
     for name in sorted(_GONE[version] & set(names)):
-        yield Violation(0, name, f"is no column of {version}")
+        yield Violation(0, name, f"is not a column of {version}")
     for name in names:
         if not _NAME.match(name):
             yield Violation(0, name, "must be in Pascal case, and custom columns begin with x_")

@@ -28,7 +28,7 @@ _PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
 
 def failures(file: Path) -> list[str]:
-    """Return the ids of the rules that a CSV breaks. Skips the test where there is no Python 3.12, or no package."""
+    """Return the ids of the rules that a CSV breaks. Skips the test without Python 3.12 or the package."""
     found = file.with_suffix(".xml")
     ran = _python(
         _MAIN, "--data-file", str(file), "--validate-version", VERSION, "--block-download",
@@ -45,16 +45,16 @@ def _python(code: str, *words: str) -> "subprocess.CompletedProcess[str]":
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv is None:
-        pytest.skip("focus-validator needs Python 3.12 and NumPy 1: there is no uv to make it an environment")
-    told = ""
+        pytest.skip("focus-validator needs Python 3.12 and NumPy 1: uv is missing")
+    reason = ""
     for python in ("3.12", *_PYENV.glob("3.12*/bin/python")):
         command = [uv, "run", "--quiet", "--isolated", "--no-project", "--no-python-downloads"]
         command += ["--python", str(python), *(word for package in PACKAGES for word in ("--with", package))]
         probe = _run([*command, "python", "-c", "import focus_validator"])
         if probe.returncode == 0:
             return _run([*command, "python", "-c", code, *words])
-        told = probe.stderr[-300:]
-    pytest.skip(f"focus-validator needs Python 3.12, or cannot be installed: {told}")
+        reason = probe.stderr[-300:]
+    pytest.skip(f"focus-validator needs Python 3.12, or cannot be installed: {reason}")
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

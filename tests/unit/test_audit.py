@@ -1,4 +1,4 @@
-"""The audit of dependencies: findings fail it, and a database that is away is told and fails only `make audit`."""
+"""The audit of dependencies: findings fail it, and an unreachable database is reported and fails only `make audit`."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_no_finding_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "status"), [((), 0), (("--strict",), 2)])
-def test_a_database_that_is_away_is_told(arguments: tuple[str, ...], status: int) -> None:
+def test_an_unreachable_database_is_reported(arguments: tuple[str, ...], status: int) -> None:
     done = audit("http://127.0.0.1:1/", *arguments)
     assert done.returncode == status
     assert "NOT AUDITED" in done.stderr

@@ -118,7 +118,7 @@ def test_every_image_of_others_is_of_one_version() -> None:
         assert re.search(r":v?\d+\.\d+", part["image"]), part["image"]
 
 
-def test_what_is_mounted_from_here_is_there_and_grafana_is_told_what_its_sources_ask() -> None:
+def test_mounted_files_exist_and_grafana_gets_the_variables_of_its_sources() -> None:
     for part in PARTS.values():
         for volume in part.get("volumes", []):
             if volume.startswith("./") and not volume.startswith("./secrets:"):  # the user's own

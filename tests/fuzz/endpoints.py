@@ -1,4 +1,4 @@
-"""Requests made of /openapi.json against a door: `make fuzz`. What is answered must be as described, and never 5xx."""
+"""Requests made of /openapi.json against ingest: `make fuzz`. Responses match their description and are never 5xx."""
 
 import tempfile
 from pathlib import Path
@@ -19,7 +19,7 @@ CHECKED = (NDJSON, *(media for gate in GATES for media in gate.media))
 
 @SCHEMA.parametrize()  # type: ignore[untyped-decorator] # the library is not installed where types are checked
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_door_answers_as_it_says(case: Any) -> None:
+def test_every_endpoint_answers_as_described(case: Any) -> None:
     case.headers = {**(case.headers or {}), "Authorization": f"Bearer {RIG.key}"}
     response = case.call()
     assert response.status_code < 500

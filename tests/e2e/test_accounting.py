@@ -1,10 +1,8 @@
-"""The books held to account by the command line, while the system runs."""
-
-import json
-from datetime import UTC, datetime
+"""Audit, replay and rebuild by the command line, while the system runs."""
 
 import pytest
 from tests.processes import until
+from tests.support.usage import usage
 from tests.system import Cli
 
 from outlay_kit.kafka import KafkaSink, deliver
@@ -13,21 +11,8 @@ from outlay_schemas.topics import USAGE_EVENTS, Topic
 pytestmark = pytest.mark.stack
 
 
-def usage(event_id: str, tenant: str = "", **changes: object) -> str:
-    event = {
-        "id": event_id,
-        "source": "books",
-        "time": datetime.now(UTC).isoformat(),  # noqa: TID251 (a sender's own clock)
-        "kind": "llm",
-        "provider": "anthropic",
-        "sku": "claude-sonnet-4-5",
-        "usage": {"input_tokens": 1000},
-    }
-    return json.dumps({**event, **({"tenant": tenant} if tenant else {}), **changes})
-
-
 def put(cli: Cli, *lines: str, topic: Topic = USAGE_EVENTS) -> None:
-    """Put lines on Kafka without ingest, as a producer of its own may."""
+    """Put lines on Kafka directly, without ingest."""
     sink = KafkaSink(cli.state().kafka_settings())
     deliver(sink, topic.name, ["\n".join(lines).encode()])
     sink.close()
@@ -37,7 +22,7 @@ def of(found: dict[str, object], tenant: str) -> dict[str, int]:
     return next(b for b in found["accepted_events"]["tenants"] if b["tenant"] == tenant)  # type: ignore[index]
 
 
-def test_everything_accepted_is_somewhere_and_conflicts_are_told(cli: Cli) -> None:
+def test_everything_accepted_is_somewhere_and_conflicts_are_reported(cli: Cli) -> None:
     first, second = usage("same", "audited"), usage("same", "audited", usage={"input_tokens": 7})
     moved = usage("moved", "audited"), usage("moved", "audited", time="2026-11-20T00:00:00Z")
     put(
@@ -56,20 +41,20 @@ def test_everything_accepted_is_somewhere_and_conflicts_are_told(cli: Cli) -> No
 
 
 def test_p9_replay_of_dead_letters_restores_the_sum(cli: Cli) -> None:
-    put(cli, *(usage(str(n), "mended", usage={"input_tokens": -1000 if n else 1000}) for n in range(5)))
+    put(cli, *(usage(str(n), "fixed", usage={"input_tokens": -1000 if n else 1000}) for n in range(5)))
 
     def cost() -> str:
-        [row] = cli.json("query", "SELECT toString(sum(cost)) AS s FROM costs_daily WHERE tenant = 'mended'")
+        [row] = cli.json("query", "SELECT toString(sum(cost)) AS s FROM costs_daily WHERE tenant = 'fixed'")
         return str(row["s"])
 
     until(lambda: cost() == "0.003", what="the good one")
-    chosen = ("dead-letters", "replay", "--tenant", "mended", "--set", "usage.input_tokens=1000")
+    chosen = ("dead-letters", "replay", "--tenant", "fixed", "--set", "usage.input_tokens=1000")
     until(lambda: cli.json(*chosen, "--dry-run")["found"] == 4, what="the dead letters")
     assert cli.json(*chosen)["sent"] == 4
     assert cli.json(*chosen)["found"] == 0
-    until(lambda: cost() == "0.015", what="the mended ones")
-    assert "replayed" in cli("dead-letters", "show", "--tenant", "mended")
-    assert cli.json("audit", "--tenant", "mended")["balanced"] is True
+    until(lambda: cost() == "0.015", what="the fixed events")
+    assert "replayed" in cli("dead-letters", "show", "--tenant", "fixed")
+    assert cli.json("audit", "--tenant", "fixed")["balanced"] is True
 
 
 def test_p18_a_replay_of_an_old_body_loses_to_a_correction_accepted_since(cli: Cli) -> None:
@@ -100,8 +85,8 @@ def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli:
         " FROM rollup_hour FINAL WHERE tenant = 'spoilt'"
     )
     clickhouse.close()
-    told = cli("audit", "--tenant", "spoilt", "--no-kafka", "--patience", "1", status=1)
-    assert "does not balance" in told
+    output = cli("audit", "--tenant", "spoilt", "--no-kafka", "--patience", "1", status=1)
+    assert "does not balance" in output
     put(cli, *(usage(f"more{n}", "spoilt") for n in range(10)))
     assert [row["wrong"] for row in cli.json("rebuild", "--tenant", "spoilt")][1] >= 0
     assert cli.json("audit", "--tenant", "spoilt")["balanced"] is True

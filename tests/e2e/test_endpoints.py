@@ -1,6 +1,6 @@
-"""Every maker's client, through the whole system: what it sent stands in the ledger, once, with its cost.
+"""Every vendor's client, through the whole system: its events are in the ledger once, with their cost.
 
-`pytest tests/e2e/test_doors.py -s` prints the table of docs/formats.md.
+`pytest tests/e2e/test_endpoints.py -s` prints the table of docs/formats.md.
 """
 
 import json
@@ -51,7 +51,7 @@ ROWS = {
     "litellm": Row("LiteLLM payloads", "LiteLLM 1.110.2, `GenericAPILogger`: what it posted, kept", 3,
                    sum((Decimal(str(p["response_cost"])) for p in LITELLM), Decimal(0))),
     "ce": Row("CloudEvents over HTTP: binary, structured", f"cloudevents {version('cloudevents')}", 2, Decimal("0.3")),
-    "ce-kafka": Row("CloudEvents over Kafka: binary, structured, a mended dead letter, on a topic of the tenant's own",
+    "ce-kafka": Row("CloudEvents over Kafka: binary, structured, a fixed dead letter, on a topic of the tenant's own",
                     f"cloudevents {version('cloudevents')}, kafka-python {version('kafka-python')}", 4,
                     Decimal("0.6")),
     "openai": Row("OpenAI's answers: chat, Responses", "recorded from its API", 2, Decimal("0.000181")),
@@ -65,7 +65,7 @@ ROWS = {
 
 
 @dataclass(frozen=True)
-class BudgetStatusApi:
+class Sender:
     """Ingest of the running system, with the key of a tenant of this test's own."""
 
     cli: Cli
@@ -86,22 +86,22 @@ class BudgetStatusApi:
 
 
 @pytest.fixture(scope="module")
-def door(cli: Cli) -> Iterator[BudgetStatusApi]:
-    tenant = f"doors-{time.time_ns()}"
+def sender(cli: Cli) -> Iterator[Sender]:
+    tenant = f"endpoints-{time.time_ns()}"
     key = cli.json("keys", "create", "--tenant", tenant)["key"]
-    door = BudgetStatusApi(cli, cli.state().ingest, tenant, key)
+    sender = Sender(cli, cli.state().ingest, tenant, key)
     deadline = time.monotonic() + 10
-    while httpx.post(f"{door.url}/v1/events", headers={"X-API-Key": key}, content=b"").status_code == 401:
+    while httpx.post(f"{sender.url}/v1/events", headers={"X-API-Key": key}, content=b"").status_code == 401:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    yield door
+    yield sender
     cli("keys", "revoke", key)
 
 
-def trace(door: BudgetStatusApi) -> None:
+def trace(sender: Sender) -> None:
     exporter = OTLPSpanExporter(
-        f"{door.url}/v1/traces",
-        headers={"Authorization": f"Bearer {door.key}"},
+        f"{sender.url}/v1/traces",
+        headers={"Authorization": f"Bearer {sender.key}"},
         compression=Compression.Gzip,
     )
     provider = TracerProvider(resource=Resource({"service.name": "otel"}))
@@ -122,41 +122,41 @@ def cloud(event_id: str, source: str, now: datetime, **data: object) -> CloudEve
     return CloudEvent(attributes, {**USAGE, **data})
 
 
-def clouds(door: BudgetStatusApi, now: datetime) -> None:
+def clouds(sender: Sender, now: datetime) -> None:
     for event_id, bind in (("b", http.to_binary_event), ("s", http.to_structured_event)):
         message = bind(cloud(event_id, "ce", now))
-        headers = {**message.headers, "X-API-Key": door.key}
-        assert httpx.post(f"{door.url}/v1/events", content=message.body, headers=headers).status_code == 202
-    producer = KafkaProducer(bootstrap_servers=door.cli.state().kafka)
+        headers = {**message.headers, "X-API-Key": sender.key}
+        assert httpx.post(f"{sender.url}/v1/events", content=message.body, headers=headers).status_code == 202
+    producer = KafkaProducer(bootstrap_servers=sender.cli.state().kafka)
     for event_id, record in (
         ("b", kafka.to_binary_event), ("s", kafka.to_structured_event), ("late", kafka.to_binary_event),
     ):  # fmt: skip
         wrong = {"usage": {"input_tokens": -1}} if event_id == "late" else {}
-        sent = record(cloud(event_id, "ce-kafka", now, tenant=door.tenant, **wrong))
+        sent = record(cloud(event_id, "ce-kafka", now, tenant=sender.tenant, **wrong))
         for _ in range(2):
             producer.send("usage.events", sent.value, headers=list(sent.headers.items())).get(20)
     own = kafka.to_binary_event(cloud("own", "ce-kafka", now))
-    producer.send(f"usage.events.{door.tenant}", own.value, headers=list(own.headers.items())).get(20)
+    producer.send(f"usage.events.{sender.tenant}", own.value, headers=list(own.headers.items())).get(20)
     producer.close()
 
 
-def mend(door: BudgetStatusApi) -> None:
-    """Mend the dead letter of a CloudEvent once it is there, and send it again."""
-    chosen = ("--tenant", door.tenant, "--stage", "pricer")
+def fix(sender: Sender) -> None:
+    """Fix the dead letter of a CloudEvent once it is there, and send it again."""
+    chosen = ("--tenant", sender.tenant, "--stage", "pricer")
     deadline = time.monotonic() + 30
-    while not door.cli.json("dead-letters", "list", *chosen):
+    while not sender.cli.json("dead-letters", "list", *chosen):
         assert time.monotonic() < deadline
         time.sleep(0.3)
-    done = door.cli.json("dead-letters", "replay", *chosen, "--set", "data.usage.input_tokens=1000000")
+    done = sender.cli.json("dead-letters", "replay", *chosen, "--set", "data.usage.input_tokens=1000000")
     assert done["sent"] == done["found"] >= 1
 
 
-def answers(door: BudgetStatusApi, now: datetime) -> None:
+def answers(sender: Sender, now: datetime) -> None:
     for recorded in RECORDED.values():
         provider = recorded["provider"]
         known = {"sku": recorded["sku"]} if "sku" in recorded else {}
         wrapped = {"response": recorded["answer"], "time": now.isoformat(), "source": provider, **known}
-        door.post(f"/v1/usage/{provider}", wrapped)
+        sender.post(f"/v1/usage/{provider}", wrapped)
 
 
 def table() -> list[str]:
@@ -164,31 +164,29 @@ def table() -> list[str]:
     return head + [f"| {r.format} | {r.client} | {r.events} | {r.usd.normalize():f} |" for r in ROWS.values()]
 
 
-def test_every_clients_events_are_in_the_ledger_with_their_cost(
-    door: BudgetStatusApi, tmp_path: Path
-) -> None:
+def test_every_clients_events_are_in_the_ledger_with_their_cost(sender: Sender, tmp_path: Path) -> None:
     now = datetime.fromtimestamp(int(time.time()), UTC)  # noqa: TID251 (a sender's own clock)
-    door.cli("setup", "--direct-tenant", door.tenant)
-    trace(door)
-    outlay = Outlay(door.url, door.key, source="sdk", flush_at_exit=0)
+    sender.cli("setup", "--direct-tenant", sender.tenant)
+    trace(sender)
+    outlay = Outlay(sender.url, sender.key, source="sdk", flush_at_exit=0)
     for _ in range(100):
         outlay.track(provider="openai", sku="gpt-4o-mini", usage={"input_tokens": 1000, "output_tokens": 100})
     assert outlay.close(20)
-    door.post("/v1/litellm", [{**payload, "endTime": now.timestamp()} for payload in LITELLM])
-    answers(door, now)
-    clouds(door, now)
+    sender.post("/v1/litellm", [{**payload, "endTime": now.timestamp()} for payload in LITELLM])
+    answers(sender, now)
+    clouds(sender, now)
     bill = tmp_path / "bill.csv"
     bill.write_text((GOLDEN / "focus-1.2.csv").read_text().replace("2026-11-24", f"{now:%Y-%m-%d}"))
-    door.cli(
-        "import", "focus", str(bill), "--url", door.url, "--api-key", door.key, status=1
+    sender.cli(
+        "import", "focus", str(bill), "--url", sender.url, "--api-key", sender.key, status=1
     )  # a credit is refused
-    mend(door)
+    fix(sender)
     expected = {source: (row.events, row.usd) for source, row in ROWS.items()}
     deadline = time.monotonic() + 30
-    while (found := door.ledger()) != expected:
+    while (found := sender.ledger()) != expected:
         assert time.monotonic() < deadline, found
         time.sleep(0.5)
-    unpriced = f"SELECT source, sku, price_ref FROM costs WHERE tenant = '{door.tenant}' AND unpriced"  # noqa: S608
-    assert door.cli.json("query", unpriced) == []
+    unpriced = f"SELECT source, sku, price_ref FROM costs WHERE tenant = '{sender.tenant}' AND unpriced"  # noqa: S608
+    assert sender.cli.json("query", unpriced) == []
     print("\n" + "\n".join(table()))  # noqa: T201 (for the page)
     assert "\n".join(table()) in PAGE.read_text(), "put the table that this printed into docs/formats.md"
