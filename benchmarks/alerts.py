@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from alert_series import JUDGED, KINDS, QUIET, TUNED, WEEKS, Series, make
 
-from outlay_alerter.detection.detector import Detector, Tuning
+from outlay_alerter.detection.detector import Detector
+from outlay_alerter.detection.tuning import Tuning
 
 Method = Callable[[Series], Iterator[bool]]
 _GRACE = 36

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (what is pasted is a constant of this file; values are bound)
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,10 +25,13 @@ from outlay_schemas.dimensions import name_of
 
 _OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ALERTS = (
-    "SELECT body FROM alerts FINAL WHERE window >= toDateTime({low:UInt32}, 'UTC')"
-    f" AND window < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
-    " ORDER BY window DESC LIMIT 20"
+    "SELECT body, JSONExtractBool(body, 'backfill') AS late,"
+    " if(late, parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window) AS listed"
+    " FROM alerts FINAL WHERE listed >= toDateTime({low:UInt32}, 'UTC')"
+    f" AND listed < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
+    " ORDER BY late, window DESC LIMIT 20 BY late"
 )
+"""Alerts about the period, and those about earlier times that were found in it: no channel was notified of them."""
 _LETTERS = (
     "SELECT stage, code, count() AS n FROM dead_letters FINAL WHERE at >= toDateTime({low:UInt32}, 'UTC')"
     f" AND at < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
@@ -176,14 +179,17 @@ def _bounds(week: CostQuery) -> dict[str, object]:
 
 def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
     bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
-    names = ("severity", "state", "title")
-    rows = tuple(Row(tuple(str(body.get(name, "")) for name in names)) for body in bodies)
+    rows = tuple(Row((str(b["severity"]), _stands(b), str(b["title"]))) for b in bodies)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
     return DigestSection(
         "Alerts",
         "" if rows else "None fired.",
         ReportTable("alerts", "Alerts", columns, rows) if rows else None,
     )
+
+
+def _stands(alert: Mapping[str, object]) -> str:
+    return f"backfill: {str(alert['window'])[:10]}" if alert.get("backfill") else str(alert["state"])
 
 
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:

@@ -9,12 +9,15 @@ from tests.integration.alerter.spend import NOW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
+from outlay_alerter.digests.message import decoder as digest_decoder
+from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog.channels import Review
 from outlay_schemas.catalog.watch import Anomaly, Budget, SpendSpike
 
 pytestmark = pytest.mark.stack
@@ -79,6 +82,26 @@ def test_imported_history_is_marked_as_backfill_and_pages_nobody(clickhouse: Cli
     watch.tick()
     assert {a.state for a in alerts(clickhouse).values()} == {"resolved"}
     assert paged(clickhouse) == []
+
+
+def test_the_next_digest_lists_alerts_about_imported_history(clickhouse: ClickHouseClient) -> None:
+    clock, long_ago = FakeClock(NOW), NOW - timedelta(days=40)
+    write(clickhouse, long_ago, [1.0] * 60 + [80.0])
+    alerter(clickhouse, clock).evaluate("acme", {long_ago + timedelta(minutes=n) for n in range(61)})
+    review = Review(id="daily", every="day", at="00:00", channels=("mail",))
+    catalog = Catalog(revision=1, created_at=NOW, reviews=(review,))
+    scheduler = DigestScheduler(clickhouse, clock, lambda: catalog)
+    scheduler.turn()
+    for day, listed in ((1, True), (2, False)):
+        clock.advance(86_400)
+        assert scheduler.turn() == 1
+        row = clickhouse.rows(
+            "SELECT body FROM alert_outbox FINAL WHERE channel = 'mail' ORDER BY created_at"
+        )[day]
+        (alerts_,) = [
+            p.lines for p in digest_decoder.decode(row["body"].encode()).points if p.heading == "Alerts"
+        ]
+        assert any("backfill: 2026-10-15" in line and "Spike" in line for line in alerts_) is listed
 
 
 def test_the_same_spending_today_pages(clickhouse: ClickHouseClient) -> None:

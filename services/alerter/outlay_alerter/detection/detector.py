@@ -2,93 +2,49 @@
 
 1. A value is put on a scale that is linear near zero and logarithmic above (asinh), so that "twice as
    much" is as far at night as at noon.
-2. Experts predict it by level and season (`experts.py`); the residual is what is left.
+2. Predictors predict it by level and season (`predictors.py`); the residual is what is left.
 3. Means of the last 1, few and many residuals are held against how such means were spread of late: one
    window far off is a spike, many that are a little off are a shift or a drift.
 4. The level is a median, so a shift that lasts is learned after half of its windows and a spike never is.
 5. Extremes teach the season nothing: they are cut to the limit.
 """
 
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from math import asinh, isfinite, sinh
-from typing import Literal
 
-from outlay_alerter.detection.predictors import Expert
-from outlay_alerter.detection.residuals import Spans
+from outlay_alerter.detection.episodes import Episodes
+from outlay_alerter.detection.predictors import Predictor
+from outlay_alerter.detection.recurrence import ALIKE, limit_of, monthly_peak
+from outlay_alerter.detection.residuals import KEPT
+from outlay_alerter.detection.robust_stats import Ring
+from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 
-Direction = Literal["up", "down", "both"]
-Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]
-
-_DAY, _WEEK = 86_400, 604_800
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
 _LONGER = 1.04
-"""An expert of a longer cycle is believed though it is as much more wrong: it may have been right once a week only."""
+"""A predictor of a longer cycle may be as much more wrong: it may have been right once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
+_LEFT = 4
+"""For so many times the windows of a level the level before a shift is remembered."""
+_BATCHES = 100
+_DAYS = 110
+"""Days that are remembered for what comes back each month."""
 _WEEKEND = 1_000_000
 """Added to the place in the day on days that are like Saturday and Sunday."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How a detector judges. `step` is seconds from one window to the next."""
+@dataclass(slots=True)
+class _LeftLevel:
+    """The levels before the last shift; to come back to them is not an anomaly."""
 
-    step: int
-    sensitivity: float = 1.0
-    """2 fires at half the distance, 0.5 at twice."""
-    min_change: float = 0.0
-    """A difference of less, in the series' own unit, is nobody's business."""
-    direction: Direction = "both"
-    zone: tzinfo = UTC
-    """Where the days and weeks of the series begin."""
-    holidays: Set[date] = field(default_factory=frozenset)
-    """Days that are like Sundays."""
-
-    @property
-    def level_windows(self) -> int:
-        """Windows whose median is the level; a shift is learned after half of them."""
-        return 14 if self.step >= _DAY else 48 if self.step >= 3600 else 144
-
-    @property
-    def min_history(self) -> int:
-        """With fewer windows nothing is said: a week and a day, for who never saw a weekend takes it for an outage.
-
-        Of windows shorter than a quarter of an hour, two days, or a day of minutes.
-        """
-        if self.step >= _DAY:
-            return 14
-        return 8 * _DAY // self.step if self.step >= 900 else min(2 * _DAY // self.step, 1440)
-
-    @property
-    def spans(self) -> Spans:
-        """Over how many windows residuals are averaged, and what is too much."""
-        if self.step >= _DAY:
-            return ((1, 4.0, 1.5), (3, 4.0, 1.2), (7, 4.0, 1.2))
-        if self.step >= 3600:
-            return ((1, 4.0, 1.8), (4, 4.0, 1.5), (24, 3.75, 1.2))
-        far = 4.5 if self.step >= 300 else 5.5  # of many windows a day, one is soon far off by chance
-        return ((1, far, 1.8), (6, far, 1.5), (36, 4.5, 1.2))
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one window is. The band is what would have been normal; None: nothing can be said."""
-
-    status: Status
-    expected: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    score: float = 0.0
-    """0 is as expected, 0.5 is at the limit, 1 is infinitely far."""
-    after_nothing: bool = False
-    """Every window before was zero, for long enough to count as history: the limit is the least change."""
-
-    @property
-    def fired(self) -> bool:
-        """Whether it is an anomaly."""
-        return self.status == "anomaly"
+    sign: float
+    """Below zero: the shift went down."""
+    levels: list[Ring]
+    windows: int
+    """For how many windows more it is remembered."""
 
 
 class Detector:
@@ -101,39 +57,99 @@ class Detector:
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
         self._idle = False
         """Whether there was a whole history of nothing but zeros."""
-        self._experts = self._new_experts()
+        self._predictors = self._new_predictors()
+        self._episodes = Episodes(tuning.step)
+        self._left: _LeftLevel | None = None
+        self._batches: deque[float] = deque(maxlen=_BATCHES)
+        """The newest values that are not zero."""
+        self._empty, self._seen = 0.0, 0
+        """The share of the newest windows that are zero, and how many were seen."""
+        self._days: dict[date, float] = {}
+        """Of windows of a day: what each unusual day of the last months had, the others 0."""
 
-    def _new_experts(self) -> list[Expert]:
+    def _new_predictors(self) -> list[Predictor]:
         step, levels, spans = self._tuning.step, self._tuning.level_windows, self._tuning.spans
-        experts = [Expert(0, 0, levels, spans)]
-        if step < _DAY:
-            experts.append(Expert(_DAY // step, _PASSES_OF_DAY, levels, spans))
-        if step <= _DAY:
-            experts.append(Expert(_WEEK // step, _PASSES_OF_WEEK, levels, spans))
-        return experts
+        predictors = [Predictor(0, 0, levels, spans)]
+        if step < DAY:
+            predictors.append(Predictor(DAY // step, _PASSES_OF_DAY, levels, spans))
+        if step <= DAY:
+            predictors.append(Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans))
+        return predictors
 
-    def judge(self, at: datetime, value: float | None) -> Judgement:
+    def judge(self, at: datetime, value: float | None) -> Verdict:
         """Judge a window without learning from it: one that is still filling."""
         if value is None or not isfinite(value):
-            return Judgement("missing")
-        return self._judged(at, value) if self._unit else self._unmeasured(value)
+            return Verdict("missing")
+        return self._verdict(at, value)[0]
 
-    def update(self, at: datetime, value: float | None, *, usual: bool = False) -> Judgement:
+    def update(self, at: datetime, value: float | None, *, usual: bool = False) -> Verdict:
         """Judge a window that is over, and learn from it. Windows come in the order of time.
 
         `usual`: somebody said that it is as it should be, so that it teaches as it is, extremes included.
         """
         if value is None or not isfinite(value):
-            return Judgement("missing")
+            return Verdict("missing")
+        verdict, excess, returned = self._verdict(at, value)
+        self._seen = min(self._seen + 1, KEPT)
+        self._empty += ((value == 0) - self._empty) / self._seen
+        if value:
+            self._batches.append(value)
+        if self._tuning.step == DAY:
+            unusual = excess > 1 or verdict.expected is None or value > ALIKE * verdict.expected
+            self._days[self._date(at)] = value if unusual else 0.0
+            if len(self._days) > _DAYS:
+                del self._days[min(self._days)]
         if not self._unit:
-            judgement = self._unmeasured(value)
             self._first.append((at, value))
             if len(self._first) >= self._tuning.min_history:
                 self._begin()
-            return judgement
-        judgement = self._judged(at, value)
-        self._learn(at, self._scaled(value), usual=usual)
-        return judgement
+        else:
+            if returned and self._left:
+                for predictor, level in zip(self._predictors, self._left.levels, strict=True):
+                    predictor.level = level
+                self._left = None
+            self._remember(verdict, excess)
+            self._learn(at, self._scaled(value), usual=usual)
+        return verdict
+
+    def _verdict(self, at: datetime, value: float) -> tuple[Verdict, float, bool]:
+        """Return what a window is, its distance in multiples of the limit, and whether it returned to a level."""
+        verdict, excess = self._judged(at, value) if self._unit else (self._unmeasured(value), 0.0)
+        if not verdict.fired:
+            return verdict, excess, False
+        if excess and self._left and self._left.sign * excess < 0:
+            back, _ = self._judged(at, value, self._left.levels)
+            if not back.fired:
+                return back, 0.0, True
+        if value >= 0 and excess >= 0:
+            verdict = self._expected(at, value, verdict)
+        return verdict, excess, False
+
+    def _expected(self, at: datetime, value: float, verdict: Verdict) -> Verdict:
+        """Return what is ordinary all the same: a batch like others, or what comes back each month."""
+        if self._batches and self._empty > 0.5:
+            usual, limit = limit_of(self._batches)
+        elif self._tuning.step == DAY and (peak := monthly_peak(self._days, self._date(at))) is not None:
+            usual, limit = peak, peak * ALIKE
+        else:
+            return verdict
+        if value > limit:
+            return verdict
+        return replace(verdict, status="normal", expected=usual, upper=limit, score=min(verdict.score, 0.5))
+
+    def _remember(self, verdict: Verdict, excess: float) -> None:
+        """Remember the episode, and the level that it left, for when it is over."""
+        self._episodes.push(excess)
+        if self._left:
+            self._left.windows -= 1
+            if self._left.windows == 0:
+                self._left = None
+        if verdict.fired and excess and (self._left is None or self._left.sign * excess < 0):
+            levels = [predictor.level.copy() for predictor in self._predictors]
+            self._left = _LeftLevel(excess, levels, _LEFT * self._tuning.level_windows)
+
+    def _date(self, at: datetime) -> date:
+        return at.astimezone(self._tuning.zone).date()
 
     def _begin(self) -> None:
         sizes = sorted(abs(value) for _, value in self._first)
@@ -144,26 +160,26 @@ class Detector:
             return
         self._unit = (max(usual, self._tuning.min_change) if self._idle else usual) * _SMALL
         values = [self._scaled(value) for _, value in self._first]
-        for known in ([], self._experts):  # twice: a spike of the first day is one only beside the others
-            experts = self._experts = self._new_experts() if known else self._experts
-            for n, expert in enumerate(experts):
-                expert.prime(values, known[n].residuals if known else None)
+        for known in ([], self._predictors):  # twice: a spike of the first day is one only beside the others
+            predictors = self._predictors = self._new_predictors() if known else self._predictors
+            for n, predictor in enumerate(predictors):
+                predictor.prime(values, known[n].residuals if known else None)
             for (at, _), value in zip(self._first, values, strict=True):
                 self._learn(at, value)
         self._first.clear()
 
-    def _unmeasured(self, value: float) -> Judgement:
+    def _unmeasured(self, value: float) -> Verdict:
         """Judge a window while no size is known: after a whole history of zeros, by the least change alone."""
         if not self._idle:
-            return Judgement("insufficient_history")
+            return Verdict("insufficient_history")
         least = self._tuning.min_change
         if not value:
-            return Judgement("normal", 0.0, 0.0 - least, least, after_nothing=True)
+            return Verdict("normal", 0.0, 0.0 - least, least, after_nothing=True)
         score = abs(value) / (abs(value) + least)
         status: Status = "normal"
         if self._tuning.direction in ("both", "up" if value > 0 else "down"):
             status = "anomaly" if abs(value) >= least else "below_minimum"
-        return Judgement(
+        return Verdict(
             status,
             0.0,
             0.0 - least,
@@ -172,64 +188,76 @@ class Detector:
             after_nothing=True,
         )
 
-    def _judged(self, at: datetime, value: float) -> Judgement:
-        expert, predicted = self._believed(at)
-        scaled = self._scaled(value)
-        if expert is None:
-            return Judgement("insufficient_history")
-        unit = expert.unit(self._where(at))
-        up = expert.residuals.room(+1.0, self._tuning.sensitivity) * unit
-        down = expert.residuals.room(-1.0, self._tuning.sensitivity) * unit
+    def _judged(
+        self, at: datetime, value: float, levels: Sequence[Ring] | None = None
+    ) -> tuple[Verdict, float]:
+        """Return what a window is, and its distance in multiples of the limit; `levels`: instead of those of now.
+
+        By other levels it is judged alone: the windows before it had another one.
+        """
+        predictor, predicted = self._best_predictor(at)
+        scaled, sensitivity = self._scaled(value), self._tuning.sensitivity
+        if predictor is None:
+            return Verdict("insufficient_history"), 0.0
+        residuals, unit = predictor.residuals, predictor.unit(self._where(at))
+        if levels is not None:
+            predicted += levels[self._predictors.index(predictor)].median() - predictor.level.median()
+            up, down = (residuals.limit(0, sign) / sensitivity * unit for sign in (1.0, -1.0))
+        else:
+            up, down = (residuals.room(sign, sensitivity) * unit for sign in (1.0, -1.0))
         residual, expected = scaled - predicted, self._value(predicted)
+        excess = residual / (up if residual > 0 else down)
+        up, down = up * self._episodes.usual(1.0), down * self._episodes.usual(-1.0)
         share = abs(residual) / (up if residual > 0 else down)
         status: Status = "normal"
         if share > 1 and self._tuning.direction in ("both", "up" if residual > 0 else "down"):
             status = "anomaly" if abs(value - expected) >= self._tuning.min_change else "below_minimum"
         score = share / (1 + share)
         low, high = self._value(predicted - down), self._value(predicted + up)
-        return Judgement(status, expected, low, high, score if status == "anomaly" else min(score, 0.5))
+        score = score if status == "anomaly" else min(score, 0.5)
+        return Verdict(status, expected, low, high, score), excess
 
-    def _believed(self, at: datetime) -> tuple[Expert | None, float]:
-        """Return the expert who was least wrong of late, and what it says."""
-        best: Expert | None = None
+    def _best_predictor(self, at: datetime) -> tuple[Predictor | None, float]:
+        """Return the predictor who was least wrong of late, and what it says."""
+        best: Predictor | None = None
         says = 0.0
-        for expert, places, reference in self._consulted(at):
-            predicted = expert.predict(places, reference)
-            if predicted is None or not expert.residuals.ready:
+        for predictor, places, reference in self._consulted(at):
+            predicted = predictor.predict(places, reference)
+            if predicted is None or not predictor.residuals.ready:
                 continue
-            if best is None or expert.error < best.error * _LONGER:
-                best, says = expert, predicted
+            if best is None or predictor.error < best.error * _LONGER:
+                best, says = predictor, predicted
         return best, says
 
     def _learn(self, at: datetime, value: float, *, usual: bool = False) -> None:
-        for expert, places, reference in self._consulted(at):
-            expert.learn(places, self._where(at), value, reference, usual=usual)
+        for predictor, places, reference in self._consulted(at):
+            predictor.learn(places, self._where(at), value, reference, usual=usual)
 
-    def _consulted(self, at: datetime) -> Iterator[tuple[Expert, Sequence[int], float | None]]:
-        """Return each expert, where the window is in its season, and what that season may be compared with.
+    def _consulted(self, at: datetime) -> Iterator[tuple[Predictor, Sequence[int], float | None]]:
+        """Return each predictor, where the window is in its season, and what that season may be compared with.
 
-        It is the shape that the expert before it knows; but the time of the day is compared with the hours around it,
-        for a level says nothing of them.
+        It is the shape that the predictor before it knows; but the time of the day is compared with the hours
+        around it, for a level says nothing of them.
         """
         reference: float | None = None
-        for n, (expert, places) in enumerate(zip(self._experts, self._places(at), strict=True)):
-            before = None if n == 1 and self._tuning.step < _DAY else reference
-            reference = expert.shape(places, before)
-            yield expert, places, before
+        for n, (predictor, places) in enumerate(zip(self._predictors, self._places(at), strict=True)):
+            before = None if n == 1 and self._tuning.step < DAY else reference
+            reference = predictor.shape(places, before)
+            yield predictor, places, before
 
     def _where(self, at: datetime) -> int:
         """Return the place in the day (or, of days, in the week) that the noise depends on."""
-        return self._places(at)[1 if len(self._experts) > 1 else 0][0]
+        return self._places(at)[1 if len(self._predictors) > 1 else 0][0]
 
     def _places(self, at: datetime) -> list[Sequence[int]]:
-        """Return where a window is in the season of each expert."""
+        """Return where a window is in the season of each predictor."""
         local, step = at.astimezone(self._tuning.zone), self._tuning.step
         seconds = local.hour * 3600 + local.minute * 60 + local.second
         weekday = 6 if local.date() in self._tuning.holidays else local.weekday()
-        week = (weekday * _DAY + seconds) // max(min(step, _DAY), 3600)
-        if step >= _DAY:
+        week = (weekday * DAY + seconds) // max(min(step, DAY), 3600)
+        if step >= DAY:
             of_week: list[Sequence[int]] = [(0,), (week,)]
-            return of_week[: len(self._experts)]
+            return of_week[: len(self._predictors)]
         day = seconds // max(step, 300)
         weekend = day + _WEEKEND
         return [(0,), (weekend, day) if weekday > 4 else (day, weekend), (week,)]

@@ -1,6 +1,6 @@
 """What is likely next: by the level alone, by the time of the day, or by the time of the week.
 
-Each expert predicts level + season. Who was least wrong of late is believed, so that a series without a
+Each predictor predicts level + season. Who was least wrong of late is believed, so that a series without a
 week costs nothing for having been asked for one, and one week of history is enough to begin.
 """
 
@@ -10,7 +10,7 @@ from outlay_alerter.detection.residuals import Residuals, Spans
 from outlay_alerter.detection.robust_stats import Ring, Season
 
 _FORGET = 336
-"""Windows that an expert's error is averaged over."""
+"""Windows that an predictor's error is averaged over."""
 _SAMPLES = 336
 """Values, evenly apart, whose median is the level of a cycle: a week has too many minutes to keep."""
 _PASSES, _PRIOR = 20, 6
@@ -19,14 +19,13 @@ _SURE = 0.03
 """No series is surer of itself than this share of its value."""
 
 
-class Expert:
+class Predictor:
     """One way to predict. `cycle` is the number of windows in its season, 0: it has none."""
 
     __slots__ = (
         "_base",
         "_cycle",
         "_held",
-        "_level",
         "_near",
         "_patience",
         "_season",
@@ -34,6 +33,7 @@ class Expert:
         "_stride",
         "_turn",
         "error",
+        "level",
         "residuals",
     )
 
@@ -44,7 +44,7 @@ class Expert:
         self._stride = max(1, cycle // _SAMPLES)
         self._base = Ring(max(cycle // self._stride, level_windows))
         """Its median is the level of a whole cycle: the season is what is left above it."""
-        self._level = Ring(level_windows)
+        self.level = Ring(level_windows)
         self._near: dict[int, tuple[float, int]] = {}
         self._held = self._turn = 0
         self._seen = 0
@@ -65,13 +65,13 @@ class Expert:
     def predict(self, places: Sequence[int], reference: float | None = None) -> float | None:
         """Return what is likely; None: not known yet. `places` in the season: the first that is known counts.
 
-        `reference`: the `shape` of an expert of a shorter cycle.
+        `reference`: the `shape` of an predictor of a shorter cycle.
         """
         usual = self._usual(places, reference)
-        return None if usual is None or not len(self._level) else self._level.median() + usual
+        return None if usual is None or not len(self.level) else self.level.median() + usual
 
     def shape(self, places: Sequence[int], reference: float | None = None) -> float | None:
-        """Return what is likely at the level of the whole cycle: what the seasons of two experts have in common."""
+        """Return what is likely at the level of the whole cycle: what the seasons of two predictors have in common."""
         usual = self._usual(places, reference)
         return None if usual is None or not len(self._base) else self._base.median() + usual
 
@@ -97,19 +97,19 @@ class Expert:
         or, if somebody said that the value is `usual`, as it is.
         """
         above, tame = self._usual(places, reference), value
-        if above is not None and len(self._level):
+        if above is not None and len(self.level):
             if self.residuals.ready and not usual and (not self._cycle or self._season.known(places[0])):
-                unit, middle = self.unit(where), self._level.median() + above
+                unit, middle = self.unit(where), self.level.median() + above
                 most = middle + self.residuals.limit(0, 1.0) * unit
                 tame = max(middle - self.residuals.limit(0, -1.0) * unit, min(most, value))
-            left = value - self._level.median()
+            left = value - self.level.median()
             seen = self._season.seen(places[0]) if self._cycle else None
             proven = seen is not None and abs(left - seen) < abs(left - above)  # what was doubted came again
             self._learn_residual(where, left - (seen if seen is not None and proven else above), usual=usual)
         if above is not None:
-            self._level.push(value - above)
-        elif not len(self._level):
-            self._level.push(value)
+            self.level.push(value - above)
+        elif not len(self.level):
+            self.level.push(value)
         self._turn = (self._turn + 1) % self._stride
         if self._held:
             self._held -= 1

@@ -25,6 +25,12 @@ class Ring:
     def __len__(self) -> int:
         return len(self._by_age)
 
+    def copy(self) -> "Ring":
+        """Return one with the same values."""
+        ring = Ring(self._size)
+        ring._by_age, ring._by_size = self._by_age[:], self._by_size[:]
+        return ring
+
     def push(self, value: float) -> None:
         """Add a value; the oldest goes if there are too many."""
         self._by_age.append(value)

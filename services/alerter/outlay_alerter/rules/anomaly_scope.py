@@ -7,7 +7,8 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.alerts.states import Finding, Key, Scope
-from outlay_alerter.detection.detector import Detector, Direction, Judgement, Tuning
+from outlay_alerter.detection.detector import Detector
+from outlay_alerter.detection.tuning import Direction, Tuning, Verdict
 from outlay_alerter.rules.base import Judged
 from outlay_alerter.rules.watch import NONE, Watch
 from outlay_kit.time_ranges import TimeRange
@@ -20,7 +21,7 @@ from outlay_schemas.money import PICO
 HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
 """How many windows a detector is taught before it says anything."""
 CALM = 2
-"""So many normal windows in a row end an anomaly."""
+"""So many normal windows in a row end an anomaly, an hour of them at least: what comes back sooner is one episode."""
 LEVEL = "anomaly"
 _NEXT = timedelta(microseconds=1)
 _ALIKE = 5, 4
@@ -106,14 +107,14 @@ def feed(
     for at, actual in costs:
         if at < watched.next:
             continue
-        judgement = _judged(rule, watched, at, actual)
+        verdict = _judged(rule, watched, at, actual)
         watched.next = at + _NEXT
         watched.judged = Judged(
-            at, None if actual is None else actual / PICO, judgement.status, judgement.expected,
-            judgement.lower, judgement.upper, judgement.score,
+            at, None if actual is None else actual / PICO, verdict.status, verdict.expected,
+            verdict.lower, verdict.upper, verdict.score,
         )  # fmt: skip
         if actual is not None and at >= (speak_from if watched.begun is None else watched.begun):
-            found += _spoken(rule, watched, at, actual, judgement)
+            found += _spoken(rule, watched, at, actual, verdict)
     return found
 
 
@@ -121,30 +122,30 @@ def peek(rule: Anomaly, watched: Watched, at: datetime, actual: int) -> list[Fin
     """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
     if at < watched.next or watched.begun is not None:
         return []
-    judgement = watched.detector.judge(at, actual / PICO)
-    extra = _extra(actual, judgement)
-    if not judgement.fired or extra <= 0 or _alike(rule, watched, at, extra):
+    verdict = watched.detector.judge(at, actual / PICO)
+    extra = _extra(actual, verdict)
+    if not verdict.fired or extra <= 0 or _alike(rule, watched, at, extra):
         return []
-    return [_finding(rule, watched, (at, at), actual, judgement, breached=True)]
+    return [_finding(rule, watched, (at, at), actual, verdict, breached=True)]
 
 
-def _judged(rule: Anomaly, watched: Watched, at: datetime, actual: int | None) -> Judgement:
+def _judged(rule: Anomaly, watched: Watched, at: datetime, actual: int | None) -> Verdict:
     """Judge a window that is over, and learn from it: what somebody expected, and what is like it, as it is."""
     value = None if actual is None else actual / PICO
     if actual is None or not watched.expected:
         return watched.detector.update(at, value)
-    judgement = watched.detector.judge(at, value)
-    extra = _extra(actual, judgement)
+    verdict = watched.detector.judge(at, value)
+    extra = _extra(actual, verdict)
     meant = any(at in span for span in watched.expected)
-    alike = judgement.fired and not meant and _alike(rule, watched, at, extra)
+    alike = verdict.fired and not meant and _alike(rule, watched, at, extra)
     watched.detector.update(at, value, usual=meant or alike)
-    if meant and judgement.fired:
+    if meant and verdict.fired:
         watched.bumps.append(Bump(at, extra))
-    return replace(judgement, status="expected") if alike else judgement
+    return replace(verdict, status="expected") if alike else verdict
 
 
-def _extra(actual: int, judgement: Judgement) -> int:
-    return actual - round((judgement.expected or 0.0) * PICO)
+def _extra(actual: int, verdict: Verdict) -> int:
+    return actual - round((verdict.expected or 0.0) * PICO)
 
 
 def _alike(rule: Anomaly, watched: Watched, at: datetime, extra: int) -> bool:
@@ -165,31 +166,29 @@ def _clock(rule: Anomaly, at: datetime) -> timedelta:
     return timedelta(hours=local.hour, minutes=local.minute)
 
 
-def _spoken(
-    rule: Anomaly, watched: Watched, at: datetime, actual: int, judgement: Judgement
-) -> list[Finding]:
-    if judgement.fired:
+def _spoken(rule: Anomaly, watched: Watched, at: datetime, actual: int, verdict: Verdict) -> list[Finding]:
+    if verdict.fired:
         watched.begun = watched.begun or at
         watched.calm = 0
-        return [_finding(rule, watched, (watched.begun, at), actual, judgement, breached=True)]
+        return [_finding(rule, watched, (watched.begun, at), actual, verdict, breached=True)]
     if watched.begun is None:
         return []
     watched.calm += 1
-    if watched.calm < CALM:
+    if watched.calm < max(CALM, timedelta(hours=1) // watched.length):
         return []
-    finding = _finding(rule, watched, (watched.begun, at), actual, judgement, breached=False)
+    finding = _finding(rule, watched, (watched.begun, at), actual, verdict, breached=False)
     watched.begun, watched.calm = None, 0
     return [finding]
 
 
 def _finding(
-    rule: Anomaly, watched: Watched, when: tuple[datetime, datetime], actual: int, judgement: Judgement, *,
+    rule: Anomaly, watched: Watched, when: tuple[datetime, datetime], actual: int, verdict: Verdict, *,
     breached: bool,
 ) -> Finding:  # fmt: skip
     """Return what holds of a scope; `when`: the windows in which the anomaly began, and that was judged."""
     begun, at = when
-    expected = round((judgement.expected or 0.0) * PICO)
-    upper, lower = (round((bound or 0.0) * PICO) for bound in (judgement.upper, judgement.lower))
+    expected = round((verdict.expected or 0.0) * PICO)
+    upper, lower = (round((bound or 0.0) * PICO) for bound in (verdict.upper, verdict.lower))
     where, more = scope_text(watched.scope), actual >= expected
     title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
     if breached:
@@ -198,7 +197,7 @@ def _finding(
         f"{dollars(actual)} in a {rule.grain}; at this time of the day and of the week"
         f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
     )
-    if judgement.after_nothing:
+    if verdict.after_nothing:
         summary = (
             f"{dollars(actual)} in a {rule.grain}; nothing was spent before, and from {dollars(upper)} on"
             " the rule speaks."
@@ -207,19 +206,19 @@ def _finding(
         key=Key(rule.tenant, rule.id, watched.scope, begun, LEVEL),
         rule_type="anomaly",
         breached=breached,
-        severity=_severity(judgement, more),
+        severity=_severity(verdict, more),
         title=title,
         summary=summary,
         actual=actual,
         expected=expected,
-        facts={"score": f"{judgement.score:.3f}", "direction": "up" if more else "down"},
+        facts={"score": f"{verdict.score:.3f}", "direction": "up" if more else "down"},
         judged=TimeRange(at, at + watched.length),
         hold=rule.hold,
         calm=rule.calm,
     )
 
 
-def _severity(judgement: Judgement, more: bool) -> Severity:
+def _severity(verdict: Verdict, more: bool) -> Severity:
     if not more:
         return "info"
-    return "critical" if judgement.score >= 0.75 else "warning"
+    return "critical" if verdict.score >= 0.75 else "warning"

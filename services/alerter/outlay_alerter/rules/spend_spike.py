@@ -3,14 +3,15 @@
 A spike that lasts is one alert: it keeps the window in which it began.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from statistics import median
+from functools import partial
 from typing import ClassVar, Literal
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
+from outlay_alerter.detection.recurrence import ALIKE, is_sparse, limit_of, monthly_peak
 from outlay_alerter.rules.base import (
     Evaluation,
     Judged,
@@ -37,20 +38,12 @@ Outcome = Literal["insufficient_history", "below_minimum", "normal", "spike"]
 LEVEL = "spike"
 HISTORY: dict[Grain, int] = {"minute": 120, "hour": 168, "day": 56}
 """How many earlier windows a window is compared with, at most."""
+_READ = HISTORY | {"day": 110}
+"""How many are read: days of more than three months, for costs that come back each month."""
 MIN_HISTORY: dict[Grain, int] = {"minute": 15, "hour": 24, "day": 7}
 """With fewer, nothing is said."""
 LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
 """How many earlier windows tell what is usual where most are empty."""
-_FEW = 5
-"""With fewer windows that have a cost their spread says nothing, and a spike is so many times the highest:"""
-_TIMES = 3
-
-_SPREADS = 6.0
-"""How many usual spreads above the median are a spike, at sensitivity 1."""
-_SIGMA = 1.4826
-"""Turns a median absolute deviation into a standard deviation of the normal distribution."""
-_FLOOR = 0.1
-"""The spread is at least this share of the median: a flat series is not infinitely sure of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +84,12 @@ class Evaluator:
         if newest_minute is None:
             return result
         newest, opened = view.window(newest_minute, rule.grain), open_alerts(rule.id, known)
-        since = newest.start - newest.length * (HISTORY[rule.grain] + view.look_back - 1)
+        since = newest.start - newest.length * (_READ[rule.grain] + view.look_back - 1)
         least = 0 if opened.alerts else rule.min_cost  # what costs less can end a spike, but not be one
         windows = view.windows(rule, rule.grain, since, newest.start, least=least)
         if not windows.lines:
             return result
-        sparse = {values for values, line in windows.lines.items() if _sparse([m.cost for m in line if m])}
+        sparse = {values for values, line in windows.lines.items() if is_sparse([m.cost for m in line if m])}
         for chosen in (set(windows.lines) - sparse, sparse):
             if chosen is sparse and chosen:
                 since = newest.start - newest.length * (LONG[rule.grain] + view.look_back - 1)
@@ -132,32 +125,25 @@ class Verdict:
     """How many earlier windows it was compared with."""
 
 
-def verdict_of(rule: SpendSpike, history: Sequence[int], actual: int) -> Verdict:
+def verdict_of(
+    rule: SpendSpike, history: Sequence[int], actual: int, monthly: Callable[[], int | None] = lambda: None
+) -> Verdict:
     """Judge a window by the costs of the windows before it, oldest first, gaps as zeros.
 
     Where most of them are empty, those that are not say what is usual: spending in batches is no spike each time.
+    `monthly()`: what earlier months spent at most around this day.
     """
     recent = history[-HISTORY[rule.grain] :]
     if len(recent) < MIN_HISTORY[rule.grain]:
         return Verdict("insufficient_history", windows=len(recent))
-    if _sparse(recent) and (filled := [cost for cost in history[-LONG[rule.grain] :] if cost]):
-        if len(filled) < _FEW:
-            middle, limit = max(filled), _TIMES * max(filled)
-            spike = actual > limit and actual - middle >= rule.min_cost
-            return Verdict("spike" if spike else "normal", middle, limit, len(filled))
-        recent = filled[-HISTORY[rule.grain] :]
-    middle = int(median(recent))
-    spread = median([abs(value - middle) for value in recent]) * _SIGMA
-    spread = max(spread, middle * _FLOOR)
-    limit = middle + int(_SPREADS * spread / rule.sensitivity)
+    filled = [cost for cost in history[-LONG[rule.grain] :] if cost] if is_sparse(recent) else []
+    recent = filled[-HISTORY[rule.grain] :] or recent
+    middle, limit = limit_of(recent, rule.sensitivity)
+    if actual > limit and (peak := monthly()) is not None and peak > middle:
+        middle, limit = peak, max(limit, int(peak * ALIKE))
     if actual - middle < rule.min_cost:
         return Verdict("below_minimum", middle, limit, len(recent))
     return Verdict("spike" if actual > limit else "normal", middle, limit, len(recent))
-
-
-def _sparse(costs: Sequence[int]) -> bool:
-    """Return whether most windows have no cost."""
-    return 2 * sum(cost != 0 for cost in costs) < len(costs)
 
 
 def judge(
@@ -172,7 +158,8 @@ def judge(
         if measure is None:
             continue
         window, actual = TimeRange(at, at + windows.length), measure.cost
-        verdict = verdict_of(rule, [m.cost for m in line[first:place] if m is not None], actual)
+        history = [m.cost for m in line[first:place] if m is not None]
+        verdict = verdict_of(rule, history, actual, partial(_monthly, windows, line, place))
         if verdict.outcome == "spike":
             begun = begun or at
         elif begun is None or begun > at or window.end > over:
@@ -184,6 +171,14 @@ def judge(
             begun = None  # otherwise what comes back before it was calm for long enough is the same alert
         point = _point(at, actual, verdict)
     return list(found.values()), point
+
+
+def _monthly(windows: Windows, line: Sequence[Measure | None], place: int) -> int | None:
+    """Return what earlier months spent at most around the day of a window; None: it is not known, or not of a day."""
+    if windows.length != timedelta(days=1):
+        return None
+    days = {at.date(): m.cost for at, m in zip(windows.starts[:place], line[:place], strict=True) if m}
+    return monthly_peak(days, windows.starts[place].date())
 
 
 def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:

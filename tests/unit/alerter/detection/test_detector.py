@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outlay_alerter.detection.detector import Detector, Direction, Judgement, Tuning
+from outlay_alerter.detection.detector import Detector
 from outlay_alerter.detection.robust_stats import Ring, Season
+from outlay_alerter.detection.tuning import Direction, Tuning, Verdict
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, DAY = 3600, 86_400
@@ -21,7 +22,7 @@ def dice(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 (the same series every time)
 
 
-def run(values: Iterable[float | None], tuning: Tuning | None = None) -> list[Judgement]:
+def run(values: Iterable[float | None], tuning: Tuning | None = None) -> list[Verdict]:
     tuning = tuning or Tuning(HOUR)
     detector = Detector(tuning)
     return [detector.update(MONDAY + timedelta(seconds=n * tuning.step), v) for n, v in enumerate(values)]
@@ -37,8 +38,8 @@ def office(weeks: int = 5, seed: int = 1, noise: float = 0.1) -> list[float]:
     ]
 
 
-def fired(judgements: list[Judgement]) -> list[int]:
-    return [n for n, judgement in enumerate(judgements) if judgement.fired]
+def fired(verdicts: list[Verdict]) -> list[int]:
+    return [n for n, verdict in enumerate(verdicts) if verdict.fired]
 
 
 def test_too_little_history_is_a_state_and_not_silence() -> None:
@@ -285,9 +286,9 @@ def test_whatever_comes_the_answer_is_a_number_and_always_the_same(
 ) -> None:
     first, second = run(values, Tuning(step)), run(values, Tuning(step))
     assert repr(first) == repr(second)
-    for judgement in first:
-        assert 0 <= judgement.score <= 1
-        assert judgement.expected is None or math.isfinite(judgement.expected)
+    for verdict in first:
+        assert 0 <= verdict.score <= 1
+        assert verdict.expected is None or math.isfinite(verdict.expected)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.integers(1, 20))

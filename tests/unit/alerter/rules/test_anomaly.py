@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from outlay_alerter.detection.detector import Detector, Tuning
+from outlay_alerter.detection.detector import Detector
+from outlay_alerter.detection.tuning import Tuning
 from outlay_alerter.rules.anomaly import compile_rule
 from outlay_alerter.rules.anomaly_scope import feed, watch
 from outlay_kit.time_ranges import TimeRange
