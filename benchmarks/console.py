@@ -19,12 +19,12 @@ import httpx
 
 from outlay.embedded.stack import EmbeddedStack
 from outlay_console.actions import Actions
+from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
-from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import Tail
-from outlay_console.app import Console, World
+from outlay_console.adapters.tail import EventTail
+from outlay_console.app import Console, Dependencies
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
@@ -83,7 +83,7 @@ def fill(settings: ClickHouseSettings, now: datetime, events: int, ledger: int) 
     clickhouse.close()
 
 
-async def measure(world: World, key: str, rounds: int) -> None:
+async def measure(world: Dependencies, key: str, rounds: int) -> None:
     transport = httpx.ASGITransport(app=Console(world).app())
     headers = {"sec-fetch-site": "same-origin"}
     async with httpx.AsyncClient(
@@ -124,13 +124,13 @@ def main() -> None:
         keys = Path(place) / "keys.json"
         key = KeyFile(keys).create("acme", ("read",), now)
         readers = Readers(stack.reader, 4, 60)
-        world = World(
+        world = Dependencies(
             settings=Settings(),
             sessions=Sessions(KeyRing(keys), b"secret", 1),
             readers=readers,
             catalog=lambda: None,
-            tail=Tail(stack.kafka, clock),
-            lags=Lags(stack.kafka, clock),
+            tail=EventTail(stack.kafka, clock),
+            consumer_lag=ConsumerLag(stack.kafka, clock),
             forecasts=Forecasts(readers),
             history=History(readers),
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),

@@ -1,4 +1,4 @@
-"""What people do on pages: say something about an alert, or dismiss an opportunity. Each is in the audit log first."""
+"""User actions on pages: acknowledge, snooze or expect an alert; dismiss an opportunity. Each is audited first."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from outlay_console import metrics
-from outlay_console.adapters.books import Books
-from outlay_console.adapters.words import Words
-from outlay_console.pages.ask import MissingError
+from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.pages.request import MissingError
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.errors import Retryable
@@ -17,80 +17,71 @@ from outlay_schemas.alerts import ActionKind, AlertAction
 
 _NOTE = 500
 _HOURS = 8760
-_SAYS: tuple[ActionKind, ...] = get_args(ActionKind)
+_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 
 class FormError(Exception):
-    """A form that says what cannot be done; the message says why."""
+    """A form with an invalid value; the message names it."""
 
 
-class MayNotError(Exception):
-    """Who is looking may not do that."""
+class ForbiddenError(Exception):
+    """The session lacks the scope for an action."""
 
 
 @dataclass(frozen=True)
 class Actions:
-    """Does what forms ask for, for whoever may."""
+    """Applies the forms of pages."""
 
-    words: Words | None
-    """None: this console only shows."""
+    writer: ActionWriter | None
+    """None: this console is read-only."""
     audit: AuditLog
 
     def may(self, session: Session) -> bool:
-        """Tell whether pages offer somebody to do things."""
-        return self.words is not None and session.admin
+        """Tell whether pages offer actions to this session."""
+        return self.writer is not None and session.admin
 
-    async def say(
-        self,
-        session: Session,
-        books: Books,
-        target: str,
-        form: Mapping[str, str],
-        now: datetime,
+    async def act(
+        self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
     ) -> None:
-        """Say something about an alert. Raises MissingError, FormError, MayNotError, Retryable."""
-        words = self._words(session)
-        found = await books.alert(target)
+        """Apply an action to an alert. Raises MissingError, FormError, ForbiddenError, Retryable."""
+        writer = self._writer(session)
+        found = await rollups.alert(target)
         if found is None:
-            raise MissingError("This alert does not exist")
-        say = next((one for one in _SAYS if one == form.get("say")), None)
-        if say is None:
-            raise FormError(f"say must be one of {', '.join(_SAYS)}")
-        target = found[0].rule if say == "snoozed" and form.get("whole") else target
-        word = AlertAction(session.tenant, target, say, now, _until(say, form, now), _note(form), session.who)
-        details = {"tenant": word.tenant, "say": word.action, "note": word.comment}
-        until = {"until": word.until.isoformat()} if word.until else {}
-        await self._log(session, "alerts.say", target, {**details, **until}, now)
-        await words.say(word)
-        metrics.WORDS.labels(say).inc()
+            raise MissingError("This alert does not exist.")
+        kind = next((one for one in _KINDS if one == form.get("action")), None)
+        if kind is None:
+            raise FormError(f"action must be one of {', '.join(_KINDS)}")
+        target = found[0].rule if kind == "snoozed" and form.get("whole") else target
+        until, note = _until(kind, form, now), _note(form)
+        details = {"tenant": session.tenant, "action": kind, "note": note}
+        await self._log(
+            session, "alerts.act", target, details | ({"until": until.isoformat()} if until else {}), now
+        )
+        await writer.write(AlertAction(session.tenant, target, kind, now, until, note, session.who))
+        metrics.ACTIONS.labels(kind).inc()
 
     async def dismiss(
-        self,
-        session: Session,
-        books: Books,
-        target: str,
-        form: Mapping[str, str],
-        now: datetime,
+        self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
     ) -> None:
-        """Dismiss an opportunity, or take it back. Raises as `say` does."""
-        words = self._words(session)
-        if target not in {one["id"] for one in (await books.opportunities()).found}:
-            raise MissingError("This opportunity does not exist")
-        dismissed, reason = not form.get("back"), _note(form)
+        """Dismiss an opportunity, or restore it. Raises as `act` does."""
+        writer = self._writer(session)
+        if target not in {one["id"] for one in (await rollups.opportunities()).found}:
+            raise MissingError("This opportunity does not exist.")
+        dismissed, reason = not form.get("undo"), _note(form)
         action = "opportunities.dismiss" if dismissed else "opportunities.restore"
         await self._log(session, action, target, {"tenant": session.tenant, "reason": reason}, now)
-        await words.dismiss(target, reason, session.who, now, dismissed=dismissed)
-        metrics.WORDS.labels("dismissed").inc()
+        await writer.dismiss(target, reason, session.who, now, dismissed=dismissed)
+        metrics.ACTIONS.labels("dismissed").inc()
 
-    def _words(self, session: Session) -> Words:
-        if self.words is None or not session.admin:
-            raise MayNotError("This needs a key with the scope admin, and a console with write access.")
-        return self.words
+    def _writer(self, session: Session) -> ActionWriter:
+        if self.writer is None or not session.admin:
+            raise ForbiddenError("This needs a key with the scope admin, and a console with write access.")
+        return self.writer
 
     async def _log(
         self, session: Session, action: str, subject: str, details: Mapping[str, object], now: datetime
     ) -> None:
-        """Log before it is done: what cannot be logged is not done."""
+        """Write to the audit log; an action that cannot be audited is not applied."""
         actor = f"key {session.key_id}"
         try:
             await asyncio.to_thread(self.audit.append, actor, action, subject, details, now)
@@ -105,11 +96,11 @@ def _note(form: Mapping[str, str]) -> str:
     return note
 
 
-def _until(say: ActionKind, form: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return until when it holds: till just now, if it is taken back; None: as long as the alert lasts."""
-    if form.get("back"):
+def _until(kind: ActionKind, form: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when an action ends: a second ago if it is undone; None: with the alert."""
+    if form.get("undo"):
         return now - timedelta(seconds=1)
-    if say != "snoozed":
+    if kind != "snoozed":
         return None
     text = form.get("hours", "")
     hours = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0

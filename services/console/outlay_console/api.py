@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from outlay_console import metrics
 from outlay_console.adapters.readers import Readers
-from outlay_console.domain.throttle import Throttle
 from outlay_console.sessions import Session
+from outlay_console.web import Throttle
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key

@@ -1,4 +1,4 @@
-"""The console as a web application: who asks, which page, and what is answered when something is not there."""
+"""The web application: routes, login, forms, and error pages."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,26 +16,24 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from outlay_console import metrics
-from outlay_console.actions import Actions, FormError, MayNotError
-from outlay_console.adapters.books import Books
-from outlay_console.adapters.catalog import Shown
+from outlay_console.actions import Actions, ForbiddenError, FormError
+from outlay_console.adapters.catalog import CatalogView
+from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
-from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import Tail
+from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.adapters.tail import EventTail
 from outlay_console.api import Api
-from outlay_console.domain.throttle import Throttle
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.money_metrics import money_metrics
-from outlay_console.pages import budgets, explore, overview, prices, savings, watch
-from outlay_console.pages.ask import Ask, MissingError
-from outlay_console.security import Guard, safe_path
+from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages.request import MissingError, PageRequest
 from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
-from outlay_console.site import STATIC, Context, templates
-from outlay_console.streams import Figures, figures_stream, tail_stream
-from outlay_console.web import Static, path_of, read_form, who
+from outlay_console.streams import LiveTotals, figures_stream, tail_stream
+from outlay_console.templating import STATIC, Context, templates
+from outlay_console.web import Guard, Static, Throttle, path_of, read_form, safe_path, who
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
@@ -43,7 +41,13 @@ from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog import Split
 
 log = get_logger(__name__)
-Page = Callable[[Ask], Awaitable[Context]]
+Page = Callable[[PageRequest], Awaitable[Context]]
+
+
+async def live(_: PageRequest) -> Context:
+    """Return nothing: the page follows the stream of events."""
+    return {}
+
 
 _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
@@ -51,14 +55,14 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/events": ("events", explore.events),
     "/event": ("event", explore.event),
     "/budgets": ("budgets", budgets.budgets),
-    "/alerts": ("alerts", watch.alerts),
-    "/alerts/{id}": ("alert", watch.alert),
+    "/alerts": ("alerts", alerts.alerts),
+    "/alerts/{id}": ("alert", alerts.alert),
     "/prices": ("prices", prices.prices),
-    "/opportunities": ("opportunities", savings.opportunities),
-    "/quality": ("quality", watch.quality),
-    "/live": ("live", watch.live),
+    "/opportunities": ("opportunities", opportunities.opportunities),
+    "/quality": ("quality", quality.quality),
+    "/live": ("live", live),
 }
-_STATUSES: dict[type[Exception], int] = {FormError: 400, MayNotError: 403, MissingError: 404}
+_STATUSES: dict[type[Exception], int] = {FormError: 400, ForbiddenError: 403, MissingError: 404}
 _STATUS_TITLES = {
     400: "Invalid request",
     403: "Permission denied",
@@ -68,15 +72,15 @@ _STATUS_TITLES = {
 
 
 @dataclass(frozen=True)
-class World:
-    """What the console works with."""
+class Dependencies:
+    """What main.py wires."""
 
     settings: Settings
     sessions: Sessions
     readers: Readers
-    catalog: Callable[[], Shown | None]
-    tail: Tail
-    lags: Lags
+    catalog: Callable[[], CatalogView | None]
+    tail: EventTail
+    consumer_lag: ConsumerLag
     forecasts: Forecasts
     history: History
     actions: Actions
@@ -84,15 +88,15 @@ class World:
 
 
 class Console:
-    """Every page, the login, and the streams."""
+    """Answers every request."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
         self._env = templates()
-        self._figures = Figures(world.clock)
-        self._throttle = Throttle(world.settings.login_burst, world.settings.login_seconds)
-        self._api = Api(world.readers, world.sessions.of_key, self._splits, world.clock, self._throttle)
-        self._cookie = "__Host-outlay" if world.settings.https else "outlay"
+        self._live_totals = LiveTotals(deps.clock)
+        self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
+        self._api = Api(deps.readers, deps.sessions.of_key, self._splits, deps.clock, self._throttle)
+        self._cookie = "__Host-outlay" if deps.settings.https else "outlay"
 
     def app(
         self, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
@@ -104,7 +108,7 @@ class Console:
                 Route("/login", self._login, methods=["GET", "POST"]),
                 Route("/logout", self._logout, methods=["POST"]),
                 *self._api.routes(),
-                Route("/alerts/{id}/say", self._act, methods=["POST"]),
+                Route("/alerts/{id}/actions", self._act, methods=["POST"]),
                 Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
                 Route("/metrics/money", self._money_metrics),
                 Route("/stream/figures", self._stream_figures),
@@ -119,10 +123,10 @@ class Console:
 
     def _page(self, name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            started = self._world.clock.monotonic()
+            started = self._deps.clock.monotonic()
             response = await self._answer(request, name, page)
             metrics.REQUESTS.labels(name, response.status_code).inc()
-            metrics.SECONDS.labels(name).observe(self._world.clock.monotonic() - started)
+            metrics.SECONDS.labels(name).observe(self._deps.clock.monotonic() - started)
             return response
 
         return answer
@@ -146,39 +150,39 @@ class Console:
             what = "ClickHouse is not responding. No data is lost: events wait in Kafka until it is back."
             return self._error(request, 503, what, session, view)
 
-    async def _ask(self, request: Request, session: Session, view: View, name: str) -> Ask:
-        world = self._world
-        return Ask(
+    async def _ask(self, request: Request, session: Session, view: View, name: str) -> PageRequest:
+        deps = self._deps
+        return PageRequest(
             tenant=session.tenant,
-            books=self._books(session),
+            rollups=self._rollups(session),
             view=view,
-            now=world.clock.now(),
+            now=deps.clock.now(),
             params=request.query_params,
             path=request.path_params,
-            catalog=world.catalog(),
-            forecasts=world.forecasts,
-            history=world.history,
-            may=world.actions.may(session),
-            ingest_url=world.settings.ingest_url,
-            lags=await world.lags.read() if name == "quality" else {},
+            catalog=deps.catalog(),
+            forecasts=deps.forecasts,
+            history=deps.history,
+            may=deps.actions.may(session),
+            ingest_url=deps.settings.ingest_url,
+            consumer_lag=await deps.consumer_lag.read() if name == "quality" else {},
         )
 
     def _splits(self) -> Sequence[Split]:
-        shown = self._world.catalog()
+        shown = self._deps.catalog()
         return shown.splits if shown else ()
 
-    def _books(self, session: Session) -> Books:
-        return Books(self._world.readers.of(session.tenant))
+    def _rollups(self, session: Session) -> RollupReader:
+        return RollupReader(self._deps.readers.of(session.tenant))
 
     def _view(self, request: Request) -> View:
-        return read_view(request.query_params.multi_items(), zone=self._world.settings.timezone)
+        return read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
 
     def _session(self, request: Request) -> Session | None:
         cookie = request.cookies.get(self._cookie, "")
-        return self._world.sessions.read(cookie, self._world.clock.now()) if cookie else None
+        return self._deps.sessions.read(cookie, self._deps.clock.now()) if cookie else None
 
     def _to_login(self, request: Request) -> Response:
-        """Send to the login. A link on another site brings no SameSite=Strict cookie: ask again from here."""
+        """Redirect to the login. A link on another site sends no SameSite=Strict cookie, so reload from here."""
         if request.headers.get("sec-fetch-site") == "cross-site":
             return self._html("again", 200, request, path=path_of(request))
         where = path_of(request)
@@ -190,7 +194,7 @@ class Console:
             return self._html("login", 200, request, next=where, problem="")
         form = await read_form(request)
         where = safe_path(form.get("next", "/"))
-        wait = self._throttle.wait(who(request), self._world.clock.monotonic())
+        wait = self._throttle.wait(who(request), self._deps.clock.monotonic())
         if wait:
             metrics.LOGINS.labels("throttled").inc()
             response = self._html(
@@ -202,7 +206,7 @@ class Console:
             )
             response.headers["Retry-After"] = str(int(wait) + 1)
             return response
-        cookie = self._world.sessions.open(form.get("key", "").strip(), self._world.clock.now())
+        cookie = self._deps.sessions.open(form.get("key", "").strip(), self._deps.clock.now())
         if cookie is None:
             metrics.LOGINS.labels("refused").inc()
             problem = "This key is unknown, revoked, or lacks the scope read."
@@ -212,32 +216,32 @@ class Console:
         response.set_cookie(
             self._cookie,
             cookie,
-            max_age=int(self._world.settings.session_hours * 3600),
+            max_age=int(self._deps.settings.session_hours * 3600),
             httponly=True,
             samesite="strict",
-            secure=self._world.settings.https,
+            secure=self._deps.settings.https,
         )
         return response
 
     async def _logout(self, _: Request) -> Response:
         response = RedirectResponse("/login", 303)
         response.delete_cookie(
-            self._cookie, httponly=True, samesite="strict", secure=self._world.settings.https
+            self._cookie, httponly=True, samesite="strict", secure=self._deps.settings.https
         )
         return response
 
     async def _act(self, request: Request) -> Response:
-        """Do what a form of a page asks for, and show the page again."""
-        session, now = self._session(request), self._world.clock.now()
+        """Apply a form, then show its page again."""
+        session, now = self._session(request), self._deps.clock.now()
         if session is None:
             return RedirectResponse("/login", 303)
         kind, target = request.url.path.split("/")[1], request.path_params["id"]
-        actions, books = self._world.actions, self._books(session)
+        actions, books = self._deps.actions, self._rollups(session)
         try:
             form = await read_form(request)
-            act = actions.say if kind == "alerts" else actions.dismiss
+            act = actions.act if kind == "alerts" else actions.dismiss
             await act(session, books, target, form, now)
-        except (FormError, MayNotError, MissingError) as error:
+        except (FormError, ForbiddenError, MissingError) as error:
             return self._error(request, _STATUSES[type(error)], str(error), session, View())
         except Retryable as error:
             log.warning("user action not saved", path=request.url.path, error=str(error))
@@ -246,7 +250,7 @@ class Console:
         return RedirectResponse(where if where != "/" else f"/{kind}", 303)
 
     async def _money_metrics(self, request: Request) -> Response:
-        session = self._world.sessions.of_key(presented_key(request.headers))
+        session = self._deps.sessions.of_key(presented_key(request.headers))
         if session is None:
             return self._api.refused(request)
         try:
@@ -266,13 +270,13 @@ class Console:
         except ViewError as error:
             return PlainTextResponse(f"{error}\n", 400)
         return figures_stream(
-            request, self._books(session), view, self._figures, lambda: self._session(request)
+            request, self._rollups(session), view, self._live_totals, lambda: self._session(request)
         )
 
     async def _stream_events(self, request: Request) -> Response:
         if self._session(request) is None:
             return PlainTextResponse("not logged in\n", 401)
-        return tail_stream(request, self._world.tail, lambda: self._session(request))
+        return tail_stream(request, self._deps.tail, lambda: self._session(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
         shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View()}

@@ -9,14 +9,14 @@ import uvicorn
 from starlette.applications import Starlette
 
 from outlay_console.actions import Actions
-from outlay_console.adapters.catalog import Shown, read_shown
+from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.adapters.catalog import CatalogView, read_catalog_view
+from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
-from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import Tail
-from outlay_console.adapters.words import Words
-from outlay_console.app import Console, World
+from outlay_console.adapters.tail import EventTail
+from outlay_console.app import Console, Dependencies
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
@@ -34,18 +34,18 @@ def main() -> None:
     service = Service("console", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     keys = KeyRing(settings.keys_file, clock)
-    feed = CatalogFeed(settings.kafka, read_shown, clock).start()
+    feed = CatalogFeed(settings.kafka, read_catalog_view, clock).start()
     readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds)
-    world = World(
+    deps = Dependencies(
         settings=settings,
         sessions=Sessions(keys, read_secret(settings.secret_file), settings.session_hours),
         readers=readers,
         catalog=lambda: _current(feed),
-        tail=Tail(settings.kafka, clock),
-        lags=Lags(settings.kafka, clock),
+        tail=EventTail(settings.kafka, clock),
+        consumer_lag=ConsumerLag(settings.kafka, clock),
         forecasts=Forecasts(readers),
         history=History(readers),
-        actions=Actions(Words(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
+        actions=Actions(ActionWriter(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
         clock=clock,
     )
 
@@ -62,7 +62,7 @@ def main() -> None:
     # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        Console(world).app(lifespan),
+        Console(deps).app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -76,7 +76,7 @@ def main() -> None:
     )
 
 
-def _current(feed: CatalogFeed[Shown]) -> Shown | None:
+def _current(feed: CatalogFeed[CatalogView]) -> CatalogView | None:
     try:
         return feed.current()
     except LookupError:

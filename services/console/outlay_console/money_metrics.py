@@ -13,10 +13,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from outlay_console.adapters.books import Total
-from outlay_console.pages.ask import Ask
+from outlay_console.adapters.rollup_reader import CostTotal
 from outlay_console.pages.budgets import BudgetState, states
 from outlay_console.pages.overview import MonthEnd, landed, spans
+from outlay_console.pages.request import PageRequest
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.range_sums import Selection
 from outlay_schemas.dimensions import name_of
@@ -58,36 +58,38 @@ class _Gauges(Collector):
         return [family for family in self._families.values() if family.samples]
 
 
-async def money_metrics(ask: Ask) -> Response:
+async def money_metrics(request: PageRequest) -> Response:
     """Return the series in Prometheus' text format. Raises Retryable."""
-    ranges = spans(ask.view, ask.now)
-    minute = floor_to(ask.now, "minute")
+    ranges = spans(request.view, request.now)
+    minute = floor_to(request.now, "minute")
     wanted = {"today": ranges["today"], "month": ranges["month"], "burn": TimeRange(minute - _BURN, minute)}
-    totals = await ask.books.totals({name: Selection(part) for name, part in wanted.items()})
-    teams = (await ask.books.breakdown(replace(ask.view, by="team"), ranges["month"], limit=TEAMS))["team"]
-    month = await ask.forecasts.month(ask.tenant, ask.view.zone, ask.now)
+    totals = await request.rollups.totals({name: Selection(part) for name, part in wanted.items()})
+    teams = (await request.rollups.breakdown(replace(request.view, by="team"), ranges["month"], limit=TEAMS))[
+        "team"
+    ]
+    month = await request.forecasts.month(request.tenant, request.view.zone, request.now)
     gauges = _Gauges()
     for period in ("today", "month"):
-        _set_totals(gauges, totals[period], ask.tenant, period)
+        _set_totals(gauges, totals[period], request.tenant, period)
     named = [row for row in teams.rows if row.now]
     for row in named:
-        gauges.set("outlay_team_spend_usd", row.now, ask.tenant, name_of(row.value))
+        gauges.set("outlay_team_spend_usd", row.now, request.tenant, name_of(row.value))
     if rest := teams.spent.cost - sum(row.now for row in named):
-        gauges.set("outlay_team_spend_usd", rest, ask.tenant, "(other)")
+        gauges.set("outlay_team_spend_usd", rest, request.tenant, "(other)")
     gauges.set(
-        "outlay_burn_rate_usd_per_hour", totals["burn"].cost * (timedelta(hours=1) // _BURN), ask.tenant
+        "outlay_burn_rate_usd_per_hour", totals["burn"].cost * (timedelta(hours=1) // _BURN), request.tenant
     )
-    _set_forecast(gauges, landed(month, totals["month"], ask.now), ask.tenant)
-    for state in await states(ask):
+    _set_forecast(gauges, landed(month, totals["month"], request.now), request.tenant)
+    for state in await states(request):
         _set_budget(gauges, state)
-    if written := (await ask.books.fresh()).written:
-        gauges.set("outlay_data_updated_timestamp_seconds", written.timestamp(), ask.tenant)
+    if written := (await request.rollups.fresh()).written:
+        gauges.set("outlay_data_updated_timestamp_seconds", written.timestamp(), request.tenant)
     registry = CollectorRegistry()
     registry.register(gauges)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _set_totals(gauges: _Gauges, total: Total, tenant: str, period: str) -> None:
+def _set_totals(gauges: _Gauges, total: CostTotal, tenant: str, period: str) -> None:
     gauges.set("outlay_spend_usd", total.cost, tenant, period)
     gauges.set("outlay_charged_usd", total.charged, tenant, period)
     gauges.set("outlay_events", total.events, tenant, period)

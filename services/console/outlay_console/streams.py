@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from outlay_console import metrics
-from outlay_console.adapters.books import Books
-from outlay_console.adapters.tail import Tail, TailEvent
+from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.adapters.tail import EventTail, TailEvent
 from outlay_console.domain.view import View
 from outlay_console.pages.overview import spans
 from outlay_console.sessions import Session
-from outlay_console.site import count
+from outlay_console.templating import count
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.money import usd
@@ -40,14 +40,14 @@ class _Known:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Figures:
+class LiveTotals:
     """A tenant's figures for all who listen, and only while somebody does: asked anew when the books changed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
 
-    async def read(self, tenant: str, books: Books, view: View) -> str:
+    async def read(self, tenant: str, books: RollupReader, view: View) -> str:
         """Return the figures as JSON, at most half a second old. Raises Retryable."""
         known = self._known.setdefault((tenant, view.zone.key), _Known())
         async with known.lock:
@@ -62,7 +62,7 @@ class Figures:
             return known.text
 
 
-async def _figures(books: Books, view: View, written: int, now: datetime) -> str:
+async def _figures(books: RollupReader, view: View, written: int, now: datetime) -> str:
     totals = await books.totals(
         {name: Selection(span) for name, span in spans(view, now).items() if name in _SHOWN}
     )
@@ -74,7 +74,11 @@ async def _figures(books: Books, view: View, written: int, now: datetime) -> str
 
 
 def figures_stream(
-    request: Request, books: Books, view: View, figures: Figures, alive: Callable[[], Session | None]
+    request: Request,
+    books: RollupReader,
+    view: View,
+    figures: LiveTotals,
+    alive: Callable[[], Session | None],
 ) -> Response:
     """Send the figures when they change, until the session or the browser ends."""
 
@@ -100,7 +104,7 @@ def figures_stream(
     return _stream(request, "figures", messages())
 
 
-def tail_stream(request: Request, tail: Tail, alive: Callable[[], Session | None]) -> Response:
+def tail_stream(request: Request, tail: EventTail, alive: Callable[[], Session | None]) -> Response:
     """Send each new event, a few at once where many come."""
 
     async def messages() -> AsyncIterator[str]:

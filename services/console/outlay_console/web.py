@@ -1,12 +1,99 @@
-"""What requests and answers are made of, apart from what they mean."""
+"""HTTP building blocks: security headers, same-origin check, throttle, static files, forms."""
 
+from collections import OrderedDict
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Guard:
+    """Sets security headers, and refuses posts from other sites."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        if scope["method"] not in ("GET", "HEAD") and not same_origin(Headers(scope=scope)):
+            refused = PlainTextResponse("this must be sent from the console's own page\n", 403)
+            await refused(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+
+def same_origin(headers: Headers) -> bool:
+    """Tell whether a request was made by a page of ours: by what a browser says and no script can change."""
+    site = headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return False
+    origin = headers.get("origin")
+    if origin is None:
+        return site == "same-origin"
+    return urlsplit(origin).netloc == headers.get("host")
+
+
+def safe_path(text: str) -> str:
+    """Return where to go after the login: a path of ours, else the start page."""
+    parts = urlsplit(text)
+    ours = (
+        text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    )
+    return text if ours and text.isprintable() and not text.startswith("/login") else "/"
+
+
+_MOST_ADDRESSES = 10_000
+"""Most addresses remembered; the one that was quiet for longest is forgotten first."""
+
+
+class Throttle:
+    """A bucket of tries for each address: `burst` at once, then one every `seconds`."""
+
+    def __init__(self, burst: int, seconds: float) -> None:
+        self._burst = burst
+        self._seconds = seconds
+        self._known: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, who: str, now: float) -> float:
+        """Take one try of `who` at `now` (monotonic seconds). Return 0, or the seconds until there is one."""
+        left, at = self._known.pop(who, (float(self._burst), now))
+        left = min(float(self._burst), left + (now - at) / self._seconds)
+        allowed = left >= 1
+        self._known[who] = (left - 1 if allowed else left, now)
+        while len(self._known) > _MOST_ADDRESSES:
+            self._known.popitem(last=False)
+        return 0.0 if allowed else (1 - left) * self._seconds
+
 
 _FORM_BYTES = 4096
 

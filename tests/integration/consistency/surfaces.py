@@ -25,7 +25,7 @@ from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
-from outlay_console.app import Console, World
+from outlay_console.app import Console, Dependencies
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
@@ -50,7 +50,7 @@ BEFORE, AFTER = ("2026-11-23", "2026-11-24")
 class System:
     """What the surfaces are asked over."""
 
-    world: World
+    world: Dependencies
     clickhouse: ClickHouseClient
     catalog: Catalog
     keys_file: Path

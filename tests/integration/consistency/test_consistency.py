@@ -36,7 +36,7 @@ from tests.stack import Stack
 from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
 from outlay.catalog.publish import publish
-from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.catalog import CatalogView
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile
@@ -117,7 +117,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     publish(stack.kafka, content, FakeClock(NOW))
     clickhouse = ClickHouseClient(settings)
     OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
-    shown = Shown(1, NOW, "", None, (), BUDGETS)
+    shown = CatalogView(1, NOW, "", None, (), BUDGETS)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(world(stack, settings, folder), catalog=lambda: shown)
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}

@@ -13,14 +13,14 @@ from tests.integration.reports.ledger import cost_event, random_events, write
 from tests.stack import Stack
 
 from outlay_console.actions import Actions
-from outlay_console.adapters.catalog import Rates, Shown
+from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.adapters.catalog import CatalogView, Rates
+from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
-from outlay_console.adapters.lags import Lags
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import Tail
-from outlay_console.adapters.words import Words
-from outlay_console.app import Console, World
+from outlay_console.adapters.tail import EventTail
+from outlay_console.app import Console, Dependencies
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
@@ -59,7 +59,7 @@ SPLITS = (
 class Rig:
     """The application, its keys, and what is in the books of `acme`."""
 
-    world: World
+    world: Dependencies
     keys_file: Path
     keys: dict[str, str]
     events: Sequence[CostEvent]
@@ -108,23 +108,23 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     return Rig(world(stack, reader, folder), folder / "keys.json", keys, events)
 
 
-def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> World:
+def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencies:
     """Wire a console as main.py does, at a time that stands still."""
     clock = FakeClock(NOW)
     settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
     readers = Readers(reader, 2, 20)
     writer = stack.writer.model_copy(update={"database": reader.database})
-    catalog = Shown(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
-    return World(
+    catalog = CatalogView(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
+    return Dependencies(
         settings=settings,
         sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),
         readers=readers,
         catalog=lambda: catalog,
-        tail=Tail(stack.kafka, clock),
-        lags=Lags(stack.kafka, clock),
+        tail=EventTail(stack.kafka, clock),
+        consumer_lag=ConsumerLag(stack.kafka, clock),
         forecasts=Forecasts(readers, patience=20),
         history=History(readers),
-        actions=Actions(Words(writer), AuditLog(folder / "audit.ndjson")),
+        actions=Actions(ActionWriter(writer), AuditLog(folder / "audit.ndjson")),
         clock=clock,
     )
 

@@ -29,7 +29,7 @@ from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
-from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.catalog import CatalogView
 from outlay_console.app import Console
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
@@ -140,7 +140,7 @@ def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         clickhouse.command(f"TRUNCATE TABLE {table}")
     events = spending()
     write(writer, events)
-    shown = Shown(1, NOW, "", None, (), BUDGETS)
+    shown = CatalogView(1, NOW, "", None, (), BUDGETS)
     world = replace(rig.world, catalog=lambda: shown)
     yield Surfaces(
         replace(rig, world=world), clickhouse, Catalog(revision=1, created_at=NOW, budgets=BUDGETS), events

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, world
 from tests.stack import Stack
 
-from outlay_console.domain.spans import latest
+from outlay_console.domain.chart_ranges import latest
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import midnight
 from outlay_reports.money import exact, usd

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from outlay_console.domain.history import Revision, changes, dated
+from outlay_console.domain.history import Revision, changes, scheduled_prices
 from outlay_schemas.catalog import PriceBook
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
@@ -34,6 +34,6 @@ def test_a_price_that_follows_another_is_told_with_its_day() -> None:
     book = PriceBook.model_validate(
         {"name": "own", "version": "1", "rules": [{"id": "disk", "sku": "disk", "prices": prices}]}
     )
-    (one,) = dated([book])
+    (one,) = scheduled_prices([book])
     assert (one.book, one.sku, one.starts) == ("own", "disk", datetime(2026, 6, 1, tzinfo=UTC))
     assert one.prices == ["gb: $0.1 \u2192 $0.05 per 1,000"]

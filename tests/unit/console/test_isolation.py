@@ -11,10 +11,10 @@ from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.spans import latest, starts_of
+from outlay_console.domain.chart_ranges import latest, starts_of
 from outlay_console.domain.view import View
-from outlay_console.security import safe_path, same_origin
 from outlay_console.sessions import Sessions, read_secret
+from outlay_console.web import safe_path, same_origin
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import ClickHouseSettings
@@ -31,7 +31,7 @@ QUESTIONS = {
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
     **{name: Query(getattr(queries, name)) for name in
-       ("EVENT", "UNPRICED", "ALERTS", "ALERT", "WORDS", "OPPORTUNITIES", "CONFLICTS", "LETTERS",
+       ("EVENT", "UNPRICED", "ALERTS", "ALERT", "ALERT_ACTIONS", "OPPORTUNITIES", "CONFLICTS", "DEAD_LETTERS",
         "HEALTH", "NEWEST", "WRITTEN")},
 }  # fmt: skip
 

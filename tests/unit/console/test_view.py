@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.spans import RANGES
+from outlay_console.domain.chart_ranges import RANGES
 from outlay_console.domain.view import DIMENSIONS, View, ViewError, read_view
 
 _VALUES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=4, unique=True)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay.cli.opportunities import savings_table
-from outlay_console.pages.savings import _row
+from outlay_console.pages.opportunities import _row
 from outlay_pricer.opportunities.detector import CACHE, Opportunity
 from outlay_pricer.opportunities.search import Opportunities
 from outlay_reports.money import dollars

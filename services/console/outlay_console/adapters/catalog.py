@@ -29,7 +29,7 @@ class _Parts(msgspec.Struct):
     splits: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-class Shown(msgspec.Struct, frozen=True):
+class CatalogView(msgspec.Struct, frozen=True):
     """One revision of the catalog, as far as the console shows it."""
 
     revision: int
@@ -51,7 +51,7 @@ _SPLITS = TypeAdapter(tuple[Split, ...])
 _parts = msgspec.json.Decoder(_Parts)
 
 
-def read_shown(data: bytes) -> tuple[int, Shown]:
+def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
     """Read a catalog as the topic `cost.catalog` has it; return its revision and what is shown of it.
 
     Megabytes of model prices are skipped, not read. Raises ValueError.
@@ -63,5 +63,5 @@ def read_shown(data: bytes) -> tuple[int, Shown]:
         splits = _SPLITS.validate_json(bytes(parts.splits))
     except (msgspec.MsgspecError, ValidationError) as error:
         raise ValueError(f"the catalog cannot be read: {error}") from error
-    shown = Shown(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets, splits)
+    shown = CatalogView(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets, splits)
     return parts.revision, shown

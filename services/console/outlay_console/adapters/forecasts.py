@@ -12,7 +12,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.readers import Readers
-from outlay_console.domain.spans import Bucket
+from outlay_console.domain.chart_ranges import Bucket
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import floor_to, period_of
@@ -32,7 +32,7 @@ Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Ahead:
+class BucketForecast:
     """What the next buckets are expected to cost, USD: the first is the one that has begun."""
 
     starts: Sequence[datetime]
@@ -68,7 +68,7 @@ class Forecasts:
 
     async def ahead(
         self, tenant: str, zone: ZoneInfo, now: datetime, *, bucket: Bucket, steps: int
-    ) -> Ahead | None:
+    ) -> BucketForecast | None:
         """Return the next `steps` buckets of everything, from the one of `now` on; None as above."""
         if bucket not in ("hour", "day"):
             return None
@@ -102,7 +102,7 @@ class Forecasts:
         return None
 
 
-def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> Ahead | None:
+def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> BucketForecast | None:
     known = read_history(books, asked, now)
     if not known.keys:
         return None
@@ -114,4 +114,4 @@ def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> Ah
         starts.append(period_of(starts[-1], asked.unit or "day", asked.zone).end)
     lower = {level: bounds.lower[level][:, 0].tolist() for level in (80, 95)}
     upper = {level: bounds.upper[level][:, 0].tolist() for level in (80, 95)}
-    return Ahead(starts, found.mean[:, 0].tolist(), lower, upper)
+    return BucketForecast(starts, found.mean[:, 0].tolist(), lower, upper)

@@ -46,7 +46,7 @@ _decoder = msgspec.json.Decoder(TailEvent)
 Listener = asyncio.Queue[TailEvent]
 
 
-class Tail:
+class EventTail:
     """Feeds the listeners of each tenant with that tenant's events, and with no other's."""
 
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:

@@ -22,7 +22,7 @@ class Revision:
 
 
 @dataclass(frozen=True)
-class Change:
+class CatalogChange:
     """A catalog, and what it priced otherwise than the one before. Nothing: it changed something else."""
 
     revision: Revision
@@ -30,7 +30,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Dated:
+class ScheduledPrice:
     """A price that holds from a day on, beside the one before it."""
 
     book: str
@@ -42,10 +42,10 @@ class Dated:
     """Meter and price, before and after."""
 
 
-def changes(revisions: Sequence[Revision]) -> list[Change]:
+def changes(revisions: Sequence[Revision]) -> list[CatalogChange]:
     """Return what each catalog changed, the newest first. `revisions` are the newest first."""
-    found = [Change(new, _differences(old, new)) for new, old in itertools.pairwise(revisions)]
-    return found + [Change(last, ["oldest revision on record"]) for last in revisions[-1:]]
+    found = [CatalogChange(new, _differences(old, new)) for new, old in itertools.pairwise(revisions)]
+    return found + [CatalogChange(last, ["oldest revision on record"]) for last in revisions[-1:]]
 
 
 def _differences(old: Revision, new: Revision) -> list[str]:
@@ -61,7 +61,7 @@ def _differences(old: Revision, new: Revision) -> list[str]:
     return what
 
 
-def dated(books: Sequence[PriceBook], limit: int = 50) -> list[Dated]:
+def scheduled_prices(books: Sequence[PriceBook], limit: int = 50) -> list[ScheduledPrice]:
     """Return prices that follow another one in time, the newest first; those that are still to come too."""
     found = []
     for book in books:
@@ -75,7 +75,9 @@ def dated(books: Sequence[PriceBook], limit: int = 50) -> list[Dated]:
                     if old.meters.get(meter) != price
                 ]
                 sku = ", ".join(rule.sku)
-                found.append(Dated(book.name, rule.id, sku, new.starts, new.source or book.source, lines))
+                found.append(
+                    ScheduledPrice(book.name, rule.id, sku, new.starts, new.source or book.source, lines)
+                )
     return sorted(found, key=lambda one: one.starts, reverse=True)[:limit]
 
 

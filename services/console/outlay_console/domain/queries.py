@@ -99,9 +99,8 @@ ALERT = """
 SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
 WHERE tenant = {tenant:String} AND id = {id:String}"""
 
-WORDS = """
-SELECT target, action, toUnixTimestamp(ifNull(until, toDateTime64(0, 3, 'UTC'))) AS ends, comment, actor,
-    toUnixTimestamp(at) AS said FROM alert_actions FINAL
+ALERT_ACTIONS = """
+SELECT tenant, target, action, at, until, comment, actor FROM alert_actions FINAL
 WHERE tenant = {tenant:String} AND (until IS NULL OR until > toDateTime({now:UInt32}, 'UTC'))"""
 
 OPPORTUNITIES = """
@@ -130,13 +129,13 @@ SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
 FROM conflicts FINAL WHERE tenant = {tenant:String}
 GROUP BY source, id ORDER BY newest DESC, source, id LIMIT 50"""
 
-CROWDS = """
+HIGH_CARDINALITY = """
 SELECT source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct, count() AS minutes,
     toUnixTimestamp(max(found_at)) AS newest
 FROM high_cardinality_sources FINAL WHERE tenant = {tenant:String}
 GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
 
-LETTERS = """
+DEAD_LETTERS = """
 SELECT stage, code, count() AS letters, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path
 FROM dead_letters FINAL WHERE tenant = {tenant:String}

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_console.domain.spans import RANGES, Bucket, bucket_for, latest
+from outlay_console.domain.chart_ranges import RANGES, Bucket, bucket_for, latest
 from outlay_kit.time_ranges import TimeRange, midnight
 from outlay_schemas.dimensions import CELL, LABELS
 

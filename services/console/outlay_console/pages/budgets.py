@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_console.pages.ask import Ask
-from outlay_console.site import Context
+from outlay_console.pages.request import PageRequest
+from outlay_console.templating import Context
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
@@ -35,18 +35,18 @@ class BudgetState:
         return _LEVELS[self.status.standing]
 
 
-async def budgets(ask: Ask) -> Context:
+async def budgets(request: PageRequest) -> Context:
     """Return every budget of the tenant, the fullest first."""
-    return {"budgets": await states(ask), "catalog": ask.catalog}
+    return {"budgets": await states(request), "catalog": request.catalog}
 
 
-async def states(ask: Ask) -> list[BudgetState]:
+async def states(request: PageRequest) -> list[BudgetState]:
     """Return the state of every budget of the catalog, the fullest first."""
-    found = ask.catalog.budgets_of(ask.tenant) if ask.catalog else []
-    plans = [plan_of(budget, ask.tenant) for budget in found]
-    statuses = await ask.forecasts.states(plans, ask.now)
+    found = request.catalog.budgets_of(request.tenant) if request.catalog else []
+    plans = [plan_of(budget, request.tenant) for budget in found]
+    statuses = await request.forecasts.states(plans, request.now)
     shown = [
-        BudgetState(budget, plan, status, _elapsed(status, ask.now))
+        BudgetState(budget, plan, status, _elapsed(status, request.now))
         for budget, plan, status in zip(found, plans, statuses, strict=True)
     ]
     return sorted(shown, key=lambda state: (-state.used, state.budget.name))

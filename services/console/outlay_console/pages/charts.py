@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from outlay_console.adapters.books import CHART_VALUES, Series
-from outlay_console.adapters.forecasts import Ahead
+from outlay_console.adapters.forecasts import BucketForecast
+from outlay_console.adapters.rollup_reader import CHART_VALUES, Series
+from outlay_console.domain.chart_ranges import Bucket
 from outlay_console.domain.queries import REST
-from outlay_console.domain.spans import Bucket
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
@@ -21,7 +21,7 @@ _FORMS: dict[Bucket, str] = {
 
 
 def chart(
-    series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = (), ahead: Ahead | None = None
+    series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = (), ahead: BucketForecast | None = None
 ) -> dict[str, object]:
     """Return a chart of stacked bars, its marks, and what is expected next."""
     starts = [int(start.timestamp()) for start in series.starts]
@@ -41,7 +41,7 @@ def chart(
     }
 
 
-def _ahead(ahead: Ahead, bucket: Bucket, zone: ZoneInfo) -> dict[str, object]:
+def _ahead(ahead: BucketForecast, bucket: Bucket, zone: ZoneInfo) -> dict[str, object]:
     """Return a forecast as a script draws it and a table repeats it: for drawing only, so in cents."""
     return {
         "starts": [int(start.timestamp()) for start in ahead.starts],

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from outlay_console.adapters.books import CHART_VALUES
+from outlay_console.adapters.rollup_reader import CHART_VALUES
+from outlay_console.domain.chart_ranges import RANGES
 from outlay_console.domain.explain import explain
-from outlay_console.domain.spans import RANGES
 from outlay_console.domain.view import DIMENSIONS
-from outlay_console.pages.ask import Ask, MissingError
 from outlay_console.pages.charts import chart, marked
 from outlay_console.pages.overview import coming, usual_range
-from outlay_console.site import Context
+from outlay_console.pages.request import MissingError, PageRequest
+from outlay_console.templating import Context
 from outlay_schemas.alerts import Alert
 
 EVENTS = 200
@@ -20,19 +20,19 @@ EVENTS = 200
 _FAR = datetime(2106, 1, 1, tzinfo=UTC)
 
 
-async def explore(ask: Ask) -> Context:
+async def explore(request: PageRequest) -> Context:
     """Return a chart and a table of the view."""
-    view = ask.view
-    if not ask.says_range:
-        view = replace(view, range=usual_range(await ask.books.fresh(), ask.now))
-    span = view.span(ask.now)
+    view = request.view
+    if not request.says_range:
+        view = replace(view, range=usual_range(await request.rollups.fresh(), request.now))
+    span = view.span(request.now)
     found, alerts = await asyncio.gather(
-        ask.books.breakdown(view, span), ask.books.alerts() if not view.filters else _none()
+        request.rollups.breakdown(view, span), request.rollups.alerts() if not view.filters else _none()
     )
     one = found[view.by]
     top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
     series, ahead = await asyncio.gather(
-        ask.books.series(view, span, view.bucket(ask.now), top), coming(ask, view)
+        request.rollups.series(view, span, view.bucket(request.now), top), coming(request, view)
     )
     return {
         "view": view,
@@ -43,7 +43,7 @@ async def explore(ask: Ask) -> Context:
         "before": one.before,
         "top": top,
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.forecasts.waiting(ask.tenant, view.zone),
+        "later": request.forecasts.waiting(request.tenant, view.zone),
     }
 
 
@@ -52,34 +52,34 @@ async def _none() -> list[tuple[Alert, str]]:
     return []
 
 
-async def events(ask: Ask) -> Context:
+async def events(request: PageRequest) -> Context:
     """Return the newest events of the view."""
-    span = ask.view.span(ask.now)
+    span = request.view.span(request.now)
     return {
         "ranges": RANGES,
         "span": span,
         "limit": EVENTS,
-        "events": await ask.books.events(ask.view, span, EVENTS),
+        "events": await request.rollups.events(request.view, span, EVENTS),
     }
 
 
-async def event(ask: Ask) -> Context:
+async def event(request: PageRequest) -> Context:
     """Return one event and its price, taken apart. Raises MissingError."""
-    text = ask.params.get("at", "")
+    text = request.params.get("at", "")
     at = int(text) if text.isascii() and text.isdecimal() and len(text) < 11 else -1
     row = None
     if 0 <= at < int(_FAR.timestamp()):
-        row = await ask.books.event(ask.params.get("source", ""), ask.params.get("id", ""), at)
+        row = await request.rollups.event(request.params.get("source", ""), request.params.get("id", ""), at)
     if row is None:
         raise MissingError("This event does not exist, or is not counted yet.")
-    return {"event": row, "why": explain(row), "book": _book(ask, row), "labels": _labels(row)}
+    return {"event": row, "why": explain(row), "book": _book(request, row), "labels": _labels(row)}
 
 
-def _book(ask: Ask, row: Mapping[str, object]) -> object:
+def _book(request: PageRequest, row: Mapping[str, object]) -> object:
     """Return the price book that priced it, if the catalog still has that version."""
     name, _, rest = str(row["price_ref"]).partition("@")
     version = rest.partition("#")[0]
-    books = ask.catalog.books if ask.catalog else ()
+    books = request.catalog.books if request.catalog else ()
     return next((book for book in books if (book.name, book.version) == (name, version)), None)
 
 

@@ -6,13 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from outlay_console.adapters.books import CHART_VALUES, OPEN, Breakdown, Fresh, Row, Total
-from outlay_console.adapters.forecasts import Ahead
+from outlay_console.adapters.forecasts import BucketForecast
+from outlay_console.adapters.rollup_reader import (
+    CHART_VALUES,
+    OPEN,
+    Breakdown,
+    BreakdownRow,
+    CostTotal,
+    Freshness,
+)
 from outlay_console.domain.view import View
-from outlay_console.pages.ask import Ask
 from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart, marked
-from outlay_console.site import Context
+from outlay_console.pages.request import PageRequest
+from outlay_console.templating import Context
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.forecast.trajectory import Trajectory
 from outlay_reports.range_sums import Selection
@@ -24,36 +31,38 @@ AHEAD = {"24h": 8, "7d": 48, "30d": 10, "90d": 28}
 """How many bars of each range are forecast."""
 
 
-async def overview(ask: Ask) -> Context:
+async def overview(request: PageRequest) -> Context:
     """Return figures, chart, budgets, movers and alerts."""
-    fresh = await ask.books.fresh()
-    view = ask.view if ask.says_range else replace(ask.view, range=usual_range(fresh, ask.now))
-    span = view.span(ask.now)
-    budgets, found, alerts = await asyncio.gather(
-        states(ask), ask.books.breakdown(view, span, MOVING), ask.books.alerts()
+    fresh = await request.rollups.fresh()
+    view = (
+        request.view if request.says_range else replace(request.view, range=usual_range(fresh, request.now))
     )
-    wanted = {name: Selection(part) for name, part in spans(view, ask.now).items()}
+    span = view.span(request.now)
+    budgets, found, alerts = await asyncio.gather(
+        states(request), request.rollups.breakdown(view, span, MOVING), request.rollups.alerts()
+    )
+    wanted = {name: Selection(part) for name, part in spans(view, request.now).items()}
     one = found[view.by]
     top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
     totals, series, month, ahead = await asyncio.gather(
-        ask.books.totals(wanted),
-        ask.books.series(view, span, view.bucket(ask.now), top),
-        ask.forecasts.month(ask.tenant, view.zone, ask.now),
-        coming(ask, view),
+        request.rollups.totals(wanted),
+        request.rollups.series(view, span, view.bucket(request.now), top),
+        request.forecasts.month(request.tenant, view.zone, request.now),
+        coming(request, view),
     )
     return {
         "view": view,
-        "ingest": ask.ingest_url,
+        "ingest": request.ingest_url,
         "fresh": fresh,
         "figures": totals,
-        "landing": landed(month, totals["month"], ask.now),
+        "landing": landed(month, totals["month"], request.now),
         "rows": [row for row in one.rows if row.now][:8],
         "spent": one.spent.cost,
         "movers": movers(found),
         "alerts": [alert for alert, stands in alerts if stands in OPEN][:5],
         "budgets": budgets[:6],
         "chart": chart(series, view.zone, marked(alerts, span), ahead),
-        "later": ask.forecasts.waiting(ask.tenant, view.zone),
+        "later": request.forecasts.waiting(request.tenant, view.zone),
     }
 
 
@@ -66,7 +75,7 @@ class MonthEnd:
     high: Decimal
 
 
-def landed(course: Trajectory | None, spent: Total, now: datetime) -> MonthEnd | None:
+def landed(course: Trajectory | None, spent: CostTotal, now: datetime) -> MonthEnd | None:
     """Return where the month lands; None: it is not known, or not yet."""
     landing = course.at(now, to_pico(spent.cost)) if course else None
     if landing is None or not landing.tested:
@@ -74,22 +83,22 @@ def landed(course: Trajectory | None, spent: Total, now: datetime) -> MonthEnd |
     return MonthEnd(*(Decimal(pico) / PICO for pico in (landing.expected, *landing.bounds(80))))
 
 
-async def coming(ask: Ask, view: View) -> Ahead | None:
+async def coming(request: PageRequest, view: View) -> BucketForecast | None:
     """Return what the bars that come next are expected to be; of all, and of a range that ends now."""
     steps = AHEAD.get(view.range)
     if view.filters or steps is None:
         return None
-    bucket = view.bucket(ask.now)
-    return await ask.forecasts.ahead(ask.tenant, view.zone, ask.now, bucket=bucket, steps=steps)
+    bucket = view.bucket(request.now)
+    return await request.forecasts.ahead(request.tenant, view.zone, request.now, bucket=bucket, steps=steps)
 
 
-def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[Row]:
+def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[BreakdownRow]:
     """Return what changed most against the span before."""
     rows = [row for name in MOVING for row in found[name].rows if row.now != row.before]
     return sorted(rows, key=lambda row: (-abs(row.now - row.before), row.value))[:limit]
 
 
-def usual_range(fresh: Fresh, now: datetime) -> str:
+def usual_range(fresh: Freshness, now: datetime) -> str:
     """Return the smallest range that shows everything there is, a day at most."""
     if fresh.oldest and now - fresh.oldest < timedelta(hours=3):
         return "3h"

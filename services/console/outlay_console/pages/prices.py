@@ -3,18 +3,20 @@
 import asyncio
 from datetime import timedelta
 
-from outlay_console.domain.history import changes, dated
-from outlay_console.pages.ask import Ask
-from outlay_console.site import Context
+from outlay_console.domain.history import changes, scheduled_prices
+from outlay_console.pages.request import PageRequest
+from outlay_console.templating import Context
 from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rates
 
 _LOOK_BACK = timedelta(days=30)
 
 
-async def prices(ask: Ask) -> Context:
+async def prices(request: PageRequest) -> Context:
     """Return what is unpriced, how the catalog changed, and which books price the rest."""
-    unpriced, revisions = await asyncio.gather(ask.books.unpriced(ask.now - _LOOK_BACK), ask.history.read())
-    catalog = ask.catalog
+    unpriced, revisions = await asyncio.gather(
+        request.rollups.unpriced(request.now - _LOOK_BACK), request.history.read()
+    )
+    catalog = request.catalog
     books = catalog.books if catalog else ()
     rates = catalog.rates if catalog else None
     return {
@@ -22,8 +24,8 @@ async def prices(ask: Ask) -> Context:
         "catalog": catalog,
         "days": _LOOK_BACK.days,
         "changes": changes(revisions),
-        "dated": dated(books),
-        "models_old": bool(rates and stale_rates(rates.source, rates.date, ask.now)),
-        "old": {book.name for book in books if stale_book(book, ask.now)},
-        "checked": {book.name: oldest_check(book, ask.now) for book in books},
+        "dated": scheduled_prices(books),
+        "models_old": bool(rates and stale_rates(rates.source, rates.date, request.now)),
+        "old": {book.name for book in books if stale_book(book, request.now)},
+        "checked": {book.name: oldest_check(book, request.now) for book in books},
     }

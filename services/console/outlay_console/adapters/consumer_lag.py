@@ -18,7 +18,7 @@ _READERS = {
 _KEEP_SECONDS = 5.0
 
 
-class Lags:
+class ConsumerLag:
     """Service to Kafka records that it has still to do."""
 
     def __init__(self, settings: KafkaSettings, clock: Clock) -> None:

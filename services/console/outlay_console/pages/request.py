@@ -6,10 +6,10 @@ from datetime import datetime
 
 from starlette.datastructures import QueryParams
 
-from outlay_console.adapters.books import Books
-from outlay_console.adapters.catalog import Shown
+from outlay_console.adapters.catalog import CatalogView
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.history import History
+from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.domain.view import View
 
 
@@ -18,24 +18,24 @@ class MissingError(Exception):
 
 
 @dataclass(frozen=True)
-class Ask:
+class PageRequest:
     """One request for a page, its session checked."""
 
     tenant: str
-    books: Books
+    rollups: RollupReader
     view: View
     now: datetime
     params: QueryParams
     path: Mapping[str, str]
     """What stands in the path of the address, by name."""
-    catalog: Shown | None
+    catalog: CatalogView | None
     """None: no catalog was seen yet."""
     forecasts: Forecasts
     history: History
     may: bool
     """Whether who is looking may say something about alerts, too."""
     ingest_url: str
-    lags: Mapping[str, int | None]
+    consumer_lag: Mapping[str, int | None]
     """Service to Kafka records that it has still to do; None: it cannot be known now."""
 
     @property

@@ -1,7 +1,4 @@
-"""The only thing that the console writes: what people say about alerts, and which opportunities they do not want.
-
-By a user of ClickHouse of its own, that may insert into those two tables and do nothing else.
-"""
+"""The console's only writes: user actions on alerts and dismissed opportunities, by a user that may insert only."""
 
 import asyncio
 import threading
@@ -13,19 +10,19 @@ from outlay_schemas.alerts import AlertAction
 from outlay_schemas.events import encoder
 
 
-class Words:
-    """Writes what people say, one at a time: they say little."""
+class ActionWriter:
+    """Writes one row at a time."""
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         self._clickhouse = ClickHouseClient(settings)
         self._lock = threading.Lock()
 
-    async def say(self, word: AlertAction) -> None:
-        """Write a word about an alert down; the alerter heeds it within seconds. Raises Retryable."""
-        await asyncio.to_thread(self._insert, "alert_actions", encoder.encode(word))
+    async def write(self, action: AlertAction) -> None:
+        """Write an action on an alert; the alerter applies it within seconds. Raises Retryable."""
+        await asyncio.to_thread(self._insert, "alert_actions", encoder.encode(action))
 
     async def dismiss(self, id: str, reason: str, who: str, at: datetime, *, dismissed: bool) -> None:  # noqa: A002
-        """Dismiss an opportunity, or take that back. Raises Retryable."""
+        """Dismiss an opportunity, or restore it. Raises Retryable."""
         row = {"id": id, "dismissed": dismissed, "reason": reason, "by": who, "at": at}
         await asyncio.to_thread(self._insert, "dismissals", encoder.encode(row))
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from outlay_console.pages.ask import Ask
-from outlay_console.site import Context
+from outlay_console.pages.request import PageRequest
+from outlay_console.templating import Context
 from outlay_reports.money import share
 from outlay_reports.savings import monthly_saving, saving_basis
 from outlay_schemas.money import PICO, to_pico, to_usd
@@ -13,9 +13,9 @@ _LEAST = PICO // 100
 """Pico-USD below which nobody changes anything."""
 
 
-async def opportunities(ask: Ask) -> Context:
+async def opportunities(request: PageRequest) -> Context:
     """Return what could be saved, the most first, and what somebody did not want."""
-    saved = await ask.books.opportunities()
+    saved = await request.rollups.opportunities()
     rows: list[dict[str, Any]] = []
     if saved.since and saved.until:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
@@ -24,7 +24,7 @@ async def opportunities(ask: Ask) -> Context:
         "basis": saving_basis(saved.since, saved.until) if saved.since and saved.until else "",
         "rows": [row for row in rows if not row["dismissed"]],
         "dismissed": [row for row in rows if row["dismissed"]],
-        "may": ask.may,
+        "may": request.may,
     }
 
 

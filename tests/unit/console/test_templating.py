@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay_console.domain.explain import explain
-from outlay_console.domain.throttle import Throttle
-from outlay_console.site import ago, quantity, to_json
+from outlay_console.templating import ago, quantity, to_json
+from outlay_console.web import Throttle
 
 
 def test_small_words() -> None:

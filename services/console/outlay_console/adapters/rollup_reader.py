@@ -8,12 +8,12 @@ from typing import Any
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.spans import Bucket, starts_of
+from outlay_console.domain.chart_ranges import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection
-from outlay_schemas.alerts import Alert, Severity, alert_decoder
+from outlay_schemas.alerts import Alert, AlertAction, Severity, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
@@ -25,7 +25,7 @@ _GRAVITY: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
-class Total:
+class CostTotal:
     """What was spent in a span, USD: what providers charge, and what internal customers pay."""
 
     cost: Decimal = Decimal(0)
@@ -44,7 +44,7 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Row:
+class BreakdownRow:
     """One value of a dimension: USD in a span and in the one before."""
 
     value: str
@@ -59,8 +59,8 @@ class Row:
 class Breakdown:
     """The values of one dimension, the dearest first; `spent` and `before` are of all, past those listed too."""
 
-    rows: list[Row] = field(default_factory=list)
-    spent: Total = field(default_factory=Total)
+    rows: list[BreakdownRow] = field(default_factory=list)
+    spent: CostTotal = field(default_factory=CostTotal)
     before: Decimal = Decimal(0)
 
 
@@ -75,23 +75,12 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Fresh:
+class Freshness:
     """How new the books are; None of everything: they have nothing of this tenant."""
 
     newest: datetime | None
     oldest: datetime | None
     written: datetime | None
-
-
-@dataclass(frozen=True)
-class Said:
-    """What somebody said about an alert or a rule: until when it holds (None: as long as it lasts), why, who, when."""
-
-    say: str
-    until: datetime | None
-    note: str
-    by: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -107,19 +96,19 @@ class Savings:
     found: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Books:
+class RollupReader:
     """The books of one tenant."""
 
     def __init__(self, reader: TenantReader) -> None:
         self._reader = reader
 
-    async def totals(self, wanted: Mapping[str, Selection]) -> dict[str, Total]:
+    async def totals(self, wanted: Mapping[str, Selection]) -> dict[str, CostTotal]:
         """Return what was spent in each of some parts, all in one question."""
         if not wanted:
             return {}
         row = (await self._reader.rows(queries.totals(list(wanted.values()))))[0]
         return {
-            name: Total(*(row[f"{measure}_{n}"] for measure in queries.TOTAL))
+            name: CostTotal(*(row[f"{measure}_{n}"] for measure in queries.TOTAL))
             for n, name in enumerate(wanted)
         }
 
@@ -130,10 +119,10 @@ class Books:
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
         for r in await self._reader.rows(queries.breakdown(view, span, limit, more)):
             one = found[r["dimension"]]
-            one.spent = Total(*(r[f"all_{measure}"] for measure in queries.TOTAL))
+            one.spent = CostTotal(*(r[f"all_{measure}"] for measure in queries.TOTAL))
             one.before = r["all_before"]
             one.rows.append(
-                Row(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])
+                BreakdownRow(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])
             )
         for one in found.values():
             one.rows.sort(key=lambda row: (-row.now, row.value))
@@ -197,16 +186,10 @@ class Books:
         rows = await self._reader.rows(queries.ALERT, id=id)
         return (alert_decoder.decode(rows[0]["body"]), str(rows[0]["stands"])) if rows else None
 
-    async def words(self, now: datetime) -> dict[tuple[str, str], Said]:
-        """Return what people said that holds at `now`, by id of the alert or the rule, and what was said."""
-        rows = await self._reader.rows(queries.WORDS, now=int(now.timestamp()))
-        return {
-            (r["target"], r["action"]): Said(
-                r["action"], datetime.fromtimestamp(r["ends"], UTC) if r["ends"] else None,
-                r["comment"], r["actor"], datetime.fromtimestamp(r["said"], UTC),
-            )
-            for r in rows
-        }  # fmt: skip
+    async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
+        """Return the user actions in force at `now`, by target (alert or rule) and action."""
+        rows = await self._reader.rows(queries.ALERT_ACTIONS, now=int(now.timestamp()))
+        return {(r["target"], r["action"]): AlertAction(**_aware(r)) for r in rows}
 
     async def opportunities(self) -> Savings:
         """Return what the newest look found that could be saved."""
@@ -222,17 +205,17 @@ class Books:
         """Return identities under which events were sent that differ, the newest first."""
         return _times(await self._reader.rows(queries.CONFLICTS))
 
-    async def crowds(self) -> list[dict[str, Any]]:
+    async def high_cardinality(self) -> list[dict[str, Any]]:
         """Return producers that sent more values in a minute than its rollup names, the newest first."""
-        return _times(await self._reader.rows(queries.CROWDS))
+        return _times(await self._reader.rows(queries.HIGH_CARDINALITY))
 
     async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
         """Return what has no price, by provider and SKU."""
         return _times(await self._reader.rows(queries.UNPRICED, low=int(since.timestamp())))
 
-    async def letters(self) -> list[dict[str, Any]]:
+    async def dead_letters(self) -> list[dict[str, Any]]:
         """Return dead letters by reason."""
-        return _times(await self._reader.rows(queries.LETTERS))
+        return _times(await self._reader.rows(queries.DEAD_LETTERS))
 
     async def health(self, since: datetime) -> dict[str, Any]:
         """Return sums that tell how good the data is."""
@@ -242,15 +225,15 @@ class Books:
         """Return when the books last changed, Unix milliseconds. Days are computed last: all else is there then."""
         return int((await self._reader.rows(queries.WRITTEN))[0]["written"])
 
-    async def fresh(self) -> Fresh:
+    async def fresh(self) -> Freshness:
         """Return how new the books are."""
         row = (await self._reader.rows(queries.NEWEST))[0]
         if not row["windows"]:
-            return Fresh(None, None, None)
+            return Freshness(None, None, None)
         written = datetime.fromtimestamp(row["written"] // 1000, UTC) + timedelta(
             milliseconds=row["written"] % 1000
         )
-        return Fresh(
+        return Freshness(
             datetime.fromtimestamp(row["newest"], UTC), datetime.fromtimestamp(row["oldest"], UTC), written
         )
 

@@ -9,13 +9,13 @@ from tests.integration.console.rig import NOW, Rig, make
 from tests.stack import Stack
 
 from outlay_console.actions import Actions
-from outlay_console.adapters.words import Words
+from outlay_console.adapters.action_writer import ActionWriter
 from outlay_kit.audit import AuditLog
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
-SAY = "/alerts/a-acme/say"
+ACTIONS = "/alerts/a-acme/actions"
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack
     page = (await client.get("/alerts/a-acme")).text
     assert "Acknowledge" in page
     answer = await client.post(
-        SAY, data={"say": "acknowledged", "note": "a launch", "next": "/alerts/a-acme"}
+        ACTIONS, data={"action": "acknowledged", "note": "a launch", "next": "/alerts/a-acme"}
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "/alerts/a-acme")
-    await client.post(SAY, data={"say": "expected"})
-    await client.post(SAY, data={"say": "snoozed", "hours": "4"})
-    await client.post(SAY, data={"say": "snoozed", "hours": "24", "whole": "1"})
+    await client.post(ACTIONS, data={"action": "expected"})
+    await client.post(ACTIONS, data={"action": "snoozed", "hours": "4"})
+    await client.post(ACTIONS, data={"action": "snoozed", "hours": "24", "whole": "1"})
     soon, later = (int((NOW + timedelta(hours=hours)).timestamp()) for hours in (4, 24))
     assert said(stack, "a-acme") == [
         ("acknowledged", None, "a launch", "kim"), ("expected", None, "", "kim"), ("snoozed", soon, "", "kim"),
@@ -53,18 +53,18 @@ async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack
     assert said(stack, "spikes") == [("snoozed", later, "", "kim")]
     page = (await client.get("/alerts/a-acme")).text
     assert "Acknowledged</b> by kim: a launch" in page
-    await client.post(SAY, data={"say": "expected", "back": "1"})
+    await client.post(ACTIONS, data={"action": "expected", "undo": "1"})
     assert "Marked as expected" not in (await client.get("/alerts/a-acme")).text
     assert "acknowledged by kim" in (await client.get("/alerts")).text
 
 
 async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:
     client = await rig.logged_in("kim")
-    await client.post(SAY, data={"say": "acknowledged", "note": "again"})
+    await client.post(ACTIONS, data={"action": "acknowledged", "note": "again"})
     entry = list(rig.world.actions.audit.read())[-1]
-    assert (entry.action, entry.subject) == ("alerts.say", "a-acme")
+    assert (entry.action, entry.subject) == ("alerts.act", "a-acme")
     assert entry.actor == f"key {rig.keys['kim'].split('_')[2]}"
-    assert entry.details == {"tenant": "acme", "say": "acknowledged", "note": "again"}
+    assert entry.details == {"tenant": "acme", "action": "acknowledged", "note": "again"}
 
 
 async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
@@ -72,7 +72,7 @@ async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
     await client.post("/opportunities/o-acme/dismiss")
     page = (await client.get("/opportunities")).text
     assert "Dismissed (1)" in page
-    await client.post("/opportunities/o-acme/dismiss", data={"back": "1"})
+    await client.post("/opportunities/o-acme/dismiss", data={"undo": "1"})
     assert "Dismissed (1)" not in (await client.get("/opportunities")).text
     assert (await client.post("/opportunities/o-globex/dismiss")).status_code == 404
 
@@ -80,46 +80,48 @@ async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        ({"say": "nothing"}, 400),
+        ({"action": "nothing"}, 400),
         ({}, 400),
-        ({"say": "snoozed", "hours": "0"}, 400),
-        ({"say": "snoozed", "hours": "9999"}, 400),
-        ({"say": "snoozed", "hours": "-1"}, 400),
-        ({"say": "acknowledged", "note": "x" * 501}, 400),
-        ({"say": "acknowledged", "note": "a\nb"}, 400),
-        ({"say": "acknowledged", "note": "x" * 5000}, 413),
+        ({"action": "snoozed", "hours": "0"}, 400),
+        ({"action": "snoozed", "hours": "9999"}, 400),
+        ({"action": "snoozed", "hours": "-1"}, 400),
+        ({"action": "acknowledged", "note": "x" * 501}, 400),
+        ({"action": "acknowledged", "note": "a\nb"}, 400),
+        ({"action": "acknowledged", "note": "x" * 5000}, 413),
     ],
 )
 async def test_a_form_that_makes_no_sense_is_told_so(rig: Rig, data: dict[str, str], status: int) -> None:
     client = await rig.logged_in("kim")
-    assert (await client.post(SAY, data=data)).status_code == status
+    assert (await client.post(ACTIONS, data=data)).status_code == status
 
 
 async def test_nobody_speaks_who_may_not(rig: Rig, stack: Stack, tmp_path: Path) -> None:
-    word = {"say": "acknowledged", "note": "no"}
-    assert (await rig.client().post(SAY, data=word)).headers["location"] == "/login"
-    assert (await (await rig.logged_in()).post(SAY, data=word)).status_code == 403, "a key that only reads"
+    word = {"action": "acknowledged", "note": "no"}
+    assert (await rig.client().post(ACTIONS, data=word)).headers["location"] == "/login"
+    assert (await (await rig.logged_in()).post(ACTIONS, data=word)).status_code == 403, (
+        "a key that only reads"
+    )
     kim = await rig.logged_in("kim")
-    assert (await kim.post("/alerts/a-globex/say", data=word)).status_code == 404, "another tenant's"
+    assert (await kim.post("/alerts/a-globex/actions", data=word)).status_code == 404, "another tenant's"
     for headers in (
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-origin", "origin": "http://evil"},
     ):
-        assert (await kim.post(SAY, data=word, headers=headers)).status_code == 403, "another site's page"
-    assert (await kim.post(SAY, data={**word, "next": "//evil"})).headers["location"] == "/alerts"
+        assert (await kim.post(ACTIONS, data=word, headers=headers)).status_code == 403, "another site's page"
+    assert (await kim.post(ACTIONS, data={**word, "next": "//evil"})).headers["location"] == "/alerts"
     silent = replace(rig, world=replace(rig.world, actions=Actions(None, AuditLog(tmp_path / "log"))))
     client = await silent.logged_in("kim")
-    assert (await client.post(SAY, data=word)).status_code == 403
+    assert (await client.post(ACTIONS, data=word)).status_code == 403
     assert "outlay alerts ack" in (await client.get("/alerts/a-acme")).text
 
 
 async def test_what_cannot_be_logged_or_written_is_not_said(rig: Rig, stack: Stack, tmp_path: Path) -> None:
     before = said(stack, "a-acme")
     (tmp_path / "folder.ndjson").mkdir()
-    unlogged = Actions(rig.world.actions.words, AuditLog(tmp_path / "folder.ndjson"))
-    away = Actions(Words(ClickHouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
+    unlogged = Actions(rig.world.actions.writer, AuditLog(tmp_path / "folder.ndjson"))
+    away = Actions(ActionWriter(ClickHouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
     for actions in (unlogged, away):
         client = await replace(rig, world=replace(rig.world, actions=actions)).logged_in("kim")
-        answer = await client.post(SAY, data={"say": "expected", "note": "lost"})
+        answer = await client.post(ACTIONS, data={"action": "expected", "note": "lost"})
         assert answer.status_code == 503
     assert said(stack, "a-acme") == before
