@@ -84,7 +84,7 @@ def test_every_field_of_a_file_is_on_the_page() -> None:
 
 def test_every_assumption_reason_and_status_is_on_the_page() -> None:
     source = "\n".join(
-        path.read_text() for path in (ROOT / "services/pricer/outlay_pricer/domain").glob("*.py")
+        path.read_text() for path in (ROOT / "services/pricer/outlay_pricer/domain").rglob("*.py")
     )
     reasons = set(re.findall(r'reason="(\w+)"', source)) | set(re.findall(r'NotFound\("(\w+)"', source))
     reasons |= set(re.findall(r'_refuse\(\w+, "(\w+)"', source)) | {"price_data_invalid"}
