@@ -94,6 +94,8 @@ class Sums:
     """Events whose price rests on a guess."""
     guessed: int = 0
     """What the provider charges for those; part of the cost."""
+    free: int = 0
+    """Events of what the provider offers free."""
 
     def add(self, other: "Sums") -> None:
         """Add other events to these."""
@@ -103,6 +105,7 @@ class Sums:
         self.beside += other.beside
         self.estimated += other.estimated
         self.guessed += other.guessed
+        self.free += other.free
         for meter, quantity in other.usage.items():
             self.usage[meter] = self.usage.get(meter, Decimal(0)) + quantity
 

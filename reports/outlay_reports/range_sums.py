@@ -34,6 +34,7 @@ MEASURES = {
     "estimated_events": "toUInt64(estimated)",
     "estimated_cost": "if(estimated, ifNull(cost, toDecimal128(0, 12)), toDecimal128(0, 12))",
     "charged": "ifNull(charged, toDecimal128(0, 12))",
+    "free_events": "toUInt64(price_status = 'free')",
 }
 """What can be summed, each with what it is of an event in the view `costs`. Money is USD."""
 _CELL_MEASURES = {"charged": "cost + markup"}

@@ -41,6 +41,7 @@ AMOUNTS: dict[Amount, Column] = {
 _EVENTS = Column("events", "events", "count")
 _UNPRICED = Column("unpriced_events", "unpriced", "count")
 _ESTIMATED = Column("estimated_usd", "estimated", "usd")
+_FREE = Column("free_events", "free", "count")
 _UNITS = (
     Column("usd_per_event", "$/event", "rate"),
     Column("usd_per_1k_tokens", "$/1k tokens", "rate"),
@@ -62,8 +63,10 @@ def beside(amount: Amount, sums: Sums) -> Column:
     return replace(other, wide=sums.beside == sums.cost)
 
 
-def _estimated(sums: Sums) -> Column:
-    return replace(_ESTIMATED, wide=not sums.estimated)
+def _statuses(sums: Sums) -> tuple[Column, ...]:
+    """Return the columns of what is not plainly priced; people see those that have a number."""
+    estimated, free = replace(_ESTIMATED, wide=not sums.estimated), replace(_FREE, wide=not sums.free)
+    return _UNPRICED, estimated, free
 
 
 def _keys(by: Sequence[str]) -> tuple[Column, ...]:
@@ -139,14 +142,14 @@ def showback_table(
             more = _units(sums, units.users[len(keys)].get(keys, 0), units.saved_by(keys))
         values: tuple[Value, ...] = (
             *names, spent(sums), Spent(sums.beside, sums.unpriced), part, sums.events, sums.unpriced,
-            Spent(sums.guessed), *more,
+            Spent(sums.guessed), sums.free, *more,
         )  # fmt: skip
         return Row(values, len(keys) - 1, len(keys) == depth)
 
     amount = question.amount
     columns = (
-        *_keys(question.by), AMOUNTS[amount], beside(amount, root.sums), _SHARE, _EVENTS, _UNPRICED,
-        _estimated(root.sums),
+        *_keys(question.by), AMOUNTS[amount], beside(amount, root.sums), _SHARE, _EVENTS,
+        *_statuses(root.sums),
     )  # fmt: skip
     return ReportTable(
         "showback",
@@ -168,15 +171,15 @@ def top_table(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportT
     def row(names: tuple[Value, ...], sums: Sums, running: Fraction | None) -> Row:
         part = share(sums.cost, found.whole.cost)
         other = Spent(sums.beside, sums.unpriced)
-        doubt = (sums.unpriced, Spent(sums.guessed))
-        return Row((*names, spent(sums), other, part, running, sums.events, *doubt))
+        statuses = (sums.unpriced, Spent(sums.guessed), sums.free)
+        return Row((*names, spent(sums), other, part, running, sums.events, *statuses))
 
     rows = [row(tuple(map(name_of, rank.keys)), rank.sums, rank.running) for rank in found.ranks]
     if found.others:
         rows.append(row((f"({found.others:,} others)", *[""] * (depth - 1)), found.rest, None))
     columns = (
         *_keys(question.by), AMOUNTS[question.amount], beside(question.amount, found.whole), _SHARE,
-        Column("running_share", "running", "share"), _EVENTS, _UNPRICED, _estimated(found.whole),
+        Column("running_share", "running", "share"), _EVENTS, *_statuses(found.whole),
     )  # fmt: skip
     notes = tuple(gaps(found.whole, cells, question.by))
     title = heading(f"Top {len(found.ranks)}", question.span, question)

@@ -54,8 +54,6 @@ CELL = (*EXACT, *(d.name for d in DIMENSIONS if d.kept == "named"))
 """Of every rollup cell, in the order of the cell. What a scope, a filter of a page and a rule may name."""
 ROLLED = tuple(d.name for d in DIMENSIONS if d.kept in {"window", "cell"})
 """What the rollups answer exactly."""
-LEDGER_ONLY = tuple(d.name for d in DIMENSIONS if d.kept in {"named", "ledger"})
-"""What only the ledger answers exactly."""
 LABELS = {d.name: d.label for d in DIMENSIONS}
 ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases}
 FREE = ("tags.", "attributes.")

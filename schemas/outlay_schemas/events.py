@@ -148,6 +148,8 @@ class RollupGroup(Struct, omit_defaults=True):
     """USD of those; part of `cost`."""
     markup: Usd = Usd("0")
     """USD that internal customers pay beside the cost, by the markups that were agreed."""
+    free_events: int = 0
+    """Events of what the provider offers free."""
 
 
 class RollupWindow(Struct, omit_defaults=True):

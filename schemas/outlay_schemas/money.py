@@ -19,10 +19,9 @@ def to_usd(pico: int) -> Usd:
     """Write `pico` pico-USD as a decimal string: `to_usd(1_500_000_000_000) == "1.5"`."""
     if pico < 0:
         return Usd("-" + to_usd(-pico))
-    whole, rest = divmod(pico, PICO)
-    if not rest:
-        return Usd(str(whole))
-    return Usd(f"{whole}.{rest:012d}".rstrip("0"))
+    text = str(pico).zfill(13)
+    places = text[-12:].rstrip("0")
+    return Usd(f"{text[:-12]}.{places}" if places else text[:-12])
 
 
 def to_pico(usd: str | Decimal) -> int:

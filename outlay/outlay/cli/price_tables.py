@@ -138,23 +138,24 @@ def show_plan(plan: PriceComparison, title: str) -> None:
             group.after,
             group.change,
             group.events,
-            _unpriced(group),
+            _moved(group.unpriced_before, group.unpriced_after),
+            _moved(group.estimated_before, group.estimated_after),
         ]
         for group in changed[:SHOWN]
     ]
     names = list(plan.groups[0].group) if plan.groups else []
-    columns = [*names, ">before", ">after", ">change USD", ">events", "unpriced"]
+    columns = [*names, ">before", ">after", ">change USD", ">events", "unpriced", "estimated"]
     print_table(title, columns, rows, f"{title}: no cost changes")
     if len(changed) > SHOWN:
         line(f"… and {len(changed) - SHOWN} more groups; --json has all", "dim")
     line(
         f"{total.events:,} events: {total.before} → {total.after} USD, change {total.change}; "
-        f"{total.changed:,} change, unpriced {_unpriced(total)}"
+        f"{total.changed:,} change, unpriced {_moved(total.unpriced_before, total.unpriced_after)},"
+        f" estimated {_moved(total.estimated_before, total.estimated_after)}"
     )
     if total.refused_after:
         warn(f"{total.refused_after:,} events would become dead letters")
 
 
-def _unpriced(difference: Any) -> str:
-    before, after = difference.unpriced_before, difference.unpriced_after
+def _moved(before: int, after: int) -> str:
     return f"{before:,} → {after:,}" if before != after else f"{after:,}"

@@ -179,7 +179,7 @@ def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
     asked, beside = ("cost", "charged") if amount == "cost" else ("charged", "cost")
     measured = Sums(
         to_pico(row[f"{asked}_0"]), row["events_0"], row["unpriced_events_0"], usage, to_pico(row[f"{beside}_0"]),
-        row["estimated_events_0"], to_pico(row["estimated_cost_0"]),
+        row["estimated_events_0"], to_pico(row["estimated_cost_0"]), row["free_events_0"],
     )  # fmt: skip
     return Cell(row["bucket"], tuple(row[key] for key in keys), measured)
 

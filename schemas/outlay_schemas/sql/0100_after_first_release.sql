@@ -42,24 +42,27 @@ ALTER TABLE rollup_minute MODIFY COLUMN version UInt256, MODIFY COLUMN groups Ar
     use_case LowCardinality(String), provider LowCardinality(String), sku LowCardinality(String),
     kind LowCardinality(String), activity LowCardinality(String), user LowCardinality(String),
     cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9)),
-    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12)
-)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups. User (other) sums the users past the limit';
+    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12),
+    free_events UInt64
+)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups, free events. User (other) sums the users past the limit';
 
 ALTER TABLE rollup_hour MODIFY COLUMN version UInt256, MODIFY COLUMN groups Array(Tuple(
     project LowCardinality(String), team LowCardinality(String), business_unit LowCardinality(String),
     use_case LowCardinality(String), provider LowCardinality(String), sku LowCardinality(String),
     kind LowCardinality(String), activity LowCardinality(String), user LowCardinality(String),
     cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9)),
-    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12)
-)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups. User (other) sums the users past the limit';
+    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12),
+    free_events UInt64
+)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups, free events. User (other) sums the users past the limit';
 
 ALTER TABLE rollup_day MODIFY COLUMN version UInt256, MODIFY COLUMN groups Array(Tuple(
     project LowCardinality(String), team LowCardinality(String), business_unit LowCardinality(String),
     use_case LowCardinality(String), provider LowCardinality(String), sku LowCardinality(String),
     kind LowCardinality(String), activity LowCardinality(String), user LowCardinality(String),
     cost Decimal(38, 12), events UInt64, unpriced_events UInt64, usage Map(String, Decimal(38, 9)),
-    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12)
-)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups. User (other) sums the users past the limit';
+    estimated_events UInt64, estimated_cost Decimal(38, 12), markup Decimal(38, 12),
+    free_events UInt64
+)) COMMENT 'Cells of the window: dimensions, USD, events, unpriced events, usage by meter, estimated events and USD, USD of markups, free events. User (other) sums the users past the limit';
 
 -- Source and id are the identity of an event, whatever its time (docs/adr/0016). The ledger is sorted by time; this
 -- index says in which seconds of the ledger an identity has rows.

@@ -60,6 +60,7 @@ CREATE OR REPLACE VIEW costs_minutely
     estimated_events UInt64 COMMENT 'Events whose price rests on a guess',
     estimated_cost Decimal(38, 12) COMMENT 'USD of the estimated events; included in cost',
     charged Decimal(38, 12) COMMENT 'USD that internal customers pay: cost with the agreed markups',
+    free_events UInt64 COMMENT 'Events of what the provider offers free',
     usage Map(String, Decimal(38, 9)) COMMENT 'Meter to quantity',
     version UInt256 COMMENT 'Version of the window; grows with every change',
     written_at DateTime64(3, 'UTC') COMMENT 'When this row was computed',
@@ -68,7 +69,7 @@ CREATE OR REPLACE VIEW costs_minutely
 )
 AS SELECT
     tenant, window AS time, project, team, business_unit, use_case, provider, sku, kind, activity, user,
-    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, usage, version, written_at,
+    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, free_events, usage, version, written_at,
     ifNull((SELECT max(at) FROM watermark), toDateTime64(0, 3, 'UTC')) AS final_as_of, window + INTERVAL 60 SECOND <= final_as_of AS is_final
 FROM rollup_minute FINAL
 ARRAY JOIN
@@ -76,7 +77,8 @@ ARRAY JOIN
     groups.use_case AS use_case, groups.provider AS provider, groups.sku AS sku, groups.kind AS kind,
     groups.activity AS activity, groups.user AS user, groups.cost AS cost, groups.events AS events,
     groups.unpriced_events AS unpriced_events, groups.usage AS usage,
-    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup
+    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup,
+    groups.free_events AS free_events
 COMMENT 'Costs by minute and dimensions, updated within seconds';
 
 CREATE OR REPLACE VIEW costs_hourly
@@ -98,6 +100,7 @@ CREATE OR REPLACE VIEW costs_hourly
     estimated_events UInt64 COMMENT 'Events whose price rests on a guess',
     estimated_cost Decimal(38, 12) COMMENT 'USD of the estimated events; included in cost',
     charged Decimal(38, 12) COMMENT 'USD that internal customers pay: cost with the agreed markups',
+    free_events UInt64 COMMENT 'Events of what the provider offers free',
     usage Map(String, Decimal(38, 9)) COMMENT 'Meter to quantity',
     version UInt256 COMMENT 'Version of the window; grows with every change',
     written_at DateTime64(3, 'UTC') COMMENT 'When this row was computed',
@@ -106,7 +109,7 @@ CREATE OR REPLACE VIEW costs_hourly
 )
 AS SELECT
     tenant, window AS time, project, team, business_unit, use_case, provider, sku, kind, activity, user,
-    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, usage, version, written_at,
+    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, free_events, usage, version, written_at,
     ifNull((SELECT max(at) FROM watermark), toDateTime64(0, 3, 'UTC')) AS final_as_of, window + INTERVAL 3600 SECOND <= final_as_of AS is_final
 FROM rollup_hour FINAL
 ARRAY JOIN
@@ -114,7 +117,8 @@ ARRAY JOIN
     groups.use_case AS use_case, groups.provider AS provider, groups.sku AS sku, groups.kind AS kind,
     groups.activity AS activity, groups.user AS user, groups.cost AS cost, groups.events AS events,
     groups.unpriced_events AS unpriced_events, groups.usage AS usage,
-    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup
+    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup,
+    groups.free_events AS free_events
 COMMENT 'Costs by hour and dimensions, updated within seconds';
 
 CREATE OR REPLACE VIEW costs_daily
@@ -136,6 +140,7 @@ CREATE OR REPLACE VIEW costs_daily
     estimated_events UInt64 COMMENT 'Events whose price rests on a guess',
     estimated_cost Decimal(38, 12) COMMENT 'USD of the estimated events; included in cost',
     charged Decimal(38, 12) COMMENT 'USD that internal customers pay: cost with the agreed markups',
+    free_events UInt64 COMMENT 'Events of what the provider offers free',
     usage Map(String, Decimal(38, 9)) COMMENT 'Meter to quantity',
     version UInt256 COMMENT 'Version of the window; grows with every change',
     written_at DateTime64(3, 'UTC') COMMENT 'When this row was computed',
@@ -144,7 +149,7 @@ CREATE OR REPLACE VIEW costs_daily
 )
 AS SELECT
     tenant, window AS time, project, team, business_unit, use_case, provider, sku, kind, activity, user,
-    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, usage, version, written_at,
+    cost, events, unpriced_events, estimated_events, estimated_cost, cost + markup AS charged, free_events, usage, version, written_at,
     ifNull((SELECT max(at) FROM watermark), toDateTime64(0, 3, 'UTC')) AS final_as_of, window + INTERVAL 86400 SECOND <= final_as_of AS is_final
 FROM rollup_day FINAL
 ARRAY JOIN
@@ -152,5 +157,6 @@ ARRAY JOIN
     groups.use_case AS use_case, groups.provider AS provider, groups.sku AS sku, groups.kind AS kind,
     groups.activity AS activity, groups.user AS user, groups.cost AS cost, groups.events AS events,
     groups.unpriced_events AS unpriced_events, groups.usage AS usage,
-    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup
+    groups.estimated_events AS estimated_events, groups.estimated_cost AS estimated_cost, groups.markup AS markup,
+    groups.free_events AS free_events
 COMMENT 'Costs by day and dimensions, updated within seconds';

@@ -33,8 +33,8 @@ TRUNCATE: dict[Grain, dict[str, int]] = {
 }
 
 Cell = tuple[Any, ...]
-Measures = tuple[Decimal, int, int, dict[str, Decimal], int, Decimal, Decimal]
-"""Cost, events, unpriced events, usage, estimated events, their cost, charged."""
+Measures = tuple[Decimal, int, int, dict[str, Decimal], int, Decimal, Decimal, int]
+"""Cost, events, unpriced events, usage, estimated events, their cost, charged, free events."""
 
 
 def fingerprint(*parts: object) -> int:
@@ -55,8 +55,8 @@ def cost_event(
     accepted: int = 0,
 ) -> CostEvent:
     mark = fingerprint(id, time, tokens, sku)
-    guessed: PriceStatus = "priced" if mark % 3 else "estimated"
-    status: PriceStatus = "unpriced" if cost is None else guessed
+    statuses: tuple[PriceStatus, ...] = ("estimated", "priced", "free")
+    status: PriceStatus = "unpriced" if cost is None else statuses[mark % 3]
     marked_up = None if cost is None or mark % 2 else Usd(str(Decimal(cost) + Decimal("0.5")))
     return CostEvent(
         id=id, source="test", time=time, kind="llm", sku=sku, usage={"input_tokens": tokens},
@@ -71,7 +71,7 @@ def lines(events: Iterable[CostEvent]) -> bytes:
     return b"\n".join(encoder.encode(event) for event in events)
 
 
-_NOTHING: Measures = (Decimal(0), 0, 0, {}, 0, Decimal(0), Decimal(0))
+_NOTHING: Measures = (Decimal(0), 0, 0, {}, 0, Decimal(0), Decimal(0), 0)
 
 
 def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
@@ -85,7 +85,7 @@ def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
     cells: dict[Cell, Measures] = {}
     for e in winners.values():
         cell = (e.time.replace(**TRUNCATE[grain]), e.project, e.team, e.provider, e.sku, e.user)  # type: ignore[arg-type]
-        cost, events_, unpriced, usage, guessed, guessed_cost, charged = cells.get(cell, _NOTHING)
+        cost, events_, unpriced, usage, guessed, guessed_cost, charged, free = cells.get(cell, _NOTHING)
         mine = Decimal(e.cost or 0)
         estimated = e.price_status == "estimated"
         for meter, quantity in e.usage.items():
@@ -98,6 +98,7 @@ def expected(events: Iterable[CostEvent], grain: Grain) -> dict[Cell, Measures]:
             guessed + estimated,
             guessed_cost + mine * estimated,
             charged + (mine if e.charged is None else Decimal(e.charged)),
+            free + (e.price_status == "free"),
         )
     return cells
 
@@ -125,7 +126,7 @@ def stored(clickhouse: ClickHouseClient, tenant: str, grain: Grain) -> dict[Cell
         assert cell not in found, "a cell is shown twice"
         found[cell] = (
             r["cost"], r["events"], r["unpriced_events"], dict(r["usage"]), r["estimated_events"],
-            r["estimated_cost"], r["charged"],
+            r["estimated_cost"], r["charged"], r["free_events"],
         )  # fmt: skip
     return found
 

@@ -48,9 +48,9 @@ def fill(world: World, tenant: str, minutes: int = 90) -> None:
 def spoil(
     clickhouse: ClickHouseClient, table: str, tenant: str, version: str, window: str, measure: int = 10
 ) -> None:
-    """Add 1 to a measure of the first window; measures are elements 10 (cost) to 16 of a cell."""
+    """Add 1 to a measure of the first window; measures are elements 10 (cost) to 17 of a cell."""
     before, after = (
-        ", ".join(f"g.{n}" for n in some) for some in (range(1, measure), range(measure + 1, 17))
+        ", ".join(f"g.{n}" for n in some) for some in (range(1, measure), range(measure + 1, 18))
     )
     changed = f"tupleConcat(tuple({before}), tuple(g.{measure} + 1))"
     cell = f"tupleConcat({changed}, tuple({after}))" if after else changed
@@ -105,7 +105,7 @@ def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
     assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
 
 
-@pytest.mark.parametrize("measure", [11, 12, 14, 15, 16])
+@pytest.mark.parametrize("measure", [11, 12, 14, 15, 16, 17])
 def test_every_measure_is_audited_not_only_the_cost(audit: Audit, world: World, measure: int) -> None:
     tenant = f"wrong-measure-{measure}"
     fill(world, tenant)

@@ -12,7 +12,7 @@ from outlay_aggregator.domain.windows import Window
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import TimeRange
-from outlay_schemas.events import CostEvent, Grain, encoder
+from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder
 from outlay_schemas.money import Usd, to_pico, to_usd
 
 GRAINS: tuple[tuple[Grain, int], ...] = (("minute", 60), ("hour", 3600), ("day", 86_400))
@@ -39,10 +39,16 @@ def cost_event(
         usage={"input_tokens": tokens, "output_tokens": 1}, activity="inference", revision=1,
         fingerprint=int.from_bytes(sha256(str(number).encode()).digest()[:2], "big"),
         cost=None if cost is None else Usd(cost), charged=None if charged is None else Usd(charged),
-        price_status="unpriced" if cost is None else "estimated" if guessed else "priced",
+        price_status=_status(cost, guessed),
         price_ref="book@1#rule", team=team, user=user, business_unit=unit, project="p", tags=tags or {},
         cost_parts={} if cost is None else {"input_tokens": Usd(cost)},
     )  # fmt: skip
+
+
+def _status(cost: str | None, guessed: bool) -> PriceStatus:
+    if cost is None:
+        return "unpriced"
+    return "estimated" if guessed else "priced" if Decimal(cost) else "free"
 
 
 def random_events(tenant: str, span: TimeRange, count: int, seed: int) -> list[CostEvent]:
@@ -52,7 +58,7 @@ def random_events(tenant: str, span: TimeRange, count: int, seed: int) -> list[C
     found = []
     for number in range(count):
         at = span.start + timedelta(minutes=draw.randrange(minutes), seconds=draw.randrange(60))
-        pico = None if draw.random() < 0.1 else draw.randrange(10**14)
+        pico = None if draw.random() < 0.1 else draw.randrange(10**14) * (number % 4 > 0)
         cost = None if pico is None else to_usd(pico)
         charged = None if pico is None or draw.random() < 0.5 else to_usd(pico + draw.randrange(10**13))
         found.append(
@@ -89,26 +95,28 @@ def value_of(event: CostEvent, name: str) -> str:
     return event.tags.get(name[5:], "") if name.startswith("tags.") else str(getattr(event, name))
 
 
-Measures = tuple[int, int, int, Decimal, int, int, int]
-"""Pico-USD, events, unpriced events, input tokens, pico-USD charged, estimated events, their pico-USD."""
+Measures = tuple[int, int, int, Decimal, int, int, int, int]
+"""Pico-USD, events, unpriced events, input tokens, pico-USD charged, estimated events, their pico-USD, free events."""
 
 
 def expected(
     events: Iterable[CostEvent], bounds: Sequence[datetime], by: Sequence[str]
 ) -> dict[tuple[int, tuple[str, ...]], Measures]:
     """Return the measures of each piece and combination of values."""
-    found: dict[tuple[int, tuple[str, ...]], Measures] = defaultdict(lambda: (0, 0, 0, Decimal(0), 0, 0, 0))
+    found: dict[tuple[int, tuple[str, ...]], Measures] = defaultdict(
+        lambda: (0, 0, 0, Decimal(0), 0, 0, 0, 0)
+    )
     for event in events:
         if not bounds[0] <= event.time < bounds[-1]:
             continue
         bucket = max(n for n, at in enumerate(bounds) if at <= event.time)
         key = (bucket, tuple(value_of(event, name) for name in by))
-        cost, count, unpriced, tokens, charged, estimated, guessed = found[key]
+        cost, count, unpriced, tokens, charged, estimated, guessed, free = found[key]
         mine = to_pico(event.cost or "0")
         guess = event.price_status == "estimated"
         found[key] = (
             cost + mine, count + 1, unpriced + (event.cost is None), tokens + Decimal(event.usage["input_tokens"]),
             charged + (mine if event.charged is None else to_pico(event.charged)), estimated + guess,
-            guessed + mine * guess,
+            guessed + mine * guess, free + (event.price_status == "free"),
         )  # fmt: skip
     return dict(found)

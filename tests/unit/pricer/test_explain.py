@@ -182,6 +182,15 @@ def test_plan_says_what_a_new_catalog_changes() -> None:
     assert (total.events, total.unpriced_before, total.unpriced_after, total.refused_after) == (5, 1, 0, 2)
 
 
+def test_a_comparison_counts_estimated_events_on_both_sides() -> None:
+    tokens = {"input_tokens": 1_000_000}
+    guessed = [event(tokens, "plain-latest", id="1"), event(tokens, "plain-latest", id="2")]
+    known = rates(PLAIN, model("plain-latest", {"input_mtok": "3", "output_mtok": "15"}))
+    total = plan(catalog(), catalog(known), [*guessed, event(tokens, id="3")]).total
+    assert (total.estimated_before, total.estimated_after, total.unpriced_after) == (2, 0, 0)
+    assert (total.change, total.changed) == ("0", 2), "a price that is no longer a guess is a change"
+
+
 def test_what_if_another_model_had_answered() -> None:
     ready = catalog(rates(PLAIN, model("cheap", {"input_mtok": "1"})))
     events = [event({"input_tokens": 1_000_000}), event({"gb": 1}, "x", kind="storage")]

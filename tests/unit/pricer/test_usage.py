@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import catalog, event, model, rates
 
-from outlay_pricer.domain.catalog_index import MAX_RULES
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.rate_compiler.units import MAX_PARTS
 from outlay_pricer.domain.usage import normalise
 from outlay_schemas.errors import Invalid
 
@@ -139,10 +139,10 @@ def test_a_part_larger_than_its_whole_is_unpriced_where_the_policy_wants_that() 
 
 
 def test_which_meters_lie_in_which_is_remembered_within_bounds() -> None:
-    ready = catalog()
-    for number in range(MAX_RULES + 1):
-        ready.parts(("input_tokens", f"m{number}"))
-    assert len(ready._parts) <= MAX_RULES
-    assert ready.parts(("output_reasoning_tokens", "output_tokens")) == (
+    units = catalog().rates.units
+    for number in range(MAX_PARTS + 1):
+        units.parts(("input_tokens", f"m{number}"))
+    assert len(units._parts) <= MAX_PARTS
+    assert units.parts(("output_reasoning_tokens", "output_tokens")) == (
         ("output_reasoning_tokens", "output_tokens"),
     )

@@ -44,6 +44,17 @@ def test_people_see_no_second_amount_where_there_is_no_markup() -> None:
         assert '"charged_usd":"1"' in to_json(sheet).replace(" ", "")
 
 
+def test_free_events_have_a_count_of_their_own() -> None:
+    cells = [Cell(0, ("growth",), Sums(0, 3, free=3)), Cell(0, ("",), Sums(USD, 2, free=1))]
+    for sheet in (showback_table(question("team"), cells), top_table(question("team"), cells, 5)):
+        assert [column.title for column in sheet.columns if not column.wide][-2:] == ["unpriced", "free"]
+        assert sheet.total is not None
+        assert sheet.total.values[-1] == 4
+        assert '"free_events":4' in to_json(sheet).replace(" ", "")
+    paid = [Cell(0, ("growth",), Sums(USD, 1))]
+    assert "free" not in to_markdown(showback_table(question("team"), paid))
+
+
 def test_a_statement_charges_with_the_markup_and_says_the_cost() -> None:
     cells = [
         Cell(0, ("consumer", "a"), Sums(11 * USD, 3, beside=10 * USD)),

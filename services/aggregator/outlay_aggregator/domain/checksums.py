@@ -42,6 +42,7 @@ _MEASURES = {
     "counts": ("NOT retracted", "events"),
     "unpriced": ("price_status = 'unpriced' OR cost IS NULL", "unpriced_events"),
     "estimated": ("price_status = 'estimated'", "estimated_events"),
+    "free": ("price_status = 'free'", "free_events"),
 }
 """What each sum weighs: of a row of the ledger, and of a cell of a rollup."""
 _MONEY = ("costs", "markups", "estimates")

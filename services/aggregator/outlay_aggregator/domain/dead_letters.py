@@ -81,5 +81,5 @@ def _add(known: RollupGroup, group: RollupGroup) -> None:
     """Add the measures of one cell to another's; not the usage."""
     for name in ("cost", "estimated_cost", "markup"):
         setattr(known, name, to_usd(to_pico(getattr(known, name)) + to_pico(getattr(group, name))))
-    for name in ("events", "unpriced_events", "estimated_events"):
+    for name in ("events", "unpriced_events", "estimated_events", "free_events"):
         setattr(known, name, getattr(known, name) + getattr(group, name))

@@ -37,6 +37,7 @@ _MEASURES = {
     "estimated_events": ("UInt64", "countIf(price_status = 'estimated')"),
     "estimated_cost": ("Decimal(38, 12)", "sumIf(ifNull(ledger.cost, 0), price_status = 'estimated')"),
     "markup": ("Decimal(38, 12)", "sum(ifNull(ledger.charged - ledger.cost, 0))"),
+    "free_events": ("UInt64", "countIf(price_status = 'free')"),
 }
 """The measures of a cell in their order: type, and what each is of the rows of the ledger. NULL costs add nothing.
 

@@ -36,6 +36,8 @@ class CostTotal:
     guessed: Decimal = Decimal(0)
     """The cost of estimated events."""
     charged: Decimal = Decimal(0)
+    free: int = 0
+    """Events of what the provider offers free."""
 
     @property
     def doubts(self) -> str:

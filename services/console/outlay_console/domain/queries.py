@@ -17,7 +17,7 @@ REST = "\x00rest"
 """Stands for the values past the greatest, in a series; no dimension can hold it."""
 
 
-TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cost", "charged")
+TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cost", "charged", "free_events")
 """The measures of a total, in the order of `Total`."""
 
 
@@ -143,7 +143,7 @@ GROUP BY stage, code ORDER BY letters DESC, stage, code LIMIT 100"""
 
 HEALTH = """
 SELECT sum(d.events) AS events, sum(d.unpriced_events) AS unpriced, sum(d.cost) AS cost,
-    sum(d.estimated_events) AS estimated, sum(d.estimated_cost) AS guessed,
+    sum(d.estimated_events) AS estimated, sum(d.estimated_cost) AS guessed, sum(d.free_events) AS free,
     sumIf(d.cost, team = '') AS no_team, sumIf(d.cost, project = '') AS no_project
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"""
 

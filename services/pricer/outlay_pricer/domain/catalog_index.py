@@ -91,7 +91,6 @@ class CompiledCatalog:
     books_first: bool
     """Some price books come before the LLM rates."""
     _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
-    _parts: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     @classmethod
     def from_catalog(cls, catalog: Catalog) -> "CompiledCatalog":
@@ -118,23 +117,6 @@ class CompiledCatalog:
             plain=not catalog.negotiated,
             books_first=any(book.before_rates for book in catalog.price_books),
         )
-
-    def parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """Return which of these meters lie in which others: pairs of a part and its whole."""
-        known = self._parts.get(meters)
-        if known is None:
-            units = self.rates.units.by_usage
-            there = [units[meter] for meter in meters if meter in units]
-            known = tuple(
-                (part.usage_key, whole.usage_key)
-                for part in there
-                for whole in there
-                if part is not whole and whole.contains(part)
-            )
-            if len(self._parts) >= MAX_RULES:
-                self._parts.clear()
-            self._parts[meters] = known
-        return known
 
     def candidates(self, kind: str, provider: str, sku: str) -> Candidates:
         """Return the price-book rules that may be about such an event."""

@@ -1,5 +1,6 @@
 """What would change: the same events under another catalog, as another model, by another book."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ Pricer = Callable[[UsageEvent], CostEvent]
 
 
 class CostDifference(msgspec.Struct, frozen=True):
-    """What one group of events costs before and after, in USD."""
+    """The cost of one group of events before and after, in USD, and how sure it is."""
 
     group: dict[str, str]
     before: str
@@ -25,21 +26,39 @@ class CostDifference(msgspec.Struct, frozen=True):
     change: str
     events: int
     changed: int
+    """Events whose cost or price status differs."""
     unpriced_before: int
     unpriced_after: int
+    estimated_before: int = 0
+    estimated_after: int = 0
     refused_after: int = 0
     """Events that would go to the dead letters."""
 
 
 @dataclass
-class _Sum:
-    before: int = 0
-    after: int = 0
-    events: int = 0
+class _Side:
+    """One side of a comparison. Pico-USD."""
+
+    cost: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, event: CostEvent | None) -> tuple[int, str]:
+        """Count an event in, and return its cost and status."""
+        cost = to_pico(event.cost) if event is not None and event.cost is not None else 0
+        status = "refused" if event is None else event.price_status
+        self.cost += cost
+        self.statuses[status] += 1
+        return cost, status
+
+
+@dataclass
+class _Pair:
+    before: _Side = field(default_factory=_Side)
+    after: _Side = field(default_factory=_Side)
     changed: int = 0
-    unpriced_before: int = 0
-    unpriced_after: int = 0
-    refused_after: int = 0
+
+    def add(self, old: CostEvent | None, new: CostEvent | None) -> None:
+        self.changed += self.before.add(old) != self.after.add(new)
 
 
 @dataclass
@@ -93,14 +112,16 @@ def difference(
     pairs: Iterable[tuple[CostEvent | None, CostEvent | None]], by: Sequence[str] = DEFAULT_BY
 ) -> PriceComparison:
     """Group the difference between two prices of each event. None: it is refused; groups are those of the second."""
-    groups: dict[tuple[str, ...], _Sum] = {}
-    total = _Sum()
+    groups: dict[tuple[str, ...], _Pair] = {}
+    total = _Pair()
     for old, new in pairs:
         shown = new or old
         key = tuple(str(getattr(shown, name)) if shown else "" for name in by)
-        for one in (groups.setdefault(key, _Sum()), total):
-            _add(one, old, new)
-    ordered = sorted(groups.items(), key=lambda item: (-abs(item[1].after - item[1].before), item[0]))
+        for one in (groups.setdefault(key, _Pair()), total):
+            one.add(old, new)
+    ordered = sorted(
+        groups.items(), key=lambda item: (-abs(item[1].after.cost - item[1].before.cost), item[0])
+    )
     return PriceComparison(
         _difference({}, total),
         [_difference(dict(zip(by, key, strict=True)), one) for key, one in ordered],
@@ -114,34 +135,18 @@ def _priced(pricer: Pricer, event: UsageEvent) -> CostEvent | None:
         return None
 
 
-def _add(one: _Sum, old: CostEvent | None, new: CostEvent | None) -> None:
-    before, after = _pico(old), _pico(new)
-    one.before += before
-    one.after += after
-    one.events += 1
-    one.changed += before != after or _unpriced(old) != _unpriced(new)
-    one.unpriced_before += _unpriced(old)
-    one.unpriced_after += _unpriced(new)
-    one.refused_after += new is None
-
-
-def _pico(event: CostEvent | None) -> int:
-    return to_pico(event.cost) if event is not None and event.cost is not None else 0
-
-
-def _unpriced(event: CostEvent | None) -> bool:
-    return event is not None and event.price_status == "unpriced"
-
-
-def _difference(group: dict[str, str], one: _Sum) -> CostDifference:
+def _difference(group: dict[str, str], pair: _Pair) -> CostDifference:
+    before, after = pair.before, pair.after
     return CostDifference(
         group=group,
-        before=to_usd(one.before),
-        after=to_usd(one.after),
-        change=to_usd(one.after - one.before),
-        events=one.events,
-        changed=one.changed,
-        unpriced_before=one.unpriced_before,
-        unpriced_after=one.unpriced_after,
-        refused_after=one.refused_after,
+        before=to_usd(before.cost),
+        after=to_usd(after.cost),
+        change=to_usd(after.cost - before.cost),
+        events=before.statuses.total(),
+        changed=pair.changed,
+        unpriced_before=before.statuses["unpriced"],
+        unpriced_after=after.statuses["unpriced"],
+        estimated_before=before.statuses["estimated"],
+        estimated_after=after.statuses["estimated"],
+        refused_after=after.statuses["refused"],
     )

@@ -152,7 +152,7 @@ def _sound(rated: ListPrice, usage: Usage, catalog: CompiledCatalog) -> ListPric
 
     Raises Invalid where the catalog wants contradictions as dead letters.
     """
-    found = contradiction(usage, catalog.parts(tuple(usage))) if rated.amounts else None
+    found = contradiction(usage, catalog.rates.units.parts(tuple(usage))) if rated.amounts else None
     if found is None:
         return rated
     part, whole = found

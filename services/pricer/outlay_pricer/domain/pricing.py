@@ -144,18 +144,19 @@ def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Comp
 
 def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
     """Price whole counts of an LLM call."""
-    if not catalog.slow_attributes.isdisjoint(event.attributes):
-        return None
     context, unknown = _NO_CONTEXT
-    if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
-        line = catalog.lookup.line(event.provider, event.sku, event.attributes)
-        context, unknown = catalog.context.resolve(line, event.attributes, event.time)
+    if attributes := event.attributes:
+        if not catalog.slow_attributes.isdisjoint(attributes):
+            return None
+        if not catalog.context.keys.isdisjoint(attributes):
+            line = catalog.lookup.line(event.provider, event.sku, attributes)
+            context, unknown = catalog.context.resolve(line, attributes, event.time)
     line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time, context)
     if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
         return None
     if shape.uncovered and any(usage[name] for name in shape.uncovered):
         return None
-    if contradiction(usage, catalog.parts(tuple(usage))) or not catalog.rates.units.text.isdisjoint(usage):
+    if shape.itemised or contradiction(usage, shape.parts):
         return None
     if (unknown and are_guesses(unknown)) or (line.guesses and are_guesses(line.guesses)):
         return None  # a price book may know better
@@ -266,15 +267,15 @@ def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, bil
 def _cost_event(
     event: UsageEvent, priced: Priced, revision: int, mark: int, given: dict[str, str]
 ) -> CostEvent:
-    reported = event.reported_cost
-    return CostEvent(
+    reported, list_parts = event.reported_cost, priced.list_parts
+    cost = CostEvent(
         id=event.id,
         source=event.source,
         time=event.time,
         kind=event.kind,
         sku=event.sku,
         usage=event.usage,
-        activity=activity_of(event),
+        activity=event.activity or activity_of(event),
         provider=event.provider,
         tenant=event.tenant,
         revision=revision,
@@ -285,13 +286,14 @@ def _cost_event(
         cost_parts={name: to_usd(part) for name, part in priced.parts.items()},
         unpriced_meters=priced.unpriced,
         list_cost=None if priced.list_cost is None else to_usd(priced.list_cost),
-        list_parts={name: to_usd(part) for name, part in priced.list_parts.items()}
-        if priced.list_parts
-        else {},
+        list_parts={name: to_usd(part) for name, part in list_parts.items()} if list_parts else {},
         charged=None if priced.charged is None else to_usd(priced.charged),
         given=given,
         tags=event.tags,
         attributes=event.attributes,
         reported_cost=None if reported is None else to_usd(to_pico(reported)),
-        **{name: value for name, value in zip(OWNERS, owners(event), strict=True) if value},
     )
+    for name, value in zip(OWNERS, owners(event), strict=True):
+        if value:
+            setattr(cost, name, value)  # faster than one more dict of keyword arguments
+    return cost

@@ -53,6 +53,10 @@ class Shape:
     """Reported meters that no rate pays for."""
     free: bool
     """All rates that could apply are zero."""
+    parts: tuple[tuple[str, str], ...]
+    """Reported meters that lie in others, each with the one it lies in."""
+    itemised: bool
+    """Tokens are counted by modality: these may not add up to the total."""
 
     def amounts(self, usage: Mapping[str, Quantity]) -> Amounts | None:
         """Price a usage of exactly these meters; None: refused, or not all whole numbers."""
@@ -95,6 +99,8 @@ def build_shape(
         denominator=denominator,
         uncovered=plan.uncovered,
         free=bool(chosen) and not any(chosen),
+        parts=units.parts(meters),
+        itemised=not units.text.isdisjoint(meters),
     )
 
 

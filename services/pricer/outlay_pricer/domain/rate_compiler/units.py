@@ -12,6 +12,8 @@ from typing import Any
 
 REQUESTS = "requests"
 """Priced once for each call, whatever the event says; all other units are counted by the producer."""
+MAX_PARTS = 16_384
+"""Sets of meters remembered with their parts."""
 
 
 Modality = tuple[str, str]
@@ -70,7 +72,8 @@ class Units:
             )
         self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
         self.plans: dict[PlanKey, Any] = {}
-        """Remembered by `shapes.build_shape`."""
+        """Remembered by `rate_codegen.build_shape`."""
+        self._parts: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self.text = frozenset(
             key for key, unit in self.by_usage.items() if ("modality", "text") in unit.dimensions
         )
@@ -92,6 +95,22 @@ class Units:
             unit.usage_key: frozenset(o.usage_key for o in units if o is not unit and o.contains(unit))
             for unit in units
         }
+
+    def parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Return which of these meters lie in which others: pairs of a part and its whole."""
+        known = self._parts.get(meters)
+        if known is None:
+            units = [self.by_usage[meter] for meter in meters if meter in self.by_usage]
+            known = tuple(
+                (part.usage_key, whole.usage_key)
+                for part in units
+                for whole in units
+                if part is not whole and whole.contains(part)
+            )
+            if len(self._parts) >= MAX_PARTS:
+                self._parts.clear()
+            self._parts[meters] = known
+        return known
 
     def join(self, first: Unit, second: Unit) -> Unit | None:
         """Return the unit of what both count: cached tokens and audio tokens, cached audio tokens."""
