@@ -30,7 +30,14 @@ USD_PER_MILLION = {
 """List prices of input and output tokens, by hand from the provider's page; the last is priced as gpt-5, by a guess."""
 DISCOUNT, MARKUP = Decimal("0.20"), Decimal("0.10")
 BUDGETS = (
-    Budget(id="all", name="All AI", tenant=TENANT, amount=Decimal(2000), thresholds=(0.001,)),  # type: ignore[arg-type]
+    Budget(
+        id="all",
+        name="All AI",
+        tenant=TENANT,
+        amount=Decimal(2000),
+        thresholds=(Decimal("0.001"),),
+        forecast_thresholds=(Decimal("0.001"),),
+    ),
     Budget(id="prod", name="Production", tenant=TENANT, amount=Decimal(500), scope={"tags.env": ("prod",)}),
 )
 TERMS = (

@@ -203,18 +203,21 @@ def status_api(system: System, zone: str) -> Figures:
 
 
 def alerts(system: System, zone: str) -> Figures:
-    """The alerts that are written down, from which every channel's message is made."""
+    """The alerts that are stored, from which every channel's message is made."""
+    budget = evaluate_alerts(system)["all", "0.001"]
+    users = [part for part in budget.contributors if part.dimension == "user"]
+    return {"budget_used": Decimal(budget.actual), "top": (users[0].value, Decimal(users[0].cost))}
+
+
+def evaluate_alerts(system: System) -> dict[tuple[str, str], Alert]:
+    """Evaluate the tenant, and return its alerts by rule and level."""
     Alerter(
         RollupReader(system.clickhouse), Store(system.clickhouse), system.clock,
         watchlist=lambda: Watchlist(system.catalog), channels=["bus"],
     ).evaluate(TENANT, {NOW})  # fmt: skip
     rows = system.clickhouse.rows("SELECT body FROM alerts FINAL WHERE tenant = {t:String}", {"t": TENANT})
-    found: dict[tuple[str, str], Alert] = {}
-    for alert in (alert_decoder.decode(row["body"]) for row in rows):
-        found[alert.rule, alert.level] = alert
-    budget = found["all", "0.001"]
-    users = [part for part in budget.contributors if part.dimension == "user"]
-    return {"budget_used": Decimal(budget.actual), "top": (users[0].value, Decimal(users[0].cost))}
+    found = [alert_decoder.decode(row["body"]) for row in rows]
+    return {(alert.rule, alert.level): alert for alert in found}
 
 
 def reviews(system: System, zone: str) -> Figures:

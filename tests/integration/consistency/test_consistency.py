@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.integration.consistency.channel_surfaces import CHANNELS, Written
 from tests.integration.consistency.data import (
     BUDGETS,
     NOW,
@@ -51,6 +52,7 @@ FIGURES = (
     "today", "month", "charged", "by_team", "by_tag", "budget_used", "forecast", "interval", "top", "effects",
     "unpriced", "estimated", "savings",
 )  # fmt: skip
+EVERY = {**SURFACES, **CHANNELS}
 ALL, YES = "all zones", "yes"
 """`all zones`: shown for any time zone. `yes`: for one period or zone only."""
 
@@ -88,6 +90,16 @@ TABLE: dict[str, dict[str, str]] = {
             "today month charged by_team by_tag effects unpriced estimated savings",
             "no: an alert is about one scope and window",
         ),
+    },
+    **{
+        name: {
+            **_cells("budget_used forecast interval top", ALL),
+            **_cells(
+                "today month charged by_team by_tag effects unpriced estimated savings",
+                "no: an alert is about one scope and window",
+            ),
+        }
+        for name in CHANNELS
     },
     "reviews": {
         **_cells("budget_used forecast", YES), **_cells("interval", "no: a review names the landing only"),
@@ -155,18 +167,18 @@ def right(oracle: Oracle, system: System, zone: str) -> dict[str, Any]:
 
 
 def test_every_surface_says_of_every_figure_whether_it_shows_it() -> None:
-    assert set(TABLE) == set(SURFACES)
+    assert set(TABLE) == set(EVERY)
     for surface, row in TABLE.items():
         assert set(row) == set(FIGURES), surface
         assert all(cell in {ALL, YES} or cell.startswith("no: ") for cell in row.values()), surface
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("surface", EVERY)
 def test_a_surface_shows_the_figures_of_plain_sums(
     system: System, oracle: Oracle, surface: str, zone: str
 ) -> None:
-    shown = SURFACES[surface](system, zone)
+    shown = EVERY[surface](system, zone)
     wanted = right(oracle, system, zone)
     promised = {
         name for name, cell in TABLE[surface].items() if cell == ALL or (cell == YES and zone == "UTC")
@@ -178,8 +190,17 @@ def test_a_surface_shows_the_figures_of_plain_sums(
                 {k: float(v) for k, v in wanted[name].items()}, abs=1e-9
             ), name
             assert sum(value.values()) == oracle.cost(*_day(24)) - oracle.cost(*_day(23))
+        elif isinstance(value, Written):
+            assert value == written(name, wanted), (surface, name)
         elif name != "savings":
             assert value == wanted[name], (surface, name)
+
+
+def written(name: str, wanted: dict[str, Any]) -> str:
+    """Return a figure as messages write it."""
+    if name == "interval":
+        return " and ".join(map(usd, wanted[name]))
+    return f"{wanted[name][0]} {usd(wanted[name][1])}" if name == "top" else usd(wanted[name])
 
 
 def _day(number: int) -> tuple[datetime, datetime]:
