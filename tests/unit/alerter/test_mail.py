@@ -144,7 +144,7 @@ def test_a_title_over_several_lines_adds_no_header() -> None:
     [
         ({"username": "outlay", "password": "wrong"}, "refused the user name or the password"),
         ({"trust": ssl.create_default_context()}, "its certificate is not trusted"),
-        ({"allowed": ()}, "not on the open internet"),
+        ({"allowed": ()}, "private address"),
         ({"host": "no-such-host.invalid"}, "does not resolve"),
         ({"port": 1}, "no connection"),
     ],

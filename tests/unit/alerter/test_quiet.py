@@ -111,7 +111,7 @@ def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
     assert (told.seq, told.state, told.notified({})) == (2, "firing", True)
     over = crossed(budget(), 1)
     (end,) = transitions(over, known)
-    assert suppressed(over, [end], known, REASONS) == {end.id: "never told"}
+    assert suppressed(over, [end], known, REASONS) == {end.id: "no one was notified that it fired"}
     heard = {change.id: AlertRecord(change.id, "b", "firing", 2, NOW, NOW)}
     (end,) = transitions(over, heard)
     assert (

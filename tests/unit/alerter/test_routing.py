@@ -148,11 +148,11 @@ def test_a_template_says_it_in_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("a\n{{ actuall }}", 2, "actuall is no field"),
+        ("a\n{{ actuall }}", 2, "actuall is not a field"),
         ("a\n\n{% if %}", 3, "Expected an expression"),
         ("{{ ''.join([]) }}", 1, "a call"),
         ("\n" + "{% for a in facts %}" * 3 + "{% endfor %}" * 3, 2, "loops"),
-        ("{{ 'x' * 1000000000 }}", 1, "no place"),
+        ("{{ 'x' * 1000000000 }}", 1, "cannot contain"),
         ("{{ actual.__class__ }}", 1, "unsafe"),
         ("{{ actual|attr('x') }}", 1, "No filter"),
         ("{% include 'x' %}", 1, "an include"),

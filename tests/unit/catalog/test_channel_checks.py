@@ -41,7 +41,7 @@ def test_sound_channels_have_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "line", "message", "mend"),
     [
-        ("channels", "{{ actual|usd }}", "{{ actuall }}", 6, "actuall is no field", "Templates"),
+        ("channels", "{{ actual|usd }}", "{{ actuall }}", 6, "actuall is not a field", "Templates"),
         ("channels", "{{ title }}", "{% if %}", 5, "Expected an expression", "Templates"),
         ("channels", "${env:OUTLAY_CHANNEL_GROWTH}", "https://hooks.slack.com/services/T0/B0/x", 3,
          "a secret must not stand in the catalog", ""),

@@ -1,7 +1,6 @@
-"""One cause is one incident: alerts of more spending whose scopes overlap and that start within the settling time.
+"""Incidents: alerts about more spending whose scopes overlap and that start within the settling time have one cause.
 
-An incident has the id of the alert that opened it, so that whoever knows an alert of one part finds it. It is over when
-all of its parts are.
+An incident has the id of the alert that opened it. It resolves when all of its parts have.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,29 +10,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.alerts.states import AlertRecord
-from outlay_schemas.alerts import Alert, Incident, Part, Severity, State
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident, Part, Severity, State
 
 SETTLE = timedelta(minutes=15)
-"""An alert that starts within so long of the first of an incident, and overlaps with it, is a part of it."""
-SEVERITY_RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+"""Settling time: an alert that starts this soon after the first one of an incident, and overlaps with it, joins it."""
 _MOST_PARTS = 50
-"""Parts that an incident lists, the worst first."""
-_MORE_SPENDING = (
-    "budget",
-    "budget_burn",
-    "budget_forecast",
-    "spend_spike",
-    "anomaly",
-    "new_spender",
-    "threshold",
-)
+"""Most parts that an incident lists, worst first."""
+_MORE_SPENDING = ("budget", "budget_burn", "budget_forecast", "spend_spike", "anomaly", "new_spender")
 _OTHER_UNITS = ("unpriced", "estimated", "%", "per event")
-"""Units of thresholds that do not grow with what is spent contain one of these."""
+"""Parts of the units of thresholds that are not about more spending."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """An incident while it is put together."""
+    """An incident being assembled."""
 
     id: str
     opened_at: datetime
@@ -41,19 +31,20 @@ class _Group:
     members: dict[str, tuple[Alert, State]] = field(default_factory=dict)
 
     def takes(self, alert: Alert) -> bool:
-        """Return whether an alert that starts now is a part of this incident."""
+        """Return whether an alert that starts now joins this incident."""
         members = [member for member, _ in self.members.values()]
         return alert.at - self.opened_at <= SETTLE and all(
-            groups(member) and overlap(alert, member) for member in members
+            groups(member) and overlap(alert, member) and member.backfill == alert.backfill
+            for member in members
         )
 
     def add(self, alert: Alert, state: State) -> None:
         self.members[alert.id] = alert, state
 
     def snapshot(self) -> Incident:
-        """Return the incident as it is now. What people are not notified of counts only where nothing else is."""
-        heard = [(a, state) for a, state in self.members.values() if "quiet" not in a.facts]
-        members = heard or list(self.members.values())
+        """Return the incident as it is now, without suppressed alerts unless it has no others."""
+        sent = [(a, state) for a, state in self.members.values() if "quiet" not in a.facts]
+        members = sent or list(self.members.values())
         parts = [
             Part(a.id, a.rule, a.rule_type, a.title, a.severity, state, a.at)
             for a, state in sorted(members, key=lambda m: (-SEVERITY_RANK[m[0].severity], m[0].at, m[0].id))
@@ -68,16 +59,13 @@ class _Group:
 
 
 def overlap(one: Alert, other: Alert) -> bool:
-    """Return whether the scopes of two alerts have anything in common: no dimension of both differs."""
-    return all(
-        not set(_values(values)).isdisjoint(_values(other.scope[name]))
-        for name, values in one.scope.items()
-        if name in other.scope
-    )
+    """Return whether two scopes have anything in common: no dimension has different values in both."""
+    mine, theirs = one.scope_values, other.scope_values
+    return all(not set(mine[name]).isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
 
 
 def groups(alert: Alert) -> bool:
-    """Return whether an alert says that more is spent than should be: what has another cause is by itself."""
+    """Return whether an alert is about more spending; all others have causes of their own."""
     if alert.rule_type == "threshold":
         return alert.level == "above" and not any(word in alert.unit for word in _OTHER_UNITS)
     return alert.rule_type in _MORE_SPENDING and alert.facts.get("direction") != "down"
@@ -86,9 +74,9 @@ def groups(alert: Alert) -> bool:
 def with_incidents(
     alerts: Sequence[Alert], known: Mapping[str, AlertRecord], decided: Mapping[str, Incident]
 ) -> list[Alert]:
-    """Return alerts with the incidents that they are parts of, in the same order; the first ones open incidents.
+    """Return alerts with their incidents, in the same order.
 
-    `decided`: incidents by alert that were written into messages before this process died.
+    `decided`: incidents by alert that an earlier process had written into messages.
     """
     open_ = _open(known.values())
     homes = {part: group for group in open_.values() for part in group.members}
@@ -111,7 +99,7 @@ def _group_of(alert: Alert, open_: Mapping[str, _Group], decided: Mapping[str, I
 
 
 def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
-    """Return the incidents that are not over, with all of their parts."""
+    """Return the open incidents with all of their parts."""
     found: dict[str, _Group] = {}
     members = [(one, one.alert, one.alert.incident) for one in known if one.alert and one.state != "pending"]
     for one, _, incident in members:
@@ -123,7 +111,3 @@ def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
         if home is not None and incident is not None and incident.opened_at == home.opened_at:
             home.add(alert, alert.state if one.active else "resolved")
     return found
-
-
-def _values(value: str | list[str]) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value

@@ -3,9 +3,9 @@
     (nothing) → pending → firing → acknowledged → resolved → firing …
                              └→ expected, ended ────┘
 
-What is breached fires, at once or after its `hold`; what is over resolves, at once or after its `calm`.
-People acknowledge, or say that it is expected: then it is over for them, and `expected` lasts as long as the
-breach does, so that nothing fires again for it. So does `ended`: of a budget, its period is over.
+A breach fires at once or after its `hold`, and resolves at once or after its `calm`. People acknowledge an alert, or
+mark it as expected: then it is closed, and stays `expected` while the breach lasts, so that it does not fire again.
+`ended` lasts as long: the period of its budget is over.
 """
 
 from collections.abc import Container, Iterable, Mapping, MutableMapping
@@ -18,28 +18,16 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
-__all__ = [
-    "AlertRecord",
-    "Finding",
-    "Key",
-    "OpenAlerts",
-    "RenotifyPolicy",
-    "Scope",
-    "Transition",
-    "open_alerts",
-    "transitions",
-]
-
 UNTIL = "%Y-%m-%d %H:%M UTC"
-"""How the fact `until` is written: the end of an alert's period."""
+"""Format of the fact `until`, the end of an alert's period."""
 
 _WIDTH = 4
-"""What ids of alerts were made with from the start: another width would open every firing alert again."""
+"""Width of the lengths in the hash. Another width would give every alert a new id."""
 
 StoredState = State | Literal["pending", "expected", "ended"]
-"""What the store knows beside what is told."""
+"""The states that the store has; alerts show the first three."""
 _QUIETLY = ("pending", "expected", "ended")
-"""States whose end is told to nobody."""
+"""States whose end notifies no one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +41,12 @@ class Key:
     level: str
 
     def id(self) -> str:
-        """Return the stable id: a hash of every part with its length before it, so that none runs into another."""
+        """Return the stable id: a hash of length-prefixed parts."""
         window = str(int(self.window.timestamp()))
         return digest([self.tenant, self.rule, window, self.level, *self._scope()], width=_WIDTH)
 
     def line(self) -> str:
-        """Return what all alerts have in common that differ in their window only."""
+        """Return the id that alerts share which differ in their window only."""
         return digest([self.tenant, self.rule, self.level, *self._scope()], width=_WIDTH)
 
     def _scope(self) -> list[str]:
@@ -70,7 +58,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an evaluation found of one key: breached or not, with its figures in pico-USD."""
+    """The result of evaluating one key: breached or not, with figures in pico-USD."""
 
     key: Key
     rule_type: str
@@ -84,25 +72,25 @@ class Finding:
     unit: str = "USD"
     """What `actual` and `expected` count, in 1e-12 of it."""
     judged: TimeRange | None = None
-    """The newest window that was judged; None: it is about now. `hold` and `calm` count whole windows."""
+    """The newest window that was evaluated; None: now. `hold` and `calm` count whole windows."""
     shown: datetime | None = None
-    """The window to be shown, if the key's is not one."""
+    """The window to show, if it is not the key's."""
     hold: timedelta = NONE
-    """How long it must last before it fires."""
+    """Time that it must last before it fires."""
     calm: timedelta = NONE
-    """How long it must be over before it resolves."""
+    """Time that it must be over before it resolves."""
     once: bool = False
-    """Whether it is news, which is not told again though it goes on being true."""
+    """Whether it is sent only once, however long it stays true."""
     backfill: bool = False
-    """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
+    """Whether it is about a period that ended long before its events came: it wakes no one."""
     parts: tuple[tuple[EffectKind, int], ...] = ()
-    """Why it is more than expected, in pico-USD, where the finding itself knows."""
+    """Effects in pico-USD, if the evaluation knows them."""
 
     def held(self, since: datetime, now: datetime) -> bool:
-        """Return whether it has lasted for as long as it must, when it was pending since `since`.
+        """Return whether it has lasted long enough, having been pending since `since`.
 
-        Whole windows count, so that the answer does not depend on how often somebody looks; one that still fills
-        counts when it was pending for that long.
+        Whole windows count, so that the answer does not depend on how often it is evaluated. A window that is still
+        filling counts if the alert was pending for that long.
         """
         waited = now - since >= self.hold
         if self.judged is None:
@@ -111,13 +99,13 @@ class Finding:
 
     @property
     def money(self) -> bool:
-        """Whether it is about USD that were spent."""
+        """Whether its amounts are USD."""
         return self.unit == "USD"
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRecord:
-    """The last transition of an alert that the store has."""
+    """An alert as the store has it."""
 
     id: str
     rule: str
@@ -127,25 +115,25 @@ class AlertRecord:
     decided_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When it was decided."""
     notified: bool = True
-    """Whether people were told that it fires."""
+    """Whether people were notified that it fires."""
     line: str = ""
-    """What it has in common with the rule's alerts of other windows."""
+    """The id that it shares with the rule's alerts of other windows."""
     scope: Scope = field(default_factory=dict)
     until: datetime | None = None
-    """When its period is over; None: it has none."""
+    """End of its period; None: it has none."""
     expected: bool = False
-    """Whether somebody said that it is as it should be."""
+    """Whether somebody marked it as expected."""
     alert: Alert | None = None
-    """As it was written last."""
+    """Its newest version."""
 
     @property
     def incident(self) -> str:
-        """The id of the incident that it is a part of: its own, if it opened it."""
+        """The id of its incident."""
         return self.alert.incident.id if self.alert and self.alert.incident else self.id
 
     @property
     def active(self) -> bool:
-        """Whether the breach is not over."""
+        """Whether the breach lasts."""
         return self.state not in ("resolved", "ended")
 
     @property
@@ -156,7 +144,7 @@ class AlertRecord:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of state. `seq` counts an alert's changes: 1 fires, 2 resolves, 3 fires again."""
+    """A change of state. `seq` counts the changes of an alert: 1 fires, 2 resolves, 3 fires again."""
 
     id: str
     seq: int
@@ -166,16 +154,16 @@ class Transition:
 
     @property
     def message_id(self) -> str:
-        """The id under which every try of every channel sends it: receivers keep one."""
+        """The id that every attempt of every channel uses, so that receivers keep one copy."""
         return f"msg_{self.id}_{self.seq}"
 
     @property
     def repeats(self) -> bool:
-        """Whether it is told again only: it fired before, and fires."""
+        """Whether it only reminds: the alert was firing already."""
         return self.state == "firing" and self.before is not None and self.before.state == "firing"
 
     def notified(self, suppressed_ids: Container[str]) -> bool:
-        """Tell whether people know that it fires, when those in `suppressed_ids` are not told."""
+        """Return whether anyone was notified that this alert is firing, given the suppressed ids."""
         if self.state == "pending":
             return False
         before = self.before is not None and self.before.fired and self.before.notified
@@ -183,27 +171,27 @@ class Transition:
 
     @property
     def silent(self) -> bool:
-        """Whether it is written down only: it began, or ended, without ever being an alert."""
+        """Whether it is only stored: the alert never fired."""
         was = self.before.state if self.before else "resolved"
         return self.state == "pending" or (self.state == "resolved" and was in _QUIETLY)
 
 
 @dataclass(frozen=True, slots=True)
 class RenotifyPolicy:
-    """What people said, and when what fires already is told again."""
+    """When a firing alert is sent again, and what people did with alerts."""
 
     now: datetime
     every: timedelta | None = None
     """None: never by itself."""
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
-    """Id of an alert or of a rule, and until when it is left alone; told again after that."""
+    """End of each snooze, by id of an alert, incident or rule; then the alert is sent again."""
     expected: Mapping[str, datetime | None] = field(default_factory=dict)
-    """Id of an alert, or what it has in common with others (`Key.line`), and until when that is as it should be."""
+    """Until when an alert is expected, by its id or its `Key.line`; None: while it lasts."""
     calm: MutableMapping[str, datetime] = field(default_factory=dict)
-    """Since when an alert that fires is calm. A restart begins the time anew: it ends later, never sooner."""
+    """Since when each firing alert is calm. A restart starts the time again: the alert ends later, never sooner."""
 
     def due(self, known: AlertRecord) -> bool:
-        """Tell whether an alert that fires is to be told again. What somebody has in hand is not."""
+        """Return whether a firing alert is due to be sent again."""
         if known.state != "firing":
             return False
         until = max(
@@ -217,14 +205,14 @@ class RenotifyPolicy:
         )
 
     def expects(self, key: Key) -> bool:
-        """Tell whether somebody said that a breach is as it should be."""
+        """Return whether somebody marked this as expected."""
         for name in (key.id(), key.line()):
             if name in self.expected and ((until := self.expected[name]) is None or until > self.now):
                 return True
         return False
 
     def rested(self, alert: str, finding: Finding) -> bool:
-        """Return whether what is not breached now has been so for as long as it must be."""
+        """Return whether it has been over for long enough."""
         begin, now = (finding.judged.start, finding.judged.end) if finding.judged else (self.now, self.now)
         since = self.calm.setdefault(alert, begin) if finding.calm else begin
         return now - since >= finding.calm
@@ -233,9 +221,9 @@ class RenotifyPolicy:
 def transitions(
     findings: Iterable[Finding], known: Mapping[str, AlertRecord], again: RenotifyPolicy | None = None
 ) -> list[Transition]:
-    """Return what changed, and what is to be told again. Repeating it with its own outcome known returns nothing.
+    """Return the changes of state and the reminders. Applied to their own result they return nothing.
 
-    Of several findings of one key the last counts: it is of the newest window.
+    Of several findings with one key the last counts: it is about the newest window.
     """
     changes: list[Transition] = []
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
@@ -249,7 +237,7 @@ def transitions(
 def _next(
     alert: str, finding: Finding, before: AlertRecord | None, again: RenotifyPolicy
 ) -> StoredState | None:
-    """Return the state that an alert comes into; None: it stays as it is."""
+    """Return the new state of an alert; None: it does not change."""
     state: StoredState = before.state if before else "resolved"
     if not finding.breached:
         over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding))
@@ -269,19 +257,19 @@ def _next(
 
 @dataclass(frozen=True, slots=True)
 class OpenAlerts:
-    """The alerts of one rule that are not over."""
+    """The open alerts of one rule."""
 
     alerts: frozenset[str]
     windows: tuple[datetime, ...]
-    """Under which they fire, the newest first: few, though the alerts may be many."""
+    """Their windows, newest first: few, though there may be many alerts."""
 
     def since(self, tenant: str, rule: str, scope: Scope, level: str) -> datetime | None:
-        """Return the newest window under which a scope fires already."""
+        """Return the newest window in which a scope is already firing."""
         windows = (at for at in self.windows if Key(tenant, rule, scope, at, level).id() in self.alerts)
         return next(windows, None)
 
 
 def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> OpenAlerts:
-    """Return the alerts of a rule that are not over."""
+    """Return the open alerts of a rule."""
     mine = [k for k in known.values() if k.active and k.rule == rule]
     return OpenAlerts(frozenset(k.id for k in mine), tuple(sorted({k.window for k in mine}, reverse=True)))

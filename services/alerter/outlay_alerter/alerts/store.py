@@ -137,7 +137,7 @@ class Store:
         ]  # fmt: skip
 
     def newest_action(self) -> int:
-        """Return the time of the newest action in milliseconds; 0: there is none."""
+        """Return the time of the newest action in milliseconds; 0: no one did anything yet."""
         (row,) = self.clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM alert_actions")
         return int(row["at"])
 

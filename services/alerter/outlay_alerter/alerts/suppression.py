@@ -1,9 +1,9 @@
-"""What is decided but not told to people, and why: one cause is one message.
+"""Suppression: which alerts are not sent to people, and why, so that one cause is one message.
 
-Left alone are what people snoozed; what a mute window covers; the lower thresholds of a budget that is over a
-higher one; and what another alert tells already: one that its rule depends on. A budget without such a list
-depends on the budgets of the same period around it, as far as they have one cause: had it kept to its own
-level, the wider one would not have crossed either. What has no reason any more and still fires is told then.
+Suppressed are snoozed and muted alerts; the lower thresholds of a budget that is over a higher one; and alerts whose
+rule depends on another one that fires. A budget without such a list depends on the wider budgets of the same period,
+if they have one cause: had it kept to its own level, the wider one would not have crossed either. An alert that still
+fires when its reason ends is sent then.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 @dataclass(frozen=True, slots=True)
 class SuppressionContext:
-    """All that can keep an alert from being told."""
+    """Everything that can suppress an alert."""
 
     now: datetime
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class SuppressionContext:
     """The incident of each alert that has one."""
 
     def alone(self, alert: str, rule: str, scope: Scope) -> str:
-        """Return why an alert by itself is not told; empty: it is."""
+        """Return why an alert by itself is suppressed; empty: it is not."""
         targets = (alert, rule, self.incidents.get(alert, alert))
         if any(self.snoozes.get(target, self.now) > self.now for target in targets):
             return "snoozed"
@@ -41,25 +41,23 @@ def suppressed(
     findings: Iterable[Finding],
     changes: Iterable[Transition],
     known: Mapping[str, AlertRecord],
-    reasons: SuppressionContext,
+    context: SuppressionContext,
 ) -> dict[str, str]:
-    """Return why alerts that fire, or change, are not told to people; those that are told are left out."""
+    """Return the firing or changing alerts that are not sent to people, each with the reason."""
     states = {c.id: c.state for c in changes}
     breached = {f.key.id(): f for f in findings if f.breached}
-    standing = {i for i in breached if states.get(i) or (i in known and known[i].fired)}
-    suppressed_ids = {
-        i: why for i, f in breached.items() if (why := reasons.alone(i, f.key.rule, f.key.scope))
-    }  # fmt: skip
-    suppressed_ids |= {i: "backfill" for i, f in breached.items() if f.backfill}
-    suppressed_ids |= {c.id: why for c in changes if (why := _end(c, reasons))}
-    loud = {i: breached[i] for i in standing if i not in suppressed_ids and states.get(i) != "pending"}
-    suppressed_ids |= _lower(breached, suppressed_ids)
-    others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in suppressed_ids]
-    others += [(i, f.key.rule, f.key.scope) for i, f in loud.items() if i not in known]
+    open_ = {i for i in breached if states.get(i) or (i in known and known[i].fired)}
+    why = {i: text for i, f in breached.items() if (text := context.alone(i, f.key.rule, f.key.scope))}
+    why |= {i: "about a past period" for i, f in breached.items() if f.backfill}
+    why |= {c.id: text for c in changes if (text := _end(c, context))}
+    sent = {i: breached[i] for i in open_ if i not in why and states.get(i) != "pending"}
+    why |= _lower_thresholds(breached, why)
+    others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in why]
+    others += [(i, f.key.rule, f.key.scope) for i, f in sent.items() if i not in known]
     for alert, finding in breached.items():
-        if alert not in suppressed_ids and (why := _told_by(finding, loud, others, reasons.watches)):
-            suppressed_ids[alert] = why
-    return suppressed_ids
+        if alert not in why and (text := _covered_by(finding, sent, others, context.watches)):
+            why[alert] = text
+    return why
 
 
 def joined_snoozed(
@@ -85,7 +83,7 @@ def unnotified(
     known: Mapping[str, AlertRecord],
     suppressed_ids: Mapping[str, str],
 ) -> list[Transition]:
-    """Return the alerts that nobody was told of, that still fire, and that nothing keeps from being told now."""
+    """Return the firing alerts that were suppressed until now and no longer are."""
     changing = {change.id for change in changes}
     found = {finding.key.id(): finding for finding in findings}
     return [
@@ -96,18 +94,23 @@ def unnotified(
     ]  # fmt: skip
 
 
-def _end(change: Transition, reasons: SuppressionContext) -> str:
-    """Return why an end is not told: people never heard of its beginning, or asked to be left alone."""
+def within(inner: Scope, outer: Scope) -> bool:
+    """Return whether all of `inner` is in `outer`."""
+    return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
+
+
+def _end(change: Transition, context: SuppressionContext) -> str:
+    """Return why an end is not sent: no one was notified of the beginning, or it is snoozed."""
     if change.state != "resolved":
         return ""
     if change.before is not None and not change.before.notified:
-        return "never told"
+        return "no one was notified that it fired"
     key = change.finding.key
-    why = reasons.alone(change.id, key.rule, key.scope)
+    why = context.alone(change.id, key.rule, key.scope)
     return why if why == "snoozed" else ""
 
 
-def _lower(breached: Mapping[str, Finding], suppressed_ids: Mapping[str, str]) -> dict[str, str]:
+def _lower_thresholds(breached: Mapping[str, Finding], suppressed_ids: Mapping[str, str]) -> dict[str, str]:
     """Return the thresholds of budgets that are crossed together with a higher one."""
     levels = {i: level for i, f in breached.items() if (level := _level(f)) is not None}
     highest: dict[tuple[object, ...], Decimal] = {}
@@ -116,7 +119,7 @@ def _lower(breached: Mapping[str, Finding], suppressed_ids: Mapping[str, str]) -
             group = _group(breached[alert])
             highest[group] = max(level, highest.get(group, level))
     return {
-        alert: f"told by {most:f}"
+        alert: f"covered by the alert for {most:f}%"
         for alert, level in levels.items()
         if alert not in suppressed_ids and level < (most := highest[_group(breached[alert])])
     }
@@ -137,48 +140,39 @@ def _group(finding: Finding) -> tuple[object, ...]:
     return key.rule, key.window, finding.rule_type, tuple(sorted(key.scope.items()))
 
 
-def _told_by(
+def _covered_by(
     finding: Finding,
-    loud: Mapping[str, Finding],
+    sent: Mapping[str, Finding],
     others: Iterable[tuple[str, str, Scope]],
     watches: Mapping[str, Watch],
 ) -> str:
-    """Return which alert tells the same already."""
+    """Return which alert covers this one; empty: none."""
     watch, alert, scope = watches.get(finding.key.rule), finding.key.id(), finding.key.scope
     if watch is None:
         return ""
     if watch.depends_on is not None:
         near = (o for o in others if o[0] != alert and o[1] in watch.depends_on)
-        return next(
-            (f"told by {rule}" for _, rule, its in near if within(its, scope) or within(scope, its)), ""
-        )
+        covering = (rule for _, rule, its in near if within(its, scope) or within(scope, its))
+        return next((f"covered by {rule}" for rule in covering), "")
     if not isinstance(watch, Budget):
         return ""
-    for other in loud.values():
-        around = watches.get(other.key.rule)
-        if isinstance(around, Budget) and _around(around, watch) and _one_cause(other, finding):
-            return f"told by {around.id}"
+    for other in sent.values():
+        wider = watches.get(other.key.rule)
+        if isinstance(wider, Budget) and _contains(wider, watch) and _one_cause(other, finding):
+            return f"covered by {wider.id}"
     return ""
 
 
-def within(inner: Scope, outer: Scope) -> bool:
-    """Tell whether all that is in `inner` is in `outer`."""
-    return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
-
-
-def _around(outer: Budget, inner: Budget) -> bool:
+def _contains(outer: Budget, inner: Budget) -> bool:
     terms = [(b.period, b.rolling, b.zone.key, b.anchor) for b in (outer, inner)]
     return terms[0] == terms[1] and within(inner.scope, outer.scope) and not within(outer.scope, inner.scope)
 
 
 def _one_cause(outer: Finding, inner: Finding) -> bool:
-    """Tell whether the wider budget would not have crossed, had the narrower kept to its level."""
+    """Return whether the wider budget would not have crossed, had the narrower kept to its level."""
     same = outer.rule_type == inner.rule_type and (outer.key.level == inner.key.level or _level(outer))
-    if (
-        not same
-        or outer.key.window != inner.key.window
-        or SEVERITY_RANK[outer.severity] < SEVERITY_RANK[inner.severity]
-    ):
+    milder = SEVERITY_RANK[outer.severity] < SEVERITY_RANK[inner.severity]
+    if not same or outer.key.window != inner.key.window or milder:
         return False
     beyond = inner.actual - (inner.expected or 0)
     return outer.actual - beyond < (outer.expected or 0)

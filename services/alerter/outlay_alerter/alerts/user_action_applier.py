@@ -1,4 +1,4 @@
-"""Heeds what people say about alerts, and ends those whose period is over."""
+"""Applies what people did with alerts, and ends those whose period is over."""
 
 from collections.abc import Callable, Container, Sequence
 
@@ -12,7 +12,7 @@ from outlay_kit.clock import Clock
 from outlay_schemas.alerts import Alert, AlertAction, State
 
 MACHINE_CHANNELS = ("bus",)
-"""Channels that are told what people are not."""
+"""Channels that also get suppressed alerts."""
 
 
 class UserActionApplier:
@@ -26,24 +26,23 @@ class UserActionApplier:
         self._routed = routed
 
     def apply(
-        self, tenant: str, words: Sequence[AlertAction], known: dict[str, AlertRecord], rules: Container[str]
+        self,
+        tenant: str,
+        actions: Sequence[AlertAction],
+        known: dict[str, AlertRecord],
+        rules: Container[str],
     ) -> dict[str, AlertRecord]:
-        """Write down what changes, and return how alerts stand then; `rules`: the ids that there are.
-
-        Raises Retryable.
-        """
-        changes = action_changes(words, known, self._clock.now(), rules)
+        """Store the changes, and return the alerts after them; `rules`: the ids that exist. Raises Retryable."""
+        changes = action_changes(actions, known, self._clock.now(), rules)
         if not changes:
             return known
         bodies = self._store.bodies(tenant, [change.record.id for change in changes])
         alerts = [self._changed(change, bodies[change.record.id]) for change in changes]
-        decided = [
-            _decided(change, alert)
-            for change, alert in zip(changes, with_incidents(alerts, known, {}), strict=True)
-        ]
+        grouped = with_incidents(alerts, known, {})
+        updates = [_update(change, alert) for change, alert in zip(changes, grouped, strict=True)]
         machines = [name for name in self._channels if name in MACHINE_CHANNELS]
-        self._store.decide([d for d in decided if d.notified], self._channels, self._routed)
-        self._store.decide([d for d in decided if not d.notified], machines)
+        self._store.decide([u for u in updates if u.notified], self._channels, self._routed)
+        self._store.decide([u for u in updates if not u.notified], machines)
         self._decided()
         return self._store.known(tenant)
 
@@ -53,8 +52,8 @@ class UserActionApplier:
         return msgspec.structs.replace(alert, state=state, at=self._clock.now(), facts=facts)
 
 
-def _decided(change: ActionChange, alert: Alert) -> AlertUpdate:
-    ended_reason, seq = change.state if change.state in ("expected", "ended") else "", change.record.seq + 1
+def _update(change: ActionChange, alert: Alert) -> AlertUpdate:
+    ended, seq = change.state if change.state in ("expected", "ended") else "", change.record.seq + 1
     return AlertUpdate(
-        alert, seq, f"msg_{alert.id}_{seq}", ended_reason=ended_reason, notified=change.record.notified
+        alert, seq, f"msg_{alert.id}_{seq}", ended_reason=ended, notified=change.record.notified
     )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, RenotifyPolicy, Scope, transitions
+from outlay_alerter.alerts.states import AlertRecord, Finding, RenotifyPolicy, transitions
+from outlay_alerter.rules.watch import Scope
 
 
 @dataclass(frozen=True, slots=True)

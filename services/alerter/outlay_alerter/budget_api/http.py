@@ -1,10 +1,14 @@
-"""The HTTP door of `GET /v1/budgets/{id}/status`."""
+"""The HTTP endpoint `GET /v1/budgets/{id}/status`, served beside the evaluation."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import uvicorn
 from prometheus_client import Histogram
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,13 +19,13 @@ from starlette.routing import Route
 from outlay_alerter.budget_api import openapi
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.clock import Clock
-from outlay_kit.keys import KeyRing
+from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 SECONDS = Histogram(
-    "outlay_budget_status_seconds", "Seconds that an answer about a budget took", ["mode"],
+    "outlay_budget_status_seconds", "Seconds to answer a request for a budget status", ["mode"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )  # fmt: skip
 _MAX_AGE = 10.0
@@ -29,10 +33,10 @@ _MOST_AGE = 3600.0
 
 
 class BudgetStatusApi:
-    """Who asks, what for, and what is answered."""
+    """Authenticates callers, reads their parameters, and answers."""
 
-    def __init__(self, desk: BudgetStatusService, keys: KeyRing, clock: Clock) -> None:
-        self._desk, self._keys, self._clock = desk, keys, clock
+    def __init__(self, service: BudgetStatusService, keys: KeyRing, clock: Clock) -> None:
+        self._service, self._keys, self._clock = service, keys, clock
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
         """Return the ASGI application."""
@@ -47,38 +51,38 @@ class BudgetStatusApi:
 
     async def _status(self, request: Request) -> Response:
         started = self._clock.monotonic()
-        key = require_key(self._keys, request.headers, ["ingest", "read"], "ask for budgets")
+        key = require_key(self._keys, request.headers, ["ingest", "read"], "read budgets")
         name = request.path_params["id"]
         mode, max_age, fail = _wanted(request)
         try:
-            answer = await self._desk.ask(key.tenant, name, max_age, fail)
+            answer = await self._service.ask(key.tenant, name, max_age, fail)
         except UnknownBudgetError:
-            detail = f"no budget of this key's tenant has the id {name}; see: outlay budgets"
+            detail = f"the tenant of this key has no budget {name}; list them with: outlay budgets"
             raise Problem(HTTPStatus.NOT_FOUND, "budget_unknown", detail) from None
-        body = msgspec.json.encode(_told(answer, mode, name))
+        body = msgspec.json.encode(_body(answer, mode, name))
         SECONDS.labels(mode).observe(self._clock.monotonic() - started)
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _wanted(request: Request) -> tuple[str, float, Fail | None]:
-    """Read the parameters: the mode, how old the answer may be in seconds, and what to say when nobody knows."""
+    """Read the parameters: the mode, the maximum age in seconds, and the policy if the status is unknown."""
     query = request.query_params
     mode, fail = query.get("mode", "cached"), query.get("fail")
     if mode not in ("cached", "strict"):
-        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "mode is cached or strict")
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "mode must be cached or strict")
     if fail not in (None, "open", "closed"):
-        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "fail is open or closed")
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "fail must be open or closed")
     try:
         age = float(query.get("max_age", _MAX_AGE))
     except ValueError:
         age = -1.0
     if not 0 <= age <= _MOST_AGE:
-        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "max_age is 0 to 3600 seconds")
+        raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "max_age must be from 0 to 3600 seconds")
     wanted: Fail | None = "open" if fail == "open" else "closed" if fail == "closed" else None
     return mode, 0.0 if mode == "strict" else age, wanted
 
 
-def _told(answer: Answer, mode: str, name: str) -> dict[str, object]:
+def _body(answer: Answer, mode: str, name: str) -> dict[str, object]:
     status = msgspec.to_builtins(answer.status) if answer.status is not None else {"budget": name}
     return {
         "allowed": answer.allowed, "known": answer.known, "mode": mode, "fail": answer.fail,
@@ -96,9 +100,38 @@ async def _problem(_: Request, error: Exception) -> Response:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    return from_router(error, "there is GET /v1/budgets/{id}/status; see /openapi.json").response()
+    return from_router(error, "use GET /v1/budgets/{id}/status; see /openapi.json").response()
 
 
 async def _bug(_: Request, error: Exception) -> Response:
-    log.error("a request failed", exc_info=error)
-    return internal("ask again").response()
+    log.error("request failed", exc_info=error)
+    return internal("try again").response()
+
+
+def serve(
+    service: BudgetStatusService, keys: KeyRing, clock: Clock, host: str, port: int
+) -> threading.Thread:
+    """Serve in a thread until the process ends. Every alerter answers, also one that stands by."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        refreshing = asyncio.create_task(_every_second(keys))
+        yield
+        refreshing.cancel()
+
+    config = uvicorn.Config(
+        BudgetStatusApi(service, keys, clock).app(lifespan), host=host, port=port, http="httptools", access_log=False,
+        proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
+    )  # fmt: skip
+    thread = threading.Thread(target=uvicorn.Server(config).run, name="budgets", daemon=True)
+    thread.start()
+    return thread
+
+
+async def _every_second(keys: KeyRing) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        try:
+            keys.refresh()
+        except KeyFileError:
+            log.exception("the key file cannot be read; the previous keys stay valid")

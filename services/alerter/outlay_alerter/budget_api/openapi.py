@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the budget door."""
+"""The OpenAPI 3.1 document of the budget status API."""
 
 from functools import cache
 from typing import Any
@@ -11,16 +11,19 @@ from outlay_schemas.errors import PROBLEM
 Document = dict[str, Any]
 _TEXT = {"type": "string"}
 _OWN: Document = {
-    "allowed": {"type": "boolean", "description": "Whether to spend. Callers need look at nothing else."},
-    "known": {"type": "boolean", "description": "false: it could not be read, and `fail` decided `allowed`."},
+    "allowed": {"type": "boolean", "description": "Whether to spend. Callers need nothing else."},
+    "known": {
+        "type": "boolean",
+        "description": "false: the status is unknown, and `fail` decided `allowed`.",
+    },
     "mode": {"enum": ["cached", "strict"]},
-    "fail": {"enum": ["open", "closed"], "description": "What is allowed when nobody can say."},
-    "age_ms": {"type": "integer", "minimum": 0, "description": "Milliseconds since it was reckoned."},
+    "fail": {"enum": ["open", "closed"], "description": "What is allowed if the status is unknown."},
+    "age_ms": {"type": "integer", "minimum": 0, "description": "Milliseconds since it was computed."},
 }
 _PROBLEMS = {
-    "400": "A parameter is none.",
-    "401": "The API key is missing or not known.",
-    "403": "The key may neither send nor read.",
+    "400": "A parameter is not valid.",
+    "401": "The API key is missing or unknown.",
+    "403": "The key has neither the scope ingest nor read.",
     "404": "The tenant has no such budget.",
 }
 
@@ -46,7 +49,7 @@ def document() -> Document:
             "title": "Outlay budgets",
             "version": "0.1.0",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "How a budget stands, for programs that want to know before they spend.",
+            "description": "The status of a budget, for programs that ask before they spend.",
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"header": []}],
@@ -64,23 +67,31 @@ def document() -> Document:
 def _operation() -> Document:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     query = [
-        ("mode", {"enum": ["cached", "strict"], "default": "cached"}, "strict: summed from the rollups now."),
+        (
+            "mode",
+            {"enum": ["cached", "strict"], "default": "cached"},
+            "strict: computed from the rollups now.",
+        ),
         (
             "max_age",
             {"type": "number", "minimum": 0, "maximum": 3600, "default": 10},
-            "Seconds, when cached.",
+            "Maximum age in seconds, if cached.",
         ),
-        ("fail", {"enum": ["open", "closed"]}, "When nobody can say; default: as the budget says."),
+        (
+            "fail",
+            {"enum": ["open", "closed"]},
+            "If the status is unknown. Default: the policy of the budget.",
+        ),
     ]
     named = [{"name": "id", "in": "path", "required": True, "schema": _TEXT}]
     named += [{"name": n, "in": "query", "schema": schema, "description": d} for n, schema, d in query]
     return {
         "operationId": "budgetStatus",
-        "summary": "Tell how a budget stands",
+        "summary": "Get the status of a budget",
         "parameters": named,
         "responses": {
             "200": {
-                "description": "How it stands, or that nobody can say.",
+                "description": "The status, or that it is unknown.",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BudgetStatus"}}},
             },
             **{code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()},

@@ -1,4 +1,4 @@
-"""How a budget stands, from memory or reckoned now; and what is said when nobody can say."""
+"""The status of a budget, for programs that ask before they spend: from memory, or computed now."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,39 +13,40 @@ from outlay_reports.budgets import BudgetStatus
 
 Fail = Literal["open", "closed"]
 FRESH_SECONDS = 2.0
-"""What is older is reckoned anew behind the answer, so that who asks often never waits."""
+"""An older status is computed again behind the answer, so that frequent callers never wait."""
+_Key = tuple[str, str]
 
 
 class UnknownBudgetError(LookupError):
     """The tenant has no such budget."""
 
 
-class Reckons(Protocol):
-    """Says how a budget stands now, from the rollups. Raises Retryable. Called from threads, one at a time."""
+class StatusReader(Protocol):
+    """Computes the status of a budget from the rollups. Called from threads, one at a time."""
 
     def standing(self, budget: Budget) -> BudgetStatus:
-        """Return how it stands."""
+        """Return its status. Raises Retryable."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller is told. `status` None: it cannot be read, and never was."""
+    """The answer to a caller. `status` None: it was never read."""
 
     status: BudgetStatus | None
     age: float
-    """Seconds since it was reckoned."""
+    """Seconds since it was computed."""
     known: bool
-    """Whether it is as new as was asked for."""
+    """Whether it is as new as the caller asked for."""
     fail: Fail
     still_over: bool = False
-    """Whether it was used up when it was last read, in a period that is not over yet."""
+    """Whether the budget was used up at the last reading, in a period that is not over yet."""
 
     @property
     def allowed(self) -> bool:
-        """Whether to spend: money is left; or it cannot be known, and the policy is to go on.
+        """Whether to spend: money is left, or the status is unknown and the policy is `open`.
 
-        What was used up in this period stays used up, however long ago that was read.
+        A budget that was used up in this period stays used up, however old the reading is.
         """
         if self.known and self.status is not None:
             return self.status.standing != "over"
@@ -53,7 +54,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class _Known:
+class _Read:
     status: BudgetStatus
     at: float
 
@@ -63,51 +64,51 @@ class BudgetStatusService:
 
     def __init__(
         self,
-        lane: Callable[[], Reckons],
+        reader: Callable[[], StatusReader],
         watchlist: Callable[[], Watchlist],
         clock: Clock,
         patience: float = 2.0,
     ) -> None:
-        """`lane()` is called twice: for those who wait, and for what is reckoned behind an answer.
+        """`reader()` is called twice: for callers that wait, and for statuses computed behind an answer.
 
-        `patience`: how many seconds ClickHouse may take before nobody can say.
+        `patience`: seconds that ClickHouse may take before the status is unknown.
         """
-        self._lanes = {waits: (asyncio.Lock(), lane()) for waits in (True, False)}
+        self._readers = {waits: (asyncio.Lock(), reader()) for waits in (True, False)}
         self._watchlist, self._clock, self._patience = watchlist, clock, patience
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._running: dict[tuple[str, str], asyncio.Task[BudgetStatus]] = {}
+        self._read: dict[_Key, _Read] = {}
+        self._running: dict[_Key, asyncio.Task[BudgetStatus]] = {}
         self._catalog: Watchlist | None = None
-        self._budgets: dict[tuple[str, str], Budget] = {}
+        self._budgets: dict[_Key, Budget] = {}
 
     async def ask(self, tenant: str, name: str, max_age: float, fail: Fail | None) -> Answer:
-        """Return how a budget stands, at most `max_age` seconds old; 0: reckoned after this call came.
+        """Return the status of a budget, at most `max_age` seconds old; 0: computed after this call.
 
-        Raises UnknownBudgetError. Never raises because ClickHouse is away: then it is not known.
+        Raises UnknownBudgetError. If ClickHouse is unavailable, the status is unknown.
         """
         budget = self._budget(tenant, name)
         key, fail = (tenant, name), fail or ("closed" if budget.closed else "open")
-        known, now = self._known.get(key), self._clock.monotonic()
-        if known is not None and max_age > 0 and now - known.at <= max_age:
-            if now - known.at > FRESH_SECONDS and key not in self._running:
+        read, now = self._read.get(key), self._clock.monotonic()
+        if read is not None and max_age > 0 and now - read.at <= max_age:
+            if now - read.at > FRESH_SECONDS and key not in self._running:
                 self._start(budget, waits=False)
-            return Answer(known.status, now - known.at, known=True, fail=fail)
-        running = self._running.get(key) if max_age else None  # strict: begun after the question came
+            return Answer(read.status, now - read.at, known=True, fail=fail)
+        running = self._running.get(key) if max_age else None  # strict: it must start after the call
         task = running or self._start(budget, waits=True)
         try:
             status = await asyncio.wait_for(asyncio.shield(task), self._patience)
         except (Retryable, TimeoutError):
-            if known is None:
+            if read is None:
                 return Answer(None, 0.0, known=False, fail=fail)
-            over = known.status.standing == "over" and self._clock.now() < known.status.period_end
-            return Answer(known.status, now - known.at, known=False, fail=fail, still_over=over)
+            over = read.status.standing == "over" and self._clock.now() < read.status.period_end
+            return Answer(read.status, now - read.at, known=False, fail=fail, still_over=over)
         return Answer(status, 0.0, known=True, fail=fail)
 
     def learn(self, statuses: Iterable[BudgetStatus]) -> None:
-        """Remember how budgets stood at their times. Any thread may call it."""
+        """Remember statuses as of their times. Any thread may call it."""
         self._follow()
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        self._known |= {
-            (one.tenant, one.budget): _Known(one, monotonic - (now - one.at).total_seconds())
+        self._read |= {
+            (one.tenant, one.budget): _Read(one, monotonic - (now - one.at).total_seconds())
             for one in statuses
         }
 
@@ -116,37 +117,35 @@ class BudgetStatusService:
         if watchlist is not self._catalog:
             self._catalog = watchlist
             self._budgets.clear()
-            self._known.clear()
+            self._read.clear()
         return watchlist
 
     def _budget(self, tenant: str, name: str) -> Budget:
         watchlist = self._follow()
-        found = self._budgets.get((tenant, name))
+        found = self._budgets.get((tenant, name)) or watchlist.budget(tenant, name)
         if found is None:
-            found = watchlist.budget(tenant, name)
-            if found is None:
-                raise UnknownBudgetError(name)
-            self._budgets[tenant, name] = found
+            raise UnknownBudgetError(name)
+        self._budgets[tenant, name] = found
         return found
 
     def _start(self, budget: Budget, *, waits: bool) -> "asyncio.Task[BudgetStatus]":
         key = (budget.tenant, budget.id)
-        task = asyncio.create_task(self._reckon(key, budget, waits=waits))
+        task = asyncio.create_task(self._compute(key, budget, waits=waits))
         self._running[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
         return task
 
-    def _ended(self, key: tuple[str, str], done: "asyncio.Task[BudgetStatus]") -> None:
+    def _ended(self, key: _Key, done: "asyncio.Task[BudgetStatus]") -> None:
         if self._running.get(key) is done:
             del self._running[key]
         if not done.cancelled():
-            done.exception()  # who waits has it; a task behind an answer is tried again at the next
+            done.exception()  # callers that wait get it; behind an answer, the next call tries again
 
-    async def _reckon(self, key: tuple[str, str], budget: Budget, *, waits: bool) -> BudgetStatus:
-        lock, reckons = self._lanes[waits]
+    async def _compute(self, key: _Key, budget: Budget, *, waits: bool) -> BudgetStatus:
+        lock, reader = self._readers[waits]
         async with lock:
             began = self._clock.monotonic()
-            status = await asyncio.to_thread(reckons.standing, budget)
+            status = await asyncio.to_thread(reader.standing, budget)
         if self._budgets.get(key) is budget:
-            self._known[key] = _Known(status, began)
+            self._read[key] = _Read(status, began)
         return status

@@ -118,5 +118,5 @@ class DeliveryManager:
             running.worker.run(lambda: self._stopped() or running.ended.is_set(), self._leads)
         except Exception:
             log.exception("a delivery worker failed; ending the process", channel=running.worker.name)
-            os._exit(70)  # nobody would miss a thread that ends alone; the next process sends what is left
+            os._exit(70)  # no one would notice a thread that ends alone; the next process sends what is left
         running.worker.close()

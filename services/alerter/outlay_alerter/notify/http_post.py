@@ -27,35 +27,35 @@ _REFUSED: tuple[Network, ...] = (
     IPv4Network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata service is in it
     IPv4Network("192.88.99.0/24"),  # relays of 6to4
     IPv4Network("198.18.0.0/15"),  # benchmarks
-    IPv6Network("2001::/23"),  # Teredo and other protocols, which carry an IPv4 address that nobody judged
+    IPv6Network("2001::/23"),  # Teredo and other protocols, which carry an IPv4 address that was not checked
     IPv6Network("2001:db8::/32"),
     IPv6Network("2002::/16"),  # 6to4: the same
     IPv6Network("3fff::/20"),  # documentation
 )
 MOST_ANSWER = 64 * 1024
-"""Bytes of an answer that are read; the rest is not waited for."""
+"""Most bytes that are read of an answer."""
 _SHOWN = 200
-"""Characters of an answer that are kept for people."""
+"""Characters of an answer that people see."""
 _SLOW_DOWN = (408, 429, 502, 503, 504)
 
 
 class RefusedError(Exception):
-    """The host leads where we do not connect to, or no_route. Its text never shows the URL: it is a secret."""
+    """The host resolves to a blocked address, or not at all. The text never shows the URL, which is a secret."""
 
 
 @dataclass(frozen=True)
 class HttpPoster:
-    """Sends bodies. `allowed` are networks beside the open internet; `seconds` bounds a whole try."""
+    """Sends bodies. `allowed` are networks besides the internet; `seconds` limits a whole attempt."""
 
     allowed: Sequence[Network] = ()
     seconds: float = 20.0
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
-        """Send one body and say what came of it. Raises nothing of the network's."""
+        """Send one body. Raises no network errors."""
         return self.exchange(url, body, headers)[0]
 
     def exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[DeliveryResult, bytes]:
-        """Send one body; return what came of it, and the answer's body as far as it is read."""
+        """Send one body; return the result, and the body of the answer as far as it was read."""
         try:
             return asyncio.run(self._within(httpx.URL(url), body, headers))
         except TimeoutError:
@@ -63,7 +63,7 @@ class HttpPoster:
         except RefusedError as error:
             return DeliveryResult("retry", str(error)), b""
         except httpx.InvalidURL:
-            return DeliveryResult("retry", "the URL is none"), b""
+            return DeliveryResult("retry", "the URL is not valid"), b""
         except (httpx.HTTPError, OSError) as error:
             return DeliveryResult("retry", f"no connection ({type(error).__name__})"), b""
 
@@ -76,18 +76,18 @@ class HttpPoster:
                 try:
                     return await _send(url, address, body, headers)
                 except httpx.ConnectError:
-                    continue  # nothing was sent yet, so that the next address may have it
+                    continue  # nothing was sent yet: try the next address
             return await _send(url, addresses[-1], body, headers)
 
 
 async def resolve(url: httpx.URL, allowed: Sequence[Network]) -> list[str]:
-    """Return the addresses of a URL's host that may be connected to. Raises RefusedError if there is none."""
+    """Return the allowed addresses of a URL's host. Raises RefusedError if it has none."""
     port = url.port or (443 if url.scheme == "https" else 80)
     return await resolve_host(url.host, port, allowed)
 
 
 async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
-    """Return the addresses of a host that may be connected to. Raises RefusedError if there is none."""
+    """Return the allowed addresses of a host. Raises RefusedError if it has none."""
     try:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -97,8 +97,7 @@ async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list
     good = [address for address in addresses if may_connect(address, allowed)]
     if not good:
         raise RefusedError(
-            "the host leads to an address that is not on the open internet;"
-            " if that is meant, name its network in OUTLAY_ALERTER_ALLOW_NETWORKS"
+            f"blocked: {addresses[0]} is a private address. Allow it with OUTLAY_ALERTER_ALLOW_NETWORKS={addresses[0]}"
         )
     return good
 
@@ -106,7 +105,7 @@ async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list
 async def _send(
     url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[DeliveryResult, bytes]:
-    """Connect to `address`, which was checked, under the name that the URL has."""
+    """Connect to the checked `address` under the name of the URL's host."""
     named = {**headers, "host": url.netloc.decode(), "user-agent": "outlay-alerter"}
     client = httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 (bounded as a whole)
     async with client:
@@ -147,7 +146,7 @@ def _answer(response: httpx.Response, text: str) -> DeliveryResult:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of Retry-After; a date is not waited for exactly, and counts as a minute."""
+    """Return the seconds of Retry-After; a date counts as a minute."""
     asked = response.headers.get("retry-after", "").strip()
     if not asked:
         return None
@@ -160,12 +159,12 @@ def _tls() -> SSLContext:
 
 
 def read_networks(text: str) -> tuple[Network, ...]:
-    """Read CIDRs that stand between commas. Raises ValueError for one that is none."""
+    """Read CIDRs, separated by commas. Raises ValueError for one that is not valid."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def plain(address: Address) -> Address:
-    """Return the IPv4 address that a mapped or NAT64 address leads to, else the address itself."""
+    """Return the IPv4 address of a mapped or NAT64 address, else the address itself."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -175,7 +174,7 @@ def plain(address: Address) -> Address:
 
 
 def may_connect(address: str, allowed: Sequence[Network] = ()) -> bool:
-    """Tell whether to connect to `address`: global, or inside a network that is named. Raises ValueError."""
+    """Return whether an address is global, or inside an allowed network. Raises ValueError."""
     judged = plain(ip_address(address.partition("%")[0]))
     return any(judged in network for network in allowed) or _is_open(judged)
 

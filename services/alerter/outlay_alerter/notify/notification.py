@@ -43,7 +43,7 @@ class OutboxMessage:
     version: int
     """Counts the rows written for this message: the greatest wins."""
     batch_id: str
-    """The id under which it is sent, alone or with others; empty: it was never tried."""
+    """The id under which it is sent, alone or with others; empty: it was not tried yet."""
     created: str
     """When it was decided, as the store wrote it."""
     incident: str = ""
@@ -178,7 +178,7 @@ def _envelope(name: str, messages: Sequence[OutboxMessage]) -> Notification:
 def update_kind(alerts: Sequence[Alert], shown: Collection[SentAlert]) -> UpdateKind:
     """Return what alerts of one incident mean to a channel that was sent `shown` before.
 
-    Alerts that join an incident, or resolve while others fire, notify nobody again unless they make it worse.
+    Alerts that join an incident, or resolve while others fire, notify no one again unless they make it worse.
     """
     newest = shared_incident(alerts)
     if newest is None:

@@ -1,4 +1,4 @@
-"""Which channels of the catalog an alert goes to, and when: now, or with the next digest."""
+"""Routing: the channels of the catalog for an alert, and when each is due: now, or with the next digest."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Routing:
     routes: Sequence[Route] = ()
 
     def __call__(self, alert: Alert, notified: Collection[str] = ()) -> dict[str, datetime]:
-        """Return the channels that get this alert, and when each is due. `notified`: those that know its incident."""
+        """Return the channels for this alert, and when each is due. `notified`: channels that know its incident."""
         wanted = self._wanted(alert) | set(notified)
         return {
             channel.id: due(channel.digest, alert)
@@ -38,32 +38,34 @@ class Routing:
 
 
 def takes(channel: Channel, alert: Alert) -> bool:
-    """Return whether a channel takes alerts such as this."""
+    """Return whether a channel accepts an alert."""
     return SEVERITY_RANK[alert.incident_severity] >= SEVERITY_RANK[channel.severity] and (
         channel.resolved or alert.state != "resolved"
     )
 
 
 def fits(match: RouteMatch, alert: Alert) -> bool:
-    """Tell whether every field that a route gives fits an alert."""
+    """Return whether an alert matches every field of a route."""
     given = (
         (match.rule, alert.rule), (match.rule_type, alert.rule_type), (match.severity, alert.incident_severity),
         (match.tenant, alert.tenant),
     )  # fmt: skip
     if any(values and value not in values for values, value in given):
         return False
-    return all(not set(values).isdisjoint(_of(alert, name)) for name, values in match.scope.items())
+    return all(
+        not set(values).isdisjoint(alert.scope_values.get(name, ())) for name, values in match.scope.items()
+    )
 
 
 def due(digest: Digest | None, alert: Alert) -> datetime:
-    """Return when an alert is told: now, or at the next digest after it was decided."""
+    """Return when an alert is due: when it was decided, or at the next digest after that."""
     if digest is None or alert.incident_severity not in digest.severities:
         return alert.at
     return next_digest(digest, alert.at)
 
 
 def next_digest(digest: Digest, at: datetime) -> datetime:
-    """Return the first digest after `at`, as its zone's clock goes; counts of minutes begin at midnight."""
+    """Return the first digest after `at`, on the clock of its time zone; minutes count from midnight."""
     zone = ZoneInfo(digest.timezone)
     midnight = at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     if digest.minutes is not None:
@@ -76,8 +78,3 @@ def next_digest(digest: Digest, at: datetime) -> datetime:
     today = midnight.replace(hour=hour, minute=minute)
     found = today if today > at else today + timedelta(days=1)
     return found.astimezone(at.tzinfo)
-
-
-def _of(alert: Alert, name: str) -> Sequence[str]:
-    value = alert.scope.get(name, [])
-    return [value] if isinstance(value, str) else value

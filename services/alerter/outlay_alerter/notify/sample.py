@@ -1,4 +1,4 @@
-"""An alert to try a channel with."""
+"""A sample alert, to test a channel with."""
 
 from datetime import datetime, timedelta
 
@@ -9,13 +9,13 @@ from outlay_schemas.money import Usd
 
 
 def alert(now: datetime) -> Alert:
-    """Return an alert that looks like a real one, and says that it is none."""
+    """Return an alert that looks real, and says that it is a test."""
     return Alert(
         id=f"sample{now:%Y%m%d%H%M%S}", tenant="sample", rule="sample", rule_type="spend_spike",
         scope={"project": "assistant", "sku": "claude-sonnet-4-5"}, window=now - timedelta(minutes=1),
         level="spike", severity="info", state="firing",
-        title="A sample: nothing is wrong. Project assistant at $42.10 a minute, 9.4 times as usual",
-        summary="This is what an alert of Outlay looks like. Somebody ran: outlay alerts test",
+        title="Test alert, nothing is wrong: project assistant spent $42.10 in a minute (usual: $4.48)",
+        summary="This is what an alert looks like. Somebody ran: outlay alerts test",
         actual=Usd("42.1"), expected=Usd("4.48"), impact=Usd("37.62"), impact_per_hour=Usd("2257.2"),
         effects=[Effect("volume", Usd("30.02")), Effect("mix", Usd("7.6"))], compared="the minute before",
         contributors=[Contributor("team", "growth", Usd("40.1")), Contributor("user", "u-17", Usd("39.99"))],
@@ -24,12 +24,12 @@ def alert(now: datetime) -> Alert:
 
 
 def sample(now: datetime) -> Notification:
-    """Return it as a message."""
+    """Return the sample as a notification."""
     return posted(alert(now))
 
 
 def posted(one: Alert) -> Notification:
-    """Return an alert as a message of its own, under the same id however often it is sent."""
+    """Return an alert as a notification of its own, always under the same id."""
     message = f"msg_{one.id}_1"
     body = encoder.encode(one).decode()
     waiting = OutboxMessage(one.tenant, message, "", body, 0, 0, "", f"{one.at:%Y-%m-%d %H:%M:%S.%f}")

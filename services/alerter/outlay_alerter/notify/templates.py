@@ -1,6 +1,6 @@
-"""A user's own words for an alert: Jinja2 in its sandbox, with nothing in it that could run long or call anything.
+"""Templates for the text of alerts: sandboxed Jinja2, without anything that could run long or call code.
 
-A template is read when the catalog is checked, so that it fails there and never at 3 a.m.
+The check of the catalog parses every template, so that it fails there and not when an alert fires.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from outlay_reports.money import usd
 from outlay_schemas.alerts import Alert
 
 MOST = 3000
-"""Characters that a template may make."""
+"""Most characters that a template may produce."""
 FIELDS = tuple(field for field in Alert.__struct_fields__ if field != "query")
-"""What a template may name: the fields of an alert."""
+"""The variables of a template: the fields of an alert."""
 _FORBIDDEN: Mapping[type[nodes.Node], str] = {
     nodes.Call: "a call", nodes.Macro: "a macro", nodes.Import: "an import", nodes.FromImport: "an import",
     nodes.Include: "an include", nodes.Extends: "extends", nodes.Block: "a block", nodes.Mul: "*",
@@ -29,7 +29,7 @@ _DEEPEST = 2
 
 
 class TemplateProblem(ValueError):
-    """A template that cannot be used. `line` counts within the template, from 1."""
+    """A template cannot be used. `line` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ _ENVIRONMENT = _environment()
 
 
 def check(text: str, example: Alert) -> None:
-    """Read a template, and fill it in with an example. Raises TemplateProblem."""
+    """Parse a template, and fill it in with an example. Raises TemplateProblem."""
     try:
         tree = _ENVIRONMENT.parse(text)
         _judge(tree)
@@ -63,7 +63,7 @@ def check(text: str, example: Alert) -> None:
 
 
 def fill(text: str, alert: Alert) -> str:
-    """Write an alert in a template's words. Raises TemplateProblem where this alert has not what it names."""
+    """Fill in a template. Raises TemplateProblem if the alert lacks something that it names."""
     try:
         return _filled(_compiled(text), alert)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -85,14 +85,14 @@ def _filled(template: Template, alert: Alert) -> str:
 def _judge(tree: nodes.Template) -> None:
     for kind, words in _FORBIDDEN.items():
         for node in tree.find_all(kind):
-            raise TemplateProblem(f"{words} has no place in a template here", node.lineno)
+            raise TemplateProblem(f"a template cannot contain {words}", node.lineno)
     strange = find_undeclared_variables(tree) - set(FIELDS)
     for name in tree.find_all(nodes.Name):
         if name.name in strange:
-            raise TemplateProblem(f"{name.name} is no field of an alert: {', '.join(FIELDS)}", name.lineno)
+            raise TemplateProblem(f"{name.name} is not a field of an alert: {', '.join(FIELDS)}", name.lineno)
     for loop in tree.find_all(nodes.For):
         if _depth(loop) > _DEEPEST:
-            raise TemplateProblem("loops stand in at most one other loop", loop.lineno)
+            raise TemplateProblem("loops can be nested only once", loop.lineno)
 
 
 def _depth(node: nodes.Node) -> int:

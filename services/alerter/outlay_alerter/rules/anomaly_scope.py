@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.alerts.states import Finding, Key, Scope
+from outlay_alerter.alerts.states import Finding, Key
 from outlay_alerter.detection.detector import Detector
 from outlay_alerter.detection.tuning import Direction, Tuning, Verdict
 from outlay_alerter.rules.base import Judged
-from outlay_alerter.rules.watch import NONE, Watch
+from outlay_alerter.rules.watch import NONE, Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, Scope, open_alerts
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, open_alerts
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import ClassVar, Literal
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, open_alerts
 from outlay_alerter.detection.recurrence import ALIKE, is_sparse, limit_of, monthly_peak
 from outlay_alerter.rules.base import (
     Evaluation,
@@ -25,7 +25,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import watch as schema

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import ClassVar
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, Scope, open_alerts
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, open_alerts
 from outlay_alerter.rules.base import (
     EMPTY,
     Evaluation,
@@ -23,7 +23,7 @@ from outlay_alerter.rules.base import (
     grain_of,
     judged,
 )
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import usd
 from outlay_schemas.alerts import Severity
