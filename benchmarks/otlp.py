@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from load import bus, ingest, measure
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from outlay_ingest.domain.items import keep
+from outlay_ingest.domain.decoded_items import keep
 from outlay_ingest.domain.otlp import read_traces
 from outlay_ingest.domain.reading import Rules
 

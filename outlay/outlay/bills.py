@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from outlay_ingest.domain.items import Item, Items
+from outlay_ingest.domain.decoded_items import Item, Items
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS

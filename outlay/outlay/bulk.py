@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from outlay.client import BATCH_EVENTS, IngestClient, Sent
-from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.decoded_items import Item
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.money import to_pico, to_usd
 
 if TYPE_CHECKING:
-    from outlay_ingest.domain.items import Items
+    from outlay_ingest.domain.decoded_items import Items
 
 _REASONS = 1000
 

@@ -13,8 +13,8 @@ import atheris
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 with atheris.instrument_imports(include=["outlay_ingest", "outlay_pricer", "outlay_schemas"]):
-    from outlay_ingest.domain.doors import GATES, Gate
-    from outlay_ingest.domain.items import Head
+    from outlay_ingest.domain.decoded_items import Head
+    from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
     from outlay_ingest.domain.reading import Rules, TooManyEventsError
     from outlay_pricer.domain import CompiledCatalog
     from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record
@@ -34,8 +34,8 @@ BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id"
 PROVIDERS = ("openai", "anthropic", "gemini", "auto", "unknown")
 
 
-def endpoints() -> Iterator[tuple[Gate, str]]:
-    for gate in GATES:
+def endpoints() -> Iterator[tuple[Endpoint, str]]:
+    for gate in ENDPOINTS:
         for media in gate.media:
             yield gate, media
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 from tests.unit.ingest.rig import NDJSON, Rig
 
-from outlay_ingest.domain.doors import GATES
+from outlay_ingest.domain.endpoints import ENDPOINTS
 
 FOLDER = tempfile.TemporaryDirectory()
 RIG = Rig(Path(FOLDER.name))
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", RIG.door.app())
-CHECKED = (NDJSON, *(media for gate in GATES for media in gate.media))
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", RIG.endpoint.app())
+CHECKED = (NDJSON, *(media for gate in ENDPOINTS for media in gate.media))
 
 
 @SCHEMA.parametrize()  # type: ignore[untyped-decorator] # the library is not installed where types are checked
@@ -30,8 +30,8 @@ def test_random_bytes_are_answered() -> None:
     from hypothesis import given
     from hypothesis import strategies as st
 
-    client = TestClient(RIG.door.app())
-    paths = st.sampled_from([gate.path.replace("{provider}", "openai") for gate in GATES])
+    client = TestClient(RIG.endpoint.app())
+    paths = st.sampled_from([gate.path.replace("{provider}", "openai") for gate in ENDPOINTS])
 
     @settings(max_examples=1000, deadline=None)
     @given(paths, st.sampled_from(CHECKED), st.binary(max_size=300))

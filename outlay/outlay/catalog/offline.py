@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.rejections import explain
 from outlay_pricer.record_pricing import admit
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, UsageEvent, usage_event_decoder

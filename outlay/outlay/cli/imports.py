@@ -20,8 +20,8 @@ from outlay.cli.stores import open_clickhouse
 from outlay.client import IngestClient
 from outlay.local.state import endpoint, tenant_of
 from outlay.table_files import files_of, must_be_text, rows_of
+from outlay_ingest.domain.decoded_items import Items
 from outlay_ingest.domain.focus import read_focus
-from outlay_ingest.domain.items import Items
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.tables import ColumnMap, Identities, read_mapping, read_rows
 from outlay_kit.clock import SystemClock

@@ -1,1 +1,1 @@
-"""The doors: usage events in over HTTP, checked, durable in Kafka before they are accepted."""
+"""The endpoints: usage events in over HTTP, checked, durable in Kafka before they are accepted."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from outlay_ingest.budget import Budget
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_kit.problems import Problem
 
 if sys.version_info >= (3, 14):
@@ -27,7 +27,7 @@ _MOST_MEMBERS = 100
 class Body:
     """A body being read. What it holds is taken from the budget; `release` gives it back."""
 
-    def __init__(self, budget: Budget, limit: int) -> None:
+    def __init__(self, budget: MemoryBudget, limit: int) -> None:
         self._budget = budget
         self._limit = limit
         self._held = 0

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 import uvicorn
 from starlette.applications import Starlette
 
-from outlay_ingest.budget import Budget
+from outlay_ingest.api import IngestApi
 from outlay_ingest.connecting import ConnectingSink
-from outlay_ingest.http import Door
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
@@ -62,7 +62,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     keys = KeyRing(settings.keys_file, clock)
     name = f"{socket.gethostname()}-{settings.port}"
     quotas = Quotas(settings.keys_file.with_suffix(".quotas"), name, clock)
-    budget = Budget(settings.max_bytes_in_flight)
+    budget = MemoryBudget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock)
     tracing = start("ingest")
@@ -83,7 +83,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
-    door = Door(
+    endpoint = IngestApi(
         settings=settings,
         keys=keys,
         writer=writer,
@@ -100,7 +100,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        door.app(lifespan),
+        endpoint.app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

@@ -1,11 +1,11 @@
-"""The OpenAPI 3.1 document of the doors, made of the table of doors and of the contracts."""
+"""The OpenAPI 3.1 document of the endpoints, made of the table of endpoints and of the contracts."""
 
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.doors import GATES, Gate
+from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.documents import usage_schema
 from outlay_schemas.errors import PROBLEM
@@ -52,7 +52,7 @@ _PROBLEMS = {
     "401": "The API key is missing or not known.",
     "403": "The key may not send events.",
     "413": "More bytes or events than a request may hold.",
-    "415": "The media type or encoding is none that this door reads.",
+    "415": "The media type or encoding is none that this endpoint reads.",
     "429": "The key's limit for this minute is used up.",
     "500": "Our fault: send the same again.",
     "503": "Kafka does not acknowledge: send the same again, with the same ids.",
@@ -68,7 +68,7 @@ _OUTCOME: Document = {
             **_COUNT,
             "description": "Things that are no usage, in formats that carry other things too.",
         },
-        "errors": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Refusal"}},
+        "errors": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Rejection"}},
     },
 }
 _TEXT = {"type": "string"}
@@ -94,18 +94,18 @@ def encoded() -> bytes:
 def document() -> Document:
     """Build the document."""
     event = usage_schema(UsageEvent)["$defs"]["UsageEvent"]
-    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Refusal": _REFUSAL, "Problem": PROBLEM}
+    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Rejection": _REFUSAL, "Problem": PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Outlay ingest",
             "version": "0.1.0",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "The doors through which usage comes in. 202 means: durable in Kafka.",
+            "description": "The endpoints through which usage comes in. 202 means: durable in Kafka.",
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"header": []}],
-        "paths": {gate.path: {"post": _operation(gate)} for gate in GATES},
+        "paths": {endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -116,43 +116,43 @@ def document() -> Document:
     }
 
 
-def _operation(gate: Gate) -> Document:
-    title, about = _ABOUT[gate.path]
-    responses: Document = {status: _problem(text, gate) for status, text in _PROBLEMS.items()}
-    if gate.otlp:
+def _operation(endpoint: Endpoint) -> Document:
+    title, about = _ABOUT[endpoint.path]
+    responses: Document = {status: _problem(text, endpoint) for status, text in _PROBLEMS.items()}
+    if endpoint.otlp:
         responses["200"] = {
             "description": "Taken; partialSuccess names what was refused.",
-            "content": _any(gate.media),
+            "content": _any(endpoint.media),
         }
     else:
         answer = {"application/json": {"schema": {"$ref": "#/components/schemas/Outcome"}}}
         responses["202"] = {"description": "Durable; errors names what was refused.", "content": answer}
-        responses["422"] = _problem("No event of the request is valid; errors names each.", gate)
+        responses["422"] = _problem("No event of the request is valid; errors names each.", endpoint)
     return {
         "summary": title,
         "description": about,
-        "operationId": gate.path.removeprefix("/v1/").partition("/")[0],
-        "parameters": _parameters(gate.path),
-        "requestBody": {"required": True, "content": _content(gate)},
+        "operationId": endpoint.path.removeprefix("/v1/").partition("/")[0],
+        "parameters": _parameters(endpoint.path),
+        "requestBody": {"required": True, "content": _content(endpoint)},
         "responses": dict(sorted(responses.items())),
     }
 
 
-def _content(gate: Gate) -> Document:
-    if gate.path != "/v1/events":
-        return _any(gate.media)
+def _content(endpoint: Endpoint) -> Document:
+    if endpoint.path != "/v1/events":
+        return _any(endpoint.media)
     event = {"$ref": "#/components/schemas/UsageEvent"}
     one_or_many = {"schema": {"anyOf": [event, {"type": "array", "items": event, "minItems": 1}]}}
-    return {media: one_or_many if media == "application/json" else {} for media in gate.media}
+    return {media: one_or_many if media == "application/json" else {} for media in endpoint.media}
 
 
 def _any(media: tuple[str, ...]) -> Document:
     return {name: {} for name in media}
 
 
-def _problem(text: str, gate: Gate) -> Document:
-    if gate.otlp:
-        return {"description": f"{text} A google.rpc.Status.", "content": _any(gate.media)}
+def _problem(text: str, endpoint: Endpoint) -> Document:
+    if endpoint.otlp:
+        return {"description": f"{text} A google.rpc.Status.", "content": _any(endpoint.media)}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": text, "content": content}
 

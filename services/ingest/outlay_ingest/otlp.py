@@ -19,20 +19,20 @@ _TOLD = 10
 
 def success(kept: Kept, signal: Signal, media: str) -> Response:
     """Return 200, also where records were refused: those must not be sent again."""
-    why = "; ".join(f"{r.id or r.index}: {r.where}: {r.message} [{r.code}]" for r in kept.refusals[:_TOLD])
+    why = "; ".join(f"{r.id or r.index}: {r.where}: {r.message} [{r.code}]" for r in kept.rejections[:_TOLD])
     if media != PROTOBUF:
-        told = {f"rejected{'Spans' if signal == 'spans' else 'LogRecords'}": str(len(kept.refusals))}
-        answer = {"partialSuccess": {**told, "errorMessage": why}} if kept.refusals else {}
+        told = {f"rejected{'Spans' if signal == 'spans' else 'LogRecords'}": str(len(kept.rejections))}
+        answer = {"partialSuccess": {**told, "errorMessage": why}} if kept.rejections else {}
         return Response(msgspec.json.encode(answer), media_type="application/json")
     if signal == "spans":
         spans = ExportTraceServiceResponse()
-        if kept.refusals:
-            spans.partial_success.rejected_spans = len(kept.refusals)
+        if kept.rejections:
+            spans.partial_success.rejected_spans = len(kept.rejections)
             spans.partial_success.error_message = why
         return Response(spans.SerializeToString(), media_type=PROTOBUF)
     logs = ExportLogsServiceResponse()
-    if kept.refusals:
-        logs.partial_success.rejected_log_records = len(kept.refusals)
+    if kept.rejections:
+        logs.partial_success.rejected_log_records = len(kept.rejections)
         logs.partial_success.error_message = why
     return Response(logs.SerializeToString(), media_type=PROTOBUF)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from outlay_ingest.domain.quotas import Counts, standing
-from outlay_ingest.domain.rates import Standing
+from outlay_ingest.domain.rate_limits import LimitStatus
 from outlay_kit.clock import Clock
 from outlay_kit.keys import ApiKey
 from outlay_kit.telemetry import get_logger
@@ -31,7 +31,7 @@ class Quotas:
         self._changed = False
         self.sync()
 
-    def standing(self, key: ApiKey) -> Standing | None:
+    def standing(self, key: ApiKey) -> LimitStatus | None:
         """Say how a key stands; None if it has no quota."""
         limits = key.events_per_day, key.events_per_month
         if not any(limits):

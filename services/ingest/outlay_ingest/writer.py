@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlay_ingest import metrics
-from outlay_ingest.budget import Budget
 from outlay_ingest.domain.reading import CHUNK_EVENTS
-from outlay_ingest.domain.refusals import Refusal
+from outlay_ingest.domain.rejections import Rejection
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
@@ -51,7 +51,7 @@ class _Pending:
 class Writer:
     """Writes to Kafka, from one event loop. What waits for Kafka counts against the budget."""
 
-    def __init__(self, sink: RecordSink, budget: Budget, limits: Limits, clock: Clock) -> None:
+    def __init__(self, sink: RecordSink, budget: MemoryBudget, limits: Limits, clock: Clock) -> None:
         self._sink = sink
         self._budget = budget
         self._limits = limits
@@ -100,12 +100,12 @@ class Writer:
             pending.timer = loop.call_later(self._limits.linger, self._flush, tenant)
         await waiter
 
-    async def refuse(self, tenant: str, refusals: Sequence[Refusal], now: datetime) -> None:
+    async def refuse(self, tenant: str, rejections: Sequence[Rejection], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
         values = _records(
             [
                 encoder.encode(dead_letter("ingest", each.raw, each, now, line=each.index, tenant=tenant))
-                for each in refusals
+                for each in rejections
             ]
         )
         self._budget.take(sum(map(len, values)))

@@ -11,8 +11,8 @@ from tests.support.bills import LINE
 
 from outlay.bills import Bill, Key, earlier_lines
 from outlay.catalog import load_default
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.focus import read_focus
-from outlay_ingest.domain.items import Item
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_pricer.domain import CompiledCatalog, price

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from outlay_ingest.budget import Budget
-from outlay_ingest.http import Door
+from outlay_ingest.api import IngestApi
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
@@ -113,7 +113,7 @@ class HeldSink:
 
 
 class Rig:
-    """One door on a held bus, and a client with a key."""
+    """One endpoint on a held bus, and a client with a key."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.clock = FakeClock(NOW)
@@ -122,7 +122,7 @@ class Rig:
         self.key = self.make_key("acme")
         self.keys = KeyRing(folder / "keys.json", self.clock)
         self.settings = Settings.model_validate({"deliver_seconds": 0.3, "linger_ms": 0, **settings})
-        self.budget = Budget(self.settings.max_bytes_in_flight)
+        self.budget = MemoryBudget(self.settings.max_bytes_in_flight)
         limits = Limits(
             self.settings.linger_ms / 1000, self.settings.deliver_seconds, self.settings.stuck_seconds
         )
@@ -130,7 +130,7 @@ class Rig:
         self.health = Health(self.clock, 60)
         self.health.ready = True
         self.quotas = Quotas(folder / "quotas", "a", self.clock)
-        self.door = Door(
+        self.endpoint = IngestApi(
             settings=self.settings,
             keys=self.keys,
             writer=self.writer,
@@ -139,7 +139,7 @@ class Rig:
             health=self.health,
             quotas=self.quotas,
         )
-        transport = httpx.ASGITransport(self.door.app(), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.endpoint.app(), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")
 
     def make_key(self, tenant: str, *scopes: Scope) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from outlay_ingest.domain.items import Head
+from outlay_ingest.domain.decoded_items import Head
 from outlay_ingest.domain.responses import read_responses
 from outlay_schemas.events import UsageEvent
 from outlay_schemas.providers import known_provider, provider_name

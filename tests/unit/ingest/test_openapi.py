@@ -1,4 +1,4 @@
-"""/openapi.json: a valid description of every door, and what the doors answer is as it says."""
+"""/openapi.json: a valid description of every endpoint, and what the endpoints answer is as it says."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.unit.ingest.rig import Rig, usage
 
-from outlay_ingest.domain.doors import GATES
+from outlay_ingest.domain.endpoints import ENDPOINTS
 
 
 async def served(rig: Rig) -> dict[str, Any]:
@@ -20,9 +20,9 @@ async def served(rig: Rig) -> dict[str, Any]:
 async def test_it_is_valid_and_names_every_door(rig: Rig) -> None:
     document = await served(rig)
     OpenAPIV31SpecValidator(document).validate()
-    assert set(document["paths"]) == {gate.path for gate in GATES}
-    for gate in GATES:
-        assert set(document["paths"][gate.path]["post"]["requestBody"]["content"]) == set(gate.media)
+    assert set(document["paths"]) == {endpoint.path for endpoint in ENDPOINTS}
+    for endpoint in ENDPOINTS:
+        assert set(document["paths"][endpoint.path]["post"]["requestBody"]["content"]) == set(endpoint.media)
 
 
 async def test_answers_are_as_described(rig: Rig) -> None:

@@ -26,7 +26,7 @@ def catalog() -> CompiledCatalog:
 
 @pytest.fixture
 def late(make_rig: MakeRig) -> Rig:
-    """A door on a day after that on which the payloads were made."""
+    """An endpoint on a day after that on which the payloads were made."""
     rig = make_rig()
     rig.clock.advance(3 * 86_400)
     return rig

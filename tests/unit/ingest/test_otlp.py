@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Status, StatusCode
 from tests.unit.ingest.rig import AWAY, NOW, Rig
 
-from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.otlp import read_traces
 from outlay_schemas.events import UsageEvent
 

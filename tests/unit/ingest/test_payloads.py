@@ -13,7 +13,7 @@ from tests.unit.ingest.test_otlp import json_request, log_request
 from tests.unit.sdk.rig import make
 
 from outlay.catalog import load_default
-from outlay_ingest.domain.items import Head, Item
+from outlay_ingest.domain.decoded_items import Head, Item
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.responses import read_responses

@@ -23,7 +23,7 @@ class _Hasty(GuardedProtocol):
 @asynccontextmanager
 async def serving(rig: Rig) -> AsyncIterator[Connect]:
     config = uvicorn.Config(
-        rig.door.app(), http=_Hasty, port=0, log_config=None, lifespan="off", timeout_keep_alive=1
+        rig.endpoint.app(), http=_Hasty, port=0, log_config=None, lifespan="off", timeout_keep_alive=1
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())

@@ -26,7 +26,7 @@ def one(event: object, form: Format = "json") -> Chunk:
 def refusal(event: object, form: Format = "json") -> tuple[str, str]:
     chunk = one(event, form)
     assert not chunk.events
-    (refused,) = chunk.refusals
+    (refused,) = chunk.rejections
     assert refused.message
     return refused.code, refused.where
 
@@ -109,25 +109,25 @@ def test_an_envelope_may_carry_a_subject_and_extensions() -> None:
     ],
 )
 def test_a_message_says_how_to_mend_it(wrong: dict[str, Any], mend: str) -> None:
-    (refused,) = one(usage(**wrong)).refusals
+    (refused,) = one(usage(**wrong)).rejections
     assert mend in refused.message
 
 
 def test_the_place_in_a_body_of_many() -> None:
     bad = usage("b", sku=None)
     (array,) = read(json.dumps([usage(), bad]).encode(), "json", RULES)
-    assert [(r.index, r.where, r.path, r.id) for r in array.refusals] == [(1, "$[1].sku", "$.sku", "b")]
+    assert [(r.index, r.where, r.path, r.id) for r in array.rejections] == [(1, "$[1].sku", "$.sku", "b")]
     (lines,) = read(b"\n" + ndjson(usage()) + b"\n\r\n" + ndjson(bad), "ndjson", RULES)
-    assert [(r.index, r.where) for r in lines.refusals] == [(1, "line 4: $.sku")]
+    assert [(r.index, r.where) for r in lines.rejections] == [(1, "line 4: $.sku")]
     (batch,) = read(json.dumps([enveloped(), enveloped(type="x")]).encode(), "cloudevents", RULES)
-    assert [(r.index, r.where) for r in batch.refusals] == [(1, "$[1].type")]
+    assert [(r.index, r.where) for r in batch.rejections] == [(1, "$[1].type")]
 
 
 def test_bytes_that_are_no_text_are_refused_alone() -> None:
     body = ndjson(usage()) + b'\n{"id":"\xff"}\n\x00\n' + b'{"id":' + b"[" * 50_000
     (chunk,) = read(body, "ndjson", RULES)
     assert chunk.events == 1
-    assert [r.code for r in chunk.refusals] == ["not_utf8", "json_malformed", "wrong_type"]
+    assert [r.code for r in chunk.rejections] == ["not_utf8", "json_malformed", "wrong_type"]
 
 
 def test_times_are_told_in_utc() -> None:
@@ -157,14 +157,14 @@ def test_one_bad_event_of_many_costs_its_chunk_only_and_nothing_else() -> None:
     events = [usage(str(n)) for n in range(1001)]
     events[700]["sku"] = 7
     chunks = list(read(ndjson(*events), "ndjson", RULES))
-    assert [(chunk.events, len(chunk.refusals)) for chunk in chunks] == [(500, 0), (499, 1), (1, 0)]
-    assert chunks[1].refusals[0].where == "line 701: $.sku"
+    assert [(chunk.events, len(chunk.rejections)) for chunk in chunks] == [(500, 0), (499, 1), (1, 0)]
+    assert chunks[1].rejections[0].where == "line 701: $.sku"
 
 
 def test_two_events_on_one_line_are_not_lines() -> None:
     line = ndjson(usage("a")) + b" " + ndjson(usage("b"))
     (chunk,) = read(line + b"\n" + b"{}", "ndjson", RULES)
-    assert [r.code for r in chunk.refusals] == ["json_malformed", "missing_field"]
+    assert [r.code for r in chunk.rejections] == ["json_malformed", "missing_field"]
 
 
 def test_too_many_events() -> None:
@@ -205,4 +205,4 @@ def test_whatever_comes_is_read_or_refused_and_never_breaks(
         events = usage_event_decoder.decode_lines(chunk.lines)
         assert len(events) == chunk.events
         assert all(event.tenant == "acme" for event in events)
-        assert all(r.code and r.message and r.where for r in chunk.refusals)
+        assert all(r.code and r.message and r.where for r in chunk.rejections)

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.ingest.rig import NOW, Rig, enveloped, usage
 
-from outlay_ingest.domain.doors import GATES
+from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
 OTHER = "globex"
-MEDIA = [media for gate in GATES for media in gate.media]
-PATHS = [gate.path.replace("{provider}", "openai") for gate in GATES]
+MEDIA = [media for endpoint in ENDPOINTS for media in endpoint.media]
+PATHS = [endpoint.path.replace("{provider}", "openai") for endpoint in ENDPOINTS]
 END = str(int(NOW.timestamp() * 1e9))
 
 ALLOCATION = {
@@ -109,7 +109,7 @@ async def _post(rig: Rig, path: str, body: bytes, headers: dict[str, str], query
 
 
 def test_the_examples_do_reach_the_bus() -> None:
-    """The control: a right event of each door is written, so that the property above is about something."""
+    """The control: a right event of each endpoint is written, so that the property above is about something."""
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(Path(folder))
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {rig.key}"}

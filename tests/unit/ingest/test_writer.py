@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.ingest.rig import AWAY, HeldSink
 
-from outlay_ingest.budget import Budget
-from outlay_ingest.domain.refusals import Refusal
+from outlay_ingest.domain.rejections import Rejection
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_ingest.writer import LETTERS_BYTES, Limits, Writer
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
@@ -21,7 +21,7 @@ class Desk:
 
     def __init__(self, linger: float = 0.005, limit: int = 10**6) -> None:
         self.sink = HeldSink()
-        self.budget = Budget(limit)
+        self.budget = MemoryBudget(limit)
         self.clock = FakeClock(NOW)
         self.writer = Writer(self.sink, self.budget, Limits(linger, 0.1, 2.0), self.clock)
 
@@ -144,7 +144,7 @@ async def test_draining_sends_what_lingers_and_waits_for_it() -> None:
 async def test_dead_letters_are_put_together_up_to_a_bound() -> None:
     desk = Desk(limit=10**8)
     large = b"x" * (LETTERS_BYTES // 2)
-    refusals = [Refusal(n, "c", "$", "m", raw) for n, raw in enumerate([b"1", b"2", large, large, b"3"])]
+    refusals = [Rejection(n, "c", "$", "m", raw) for n, raw in enumerate([b"1", b"2", large, large, b"3"])]
     await desk.writer.refuse("acme", refusals, NOW)
     assert [value.count(b"\n") for value in desk.sink.records(DEAD_LETTER.name)] == [2, 1]
     assert [letter.body for letter in desk.sink.letters()] == [b"1", b"2", large, large, b"3"]

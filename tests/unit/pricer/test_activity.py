@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 from tests.unit.pricer.build import catalog, event
 
+from outlay_ingest.domain.decoded_items import Head
 from outlay_ingest.domain.gpus import read_gpus
-from outlay_ingest.domain.items import Head
 from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.pricing import price

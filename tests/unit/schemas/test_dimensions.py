@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from outlay.focus.columns import OWN, STANDARD
-from outlay_ingest.domain.otlp import spellings
+from outlay_ingest.domain.otlp import semconv
 from outlay_ingest.domain.tables import ColumnMap
 from outlay_reports.cost_query import parse_dimension
 from outlay_schemas import dimensions
@@ -25,12 +25,12 @@ def test_an_owner_can_be_sent_mapped_matched_and_labelled(name: str) -> None:
     assert name in ColumnMap.__struct_fields__
     assert name in Match.model_fields
     assert name in sdk.LABELS
-    assert f"outlay.{name}" in spellings.LABELS[name]
+    assert f"outlay.{name}" in semconv.LABELS[name]
 
 
 def test_nothing_else_takes_owners_that_the_table_does_not_have() -> None:
     assert set(sdk.LABELS) == set(dimensions.OWNERS)
-    assert set(spellings.LABELS) == set(dimensions.OWNERS)
+    assert set(semconv.LABELS) == set(dimensions.OWNERS)
     assert set(Match.model_fields) - {"tags", "attributes"} == {*dimensions.CELL, "tenant", "source"}
 
 

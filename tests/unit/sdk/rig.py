@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from outlay_ingest.domain.items import Head
+from outlay_ingest.domain.decoded_items import Head
 from outlay_ingest.domain.responses import read_responses
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, usage_event_decoder

@@ -1,1 +1,1 @@
-"""Pure: from a request's body to events and refusals."""
+"""Pure: from a request's body to events and rejections."""

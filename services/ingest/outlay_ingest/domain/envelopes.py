@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.rejections import explain
 from outlay_schemas.cloudevents import join
 from outlay_schemas.errors import UNREADABLE
 

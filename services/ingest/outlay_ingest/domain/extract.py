@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from outlay_ingest.domain.fields import count, text
+from outlay_ingest.domain.coercion import count, text
 from outlay_ingest.domain.usage_fields import (
     CONTEXT,
     COUNTS,

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from outlay_ingest.domain.cells import Mark, Row, check_width, number
-from outlay_ingest.domain.fields import first, moment, money, text
-from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.coercion import first, moment, money, text
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.tables import Identities, amount_of
 from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.rejections import explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 
 Format = Literal["json", "ndjson", "cloudevent", "cloudevents"]

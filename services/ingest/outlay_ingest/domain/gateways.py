@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from outlay_ingest.domain.coercion import first, text
 from outlay_ingest.domain.extract import price_data
-from outlay_ingest.domain.fields import first, text
 from outlay_schemas.providers import known_provider
 
 Json = Mapping[str, Any]

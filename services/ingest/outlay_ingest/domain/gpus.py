@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from outlay_ingest.domain.fields import count, first, moment, text
-from outlay_ingest.domain.items import Head, Item
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.coercion import count, first, moment, text
+from outlay_ingest.domain.decoded_items import Head, Item
+from outlay_ingest.domain.rejections import explain
 from outlay_schemas.attributes import ALLOCATION, IDLE, MIG_PROFILE, UTILIZATION
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent

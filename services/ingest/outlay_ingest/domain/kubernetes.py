@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.fields import count, first, moment, money, text
-from outlay_ingest.domain.items import Item
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.coercion import count, first, moment, money, text
+from outlay_ingest.domain.decoded_items import Item
+from outlay_ingest.domain.rejections import explain
 from outlay_schemas.attributes import ALLOCATION, IDLE
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import OWNERS

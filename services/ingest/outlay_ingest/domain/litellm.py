@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from outlay_ingest.domain.cells import number
+from outlay_ingest.domain.coercion import first, moment, money, text
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD, extract
-from outlay_ingest.domain.fields import first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
-from outlay_ingest.domain.items import Item
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.rejections import explain
 from outlay_ingest.domain.tables import amount_of
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent

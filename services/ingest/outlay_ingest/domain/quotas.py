@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from outlay_ingest.domain.rates import Standing
+from outlay_ingest.domain.rate_limits import LimitStatus
 
 _DAY = 86_400
 
@@ -31,7 +31,7 @@ class Counts(msgspec.Struct):
         self.keys[key] = (of_day + events, of_month + events)
 
 
-def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> Standing | None:
+def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> LimitStatus | None:
     """Say how a key stands in the quota that is nearest to its end; None where it has none.
 
     `limits` and `used`: events of a day and of a month; a limit of 0 is none.
@@ -40,7 +40,7 @@ def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> S
     first = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
     length = round((first - datetime(now.year, now.month, 1, tzinfo=UTC)).total_seconds())
     found = [
-        Standing(limit, max(0, limit - taken), left, float(left) if taken >= limit else 0.0, f"{limit};w={window}")
+        LimitStatus(limit, max(0, limit - taken), left, float(left) if taken >= limit else 0.0, f"{limit};w={window}")
         for limit, taken, window, left in (
             (limits[0], used[0], _DAY, _seconds(midnight - now)),
             (limits[1], used[1], length, _seconds(first - now)),
@@ -50,13 +50,13 @@ def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> S
     return nearest(found)
 
 
-def nearest(found: list[Standing]) -> Standing | None:
+def nearest(found: list[LimitStatus]) -> LimitStatus | None:
     """Return the standing that lets the key wait longest, else that with the smallest share left; all policies told."""
     if not found:
         return None
     one = min(found, key=lambda s: (-s.wait, s.remaining / s.limit))
     policy = ", ".join(each.policy for each in found)
-    return Standing(one.limit, one.remaining, one.reset, one.wait, policy)
+    return LimitStatus(one.limit, one.remaining, one.reset, one.wait, policy)
 
 
 def _seconds(left: timedelta) -> int:

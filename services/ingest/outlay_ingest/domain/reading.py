@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from outlay_ingest.domain.formats import Format, is_array, locate, split
-from outlay_ingest.domain.refusals import Refusal, explain
+from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder
@@ -29,7 +29,7 @@ _anything = msgspec.json.Decoder()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a door checks beyond the event itself. `now` is aware, UTC."""
+    """What an endpoint checks beyond the event itself. `now` is aware, UTC."""
 
     tenant: str
     now: datetime
@@ -44,7 +44,7 @@ class Chunk:
 
     lines: bytes
     events: int
-    refusals: list[Refusal]
+    rejections: list[Rejection]
     ignored: int = 0
     """Things that are no usage, in formats that carry other things too."""
 
@@ -75,14 +75,14 @@ def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
             yield Chunk(lines, len(chunk), [])
             continue
         events, refused = _apart(chunk, plain, rules)
-        refusals = [
-            Refusal(
+        rejections = [
+            Rejection(
                 first + at, why.code, why.path, why.message, chunk[at], _id_of(chunk[at]),
                 locate(form, many, first + at, places, why.path),
             )
             for at, why in refused
         ]  # fmt: skip
-        yield Chunk(_encode(events), len(events), refusals)
+        yield Chunk(_encode(events), len(events), rejections)
 
 
 def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:

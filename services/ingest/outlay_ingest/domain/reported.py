@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from outlay_ingest.domain.fields import first, money
+from outlay_ingest.domain.coercion import first, money
 
 Json = Mapping[str, Any]
 _TICKS = Decimal(10**10)

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
+from outlay_ingest.domain.coercion import count, first, moment, money, text
+from outlay_ingest.domain.decoded_items import Head, Item
 from outlay_ingest.domain.extract import UNREAD, Extracted, extract
-from outlay_ingest.domain.fields import count, first, moment, money, text
 from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.gateways import URL, azure_resource, model_of, provider_of, without_prefix
-from outlay_ingest.domain.items import Head, Item
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.rejections import explain
 from outlay_ingest.domain.reported import reported_cost
 from outlay_ingest.domain.tools import tool_calls
 from outlay_ingest.domain.unwrap import unwrap

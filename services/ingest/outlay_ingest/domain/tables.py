@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from outlay_ingest.domain.cells import Mark, Row, check_width, number
-from outlay_ingest.domain.fields import count, moment, money, text
-from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.coercion import count, moment, money, text
+from outlay_ingest.domain.decoded_items import Item
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outlay_ingest.domain.fields import text
+from outlay_ingest.domain.coercion import text
 from outlay_schemas.events import Quantity
 
 Json = Mapping[str, Any]

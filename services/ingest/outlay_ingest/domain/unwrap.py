@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, overload
 
-from outlay_ingest.domain.fields import text
+from outlay_ingest.domain.coercion import text
 from outlay_schemas.errors import Invalid
 
 Json = Mapping[str, Any]

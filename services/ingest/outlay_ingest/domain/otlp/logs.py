@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from outlay_ingest.domain.coercion import count, money, text
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
-from outlay_ingest.domain.fields import count, money, text
-from outlay_ingest.domain.items import Item
+from outlay_ingest.domain.otlp.semconv import wanted
 from outlay_ingest.domain.otlp.spans import as_item, event_of, usage_of
-from outlay_ingest.domain.otlp.spellings import wanted
 from outlay_ingest.domain.otlp.wire import Record, logs
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity

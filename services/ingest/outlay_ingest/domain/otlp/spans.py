@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from outlay_ingest.domain.coercion import count, first, from_nanoseconds, text
+from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
-from outlay_ingest.domain.fields import count, first, from_nanoseconds, text
 from outlay_ingest.domain.gateways import azure_resource
-from outlay_ingest.domain.items import Item
-from outlay_ingest.domain.otlp import spellings as names
+from outlay_ingest.domain.otlp import semconv as names
 from outlay_ingest.domain.otlp.wire import Record, spans
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid

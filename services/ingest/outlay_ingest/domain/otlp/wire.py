@@ -9,8 +9,8 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from outlay_ingest.domain.otlp.spellings import wanted as _wanted
-from outlay_ingest.domain.refusals import explain
+from outlay_ingest.domain.otlp.semconv import wanted as _wanted
+from outlay_ingest.domain.rejections import explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 
 Attributes = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The HTTP door: who asks, what they send, and what is answered."""
+"""The HTTP endpoint: who asks, what they send, and what is answered."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,18 +14,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from outlay_ingest import metrics, openapi
-from outlay_ingest.asgi import Arrival, Shortcut
 from outlay_ingest.body import Body
-from outlay_ingest.budget import Budget
-from outlay_ingest.domain.doors import GATES
-from outlay_ingest.domain.items import Head, Reader
+from outlay_ingest.domain.decoded_items import Head, Reader
+from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_ingest.domain.quotas import nearest
-from outlay_ingest.domain.rates import Meters, Standing
+from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
-from outlay_ingest.journal import HEADER, Journal, Names, names
+from outlay_ingest.fast_path import FastPath, FastRequest
+from outlay_ingest.memory_budget import MemoryBudget
 from outlay_ingest.otlp import failure, success
 from outlay_ingest.problems import Kept, bug, http_error, outcome
 from outlay_ingest.quotas import Quotas
+from outlay_ingest.refusal_log import HEADER, RefusalLog, RequestIds, names
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
 from outlay_kit.clock import Clock
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _REQUEST_ID = HEADER.encode()
 
 
-class Door:
-    """Every path that takes usage: see domain/doors.py."""
+class IngestApi:
+    """Every path that takes usage: see domain/endpoints.py."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Door:
         settings: Settings,
         keys: KeyRing,
         writer: Writer,
-        budget: Budget,
+        budget: MemoryBudget,
         clock: Clock,
         health: Health,
         quotas: Quotas,
@@ -66,17 +66,19 @@ class Door:
         self._health = health
         self._future = timedelta(hours=settings.future_hours)
         self._age = timedelta(days=settings.age_days)
-        self._meters = Meters()
+        self._rate_limiter = RateLimiter()
         self._quotas = quotas
         self._tracing = tracing
-        self._names = Names()
-        self._journal = Journal(clock.monotonic)
+        self._request_ids = RequestIds()
+        self._refusal_log = RefusalLog(clock.monotonic)
 
     def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> ASGIApp:
         """Return the ASGI application."""
         rest = Starlette(
             routes=[
-                *(Route(gate.path, _never, methods=["POST"]) for gate in GATES),  # so that GET is a 405
+                *(
+                    Route(endpoint.path, _never, methods=["POST"]) for endpoint in ENDPOINTS
+                ),  # so that GET is a 405
                 Route("/v1/metrics", _metrics, methods=["POST"]),
                 Route("/openapi.json", _openapi),
                 Route("/livez", self._livez),
@@ -85,53 +87,53 @@ class Door:
             exception_handlers={HTTPException: http_error, Exception: bug},
             lifespan=lifespan,
         )
-        return Shortcut(self._answer, rest)
+        return FastPath(self._answer, rest)
 
-    async def _answer(self, arrival: Arrival) -> Response:
+    async def _answer(self, request: FastRequest) -> Response:
         started = self._clock.monotonic()
-        arrival.request_id = self._names.name(arrival.headers)
+        request.request_id = self._request_ids.name(request.headers)
         try:
-            response = await self._take(arrival)
+            response = await self._take(request)
         except Problem as problem:
-            response = self._refusal(arrival, problem)
+            response = self._rejection(request, problem)
         except Retryable as error:
-            response = self._refusal(arrival, _come_back(error))
+            response = self._rejection(request, _come_back(error))
         except ClientDisconnect:
             response = Response(status_code=499)
         except Exception as error:  # noqa: BLE001 (the log has it, and the sender is answered)
-            response = await bug(None, error, **names(arrival))
+            response = await bug(None, error, **names(request))
         metrics.answered(response.status_code)
         metrics.SECONDS.observe(self._clock.monotonic() - started)
-        response.raw_headers.append((_REQUEST_ID, arrival.request_id.encode()))
-        if arrival.span is not None:
+        response.raw_headers.append((_REQUEST_ID, request.request_id.encode()))
+        if request.span is not None:
             status = response.status_code
-            arrival.span.end({"http.response.status_code": status}, failed=status >= 500)
+            request.span.end({"http.response.status_code": status}, failed=status >= 500)
         return response
 
-    async def _take(self, arrival: Arrival) -> Response:
-        gate, media = arrival.gate, arrival.media
-        key = require_key(self._keys, arrival.headers, ["ingest"], "send events", close=True)
+    async def _take(self, request: FastRequest) -> Response:
+        endpoint, media = request.endpoint, request.media
+        key = require_key(self._keys, request.headers, ["ingest"], "send events", close=True)
         self._admit(key)
         if self._tracing is not None:  # not before: who has no key begins no trace
-            arrival.span = _span(self._tracing, arrival, key)
-        if media not in gate.media:
-            detail = f"{media} is not one of {', '.join(gate.media)}"
+            request.span = _span(self._tracing, request, key)
+        if media not in endpoint.media:
+            detail = f"{media} is not one of {', '.join(endpoint.media)}"
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", detail, close=True)
-        head = Head(media, arrival.headers, arrival.query, arrival.provider)
+        head = Head(media, request.headers, request.query, request.provider)
         self._writer.check()
         body = Body(self._budget, self._settings.max_body_bytes)
         try:
-            plain = await body.read(arrival.headers, arrival.receive)
-            kept = await self._keep_traced(arrival, key.tenant, plain, gate.reader(head))
+            plain = await body.read(request.headers, request.receive)
+            kept = await self._keep_traced(request, key.tenant, plain, endpoint.reader(head))
         finally:
             body.release()
         metrics.ACCEPTED.inc(kept.accepted)
-        metrics.REFUSED.inc(len(kept.refusals))
+        metrics.REFUSED.inc(len(kept.rejections))
         metrics.IGNORED.inc(kept.ignored)
-        if kept.refusals:
-            self._journal.events(arrival, kept.refusals)
-        response = success(kept, gate.otlp, media) if gate.otlp else outcome(kept)
-        taken = kept.accepted + len(kept.refusals)
+        if kept.rejections:
+            self._refusal_log.events(request, kept.rejections)
+        response = success(kept, endpoint.otlp, media) if endpoint.otlp else outcome(kept)
+        taken = kept.accepted + len(kept.rejections)
         standing = self._charge(key, taken)
         if standing is not None:
             response.headers.update(standing.headers())
@@ -143,22 +145,22 @@ class Door:
         if quota is not None and quota.wait:
             raise _used_up(key, quota)
         limits = key.requests_per_minute, key.events_per_minute
-        rate = self._meters.admit(key.id, *limits, self._clock.monotonic())
+        rate = self._rate_limiter.admit(key.id, *limits, self._clock.monotonic())
         if rate is not None and rate.wait:
             raise _slow_down(key, rate)
 
-    def _charge(self, key: ApiKey, taken: int) -> Standing | None:
+    def _charge(self, key: ApiKey, taken: int) -> LimitStatus | None:
         """Count the events of a request, and say how the key stands then; None if it has no limit."""
         limits = key.requests_per_minute, key.events_per_minute
-        rate = self._meters.charge(key.id, *limits, taken, self._clock.monotonic())
+        rate = self._rate_limiter.charge(key.id, *limits, taken, self._clock.monotonic())
         self._quotas.charge(key, taken)
         quota = self._quotas.standing(key)
         return nearest([one for one in (rate, quota) if one is not None])
 
-    async def _keep_traced(self, arrival: Arrival, tenant: str, body: bytes, reader: Reader) -> Kept:
-        if arrival.span is None:
+    async def _keep_traced(self, request: FastRequest, tenant: str, body: bytes, reader: Reader) -> Kept:
+        if request.span is None:
             return await self._keep(tenant, body, reader)
-        publishing = arrival.span.child(f"publish {USAGE_EVENTS.name}")
+        publishing = request.span.child(f"publish {USAGE_EVENTS.name}")
         failed = True
         try:
             kept = await self._keep(tenant, body, reader, publishing.header)
@@ -177,8 +179,8 @@ class Door:
             for chunk in reader(body, rules):
                 if chunk.events:
                     work.append(self._writer.write(tenant, chunk.lines, chunk.events, trace))
-                if chunk.refusals:
-                    work.append(self._writer.refuse(tenant, chunk.refusals, now))
+                if chunk.rejections:
+                    work.append(self._writer.refuse(tenant, chunk.rejections, now))
                 kept.add(chunk)
                 if len(body) > CHUNK_BYTES:
                     await asyncio.sleep(0)  # let others go on between the chunks of a large body
@@ -194,9 +196,9 @@ class Door:
             await asyncio.gather(*work)
         return kept
 
-    def _refusal(self, arrival: Arrival, problem: Problem) -> Response:
-        self._journal.request(arrival, problem.status, problem.code)
-        return failure(problem, arrival.media) if arrival.gate.otlp else problem.response()
+    def _rejection(self, request: FastRequest, problem: Problem) -> Response:
+        self._refusal_log.request(request, problem.status, problem.code)
+        return failure(problem, request.media) if request.endpoint.otlp else problem.response()
 
     async def _livez(self, _: Request) -> Response:
         stalled = self._health.stalled()
@@ -210,19 +212,19 @@ async def _openapi(_: Request) -> Response:
     return Response(openapi.encoded(), media_type="application/json")
 
 
-def _slow_down(key: ApiKey, standing: Standing) -> Problem:
+def _slow_down(key: ApiKey, standing: LimitStatus) -> Problem:
     detail = f"key {key.id} may send {standing.limit} a minute; send the same again after Retry-After seconds"
     return _come_later("rate_limited", detail, standing)
 
 
-def _used_up(key: ApiKey, standing: Standing) -> Problem:
+def _used_up(key: ApiKey, standing: LimitStatus) -> Problem:
     detail = (
         f"the quota of key {key.id}, {standing.limit} events, is used up until Retry-After seconds from now"
     )
     return _come_later("quota_exceeded", detail, standing)
 
 
-def _come_later(code: str, detail: str, standing: Standing) -> Problem:
+def _come_later(code: str, detail: str, standing: LimitStatus) -> Problem:
     later = HTTPStatus.TOO_MANY_REQUESTS
     problem = Problem(later, code, detail, retry_after=standing.wait, close=True)
     problem.headers |= standing.headers()
@@ -230,7 +232,7 @@ def _come_later(code: str, detail: str, standing: Standing) -> Problem:
 
 
 async def _never(_: Request) -> Response:
-    """Stand for a door where only its path matters: doors are answered before this."""
+    """Stand for an endpoint where only its path matters: endpoints are answered before this."""
     raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
@@ -244,15 +246,15 @@ async def _metrics(request: Request) -> Response:
     return failure(problem, request.headers.get("content-type", "").split(";", 1)[0].strip().lower())
 
 
-def _span(tracing: "Tracing", arrival: Arrival, key: ApiKey) -> "Span":
+def _span(tracing: "Tracing", request: FastRequest, key: ApiKey) -> "Span":
     """Begin the span of a request, in the caller's trace if it names one."""
     about: dict[str, str | int] = {
         "http.request.method": "POST",
-        "http.route": arrival.gate.path,
-        "outlay.request_id": arrival.request_id,
+        "http.route": request.endpoint.path,
+        "outlay.request_id": request.request_id,
         "outlay.tenant": key.tenant,
     }
-    return tracing.request(f"POST {arrival.gate.path}", arrival.headers.get("traceparent"), about)
+    return tracing.request(f"POST {request.endpoint.path}", request.headers.get("traceparent"), about)
 
 
 def _drop(work: list[Coroutine[None, None, None]]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.ingest.rig import JSON, NDJSON, NOW, MakeRig, Rig, ndjson, usage
 
-from outlay_ingest.domain.rates import Meters
+from outlay_ingest.domain.rate_limits import RateLimiter
 from outlay_ingest.quotas import Quotas
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import FakeClock
@@ -46,7 +46,7 @@ async def test_a_batch_is_taken_whole_and_paid_for_by_waiting(rig: Rig) -> None:
 )
 def test_no_schedule_gets_more_than_its_share(limit: int, schedule: list[tuple[float, int]]) -> None:
     """Over any time, what is admitted is at most the burst, the refill, and the last batch."""
-    meters, now, taken, last = Meters(), 0.0, 0, 0
+    meters, now, taken, last = RateLimiter(), 0.0, 0, 0
     for pause, size in schedule:
         now += pause
         standing = meters.admit("k", 0, limit, now)

@@ -1,14 +1,14 @@
-"""Which door reads what: a table of paths, the media types each takes, and how its body is read."""
+"""Which endpoint reads what: a table of paths, the media types each takes, and how its body is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from outlay_ingest.domain import litellm
+from outlay_ingest.domain.decoded_items import Head, Reader, keep
 from outlay_ingest.domain.envelopes import from_headers
 from outlay_ingest.domain.formats import FORMATS
 from outlay_ingest.domain.gpus import read_gpus
-from outlay_ingest.domain.items import Head, Reader, keep
 from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import read
@@ -18,7 +18,7 @@ _LINES = ("application/json", "application/x-ndjson", "application/ndjson", "app
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Endpoint:
     """A path, the media types that it takes, and the reader for a request's head."""
 
     path: str
@@ -62,12 +62,12 @@ def _gpus(head: Head) -> Reader:
 
 
 _OTLP = ("application/x-protobuf", "application/json")
-GATES = (
-    Gate("/v1/events", tuple(FORMATS), _events),
-    Gate("/v1/litellm", _LINES, _litellm),
-    Gate("/v1/usage/{provider}", _LINES, _responses),
-    Gate("/v1/opencost", ("application/json",), _opencost),
-    Gate("/v1/gpus", ("application/json", "text/plain"), _gpus),
-    Gate("/v1/traces", _OTLP, _traces, otlp="spans"),
-    Gate("/v1/logs", _OTLP, _logs, otlp="logs"),
+ENDPOINTS = (
+    Endpoint("/v1/events", tuple(FORMATS), _events),
+    Endpoint("/v1/litellm", _LINES, _litellm),
+    Endpoint("/v1/usage/{provider}", _LINES, _responses),
+    Endpoint("/v1/opencost", ("application/json",), _opencost),
+    Endpoint("/v1/gpus", ("application/json", "text/plain"), _gpus),
+    Endpoint("/v1/traces", _OTLP, _traces, otlp="spans"),
+    Endpoint("/v1/logs", _OTLP, _logs, otlp="logs"),
 )

@@ -28,7 +28,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStatus:
     """How a key stands in the bucket that is nearest to empty."""
 
     limit: int
@@ -50,13 +50,13 @@ class Standing:
         }
 
 
-class Meters:
+class RateLimiter:
     """The buckets of all keys of this process. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str, int], _Bucket] = {}
 
-    def admit(self, key: str, requests: int, events: int, now: float) -> Standing | None:
+    def admit(self, key: str, requests: int, events: int, now: float) -> LimitStatus | None:
         """Count a request and say how the key stands; None where it has no limit. A refused request is not counted."""
         buckets = self._of(key, requests, events, now)
         if not buckets:
@@ -66,7 +66,7 @@ class Meters:
             self._bucket(key, "requests", requests, now).left -= 1
         return _standing(buckets, wait)
 
-    def charge(self, key: str, requests: int, events: int, taken: int, now: float) -> Standing | None:
+    def charge(self, key: str, requests: int, events: int, taken: int, now: float) -> LimitStatus | None:
         """Count the events of a request, and say how the key stands then."""
         if events:
             self._bucket(key, "events", events, now).left -= taken
@@ -86,8 +86,8 @@ class Meters:
         return bucket
 
 
-def _standing(buckets: list[_Bucket], wait: float) -> Standing:
+def _standing(buckets: list[_Bucket], wait: float) -> LimitStatus:
     nearest = min(buckets, key=lambda bucket: bucket.left / bucket.limit)
     remaining = max(0, math.floor(nearest.left))
     policy = ", ".join(f"{bucket.limit};w=60" for bucket in buckets)
-    return Standing(nearest.limit, remaining, math.ceil(nearest.reset()), wait, policy)
+    return LimitStatus(nearest.limit, remaining, math.ceil(nearest.reset()), wait, policy)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.ingest.rig import JSON, NOW, Rig
 
-from outlay_ingest.domain.fields import count, money
+from outlay_ingest.domain.coercion import count, money
 
 HUGE = ["1e999999999", "1E+400000000", "9" * 8000, 10**5000, 1e308, "1e31"]
 

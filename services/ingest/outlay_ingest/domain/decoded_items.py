@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from outlay_ingest.domain.reading import CHUNK_BYTES, CHUNK_EVENTS, Chunk, Rules, TooManyEventsError, check
-from outlay_ingest.domain.refusals import Refusal, explain
+from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
@@ -21,7 +21,7 @@ class Head:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     provider: str = ""
-    """The last part of the path, where the door has one."""
+    """The last part of the path, where the endpoint has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
     have been yielded before, which does no harm, for the sender repeats them with the same ids.
     """
     lines: list[bytes] = []
-    refusals: list[Refusal] = []
+    rejections: list[Rejection] = []
     size = ignored = 0
     for index, item in enumerate(items):
         if index >= rules.max_events:
@@ -67,12 +67,12 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
             raw = item.raw()
             why = explain(error, raw)
             size += len(raw)
-            refusals.append(_refusal(index, item, why, raw))
-        if len(lines) + len(refusals) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
-            yield Chunk(b"\n".join(lines), len(lines), refusals, ignored)
-            lines, refusals, size, ignored = [], [], 0, 0
-    if lines or refusals or ignored:
-        yield Chunk(b"\n".join(lines), len(lines), refusals, ignored)
+            rejections.append(_rejection(index, item, why, raw))
+        if len(lines) + len(rejections) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
+            yield Chunk(b"\n".join(lines), len(lines), rejections, ignored)
+            lines, rejections, size, ignored = [], [], 0, 0
+    if lines or rejections or ignored:
+        yield Chunk(b"\n".join(lines), len(lines), rejections, ignored)
 
 
 def _line(event: UsageEvent, rules: Rules) -> bytes:
@@ -83,7 +83,7 @@ def _line(event: UsageEvent, rules: Rules) -> bytes:
     return line
 
 
-def _refusal(index: int, item: Item, why: Invalid, raw: bytes) -> Refusal:
+def _rejection(index: int, item: Item, why: Invalid, raw: bytes) -> Rejection:
     where = f"{item.place}: {why.path}" if item.place and why.path != "$" else item.place or why.path
     shown = item.id or (item.event.id if isinstance(item.event, UsageEvent) else None)
-    return Refusal(index, why.code, why.path, why.message, raw, shown[:256] if shown else None, where)
+    return Rejection(index, why.code, why.path, why.message, raw, shown[:256] if shown else None, where)

@@ -4,7 +4,7 @@ from outlay_ingest import metrics
 from outlay_kit.errors import Retryable
 
 
-class Budget:
+class MemoryBudget:
     """Bytes of bodies being read, and of records that Kafka has not acknowledged."""
 
     def __init__(self, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Names each request of a door, and logs those of which something was refused: whoever asks why can be answered.
+"""Names each request of an endpoint, and logs those of which something was refused: whoever asks why can be answered.
 
 A sender that goes wrong does so a thousand times a second: so many lines are logged, and the rest is counted.
 """
@@ -8,8 +8,8 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from outlay_ingest.asgi import Arrival
-from outlay_ingest.domain.refusals import Refusal
+from outlay_ingest.domain.rejections import Rejection
+from outlay_ingest.fast_path import FastRequest
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -19,7 +19,7 @@ _TAKEN = re.compile(r"[A-Za-z0-9.:-]{1,64}")
 """Ids of callers that are used as they are. No `_`: an API key has one, and a key is never logged."""
 
 
-class Names:
+class RequestIds:
     """Gives each request an id: the caller's own, or one that no other process gives."""
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class Names:
         return f"{self._process}-{next(self._numbers):x}"
 
 
-class Journal:
-    """Logs refusals, with the ids of request, event and trace."""
+class RefusalLog:
+    """Logs rejections, with the ids of request, event and trace."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -43,16 +43,16 @@ class Journal:
         self._lines = 0
         self._left_out = 0
 
-    def request(self, arrival: Arrival, status: int, code: str) -> None:
+    def request(self, request: FastRequest, status: int, code: str) -> None:
         """Log a request that was refused as a whole."""
-        self._write("a request was refused", arrival, status=int(status), code=code)
+        self._write("a request was refused", request, status=int(status), code=code)
 
-    def events(self, arrival: Arrival, refusals: Sequence[Refusal]) -> None:
+    def events(self, request: FastRequest, rejections: Sequence[Rejection]) -> None:
         """Log that events of a request became dead letters, with the first of them."""
-        first = refusals[0]
-        self._write("dead letters", arrival, count=len(refusals), event_id=first.id, code=first.code)
+        first = rejections[0]
+        self._write("dead letters", request, count=len(rejections), event_id=first.id, code=first.code)
 
-    def _write(self, what: str, arrival: Arrival, **why: object) -> None:
+    def _write(self, what: str, request: FastRequest, **why: object) -> None:
         second = int(self._monotonic())
         if second != self._second:
             self._second, self._lines = second, 0
@@ -63,11 +63,11 @@ class Journal:
         if self._left_out:
             why["left_out"] = self._left_out
             self._left_out = 0
-        log.warning(what, path=arrival.gate.path, **names(arrival), **why)
+        log.warning(what, path=request.endpoint.path, **names(request), **why)
 
 
-def names(arrival: Arrival) -> dict[str, str]:
+def names(request: FastRequest) -> dict[str, str]:
     """Return what logs call a request."""
-    if arrival.span is None:
-        return {"request_id": arrival.request_id}
-    return {"request_id": arrival.request_id, "trace_id": arrival.span.trace_id}
+    if request.span is None:
+        return {"request_id": request.request_id}
+    return {"request_id": request.request_id, "trace_id": request.span.trace_id}

@@ -22,7 +22,7 @@ _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """One event of a request that is not taken. `raw` is the event as it came."""
 
     index: int

@@ -1,6 +1,6 @@
-"""The shortest way to the doors: a request for one of them goes there at once, past the layers of Starlette.
+"""The shortest way to the endpoints: a request for one of them goes there at once, past the layers of Starlette.
 
-They cost as much as all the rest of a single-event request. What is no door (health, the OpenAPI document,
+They cost as much as all the rest of a single-event request. What is no endpoint (health, the OpenAPI document,
 paths that do not exist) takes the usual way.
 """
 
@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from outlay_ingest.domain.doors import GATES, Gate
+from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
 
 if TYPE_CHECKING:
     from outlay_kit.otel import Span
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, str] = {}
 
 
-class Arrival:
-    """A request for a door, with no more than doors look at."""
+class FastRequest:
+    """A request for an endpoint, with no more than endpoints look at."""
 
-    __slots__ = ("gate", "headers", "media", "provider", "query", "receive", "request_id", "span")
+    __slots__ = ("endpoint", "headers", "media", "provider", "query", "receive", "request_id", "span")
 
-    def __init__(self, gate: Gate, provider: str, scope: Scope, receive: Receive) -> None:
-        self.gate = gate
+    def __init__(self, endpoint: Endpoint, provider: str, scope: Scope, receive: Receive) -> None:
+        self.endpoint = endpoint
         self.provider = provider
         self.receive = receive
         self.request_id = ""
@@ -39,31 +39,33 @@ class Arrival:
         self.media = self.headers.get("content-type", "application/json").split(";", 1)[0].strip().lower()
 
 
-Answer = Callable[[Arrival], Awaitable[Response]]
+Answer = Callable[[FastRequest], Awaitable[Response]]
 
 
-class Shortcut:
-    """An ASGI application before another: answers for the doors itself."""
+class FastPath:
+    """An ASGI application before another: answers for the endpoints itself."""
 
     def __init__(self, answer: Answer, rest: ASGIApp) -> None:
         self._answer = answer
         self._rest = rest
-        self._whole = {gate.path: gate for gate in GATES if "{" not in gate.path}
-        self._begun = {gate.path.partition("{")[0]: gate for gate in GATES if "{" in gate.path}
+        self._whole = {endpoint.path: endpoint for endpoint in ENDPOINTS if "{" not in endpoint.path}
+        self._begun = {
+            endpoint.path.partition("{")[0]: endpoint for endpoint in ENDPOINTS if "{" in endpoint.path
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a POST to a door; leave all else to the application behind."""
+        """Answer a POST to an endpoint; leave all else to the application behind."""
         if scope["type"] == "http" and scope["method"] == "POST":
-            gate, provider = self._find(scope["path"])
-            if gate is not None:
-                response = await self._answer(Arrival(gate, provider, scope, receive))
+            endpoint, provider = self._find(scope["path"])
+            if endpoint is not None:
+                response = await self._answer(FastRequest(endpoint, provider, scope, receive))
                 await response(scope, receive, send)
                 return
         await self._rest(scope, receive, send)
 
-    def _find(self, path: str) -> tuple[Gate | None, str]:
-        gate = self._whole.get(path)
-        if gate is None:
+    def _find(self, path: str) -> tuple[Endpoint | None, str]:
+        endpoint = self._whole.get(path)
+        if endpoint is None:
             begin, _, last = path.rpartition("/")
             return (self._begun.get(f"{begin}/"), last) if last else (None, "")
-        return gate, ""
+        return endpoint, ""
