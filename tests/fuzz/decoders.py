@@ -40,17 +40,17 @@ def endpoints() -> Iterator[tuple[Endpoint, str]]:
             yield gate, media
 
 
-ENDPOINTS = list(endpoints())
+PAIRS = list(endpoints())
 
 
 def one(data: bytes) -> None:
     """The first byte selects the endpoint (or Kafka), the second the provider; the rest is the body."""
     if len(data) < 3:
         return
-    if data[0] % (len(ENDPOINTS) + 1) == len(ENDPOINTS):
+    if data[0] % (len(PAIRS) + 1) == len(PAIRS):
         record(data[1], data[2:])
         return
-    gate, media = ENDPOINTS[data[0] % (len(ENDPOINTS) + 1)]
+    gate, media = PAIRS[data[0] % (len(PAIRS) + 1)]
     query = {"interval": "60", "time": "2026-11-24T00:00:00Z"} if data[1] % 2 else {}
     head = Head(media, {"ce-specversion": "1.0"} if data[1] & 8 else {}, query, PROVIDERS[data[1] % 5])
     try:
@@ -129,7 +129,7 @@ def payloads() -> Iterator[bytes]:
 
 def seeds(folder: Path) -> None:
     """Write each payload for each endpoint: the wrong endpoint must refuse it."""
-    for number_of_endpoint in range(len(ENDPOINTS) + 1):
+    for number_of_endpoint in range(len(PAIRS) + 1):
         for number, payload in enumerate(payloads()):
             (folder / f"{number_of_endpoint}-{number}").write_bytes(
                 bytes((number_of_endpoint, number % 16)) + payload
