@@ -38,7 +38,7 @@ def test_every_kind_of_the_catalog_is_registered_under_its_type() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_is_documented(name: str) -> None:
-    assert f"| `{name}` |" in DOCS.partition("## Tried on the past")[2].partition("\n## ")[0]
+    assert f"| `{name}` |" in DOCS.partition("## Backtest")[2].partition("\n## ")[0]
     assert name == "budget" or f"- type: {name}\n" in DOCS
 
 
