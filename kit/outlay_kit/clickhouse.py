@@ -45,6 +45,7 @@ _REFUSED_CODES = {
     194,  # REQUIRED_PASSWORD
     516,  # AUTHENTICATION_FAILED
 }
+_UNKNOWN_TABLE = 60
 
 
 class ClickHouseClient:
@@ -109,6 +110,8 @@ class ClickHouseClient:
         except DatabaseError as error:
             if _code(error) in _REFUSED_CODES:
                 raise Refused(self._refused(error)) from error
+            if _code(error) == _UNKNOWN_TABLE:
+                raise Refused(self._missing(error)) from error
             if _code(error) in _RETRYABLE_CODES or _NO_ENGINE.search(str(error)):
                 raise Retryable(f"ClickHouse cannot now: {error}") from error
             raise
@@ -121,6 +124,14 @@ class ClickHouseClient:
         return (
             f"ClickHouse at {self._settings.url} refuses user {self._settings.user!r}: {reason}. Check"
             " OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD and OUTLAY_CLICKHOUSE_DATABASE"
+        )
+
+    def _missing(self, error: DatabaseError) -> str:
+        named = re.search(r"(?:[Tt]able (?:expression )?(?:identifier )?'?)([\w`.]+)", str(error))
+        table = named[1].replace("`", "").removeprefix(f"{self._database}.") if named else "it asks for"
+        return (
+            f"ClickHouse has no table {table} in database {self._database}. If it was never set up, run: outlay"
+            " setup. If the table was dropped, restore it from a backup (docs/operations.md)"
         )
 
     def _connect(self) -> Any:

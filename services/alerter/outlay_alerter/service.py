@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from prometheus_client import Counter
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
@@ -20,23 +21,49 @@ from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
+from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import SEVERITY_RANK
-from outlay_schemas.events import Grain
+from outlay_schemas.errors import UNREADABLE
+from outlay_schemas.events import Aware, Grain
 
 
 class _Touched(msgspec.Struct):
     tenant: str
     grain: Grain
-    window: datetime
+    window: Aware
 
 
 _LOOK = 2.0
 """Seconds between two looks for what people say."""
 
 _touched = msgspec.json.Decoder(_Touched)
+log = get_logger(__name__)
+UNREADABLE_RECORDS = Counter(
+    "outlay_alerter_unreadable_records_total", "Records of cost.rollups that are not rollup windows"
+)
+
+
+def changed_minutes(batch: Batch) -> dict[str, set[datetime]]:
+    """Return the minutes that changed, by tenant.
+
+    A record that is not of rollup windows is logged and skipped: the rollup tables hold the figures.
+    """
+    changed: dict[str, set[datetime]] = {}
+    for record in batch.records:
+        try:
+            windows = _touched.decode_lines(record.value)
+        except UNREADABLE as error:
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            log.warning("a record is not of rollup windows", record=place, error=str(error))
+            UNREADABLE_RECORDS.inc()
+            continue
+        for window in windows:
+            if window.grain == "minute":
+                changed.setdefault(window.tenant, set()).add(window.window)
+    return changed
 
 
 class Alerter:
@@ -77,13 +104,7 @@ class Alerter:
 
     def handle(self, batch: Batch) -> None:
         """Evaluate every tenant of the batch once, for the minutes that changed. Raises Retryable."""
-        changed: dict[str, set[datetime]] = {}
-        for record in batch.records:
-            for line in record.value.splitlines():
-                window = _touched.decode(line)
-                if window.grain == "minute":
-                    changed.setdefault(window.tenant, set()).add(window.window)
-        for tenant, minutes in changed.items():
+        for tenant, minutes in changed_minutes(batch).items():
             self.evaluate(tenant, minutes)
 
     def evaluate_all(self) -> None:

@@ -1,7 +1,7 @@
 """Every version of the tables, applied in order to a database with data in it, on the real engine."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
@@ -9,9 +9,12 @@ from tests.first_release import write_as_then
 from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
 from tests.processes import until
 
+from outlay_aggregator.adapters.audit import Audit, Range
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import FakeClock
+from outlay_kit.errors import Refused
 from outlay_kit.fakes import FakeBroker
 from outlay_kit.migrator import migrate, migrations
 from outlay_kit.settings import ClickHouseSettings
@@ -156,4 +159,18 @@ def test_every_table_view_and_column_says_what_it_is(empty: ClickHouseSettings) 
         " AND name NOT LIKE 'groups.%'"
     )
     assert columns == []
+    clickhouse.close()
+
+
+@pytest.mark.parametrize("table", ["conflicts", "rollup_day", "ledger"])
+def test_an_audit_names_a_missing_table_and_the_remedy(empty: ClickHouseSettings, table: str) -> None:
+    migrate(empty)
+    clickhouse = ClickHouseClient(empty)
+    clickhouse.command(f"DROP TABLE {table}")
+    audit, whole = Audit(LedgerStore(clickhouse, 1000), clickhouse, FakeClock(START)), Range()
+    questions: list[Callable[[], object]] = [
+        lambda: audit.periods(whole), lambda: audit.differences(whole), lambda: audit.conflicts(whole)
+    ]  # fmt: skip
+    with pytest.raises(Refused, match=rf"has no table {table} in database .* outlay setup.*from a backup"):
+        [ask() for ask in questions]
     clickhouse.close()
