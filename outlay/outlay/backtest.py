@@ -1,4 +1,4 @@
-"""Tries budgets and rules on the past, and shows what they would have told."""
+"""Tries budgets and rules on the past, and shows when they would have fired."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Tried:
-    """A rule of one tenant, and what it would have told."""
+    """A rule of one tenant, and when it would have fired."""
 
     tenant: str
     watch: Watch
@@ -107,7 +107,7 @@ def pictured(tried: Sequence[Tried], span: TimeRange) -> tuple[cost_query.CostQu
 def planned(
     clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: TimeRange
 ) -> list[dict[str, object]]:
-    """Return what the budgets and rules that differ would have told in `span`, as they were and as they will be.
+    """Return what the budgets and rules that differ would have fired in `span`, as they were and as they will be.
 
     Raises Retryable.
     """

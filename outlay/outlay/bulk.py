@@ -79,7 +79,7 @@ def import_items(items: "Items", client: IngestClient | None, into: Imported) ->
 
 
 def _take(item: Item | None, into: Imported) -> UsageEvent | None:
-    """Return the event of an item, or count why there is none."""
+    """Return the event of an item, or count why it has none."""
     if item is None:
         into.ignored += 1
         return None

@@ -114,7 +114,7 @@ def timely(
     """Cut lines into batches of at most `size`, none of which waits for more lines than `wait` seconds.
 
     A thread reads, for a slow pipe cannot be asked to hurry. What it raises is raised after what it read; so is
-    an interruption, of which the thread, that may wait for ever, is not told.
+    an interruption, which the thread, as it may wait without end, does not see.
     """
     read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
     room = Semaphore(2 * size)  # a file that is read quicker than it is sent is not read whole into memory

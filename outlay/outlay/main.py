@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from outlay.cli.help import App
+
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "up": ("stack:up", "Start Kafka, ClickHouse and all services in the background."),
@@ -50,11 +52,6 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 """What `outlay --help` lists: by heading and name, the module and attribute in outlay.cli, and what it does."""
-_SETTINGS: dict[str, Any] = {
-    "add_completion": False,
-    "pretty_exceptions_show_locals": False,
-    "rich_markup_mode": "markdown",
-}
 
 
 _PLACES = {name: place for group in COMMANDS.values() for name, (place, _) in group.items()}
@@ -67,7 +64,7 @@ class _Commands(Mapping[str, Any]):
         module, _, attribute = _PLACES[name].partition(":")
         found = getattr(importlib.import_module(f"outlay.cli.{module}"), attribute)
         if not isinstance(found, typer.Typer):
-            command, found = found, typer.Typer(**_SETTINGS)
+            command, found = found, App()
             found.command(name)(command)
         return typer.main.get_command(found)
 
@@ -90,7 +87,7 @@ class _Group(TyperGroup):
         return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help as plain text, for a quick start."""
+        """Write the commands by heading."""
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
         width = max(map(len, _PLACES))
@@ -99,8 +96,7 @@ class _Group(TyperGroup):
                 formatter.write_dl([(f"{name:<{width}}", text) for name, (_, text) in commands.items()])
         with formatter.section("Options"):
             formatter.write_dl([found for p in self.get_params(ctx) if (found := p.get_help_record(ctx))])
-        self.format_epilog(ctx, formatter)
-        formatter.write("\n")
+        formatter.write("\nStart with: outlay demo. Help on a command: outlay COMMAND --help\n")
 
 
 def _print_version(wanted: bool) -> None:
@@ -111,15 +107,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
-    cls=_Group,
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Outlay: what your AI costs, while the money is being spent.",
-    epilog="Start with: outlay demo. Help on a command: outlay COMMAND --help",
-)
+app = App(help="Outlay: what your AI costs, while the money is being spent.", cls=_Group)
 
 
 @app.callback()

@@ -1,6 +1,7 @@
 """The system that OUTLAY_KAFKA and OUTLAY_CLICKHOUSE name, as in Docker Compose or a cluster: its status and checks."""
 
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from outlay_schemas import topics
 HEALTH_PORT = 9400
 """Where a service serves /readyz and /metrics in the images of this project."""
 _SECONDS = 3.0
+_KAFKA_FIX = "check OUTLAY_KAFKA, and that the brokers run"
 
 
 def is_configured() -> bool:
@@ -88,13 +90,25 @@ def _state(url: str) -> str:
         return "not reachable"
 
 
+def _answers(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _kafka(settings: KafkaSettings) -> Iterator[Check]:
+    if not any(map(_answers, settings.bootstrap.split(","))):
+        yield Check("Kafka", "error", f"no broker answers at {settings.bootstrap}", _KAFKA_FIX)
+        return
     try:
         with admin(settings) as client:
             cluster: dict[str, Any] = client.describe_cluster()
             known = set(client.list_topics())
     except Retryable as error:
-        yield Check("Kafka", "error", str(error), "check OUTLAY_KAFKA, and that the brokers run")
+        yield Check("Kafka", "error", str(error), _KAFKA_FIX)
         return
     count = len(cluster["brokers"])
     yield Check("Kafka", "ok", f"{count} broker{'s' * (count != 1)} at {settings.bootstrap}")

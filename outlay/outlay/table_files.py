@@ -29,9 +29,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             if file.is_file() and file.suffix in _SUFFIXES and not file.name.startswith((".", "_"))
         )  # fmt: skip
         if not inside:
-            raise QueryError(
-                f"there is no table in {path}", f"files in it must end in {', '.join(_SUFFIXES)}"
-            )
+            raise QueryError(f"no table in {path}", f"files in it must end in {', '.join(_SUFFIXES)}")
         found += inside
     return found
 
@@ -39,7 +37,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
     """Yield the rows of a table; a row with more or fewer cells than the header has the key BROKEN alone.
 
-    Raises QueryError if the file is no table.
+    Raises QueryError for a file that is not a table.
     """
     head = opened.read(4)
     opened.seek(0)
@@ -51,7 +49,7 @@ def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
 
 
 def must_be_text(path: Path, *, packed: bool = True) -> None:
-    """Refuse a file that is no text by its beginning: with one error, and not with one a line. Raises QueryError."""
+    """Raise QueryError for a file that does not begin as text: one error, instead of one a line."""
     with path.open("rb") as opened:
         head = opened.read(_HEAD)
     if packed and head.startswith(b"\x1f\x8b"):

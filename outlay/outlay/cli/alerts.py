@@ -9,6 +9,7 @@ import typer
 
 from outlay.cli import backtest, channels
 from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.help import App
 from outlay.cli.options import AsJson, Tenant
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.report_query import budget_plans, require_tenants, write_report
@@ -22,7 +23,7 @@ from outlay_reports.forecast.summary import budget_table
 from outlay_reports.incidents import Incident, incidents
 from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
 
-app = typer.Typer(name="alerts", no_args_is_help=True, help="List, acknowledge and test alerts.")
+app = App("alerts", "List, acknowledge and test alerts.")
 app.command("backtest")(backtest.backtest)
 app.command("test")(channels.send_sample)
 app.command()(channels.deliveries)
@@ -38,9 +39,9 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
     Computed now, from the same spending and forecast as the console and the alerts. Programs can ask before they spend,
     over HTTP: see docs/budgets.md.
 
-    Example:
+    Examples:
 
-      outlay budgets
+        outlay budgets
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -96,9 +97,9 @@ def _row(incident: Incident) -> dict[str, object]:
 def ack(alert: AlertId, note: Note = "") -> None:
     """Acknowledge an alert: no more notifications until it resolves.
 
-    Example:
+    Examples:
 
-      outlay alerts ack 5f0c7a1b
+        outlay alerts ack 5f0c7a1b
     """
     line(f"acknowledged: {_act(alert, 'acknowledged', None, note).title}")
 
@@ -117,9 +118,9 @@ def mark_expected(
 
     With --hours, all alerts of its rule in its scope are expected for that time.
 
-    Example:
+    Examples:
 
-      outlay alerts mark-expected 5f0c7a1b --note "the nightly batch"
+        outlay alerts mark-expected 5f0c7a1b --note "the nightly batch"
     """
     found = _act(alert, "expected", None if hours is None else timedelta(hours=hours), note)
     line(f"{'no longer expected' if hours == 0 else 'expected'}: {found.title}")
@@ -158,9 +159,9 @@ def snooze(
 ) -> None:
     """Snooze an alert or a whole rule. You are notified again if it is still firing.
 
-    Example:
+    Examples:
 
-      outlay alerts snooze 5f0c7a1b --hours 4
+        outlay alerts snooze 5f0c7a1b --hours 4
     """
     now = SystemClock().now()
     until = now + timedelta(hours=hours)

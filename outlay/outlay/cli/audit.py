@@ -58,9 +58,8 @@ def audit(
 
     Examples:
 
-      outlay audit
-
-      outlay audit --from 2026-11-01 --to 2026-12-01 --tenant acme --json
+        outlay audit
+        outlay audit --from 2026-11-01 --to 2026-12-01 --tenant acme --json
     """
     asked = _range(start, end, tenant, "the ledger no longer has what the totals would be compared with")
     with (
@@ -215,7 +214,7 @@ def _require_seen(tenants: Sequence[str], report: Report) -> None:
         if tenant not in seen:
             with open_clickhouse() as clickhouse:
                 known = CostReader(clickhouse).tenants()
-            if known:
+            if known and tenant not in known:
                 raise unknown("tenant", tenant, known)
 
 
@@ -236,9 +235,8 @@ def rebuild(
 
     Examples:
 
-      outlay rebuild --from 2026-11-01 --to 2026-11-02
-
-      outlay rebuild --tenant acme --dry-run
+        outlay rebuild --from 2026-11-01 --to 2026-11-02
+        outlay rebuild --tenant acme --dry-run
     """
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
     with open_clickhouse(write=True) as clickhouse:

@@ -63,9 +63,8 @@ def backtest(
 
     Examples:
 
-      outlay alerts backtest --rule anomaly --series spend.csv | jq -c 'select(.fired)'
-
-      outlay alerts backtest --rule spend-anomaly --days 30 --picture fired.svg
+        outlay alerts backtest --rule anomaly --series spend.csv | jq -c 'select(.fired)'
+        outlay alerts backtest --rule spend-anomaly --days 30 --picture fired.svg
     """
     if series is None:
         _on_ledger(rule, catalog, days, tenant, picture, as_json=as_json)

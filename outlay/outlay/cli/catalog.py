@@ -20,6 +20,7 @@ from outlay.catalog.publish import publish as put
 from outlay.catalog.rule_checks import without_zone
 from outlay.cli.errors import friendly_errors, unknown
 from outlay.cli.events import Refusals, lines_of
+from outlay.cli.help import App
 from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
 from outlay.cli.output import line, note, print_json, print_rows, warn, working
 from outlay.cli.price_tables import plan_json, show_plan, show_prices
@@ -34,10 +35,8 @@ from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.freshness import stale
 from outlay_schemas.events import UsageEvent
 
-app = typer.Typer(
-    name="catalog",
-    help="Check, compare, publish and show the catalog: prices, owners, budgets and rules as YAML.",
-    no_args_is_help=True,
+app = App(
+    "catalog", "Check, compare, publish and show the catalog: prices, owners, budgets and rules as YAML."
 )
 
 Folder = Annotated[
@@ -63,7 +62,7 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
     Examples:
 
-      outlay catalog check my-catalog
+        outlay catalog check my-catalog
     """
     content, problems = examine(folder or default_folder())
     warnings = [] if content is None else without_zone(content)
@@ -110,9 +109,8 @@ def plan(
 
     Examples:
 
-      outlay catalog plan my-catalog
-
-      outlay catalog plan my-catalog --against old-catalog --usage last-month.ndjson --by team
+        outlay catalog plan my-catalog
+        outlay catalog plan my-catalog --against old-catalog --usage last-month.ndjson --by team
     """
     groups = read_dimensions(by)
     new = read_folder(folder)
@@ -180,7 +178,7 @@ def publish(
 
     Examples:
 
-      outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
+        outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
     """
     clock = SystemClock()
     content = read_folder(folder).model_copy(update={"note": comment})
@@ -223,9 +221,8 @@ def show(
 
     Examples:
 
-      outlay catalog show claude-sonnet-4-5 --provider anthropic --at 2026-01-01
-
-      outlay catalog show 'p5*' --provider aws
+        outlay catalog show claude-sonnet-4-5 --provider anthropic --at 2026-01-01
+        outlay catalog show 'p5*' --provider aws
     """
     moment = SystemClock().now() if at is None else read_moment(at)
     content = read_published() if published else read_folder(catalog)
@@ -254,7 +251,7 @@ def schemas(
 
     Examples:
 
-      outlay catalog schemas my-catalog/schemas
+        outlay catalog schemas my-catalog/schemas
     """
     lines = write_schemas(folder)
     if as_json:

@@ -43,9 +43,8 @@ def send_sample(
 
     Examples:
 
-      outlay alerts test oncall
-
-      OUTLAY_CHANNEL_OPS=https://hooks.slack.com/... outlay alerts test ops --catalog ./catalog
+        outlay alerts test oncall
+        OUTLAY_CHANNEL_OPS=https://hooks.slack.com/... outlay alerts test ops --catalog ./catalog
     """
     wanted = channel or name
     found = [find_channel(wanted, catalog)] if wanted else list(all_channels(catalog))
@@ -107,9 +106,8 @@ def deliveries(
 
     Examples:
 
-      outlay alerts deliveries --channel oncall
-
-      outlay alerts deliveries --dead
+        outlay alerts deliveries --channel oncall
+        outlay alerts deliveries --dead
     """
     since = SystemClock().now() - timedelta(hours=hours)
     with open_clickhouse() as clickhouse:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
 from outlay.cli.options import Format as TableFormat
 from outlay.cli.output import print_rows
@@ -33,7 +34,7 @@ from outlay_reports.renderers import to_csv
 from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_files import file_names, index_table
 
-app = typer.Typer(name="periods", help="Close months, and list the closed ones.", no_args_is_help=True)
+app = App("periods", "Close months, and list the closed ones.")
 Note = Annotated[str, typer.Option(help="A comment, kept with the closing.")]
 
 
@@ -79,11 +80,9 @@ def chargeback(
 
     Examples:
 
-      outlay report chargeback
-
-      outlay report chargeback --month 2026-10 --tz Europe/Berlin --close --note "agreed with finance"
-
-      outlay report chargeback --month 2026-10 --each statements/
+        outlay report chargeback
+        outlay report chargeback --month 2026-10 --tz Europe/Berlin --close --note "agreed with finance"
+        outlay report chargeback --month 2026-10 --each statements/
     """
     form = format_for(Format, Format.json if as_json else form, file, Format.table)
     now = SystemClock().now()
@@ -125,7 +124,7 @@ def close_month(
 
     Examples:
 
-      outlay periods close 2026-10 --tz Europe/Berlin --note "agreed with finance"
+        outlay periods close 2026-10 --tz Europe/Berlin --note "agreed with finance"
     """
     chargeback(month=month, tz=tz, tenant=tenant, close=True, note=note, as_json=as_json)
 

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.help import App
 from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.stores import open_clickhouse
@@ -24,11 +25,7 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.topics import COST_EVENTS
 
-app = typer.Typer(
-    name="dead-letters",
-    no_args_is_help=True,
-    help="List, show, edit and replay events that could not be used.",
-)
+app = App("dead-letters", "List, show, edit and replay events that could not be used.")
 _SHOWN = 20
 _BODY = 2000
 """Most characters of a body that people see; --json has it whole."""
@@ -98,9 +95,9 @@ def show_whole(
 ) -> None:
     """Show dead letters whole: their origin, why they were refused, and their bytes.
 
-    Example:
+    Examples:
 
-      outlay dead-letters show 5f0c7a1b
+        outlay dead-letters show 5f0c7a1b
     """
     with _open() as (_, dead_letters):
         found = _find(
@@ -149,9 +146,8 @@ def replay(
 
     Examples:
 
-      outlay dead-letters replay --code event_invalid --rename usage.tokens=usage.input_tokens --dry-run
-
-      outlay dead-letters replay 5f0c... --set usage.input_tokens=5 --delete tags.x
+        outlay dead-letters replay --code event_invalid --rename usage.tokens=usage.input_tokens --dry-run
+        outlay dead-letters replay 5f0c... --set usage.input_tokens=5 --delete tags.x
     """
     edits = _edits(rename, delete, set_)
     sink = None if dry_run else KafkaSink(stores(write=True)[0])

@@ -54,11 +54,9 @@ def demo(
 
     Examples:
 
-      outlay demo
-
-      outlay demo --speed 0 --exit --json
-
-      outlay demo --trace my-hour.csv --start 2026-11-01T09:00:00Z
+        outlay demo
+        outlay demo --speed 0 --exit --json
+        outlay demo --trace my-hour.csv --start 2026-11-01T09:00:00Z
     """
     plan = Plan(trace, _start(start), speed)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -141,7 +139,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
     lines = [
         f"{counts} {'[green]✓ nothing is missing[/]' if whole else '[red]✗ events are missing[/]'}",
         f"{sums} {'[green]✓ equal to the last digit[/]' if same else '[red]✗ they differ[/]'}",
-        f"{figures['unpriced']:,} events are unpriced (their model is in no price list), which is not the same as free",
+        f"{figures['unpriced']:,} events are unpriced (no price list has their model), which is not the same as free",
         f"{figures['alerts']:,} alerts; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
     ]
     out.print(Panel("\n".join(lines), title="result", border_style="green" if same and whole else "red"))

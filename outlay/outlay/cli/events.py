@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 
+from outlay.catalog.load import load_default
 from outlay.catalog.offline import Refused
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.options import ApiKey, AsJson, EventsFile, Url
@@ -42,9 +43,8 @@ def emit(
 
     Examples:
 
-      outlay emit usage.ndjson
-
-      tail -f usage.ndjson | outlay emit - --batch 1
+        outlay emit usage.ndjson
+        tail -f usage.ndjson | outlay emit - --batch 1
     """
     url, api_key = endpoint(url, api_key)
     sent, meters = Sent(), Meters()
@@ -119,9 +119,15 @@ class Meters:
             yield event
 
     def warn(self) -> None:
-        """Warn on stderr of each meter whose name is almost a known one."""
-        for meter in sorted(self._seen - _METERS):
-            if near := get_close_matches(meter, _METERS, 1, 0.85):
+        """Warn on stderr of each meter without a price whose name is almost that of a known one."""
+        if not self._seen - _METERS:
+            return
+        catalog = load_default()
+        rules = [rule for book in catalog.price_books for rule in book.rules]
+        known = _METERS | {meter for rule in rules for dated in rule.prices for meter in dated.meters}
+        known |= set(catalog.rates.units) if catalog.rates else set()
+        for meter in sorted(self._seen - known):
+            if near := get_close_matches(meter, known, 1, 0.85):
                 warn(f'meter "{meter}" has no price; did you mean "{near[0]}"?')
 
 

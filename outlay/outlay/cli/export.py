@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.help import App
 from outlay.cli.options import From, Tenants, To
 from outlay.cli.output import note
 from outlay.cli.report_query import allocation, require_tenants, splits_of
@@ -23,7 +24,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.periods import parse_time_range
 
-app = typer.Typer(name="export", no_args_is_help=True, help="Export the ledger in FOCUS.")
+app = App("export", "Export the ledger in FOCUS.")
 
 
 class Version(StrEnum):
@@ -75,11 +76,9 @@ def focus(
 
     Examples:
 
-      outlay export focus --from 2026-11 -o november.csv
-
-      outlay export focus --from 2026-10-01 --to 2026-10-31 --grain day -o october.parquet --version 1.3
-
-      outlay export focus --from 2026-10 --version 1.4 --allocate -o october.csv
+        outlay export focus --from 2026-11 -o november.csv
+        outlay export focus --from 2026-10-01 --to 2026-10-31 --grain day -o october.parquet --version 1.3
+        outlay export focus --from 2026-10 --version 1.4 --allocate -o october.csv
     """
     if allocate and version is Version.v1_2:
         raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")

@@ -88,17 +88,12 @@ def forecast(
 
     Examples:
 
-      outlay forecast
-
-      outlay forecast --series usage.csv --horizon 72 --freq h
-
-      outlay forecast --by team,model --horizon 30 --totals > forecast.ndjson
-
-      outlay forecast --what-if "claude-opus-4-1>claude-sonnet-4-5=50%" --summary
-
-      outlay forecast --gpus 8
-
-      outlay forecast --meter output_tokens --full 5e8
+        outlay forecast
+        outlay forecast --series usage.csv --horizon 72 --freq h
+        outlay forecast --by team,model --horizon 30 --totals > forecast.ndjson
+        outlay forecast --what-if "claude-opus-4-1>claude-sonnet-4-5=50%" --summary
+        outlay forecast --gpus 8
+        outlay forecast --meter output_tokens --full 5e8
     """
     if series is not None:
         _write(_of_file(series, horizon, freq))

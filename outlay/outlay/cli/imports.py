@@ -13,6 +13,7 @@ import yaml
 from outlay.bills import Bill, earlier_lines
 from outlay.bulk import Imported, import_items, plain
 from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.help import App
 from outlay.cli.options import ApiKey, AsJson, Decimal, DecimalMark, DryRun, Url
 from outlay.cli.output import line, note, print_json
 from outlay.cli.progress import progress_bar
@@ -27,11 +28,7 @@ from outlay_ingest.domain.tables import ColumnMap, Identities, read_mapping, rea
 from outlay_kit.clock import SystemClock
 from outlay_schemas.errors import Invalid
 
-app = typer.Typer(
-    name="import",
-    no_args_is_help=True,
-    help="Import history from files; it goes through ingest like any usage.",
-)
+app = App("import", "Import history from files; it goes through ingest like any usage.")
 
 OneFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file.")]
 _SHOWN = 20
@@ -64,9 +61,9 @@ def import_csv(
     A mapping: `{source: =vendor, time: started, sku: model, kind: =llm, usage: {input_tokens: prompt}, team: dept}`.
     Names are columns; a value that starts with = is used as it is. Importing a file twice counts once.
 
-    Example:
+    Examples:
 
-      outlay import csv usage.csv --map columns.yaml --dry-run
+        outlay import csv usage.csv --map columns.yaml --dry-run
     """
     columns = _column_map(mapping)
 
@@ -101,9 +98,8 @@ def focus(
 
     Examples:
 
-      outlay import focus bill.parquet --dry-run
-
-      outlay import focus november/ --cost BilledCost
+        outlay import focus bill.parquet --dry-run
+        outlay import focus november/ --cost BilledCost
     """
     paths = files_of(files)
     identities, bill = Identities(), Bill()
@@ -125,9 +121,9 @@ def litellm(
 ) -> None:
     """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line.
 
-    Example:
+    Examples:
 
-      outlay import litellm spend-logs.json
+        outlay import litellm spend-logs.json
     """
     must_be_text(file, packed=False)
     _run([file], lambda _, opened: _pieces(opened), url, api_key, dry_run, as_json)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.help import App
 from outlay.cli.options import AsJson
 from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.local.state import home_folder, keys_path
@@ -22,7 +23,7 @@ from outlay_kit.audit import AuditError
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, Limits
 
-app = typer.Typer(name="keys", no_args_is_help=True, help="Create, list, revoke and rotate API keys.")
+app = App("keys", "Create, list, revoke and rotate API keys.")
 
 FileOption = Annotated[
     Path | None,
@@ -69,11 +70,9 @@ def create(
 
     Examples:
 
-      outlay keys create --tenant acme --name checkout
-
-      outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
-
-      outlay keys create --tenant trial --quota 10000/day --quota 100000/month
+        outlay keys create --tenant acme --name checkout
+        outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
+        outlay keys create --tenant trial --quota 10000/day --quota 100000/month
     """
     scopes = tuple(one.value for one in scope or [Scope.ingest])
     limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
@@ -105,9 +104,9 @@ def list_keys(
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Revoke a key. Services refuse it within a second.
 
-    Example:
+    Examples:
 
-      outlay keys revoke 4f7k2m9q8x1z
+        outlay keys revoke 4f7k2m9q8x1z
     """
     with _file(keys_file) as (file, now):
         key_id = _id(key)
@@ -133,7 +132,7 @@ def rotate(
 
     Examples:
 
-      outlay keys rotate 3f9k2m1x0abc --grace-hours 2
+        outlay keys rotate 3f9k2m1x0abc --grace-hours 2
     """
     key_id = _id(key)
     with _file(keys_file) as (file, now):

@@ -51,11 +51,9 @@ def opportunities(
 
     Examples:
 
-      outlay opportunities
-
-      outlay opportunities --from 30d --least 100 --json
-
-      outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
+        outlay opportunities
+        outlay opportunities --from 30d --least 100 --json
+        outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
     """
     span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
     wanted = Selection(since=span.start, until=span.end, tenant=tenant)
@@ -100,7 +98,7 @@ def savings_table(
 ) -> ReportTable:
     """Return the `limit` greatest savings of at least `least` USD a month, without the dismissed ones.
 
-    Under three days of events there is no monthly figure: `least` then applies to the observed saving.
+    Under three days of events have no monthly figure: `least` then applies to the observed saving.
     """
     months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
     least_pico = round(least * 10**12)

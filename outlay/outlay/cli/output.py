@@ -78,7 +78,7 @@ def print_rows(as_json: bool, rows: Sequence[Mapping[str, object]], title: str, 
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print a table, or `empty` if there is no row. Columns that start with `>` are right-aligned."""
+    """Print a table, or `empty` without rows. Columns that start with `>` are right-aligned."""
     if not rows:
         line(empty, "dim")
         return

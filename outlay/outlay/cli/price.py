@@ -56,9 +56,8 @@ def price(
 
     Examples:
 
-      outlay price usage.ndjson > costs.ndjson
-
-      outlay price usage.ndjson --as-model anthropic/claude-haiku-4-5 --compare --by team
+        outlay price usage.ndjson > costs.ndjson
+        outlay price usage.ndjson --as-model anthropic/claude-haiku-4-5 --compare --by team
     """
     gc.set_threshold(200_000)  # nothing here is circular; the search for cycles took a sixth of the time
     moment = None if at is None else read_moment(at)

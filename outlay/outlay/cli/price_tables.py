@@ -45,7 +45,7 @@ def _facts(event: CostEvent) -> Iterator[str]:
     for name, value in ((name, getattr(event, name)) for name in (*OWNERS, "activity")):
         if value or name in event.given:
             sent = event.given.get(name)
-            origin = "" if sent is None else f" (sent: {sent or 'empty'})"
+            origin = "" if sent is None else f" (sent: {sent or 'nothing'})"
             yield f"{name} {name_of(value)}{origin}"
     cost = "no price" if event.cost is None else f"{event.cost} USD"
     bound = " at least" if event.price_status == "unpriced" and event.cost is not None else ""

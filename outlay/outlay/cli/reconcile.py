@@ -66,13 +66,10 @@ def reconcile(
 
     Examples:
 
-      outlay reconcile focus-november.parquet
-
-      outlay reconcile openai-costs.csv --column model=line_item --tolerance 2
-
-      outlay reconcile rechnung.csv --rate EUR=1.08 --tz Europe/Berlin
-
-      outlay reconcile openai-costs.csv --notify finance
+        outlay reconcile focus-november.parquet
+        outlay reconcile openai-costs.csv --column model=line_item --tolerance 2
+        outlay reconcile rechnung.csv --rate EUR=1.08 --tz Europe/Berlin
+        outlay reconcile openai-costs.csv --notify finance
     """
     if not bill.exists():
         raise CommandError(

@@ -14,6 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay.cli import chargeback
 from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.help import App
 from outlay.cli.options import (
     Amount,
     AmountName,
@@ -48,10 +49,9 @@ from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend as trend_of
 from outlay_schemas.dimensions import ALIASES, LABELS
 
-app = typer.Typer(
-    name="report",
-    no_args_is_help=True,
-    help="Show who spent what, why, and how it changes: exact, in any time zone, with unassigned and unpriced usage.",
+app = App(
+    "report",
+    "Show who spent what, why, and how it changes.",
 )
 app.command()(chargeback.chargeback)
 
@@ -80,13 +80,10 @@ def showback(
 
     Examples:
 
-      outlay report showback
-
-      outlay report showback --by business_unit,team,model --from 2026-11 --tz Europe/Berlin
-
-      outlay report showback --by user --where team=growth --units
-
-      outlay report showback --by business_unit --allocate
+        outlay report showback
+        outlay report showback --by business_unit,team,model --from 2026-11 --tz Europe/Berlin
+        outlay report showback --by user --where team=growth --units
+        outlay report showback --by business_unit --allocate
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -117,9 +114,8 @@ def top(
 
     Examples:
 
-      outlay report top
-
-      outlay report top --by user,model --limit 20 --from 7d
+        outlay report top
+        outlay report top --by user,model --limit 20 --from 7d
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -148,9 +144,8 @@ def trend(
 
     Examples:
 
-      outlay report trend --from 30d
-
-      outlay report trend --by team --unit hour --from today --picture trend.svg
+        outlay report trend --from 30d
+        outlay report trend --by team --unit hour --from today --picture trend.svg
     """
     form = format_for(Format, Format.json if as_json else form, file, Format.table)
     with open_clickhouse() as clickhouse:
@@ -192,9 +187,8 @@ def compare(
 
     Examples:
 
-      outlay report compare --from 2026-11
-
-      outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
+        outlay report compare --from 2026-11
+        outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -216,9 +210,8 @@ def patterns(
 
     Examples:
 
-      outlay report patterns --tz Europe/Berlin
-
-      outlay report patterns --where team=growth --picture growth.svg
+        outlay report patterns --tz Europe/Berlin
+        outlay report patterns --where team=growth --picture growth.svg
     """
     now = SystemClock().now()
     with open_clickhouse() as clickhouse:
@@ -250,9 +243,8 @@ def query(
 
     Examples:
 
-      outlay query "SELECT team, sum(cost) FROM costs_daily GROUP BY team"
-
-      outlay query "SELECT * FROM costs WHERE unpriced LIMIT 5" --json
+        outlay query "SELECT team, sum(cost) FROM costs_daily GROUP BY team"
+        outlay query "SELECT * FROM costs WHERE unpriced LIMIT 5" --json
     """
     with open_clickhouse() as clickhouse:
         try:

@@ -36,7 +36,7 @@ def explain(
 
     Examples:
 
-      outlay explain 5f0c2a71 --source checkout/api
+        outlay explain 5f0c2a71 --source checkout/api
     """
     with open_clickhouse() as clickhouse, working("looking it up"):
         require_tenants(CostReader(clickhouse), (tenant,))
@@ -76,9 +76,8 @@ def reprice(
 
     Examples:
 
-      outlay reprice --since 2026-11-01 --sku 'claude-*' --dry-run
-
-      outlay reprice --since 2026-11-01 --unpriced
+        outlay reprice --since 2026-11-01 --sku 'claude-*' --dry-run
+        outlay reprice --since 2026-11-01 --unpriced
     """
     end = None if until is None else read_moment(until, "--until")
     begin = read_moment(since, "--since")

@@ -78,11 +78,9 @@ def review(
 
     Examples:
 
-      outlay review --week
-
-      outlay review --week 2026-11-16 --tz Europe/Berlin -o week.html
-
-      outlay review --send finance
+        outlay review --week
+        outlay review --week 2026-11-16 --tz Europe/Berlin -o week.html
+        outlay review --send finance
     """
     form = format_for(Format, form, file, Format.markdown)
     now = SystemClock().now()

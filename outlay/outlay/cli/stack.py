@@ -49,13 +49,10 @@ def up(
 
     Examples:
 
-      outlay up
-
-      outlay up --ports auto
-
-      OUTLAY_HOME=/tmp/trial outlay up
-
-      outlay up --foreground
+        outlay up
+        outlay up --ports auto
+        OUTLAY_HOME=/tmp/trial outlay up
+        outlay up --foreground
     """
     fixed = ports is PortChoice.fixed
     with Steps(quiet=as_json) as progress:

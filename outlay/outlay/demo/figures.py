@@ -1,4 +1,4 @@
-"""What the books say of the demonstration: exact figures by the read-only user, for the hours that it played."""
+"""The totals of the demonstration: exact figures by the read-only user, for the hours that it played."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ FROM costs AS c WHERE {_RANGE}"""  # noqa: S608 (what is pasted are constants of
 _ROLLUP = f"""
 SELECT toString(sum(cost)) AS rollup_cost, sum(events) AS rollup_events
 FROM costs_minutely WHERE {_RANGE}"""  # noqa: S608 (the same)
-_LETTERS = (
+_DEAD_LETTERS = (
     "SELECT count() AS dead_letters FROM dead_letters FINAL"
     " WHERE tenant = {tenant:String} AND at >= {since:DateTime64(6)}"
 )
@@ -39,7 +39,7 @@ class _Standing(msgspec.Struct):
     period_end: datetime
 
 
-class Books:
+class DemoTotals:
     """Reads the totals of one run of the demonstration."""
 
     def __init__(self, clickhouse: ClickHouseClient, start: datetime, end: datetime, since: datetime) -> None:
@@ -49,9 +49,9 @@ class Books:
         self._bound: dict[str, object] = {"tenant": TENANT, "start": start, "end": whole, "since": since}
 
     def read(self) -> dict[str, Any]:
-        """Return the figures of the contract that the books know. Raises Retryable."""
+        """Return the figures of the contract that the ledger and the rollups know. Raises Retryable."""
         found: dict[str, Any] = {}
-        for sql in (_LEDGER, _ROLLUP, _LETTERS, _ALERTS):
+        for sql in (_LEDGER, _ROLLUP, _DEAD_LETTERS, _ALERTS):
             found |= self._clickhouse.rows(sql, self._bound)[0]
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from outlay.client import IngestClient
 from outlay.demo.budgets import WHOLE, publish_budgets
-from outlay.demo.figures import Books, money
+from outlay.demo.figures import DemoTotals, money
 from outlay.demo.stream import Stream
 from outlay.demo.trace import read_trace
 from outlay.demo.view import BudgetState, Frame
@@ -64,11 +64,11 @@ class Demo:
         clickhouse = ClickHouseClient(self._system.clickhouse_settings())
         with Follower(kafka, self._spend, self._clock) as follower:
             stream = Stream(self._events, client, self._spend, follower.lock, self._clock)
-            books = Books(clickhouse, self._plan.start, self._events[-1].time, since)
+            totals = DemoTotals(clickhouse, self._plan.start, self._events[-1].time, since)
             try:
                 stream.start(self._plan.speed)
                 self._watch(stream, follower, draw)
-                figures = self._settle(stream, follower, books, draw)
+                figures = self._settle(stream, follower, totals, draw)
             finally:
                 stream.stop()
                 clickhouse.close()
@@ -82,17 +82,17 @@ class Demo:
             self._clock.sleep(_FRAME_SECONDS)
 
     def _settle(
-        self, stream: Stream, follower: Follower, books: Books, draw: Callable[[Frame], None]
+        self, stream: Stream, follower: Follower, totals: DemoTotals, draw: Callable[[Frame], None]
     ) -> dict[str, Any]:
         """Wait until everything sent is counted and watched over, at most 90 s."""
         deadline = self._clock.monotonic() + _SETTLE_SECONDS
         while self._clock.monotonic() < deadline:
             draw(self._frame(stream, follower, "all is sent; waiting until all of it is counted"))
-            if books.settled(stream.sent.accepted) and self._all_read() and books.watched(WHOLE):
+            if totals.settled(stream.sent.accepted) and self._all_read() and totals.watched(WHOLE):
                 break
             self._clock.sleep(_FRAME_SECONDS)
         draw(self._frame(stream, follower, ""))
-        found = books.read()
+        found = totals.read()
         with follower.lock:
             latencies = sorted(self._spend.latencies)
         return {

@@ -21,7 +21,7 @@ class Call:
 
 
 class TraceError(Exception):
-    """The file is not a trace; the message names the line and its mend."""
+    """The file is not a trace; the message names the line and the fix."""
 
 
 def read_trace(path: Path | None) -> list[Call]:

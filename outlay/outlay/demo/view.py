@@ -109,12 +109,12 @@ def _head(frame: Frame, spend: Decimal, width: int) -> Panel:
     line.append(f"  unpriced {frame.unpriced:,}", "yellow" if frame.unpriced else "dim")
     if frame.dead_letters or width >= _WIDE:
         line.append(f"  dead letters {frame.dead_letters:,}", "yellow" if frame.dead_letters else "dim")
-    told = []
+    parts = []
     if frame.playing:
-        told.append(f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC")
+        parts.append(f"the trace is at {frame.playing:%Y-%m-%d %H:%M} UTC")
     if frame.latency is not None:
-        told.append(f"event → rollup {frame.latency:.1f} s")
-    subtitle = ", ".join(told) or None
+        parts.append(f"event → rollup {frame.latency:.1f} s")
+    subtitle = ", ".join(parts) or None
     return Panel(line, title=frame.title, subtitle=subtitle, border_style="green")
 
 

@@ -15,7 +15,7 @@ from outlay_schemas.events import Activity, UsageEvent
 
 TENANT = "demo"
 INCIDENT = (timedelta(minutes=45), timedelta(minutes=49))
-"""When, after the start, a CI job loops and repeats the trace's largest calls on the dearest model."""
+"""When, after the start, a CI job loops and repeats the trace's largest calls on the most expensive model."""
 INCIDENT_CALLS = 600
 
 

@@ -1,4 +1,4 @@
-"""Patterns of the books as sheets: growth, the week, the day, and what changed when, with who moved it."""
+"""Spending patterns as tables: growth, the week, the day, and what changed when, with who moved it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,32 +34,32 @@ class Found:
     changes: Sequence[LevelShift]
 
 
-def find_patterns(books: CostReader, question: CostQuery, now: datetime) -> Found | None:
+def find_patterns(costs: CostReader, query: CostQuery, now: datetime) -> Found | None:
     """Read the past and look for patterns; None without a whole day. Raises Retryable."""
-    days = read_history(books, replace(question, by=(), unit="day"), now)
-    hours = read_history(books, replace(question, by=(), unit="hour"), now)
+    days = read_history(costs, replace(query, by=(), unit="day"), now)
+    hours = read_history(costs, replace(query, by=(), unit="hour"), now)
     if not len(days.starts):
         return None
-    weekdays = [at.astimezone(question.zone).weekday() for at in days.starts]
-    clock = [at.astimezone(question.zone).hour for at in hours.starts]
+    weekdays = [at.astimezone(query.zone).weekday() for at in days.starts]
+    clock = [at.astimezone(query.zone).hour for at in hours.starts]
     week, day = profile(days.values[0], weekdays, 7), profile(hours.values[0], clock, 24)
     return Found(days, week, day, level_shifts(days.values[0]))
 
 
-def pattern_tables(books: CostReader, question: CostQuery, found: Found) -> list[ReportTable]:
-    """Return patterns as sheets: growth, week, day, changes, movers; less where there is less history."""
+def pattern_tables(costs: CostReader, query: CostQuery, found: Found) -> list[ReportTable]:
+    """Return patterns as tables: growth, week, day, changes, movers; less where there is less history."""
     return [
         _growth(found.days),
         _profile("week", "Day of the week", DAYS, found.week),
         _profile("day", "Hour of the day", HOURS, found.day),
-        _changes(books, question, found),
-        _movers(books, question, found.days),
+        _changes(costs, query, found),
+        _movers(costs, query, found.days),
     ]
 
 
-def pattern_picture(title: str, question: CostQuery, found: Found) -> str:
+def pattern_picture(title: str, query: CostQuery, found: Found) -> str:
     """Return the same drawn: days with the levels between changes, the week, and the day, as SVG."""
-    names = [label(at, "day", question.zone) for at in found.days.starts]
+    names = [label(at, "day", query.zone) for at in found.days.starts]
     levels = [(change.place, change.before, change.after) for change in found.changes]
     shapes = [
         (f"{name}: season {strength_label(shape.strength)} ({shape.strength:.0%})", places, shape.shares)
@@ -110,14 +110,14 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Rep
     )
 
 
-def _changes(books: CostReader, question: CostQuery, found: Found) -> ReportTable:
+def _changes(costs: CostReader, query: CostQuery, found: Found) -> ReportTable:
     rows, days = [], found.days
     for change in found.changes:
         at = days.starts[change.place]
-        who, by = _moved(books, question, days, change.place)
+        who, by = _moved(costs, query, days, change.place)
         grown = Fraction(change.ratio) - 1 if change.before else None
         values = (
-            label(at, "day", question.zone),
+            label(at, "day", query.zone),
             _usual(change.before),
             _usual(change.after),
             grown,
@@ -135,32 +135,32 @@ def _changes(books: CostReader, question: CostQuery, found: Found) -> ReportTabl
     )
 
 
-def _movers(books: CostReader, question: CostQuery, days: History) -> ReportTable:
+def _movers(costs: CostReader, query: CostQuery, days: History) -> ReportTable:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
     length = min(_AROUND, len(days.starts) // 2)
     rows: list[Row] = []
     if length:
-        cut, end = days.starts[-length], period_of(days.starts[-1], "day", question.zone).end
+        cut, end = days.starts[-length], period_of(days.starts[-1], "day", query.zone).end
         by = ("team", "sku")
-        asked = replace(question, by=(*by, *THING), unit=None)
-        before = books.cells(replace(asked, span=TimeRange(days.starts[-2 * length], cut)))
-        after = books.cells(replace(asked, span=TimeRange(cut, end)))
+        asked = replace(query, by=(*by, *THING), unit=None)
+        before = costs.cells(replace(asked, span=TimeRange(days.starts[-2 * length], cut)))
+        after = costs.cells(replace(asked, span=TimeRange(cut, end)))
         for part in [part for part in compare(before, after, len(by)).parts if part.change][:_MOVERS]:
-            costs = (
+            spent = (
                 Spent(part.earlier.cost, part.earlier.unpriced),
                 Spent(part.later.cost, part.later.unpriced),
             )
             grown = share(part.change, part.earlier.cost)
-            rows.append(Row((*map(name_of, part.keys), *costs, part.change, grown)))
+            rows.append(Row((*map(name_of, part.keys), *spent, part.change, grown)))
     columns = (
         Column("team", "team"), Column("sku", "of"), Column("before_usd", "before", "usd"),
         Column("usd", "after", "usd"), Column("change_usd", "change", "change"), Column("growth", "growth", "growth"),
     )  # fmt: skip
-    title = f"Who moved most, the last {length} days against the {length} before"
-    return ReportTable("movers", title, columns, tuple(rows), empty="nobody did")
+    title = f"Biggest changes, the last {length} days against the {length} before"
+    return ReportTable("movers", title, columns, tuple(rows), empty="no change")
 
 
-def _moved(books: CostReader, question: CostQuery, days: History, place: int) -> tuple[str, int]:
+def _moved(costs: CostReader, query: CostQuery, days: History, place: int) -> tuple[str, int]:
     """Return who moved most between the week before a change and the week after it, and by how much a day."""
     around = min(_AROUND, place, len(days.starts) - place)
     edges = [days.starts[place - around], days.starts[place]]
@@ -171,9 +171,9 @@ def _moved(books: CostReader, question: CostQuery, days: History, place: int) ->
         else days.starts[-1] + (days.starts[-1] - days.starts[-2])
     )
     by = ("team", "sku")
-    asked = replace(question, by=(*by, *THING), unit=None)
-    before = books.cells(replace(asked, span=TimeRange(edges[0], edges[1])))
-    after = books.cells(replace(asked, span=TimeRange(edges[1], end)))
+    asked = replace(query, by=(*by, *THING), unit=None)
+    before = costs.cells(replace(asked, span=TimeRange(edges[0], edges[1])))
+    after = costs.cells(replace(asked, span=TimeRange(edges[1], end)))
     parts = compare(before, after, len(by)).parts
     if not parts:
         return "", 0

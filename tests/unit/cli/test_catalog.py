@@ -104,7 +104,7 @@ def test_changes_name_each_thing_once(tmp_path: Path) -> None:
     ]
 
 
-def test_changes_in_model_prices_are_told_by_model() -> None:
+def test_changes_in_model_prices_are_reported_by_model() -> None:
     ours = load_default()
     assert ours.rates is not None
     providers = [

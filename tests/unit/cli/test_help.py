@@ -28,17 +28,17 @@ LEAVES = sorted(_leaves(typer.main.get_command(app)))
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_help_says_what_a_command_does_with_examples(path: tuple[str, ...]) -> None:
-    told = CliRunner().invoke(app, [*path, "--help"])
-    assert told.exit_code == 0, told.output
-    assert path[-1] in PLAIN or f"outlay {' '.join(path)}" in told.output, "give an example"
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0, result.output
+    assert path[-1] in PLAIN or f"outlay {' '.join(path)}" in result.output, "give an example"
 
 
-def test_a_tenant_whose_name_no_topic_may_have_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_whose_name_no_topic_may_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTLAY_KAFKA", "127.0.0.1:1")
     monkeypatch.setenv("OUTLAY_CLICKHOUSE", "http://127.0.0.1:1")
-    told = CliRunner().invoke(app, ["setup", "--direct-tenant", "a b"])
-    assert told.exit_code == 1
-    assert "'a b'" in told.stderr
+    result = CliRunner().invoke(app, ["setup", "--direct-tenant", "a b"])
+    assert result.exit_code == 1
+    assert "'a b'" in result.stderr
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -1,4 +1,4 @@
-"""Messy files: what a person would read is read, what nobody can read is refused by name, nothing vanishes."""
+"""Messy files: what a person would read is read, the rest is refused by name, and nothing vanishes."""
 
 import gzip
 import json
@@ -57,7 +57,7 @@ def test_grouped_numbers_of_a_table_are_read() -> None:
         ({"usd": "€5"}, "$.usd"), ({"usd": "12,5"}, "$.usd"),
     ],
 )  # fmt: skip
-def test_what_is_no_number_is_refused_by_name(cells: dict[str, str], path: str) -> None:
+def test_what_is_not_a_number_is_refused_by_name(cells: dict[str, str], path: str) -> None:
     refused = one(**cells)
     assert isinstance(refused, Invalid)
     assert (refused.code, refused.path) == ("wrong_type", path)
@@ -95,7 +95,7 @@ def test_a_line_of_nothing_costs_nothing_and_a_bill_counts_where_a_price_is_know
     assert (cost.price_status, cost.cost) == ("reported", "0")
     plain = {name: value for name, value in free.attributes.items() if name != "reported_by"}
     free.attributes = plain
-    assert price(free, priced).price_status == "unpriced"  # a gateway's 0 is no price
+    assert price(free, priced).price_status == "unpriced"  # a gateway's 0 does not count as a price
 
 
 @pytest.mark.parametrize("parts", ["files", "folder"])
@@ -105,8 +105,8 @@ def test_several_files_are_one_bill(tmp_path: Path, parts: str) -> None:
     (folder / "part-0.csv").write_bytes(bill([LINE] * 2))
     (folder / "part-1.csv.gz").write_bytes(gzip.compress(bill([LINE] * 3)))
     words = [str(folder)] if parts == "folder" else [str(path) for path in sorted(folder.iterdir())]
-    told = json.loads(run("import", "focus", *words).stdout)
-    assert (told["sent"], told["reported"], told["refused"]) == (5, "5", 0)
+    found = json.loads(run("import", "focus", *words).stdout)
+    assert (found["sent"], found["reported"], found["refused"]) == (5, "5", 0)
     identities = Identities()
     found = [item for rows in ([LINE] * 2, [LINE] * 3) for item in read_focus(rows, identities=identities)]
     assert len({item.event.id for item in found if item and isinstance(item.event, UsageEvent)}) == 5
@@ -118,16 +118,16 @@ def test_a_refusal_in_a_part_names_the_file(tmp_path: Path) -> None:
     good, bad = tmp_path / "a.csv", tmp_path / "b.csv"
     good.write_bytes(bill([LINE]))
     bad.write_bytes(bill([LINE, {**LINE, "EffectiveCost": "#N/A"}]))
-    told = json.loads(run("import", "focus", str(good), str(bad)).stdout)
-    assert [(r["place"], r["code"]) for r in told["reasons"]] == [("b.csv row 3", "wrong_type")]
+    found = json.loads(run("import", "focus", str(good), str(bad)).stdout)
+    assert [(r["place"], r["code"]) for r in found["reasons"]] == [("b.csv row 3", "wrong_type")]
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_other_separators_and_a_decimal_comma(tmp_path: Path, separator: str) -> None:
     file = tmp_path / "bill.csv"
     file.write_bytes(bill([{**LINE, "EffectiveCost": "1.234,5", "BilledCost": "1.234,5"}], separator))
-    told = json.loads(run("import", "focus", str(file), "--decimal", "comma").stdout)
-    assert (told["sent"], told["reported"]) == (1, "1234.5")
+    found = json.loads(run("import", "focus", str(file), "--decimal", "comma").stdout)
+    assert (found["sent"], found["reported"]) == (1, "1234.5")
     lines, _ = read_bill(file, parse_zone("UTC"), {}, {}, "comma")
     assert lines[0].cost == 1_234_500_000_000_000
     assert "give --decimal comma" in run("import", "focus", str(file)).stdout
@@ -154,9 +154,9 @@ def test_cells_that_are_not_those_of_the_header_are_refused(tmp_path: Path) -> N
     table, mapping = tmp_path / "t.csv", tmp_path / "map.yaml"
     table.write_text(f"at,n,usd\n{AT},12,345,1\n{AT},1\n{AT},1,2\n")
     mapping.write_text(json.dumps(MAP))
-    told = json.loads(run("import", "csv", str(table), "--map", str(mapping)).stdout)
-    assert (told["sent"], told["refused"]) == (1, 2)
-    assert all("more or fewer cells" in reason["message"] for reason in told["reasons"])
+    found = json.loads(run("import", "csv", str(table), "--map", str(mapping)).stdout)
+    assert (found["sent"], found["refused"]) == (1, 2)
+    assert all("more or fewer cells" in reason["message"] for reason in found["reasons"])
 
 
 def test_reconcile_reads_amounts_as_people_write_them(tmp_path: Path) -> None:

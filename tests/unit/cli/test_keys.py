@@ -58,7 +58,9 @@ def test_a_quota_is_for_a_day_a_month_or_both(run: Any, tmp_path: Path) -> None:
         assert run("create", "--quota", wrong) == 1
 
 
-def test_what_is_wrong_is_told(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_scopes_and_folders_are_refused(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("create", "--scope", "root") == 2
     monkeypatch.delenv("OUTLAY_INGEST_KEYS_FILE")
     monkeypatch.setenv("OUTLAY_HOME", str(tmp_path / "nowhere"))

@@ -1,4 +1,4 @@
-"""What strangers did to the commands: odd files, odd keys, odd folders, names that steer a terminal."""
+"""Odd input to the commands: files, odd keys, odd folders, names that steer a terminal."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def test_one_indented_event_is_one_event() -> None:
     assert [json.loads(line) for line in events_of(lines)] == [EVENTS[1]]
 
 
-def test_an_empty_file_holds_no_event_and_half_an_array_is_told() -> None:
+def test_an_empty_file_holds_no_event_and_half_an_array_is_refused() -> None:
     assert list(batches(events_of([]))) == []
     with pytest.raises(CommandError, match="one valid JSON document"):
         list(events_of([b'[{"id": "1"},\n']))
@@ -66,7 +66,7 @@ def test_an_interruption_gives_what_was_read_before_it_ends() -> None:
         next(found)
 
 
-def test_a_key_of_other_characters_is_told() -> None:
+def test_a_key_of_other_characters_is_refused() -> None:
     with pytest.raises(SendError, match="API key"):
         IngestClient("http://127.0.0.1:1", "out_live_ä", SystemClock())
 
@@ -105,7 +105,7 @@ def test_what_a_reader_raises_is_raised_after_what_was_read() -> None:
         next(found)
 
 
-def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "home"
     file.touch()
     monkeypatch.setenv("OUTLAY_HOME", str(file))
@@ -135,18 +135,18 @@ def test_names_in_reports_do_not_steer_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"\x7fELF\xd0\x00", "not CSV text"),
         (b"timestamp,value\n2026-11-24T00:00:00Z,inf\n", "not finite"),
     ],
 )
-def test_a_back_test_names_what_it_cannot_read(content: bytes, told: str, tmp_path: Path) -> None:
+def test_a_back_test_names_what_it_cannot_read(content: bytes, message: str, tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_bytes(content)
     answer = CliRunner().invoke(alerts, ["backtest", "--rule", "anomaly", "--series", str(file)])
     assert answer.exit_code == 1
-    assert told in answer.output
+    assert message in answer.output
 
 
 def test_a_forecast_refuses_what_it_cannot_square(tmp_path: Path) -> None:

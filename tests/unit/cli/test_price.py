@@ -33,7 +33,7 @@ def test_ndjson_in_ndjson_out_from_a_file_and_from_stdin(tmp_path: Path) -> None
     assert from_file.stderr == ""
 
 
-def test_a_bad_line_is_named_with_its_place_and_its_mend_and_holds_back_no_other() -> None:
+def test_a_bad_line_is_reported_with_its_place_and_the_fix_and_holds_back_no_other() -> None:
     bad = {**CALL, "usage": {"input_tokens": -1}}
     misspelt = {**CALL, "tema": "growth"}
     result = run("price", "-", stdin=ndjson(CALL, b"\n", bad, b"{]\n", misspelt, GPU))
@@ -45,10 +45,10 @@ def test_a_bad_line_is_named_with_its_place_and_its_mend_and_holds_back_no_other
     assert lines[2] == "line 5: $.tema: there is no field tema; did you mean team? [unknown_field]"
 
 
-def test_bad_lines_are_told_to_machines_too() -> None:
+def test_bad_lines_are_reported_to_machines_too() -> None:
     result = run("price", "-", "--json", stdin=ndjson({**CALL, "id": ""}))
-    (told,) = costs(result.stderr)
-    assert (told["line"], told["code"], told["path"]) == (1, "wrong_type", "$.id")
+    (reported,) = costs(result.stderr)
+    assert (reported["line"], reported["code"], reported["path"]) == (1, "wrong_type", "$.id")
     assert result.exit_code == 1
 
 
@@ -114,13 +114,13 @@ def test_what_if_a_book_came_first() -> None:
     [
         (("--as-model", "claude"), "write provider/model"),
         (("--as-model", "anthropic/claude-9"), "anthropic/claude-9 has no price"),
-        (("--as-model", "nobody/x"), "nobody/x has no price"),
+        (("--as-model", "nowhere/x"), "nowhere/x has no price"),
         (("--as-book", "x"), "no price book is called 'x'; there are: aws-compute"),
         (("--compare",), "nothing to compare with"),
         (("--compare", "--by", "colour", "--as-book", "aws-compute"), 'unknown dimension "colour"'),
     ],
 )
-def test_a_what_if_that_makes_no_sense_is_told(words: tuple[str, ...], message: str) -> None:
+def test_a_what_if_that_makes_no_sense_is_refused(words: tuple[str, ...], message: str) -> None:
     result = run("price", "-", *words, stdin=ndjson(CALL))
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
