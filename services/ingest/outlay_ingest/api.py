@@ -17,6 +17,7 @@ from outlay_ingest import metrics, openapi
 from outlay_ingest.body import Body
 from outlay_ingest.domain.decoded_items import Head, Reader
 from outlay_ingest.domain.endpoints import ENDPOINTS
+from outlay_ingest.domain.nested_spans import RequestSpans, SpanMemory
 from outlay_ingest.domain.quotas import nearest
 from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
@@ -68,6 +69,7 @@ class IngestApi:
         self._age = timedelta(days=settings.age_days)
         self._rate_limiter = RateLimiter()
         self._quotas = quotas
+        self._spans: dict[str, SpanMemory] = {}
         self._tracing = tracing
         self._request_ids = RequestIds()
         self._refusal_log = RefusalLog(clock.monotonic)
@@ -172,7 +174,8 @@ class IngestApi:
     async def _keep(self, tenant: str, body: bytes, reader: Reader, trace: Header | None = None) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
         now = self._clock.now()
-        rules = Rules(tenant, now, self._future, self._age, self._settings.max_events)
+        spans = RequestSpans(self._spans.setdefault(tenant, SpanMemory()))
+        rules = Rules(tenant, now, self._future, self._age, self._settings.max_events, spans)
         work: list[Coroutine[None, None, None]] = []
         kept = Kept()
         try:
@@ -194,6 +197,7 @@ class IngestApi:
             await work[0]
         else:
             await asyncio.gather(*work)
+        spans.commit()
         return kept
 
     def _rejection(self, request: FastRequest, problem: Problem) -> Response:

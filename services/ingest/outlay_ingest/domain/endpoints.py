@@ -45,12 +45,12 @@ def _responses(head: Head) -> Reader:
 
 def _traces(head: Head) -> Reader:
     as_json = head.media == "application/json"
-    return lambda body, rules: keep(read_traces(body, as_json), rules)
+    return lambda body, rules: keep(read_traces(body, as_json, rules.spans), rules)
 
 
 def _logs(head: Head) -> Reader:
     as_json = head.media == "application/json"
-    return lambda body, rules: keep(read_logs(body, as_json), rules)
+    return lambda body, rules: keep(read_logs(body, as_json, rules.spans), rules)
 
 
 def _opencost(_: Head) -> Reader:

@@ -6,12 +6,13 @@ taken apart.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from outlay_ingest.domain.formats import Format, is_array, locate, split
+from outlay_ingest.domain.nested_spans import RequestSpans
 from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import UNREADABLE, Invalid
@@ -36,6 +37,7 @@ class Rules:
     future: timedelta
     age: timedelta
     max_events: int = 50_000
+    spans: RequestSpans = field(default_factory=RequestSpans)
 
 
 @dataclass(frozen=True, slots=True)

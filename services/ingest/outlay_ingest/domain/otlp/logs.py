@@ -9,6 +9,7 @@ import msgspec
 from outlay_ingest.domain.coercion import count, money, text
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
+from outlay_ingest.domain.nested_spans import RequestSpans
 from outlay_ingest.domain.otlp.semconv import wanted
 from outlay_ingest.domain.otlp.spans import as_item, event_of, usage_of
 from outlay_ingest.domain.otlp.wire import Record, logs
@@ -56,17 +57,18 @@ _OWN = {name for agent in _AGENTS.values() for name in agent.usage} | {
 }  # fmt: skip
 
 
-def read_logs(body: bytes, as_json: bool) -> Iterator[Item | None]:
+def read_logs(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
     """Read an ExportLogsServiceRequest; records that are no calls of models are passed over.
 
     Raises Invalid if the body is none.
     """
+    seen = seen or RequestSpans()
     for record in logs(body, as_json, _wanted):
         name = text(record.attributes.get("event.name")) or record.name
         agent = _AGENTS.get(name) or _AGENTS.get(_SHORT.get(name, ""))
         if agent is not None:
             yield _of_agent(record, agent)
-        elif usage_of(record.attributes):
+        elif usage_of(record.attributes) and seen.counts((record.trace, record.span)):
             yield as_item(record, record.as_log)
         else:
             yield None

@@ -8,6 +8,7 @@ from outlay_ingest.domain.coercion import count, first, from_nanoseconds, text
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
 from outlay_ingest.domain.gateways import azure_resource
+from outlay_ingest.domain.nested_spans import NESTED_IN, RequestSpans, counts_of
 from outlay_ingest.domain.otlp import semconv as names
 from outlay_ingest.domain.otlp.wire import Record, spans
 from outlay_schemas.dimensions import OWNERS
@@ -22,13 +23,27 @@ _USAGE = tuple(names.USAGE.items())
 _KEPT = tuple(names.KEPT.items())
 
 
-def read_traces(body: bytes, as_json: bool) -> Iterator[Item | None]:
-    """Read an ExportTraceServiceRequest; spans that are no calls of models are passed over.
+def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
+    """Read an ExportTraceServiceRequest; None for spans that are not model calls, and for calls counted inside.
 
-    Raises Invalid if the body is none.
+    Raises Invalid if the body is not such a request.
     """
-    for record in spans(body, as_json):
-        yield as_item(record, record.as_span)
+    seen = seen or RequestSpans()
+    records = list(spans(body, as_json))
+    items = [as_item(record, record.as_span) for record in records]
+    usage = {
+        (record.trace, record.span): counts
+        for record, item in zip(records, items, strict=True)
+        if item is not None
+        and isinstance(item.event, UsageEvent)
+        and any(counts := counts_of(item.event.usage))
+    }
+    nested = seen.resolve({(record.trace, record.span): record.parent for record in records}, usage)
+    for record, item in zip(records, items, strict=True):
+        span = record.trace, record.span
+        if item is not None and isinstance(item.event, UsageEvent) and span in nested:
+            item.event.attributes[NESTED_IN] = nested[span]
+        yield item if seen.counts(span) else None
 
 
 def as_item(record: Record, raw: Callable[[], bytes]) -> Item | None:

@@ -29,12 +29,14 @@ class Record:
     start: int
     end: int
     failed: bool
+    parent: str = ""
 
     def as_span(self) -> bytes:
         """Return the span alone as an OTLP request, with what was read of it: without prompts and answers."""
         span = {
             "traceId": self.trace,
             "spanId": self.span,
+            "parentSpanId": self.parent,
             "name": self.name,
             "startTimeUnixNano": str(self.start),
             "endTimeUnixNano": str(self.end),
@@ -98,6 +100,7 @@ def _proto_spans(body: bytes) -> Iterator[Record]:
                 yield Record(
                     resource, _plain(span.attributes, _wanted), span.name, span.trace_id.hex(), span.span_id.hex(),
                     span.start_time_unix_nano, span.end_time_unix_nano, span.status.code == 2,
+                    span.parent_span_id.hex(),
                 )  # fmt: skip
 
 
@@ -152,6 +155,7 @@ class _Status(msgspec.Struct):
 class _Span(msgspec.Struct, rename="camel"):
     trace_id: str = ""
     span_id: str = ""
+    parent_span_id: str = ""
     name: str = ""
     start_time_unix_nano: str | int = 0
     end_time_unix_nano: str | int = 0
@@ -211,7 +215,7 @@ def _json_spans(body: bytes) -> Iterator[Record]:
                 yield Record(
                     resource, _pairs(span.attributes, _wanted), span.name, span.trace_id.lower(), span.span_id.lower(),
                     _number(span.start_time_unix_nano), _number(span.end_time_unix_nano),
-                    span.status.code in (2, "STATUS_CODE_ERROR"),
+                    span.status.code in (2, "STATUS_CODE_ERROR"), span.parent_span_id.lower(),
                 )  # fmt: skip
 
 
