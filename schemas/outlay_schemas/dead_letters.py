@@ -9,6 +9,9 @@ from outlay_schemas.digests import digest
 from outlay_schemas.errors import UNREADABLE
 from outlay_schemas.events import DeadLetter
 
+MOST_BAD = 1000
+"""Bad lines of a record that get a dead letter each. The rest of the record is one more, unread."""
+
 
 class Reason(Protocol):
     """Why input cannot be used: `outlay_schemas.errors.Invalid` and its likes."""

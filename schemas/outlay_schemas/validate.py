@@ -8,6 +8,8 @@ from outlay_schemas.events import UsageEvent
 
 MAX_QUANTITY = 10**15
 MAX_PLACES = 9
+MAX_EXPONENT = 15
+"""Of a number as it is written: 0e9999 is 0, but no decimal column reads it."""
 MAX_METERS = 64
 MAX_TAGS = 64
 
@@ -54,17 +56,20 @@ def _check_decimal(quantity: Decimal, path: str) -> None:
         raise Invalid("usage_not_a_number", f"{quantity} is not a quantity", path)
     if quantity < 0:
         raise Invalid("usage_negative", f"{quantity} is negative; corrections are sent as a new body", path)
-    if quantity > MAX_QUANTITY:
+    if quantity > MAX_QUANTITY or _exponent(quantity) > MAX_EXPONENT:
         raise Invalid("usage_out_of_range", f"{quantity} is more than {MAX_QUANTITY}", path)
-    exponent = quantity.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -MAX_PLACES:
+    if _exponent(quantity) < -MAX_PLACES:
         raise Invalid("usage_too_fine", f"{quantity} has more than {MAX_PLACES} decimal places", path)
 
 
 def _check_reported_cost(cost: Decimal) -> None:
     path = "$.reported_cost"
-    if not cost.is_finite() or cost < 0 or cost > MAX_QUANTITY:
+    if not cost.is_finite() or cost < 0 or cost > MAX_QUANTITY or _exponent(cost) > MAX_EXPONENT:
         raise Invalid("reported_cost_range", f"{cost} is not an amount from 0 to {MAX_QUANTITY} USD", path)
-    exponent = cost.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -12:
+    if _exponent(cost) < -12:
         raise Invalid("reported_cost_too_fine", f"{cost} is finer than 1e-12 USD", path)
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0

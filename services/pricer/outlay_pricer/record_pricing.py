@@ -13,7 +13,7 @@ import msgspec
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.acceptance import Stamp, stamp_of
 from outlay_schemas.cloudevents import Headers, from_record, open_envelope, within
-from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
 from outlay_schemas.identity import partition_of
@@ -157,21 +157,33 @@ class _Work:
     partitions: int
 
 
+_TOO_BAD = (
+    f"the rest of a record with {MOST_BAD} bad lines is not read; correct its producer, then replay this"
+)
+
+
 def _apart(lines: Sequence[bytes], work: _Work) -> PricedRecord:
     costs: list[CostEvent] = []
     letters: list[DeadLetter] = []
     stamp, tenancy = work.stamp, work.tenancy
     where = (work.place.topic, work.place.partition, work.place.offset)
+
+    def refuse(body: bytes, number: int, why: Invalid) -> None:
+        letters.append(
+            dead_letter("pricer", body, why, work.now, line=number, tenant=tenancy.only, place=where)
+        )
+
     for number, line in enumerate(lines):
         if not line.strip():
             continue
+        if len(letters) == MOST_BAD:
+            rest = b"\n".join(lines[number:])
+            refuse(rest, number, Invalid("record_unreadable", _TOO_BAD))
+            break
         try:
             costs.append(_price_line(line, work, stamp))
         except (*UNREADABLE, Invalid) as error:
-            reason = _reason(error)
-            letters.append(
-                dead_letter("pricer", line, reason, work.now, line=number, tenant=tenancy.only, place=where)
-            )
+            refuse(line, number, _reason(error))
         stamp = stamp.after(1)  # as where the whole record is right
     return PricedRecord(_values(costs, work.partitions), len(costs), letters, *_unsure(costs))
 

@@ -16,14 +16,13 @@ from msgspec import Meta
 
 from outlay_aggregator.domain.identities import Seen, Suspect
 from outlay_aggregator.domain.windows import Window, window_of
+from outlay_schemas.dead_letters import MOST_BAD
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, cost_event_decoder
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 """Times outside are refused: windows of the ledger are 32 bits of seconds."""
 FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-MOST_BAD = 1000
-"""Bad lines of a record that get a dead letter each. The rest of the record is one more, unread."""
 
 _Name = Annotated[str, Meta(min_length=1)]
 _Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
