@@ -49,7 +49,7 @@ __all__ = [
 log = get_logger(__name__)
 
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-_OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError, UnsupportedCodecError)
+_OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 """Mistakes of ours, which no waiting mends: they end the process."""
 _READ: dict[str, object] = {
     "enable_auto_commit": False,
@@ -216,6 +216,11 @@ def away(what: str) -> Iterator[None]:
         yield
     except _OURS:
         raise
+    except UnsupportedCodecError as error:
+        remedy = (
+            "Install its library (pip install outlay-kit has all), or let the producer use gzip, lz4 or zstd"
+        )
+        raise Refused(f"a record cannot be read: {error}. {remedy}") from error
     except SaslAuthenticationFailedError as error:
         raise Refused(f"{what}: {error}. Check OUTLAY_KAFKA_USERNAME and OUTLAY_KAFKA_PASSWORD") from error
     except KafkaError as error:

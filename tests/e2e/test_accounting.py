@@ -11,9 +11,9 @@ from outlay_schemas.topics import USAGE_EVENTS, Topic
 pytestmark = pytest.mark.stack
 
 
-def put(cli: Cli, *lines: str, topic: Topic = USAGE_EVENTS) -> None:
+def put(cli: Cli, *lines: str, topic: Topic = USAGE_EVENTS, codec: str | None = "lz4") -> None:
     """Put lines on Kafka directly, without ingest."""
-    sink = KafkaSink(cli.state().kafka_settings())
+    sink = KafkaSink(cli.state().kafka_settings(), compression_type=codec)
     deliver(sink, topic.name, ["\n".join(lines).encode()])
     sink.close()
 
@@ -38,6 +38,14 @@ def test_everything_accepted_is_somewhere_and_conflicts_are_reported(cli: Cli) -
     kinds = {c["id"]: c["kind"] for c in found["conflicts"] if c["tenant"] == "audited"}
     assert kinds["same"] == "another body"
     assert kinds["moved"] == "another time"
+
+
+def test_a_record_in_any_codec_is_priced_and_audited(cli: Cli) -> None:
+    codecs = (None, "gzip", "snappy", "lz4", "zstd")
+    for codec in codecs:
+        put(cli, usage(f"in-{codec}", "codecs"), codec=codec)
+    balance = of(cli.json("audit"), "codecs")
+    assert (balance["ledger"], balance["missing"], balance["in_flight"]) == (len(codecs), 0, 0)
 
 
 def test_p9_replay_of_dead_letters_restores_the_sum(cli: Cli) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import faust
+from aiokafka import codec  # type: ignore[import-untyped]
 from aiokafka.errors import (  # type: ignore[import-untyped]
     KafkaConnectionError,
     KafkaError,
@@ -28,6 +29,23 @@ _BACKOFF = Backoff(most=5.0)
 _AWAY = (KafkaConnectionError, KafkaTimeoutError)
 
 
+class UnreadableCodecError(Exception):
+    """A library is missing, without which records in a codec that producers may use cannot be read."""
+
+
+def require_codecs() -> None:
+    """Raise UnreadableCodecError, which names the codecs, unless records in every codec can be read.
+
+    Faust would find out at the first such record, and then end without saying why.
+    """
+    readable = {"snappy": codec.has_snappy(), "lz4": codec.has_lz4(), "zstd": codec.has_zstd()}
+    missing = [name for name, there in readable.items() if not there]
+    if missing:
+        raise UnreadableCodecError(
+            f"records in {', '.join(missing)} cannot be read: install cramjam (pip install 'aiokafka[lz4]')"
+        )
+
+
 class _App(faust.App):
     def _create_directories(self) -> None:
         """Create no directory: there are no tables, and the working directory of a container is read-only.
@@ -37,7 +55,8 @@ class _App(faust.App):
 
 
 def create_app(settings: Settings) -> faust.App:
-    """Return the Faust app, with nothing attached yet."""
+    """Return the Faust app, with nothing attached yet. Raises UnreadableCodecError."""
+    require_codecs()
     options: dict[str, Any] = {
         "id": settings.group,
         "broker": [f"aiokafka://{address}" for address in settings.kafka.bootstrap.split(",")],

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.aggregator.rig import NOW, group, line, window
 
 from outlay_aggregator.domain import dead_letters, rollup_sql
-from outlay_aggregator.domain.record_parser import MOST_BAD, read, why
+from outlay_aggregator.domain.record_parser import read, why
 from outlay_aggregator.domain.windows import (
     GRAINS,
     Window,
@@ -17,7 +17,7 @@ from outlay_aggregator.domain.windows import (
     widen,
     window_of,
 )
-from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import encoder, rollup_window_decoder
 

@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.record_parser import FIRST_YEAR, LAST_YEAR, MOST_BAD
+from outlay_aggregator.domain.record_parser import FIRST_YEAR, LAST_YEAR
 from outlay_aggregator.domain.rollup_sql import OTHER
-from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import (
