@@ -1,7 +1,7 @@
-"""Kafka as the services see it: records in, records out, and the one rule for offsets.
+"""The broker as services see it: records in, records out, and the one rule for offsets.
 
-The rule is a type: `RecordSource.commit` takes a `Committable`, and only a `Batch` that was read makes
-one. A service commits it after its work is durable, so a crash repeats work and loses none.
+The rule is a type: `RecordSource.commit` takes a `Committable`, which only a `Batch` that was read creates. A service
+commits it after its work is durable, so a crash repeats work and loses none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Batch:
 
     @property
     def committable(self) -> Committable:
-        """What may be committed when the whole batch is durable."""
+        """The offsets to commit when the whole batch is durable."""
         offsets: dict[Partition, int] = {}
         for record in self.records:
             place = (record.topic, record.partition)
@@ -49,27 +49,23 @@ class Batch:
 
 
 class RecordSource(Protocol):
-    """Where records come from."""
+    """A member of a consumer group."""
 
     def poll(self, timeout: float) -> Batch:
-        """Return what arrives within `timeout` seconds; empty if nothing does. Raises Retryable."""
-        ...
+        """Return the records that arrive within `timeout` seconds. Raises Retryable."""
 
     def commit(self, committable: Committable) -> None:
         """Commit, for the partitions still owned. Raises Retryable."""
-        ...
 
     def lag(self) -> int:
-        """Return how many records of the owned partitions are still to be read, as far as known."""
-        ...
+        """Return how many records of the owned partitions are not read yet, as far as known."""
 
     def close(self) -> None:
         """Leave the group, without committing."""
-        ...
 
 
 class RecordSink(Protocol):
-    """Where records go."""
+    """A producer."""
 
     def send(
         self,
@@ -80,15 +76,13 @@ class RecordSink(Protocol):
         partition: int | None = None,
     ) -> "Future[None]":
         """Start a delivery to all in-sync replicas. The future fails with Retryable, or OversizeError."""
-        ...
 
     def close(self) -> None:
-        """Deliver what is under way, within a few seconds."""
-        ...
+        """Deliver the records under way, within a few seconds."""
 
 
 class OversizeError(Exception):
-    """A record is larger than the topic takes; no retry helps."""
+    """A record is larger than the topic allows; no retry helps."""
 
 
 def deliver(

@@ -1,13 +1,12 @@
-"""How the world says not now.
+"""Errors that say "not now".
 
-There are three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work and becomes a
-dead letter. `Retryable`: back off and try again. Anything else is a bug or an unknown: the process
-ends, and its uncommitted work is done again by its successor.
+There are three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work and becomes a dead letter.
+`Retryable`: back off and try again. Anything else is a bug: the process ends, and its successor repeats the work.
 """
 
 
 class Retryable(Exception):
-    """The broker, the clickhouse or a receiver is away or overloaded; the same call may work later."""
+    """Kafka, ClickHouse or a receiver is unavailable or overloaded; the same call may work later."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -16,7 +15,7 @@ class Retryable(Exception):
 
 
 class Refused(Retryable):
-    """A store refuses the user, the password or the database.
+    """A store refuses the user, the password, the database or a table.
 
     A service keeps trying, since an operator may be creating the user right now; a command ends at once.
     The message names the settings to check.

@@ -59,7 +59,7 @@ class FakeBroker:
         return dict(self._group(group).committed)
 
     def rewind(self, group: str) -> None:
-        """Forget the group's commits, as an operator does to replay; members join anew and start over."""
+        """Forget the group's commits, as an operator does to replay; members join again."""
         state = self._group(group)
         state.committed.clear()
         state.members.clear()

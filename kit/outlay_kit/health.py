@@ -48,7 +48,7 @@ class Health:
         self._forgiven = min(self._forgiven + seconds, _MOST_FORGIVEN * self._stall_seconds)
 
     def silent(self) -> bool:
-        """Return whether there was no progress for a quarter of the stall seconds."""
+        """Return whether a quarter of the stall seconds passed without progress."""
         return self._clock.monotonic() - self._last_progress > self._stall_seconds / 4
 
     def stalled(self) -> bool:

@@ -50,7 +50,7 @@ log = get_logger(__name__)
 
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
-"""Mistakes of ours, which no waiting mends: they end the process."""
+"""Our own mistakes, which no retry fixes: they end the process."""
 _READ: dict[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
@@ -59,7 +59,7 @@ _READ: dict[str, object] = {
     "metrics_enabled": False,
 }
 _REBALANCE_MS = 10_000
-"""How long one `poll` may wait for the other members; they answer when they are done with their batch."""
+"""How long one `poll` waits for the other members, which answer after their batch."""
 _OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -84,10 +84,10 @@ class KafkaSource:
                 raise
 
     def _subscribe(self, topics: Sequence[str]) -> None:
-        """Join once it is known which partitions there are: who leads a group before that shares out none."""
+        """Join once the partitions are known: a leader that joins before that assigns none."""
         for topic in topics:
             if not self._consumer.partitions_for_topic(topic):
-                raise Retryable(f"there is no topic {topic} yet; outlay setup makes it")
+                raise Retryable(f"topic {topic} does not exist yet; create it with: outlay setup")
         self._consumer.subscribe(list(topics))
 
     def poll(self, timeout: float) -> Batch:
@@ -98,11 +98,10 @@ class KafkaSource:
         return Batch([_record(r) for part in answer.values() for r in part])
 
     def _finish_rejoin(self) -> None:
-        """Wait for a rebalance to end before reading on: kafka-python (3.0.12) forgets it otherwise.
+        """Wait for the end of a rebalance, which kafka-python 3.0.12 otherwise forgets.
 
-        If `poll` returns while its rejoin is under way, the next one throws the answer away and joins
-        anew, which disturbs all members, without end where polls are short; and a leader that rejoins
-        because its topic grew does not even do that: it would own nothing, silently, for ever.
+        If `poll` returns during a rejoin, the next one drops the answer and joins again, which disturbs all members,
+        without end if polls are short; a leader that rejoins because its topic grew would own nothing, silently.
         """
         coordinator = self._consumer._coordinator  # noqa: SLF001 (there is no other way to know)
         if coordinator.rejoining and not coordinator.need_rejoin():
@@ -113,8 +112,7 @@ class KafkaSource:
     def commit(self, committable: Committable) -> None:
         """Commit for the partitions still owned; if one was lost, its new owner repeats the work.
 
-        A commit that meets a rebalance is dropped and not retried: only `poll` completes a rebalance, so
-        retrying here would wait for ever.
+        A commit during a rebalance is dropped: only `poll` completes a rebalance, so a retry would never end.
         """
         owned = self._consumer.assignment()
         offsets = {
@@ -147,7 +145,7 @@ class KafkaSource:
         try:
             self._consumer.close(autocommit=False, timeout_ms=5000)
         except KafkaError as error:
-            log.warning("left the group without telling it", error=str(error))
+            log.warning("left the group without a goodbye", error=str(error))
 
 
 class KafkaSink:
@@ -191,7 +189,7 @@ class KafkaSink:
         return outcome
 
     def require(self, topics: Sequence[str]) -> None:
-        """Learn where `topics` are, so that no `send` has to wait for that. Raises Retryable."""
+        """Fetch the metadata of `topics`, so that no `send` has to wait for it. Raises Retryable."""
         with away("Kafka does not answer"):
             for topic in topics:
                 self._producer.partitions_for(topic)
@@ -202,7 +200,7 @@ class KafkaSink:
             return len(self._producer.partitions_for(topic))
 
     def close(self) -> None:
-        """Deliver what is under way, within 10 seconds."""
+        """Deliver the records under way, within 10 seconds."""
         try:
             self._producer.close(timeout=10)
         except KafkaError as error:
@@ -211,7 +209,7 @@ class KafkaSink:
 
 @contextmanager
 def away(what: str) -> Iterator[None]:
-    """Raise Retryable for what Kafka's client raises, except for our own mistakes."""
+    """Raise Retryable for the errors of Kafka's client, except for our own mistakes."""
     try:
         yield
     except _OURS:
@@ -242,9 +240,9 @@ def _as_ours(error: BaseException) -> BaseException:
 def read_compacted(
     settings: KafkaSettings, topic: str, on_record: Callable[[Record], None], stop: Callable[[], bool]
 ) -> None:
-    """Feed every record of a topic's only partition to `on_record`, from the start and then for ever.
+    """Feed every record of a topic's only partition to `on_record`, from the start, until `stop()`.
 
-    No group: every process reads it all. Returns when `stop()` says so. Raises Retryable only at the start.
+    Without a group: every process reads it all. Raises Retryable only at the start.
     """
     options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
@@ -272,10 +270,9 @@ def read_newest(
     stop: Callable[[], bool],
     most: int = 50,
 ) -> None:
-    """Feed what is appended to a topic from now on to `on_records`, until `stop()` says so.
+    """Feed the records that a topic gets from now on to `on_records`, until `stop()`. Raises Retryable.
 
-    A sample for eyes, never for counting: no group, and a reader that falls behind (`most` records at once)
-    goes on at the end. Raises Retryable.
+    This is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to the end.
     """
     options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 200, "max_poll_records": most}
     with away(f"Kafka does not answer at {settings.bootstrap}"):

@@ -23,7 +23,7 @@ Scope = Literal["ingest", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _KEY = re.compile(r"out_live_([a-z0-9]{12})_([A-Za-z0-9]{32})\Z")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_NOBODY = hashlib.sha256(b"").hexdigest()
+_UNKNOWN = hashlib.sha256(b"").hexdigest()
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -101,11 +101,11 @@ class KeyFile:
         for what, text in (("tenant", tenant), ("name", name)):
             if not text.isprintable():
                 raise KeyFileError(
-                    f"the {what} {text!r} has control characters; give one of letters, digits, signs and spaces"
+                    f"the {what} {text!r} has control characters; use printable characters only"
                 )
         if unknown := set(scopes) - set(SCOPES):
             raise KeyFileError(
-                f"there is no scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}"
+                f"unknown scope {', '.join(sorted(unknown))}; the scopes are {', '.join(SCOPES)}"
             )
         key, whole = _make(tenant, scopes, now, name, limits=limits)
         with self._alone():
@@ -115,7 +115,7 @@ class KeyFile:
         return whole
 
     def revoke(self, key_id: str, now: datetime) -> bool:
-        """Revoke a key; False if there is none of that id, or it was revoked before."""
+        """Revoke a key; return False if the id is unknown or was revoked before."""
         with self._alone():
             keys = self.all()
             found = next((key for key in keys if key.id == key_id and not key.revoked), None)
@@ -214,7 +214,7 @@ class KeyRing:
         match = _KEY.match(presented)
         key = self._keys.get(match[1]) if match else None
         secret = match[2] if match else ""
-        known = key.secret_sha256 if key else _NOBODY
+        known = key.secret_sha256 if key else _UNKNOWN
         right = hmac.compare_digest(_sha256(secret), known)
         return key if key and right and key.opens(self._clock.now()) else None
 

@@ -1,11 +1,10 @@
-"""The loop of every service that reads Kafka, but the pricer's: gather, handle, commit.
+"""The consumer loop of every service except the pricer: gather, handle, commit.
 
-The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets
-committed. A crash, or an exception, anywhere before that makes the work be done again.
+The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets committed. A
+crash or an exception before that repeats the work.
 
-A handler may put part of a batch off (docs/adr/0013). It then says with `settled` how many of the batches that
-it was given are durable; those after that stay uncommitted, and it is called, with or without records, until
-none is open.
+A handler may put part of a batch off (docs/adr/0013). `settled` then returns how many of its batches are durable; later
+ones stay uncommitted, and it is called, with or without records, until none is open.
 """
 
 import signal
@@ -36,14 +35,14 @@ LAG = Gauge("outlay_lag_records", "Records of the owned partitions still to be r
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How large a batch may grow. The first bound that is reached ends it."""
+    """Bounds of a batch. The first one that is reached ends it."""
 
     linger: float = 0.2
-    """Seconds to keep gathering after the first record came."""
+    """Seconds to keep gathering after the first record."""
     max_bytes: int = 48 * 2**20
     max_records: int = 20_000
     idle: float = 0.5
-    """Seconds to wait for a first record before looking whether to stop."""
+    """Seconds to wait for a first record before checking whether to stop."""
 
 
 _BACKOFF = Backoff()
@@ -56,7 +55,7 @@ class Stop:
         self._event = threading.Event()
 
     def on_signals(self) -> "Stop":
-        """End on SIGTERM and SIGINT: after the batch in hand, if the world is there."""
+        """End on SIGTERM and SIGINT: after the current batch, if the stores are available."""
         signal.signal(signal.SIGTERM, self._asked)
         signal.signal(signal.SIGINT, self._asked)
         return self
@@ -74,7 +73,7 @@ class Stop:
 
 
 class Stopped(Exception):
-    """The loop was asked to end while it waited for the world; nothing more was committed."""
+    """The loop was asked to end while it waited for a dependency; nothing more was committed."""
 
 
 class Loop:
@@ -93,11 +92,8 @@ class Loop:
         pace: Callable[[], float] = lambda: 0.0,
         settled: Callable[[], int] | None = None,
     ) -> None:
-        """`pace()` returns seconds that a batch should gather at least: longer where a batch costs much.
-
-        `settled()` returns how many of the batches with records, counted from the first, are durable; without it
-        each is when `handle` returns.
-        """
+        """`pace()`: seconds that a batch should gather at least. `settled()`: how many batches with records are durable
+        (by default each when `handle` returns)."""
         self._source = source
         self._handle = handle
         self._clock = clock
@@ -109,7 +105,7 @@ class Loop:
         self._handled = 0
         self._settled = settled or (lambda: self._handled)
         self._open: deque[tuple[int, Committable]] = deque()
-        """Batches that were handled and are not committed, by their number."""
+        """Handled batches that are not committed, by number."""
         self._pending = False
         health.watch(lambda: self._pending)
 
@@ -119,12 +115,12 @@ class Loop:
             while not self._stop.asked():
                 self.turn()
         except Stopped:
-            log.info("stopped while waiting; the batch in hand is not committed and will be read again")
+            log.info("stopped while waiting; the current batch is not committed and will be read again")
         finally:
             self._source.close()
 
     def turn(self) -> None:
-        """Gather one batch, hand it over, commit what is durable."""
+        """Gather one batch, handle it, commit what is durable."""
         batch = self.gather()
         self._health.ready = True
         if not batch.records and not self._open:
@@ -154,7 +150,7 @@ class Loop:
             failpoint("after_commit")
 
     def _note_lag(self) -> None:
-        """Remember the lag for the watchdog, which runs in another thread and must not touch the source."""
+        """Store the lag for the watchdog, which runs in another thread and must not use the source."""
         lag = self._persist(self._source.lag)
         LAG.set(lag)
         self._pending = lag > 0 or bool(self._open)
@@ -164,7 +160,7 @@ class Loop:
         return persist(action, self._clock, self._health, self._stop, self._backoff)
 
     def gather(self) -> Batch:
-        """Poll until something comes or `idle` passes, then until the batch is full or old enough."""
+        """Poll until a record arrives or `idle` passes, then until the batch is full or old enough."""
         idle = 0.0 if self._open else self._bounds.idle
         first = self._persist(lambda: self._source.poll(idle))
         if not first.records:

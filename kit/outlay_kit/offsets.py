@@ -1,4 +1,4 @@
-"""How far topics and groups are, and what topics hold, asked by a client that is a member of no group."""
+"""Reads offsets of topics and groups, and records between them, by a client outside of any group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -26,23 +26,20 @@ _OPTIONS: dict[str, object] = {
 
 
 class Positions(Protocol):
-    """Where topics end and how far groups are. Every method raises Retryable if Kafka is away."""
+    """Offsets of topics and groups. Every method raises Retryable if Kafka is unavailable."""
 
     def topics(self) -> Sequence[str]:
         """Return the names of the topics that this client may see."""
-        ...
 
     def ends(self, topic: str) -> Places:
         """Return the offset that the next record will have."""
-        ...
 
     def committed(self, group: str, topic: str) -> Places:
-        """Return the offset that `group` reads next: the oldest where it committed none yet."""
-        ...
+        """Return the offset that `group` reads next: the oldest if it committed none yet."""
 
 
 class Offsets:
-    """Asks Kafka for offsets, and reads between them. Every method raises Retryable if Kafka is away."""
+    """Reads offsets, and records between them. Every method raises Retryable if Kafka is unavailable."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -65,7 +62,7 @@ class Offsets:
         return self._ask(topic, "", "end_offsets")
 
     def committed(self, group: str, topic: str) -> Places:
-        """Return the offset that `group` reads next: the oldest where it committed none yet."""
+        """Return the offset that `group` reads next: the oldest if it committed none yet."""
         starts = self.starts(topic)
         client = self._client(group)
         try:
@@ -77,7 +74,7 @@ class Offsets:
     def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
         """Feed every record from `low` up to, not including, `high` to `on_record`.
 
-        Raises Retryable also if nothing comes for `_PATIENCE_POLLS` polls: a broker that left says nothing.
+        Raises Retryable also if nothing arrives for `_PATIENCE_POLLS` polls: a lost broker does not answer.
         """
         left = {TopicPartition(topic, p): end for p, end in high.items() if low[p] < end}
         if not left:
@@ -104,7 +101,7 @@ class Offsets:
             raise self._away("", error) from error
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the clients."""
         for client in self._clients.values():
             client.close(autocommit=False)
         self._clients.clear()
@@ -132,7 +129,7 @@ class Offsets:
         return self._clients[group]
 
     def _away(self, group: str, error: KafkaError) -> Retryable:
-        """Forget the client, so that the next question starts afresh."""
+        """Drop the client, so that the next call connects again."""
         client = self._clients.pop(group, None)
         if client is not None:
             client.close(autocommit=False)

@@ -85,7 +85,7 @@ def _warnings(admin: Any, topics: Sequence[Topic]) -> list[str]:
 
 
 def _widen(admin: Any, topic: Topic) -> None:
-    """Raise the limit of a topic of an older release, where a record would not fit and block the line for ever."""
+    """Raise the limit of a topic of an older release, so that a large record does not block it."""
     wanted = int(topic.config.get(_MAX_BYTES, 0))
     asked = ConfigResource(ConfigResourceType.TOPIC, topic.name, [_MAX_BYTES])
     try:

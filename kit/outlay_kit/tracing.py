@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HEADER = "traceparent"
 MOST_IN_RECORD = 16
-"""Most traces that one record carries; what more share a record end at the door."""
+"""Most traces that one record carries; more of them end at ingest."""
 MOST_IN_BATCH = 64
 """Most traces that one batch of records continues."""
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -32,7 +32,7 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 
 def start(service: str) -> "Tracing | None":
-    """Return what makes the spans of a service; None where nobody asked for traces."""
+    """Return the tracer of a service, or None if traces are off."""
     if not wanted(os.environ):
         return None
     from outlay_kit.otel import Tracing

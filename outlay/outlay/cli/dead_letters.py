@@ -16,7 +16,7 @@ from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.stores import open_clickhouse
 from outlay.local.state import stores
-from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Letter, Replay, plain
+from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Replay, StoredDeadLetter, plain
 from outlay_aggregator.domain.edits import Edit
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import KafkaSink
@@ -165,7 +165,7 @@ def replay(
     if as_json:
         rows = [
             {
-                "id": m.letter.id,
+                "id": m.dead_letter.id,
                 "topic": m.topic,
                 "body": m.body.decode("utf-8", "replace"),
                 "refusal": m.refusal,
@@ -183,9 +183,9 @@ def replay(
 def _print(edited: list[Replay], dry_run: bool) -> None:
     for each in edited[:_SHOWN]:
         if each.refusal:
-            line(f"{each.letter.id} still refused: {each.refusal}")
+            line(f"{each.dead_letter.id} still refused: {each.refusal}")
         elif dry_run:
-            line(f"{each.letter.id} -> {each.topic}: {each.body[:_BODY].decode('utf-8', 'replace')}")
+            line(f"{each.dead_letter.id} -> {each.topic}: {each.body[:_BODY].decode('utf-8', 'replace')}")
 
 
 def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str] | None) -> list[Edit]:
@@ -216,7 +216,7 @@ def _filter(
     return Filter(tenant, stage or "", code, tuple(ids or ()), at, contains, replayed=replayed, limit=limit)
 
 
-def _find(dead_letters: DeadLetters, chosen: Filter) -> list[Letter]:
+def _find(dead_letters: DeadLetters, chosen: Filter) -> list[StoredDeadLetter]:
     """Return the chosen dead letters. Raises CommandError for an id that none has."""
     found = dead_letters.find(chosen)
     for name in chosen.ids:

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 
 class IdentityStore(Protocol):
-    """Where the identities are kept: `adapters.identities.Index` and `adapters.books.Books`."""
+    """The index of identities and the ledger: `adapters.ledger_store.LedgerStore`."""
 
     def words(self, shift: int) -> Iterable[tuple[int, int]]:
         """Return the words of the filter for all identities. Raises Retryable."""

@@ -238,22 +238,20 @@ class Aggregator:
     def _store_dead_letters(self, records: Sequence[Record]) -> None:
         """Write dead letters, of whichever stage, to their table."""
         now = self._clock.now()
-        found = [
-            letter for record in records for letter in dead_letters.read(record.value, _place(record), now)
-        ]
+        found = [each for record in records for each in dead_letters.read(record.value, _place(record), now)]
         if not found:
             return
         try:
             self._store_rows(found)
-        except MalformedError as error:  # keep the bytes of each as those of a letter that the table can hold
+        except MalformedError as error:  # keep the bytes of each as those of one that the table can hold
             reason = Invalid("dead_letter_invalid", str(error)[:1000])
             self._store_rows(
-                dead_letter("aggregator", encoder.encode(letter), reason, now, line=0) for letter in found
+                dead_letter("aggregator", encoder.encode(each), reason, now, line=0) for each in found
             )
         metrics.REFUSALS.inc(len(found))
 
-    def _store_rows(self, letters: Iterable[DeadLetter]) -> None:
-        self._store.append("dead_letters", b"\n".join(map(encoder.encode, letters)))
+    def _store_rows(self, rows: Iterable[DeadLetter]) -> None:
+        self._store.append("dead_letters", b"\n".join(map(encoder.encode, rows)))
 
     def _roll_up(self, minutes: set[Window]) -> int:
         """Do steps 3 and 4, the newest minutes first, so that a backfill does not delay live ones; return the events.

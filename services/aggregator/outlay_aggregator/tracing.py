@@ -1,7 +1,4 @@
-"""Puts what became of a batch into the traces of its records; only where traces are wanted.
-
-A batch is written and rolled up at once, whoever's its events are: each trace gets the same two spans.
-"""
+"""Adds the work on a batch to the traces of its records, if traces are on: two spans, the same for each trace."""
 
 from collections.abc import Sequence
 from datetime import timedelta

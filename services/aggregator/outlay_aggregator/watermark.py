@@ -1,11 +1,11 @@
-"""How far the books are complete: everything that was accepted by a time is in the ledger and the rollups.
+"""The watermark: the time before which everything accepted is in the ledger and the rollups.
 
-Found from offsets alone, so that it holds whatever the services are made of, and however many run:
+It follows from offsets alone, so it holds whatever the services do and however many run:
 
-1. note the time, and where `usage.events` ends, and the topics of tenants that publish to Kafka themselves
-2. when the pricer's group has committed all of that, note where `cost.events` and the dead letters end:
-   all that came of it stands before
-3. when the aggregator's group has committed all of that, the time of step 1 is the watermark
+1. note the time, and the ends of `usage.events` and of the usage topics of tenants
+2. when the pricer's group has committed those, note the ends of `cost.events` and of the dead letters: the results
+   are before them
+3. when the aggregator's group has committed those, the time of step 1 is the watermark
 """
 
 import threading
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class Watermark:
-    """Finds one watermark after the other; `step` is called again and again."""
+    """Finds one watermark after the other, by repeated calls of `step`."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Watermark:
         self._priced: dict[str, Places] | None = None
 
     def step(self) -> None:
-        """Look once whether what was accepted has arrived. Raises Retryable."""
+        """Check once whether everything accepted has arrived. Raises Retryable."""
         if self._since is None:
             now = self._clock.now()
             usage = usage_topics(self._positions.topics())
@@ -59,7 +59,7 @@ class Watermark:
         self._since, self._priced = None, None
 
     def follow(self, every: float) -> None:
-        """Step every `every` seconds, in a daemon thread; what is away is waited for."""
+        """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable."""
 
         def run() -> None:
             while True:

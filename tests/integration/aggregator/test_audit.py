@@ -65,7 +65,7 @@ def test_books_that_balance_are_found_to_balance(audit: Audit, world: World) -> 
     fill(world, "balanced")
     asked = Range(tenants=["balanced"])
     shares: list[float] = []
-    assert audit.differences(asked, told=shares.append) == (0, [])
+    assert audit.differences(asked, progress=shares.append) == (0, [])
     assert shares[-1] == 1
     [period] = audit.periods(asked)
     assert (period.month, period.events, period.ledger, period.balanced) == ("2026-11", 90, Decimal(45), True)
@@ -122,7 +122,7 @@ def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world:
     told: list[float] = []
     rebuild = Rebuild(LedgerStore(world.clickhouse, 1000))
     assert rebuild.windows(asked) == {"minute": 1, "hour": 1, "day": 1}
-    assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), told=told.append)] == [1, 1, 1]
+    assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), progress=told.append)] == [1, 1, 1]
     assert told[-1] == pytest.approx(1)
     assert audit.differences(asked)[0] == 0
 
@@ -196,13 +196,16 @@ def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
     LedgerStore(clickhouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
     letters = DeadLetters(clickhouse, FakeSink(world.broker))
     chosen = Filter(tenant="mender")
-    assert {row["stage"]: row["letters"] for row in letters.counts(chosen)} == {"ingest": 2, "aggregator": 1}
+    assert {row["stage"]: row["dead_letters"] for row in letters.counts(chosen)} == {
+        "ingest": 2,
+        "aggregator": 1,
+    }
     found = letters.find(chosen)
     assert {each.id: each.body for each in found} == {each.id: each.body for each in kept}
     assert [each.id for each in letters.find(Filter(tenant="mender", contains="what"))] == ["l1"]
     edits = [Edit.delete("what"), Edit.rename("usage.tokens=usage.input_tokens")]
     mended = [letters.prepare(each, edits) for each in found]
-    assert {m.letter.id: bool(m.refusal) for m in mended} == {"l1": False, "l2": True, "l3": True}
+    assert {m.dead_letter.id: bool(m.refusal) for m in mended} == {"l1": False, "l2": True, "l3": True}
     assert world.broker.records(USAGE_EVENTS.name) == []
     assert letters.replay(mended) == 1
     [record] = world.broker.records(USAGE_EVENTS.name)

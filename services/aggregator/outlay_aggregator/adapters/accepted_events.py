@@ -1,25 +1,23 @@
-"""Whether everything that was accepted is somewhere: accepted = in the ledger + dead-lettered + in flight.
+"""Audits accepted events: each is in the ledger, dead-lettered or in flight.
 
-Checkable for as long as Kafka keeps `usage.events` (7 days by default): each line of the topic is looked
-for by its identity. What the pricer's group has not committed is in flight; what it has is priced into
-`cost.events` or is a dead letter, and is in the ledger or the table of dead letters when the aggregator's
-group has committed that. What is in neither place is missing, and named.
+This can be checked for as long as Kafka keeps `usage.events` (7 days by default): each line of the topic is looked up
+by its identity. Lines that the pricer's group has not committed are in flight. The others were priced into
+`cost.events` or are dead letters, and are stored when the aggregator's group has committed those. A line that is in
+none of these places is missing, and named.
 """
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
 from outlay_aggregator.domain import audit_sql
+from outlay_kit.broker import Record
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import Record
 from outlay_kit.offsets import Offsets, Places, behind
 from outlay_schemas.cloudevents import from_record, open_envelope
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, dead_letter_decoder, usage_event_decoder
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
@@ -28,7 +26,7 @@ _CHUNK = 16 * 2**20
 
 @dataclass
 class Balance:
-    """Where the accepted lines of a tenant are. A line that was sent twice counts twice, where it is."""
+    """Where the accepted lines of a tenant are. A line that was sent twice counts twice."""
 
     tenant: str
     ledger: int = 0
@@ -47,7 +45,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvents:
-    """The balance of each tenant, the lines that the pricer has not read yet, and what differs."""
+    """The balance of each tenant, the lines that the pricer has not read yet, and conflicts."""
 
     balances: list[Balance]
     unpriced_lines: int
@@ -55,7 +53,7 @@ class AcceptedEvents:
 
     @property
     def missing(self) -> int:
-        """Lines that are nowhere."""
+        """Lines that are in no place."""
         return sum(balance.missing for balance in self.balances)
 
 
@@ -63,35 +61,31 @@ class AcceptedEventsAudit:
     """Reads Kafka; writes scratch tables, which it drops."""
 
     def __init__(
-        self,
-        clickhouse: ClickHouseClient,
-        offsets: Offsets,
-        clock: Clock,
-        pricer_group: str,
-        aggregator_group: str,
+        self, clickhouse: ClickHouseClient, offsets: Offsets, clock: Clock, pricer_group: str, group: str
     ) -> None:
-        self._clickhouse = clickhouse
-        self._offsets = offsets
-        self._clock = clock
-        self._pricer, self._aggregator = pricer_group, aggregator_group
+        """`group`: the aggregator's."""
+        self._clickhouse, self._offsets, self._clock = clickhouse, offsets, clock
+        self._pricer, self._aggregator = pricer_group, group
 
     def check(
-        self, tenants: Sequence[str] = (), patience: float = 30, told: Callable[[int], None] = lambda _: None
+        self,
+        tenants: Sequence[str] = (),
+        patience: float = 30,
+        progress: Callable[[int], None] = lambda _: None,
     ) -> AcceptedEvents:
-        """Look for every accepted line; `told(lines)` as they are read.
+        """Look up every accepted line; call `progress(lines)` as they are read.
 
-        Waits up to `patience` seconds for the aggregator to be as far as the pricer was; what is still
-        under way then is counted as in flight. Raises Retryable.
+        Waits up to `patience` seconds until the aggregator has written what the pricer had priced. Raises Retryable.
         """
         usage = usage_topics(self._offsets.topics())
         name = f"audit_{uuid.uuid4().hex[:12]}"
-        in_flight = f"{name}_moving"
+        in_flight = f"{name}_in_flight"
         accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
         try:
             self._clickhouse.command(audit_sql.scratch(in_flight))
             for topic, table in accepted.items():
                 self._clickhouse.command(audit_sql.scratch(table, usage[topic]))
-            return self._check(accepted, in_flight, tenants, patience, told)
+            return self._check(accepted, in_flight, tenants, patience, progress)
         finally:
             for table in (in_flight, *accepted.values()):
                 self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
@@ -100,27 +94,27 @@ class AcceptedEventsAudit:
         self,
         accepted: Mapping[str, str],
         in_flight: str,
-        asked: Sequence[str],
+        tenants: Sequence[str],
         patience: float,
-        told: Callable[[int], None],
+        progress: Callable[[int], None],
     ) -> AcceptedEvents:
-        """`accepted`: the table for the lines of each topic of usage."""
         priced = {topic: self._offsets.committed(self._pricer, topic) for topic in accepted}
         ends = {topic.name: self._offsets.ends(topic.name) for topic in (COST_EVENTS, DEAD_LETTER)}
         lines, waiting = {}, 0
         for topic, table in accepted.items():
             start = self._offsets.starts(topic)
-            lines[table] = self._keep(table, topic, start, priced[topic], told)
+            lines[table] = self._copy(table, topic, start, priced[topic], progress)
             waiting += self._count(topic, priced[topic], self._offsets.ends(topic))
         self._wait(ends, patience)
         for topic, end in ends.items():
-            self._keep(in_flight, topic, self._offsets.committed(self._aggregator, topic), end, _silent)
-        found: dict[str, Balance] = {}
+            low = self._offsets.committed(self._aggregator, topic)
+            self._copy(in_flight, topic, low, end, lambda _: None)
+        balances: dict[str, Balance] = {}
         conflicts: list[Conflict] = []
         for table, count in lines.items():
-            self._balance(found, table, in_flight, asked, count // SPAN_ROWS + 1)
-            conflicts += self._conflicts(table, asked)
-        return AcceptedEvents([found[tenant] for tenant in sorted(found)], waiting, conflicts)
+            self._balance(balances, table, in_flight, tenants, count // SPAN_ROWS + 1)
+            conflicts += self._conflicts(table, tenants)
+        return AcceptedEvents([balances[tenant] for tenant in sorted(balances)], waiting, conflicts)
 
     def _wait(self, ends: dict[str, Places], patience: float) -> None:
         until = self._clock.monotonic() + patience
@@ -129,8 +123,10 @@ class AcceptedEventsAudit:
                 return
             self._clock.sleep(0.5)
 
-    def _keep(self, table: str, topic: str, low: Places, high: Places, told: Callable[[int], None]) -> int:
-        """Write the lines of a topic to a scratch table; those of dead letters are their bytes."""
+    def _copy(
+        self, table: str, topic: str, low: Places, high: Places, progress: Callable[[int], None]
+    ) -> int:
+        """Write the lines of a topic to a scratch table, of dead letters their bodies; return how many."""
         chunk: list[bytes] = []
         size = lines = 0
 
@@ -149,30 +145,25 @@ class AcceptedEventsAudit:
                 self._clickhouse.insert_lines(table, b"\n".join(chunk), "LineAsString")
             chunk.clear()
             size = 0
-            told(lines)
+            progress(lines)
 
         self._offsets.read(topic, low, high, take)
         flush()
         return lines
 
     def _count(self, topic: str, low: Places, high: Places) -> int:
-        lines = 0
-
-        def take(record: Record) -> None:
-            nonlocal lines
-            lines += len(_lines(record))
-
-        self._offsets.read(topic, low, high, take)
-        return lines
+        counts: list[int] = []
+        self._offsets.read(topic, low, high, lambda record: counts.append(len(_lines(record))))
+        return sum(counts)
 
     def _balance(
-        self, found: dict[str, Balance], accepted: str, in_flight: str, asked: Sequence[str], parts: int
+        self, balances: dict[str, Balance], accepted: str, in_flight: str, tenants: Sequence[str], parts: int
     ) -> None:
-        """Add where the lines of a table are to `found`."""
+        """Add the places of the lines of a table."""
         for part in range(parts):
-            bound = {"tenants": list(asked), "parts": parts, "part": part}
+            bound = {"tenants": list(tenants), "parts": parts, "part": part}
             for row in self._clickhouse.rows(audit_sql.balance(accepted, in_flight), bound):
-                balance = found.setdefault(row["tenant"], Balance(row["tenant"]))
+                balance = balances.setdefault(row["tenant"], Balance(row["tenant"]))
                 where = row["where_is"]
                 setattr(balance, where, getattr(balance, where) + row["lines"])
                 if where == "ledger":
@@ -180,22 +171,20 @@ class AcceptedEventsAudit:
                 elif where == "missing":
                     balance.first_missing = (balance.first_missing + row["first"])[:NAMED]
 
-    def _conflicts(self, accepted: str, asked: Sequence[str]) -> list[Conflict]:
-        """Return what was sent under one identity and is not the same event, however it was written."""
-        bound = {"tenants": list(asked), "most": NAMED}
+    def _conflicts(self, accepted: str, tenants: Sequence[str]) -> list[Conflict]:
+        """Return identities whose events differ, however they were written."""
+        bound = {"tenants": list(tenants), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
         for row in self._clickhouse.rows(audit_sql.differing_lines(accepted), bound):
-            event = _event(row["line"])
-            if event is None:
-                continue  # a dead letter
-            bodies = events.setdefault((event.tenant, event.source, event.id), [])
-            if event not in bodies:
-                bodies.append(event)
+            if (event := _event(row["line"])) is not None:  # else it is a dead letter
+                bodies = events.setdefault((event.tenant, event.source, event.id), [])
+                if event not in bodies:
+                    bodies.append(event)
         return [_conflict(*key, bodies) for key, bodies in events.items() if len(bodies) > 1]
 
 
 def _lines(record: Record) -> list[bytes]:
-    """The lines of a record; a CloudEvent is one."""
+    """Return the lines of a record; a CloudEvent is one."""
     alone = from_record(record.value, record.headers)
     lines = record.value.split(b"\n") if alone is None else [alone]
     return [line for line in lines if line.strip()]
@@ -205,31 +194,24 @@ def _event(line: str) -> UsageEvent | None:
     for read in (usage_event_decoder.decode, open_envelope):
         try:
             return read(line.encode())
-        except (msgspec.MsgspecError, ValueError, Invalid):
+        except (*UNREADABLE, ValueError, Invalid):
             continue
     return None
 
 
 def _bodies(record: Record) -> list[bytes]:
-    """The lines that dead letters are about."""
+    """Return the bodies of dead letters."""
     bodies = []
     for line in _lines(record):
         try:
             bodies.append(dead_letter_decoder.decode(line).body.replace(b"\n", b" "))
-        except (msgspec.MsgspecError, ValueError):
+        except (*UNREADABLE, ValueError):
             bodies.append(line)
     return bodies
 
 
 def _conflict(tenant: str, source: str, event_id: str, bodies: Sequence[UsageEvent]) -> Conflict:
-    times = sorted(event.time for event in bodies)
-    kind = (
-        "another time"
-        if times[0].replace(microsecond=0) != times[-1].replace(microsecond=0)
-        else "another body"
-    )
-    return Conflict(tenant, source, event_id, kind, len(bodies), times[0].isoformat(), times[-1].isoformat())
-
-
-def _silent(_: int) -> None:
-    """Tell nothing."""
+    first, *_, last = sorted(event.time for event in bodies)
+    same = first.replace(microsecond=0) == last.replace(microsecond=0)
+    kind = "another body" if same else "another time"
+    return Conflict(tenant, source, event_id, kind, len(bodies), first.isoformat(), last.isoformat())

@@ -1,4 +1,4 @@
-"""Whether the rollups say what the ledger says, cell by cell, and what was sent twice and differs."""
+"""Compares the rollups with the ledger, cell by cell, and finds events with one identity that differ."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +15,18 @@ from outlay_schemas.events import Grain, RollupWindow, rollup_window_decoder
 SPAN_ROWS = 2_000_000
 """Rows of the ledger that are recomputed by one statement."""
 SUM_ROWS = 16_000_000
-"""Rows of the ledger that are summed, or looked at by their identity, by one statement."""
+"""Rows of the ledger that are summed or grouped by identity by one statement."""
 MANY = 2000
-"""Suspected windows of a grain from which on a whole span is recomputed, and not each of them."""
+"""Above so many suspected windows of a grain, a whole range is recomputed instead of each of them."""
 _HASHES = 500
 """Hashes in one request line."""
 NAMED = 20
-"""How many differences and conflicts are named."""
+"""Differences and conflicts that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What is audited: Unix seconds from `low` up to `high`, of `tenants` (none: all)."""
+    """The audited range: Unix seconds from `low` up to `high`, of `tenants` (empty: all)."""
 
     low: int = 946_684_800
     high: int = 4_102_444_800
@@ -40,7 +40,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A window in which a rollup is not what it should be, and its first cells that differ."""
+    """A window in which a rollup is wrong, and its first wrong cells."""
 
     grain: Grain
     window: Window
@@ -50,7 +50,7 @@ class Wrong:
 
 @dataclass
 class Period:
-    """A tenant's month: events and USD by the ledger, and by each rollup."""
+    """A month of a tenant: events and USD of the ledger and of each rollup."""
 
     tenant: str
     month: str
@@ -67,7 +67,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An identity under which different events came. One is counted, but for those of kind `counted twice`."""
+    """An identity with different events. One of them counts, except for the kind `counted twice`."""
 
     tenant: str
     source: str
@@ -81,13 +81,11 @@ class Conflict:
 class Audit:
     """Reads only."""
 
-    def __init__(self, books: LedgerStore, clickhouse: ClickHouseClient, clock: Clock) -> None:
-        self._books = books
-        self._clickhouse = clickhouse
-        self._clock = clock
+    def __init__(self, store: LedgerStore, clickhouse: ClickHouseClient, clock: Clock) -> None:
+        self._store, self._clickhouse, self._clock = store, clickhouse, clock
 
     def periods(self, asked: Range) -> list[Period]:
-        """Return each tenant's months. While events come in, the rollups may be a moment behind."""
+        """Return the months of each tenant. While events arrive, the rollups may be a moment behind."""
         found = {
             (r["tenant"], r["month"]): Period(
                 r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
@@ -130,31 +128,30 @@ class Audit:
         return [span for day, hours in days.items() for span in _cut(day, hours)]
 
     def differences(
-        self, asked: Range, patience: float = 10, told: Callable[[float], None] = lambda _: None
+        self, asked: Range, patience: float = 10, progress: Callable[[float], None] = lambda _: None
     ) -> tuple[int, list[Wrong]]:
-        """Return how many windows differ, and the first of them by cell; `told(share)` as it goes on.
+        """Return how many windows differ, and the first of them by cell; call `progress(share)`.
 
-        A window that events come into is behind for a moment: what differs is looked at again for up to
-        `patience` seconds, and counts only if it still does.
+        A window that gets events may be behind for a moment: it counts if it differs for `patience` seconds.
         """
         spans = list(self._days(asked))
         found: list[tuple[Grain, Difference]] = []
         for at, (low, high) in enumerate(spans):
-            for grain, windows in self._books.suspects(low, high, asked.tenants).items():
+            for grain, windows in self._store.suspects(low, high, asked.tenants).items():
                 span = Range(low, high, asked.tenants)
                 found += [(grain, difference) for difference in self._certain(grain, windows, span)]
-            told((at + 1) / len(spans))
+            progress((at + 1) / len(spans))
         wrong = self._settle(sorted(set(found), key=lambda s: GRAINS.index(s[0])), patience)
         return len(wrong), [self._name(grain, difference) for grain, difference in wrong[:NAMED]]
 
     def _certain(self, grain: Grain, windows: list[Window], span: Range) -> list[Difference]:
-        """Recompute what is suspected."""
+        """Return the suspected windows that a recomputation confirms."""
         if len(windows) <= MANY:
-            return [d for part in _hundreds(windows) for d in self._books.differences(grain, part)]
+            return [d for part in _hundreds(windows) for d in self._store.differences(grain, part)]
         found = []
         for low, high in self.spans(span):
             start, end = low - low % length(grain), high + -high % length(grain)
-            found += self._books.differences_between(grain, start, end, span.tenants)
+            found += self._store.differences_between(grain, start, end, span.tenants)
         return found
 
     def _settle(
@@ -168,27 +165,27 @@ class Audit:
                 (grain, difference)
                 for grain in GRAINS
                 for part in _hundreds([window for g, window in windows if g == grain])
-                for difference in self._books.differences(grain, part)
+                for difference in self._store.differences(grain, part)
             ]
         return suspects
 
     def _name(self, grain: Grain, difference: Difference) -> Wrong:
         window = Window(difference.start, difference.tenant)
-        right = _one(self._books.compute(grain, [window]))
-        stored = _one(self._books.stored(grain, [window]))
+        right = _one(self._store.compute(grain, [window]))
+        stored = _one(self._store.stored(grain, [window]))
         return Wrong(grain, window, difference, list(cells_apart(right, stored))[:NAMED])
 
     def conflicts(self, asked: Range) -> list[Conflict]:
-        """Return the first identities under which different events came.
+        """Return the first identities with different events.
 
-        Another time is always found. Another body within the same second is found if the aggregator saw both rows
-        before the engine merged them; `conservation` finds it in Kafka.
+        Another body within the same second is found if the aggregator saw both rows before the engine merged them;
+        `accepted_events` finds it in Kafka.
         """
         found = self._clickhouse.rows(audit_sql.known_conflicts(), {**asked.bound, "most": NAMED})
         return [Conflict(**row) for row in found]
 
     def twice(self, asked: Range, most: int = NAMED) -> Iterator[Conflict]:
-        """Yield identities that count more than once, the first `most` of each part: of a release before 0.2.0."""
+        """Yield identities that 0.1.0 counted more than once, the first `most` of each part."""
         rows = sum(row["n"] for row in self._clickhouse.rows(audit_sql.hours(), asked.bound))
         parts = rows // SUM_ROWS + 1
         for part in range(parts):

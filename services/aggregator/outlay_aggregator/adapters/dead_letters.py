@@ -34,7 +34,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredDeadLetter:
     """A row of the table."""
 
     id: str
@@ -54,9 +54,9 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay of a dead letter sends, and its topic; or why it cannot be sent."""
+    """What a replay of a dead dead_letter sends, and its topic; or why it cannot be sent."""
 
-    letter: Letter
+    dead_letter: StoredDeadLetter
     lines: Sequence[bytes] = ()
     topic: str = ""
     refusal: str = ""
@@ -73,13 +73,13 @@ _WHERE = """
     AND at >= toDateTime({since:UInt32}, 'UTC')
     AND (empty({contains:String}) OR position(original, {contains:String}) > 0)
     AND ({replayed:Bool} OR (tenant, id) NOT IN (SELECT tenant, id FROM dead_letter_replays))"""
-_LETTERS = f"""
+_FOUND = f"""
 SELECT id, tenant, stage, code, message, path, toUnixTimestamp64Micro(at) AS micros, topic, partition, offset, line,
     hex(original) AS bytes, (tenant, id) IN (SELECT tenant, id FROM dead_letter_replays) AS replayed
 FROM dead_letters FINAL WHERE {_WHERE} ORDER BY at, id LIMIT {{limit:UInt32}}"""  # noqa: S608
 _COUNTS = f"""
-SELECT tenant, stage, code, count() AS letters, toString(min(at)) AS first, toString(max(at)) AS last
-FROM dead_letters FINAL WHERE {_WHERE} GROUP BY tenant, stage, code ORDER BY letters DESC"""  # noqa: S608
+SELECT tenant, stage, code, count() AS dead_letters, toString(min(at)) AS first, toString(max(at)) AS last
+FROM dead_letters FINAL WHERE {_WHERE} GROUP BY tenant, stage, code ORDER BY dead_letters DESC"""  # noqa: S608
 
 Open = Callable[[bytes, str], UsageEvent]
 """Reads a usage event from refused bytes, and sets its tenant. Raises Invalid."""
@@ -120,33 +120,37 @@ class DeadLetters:
         """Return the number of dead letters by tenant, stage and code."""
         return self._clickhouse.rows(_COUNTS, _bound(chosen))
 
-    def find(self, chosen: Filter) -> list[Letter]:
+    def find(self, chosen: Filter) -> list[StoredDeadLetter]:
         """Return the oldest dead letters that match."""
-        return [_letter(row) for row in self._clickhouse.rows(_LETTERS, _bound(chosen))]
+        return [_stored(row) for row in self._clickhouse.rows(_FOUND, _bound(chosen))]
 
-    def prepare(self, letter: Letter, edits: Sequence[Edit]) -> Replay:
+    def prepare(self, dead_letter: StoredDeadLetter, edits: Sequence[Edit]) -> Replay:
         """Return what a replay would send; nothing is sent.
 
         A replay keeps its place in the order of acceptance (docs/adr/0016): an old body does not override a correction
         that was accepted after it. A cost event keeps its stamp; usage is stamped with the time of its refusal.
         """
         try:
-            if letter.stage != "aggregator":
-                edits = [*edits, *_STAMP] if letter.stage == "pricer" else edits
-                return Replay(letter, [self._stamped(apply(letter.body, edits), letter)], USAGE_EVENTS.name)
-            lines = [apply(line, edits) for line in letter.body.split(b"\n") if line.strip()]
+            if dead_letter.stage != "aggregator":
+                edits = [*edits, *_STAMP] if dead_letter.stage == "pricer" else edits
+                return Replay(
+                    dead_letter,
+                    [self._stamped(apply(dead_letter.body, edits), dead_letter)],
+                    USAGE_EVENTS.name,
+                )
+            lines = [apply(line, edits) for line in dead_letter.body.split(b"\n") if line.strip()]
         except Invalid as error:
-            return Replay(letter, refusal=str(error))
-        for number, line in enumerate(lines, letter.line):
+            return Replay(dead_letter, refusal=str(error))
+        for number, line in enumerate(lines, dead_letter.line):
             if bad := record_parser.why(line, number):
-                return Replay(letter, lines, refusal=f"{bad.path}: {bad.message} [{bad.code}]")
-        return Replay(letter, lines, COST_EVENTS.name)
+                return Replay(dead_letter, lines, refusal=f"{bad.path}: {bad.message} [{bad.code}]")
+        return Replay(dead_letter, lines, COST_EVENTS.name)
 
-    def _stamped(self, body: bytes, letter: Letter) -> bytes:
-        event = self._open(body, letter.tenant)
+    def _stamped(self, body: bytes, dead_letter: StoredDeadLetter) -> bytes:
+        event = self._open(body, dead_letter.tenant)
         if event.time > self._clock.now() + _AHEAD:
             raise Invalid("time_in_future", "the time is in the future; set it: --set time=TIME", "$.time")
-        stamp = f',"accepted_ms":{int(letter.at.timestamp() * 1000)}}}'
+        stamp = f',"accepted_ms":{int(dead_letter.at.timestamp() * 1000)}}}'
         return encoder.encode(event)[:-1] + stamp.encode()
 
     def replay(self, replays: Sequence[Replay]) -> int:
@@ -157,14 +161,14 @@ class DeadLetters:
         """
         if self._sink is None:
             raise ValueError("a sink is needed to replay")
-        ready = [each for each in replays if not each.refusal and not each.letter.replayed]
+        ready = [each for each in replays if not each.refusal and not each.dead_letter.replayed]
         for each in ready:
             for line in each.lines:
                 cost = each.topic == COST_EVENTS.name
                 number = partition_of(record_parser.id_of(line), self._partitions) if cost else None
                 deliver(self._sink, each.topic, [line], partition=number)
         if rows := [
-            {"tenant": each.letter.tenant, "id": each.letter.id, "topic": each.topic,
+            {"tenant": each.dead_letter.tenant, "id": each.dead_letter.id, "topic": each.topic,
              "body": each.body.decode()}
             for each in ready
         ]:  # fmt: skip
@@ -181,9 +185,9 @@ def _bound(chosen: Filter) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _letter(row: dict[str, object]) -> Letter:
-    known = {name: row[name] for name in Letter.__slots__ if name in row}
+def _stored(row: dict[str, object]) -> StoredDeadLetter:
+    known = {name: row[name] for name in StoredDeadLetter.__slots__ if name in row}
     known["at"] = datetime.fromtimestamp(int(str(row["micros"])) / 1e6, UTC)
     known["body"] = bytes.fromhex(str(row["bytes"]))
     known["replayed"] = bool(row["replayed"])
-    return Letter(**known)  # type: ignore[arg-type]
+    return StoredDeadLetter(**known)  # type: ignore[arg-type]

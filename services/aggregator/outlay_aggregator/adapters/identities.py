@@ -1,4 +1,4 @@
-"""Where identities are in the ledger: the table `identities`, and the rows themselves."""
+"""The index of identities: the table `identities`, and their rows in the ledger."""
 
 # ruff: noqa: S608 (what is pasted are whole numbers of ours)
 
@@ -27,13 +27,13 @@ _decoder = msgspec.json.Decoder(Place)
 
 
 class Index:
-    """What it says of an insert is true as soon as the insert has returned. Every method raises Retryable."""
+    """Reads the index, which has the rows of an insert when the insert returns. Every method raises Retryable."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
         self._clickhouse = clickhouse
 
     def words(self, shift: int) -> Iterator[tuple[int, int]]:
-        """Yield what `Seen` needs of all identities: the numbers of its words that are not 0, and the words."""
+        """Yield the words of the filter `Seen` that are not 0: number and word."""
         [row] = self._clickhouse.rows("SELECT count() AS n FROM identities")
         slices = int(row["n"]) // _SLICE_ROWS + 1
         for at in range(slices):
@@ -63,7 +63,7 @@ class Index:
         return zip(numbers[::2], numbers[1::2], strict=True)
 
     def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> list[Place]:
-        """Return what the ledger has of `suspects` in the `seconds` of their identities."""
+        """Return the rows of `suspects` in the `seconds` of their identities."""
         found: list[Place] = []
         for some in _chunks(set(suspects), seconds):
             names = {(suspect.tenant, suspect.source, suspect.id) for suspect in some}
@@ -78,7 +78,7 @@ class Index:
         return found
 
     def keep_moved(self, places: Iterable[Place]) -> None:
-        """Write down, as conflicts, the events in `places` as far as they are not merged yet. Safe to repeat."""
+        """Store the events in `places` that are not merged yet as conflicts. Safe to repeat."""
         seconds: dict[int, set[int]] = {}
         suspects: set[Suspect] = set()
         for place in places:
@@ -98,7 +98,7 @@ class Index:
 
 
 def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Iterator[list[Suspect]]:
-    """Cut so that neither a statement nor the names of tenants in its request grow too long."""
+    """Split suspects so that statements and the names of tenants in requests stay short."""
     chunk: list[Suspect] = []
     numbers = size = 0
     tenant = None
@@ -117,7 +117,7 @@ def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Ite
 
 
 def _asked(suspects: Sequence[Suspect], seconds: Mapping[int, set[int]]) -> str:
-    """The rows of some identities in some seconds, merged or not."""
+    """Return the condition for the rows of identities in their seconds."""
     names = sorted({suspect.identity for suspect in suspects})
     where = sorted({second for name in names for second in seconds[name]})
     places = ",".join(f"({second - second % 60},{second % 60})" for second in where)

@@ -26,7 +26,7 @@ _INSERT = {
 }
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
 _FOLDED = f'"user":"{rollup_sql.OTHER}"'.encode()
-"""In an answer: users are past the bound."""
+"""In an answer: users are past the limit."""
 _MOST_WIDE = 10_000
 _MALFORMED = {
     6,  # CANNOT_PARSE_TEXT
@@ -54,7 +54,7 @@ class MalformedError(Exception):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A window whose stored state is not what it recomputes to. USD; `start` is Unix seconds."""
+    """A window whose stored state differs from a recomputation. USD; `start` is Unix seconds."""
 
     tenant: str
     start: int
@@ -67,13 +67,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class LedgerStore(Index):
-    """Writes events, and computes windows. All of it is safe to repeat."""
+    """Writes events and computes windows. Every method is safe to repeat."""
 
     def __init__(self, clickhouse: ClickHouseClient, cells: int) -> None:
         super().__init__(clickhouse)
         self._cells = cells
         self._wide: set[Window] = set()
-        """Minutes in which users were past the bound when last recomputed: only how to compute them hangs on it."""
+        """Minutes with users past the limit when last recomputed: decides only how to compute them."""
 
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if the engine cannot read a line."""
@@ -89,7 +89,7 @@ class LedgerStore(Index):
         self.append("ledger", lines)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
-        """Compute `windows` anew, store them, and return them: one `RollupWindow` a line.
+        """Recompute and store `windows`; return one `RollupWindow` per line.
 
         Raises Retryable, also if a window is missing from the answer: each has at least one event.
         """
@@ -103,9 +103,9 @@ class LedgerStore(Index):
         return lines
 
     def compute(self, grain: Grain, windows: Sequence[Window], narrow: bool = False) -> bytes:
-        """Return what `windows` are by the ledger (minutes) or by the finer grain; write nothing.
+        """Compute `windows` from the ledger (minutes) or from the finer grain, without writing.
 
-        `narrow`: few users are past the bound, as far as is known. The answer is the same if they are many.
+        `narrow`: expect few users past the limit; the answer is the same if there are many.
         """
         sql = rollup_sql.recompute(grain, is_span(windows, grain), narrow)
         return self._clickhouse.raw(sql, self._asked(grain, windows), settings=rollup_sql.SETTINGS)
@@ -116,32 +116,32 @@ class LedgerStore(Index):
         (self._wide.update if wide else self._wide.difference_update)(minutes)
 
     def store(self, grain: Grain, answer: bytes) -> None:
-        """Write computed windows; each replaces any of a lower version, and loses to any of a higher."""
+        """Write computed windows; of each window the highest version counts."""
         self._clickhouse.insert_json_lines(
             rollup_sql.TABLES[grain], answer, {**_INSERT, "input_format_skip_unknown_fields": 1}
         )
 
     def stored(self, grain: Grain, windows: Sequence[Window]) -> bytes:
-        """Return what `windows` are by their table."""
+        """Return `windows` as they are stored."""
         return self._clickhouse.raw(
             rollup_sql.stored(grain), self._asked(grain, windows), settings=rollup_sql.SETTINGS
         )
 
     def differences(self, grain: Grain, windows: Sequence[Window]) -> list[Difference]:
-        """Return the windows whose stored state is not what they recompute to."""
+        """Return the windows whose stored state differs from a recomputation."""
         return self._differences(rollup_sql.difference(grain), self._asked(grain, windows))
 
     def differences_between(
         self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()
     ) -> list[Difference]:
-        """Return the same of all windows from `low` up to `high` (Unix seconds, starts of windows)."""
+        """Return the same for all windows from `low` up to `high` (Unix seconds, starts of windows)."""
         asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
         return self._differences(rollup_sql.difference(grain, span=True), asked)
 
     def suspects(self, low: int, high: int, tenants: Sequence[str] = ()) -> dict[Grain, list[Window]]:
-        """Return the windows whose checksums are not the ledger's, `low` to `high` being whole days.
+        """Return the windows whose checksums differ from the ledger's; `low` and `high` are whole days.
 
-        Those that differ are among them; so are those whose users are partly `(other)`. Writes a scratch table.
+        They include all wrong windows and those with a user `(other)`. Writes a scratch table.
         """
         table = f"audit_{uuid.uuid4().hex[:12]}_sums"
         bound: dict[str, object] = {"low": low, "high": high, "tenants": list(tenants)}
@@ -163,7 +163,7 @@ class LedgerStore(Index):
         return msgspec.json.Decoder(Difference).decode_lines(answer)
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
-        """Return the minutes that have more rows than the events `counted` in them: some came twice."""
+        """Return the minutes that have more rows than the events `counted`: some came twice."""
         windows = list(counted)
         sql = rollup_sql.rows_of_minutes(is_span(windows, "minute"))
         found = self._clickhouse.rows(sql, self._asked("minute", windows))
@@ -171,10 +171,7 @@ class LedgerStore(Index):
         return [window for window in windows if rows.get(window, 0) > counted[window]]
 
     def keep_conflicts(self, minutes: Sequence[Window]) -> int:
-        """Write down what differs under one identity in `minutes`, as far as it is not merged yet.
-
-        Return how many rows that are.
-        """
+        """Store events of `minutes` with one identity that differ and are not merged yet; return how many rows."""
         answer = self._clickhouse.raw(
             rollup_sql.conflicts_of_minutes(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
         )
@@ -183,7 +180,7 @@ class LedgerStore(Index):
         return answer.count(b"\n")
 
     def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
-        """Write down who sends most of what makes `minutes` too wide, and return them."""
+        """Store and return the producer with most cells of each minute."""
         answer = self._clickhouse.raw(
             high_cardinality_sources(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
         )
@@ -192,20 +189,20 @@ class LedgerStore(Index):
         return msgspec.json.Decoder(HighCardinalitySource).decode_lines(answer)
 
     def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
-        """Return the minutes that have events, from `low` up to `high` (Unix seconds)."""
+        """Return the minutes with events from `low` up to `high` (Unix seconds)."""
         found = self._clickhouse.rows(
             rollup_sql.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
         )
         return [Window(row["start"], row["tenant"]) for row in found]
 
     def stored_windows(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
-        """Return the windows that are stored, from `low` up to `high` (Unix seconds)."""
+        """Return the stored windows from `low` up to `high` (Unix seconds)."""
         bound = {"low": low, "high": high, "tenants": list(tenants)}
         found = self._clickhouse.rows(rollup_sql.stored_windows(grain), bound)
         return [Window(row["start"], row["tenant"]) for row in found]
 
     def remove(self, grain: Grain, window: Window, version: int) -> None:
-        """Remove a window, if it is not of a later version than `version`; it must be computed anew after."""
+        """Remove a window of at most `version`; it must be recomputed after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
         self._clickhouse.command(rollup_sql.removal(grain), bound, {"mutations_sync": 2})
 
@@ -215,7 +212,7 @@ class LedgerStore(Index):
         self._clickhouse.command(rollup_sql.refill(grain), asked, {**_INSERT, **rollup_sql.SETTINGS})
 
     def complete(self, at: datetime) -> None:
-        """Write down that everything that was accepted by `at` is in the books."""
+        """Store that everything accepted before `at` is counted."""
         row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}
         self.append("watermark", msgspec.json.encode(row))
 

@@ -1,4 +1,4 @@
-"""The questions of the audit, in SQL, and the comparison of two states of a window. Pure."""
+"""The SQL of the audit, and the comparison of two states of a window. Pure."""
 
 # ruff: noqa: S608 (what is pasted are constants of this file)
 
@@ -6,23 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from outlay_aggregator.domain.rollup_sql import TABLES
+from outlay_aggregator.domain.rollup_sql import TABLES, TENANTS, between
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain, RollupGroup, RollupWindow
-
-_TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
-
-
-def _between(column: str) -> str:
-    return (
-        f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
-        f" AND {_TENANTS}"
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class CellDifference:
-    """A cell of a window in which the rollup is not what the ledger says: (USD, events)."""
+    """A cell in which a rollup differs from the ledger: (USD, events)."""
 
     cell: str
     right: tuple[Decimal, int]
@@ -30,7 +21,7 @@ class CellDifference:
 
 
 def cells_apart(right: RollupWindow | None, stored: RollupWindow | None) -> Iterator[CellDifference]:
-    """Yield the cells in which two states of a window differ; the usage of a cell counts too."""
+    """Yield the cells in which two states of a window differ, in usage too."""
     rights, stores = _by_cell(right), _by_cell(stored)
     for cell in sorted(rights.keys() | stores.keys()):
         a, b = rights.get(cell), stores.get(cell)
@@ -52,14 +43,14 @@ def _measures(group: RollupGroup | None) -> tuple[Decimal, int]:
 
 
 def hours() -> str:
-    """Return the statement that counts the rows of each hour: of the ledger, and of what is stored of it."""
+    """Return the statement that counts the rows of each hour, of the ledger and of the rollups."""
     stored = " UNION ALL ".join(
-        f"SELECT toStartOfHour(window) AS start, count() AS rows FROM {table} WHERE {_between('window')} GROUP BY start"
+        f"SELECT toStartOfHour(window) AS start, count() AS rows FROM {table} WHERE {between('window')} GROUP BY start"
         for table in TABLES.values()
     )
     return f"""
 SELECT toUnixTimestamp(start) AS hour, sum(rows) AS n FROM (
-    SELECT toStartOfHour(minute) AS start, count() AS rows FROM ledger WHERE {_between("minute")} GROUP BY start
+    SELECT toStartOfHour(minute) AS start, count() AS rows FROM ledger WHERE {between("minute")} GROUP BY start
     UNION ALL {stored})
 GROUP BY start ORDER BY start"""
 
@@ -69,7 +60,7 @@ def ledger_totals() -> str:
     return f"""
 SELECT tenant, formatDateTime(minute, '%Y-%m') AS month, countIf(NOT retracted) AS events,
     toString(sum(ifNull(ledger.cost, 0))) AS cost, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced
-FROM ledger FINAL WHERE {_between("minute")} GROUP BY tenant, month ORDER BY tenant, month"""
+FROM ledger FINAL WHERE {between("minute")} GROUP BY tenant, month ORDER BY tenant, month"""
 
 
 def rollup_totals(grain: Grain) -> str:
@@ -77,23 +68,23 @@ def rollup_totals(grain: Grain) -> str:
     return f"""
 SELECT tenant, formatDateTime(window, '%Y-%m') AS month, sum(arraySum(groups.events)) AS events,
     toString(sum(arraySum(groups.cost))) AS cost
-FROM {TABLES[grain]} FINAL WHERE {_between("window")} GROUP BY tenant, month"""
+FROM {TABLES[grain]} FINAL WHERE {between("window")} GROUP BY tenant, month"""
 
 
 def known_conflicts() -> str:
-    """Return the statement that lists identities under which different events were found: one of them counts."""
+    """Return the statement that lists identities of different events: one of them counts."""
     return f"""
 SELECT tenant, source, id,
     if(min(toStartOfSecond(time)) != max(toStartOfSecond(time)), 'another time', 'another body') AS kind,
     count() AS bodies, toString(min(time)) AS first_time, toString(max(time)) AS last_time
-FROM conflicts FINAL WHERE {_between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
+FROM conflicts FINAL WHERE {between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
 
 
 def twice_hashes() -> str:
-    """Return the statement that finds identities, by hash, that count in several seconds; of part `part` of `parts`."""
+    """Return the statement that finds hashes of identities that count in several seconds, of part `part` of `parts`."""
     return f"""
 SELECT cityHash64(tenant, source, id) AS h FROM ledger FINAL
-WHERE {_between("minute")} AND NOT retracted AND h % {{parts:UInt32}} = {{part:UInt32}}
+WHERE {between("minute")} AND NOT retracted AND h % {{parts:UInt32}} = {{part:UInt32}}
 GROUP BY h HAVING count() > 1 ORDER BY h LIMIT {{most:UInt32}}"""
 
 
@@ -103,28 +94,23 @@ def twice() -> str:
 SELECT tenant, source, id, 'counted twice' AS kind, count() AS bodies,
     toString(min(time)) AS first_time, toString(max(time)) AS last_time
 FROM ledger FINAL
-WHERE {_between("minute")} AND NOT retracted AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
+WHERE {between("minute")} AND NOT retracted AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
 GROUP BY tenant, source, id HAVING bodies > 1"""
 
 
 _IDENTITY = "cityHash64(tenant, source, id, minute)"
-
-
 _TENANT = "coalesce(nullIf(JSONExtractString({0}, 'tenant'), ''), JSONExtractString({0}, 'data', 'tenant'))"
-"""Of a usage event, as it is or in its CloudEvents envelope."""
+"""Tenant of a usage event, plain or in a CloudEvents envelope."""
 
 
 def scratch(table: str, tenant: str = "") -> str:
-    """Return the statement that makes the table for lines read from a topic: read whole, whatever they hold.
-
-    `tenant`: whose they all are, of a topic of one tenant alone; a name that can be part of a topic's.
-    """
-    whose = f"'{tenant}'" if tenant else _TENANT.format("line")
+    """Return the statement that creates a scratch table for the lines of a topic; `tenant`: its only tenant, if any."""
+    owner = f"'{tenant}'" if tenant else _TENANT.format("line")
     return f"""
 CREATE TABLE IF NOT EXISTS {table}
 (
     line String CODEC(ZSTD(1)),
-    tenant String MATERIALIZED {whose},
+    tenant String MATERIALIZED {owner},
     source String MATERIALIZED JSONExtractString(line, 'source'),
     id String MATERIALIZED JSONExtractString(line, 'id'),
     time DateTime64(6, 'UTC') MATERIALIZED parseDateTime64BestEffortOrZero(
@@ -133,11 +119,11 @@ CREATE TABLE IF NOT EXISTS {table}
     identity UInt64 MATERIALIZED {_IDENTITY},
     body UInt64 MATERIALIZED cityHash64(line)
 )
-ENGINE = MergeTree ORDER BY identity COMMENT 'Scratch of an audit that is under way; drop it if none is'"""
+ENGINE = MergeTree ORDER BY identity COMMENT 'Scratch table of a running audit; drop it if no audit runs'"""
 
 
 def balance(accepted: str, in_flight: str) -> str:
-    """Return the statement that says where each accepted line is, by tenant, for part `part` of `parts`."""
+    """Return the statement that counts where accepted lines are, by tenant, of part `part` of `parts`."""
     part = "{parts:UInt32} = {part:UInt32}"
     return f"""
 SELECT tenant, where_is, count() AS lines, uniqExact(identity) AS events,
@@ -153,13 +139,13 @@ FROM (
                 JSONExtractString(original, 'time'), 6, 'UTC')))
             FROM dead_letters FINAL WHERE stage = 'aggregator'), 'dead',
         identity IN (SELECT identity FROM {in_flight}), 'in_flight', 'missing') AS where_is
-    FROM {accepted} WHERE identity % {part} AND {_TENANTS})
+    FROM {accepted} WHERE identity % {part} AND {TENANTS})
 GROUP BY tenant, where_is"""
 
 
 def differing_lines(accepted: str) -> str:
-    """Return the statement that lists lines under one identity that are not the same bytes."""
+    """Return the statement that lists lines with one identity and different bytes."""
     return f"""
 SELECT line FROM {accepted} WHERE (tenant, source, id) IN (
-    SELECT tenant, source, id FROM {accepted} WHERE id != '' AND {_TENANTS}
+    SELECT tenant, source, id FROM {accepted} WHERE id != '' AND {TENANTS}
     GROUP BY tenant, source, id HAVING min(body) != max(body) LIMIT {{most:UInt32}})"""

@@ -1,16 +1,14 @@
-"""Sums of the ledger and of the rollups that are equal if, cell by cell, they say the same. Pure.
+"""Checksums of windows: equal sums of ledger and rollup mean equal cells, up to a chance of 1 in 10^19. Pure.
 
-To recompute every window as it was computed costs as much as it did then. Instead each cell has a weight, the
-hash of its dimensions, and a window has the sums over its cells of weight times measure, modulo 2^64: of every
-measure, and of each meter. Such a sum is linear, so that it can be taken over the rows of the ledger
-as they are, without finding the cells first. Two windows that differ in any cell have the same sums by a
-chance of about one in 10^19. Windows whose users are partly `(other)` have other sums than their events, and
-are compared by recomputing them, as are all that differ.
+A recomputation of every window costs as much as the first computation. Instead each cell has a weight, the hash of its
+dimensions, and a window has the sums over its cells of weight times measure, modulo 2^64, of every measure and meter.
+The sums are linear, so they are taken over the rows of the ledger without grouping them to cells. Windows with a user
+`(other)` have other sums than their events; they are recomputed, as are all that differ.
 """
 
 # ruff: noqa: S608 (what is pasted are constants of ours)
 
-from outlay_aggregator.domain.rollup_sql import TABLES
+from outlay_aggregator.domain.rollup_sql import TABLES, between
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import Grain
 
@@ -20,18 +18,10 @@ _START: dict[Grain, str] = {
     "hour": "toStartOfHour(minute)",
     "day": "toStartOfDay(minute)",
 }
-_TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
-
-
-def _between(column: str) -> str:
-    return (
-        f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
-        f" AND {_TENANTS}"
-    )
 
 
 def _units(money: str) -> str:
-    """The smallest units of a decimal, modulo 2^64."""
+    """Return the SQL of a decimal in its smallest units, modulo 2^64."""
     return f"toUInt64(reinterpretAsUInt128({money}))"
 
 
@@ -44,7 +34,7 @@ _MEASURES = {
     "estimated": ("price_status = 'estimated'", "estimated_events"),
     "free": ("price_status = 'free'", "free_events"),
 }
-"""What each sum weighs: of a row of the ledger, and of a cell of a rollup."""
+"""The measure of each sum: of a row of the ledger, and of a cell of a rollup."""
 _MONEY = ("costs", "markups", "estimates")
 _SUMS = (*_MEASURES, "quantities")
 
@@ -68,7 +58,7 @@ def scratch(table: str) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {table} (tenant LowCardinality(String), minute DateTime('UTC'),"
         f" version UInt256, {sums}) ENGINE = MergeTree ORDER BY (tenant, minute)"
-        " COMMENT 'Scratch of an audit that is under way; drop it if none is'"
+        " COMMENT 'Scratch table of a running audit; drop it if no audit runs'"
     )
 
 
@@ -80,7 +70,7 @@ SELECT tenant, minute, sum(row_version) AS version,
     {_weighed(0)}, {_QUANTITIES}
 FROM (
     SELECT tenant, minute, row_version, retracted, cost, charged, price_status, usage, {_CELL} AS cell
-    FROM ledger FINAL WHERE {_between("minute")})
+    FROM ledger FINAL WHERE {between("minute")})
 GROUP BY tenant, minute"""
 
 
@@ -95,13 +85,13 @@ SELECT if(a.tenant = '', b.tenant, a.tenant) AS tenant,
     toUnixTimestamp(if(a.tenant = '', b.start, a.start)) AS start
 FROM (
     SELECT toString(tenant) AS tenant, {_START[grain]} AS start, sum(version) AS version, {sums}
-    FROM {table} WHERE {_between("minute")} GROUP BY tenant, start) AS a
+    FROM {table} WHERE {between("minute")} GROUP BY tenant, start) AS a
 FULL OUTER JOIN (
     SELECT toString(tenant) AS tenant, window AS start, any(stored) AS version,
         {_weighed(1)}, {_QUANTITIES}
     FROM (
         SELECT tenant, window, version AS stored, {", ".join(names[len(CELL) :])}, {_CELL} AS cell
-        FROM {TABLES[grain]} FINAL LEFT ARRAY JOIN {cells} WHERE {_between("window")})
+        FROM {TABLES[grain]} FINAL LEFT ARRAY JOIN {cells} WHERE {between("window")})
     GROUP BY tenant, start) AS b ON a.tenant = b.tenant AND a.start = b.start
 WHERE {apart}
 ORDER BY start, tenant"""

@@ -23,7 +23,7 @@ from outlay_schemas.money import to_pico, to_usd
 def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLetter]:
     """Read the dead letters of a record. A line that is not a valid one becomes one.
 
-    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead letter.
+    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead read_one.
     """
     found: list[DeadLetter] = []
     bad = 0
@@ -32,25 +32,25 @@ def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLe
         if not line.strip():
             continue
         try:
-            letter = dead_letter_decoder.decode(line)
-            _check(letter)
+            read_one = dead_letter_decoder.decode(line)
+            _check(read_one)
         except (*UNREADABLE, ValueError) as error:
             bad += 1
             if bad > MOST_BAD:
                 line = b"\n".join([line, *(rest for _, rest in lines)])  # noqa: PLW2901 (the loop ends)
             reason = Invalid("dead_letter_invalid", str(error))
-            letter = dead_letter("aggregator", line, reason, at, line=number, place=place)
-        found.append(letter)
+            read_one = dead_letter("aggregator", line, reason, at, line=number, place=place)
+        found.append(read_one)
     return found
 
 
-def _check(letter: DeadLetter) -> None:
-    """Raise ValueError if the table cannot hold a dead letter."""
+def _check(read_one: DeadLetter) -> None:
+    """Raise ValueError if the table cannot hold a dead read_one."""
     limits = (("line", 0, 2**32), ("partition", -1, 2**31), ("offset", -1, 2**63))
     for name, least, end in limits:
-        if not least <= getattr(letter, name) < end:
+        if not least <= getattr(read_one, name) < end:
             raise ValueError(f"{name} is not from {least} to {end - 1}")
-    if letter.at.tzinfo is None or not FIRST_YEAR <= letter.at.year <= LAST_YEAR:
+    if read_one.at.tzinfo is None or not FIRST_YEAR <= read_one.at.year <= LAST_YEAR:
         raise ValueError(f"at is not a time with a zone from {FIRST_YEAR} to {LAST_YEAR}")
 
 

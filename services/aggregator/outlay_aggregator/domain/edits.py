@@ -1,4 +1,4 @@
-"""Small edits of a JSON object, to mend a dead letter: set, delete, rename, each by a dotted path. Pure."""
+"""Edits of a JSON object that fix a dead letter: set, delete, rename, each by a dotted path. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Edit:
 
     @classmethod
     def set(cls, text: str) -> "Edit":
-        """Read `usage.input_tokens=5`; a value that is no JSON is text. Raises Invalid."""
+        """Read `usage.input_tokens=5`; a value that is not JSON is text. Raises Invalid."""
         path, value = _halves(text)
         try:
             found = _decoder.decode(value.encode())
@@ -54,15 +54,14 @@ class Edit:
 def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
     """Return the object in `body` with all edits made, in order. Numbers keep their digits.
 
-    Raises Invalid if the body is no object, or a path leads through something that is none. To delete
-    or rename what is not there changes nothing.
+    Raises Invalid if the body, or a value on a path, is not an object. A missing path is not deleted or renamed.
     """
     if not edits:
         return body
     try:
         whole = _decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Invalid("json_malformed", f"this is not JSON, so that no edit mends it: {error}") from None
+        raise Invalid("json_malformed", f"this is not JSON, so edits cannot fix it: {error}") from None
     for edit in edits:
         if edit.what == "set":
             _make(whole, edit.path)[edit.path[-1]] = edit.value
@@ -74,7 +73,7 @@ def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
 
 
 def _make(whole: object, path: tuple[str, ...]) -> dict[str, Any]:
-    """Return the object that holds the last name of `path`; make those on the way that are not there."""
+    """Return the object that holds the last name of `path`; create missing ones."""
     holder = _object(whole, ())
     for at, name in enumerate(path[:-1]):
         holder = _object(holder.setdefault(name, {}), path[: at + 1])
@@ -82,7 +81,7 @@ def _make(whole: object, path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _find(whole: object, path: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the object that holds the last name of `path`, None if there is none."""
+    """Return the object that holds the last name of `path`, or None."""
     holder = _object(whole, ())
     for at, name in enumerate(path[:-1]):
         if name not in holder:
@@ -94,7 +93,7 @@ def _find(whole: object, path: tuple[str, ...]) -> dict[str, Any] | None:
 def _object(value: object, path: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict):
         place = ".".join(("$", *path))
-        raise Invalid("edit_misses", f"{place} is no object, so that nothing in it can be edited", place)
+        raise Invalid("edit_misses", f"{place} is not an object, so nothing in it can be edited", place)
     return value
 
 

@@ -1,9 +1,8 @@
-"""Which identities the ledger may know already, and what is retracted when one comes with another time. Pure.
+"""The identity filter, and the retraction of an event that comes again with another time. Pure.
 
-An identity has a *place* for each second in which a row of it was written. Of all its rows the one with the greatest
-version counts; every other place gets a row that retracts it, with the version of the one that counts. Such rows only
-follow from events, and of two rows in a place the greater version wins: in whatever order they are written, by
-whichever replica and however often, the outcome is the same.
+An identity has a *place* for each second in which it has a row. Of all rows the one with the greatest version counts;
+each other place gets a row that retracts it, with the version of the one that counts. Retractions only follow from
+events, and of two rows in a place the greater version wins, so the result does not depend on order, writer or repeats.
 """
 
 from collections import defaultdict
@@ -18,8 +17,8 @@ from outlay_schemas.identity import identity, identity_crc, seed
 _MOST_SEEDS = 10_000
 
 
-class Named(Protocol):
-    """What says an identity."""
+class Identified(Protocol):
+    """An event with an identity."""
 
     tenant: str
     source: str
@@ -55,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Seen:
-    """A filter of 2^`bits` bits: what it does not know is new, what it knows may be."""
+    """A filter of 2^`bits` bits: an identity that it does not know is new."""
 
     def __init__(self, bits: int = 29) -> None:
         self._shift = 32 - bits
@@ -65,17 +64,17 @@ class Seen:
 
     @property
     def word_shift(self) -> int:
-        """Return by how many bits an identity is shifted to be the number of its word of 64 bits."""
+        """Return the bits by which an identity is shifted to get the number of its word of 64 bits."""
         return 32 + self._shift + 6
 
     def add_words(self, words: Iterable[tuple[int, int]]) -> None:
-        """Add what the index holds: numbers of words, each with its bits."""
+        """Add words of the index: number and bits."""
         mine = self._words
         for at, word in words:
             mine[at] |= word
 
-    def suspects(self, events: Sequence[Named]) -> list[Suspect]:
-        """Add events, and return those that may have been known before."""
+    def suspects(self, events: Sequence[Identified]) -> list[Suspect]:
+        """Add events; return those that may have been known before."""
         found: list[Suspect] = []
         bits, seeds, shift = self._bits, self._seeds, self._shift
         if len(seeds) > _MOST_SEEDS:
@@ -96,11 +95,10 @@ class Seen:
 
 
 def contested(places: Iterable[Place], oldest: int) -> tuple[list[Place], list[tuple[Place, int]], int]:
-    """Return the places of identities that have several, and those to retract, each with its version.
+    """Return the places of identities with several, those to retract with their version, and how many count twice.
 
-    What was retracted already is among the places: a crash may have come before its minute was computed again.
-    Places before `oldest` (Unix seconds) are left alone, for what is around them may be gone; the third of the answer
-    is how many of them go on counting a second time.
+    The places include retracted ones: a crash may have come before their minute was recomputed. Places before `oldest`
+    (Unix seconds) stay as they are, since rows around them may be deleted: they go on counting.
     """
     by_name: dict[tuple[str, str, str], list[Place]] = defaultdict(list)
     for place in places:
@@ -123,7 +121,7 @@ def contested(places: Iterable[Place], oldest: int) -> tuple[list[Place], list[t
 
 
 def retraction(place: Place, version: int) -> bytes:
-    """Return the row of the ledger that retracts what is in `place`, as a line of JSON."""
+    """Return the ledger row that retracts the event in `place`, as a line of JSON."""
     return msgspec.json.encode(
         {
             "tenant": place.tenant,

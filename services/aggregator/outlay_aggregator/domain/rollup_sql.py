@@ -1,9 +1,8 @@
-"""The SQL that says what a window is: a pure function of the ledger, of every row under its identity once.
+"""The SQL that computes windows: a pure function of the ledger, each identity once.
 
-Each statement answers with one row per window in the shape of `RollupWindow`: what is written to the
-rollup tables is, byte for byte, what is published. Names and numbers of ours are pasted; whatever comes
-from outside is bound. The parameters are `tenants` and `windows` (the
-windows asked for, side by side), `low` and `high` (bounds of their time) and `cells`.
+Each statement returns one row per window in the form of `RollupWindow`: the rollup tables and the messages get the same
+bytes. Only constants of ours are pasted; other values are parameters: `tenants` and `windows` (the windows asked for,
+side by side), `low` and `high` (bounds of their time) and `cells` (limit of cells with a user).
 """
 
 # ruff: noqa: S608 (what is pasted are the constants of this file)
@@ -14,9 +13,9 @@ from outlay_schemas.events import Grain
 TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
 
 OTHER = "(other)"
-"""The user of what lies past the bound."""
+"""The user that sums all users past the limit."""
 NAMED_SO = "((other))"
-"""What a user is called in rollups whose name is `(other)`: nobody's tail is added to theirs."""
+"""Escaped name of a real user called `(other)`, so that it is not merged into the sum of the others."""
 
 SETTINGS = {
     "enable_shared_storage_snapshot_in_query": 1,  # the bound and the sums see the same rows
@@ -39,13 +38,13 @@ _MEASURES = {
     "markup": ("Decimal(38, 12)", "sum(ifNull(ledger.charged - ledger.cost, 0))"),
     "free_events": ("UInt64", "countIf(price_status = 'free')"),
 }
-"""The measures of a cell in their order: type, and what each is of the rows of the ledger. NULL costs add nothing.
+"""The measures of a cell: type, and SQL over the rows of the ledger. A NULL cost adds nothing.
 
-A retracted row is no event and costs nothing. It only has a version: that of its window must not shrink.
+A retracted row counts no event and no cost, only its version: that of the window must not shrink.
 """
 _VERSION = "sum(row_version)"
 _CELL = f"cityHash64({_DIMS})"
-_TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+TENANTS = "(empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
 _ASKED = (
     "SELECT w.1, w.2 FROM (SELECT arrayJoin(arrayZip({tenants:Array(String)},"
     " arrayMap(s -> toDateTime(s, 'UTC'), {windows:Array(UInt32)}))) AS w)"
@@ -54,12 +53,20 @@ _START: dict[Grain, str] = {"hour": "toStartOfHour(window)", "day": "toStartOfDa
 _PARENT: dict[Grain, Grain] = {"hour": "minute", "day": "hour"}
 
 
+def _bounds(column: str) -> str:
+    return f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
+
+
+def between(column: str) -> str:
+    """Return the condition for `low` up to `high` (Unix seconds) of `tenants` (empty: all)."""
+    return f"{_bounds(column)} AND {TENANTS}"
+
+
 def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
     """Return the statement that computes windows of `grain` from the ledger or from the next finer grain.
 
-    Of the windows asked for; with `span`, of all that begin from `low` up to `high`, of `tenants` (none: all).
-    `narrow`, of minutes: the same answer from one reading of the ledger instead of two, in half of
-    the time where few users are past the bound, in twice where nearly every event has one of its own.
+    `span`: all windows from `low` up to `high` of `tenants` (empty: all) instead of those asked for. `narrow`, of
+    minutes: the same answer from one read of the ledger, in half the time if few users are past the limit.
     """
     if narrow and grain == "minute":
         return _windows(grain, _narrow_minute_cells(span))
@@ -67,7 +74,7 @@ def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
 
 
 def _windows(grain: Grain, cells: str) -> str:
-    """Fold cells into one row per window, its cells in a fixed order."""
+    """Group cells to one row per window, the cells in a fixed order."""
     order = ", ".join(f"g.{name}" for name in CELL)
     return f"""
 SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
@@ -85,12 +92,12 @@ def _tuple_type() -> str:
 
 
 def _of_ledger(mark: str) -> str:
-    """Return the measures of ledger rows, named with a mark."""
+    """Return the measures of ledger rows, with a prefix."""
     return ", ".join(f"{sql} AS {mark}{name}" for name, (_, sql) in _MEASURES.items())
 
 
 def _added(mark: str) -> str:
-    """Return the measures of cells as sums of finer ones, which are named with a mark."""
+    """Return the measures of cells as sums of finer ones, which have a prefix."""
     return ", ".join(
         f"{'sumMap' if kind.startswith('Map') else 'sum'}({mark}{name}) AS cells_{name}"
         for name, (kind, _) in _MEASURES.items()
@@ -98,7 +105,7 @@ def _added(mark: str) -> str:
 
 
 def _minute_cells(span: bool) -> str:
-    """Cells of minutes, from the ledger. A NULL cost adds nothing and is counted as unpriced."""
+    """Return the cells of minutes, from the ledger. A NULL cost is counted as unpriced."""
     asked = _asked("minute", "minute", span)
     rows = f"FROM ledger FINAL PREWHERE {asked}"
     kept = _kept(
@@ -115,12 +122,12 @@ def _minute_cells(span: bool) -> str:
 
 
 def _named(within: str) -> str:
-    """The user that a cell of a minute is under: their own, if there is none or they are `within` the bound."""
+    """Return the user of a cell: `(other)` for users that are not `within` the limit."""
     return f"if(user = '' OR {within}, if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}')"
 
 
 def _narrow_minute_cells(span: bool) -> str:
-    """The same cells as `_minute_cells`: those of each user first, which are then folded past the bound."""
+    """Return the same cells as `_minute_cells`: of each user first, then those past the limit together."""
     return f"""
     SELECT tenant, start, {_DIMS}, kept, {_added("own_")}, sum(version) AS versions
     FROM (
@@ -140,9 +147,9 @@ def _narrow_minute_cells(span: bool) -> str:
 
 
 def _wider_cells(grain: Grain, span: bool) -> str:
-    """Cells of hours from minutes, or of days from hours. A window's version counts once, at its first cell.
+    """Return the cells of hours from minutes, or of days from hours. A window's version counts at its first cell.
 
-    Each part of the cells is joined by its own name: only the parts used are read.
+    Only the parts of the cells that are named are read.
     """
     start = _START[grain]
     names = (*CELL, *_MEASURES)
@@ -166,7 +173,7 @@ def _wider_cells(grain: Grain, span: bool) -> str:
 
 
 def _kept(users: str) -> str:
-    """Users that stay named: who cost most, ties by name, while their cells together keep the bound."""
+    """Return the users that keep their name: the most expensive, while their cells together keep the limit."""
     return f"""
         SELECT tenant, start, user FROM (
             SELECT tenant, start, user, sum(user_cells) OVER (
@@ -177,29 +184,19 @@ def _kept(users: str) -> str:
 
 
 def _asked(start: str, column: str, span: bool = False) -> str:
-    """Only the windows asked for; the plain bounds let the engine skip parts and partitions."""
-    bounds = (
-        f"{column} >= toDateTime({{low:UInt32}}, 'UTC') AND {column} < toDateTime({{high:UInt32}}, 'UTC')"
-    )
+    """Return the condition for the windows asked for; the plain bounds let the engine skip partitions."""
     if span:
-        return f"{bounds} AND {_TENANTS}"
-    return f"{bounds} AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
+        return between(column)
+    return f"{_bounds(column)} AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
 
 
 def windows_of_ledger() -> str:
-    """Return the statement that lists minutes with events, `low` to `high`, of `tenants` (none: all)."""
-    return (
-        "SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger"
-        " WHERE minute >= toDateTime({low:UInt32}, 'UTC') AND minute < toDateTime({high:UInt32}, 'UTC')"
-        f" AND {_TENANTS}"
-    )
+    """Return the statement that lists minutes with events."""
+    return f"SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger WHERE {between('minute')}"
 
 
 def difference(grain: Grain, span: bool = False) -> str:
-    """Return the statement that lists the windows whose stored state is not what they recompute to.
-
-    With `span`, `low` and `high` must be starts of windows of `grain`.
-    """
+    """Return the statement that lists windows whose stored state differs from a recomputation."""
     table = TABLES[grain]
     asked = _asked("window", "window", span)
     return f"""
@@ -224,7 +221,7 @@ WHERE {_asked("window", "window")} ORDER BY tenant, window"""
 
 
 def stored_windows(grain: Grain) -> str:
-    """Return the statement that lists stored windows, `low` to `high`, of `tenants` (none: all)."""
+    """Return the statement that lists stored windows."""
     return (
         f"SELECT DISTINCT tenant, toUnixTimestamp(window) AS start FROM {TABLES[grain]}"
         f" WHERE {_asked('window', 'window', span=True)}"
@@ -259,10 +256,7 @@ def rows_of_minutes(span: bool = False) -> str:
 
 
 def conflicts_of_minutes() -> str:
-    """Return the statement that lists, of minutes, all rows under one identity that differ in content.
-
-    Only those that the engine has not merged yet: it keeps one row an identity.
-    """
+    """Return the statement that lists rows of minutes with one identity and different content, not merged yet."""
     asked = _asked("minute", "minute")
     key = "tenant, minute, toSecond(time), source, id"
     return f"""
