@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
-from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.kafka import (
     Batch,
     Committable,

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 from tests.integration.aggregator.rig import World
+from tests.support.fake_broker import FakeBroker
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.fakes import FakeBroker
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.record_parser import id_of
@@ -15,7 +16,6 @@ from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
 from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
+from tests.support.fake_broker import FakeSink
 
 from outlay_aggregator.adapters.audit import Audit, Range
 from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter
@@ -15,7 +16,6 @@ from outlay_aggregator.domain.edits import Edit
 from outlay_aggregator.domain.windows import GRAINS, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeSink
 from outlay_schemas.events import DeadLetter, accepted_usage_decoder, encoder
 from outlay_schemas.topics import USAGE_EVENTS
 

@@ -13,13 +13,13 @@ from tests.integration.aggregator.rig import (
     lines,
     stored,
 )
+from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER

@@ -23,11 +23,11 @@ from tests.integration.aggregator.rig import (
     lines,
     stored,
 )
+from tests.support.fake_broker import FakeBroker
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.fakes import FakeBroker
 from outlay_kit.kafka import Batch
 from outlay_schemas.events import CostEvent, Grain
 from outlay_schemas.topics import COST_EVENTS

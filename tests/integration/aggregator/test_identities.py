@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from tests.integration.aggregator.rig import START, World, cost_event, expected, lines, stored
+from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.identities import Index
 from outlay_aggregator.adapters.ledger_store import LedgerStore
@@ -17,7 +18,6 @@ from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.broker import Batch, Record
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_schemas.events import CostEvent
 from outlay_schemas.identity import identity
 from outlay_schemas.topics import COST_EVENTS

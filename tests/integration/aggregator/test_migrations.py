@@ -8,6 +8,7 @@ import pytest
 from tests.first_release import write_as_then
 from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
 from tests.processes import until
+from tests.support.fake_broker import FakeBroker
 
 from outlay_aggregator.adapters.audit import Audit, Range
 from outlay_aggregator.adapters.ledger_store import LedgerStore
@@ -15,7 +16,6 @@ from outlay_aggregator.domain.windows import GRAINS
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Refused
-from outlay_kit.fakes import FakeBroker
 from outlay_kit.migrator import migrate, migrations
 from outlay_kit.settings import ClickHouseSettings
 

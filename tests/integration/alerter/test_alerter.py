@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
+from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
@@ -15,7 +16,6 @@ from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget, SpendSpike

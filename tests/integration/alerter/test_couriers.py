@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.alerter.spend import NOW
+from tests.support.fake_broker import FakeBroker, FakeSink
 from tests.unit.alerter.alerts import alert
 from tests.unit.alerter.receiver import receiving
 
@@ -16,7 +17,6 @@ from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import RETRY_DELAYS, DeliveryResult, Notification
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_schemas.topics import ALERTS
 
 pytestmark = pytest.mark.stack

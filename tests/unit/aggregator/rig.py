@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
+from tests.support.fake_broker import FakeBroker, FakeSink
+
 from outlay_aggregator.adapters.ledger_store import MalformedError
 from outlay_aggregator.domain.cardinality import HighCardinalitySource
 from outlay_aggregator.domain.identities import Place, Suspect
@@ -12,7 +14,6 @@ from outlay_aggregator.domain.record_parser import read
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator, Limits
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_kit.kafka import Batch, Record
 from outlay_schemas.events import DeadLetter, Grain, RollupGroup, RollupWindow, dead_letter_decoder, encoder
 from outlay_schemas.money import Usd

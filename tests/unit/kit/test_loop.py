@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.fake_broker import FakeBroker, FakeSource
 
 from outlay_kit.backoff import Backoff
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
-from outlay_kit.fakes import FakeBroker, FakeSource
 from outlay_kit.health import Health
 from outlay_kit.kafka import Batch, Committable
 from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist

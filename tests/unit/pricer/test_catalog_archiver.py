@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
+from tests.support.fake_broker import FakeBroker, FakeSink
 from tests.unit.pricer.build import catalog
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.fakes import FakeBroker, FakeSink
 from outlay_kit.settings import ClickHouseSettings
 from outlay_pricer.repricing import catalog_archiver as module
 from outlay_pricer.repricing.catalog_archiver import CatalogArchiver
