@@ -18,7 +18,8 @@ from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.cloudevents import CloudEvent
 from outlay_schemas.events import CostEvent, DeadLetter, RollupWindow, UsageEvent
-from outlay_schemas.validate import MAX_METERS, MAX_QUANTITY, MAX_TAGS
+from outlay_schemas.grammar import MAX_QUANTITY
+from outlay_schemas.validate import MAX_METERS, MAX_TAGS
 
 Document = dict[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -16,13 +16,13 @@ from outlay_schemas.cloudevents import Headers, from_record, open_envelope, with
 from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
+from outlay_schemas.grammar import check_time
 from outlay_schemas.identity import partition_of
 from outlay_schemas.validate import check_usage_event
 
 RECORD_BYTES = 4 * 2**20
 """Most bytes of cost events in one record; what is more is cut into several."""
 _OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
-_NEWEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the ledger can keep."""
 AHEAD = timedelta(days=1)
 """How far an event's time may be ahead of when it was accepted, as at ingest: a clock that is off hides nothing."""
@@ -139,8 +139,7 @@ def _price(
 def admit(event: UsageEvent) -> None:
     """Check what an event's types cannot say, and give its time in UTC. Raises Invalid."""
     check_usage_event(event)
-    if not _OLDEST <= event.time < _NEWEST:
-        raise Invalid("time_out_of_range", f"{event.time.isoformat()} is not of 2000 to 2099", "$.time")
+    check_time(event.time)
     if event.time.tzinfo is not UTC:
         event.time = event.time.astimezone(UTC)
 

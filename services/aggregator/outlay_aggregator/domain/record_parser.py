@@ -19,6 +19,7 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_schemas.dead_letters import MOST_BAD
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, cost_event_decoder
+from outlay_schemas.grammar import AMOUNT, TIME
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 """Times outside are refused: windows of the ledger are 32 bits of seconds."""
@@ -26,9 +27,8 @@ FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 _Name = Annotated[str, Meta(min_length=1)]
 _Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-_TIMES = re.compile(rf"(?:{_TIME}\n)*+")
-_AMOUNTS = re.compile(r"(?:-?[0-9]{1,26}(?:\.[0-9]{1,12})?\n)*+")
+_TIMES = re.compile(rf"(?:{TIME}\n)*+")
+_AMOUNTS = re.compile(rf"(?:{AMOUNT}\n)*+")
 
 
 class _Head(msgspec.Struct, gc=False):

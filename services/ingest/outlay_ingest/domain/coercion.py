@@ -7,7 +7,7 @@ from typing import Any
 
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
-from outlay_schemas.validate import MAX_QUANTITY
+from outlay_schemas.grammar import MAX_QUANTITY
 
 LABEL = 256
 """Characters of a label; what is longer is cut, for an event is worth more than the end of a name."""

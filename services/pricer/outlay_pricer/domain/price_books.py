@@ -11,7 +11,7 @@ from outlay_pricer.domain.meters import CompiledMeter
 from outlay_schemas.catalog import BookRule, DatedPrices, FxRate, PriceBook, PriceRef
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.events import Quantity
-from outlay_schemas.validate import MAX_PLACES, MAX_QUANTITY
+from outlay_schemas.grammar import MAX_PLACES, MAX_QUANTITY
 
 _FACTS = {*OWNERS, "activity", "tenant", "source"}
 
