@@ -31,7 +31,7 @@ async def take(folder: Path) -> None:
             if not path:
                 await page.goto(f"{state.console}/events?range=3h&sku=claude-sonnet-4-5")
                 await page.locator("tbody a").first.click()
-                await page.get_by_role("heading", name="Why it costs that").wait_for()
+                await page.get_by_role("heading", name="How the cost is calculated").wait_for()
             await page.wait_for_timeout(1500)
             await page.screenshot(path=folder / f"{name}.png")
         await browser.close()

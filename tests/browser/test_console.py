@@ -68,7 +68,7 @@ async def test_without_data_each_page_says_what_to_do(people: People, name: str)
     assert person.complaints == []
 
 
-async def test_a_key_logs_in_and_a_wrong_one_is_told(people: People) -> None:
+async def test_a_key_logs_in_and_a_wrong_one_is_refused(people: People) -> None:
     person = await people()
     page = person.page
     await page.goto(person.console.url + "/explore?by=sku&range=7d")
@@ -95,7 +95,7 @@ async def test_a_link_from_another_site_opens_the_view_that_was_sent(people: Peo
     await expect(person.page.get_by_label("Group by")).to_have_value("sku")
 
 
-async def test_clickhouse_away_is_said_and_the_page_comes_back(people: People, lost: Console) -> None:
+async def test_without_clickhouse_the_page_says_so_and_recovers(people: People, lost: Console) -> None:
     person = await people(console=lost)
     await person.log_in()
     await person.see("/")
@@ -128,7 +128,7 @@ async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People
     await page.get_by_role("link", name="events", exact=False).first.click()
     await page.wait_for_url("**/events?**")
     await page.locator("tbody a").first.click()
-    await expect(page.get_by_role("heading", name="Why it costs that")).to_be_visible()
+    await expect(page.get_by_role("heading", name="How the cost is calculated")).to_be_visible()
     await person.picture("event")
     assert await violations(person) == []
     assert person.complaints == []
@@ -139,7 +139,7 @@ async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
     await person.log_in()
     await person.see("/alerts")
     await person.page.get_by_role("link", name="5 times what is usual").click()
-    await expect(person.page.get_by_role("heading", name="What to do with it")).to_be_visible()
+    await expect(person.page.get_by_role("heading", name="Actions")).to_be_visible()
     await person.picture("alert")
     assert await violations(person) == []
     await person.page.get_by_role("link", name="Open this day in Explore").click()
@@ -147,7 +147,7 @@ async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
     assert person.complaints == []
 
 
-async def test_an_alert_is_taken_in_hand_by_keyboard_alone(people: People) -> None:
+async def test_an_alert_is_acknowledged_by_keyboard_alone(people: People) -> None:
     person = await people()
     page, keys = person.page, person.page.keyboard
     await person.log_in("kim")
