@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from tests.e2e.oracle import Cell, cells
+from tests.stack import environment
+from tests.support.commands import answer, run
 from tests.system import Cli
 
 from outlay.demo.trace import read_trace
@@ -113,6 +115,27 @@ def test_status_and_doctor_say_that_all_is_well(cli: Cli) -> None:
     assert {"ingest", "pricer", "aggregator", "alerter"} <= set(names)
     assert {part["state"] for part in status["processes"]} == {"ready"}
     assert "error" not in {check["state"] for check in cli.json("doctor")}
+
+
+def test_status_and_doctor_check_what_the_environment_names(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = cli.state()
+    stores = environment(state.kafka_settings(), state.clickhouse_settings(write=True))
+    services = ",".join(f"{part.name}={part.health}" for part in state.processes if part.health)
+    for name, value in {**stores, "OUTLAY_SERVICES": services}.items():
+        monkeypatch.setenv(name, value)
+    found = answer(run("status", "--json"))
+    assert found["healthy"]
+    assert [part["name"] for part in found["processes"]][:2] == ["kafka", "clickhouse"]
+    assert len(found["processes"]) == 8
+    assert any(part["lag"] is not None for part in found["processes"])
+    assert {check["state"] for check in answer(run("doctor", "--json"))} == {"ok"}
+    monkeypatch.setenv("OUTLAY_CLICKHOUSE_PASSWORD", "wrong")
+    assert run("status").exit_code == 1
+    checks = {check["name"]: check for check in answer(run("doctor", "--json"))}
+    assert checks["ClickHouse"]["state"] == "error"
+    assert "refuses user" in checks["ClickHouse"]["found"]
 
 
 def test_a_second_system_in_the_same_folder_is_refused(cli: Cli) -> None:
