@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 import msgspec
-import typer
+from typer import Argument, Option
 
 from outlay.cli import backtest, channels
 from outlay.cli.errors import CommandError, friendly_errors, unknown
@@ -28,8 +28,8 @@ app.command("backtest")(backtest.backtest)
 app.command("test")(channels.send_sample)
 app.command()(channels.deliveries)
 
-AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
-Note = Annotated[str, typer.Option(help="A comment, included in notifications.")]
+AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
+Note = Annotated[str, Option(help="A comment, included in notifications.")]
 
 
 @friendly_errors
@@ -59,7 +59,7 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
 @app.command("list")
 @friendly_errors
 def list_alerts(
-    everything: Annotated[bool, typer.Option("--all", help="Also resolved alerts.")] = False,
+    everything: Annotated[bool, Option("--all", help="Also resolved alerts.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the alerts that are firing, the newest first: one line for each incident. --json has every alert."""
@@ -110,8 +110,7 @@ def mark_expected(
     alert: AlertId,
     note: Note = "",
     hours: Annotated[
-        float | None,
-        typer.Option(min=0, max=8760, help="For how long; 0 undoes it. Default: until it resolves."),
+        float | None, Option(min=0, max=8760, help="Duration; 0 undoes it. Default: until it resolves.")
     ] = None,
 ) -> None:
     """Mark an alert as expected: close it, and teach anomaly rules that this is normal at this time of day.
@@ -152,9 +151,9 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
 @app.command()
 @friendly_errors
 def snooze(
-    target: Annotated[str, typer.Argument(help="Id of an alert, a rule or a budget.")],
-    hours: Annotated[float, typer.Option(min=0, max=8760, help="For how long; 0 ends the snooze.")] = 8,
-    tenant: Annotated[str, typer.Option(help="Tenant. Default: every tenant that has alerts.")] = "",
+    target: Annotated[str, Argument(help="Id of an alert, a rule or a budget.")],
+    hours: Annotated[float, Option(min=0, max=8760, help="For how long; 0 ends the snooze.")] = 8,
+    tenant: Annotated[str, Option(help="Tenant. Default: every tenant that has alerts.")] = "",
     note: Note = "",
 ) -> None:
     """Snooze an alert or a whole rule. You are notified again if it is still firing.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
 from outlay.cli.options import AsJson, DryRun
@@ -28,13 +29,10 @@ from outlay_schemas.topics import ROLLUPS
 
 _MOST_TWICE = 1_000_000
 """Events that count twice, of which one rebuild takes care."""
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="First time, ISO 8601; UTC unless it has an offset."),
-]
-To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, exclusive.")]
+From = Annotated[str | None, Option("--from", metavar="TIME", help="First time, ISO 8601; UTC by default.")]
+To = Annotated[str | None, Option("--to", metavar="TIME", help="End, exclusive.")]
 Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only this tenant; repeat for more. Default: all.")
+    list[str] | None, Option("--tenant", help="Only this tenant; repeat for more. Default: all.")
 ]
 
 
@@ -45,9 +43,9 @@ def audit(
     end: To = None,
     tenant: Tenants = None,
     kafka: Annotated[
-        bool, typer.Option("--kafka/--no-kafka", help="Also look for every event that Kafka still keeps.")
+        bool, Option("--kafka/--no-kafka", help="Also look for every event that Kafka still keeps.")
     ] = True,
-    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for events in flight.")] = 30,
+    patience: Annotated[float, Option(min=0, help="Seconds to wait for events in flight.")] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Verify that nothing was lost. Exit status 1 if something was.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
 from outlay.cli.errors import CommandError, friendly_errors, unknown
@@ -30,28 +31,16 @@ from outlay_schemas.money import to_usd
 
 @friendly_errors
 def backtest(
-    rule: Annotated[
-        str,
-        typer.Option(
-            help="Id of a rule or budget of the catalog; with --series also anomaly or spend_spike, with defaults."
-        ),
-    ],
+    rule: Annotated[str, Option(help="Id of a rule or budget; with --series also anomaly or spend_spike.")],
     series: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="CSV with the columns timestamp and value. Default: spend, from the ledger.",
-        ),
+        Path | None, Option(metavar="FILE.csv", help="CSV of timestamp,value. Default: the ledger.")
     ] = None,
     *,
     catalog: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Catalog folder. Default: the one in force; with --series Outlay's own."
-        ),
+        Path | None, Option(metavar="DIR", help="Catalog folder. Default: the one in force.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="Days to look back, without --series.")] = 30,
-    tenant: Annotated[str, typer.Option(help="Tenant, without --series. Default: all.")] = "",
+    days: Annotated[int, Option(min=1, max=366, help="Days to look back, without --series.")] = 30,
+    tenant: Annotated[str, Option(help="Tenant, without --series. Default: all.")] = "",
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:

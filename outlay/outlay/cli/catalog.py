@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from typer import Argument, Option
 
 from outlay.catalog.contents import listing, names_of, overview, summary
 from outlay.catalog.diff import Change, changes
@@ -41,10 +42,10 @@ app = App(
 
 Folder = Annotated[
     Path | None,
-    typer.Argument(
+    Argument(
         metavar="[DIR]",
         envvar="OUTLAY_CATALOG",
-        help="A catalog folder. Default: Outlay's own.",
+        help="Catalog folder. Default: Outlay's own.",
         show_default=False,
     ),
 ]
@@ -91,14 +92,12 @@ def plan(
     folder: Folder = None,
     *,
     against: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Compare with this folder. Default: the catalog in force."),
+        Path | None, Option(metavar="DIR", help="Compare with it. Default: the one in force.")
     ] = None,
     usage: Annotated[
-        str | None,
-        typer.Option(metavar="FILE|-", help="Usage events to price. Default: the ledger's last days."),
+        str | None, Option(metavar="FILE|-", help="Events to price. Default: the ledger's.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="Days of the ledger to price.")] = 30,
+    days: Annotated[int, Option(min=1, max=3660, help="Days of the ledger to price.")] = 30,
     by: GroupBy = DEFAULT_BY,
     as_json: AsJson = False,
 ) -> None:
@@ -166,9 +165,7 @@ def _show_changes(found: Sequence[Change]) -> None:
 @friendly_errors
 def publish(
     folder: Folder = None,
-    comment: Annotated[
-        str, typer.Option("--note", help="Who and why, or the commit; kept with the revision.")
-    ] = "",
+    comment: Annotated[str, Option("--note", help="Who and why; kept with the revision.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Publish a folder as the next revision of the catalog: all of it or, if it has a problem, nothing.
@@ -202,17 +199,12 @@ def publish(
 @app.command()
 @friendly_errors
 def show(
-    sku: Annotated[
-        str | None,
-        typer.Argument(metavar="[SKU]", help="A model, machine, storage class or path; * matches anything."),
-    ] = None,
+    sku: Annotated[str | None, Argument(metavar="[SKU]", help="A model or SKU; * matches anything.")] = None,
     *,
-    provider: Annotated[str, typer.Option(help="Provider; * matches anything.")] = "",
-    at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Prices as of this time. Default: now.")
-    ] = None,
+    provider: Annotated[str, Option(help="Provider; * matches anything.")] = "",
+    at: Annotated[str | None, Option(metavar="TIME", help="Prices at this time. Default: now.")] = None,
     catalog: CatalogFolder = None,
-    published: Annotated[bool, typer.Option("--published", help="Show the catalog in force.")] = False,
+    published: Annotated[bool, Option("--published", help="Show the catalog in force.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the price of a model or SKU and its source: every meter, tier, condition and date. Works offline.
@@ -242,8 +234,7 @@ def show(
 @app.command()
 @friendly_errors
 def schemas(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write them to.")],
-    as_json: AsJson = False,
+    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write them to.")], as_json: AsJson = False
 ) -> None:
     """Write a JSON Schema for each file of a catalog, so that your editor completes and checks it.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
 from outlay.cli.options import AsJson
@@ -26,13 +27,10 @@ _ADD = "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_S
 
 @friendly_errors
 def send_sample(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Only this one. Default: all.")] = "",
-    name: Annotated[str, typer.Option("--channel", hidden=True)] = "",
+    channel: Annotated[str, Argument(metavar="CHANNEL", help="Only this one. Default: all.")] = "",
+    name: Annotated[str, Option("--channel", hidden=True)] = "",
     catalog: Annotated[
-        Path | None,
-        typer.Option(
-            "--catalog", metavar="DIR", help="Test the channels of a folder. Default: those in force."
-        ),
+        Path | None, Option("--catalog", metavar="DIR", help="Catalog folder. Default: the one in force.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,12 +92,10 @@ def find_channel(name: str, folder: Path | None = None) -> Channel:
 
 @friendly_errors
 def deliveries(
-    channel: Annotated[str, typer.Option(help="Only this channel.")] = "",
-    hours: Annotated[float, typer.Option(min=0, max=2160, help="Hours to look back.")] = 24,
-    dead: Annotated[
-        bool, typer.Option("--dead", help="Only messages that failed for good, with the reasons.")
-    ] = False,
-    waiting: Annotated[bool, typer.Option("--waiting", help="Only messages that still wait.")] = False,
+    channel: Annotated[str, Option(help="Only this channel.")] = "",
+    hours: Annotated[float, Option(min=0, max=2160, help="Hours to look back.")] = 24,
+    dead: Annotated[bool, Option("--dead", help="Only messages that failed for good.")] = False,
+    waiting: Annotated[bool, Option("--waiting", help="Only messages that still wait.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show each attempt to deliver a notification, the newest first; or messages that failed or still wait.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.help import App
@@ -35,7 +35,7 @@ from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_files import file_names, index_table
 
 app = App("periods", "Close months, and list the closed ones.")
-Note = Annotated[str, typer.Option(help="A comment, kept with the closing.")]
+Note = Annotated[str, Option(help="A comment, kept with the closing.")]
 
 
 class Format(StrEnum):
@@ -50,28 +50,22 @@ class Format(StrEnum):
 
 @friendly_errors
 def chargeback(
-    month: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="Default: this month.")] = None,
+    month: Annotated[str | None, Option(metavar="YYYY-MM", help="Default: this month.")] = None,
     unit: Annotated[
-        str, typer.Option("--by", metavar="DIM", help="Dimension that gets a statement each.")
+        str, Option("--by", metavar="DIM", help="Dimension with one statement each.")
     ] = "business_unit",
-    lines: Annotated[
-        str, typer.Option(metavar="DIM,DIM", help="Dimensions of the lines of a statement.")
-    ] = "team,provider,model",
+    lines: Annotated[str, Option(metavar="DIM,DIM", help="Dimensions of a line.")] = "team,provider,model",
     tz: Tz = "UTC",
     tenant: OneTenant = None,
-    close: Annotated[
-        bool, typer.Option("--close", help="Close the month: keep its statements as they are now.")
-    ] = False,
+    close: Annotated[bool, Option("--close", help="Close the month: freeze its statements.")] = False,
     note: Note = "",
     form: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="Default: by the ending of --output, else a table."),
+        Format | None, Option("--format", "-f", help="Default: by the ending of --output.")
     ] = None,
     as_json: FormatJson = False,
     file: OutFile = None,
     each: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write a page and a CSV file for each unit, and an index, here."),
+        Path | None, Option(metavar="DIR", help="Write a page and a CSV for each unit here.")
     ] = None,
 ) -> None:
     """Charge a month's costs back: a statement for each business unit, shared costs allocated by the catalog's splits.
@@ -110,7 +104,7 @@ def chargeback(
 
 @app.command("close")
 def close_month(
-    month: Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month to close.")],
+    month: Annotated[str, Argument(metavar="YYYY-MM", help="The month to close.")],
     *,
     tz: Tz = "UTC",
     tenant: OneTenant = None,

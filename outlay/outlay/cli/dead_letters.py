@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
 from outlay.cli.help import App
@@ -40,20 +41,13 @@ class Stage(StrEnum):
     aggregator = "aggregator"
 
 
-Ids = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Dead letters. Default: those that the options choose."),
-]
-Tenant = Annotated[str, typer.Option("--tenant", help="Only of this tenant.")]
-ByStage = Annotated[Stage | None, typer.Option("--stage", help="Only those that this service refused.")]
-Code = Annotated[str, typer.Option("--code", help="Only those with this error code (docs/errors.md).")]
-Contains = Annotated[
-    str, typer.Option("--contains", metavar="TEXT", help="Only those that contain this text.")
-]
-Since = Annotated[datetime | None, typer.Option("--since", help="Only those refused since this time, UTC.")]
-Limit = Annotated[
-    int, typer.Option("--limit", min=1, max=100_000, help="At most this many, the oldest first.")
-]
+Ids = Annotated[list[str] | None, Argument(metavar="[ID]...", help="Default: those that the options choose.")]
+Tenant = Annotated[str, Option("--tenant", help="Only of this tenant.")]
+ByStage = Annotated[Stage | None, Option("--stage", help="Only those that this service refused.")]
+Code = Annotated[str, Option("--code", help="Only those with this error code (docs/errors.md).")]
+Contains = Annotated[str, Option("--contains", metavar="TEXT", help="Only those with this text.")]
+Since = Annotated[datetime | None, Option("--since", help="Only those refused since this time, UTC.")]
+Limit = Annotated[int, Option("--limit", min=1, max=100_000, help="At most this many, oldest first.")]
 
 
 @app.command("list")
@@ -65,7 +59,7 @@ def list_counts(
     code: Code = "",
     contains: Contains = "",
     since: Since = None,
-    replayed: Annotated[bool, typer.Option("--replayed", help="Also those that were replayed.")] = False,
+    replayed: Annotated[bool, Option("--replayed", help="Also those that were replayed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count dead letters by tenant, stage and reason."""
@@ -122,15 +116,9 @@ def show_whole(
 def replay(
     *,
     ids: Ids = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set a field.")
-    ] = None,
-    delete: Annotated[
-        list[str] | None, typer.Option("--delete", metavar="PATH", help="Remove a field.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="Move a field.")
-    ] = None,
+    set_: Annotated[list[str] | None, Option("--set", metavar="PATH=VALUE", help="Set a field.")] = None,
+    delete: Annotated[list[str] | None, Option("--delete", metavar="PATH", help="Remove a field.")] = None,
+    rename: Annotated[list[str] | None, Option("--rename", metavar="OLD=NEW", help="Move a field.")] = None,
     tenant: Tenant = "",
     stage: ByStage = None,
     code: Code = "",

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from rich.live import Live
 from rich.panel import Panel
+from typer import Option
 
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.options import AsJson
@@ -27,23 +27,13 @@ from outlay_kit.clock import SystemClock
 @friendly_errors
 def demo(
     trace: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="CSV with TIMESTAMP, ContextTokens, GeneratedTokens. Default: the bundled one.",
-        ),
+        Path | None, Option(metavar="FILE.csv", help="A trace. Default: the bundled one.")
     ] = None,
-    speed: Annotated[
-        float, typer.Option(min=0, help="Seconds of the trace per second; 0: as fast as possible.")
-    ] = 60,
+    speed: Annotated[float, Option(min=0, help="Trace seconds per second; 0: no limit.")] = 60,
     start: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Start of the trace, ISO 8601. Default: the last whole hour. The same start gives the same ids.",
-        ),
+        str | None, Option(metavar="TIME", help="Start of the trace. Default: the last hour.")
     ] = None,
-    leave: Annotated[bool, typer.Option("--exit", help="Stop when done, as without a terminal.")] = False,
+    leave: Annotated[bool, Option("--exit", help="Stop when done, as without a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the system, stream a real trace of LLM calls through it, and show what it costs, live.

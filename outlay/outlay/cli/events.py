@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 import typer
+from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.offline import Refused
@@ -34,7 +35,7 @@ def emit(
     file: EventsFile,
     url: Url = None,
     api_key: ApiKey = None,
-    batch: Annotated[int, typer.Option(min=1, max=5000, help="Events per request.")] = 500,
+    batch: Annotated[int, Option(min=1, max=5000, help="Events per request.")] = 500,
     as_json: AsJson = False,
 ) -> None:
     """Send usage events to ingest, and show how many were accepted and why others were refused.

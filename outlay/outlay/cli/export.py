@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import typer
+from typer import Option
 
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.help import App
@@ -53,20 +53,11 @@ def focus(
     start: From = None,
     end: To = None,
     file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to this file, .csv or .parquet. Default: CSV to stdout.",
-        ),
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write to a .csv or .parquet file.")
     ] = None,
-    version: Annotated[Version, typer.Option(help="Version of FOCUS.")] = Version.v1_2,
-    grain: Annotated[Grain, typer.Option(help="Length of a charge period.")] = Grain.hour,
-    allocate: Annotated[
-        bool,
-        typer.Option("--allocate", help="Allocate shared costs by the catalog's splits; needs 1.3 or 1.4."),
-    ] = False,
+    version: Annotated[Version, Option(help="Version of FOCUS.")] = Version.v1_2,
+    grain: Annotated[Grain, Option(help="Length of a charge period.")] = Grain.hour,
+    allocate: Annotated[bool, Option("--allocate", help="Allocate shared costs; needs 1.3 or 1.4.")] = False,
     tenant: Tenants = None,
 ) -> None:
     """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. In UTC, as FOCUS wants.

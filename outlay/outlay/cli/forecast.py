@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.what_if import unit_price
@@ -42,37 +43,23 @@ Lines = Iterable[dict[str, str | float]]
 @friendly_errors
 def forecast(
     series: Annotated[
-        str | None,
-        typer.Option(metavar="FILE.csv|-", help="Forecast this file: timestamp,value and optionally series."),
+        str | None, Option(metavar="FILE.csv|-", help="CSV of timestamp,value and perhaps series.")
     ] = None,
     horizon: Annotated[
-        int | None,
-        typer.Option(min=1, max=20_000, help="Number of values. Default: 90, or 168 for hours."),
+        int | None, Option(min=1, max=20_000, help="Number of values. Default: 90; hours: 168.")
     ] = None,
-    freq: Annotated[
-        str | None, typer.Option(metavar="h|D|W|MS", help="Distance of values: hour, day, week or month.")
-    ] = None,
+    freq: Annotated[str | None, Option(metavar="h|D|W|MS", help="Hours, days, weeks or months.")] = None,
     by: By = None,
-    totals: Annotated[
-        bool, typer.Option("--totals", help="With --by: add the totals, as the sum of the parts.")
-    ] = False,
-    meter: Annotated[
-        str, typer.Option(help="Forecast the use of a meter, such as output_tokens, instead of the cost.")
-    ] = "",
-    full: Annotated[
-        float | None, typer.Option(help="With --meter: find when its daily use reaches this.")
-    ] = None,
-    gpus: Annotated[
-        int | None,
-        typer.Option(min=1, help="Find when a reservation of this many GPUs is full, by gpu_seconds."),
-    ] = None,
+    totals: Annotated[bool, Option("--totals", help="With --by: add the totals of the parts.")] = False,
+    meter: Annotated[str, Option(help="Forecast a meter, such as output_tokens, instead of cost.")] = "",
+    full: Annotated[float | None, Option(help="With --meter: find when its daily use reaches this.")] = None,
+    gpus: Annotated[int | None, Option(min=1, help="Find when a reservation of N GPUs is full.")] = None,
     what_if: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), MODEL>OTHER=50%; repeat."),
+        list[str] | None, Option(metavar="CHANGE", help="price=-20%, growth=+5% (a month), A>B=50%.")
     ] = None,
     summary: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--summary/--no-summary",
             help="The month and budgets as tables, or NDJSON. Default: a summary, unless --by, --horizon, --freq,"
             " --meter or --totals asks for values.",

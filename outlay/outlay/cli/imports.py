@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 import yaml
+from typer import Argument, Option
 
 from outlay.bills import Bill, earlier_lines
 from outlay.bulk import Imported, import_items, plain
@@ -30,7 +31,7 @@ from outlay_schemas.errors import Invalid
 
 app = App("import", "Import history from files; it goes through ingest like any usage.")
 
-OneFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file.")]
+OneFile = Annotated[Path, Argument(exists=True, dir_okay=False, help="The file.")]
 _SHOWN = 20
 
 
@@ -48,7 +49,7 @@ class CostColumn(StrEnum):
 def import_csv(
     file: OneFile,
     mapping: Annotated[
-        Path, typer.Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
+        Path, Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
     ],
     decimal: Decimal = DecimalMark.point,
     url: Url = None,
@@ -77,14 +78,11 @@ def import_csv(
 @friendly_errors
 def focus(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", exists=True, help="The files of one bill, or their folder."),
+        list[Path], Argument(metavar="FILE...", exists=True, help="The files of one bill, or a folder.")
     ],
-    cost: Annotated[CostColumn, typer.Option(help="The amount that counts.")] = CostColumn.effective,
+    cost: Annotated[CostColumn, Option(help="The amount that counts.")] = CostColumn.effective,
     decimal: Decimal = DecimalMark.point,
-    part: Annotated[
-        bool, typer.Option("--part", help="The files are a part of the bill: keep the other lines.")
-    ] = False,
+    part: Annotated[bool, Option("--part", help="Files are a part of the bill: keep other lines.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
     dry_run: DryRun = False,

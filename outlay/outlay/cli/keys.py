@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, friendly_errors, unknown
 from outlay.cli.help import App
@@ -27,7 +27,7 @@ app = App("keys", "Create, list, revoke and rotate API keys.")
 
 FileOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--keys-file",
         envvar="OUTLAY_INGEST_KEYS_FILE",
         metavar="FILE",
@@ -44,24 +44,19 @@ class Scope(StrEnum):
     admin = "admin"
 
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of a key, or the key itself.")]
+KeyArgument = Annotated[str, Argument(metavar="KEY", help="Id of a key, or the key itself.")]
 
 
 @app.command()
 @friendly_errors
 def create(
-    tenant: Annotated[str, typer.Option(help="Tenant whose usage the key sends and sees.")] = "default",
-    scope: Annotated[
-        list[Scope] | None, typer.Option(help="What the key may do; repeat for more. Default: ingest.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="A name, such as the program that uses it.")] = "",
-    requests_per_minute: Annotated[int, typer.Option(min=0, help="Limit; 0: none.")] = 0,
-    events_per_minute: Annotated[int, typer.Option(min=0, help="Limit; 0: none.")] = 0,
+    tenant: Annotated[str, Option(help="Tenant whose usage the key sends and sees.")] = "default",
+    scope: Annotated[list[Scope] | None, Option(help="Repeat for more. Default: ingest.")] = None,
+    name: Annotated[str, Option(help="A name, such as the program that uses it.")] = "",
+    requests_per_minute: Annotated[int, Option(min=0, help="Limit; 0: none.")] = 0,
+    events_per_minute: Annotated[int, Option(min=0, help="Limit; 0: none.")] = 0,
     quota: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="EVENTS/day|month", help="Quota of a calendar day or month, UTC; repeat for both."
-        ),
+        list[str] | None, Option(metavar="EVENTS/day|month", help="Quota, in UTC; repeat for both.")
     ] = None,
     keys_file: FileOption = None,
     as_json: AsJson = False,
@@ -84,7 +79,7 @@ def create(
 @app.command("list")
 @friendly_errors
 def list_keys(
-    everything: Annotated[bool, typer.Option("--all", help="Also revoked and expired keys.")] = False,
+    everything: Annotated[bool, Option("--all", help="Also revoked and expired keys.")] = False,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -122,9 +117,7 @@ def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = Fal
 @friendly_errors
 def rotate(
     key: KeyArgument,
-    grace_hours: Annotated[
-        float, typer.Option(min=0, help="Hours for which the old key still works.")
-    ] = 24.0,
+    grace_hours: Annotated[float, Option(min=0, help="Hours that the old key still works.")] = 24.0,
     keys_file: FileOption = None,
     as_json: AsJson = False,
 ) -> None:

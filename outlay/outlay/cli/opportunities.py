@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Mapping
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from outlay.cli.errors import friendly_errors, unknown
 from outlay.cli.options import FormatJson, FormatOption, From, OutFile, Tenant, To, Tz
@@ -32,13 +32,13 @@ def opportunities(
     end: To = None,
     tz: Tz = "UTC",
     tenant: Tenant = "",
-    limit: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 15,
-    least: Annotated[float, typer.Option(min=0, help="Leave out savings below this, in USD a month.")] = 1.0,
-    most: Annotated[int, typer.Option("--events", min=1, help="Price at most this many events.")] = 500_000,
-    dismiss: Annotated[str | None, typer.Option(metavar="ID", help="Stop showing this one.")] = None,
-    restore: Annotated[str | None, typer.Option(metavar="ID", help="Show this one again.")] = None,
-    reason: Annotated[str, typer.Option(help="Why it is dismissed.")] = "",
-    dismissed: Annotated[bool, typer.Option("--dismissed", help="Also show dismissed ones.")] = False,
+    limit: Annotated[int, Option(min=1, help="Number of rows.")] = 15,
+    least: Annotated[float, Option(min=0, help="Leave out savings below this, in USD a month.")] = 1.0,
+    most: Annotated[int, Option("--events", min=1, help="Price at most this many events.")] = 500_000,
+    dismiss: Annotated[str | None, Option(metavar="ID", help="Stop showing this one.")] = None,
+    restore: Annotated[str | None, Option(metavar="ID", help="Show this one again.")] = None,
+    reason: Annotated[str, Option(help="Why it is dismissed.")] = "",
+    dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed ones.")] = False,
     form: FormatOption = None,
     as_json: FormatJson = False,
     file: OutFile = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, unknown
 from outlay.cli.output import note
@@ -52,96 +53,62 @@ _SUFFIXES = {
 _NOT_WRITTEN = (".xlsx", ".xls", ".ods", ".pdf", ".parquet")
 DEFAULT_BY = "team,provider,sku"
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON for machines.")]
 By = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--by",
         metavar="DIM,DIM",
         help="Dimensions, widest first: business_unit, team, project, use_case, user, provider, model, kind,"
         " activity, tenant, tags.NAME, attributes.NAME.",
     ),
 ]
-GroupBy = Annotated[
-    str, typer.Option("--by", metavar="DIM,DIM", help="Dimensions to group by, such as team,provider,model.")
-]
+GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]
 From = Annotated[
     str | None,
-    typer.Option(
-        "--from",
-        metavar="TIME",
-        help="First time: 2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago. Default: this month.",
-    ),
+    Option("--from", metavar="TIME", help="2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago."),
 ]
-To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now."),
-]
-Tz = Annotated[
-    str,
-    typer.Option(
-        "--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months (IANA name)."
-    ),
-]
+To = Annotated[str | None, Option("--to", metavar="TIME", help="Last day, month or time. Default: now.")]
+Tz = Annotated[str, Option("--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="DIM=VALUE",
-        help="Only costs with this value; repeat to combine. team= matches unassigned spend.",
-    ),
+    Option("--where", metavar="DIM=VALUE", help="Filter; repeat to combine. team= matches unassigned spend."),
 ]
 Tenants = Annotated[
-    list[str] | None,
-    typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; repeat for more. Default: all."),
+    list[str] | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Repeat for more. Default: all.")
 ]
-Tenant = Annotated[str, typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant. Default: all.")]
+Tenant = Annotated[str, Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant. Default: all.")]
 OneTenant = Annotated[
-    str | None,
-    typer.Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; required if there are several."),
+    str | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Required if there are several.")
 ]
 Amount = Annotated[
     AmountName,
-    typer.Option(
+    Option(
         "--amount", help="cost: what providers charge. charged: what internal customers pay, with markups."
     ),
 ]
 FormatOption = Annotated[
-    Format | None,
-    typer.Option(
-        "--format", "-f", help="Default: by the ending of --output, else a table.", show_default=False
-    ),
+    Format | None, Option("--format", "-f", help="Default: by the ending of --output.", show_default=False)
 ]
-FormatJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+FormatJson = Annotated[bool, Option("--json", help="Short for --format json.")]
 OutFile = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to this file: .csv, .json, .md or .txt."),
+    Path | None, Option("--output", "-o", metavar="FILE", help="Write to a .csv, .json, .md or .txt file.")
 ]
-Picture = Annotated[
-    Path | None, typer.Option("--picture", metavar="FILE.svg", help="Also draw a chart into this file.")
-]
+Picture = Annotated[Path | None, Option("--picture", metavar="FILE.svg", help="Also draw a chart.")]
 CatalogFolder = Annotated[
     Path | None,
-    typer.Option(
-        "--catalog", metavar="DIR", envvar="OUTLAY_CATALOG", help="A catalog folder. Default: Outlay's own."
+    Option(
+        "--catalog", metavar="DIR", envvar="OUTLAY_CATALOG", help="Catalog folder. Default: Outlay's own."
     ),
 ]
-Decimal = Annotated[
-    DecimalMark, typer.Option("--decimal", help="Decimal mark of the file: point 1,234.56 or comma 1.234,56.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+Decimal = Annotated[DecimalMark, Option("--decimal", help="point: 1,234.56. comma: 1.234,56.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show what would happen; change nothing.")]
 Url = Annotated[
-    str | None, typer.Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
+    str | None, Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
 ]
-ApiKey = Annotated[
-    str | None, typer.Option(envvar="OUTLAY_API_KEY", help="API key. Default: the local system's.")
-]
+ApiKey = Annotated[str | None, Option(envvar="OUTLAY_API_KEY", help="API key. Default: the local system's.")]
 EventsFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE|-",
-        help="Usage events: NDJSON, one event a line, or one JSON array. - reads standard input.",
-    ),
+    str, Argument(metavar="FILE|-", help="NDJSON, or one JSON array; - is standard input.")
 ]
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from outlay.catalog.offline import price_lines, read_lines
 from outlay.catalog.what_if import what_if
@@ -35,17 +36,13 @@ _BLOCK = 500
 def price(
     file: EventsFile,
     *,
-    at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Price as of this time, instead of each event's own.")
-    ] = None,
+    at: Annotated[str | None, Option(metavar="TIME", help="Price as of this time.")] = None,
     catalog: CatalogFolder = None,
     as_model: Annotated[
-        str | None, typer.Option(metavar="PROVIDER/MODEL", help="Price every call as this model.")
+        str | None, Option(metavar="PROVIDER/MODEL", help="Price all calls as this model.")
     ] = None,
-    as_book: Annotated[str | None, typer.Option(metavar="BOOK", help="Put this price book first.")] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Show the difference by group instead of events.")
-    ] = False,
+    as_book: Annotated[str | None, Option(metavar="BOOK", help="Put this price book first.")] = None,
+    compare: Annotated[bool, Option("--compare", help="Show the difference by group.")] = False,
     by: GroupBy = DEFAULT_BY,
     as_json: AsJson = False,
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from outlay.cli.channels import find_channel
 from outlay.cli.errors import CommandError, friendly_errors, unknown
@@ -31,30 +32,21 @@ _ROLES = ("day", "model", "cost", "currency")
 
 @friendly_errors
 def reconcile(
-    bill: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="A FOCUS file, a provider's table, or a folder of its parts."),
-    ],
+    bill: Annotated[Path, Argument(metavar="FILE", help="A FOCUS file, a provider's table, or a folder.")],
     tz: Tz = "UTC",
-    tolerance: Annotated[
-        float, typer.Option(min=0, help="Accepted difference, in percent of the bill.")
-    ] = 1.0,
+    tolerance: Annotated[float, Option(min=0, help="Accepted difference in percent.")] = 1.0,
     column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROLE=NAME", help="Name a column; the roles are day, model, cost, currency."),
+        list[str] | None, Option(metavar="ROLE=NAME", help="Roles: day, model, cost, currency.")
     ] = None,
     rate: Annotated[
-        list[str] | None, typer.Option(metavar="EUR=1.08", help="USD for one unit of the bill's currency.")
+        list[str] | None, Option(metavar="EUR=1.08", help="USD for one unit of a currency.")
     ] = None,
     decimal: Decimal = DecimalMark.point,
-    every: Annotated[
-        bool, typer.Option("--all", help="Show every day, also those without a difference.")
-    ] = False,
+    every: Annotated[bool, Option("--all", help="Also show days without a difference.")] = False,
     where: Where = None,
     tenant: Tenants = None,
     notify: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CHANNEL", help="Notify this channel of a difference; repeat for more."),
+        list[str] | None, Option(metavar="CHANNEL", help="Notify of a difference; repeat for more.")
     ] = None,
     form: FormatOption = None,
     as_json: FormatJson = False,

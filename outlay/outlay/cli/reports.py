@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from clickhouse_connect.driver.exceptions import DatabaseError
+from typer import Argument, Option
 
 from outlay.cli import chargeback
 from outlay.cli.errors import CommandError, friendly_errors
@@ -49,10 +50,7 @@ from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend as trend_of
 from outlay_schemas.dimensions import ALIASES, LABELS
 
-app = App(
-    "report",
-    "Show who spent what, why, and how it changes.",
-)
+app = App("report", "Show who spent what, why, and how it changes.")
 app.command()(chargeback.chargeback)
 
 
@@ -66,12 +64,8 @@ def showback(
     where: Where = None,
     tenant: Tenants = None,
     amount: Amount = AmountName.cost,
-    units: Annotated[
-        bool, typer.Option("--units", help="Add $ per event, user and 1,000 tokens, and what caching saved.")
-    ] = False,
-    allocate: Annotated[
-        bool, typer.Option("--allocate", help="Allocate shared costs by the catalog's splits.")
-    ] = False,
+    units: Annotated[bool, Option("--units", help="Add $ per event, user and 1,000 tokens.")] = False,
+    allocate: Annotated[bool, Option("--allocate", help="Allocate shared costs by splits.")] = False,
     form: FormatOption = None,
     as_json: FormatJson = False,
     file: OutFile = None,
@@ -105,7 +99,7 @@ def top(
     where: Where = None,
     tenant: Tenants = None,
     amount: Amount = AmountName.cost,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of rows.")] = 10,
+    limit: Annotated[int, Option(min=1, max=10_000, help="Number of rows.")] = 10,
     form: FormatOption = None,
     as_json: FormatJson = False,
     file: OutFile = None,
@@ -133,8 +127,8 @@ def trend(
     where: Where = None,
     tenant: Tenants = None,
     amount: Amount = AmountName.cost,
-    unit: Annotated[TimeUnit, typer.Option(help="Length of each period.")] = TimeUnit.day,
-    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw a chart above the table.")] = True,
+    unit: Annotated[TimeUnit, Option(help="Length of each period.")] = TimeUnit.day,
+    plot: Annotated[bool, Option("--plot/--no-plot", help="Draw a chart above the table.")] = True,
     picture: Picture = None,
     form: FormatOption = None,
     as_json: FormatJson = False,
@@ -173,8 +167,7 @@ def compare(
     end: To = None,
     tz: Tz = "UTC",
     against: Annotated[
-        str | None,
-        typer.Option(metavar="FROM..TO", help="The earlier period. Default: the one just before."),
+        str | None, Option(metavar="FROM..TO", help="Default: the period just before.")
     ] = None,
     where: Where = None,
     tenant: Tenants = None,
@@ -234,10 +227,7 @@ def patterns(
 
 @friendly_errors
 def query(
-    sql: Annotated[
-        str, typer.Argument(help="A SELECT on costs, costs_minutely, costs_hourly or costs_daily.")
-    ],
-    as_json: AsJson = False,
+    sql: Annotated[str, Argument(help="A SELECT on one of these views.")], as_json: AsJson = False
 ) -> None:
     """Run SQL on your cost data: the views costs, costs_minutely, costs_hourly and costs_daily.
 

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Annotated
 
 import msgspec
-import typer
+from typer import Argument, Option
 
 from outlay.catalog.explain import why
 from outlay.catalog.reprice import Repriced, Repricing, arrived
@@ -25,8 +25,8 @@ from outlay_reports.adapters.cost_reader import CostReader
 
 @friendly_errors
 def explain(
-    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="The id of an event in the ledger.")],
-    source: Annotated[str, typer.Option(help="Source of the event, if several have this id.")] = "",
+    event_id: Annotated[str, Argument(metavar="EVENT_ID", help="The id of an event in the ledger.")],
+    source: Annotated[str, Option(help="Source of the event, if several have this id.")] = "",
     tenant: Tenant = "",
     as_json: AsJson = False,
 ) -> None:
@@ -57,16 +57,16 @@ def explain(
 
 @friendly_errors
 def reprice(
-    since: Annotated[str, typer.Option(metavar="TIME", help="Events from this time on.")],
+    since: Annotated[str, Option(metavar="TIME", help="Events from this time on.")],
     *,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Events before this time.")] = None,
-    sku: Annotated[str, typer.Option(help="Only this model or SKU; * matches anything.")] = "",
-    provider: Annotated[str, typer.Option(help="Only this provider; * matches anything.")] = "",
+    until: Annotated[str | None, Option(metavar="TIME", help="Events before this time.")] = None,
+    sku: Annotated[str, Option(help="Only this model or SKU; * matches anything.")] = "",
+    provider: Annotated[str, Option(help="Only this provider; * matches anything.")] = "",
     tenant: Tenant = "",
-    unpriced: Annotated[bool, typer.Option("--unpriced", help="Only unpriced and estimated events.")] = False,
+    unpriced: Annotated[bool, Option("--unpriced", help="Only unpriced and estimated events.")] = False,
     by: GroupBy = DEFAULT_BY,
     dry_run: DryRun = False,
-    patience: Annotated[float, typer.Option(help="Seconds to wait for the ledger.")] = 120.0,
+    patience: Annotated[float, Option(help="Seconds to wait for the ledger.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Price past events again by the catalog in force, if that makes a difference.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from outlay.cli.channels import find_channel
 from outlay.cli.errors import CommandError, friendly_errors
@@ -49,27 +49,20 @@ class Format(StrEnum):
 @friendly_errors
 def review(
     day: Annotated[
-        str | None,
-        typer.Argument(metavar="YYYY-MM-DD", help="A day of the week. Default: the last complete week."),
+        str | None, Argument(metavar="YYYY-MM-DD", help="Default: the last complete week.")
     ] = None,
-    _week: Annotated[bool, typer.Option("--week", help="A week, the only period; may be left out.")] = True,
+    _week: Annotated[bool, Option("--week", help="A week, the only period; may be left out.")] = True,
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenants = None,
-    savings: Annotated[
-        bool, typer.Option("--savings/--no-savings", help="Look for savings; prices the week's events again.")
-    ] = True,
+    savings: Annotated[bool, Option("--savings/--no-savings", help="Also look for savings.")] = True,
     form: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="Default: by the ending of --output, else Markdown."),
+        Format | None, Option("--format", "-f", help="Default: by the ending of --output.")
     ] = None,
     file: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file: .md or .html."),
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write to a .md or .html file.")
     ] = None,
-    send: Annotated[
-        str, typer.Option(metavar="CHANNEL", help="Send it to a channel of the catalog now.")
-    ] = "",
+    send: Annotated[str, Option(metavar="CHANNEL", help="Send it to this channel now.")] = "",
 ) -> None:
     """Review a week on a page that a team reads in five minutes: Markdown, or HTML with charts.
 

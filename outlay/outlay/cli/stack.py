@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from outlay import remote
 from outlay.cli.errors import CommandError, friendly_errors
@@ -33,13 +34,9 @@ class PortChoice(StrEnum):
 @friendly_errors
 def up(
     ports: Annotated[
-        PortChoice,
-        typer.Option(help="fixed: 9092, 8123, 8080 or what OUTLAY_PORT_... says; auto: any free ones."),
+        PortChoice, Option(help="fixed: 9092, 8123, 8080 or what OUTLAY_PORT_... says; auto: any free ones.")
     ] = PortChoice.fixed,
-    foreground: Annotated[
-        bool,
-        typer.Option("--foreground", help="Run in this process until SIGTERM, as systemd and launchd do."),
-    ] = False,
+    foreground: Annotated[bool, Option("--foreground", help="Run in this process, as for systemd.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start Kafka, ClickHouse and all services in the background.
@@ -143,15 +140,13 @@ def doctor(as_json: AsJson = False) -> None:
 @friendly_errors
 def setup(
     direct_tenant: Annotated[
-        list[str] | None,
-        typer.Option(help="Create the topic of a tenant that publishes to Kafka itself; repeat for more."),
+        list[str] | None, Option(help="Tenant that publishes to Kafka itself; repeat for more.")
     ] = None,
     replication_factor: Annotated[
-        int, typer.Option(help="Copies of each record of a new topic; -1: the broker's default.", min=-1)
+        int, Option(help="Copies of a record; -1: the broker's default.", min=-1)
     ] = -1,
     min_insync_replicas: Annotated[
-        int | None,
-        typer.Option(help="Copies that must have a record before ingest answers 202. Default: the broker's."),
+        int | None, Option(help="Copies needed for a 202. Default: the broker's.")
     ] = None,
 ) -> None:
     """Create topics, tables and a first catalog in the stores that the environment names.

@@ -116,14 +116,7 @@ def _changes(costs: CostReader, query: CostQuery, found: Found) -> ReportTable:
         at = days.starts[change.place]
         who, by = _moved(costs, query, days, change.place)
         grown = Fraction(change.ratio) - 1 if change.before else None
-        values = (
-            label(at, "day", query.zone),
-            _usual(change.before),
-            _usual(change.after),
-            grown,
-            who,
-            by,
-        )
+        values = (label(at, "day", query.zone), _usual(change.before), _usual(change.after), grown, who, by)
         rows.append(Row(values))
     columns = (
         Column("day", "from"), Column("before_usd", "a day before", "usd"), Column("after_usd", "a day after", "usd"),
