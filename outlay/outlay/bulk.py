@@ -1,7 +1,7 @@
 """Imports: items that decoders made of files, sent in batches like any producer's, and what became of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -45,13 +45,9 @@ class Imported:
 
     def as_dict(self) -> dict[str, object]:
         """Return it for machines."""
+        amounts = {name: plain(getattr(self, name)) for name in ("removed_cost", "credits", "reported")}
         reasons = [{"place": p, "code": c, "message": m} for p, c, m in self.reasons]
-        return {
-            "sent": self.sent, "accepted": self.accepted, "refused": self.refused, "ignored": self.ignored,
-            "removed": self.removed, "removed_cost": plain(self.removed_cost), "credit_rows": self.credit_rows,
-            "credits": plain(self.credits), "reported": plain(self.reported), "first": self.first, "last": self.last,
-            "reasons": reasons,
-        }  # fmt: skip
+        return {**asdict(self), **amounts, "reasons": reasons}
 
 
 def plain(amount: Decimal) -> str:

@@ -108,12 +108,12 @@ def _read(response: httpx.Response) -> _Answer:
         raise SendError(f"ingest answered {response.status_code}: {response.text[:500]}") from None
 
 
-def timely(
+def batches(
     lines: Iterable[bytes], size: int = BATCH_EVENTS, wait: float = LINGER_SECONDS
 ) -> Iterator[list[bytes]]:
-    """Cut lines into batches of at most `size`, none of which waits for more lines than `wait` seconds.
+    """Divide lines into batches of at most `size`, without blank ones; a batch waits at most `wait` seconds for more.
 
-    A thread reads, for a slow pipe cannot be asked to hurry. What it raises is raised after what it read; so is
+    A thread reads, because a slow pipe cannot be interrupted. What it raises is raised after what it read; so is
     an interruption, which the thread, as it may wait without end, does not see.
     """
     read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
@@ -161,34 +161,7 @@ def _read_into(
             if line.strip():
                 room.acquire()
                 read.put(line.rstrip(b"\r\n"))
-    except Exception as error:  # noqa: BLE001 (raised again where the lines are taken)
+    except BaseException as error:  # noqa: BLE001 (raised again where the lines are taken)
         read.put(error)
     else:
         read.put(None)
-
-
-def batches(lines: Iterable[bytes], size: int = BATCH_EVENTS) -> Iterator[list[bytes]]:
-    """Cut lines into batches of at most `size`, skipping blank ones.
-
-    Interrupted while it waits for a line, it gives what was read, for that is gone from a pipe, before it raises.
-    """
-    batch: list[bytes] = []
-    source = iter(lines)
-    interrupted: KeyboardInterrupt | None = None
-    while True:
-        try:
-            line = next(source, None)
-        except KeyboardInterrupt as stop:
-            line, interrupted = None, stop
-        if line is None:
-            break
-        if not line.strip():
-            continue
-        batch.append(line.rstrip(b"\r\n"))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-    if interrupted:
-        raise interrupted

@@ -141,12 +141,8 @@ class Report:
             "periods": [{**asdict(period), "balanced": period.balanced} for period in self.periods],
             "windows_differing": self.count,
             "differences": [
-                {
-                    "grain": each.grain,
-                    "tenant": each.window.tenant,
-                    "window": _time(each.window.start),
-                    "cells": [asdict(cell) for cell in each.cells],
-                }
+                {"grain": each.grain, "tenant": each.window.tenant, "window": _time(each.window.start)}
+                | {"cells": [asdict(cell) for cell in each.cells]}
                 for each in self.wrong
             ],
             "conflicts": [asdict(conflict) for conflict in self.conflicts],

@@ -5,16 +5,14 @@
 import getpass
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
-from outlay.cli.options import Format as TableFormat
 from outlay.cli.output import print_rows
 from outlay.cli.report_query import require_tenants, splits_of, write_report
 from outlay.cli.stores import open_clickhouse
@@ -35,17 +33,8 @@ from outlay_reports.report_table import ReportTable
 from outlay_reports.statement_files import file_names, index_table
 
 app = App("periods", "Close months, and list the closed ones.")
+Format = Literal["table", "csv", "json", "markdown", "html"]
 Note = Annotated[str, Option(help="A comment, kept with the closing.")]
-
-
-class Format(StrEnum):
-    """Formats of statements."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    markdown = "markdown"
-    html = "html"
 
 
 @friendly_errors
@@ -78,7 +67,7 @@ def chargeback(
         outlay report chargeback --month 2026-10 --tz Europe/Berlin --close --note "agreed with finance"
         outlay report chargeback --month 2026-10 --each statements/
     """
-    form = format_for(Format, Format.json if as_json else form, file, Format.table)
+    chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -96,10 +85,10 @@ def chargeback(
             _write_pair(each / f"{found.name}-index", index, now)
             return
         statements = month_table(costs, found, now)
-    if form is Format.html:
+    if chosen == "html":
         write_file(file, _page(statements, now))
     else:
-        write_report(statements, TableFormat(form.value), file=file)
+        write_report(statements, chosen, file=file)
 
 
 @app.command("close")

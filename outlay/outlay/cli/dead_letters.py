@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -30,15 +29,8 @@ app = App("dead-letters", "List, show, edit and replay events that could not be 
 _SHOWN = 20
 _BODY = 2000
 """Most characters of a body that people see; --json has it whole."""
+Stage = Literal["ingest", "pricer", "aggregator"]
 _TENANTS = "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
-
-
-class Stage(StrEnum):
-    """The services that may refuse an event."""
-
-    ingest = "ingest"
-    pricer = "pricer"
-    aggregator = "aggregator"
 
 
 Ids = Annotated[list[str] | None, Argument(metavar="[ID]...", help="Default: those that the options choose.")]

@@ -20,7 +20,7 @@ from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.options import ApiKey, AsJson, EventsFile, Url
 from outlay.cli.output import line, note, print_json, warn
 from outlay.cli.progress import progress_bar
-from outlay.client import IngestClient, Sent, batches, timely
+from outlay.client import IngestClient, Sent, batches
 from outlay.local.state import endpoint
 from outlay_ingest.domain.usage_fields import METERS
 from outlay_kit.clock import SystemClock
@@ -54,8 +54,7 @@ def emit(
         progress_bar("sending", "count", as_json) as (progress, task),
     ):
         try:
-            divide = timely if file == "-" else batches
-            for lines in divide(meters.watch(events_of(lines_of(file))), batch):
+            for lines in batches(meters.watch(events_of(lines_of(file))), batch):
                 client.send(lines, sent)
                 progress.update(task, completed=sent.sent)
         finally:  # what was sent before an interruption or an error counts too

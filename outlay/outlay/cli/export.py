@@ -3,9 +3,8 @@
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from typer import Option
@@ -27,21 +26,6 @@ from outlay_reports.periods import parse_time_range
 app = App("export", "Export the ledger in FOCUS.")
 
 
-class Version(StrEnum):
-    """Versions of FOCUS."""
-
-    v1_2 = "1.2"
-    v1_3 = "1.3"
-    v1_4 = "1.4"
-
-
-class Grain(StrEnum):
-    """Lengths of a charge period."""
-
-    hour = "hour"
-    day = "day"
-
-
 @app.callback()
 def export() -> None:
     """Export the ledger in FOCUS, the FinOps Foundation's format of bills."""
@@ -55,8 +39,8 @@ def focus(
     file: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="Write to a .csv or .parquet file.")
     ] = None,
-    version: Annotated[Version, Option(help="Version of FOCUS.")] = Version.v1_2,
-    grain: Annotated[Grain, Option(help="Length of a charge period.")] = Grain.hour,
+    version: Annotated[Literal["1.2", "1.3", "1.4"], Option(help="Version of FOCUS.")] = "1.2",
+    grain: Annotated[Literal["hour", "day"], Option(help="Length of a charge period.")] = "hour",
     allocate: Annotated[bool, Option("--allocate", help="Allocate shared costs; needs 1.3 or 1.4.")] = False,
     tenant: Tenants = None,
 ) -> None:
@@ -71,7 +55,7 @@ def focus(
         outlay export focus --from 2026-10-01 --to 2026-10-31 --grain day -o october.parquet --version 1.3
         outlay export focus --from 2026-10 --version 1.4 --allocate -o october.csv
     """
-    if allocate and version is Version.v1_2:
+    if allocate and version == "1.2":
         raise CommandError("FOCUS 1.2 has no columns for allocated costs", "give --version 1.3 or 1.4")
     if file is not None and file.suffix.lower() not in (".csv", ".parquet"):
         raise CommandError(f"{file}: FOCUS is written as .csv or .parquet", "spreadsheets open .csv")
@@ -82,18 +66,18 @@ def focus(
         costs = CostReader(clickhouse)
         require_tenants(costs, tenants)
         parts = _sharing(costs, span, tenants) if allocate else None
-        found = tables(clickhouse, Wanted(span, version.value, grain.value, tenants, not parquet, parts))
+        found = tables(clickhouse, Wanted(span, version, grain, tenants, not parquet, parts))
         try:
             if file is None:
-                rows = write_csv(found, sys.stdout.buffer, version.value)
+                rows = write_csv(found, sys.stdout.buffer, version)
             elif parquet:
-                rows = write_parquet(found, file, version.value)
+                rows = write_parquet(found, file, version)
             else:
                 with file.open("wb") as opened:
-                    rows = write_csv(found, opened, version.value)
+                    rows = write_csv(found, opened, version)
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}", "give another file") from error
-    note(f"{rows:,} rows of FOCUS {version.value}{f': {file}' if file else ''}", "dim")
+    note(f"{rows:,} rows of FOCUS {version}{f': {file}' if file else ''}", "dim")
 
 
 def _sharing(costs: CostReader, span: TimeRange, tenants: tuple[str, ...]) -> Sharing:

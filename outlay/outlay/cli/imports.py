@@ -3,9 +3,8 @@
 # ruff: noqa: PLR0917 (Typer makes an option of each parameter)
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 import yaml
@@ -15,7 +14,7 @@ from outlay.bills import Bill, earlier_lines
 from outlay.bulk import Imported, import_items, plain
 from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.help import App
-from outlay.cli.options import ApiKey, AsJson, Decimal, DecimalMark, DryRun, Url
+from outlay.cli.options import ApiKey, AsJson, Decimal, DryRun, Url
 from outlay.cli.output import line, note, print_json
 from outlay.cli.progress import progress_bar
 from outlay.cli.stores import open_clickhouse
@@ -33,15 +32,7 @@ app = App("import", "Import history from files; it goes through ingest like any 
 
 OneFile = Annotated[Path, Argument(exists=True, dir_okay=False, help="The file.")]
 _SHOWN = 20
-
-
-class CostColumn(StrEnum):
-    """The amounts of a bill that may count."""
-
-    effective = "EffectiveCost"
-    billed = "BilledCost"
-    contracted = "ContractedCost"
-    list = "ListCost"
+CostColumn = Literal["EffectiveCost", "BilledCost", "ContractedCost", "ListCost"]
 
 
 @app.command("csv")
@@ -51,7 +42,7 @@ def import_csv(
     mapping: Annotated[
         Path, Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
     ],
-    decimal: Decimal = DecimalMark.point,
+    decimal: Decimal = "point",
     url: Url = None,
     api_key: ApiKey = None,
     dry_run: DryRun = False,
@@ -69,7 +60,7 @@ def import_csv(
     columns = _column_map(mapping)
 
     def read(path: Path, opened: BinaryIO) -> Items:
-        return read_rows(rows_of(path, opened), columns, decimal.value)
+        return read_rows(rows_of(path, opened), columns, decimal)
 
     _run([file], read, url, api_key, dry_run, as_json)
 
@@ -80,8 +71,8 @@ def focus(
     files: Annotated[
         list[Path], Argument(metavar="FILE...", exists=True, help="The files of one bill, or a folder.")
     ],
-    cost: Annotated[CostColumn, Option(help="The amount that counts.")] = CostColumn.effective,
-    decimal: Decimal = DecimalMark.point,
+    cost: Annotated[CostColumn, Option(help="The amount that counts.")] = "EffectiveCost",
+    decimal: Decimal = "point",
     part: Annotated[bool, Option("--part", help="Files are a part of the bill: keep other lines.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -104,7 +95,7 @@ def focus(
 
     def read(path: Path, opened: BinaryIO) -> Items:
         name = path.name if len(paths) > 1 else ""
-        return bill.noting(read_focus(rows_of(path, opened), cost.value, decimal.value, identities, name))
+        return bill.noting(read_focus(rows_of(path, opened), cost, decimal, identities, name))
 
     def removed(result: Imported) -> Items:
         return () if part else _removed_lines(bill, result, url, api_key)

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.local.state import home_folder, keys_path
 from outlay_kit.audit import AuditError
 from outlay_kit.clock import SystemClock
-from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, Limits
+from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, Limits, Scope
 
 app = App("keys", "Create, list, revoke and rotate API keys.")
 
@@ -34,14 +33,6 @@ FileOption = Annotated[
         help="The file that ingest reads. Default: the local system's.",
     ),
 ]
-
-
-class Scope(StrEnum):
-    """What a key may do."""
-
-    ingest = "ingest"
-    read = "read"
-    admin = "admin"
 
 
 KeyArgument = Annotated[str, Argument(metavar="KEY", help="Id of a key, or the key itself.")]
@@ -69,7 +60,7 @@ def create(
         outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
         outlay keys create --tenant trial --quota 10000/day --quota 100000/month
     """
-    scopes = tuple(one.value for one in scope or [Scope.ingest])
+    scopes = tuple(scope or ["ingest"])
     limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
     with _file(keys_file) as (file, now):
         key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`

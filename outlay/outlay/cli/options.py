@@ -1,9 +1,9 @@
 """The options that several commands share, each described once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -11,42 +11,8 @@ from typer import Argument, Option
 from outlay.cli.errors import CommandError, unknown
 from outlay.cli.output import note
 
-
-class Format(StrEnum):
-    """Formats of a report."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-    markdown = "markdown"
-
-
-class AmountName(StrEnum):
-    """Amounts that a report may sum."""
-
-    cost = "cost"
-    charged = "charged"
-
-
-class TimeUnit(StrEnum):
-    """Units of time that a report may be divided into."""
-
-    hour = "hour"
-    day = "day"
-    week = "week"
-    month = "month"
-    quarter = "quarter"
-    year = "year"
-
-
-class DecimalMark(StrEnum):
-    """Decimal marks of a file."""
-
-    point = "point"
-    comma = "comma"
-
-
-F = TypeVar("F", bound=StrEnum)
+Format = Literal["table", "csv", "json", "markdown"]
+TimeUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
 _SUFFIXES = {
     ".csv": "csv", ".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".txt": "table",
 }  # fmt: skip
@@ -82,7 +48,7 @@ OneTenant = Annotated[
     str | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Required if there are several.")
 ]
 Amount = Annotated[
-    AmountName,
+    Literal["cost", "charged"],
     Option(
         "--amount", help="cost: what providers charge. charged: what internal customers pay, with markups."
     ),
@@ -101,7 +67,7 @@ CatalogFolder = Annotated[
         "--catalog", metavar="DIR", envvar="OUTLAY_CATALOG", help="Catalog folder. Default: Outlay's own."
     ),
 ]
-Decimal = Annotated[DecimalMark, Option("--decimal", help="point: 1,234.56. comma: 1.234,56.")]
+Decimal = Annotated[Literal["point", "comma"], Option("--decimal", help="point: 1,234.56. comma: 1.234,56.")]
 DryRun = Annotated[bool, Option("--dry-run", help="Show what would happen; change nothing.")]
 Url = Annotated[
     str | None, Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
@@ -112,7 +78,7 @@ EventsFile = Annotated[
 ]
 
 
-def format_for(formats: type[F], form: F | None, file: Path | None, default: F) -> F:
+def format_for(formats: Sequence[str], form: str | None, file: Path | None, default: str) -> str:
     """Return the format that was asked for, else the one of the file's ending. Raises CommandError for neither."""
     suffix = "" if file is None else file.suffix.lower()
     names = ", ".join(formats)
@@ -122,10 +88,10 @@ def format_for(formats: type[F], form: F | None, file: Path | None, default: F) 
         )
     if form is not None or not suffix:
         return form or default
-    name = _SUFFIXES.get(suffix)
-    if name not in [one.value for one in formats]:
+    name = _SUFFIXES.get(suffix, "")
+    if name not in formats:
         raise CommandError(f"{file}: the ending {suffix} names no format", f"give --format, one of: {names}")
-    return formats(name)
+    return name
 
 
 def write_file(file: Path | None, text: str) -> None:

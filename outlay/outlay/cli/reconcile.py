@@ -14,7 +14,7 @@ from typer import Argument, Option
 
 from outlay.cli.channels import find_channel
 from outlay.cli.errors import CommandError, friendly_errors, unknown
-from outlay.cli.options import Decimal, DecimalMark, FormatJson, FormatOption, OutFile, Tenants, Tz, Where
+from outlay.cli.options import Decimal, FormatJson, FormatOption, OutFile, Tenants, Tz, Where
 from outlay.cli.output import note
 from outlay.cli.report_query import cost_query, write_report
 from outlay.cli.stores import open_clickhouse
@@ -41,7 +41,7 @@ def reconcile(
     rate: Annotated[
         list[str] | None, Option(metavar="EUR=1.08", help="USD for one unit of a currency.")
     ] = None,
-    decimal: Decimal = DecimalMark.point,
+    decimal: Decimal = "point",
     every: Annotated[bool, Option("--all", help="Also show days without a difference.")] = False,
     where: Where = None,
     tenant: Tenants = None,
@@ -71,7 +71,7 @@ def reconcile(
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
         query = cost_query(costs, tz, where, tenant, by="provider,sku", unit="day")
-        lines, rows = read_bill(bill, query.zone, _rates(rate or []), _roles(column or []), decimal.value)
+        lines, rows = read_bill(bill, query.zone, _rates(rate or []), _roles(column or []), decimal)
         if not any(one.cost for one in lines):
             raise CommandError(
                 f"none of the {rows} rows of {bill} has a cost",

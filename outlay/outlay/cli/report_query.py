@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outlay.cli.errors import CommandError, unknown
-from outlay.cli.options import Format, format_for, write_file
+from outlay.cli.options import format_for, write_file
 from outlay.cli.output import SafeConsole, note, print_report
 from outlay.cli.stores import published_or_none
 from outlay_kit.clock import SystemClock
@@ -21,7 +21,7 @@ from outlay_reports.report_table import ReportTable
 from outlay_schemas.catalog import Split
 from outlay_schemas.dimensions import LABELS, ROLLED
 
-_TEXTS = {Format.csv: to_csv, Format.json: to_json, Format.markdown: to_markdown}
+_TEXTS = {"csv": to_csv, "json": to_json, "markdown": to_markdown}
 
 
 def cost_query(
@@ -86,11 +86,11 @@ def budget_plans(costs: CostReader, tenants: Sequence[str]) -> list[BudgetPlan]:
 
 
 def write_report(
-    report: ReportTable, form: Format | None = None, as_json: bool = False, file: Path | None = None
+    report: ReportTable, form: str | None = None, as_json: bool = False, file: Path | None = None
 ) -> None:
     """Write a report to standard output or to a file. Raises CommandError."""
-    form = format_for(Format, Format.json if as_json else form, file, Format.table)
-    if form is not Format.table:
+    form = format_for(("table", *_TEXTS), "json" if as_json else form, file, "table")
+    if form != "table":
         write_file(file, _TEXTS[form](report))
     elif file is None:
         print_report(report)

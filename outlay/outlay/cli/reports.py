@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, get_args
 from zoneinfo import ZoneInfo
 
 import typer
@@ -18,7 +18,6 @@ from outlay.cli.errors import CommandError, friendly_errors
 from outlay.cli.help import App
 from outlay.cli.options import (
     Amount,
-    AmountName,
     AsJson,
     By,
     Format,
@@ -63,7 +62,7 @@ def showback(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenants = None,
-    amount: Amount = AmountName.cost,
+    amount: Amount = "cost",
     units: Annotated[bool, Option("--units", help="Add $ per event, user and 1,000 tokens.")] = False,
     allocate: Annotated[bool, Option("--allocate", help="Allocate shared costs by splits.")] = False,
     form: FormatOption = None,
@@ -81,7 +80,7 @@ def showback(
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
+        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
         if allocate:
             report = allocated_table(query, allocation(costs, query))
         else:
@@ -98,7 +97,7 @@ def top(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenants = None,
-    amount: Amount = AmountName.cost,
+    amount: Amount = "cost",
     limit: Annotated[int, Option(min=1, max=10_000, help="Number of rows.")] = 10,
     form: FormatOption = None,
     as_json: FormatJson = False,
@@ -113,7 +112,7 @@ def top(
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
+        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
         write_report(report_api.top(costs, query, limit), form, as_json, file)
 
 
@@ -126,8 +125,8 @@ def trend(
     tz: Tz = "UTC",
     where: Where = None,
     tenant: Tenants = None,
-    amount: Amount = AmountName.cost,
-    unit: Annotated[TimeUnit, Option(help="Length of each period.")] = TimeUnit.day,
+    amount: Amount = "cost",
+    unit: Annotated[TimeUnit, Option(help="Length of each period.")] = "day",
     plot: Annotated[bool, Option("--plot/--no-plot", help="Draw a chart above the table.")] = True,
     picture: Picture = None,
     form: FormatOption = None,
@@ -141,22 +140,20 @@ def trend(
         outlay report trend --from 30d
         outlay report trend --by team --unit hour --from today --picture trend.svg
     """
-    form = format_for(Format, Format.json if as_json else form, file, Format.table)
+    chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
-        query = cost_query(
-            costs, tz, where, tenant, by=by, start=start, end=end, unit=unit.value, amount=amount.value
-        )
+        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, unit=unit, amount=amount)
         cells = costs.cells(query)
     found = trend_of(query, cells, SystemClock().now())
     report = trend_table(query, found, cells)
     if picture is not None:
         draw_into(picture, trend_svg(report.title, query, found))
-    if plot and form is Format.table and file is None and report.rows:
+    if plot and chosen == "table" and file is None and report.rows:
         draw(query, found, out)
-    if form in (Format.table, Format.markdown):
+    if chosen in ("table", "markdown"):
         report = trend_columns(query, found, report)
-    write_report(report, form, file=file)
+    write_report(report, chosen, file=file)
 
 
 @app.command()
@@ -171,7 +168,7 @@ def compare(
     ] = None,
     where: Where = None,
     tenant: Tenants = None,
-    amount: Amount = AmountName.cost,
+    amount: Amount = "cost",
     form: FormatOption = None,
     as_json: FormatJson = False,
     file: OutFile = None,
@@ -185,7 +182,7 @@ def compare(
     """
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
-        later = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount.value)
+        later = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
         report = report_api.comparison(costs, later, against, SystemClock().now())
     write_report(report, form, as_json, file)
 

@@ -5,9 +5,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
@@ -39,13 +38,6 @@ _MOST_EVENTS = 200_000
 """Events of the week that are priced again for savings."""
 
 
-class Format(StrEnum):
-    """Formats of a review."""
-
-    markdown = "markdown"
-    html = "html"
-
-
 @friendly_errors
 def review(
     day: Annotated[
@@ -57,7 +49,8 @@ def review(
     tenant: Tenants = None,
     savings: Annotated[bool, Option("--savings/--no-savings", help="Also look for savings.")] = True,
     form: Annotated[
-        Format | None, Option("--format", "-f", help="Default: by the ending of --output.")
+        Literal["markdown", "html"] | None,
+        Option("--format", "-f", help="Default: by the ending of --output."),
     ] = None,
     file: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="Write to a .md or .html file.")
@@ -75,7 +68,7 @@ def review(
         outlay review --week 2026-11-16 --tz Europe/Berlin -o week.html
         outlay review --send finance
     """
-    form = format_for(Format, form, file, Format.markdown)
+    written = format_for(("markdown", "html"), form, file, "markdown")
     now = SystemClock().now()
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
@@ -95,7 +88,7 @@ def review(
             sections = build_digest(DigestSources(costs, clickhouse, catalog.budgets), query, now, found)
     if send:
         _send(send, query, sections, now)
-    elif form is Format.html:
+    elif written == "html":
         write_file(file, digest_pages.html(query, sections, now))
     else:
         write_file(file, digest_pages.markdown(query, sections))

@@ -1,8 +1,7 @@
 """Commands that start, stop and check the system: of this machine, or the one that the environment names."""
 
 from dataclasses import asdict
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Option
@@ -24,18 +23,12 @@ from outlay_kit.topics import Durability
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
-class PortChoice(StrEnum):
-    """Which ports the system listens on, all on loopback."""
-
-    fixed = "fixed"
-    auto = "auto"
-
-
 @friendly_errors
 def up(
     ports: Annotated[
-        PortChoice, Option(help="fixed: 9092, 8123, 8080 or what OUTLAY_PORT_... says; auto: any free ones.")
-    ] = PortChoice.fixed,
+        Literal["fixed", "auto"],
+        Option(help="fixed: 9092, 8123, 8080 or OUTLAY_PORT_...; auto: any free."),
+    ] = "fixed",
     foreground: Annotated[bool, Option("--foreground", help="Run in this process, as for systemd.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +44,7 @@ def up(
         OUTLAY_HOME=/tmp/trial outlay up
         outlay up --foreground
     """
-    fixed = ports is PortChoice.fixed
+    fixed = ports == "fixed"
     with Steps(quiet=as_json) as progress:
         if foreground:
             serve(progress, lambda: progress.step("ready"), fixed=fixed)

@@ -5,11 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
+from pydantic import TypeAdapter
+
+from outlay.catalog import load_default
+from outlay.catalog.publish import newest, publish
 from outlay.client import IngestClient
-from outlay.demo.budgets import WHOLE, publish_budgets
 from outlay.demo.figures import DemoTotals, money
 from outlay.demo.stream import Stream
 from outlay.demo.trace import read_trace
@@ -20,9 +25,12 @@ from outlay.local.state import LocalState
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.offsets import committed_lag
+from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
 
+WHOLE = "demo-all"
+"""The budget over everything."""
 _SETTLE_SECONDS = 90.0
 _FRAME_SECONDS = 0.25
 _READERS = (
@@ -30,6 +38,22 @@ _READERS = (
     ("outlay-aggregator", [COST_EVENTS.name, DEAD_LETTER.name]),
     ("outlay-alerter", [ROLLUPS.name]),
 )
+
+
+def demo_budgets() -> tuple[Budget, ...]:
+    """Return the budgets of the demonstration."""
+    text = resources.files("outlay.demo").joinpath("budgets.yaml").read_text("utf-8")
+    return TypeAdapter(tuple[Budget, ...]).validate_python(yaml.safe_load(text))
+
+
+def publish_budgets(kafka: KafkaSettings, clock: Clock) -> Sequence[Budget]:
+    """Publish the budgets of the demonstration in the catalog in force; return them. Raises Retryable."""
+    catalog = newest(kafka) or load_default()
+    ours = demo_budgets()
+    names = {budget.id for budget in ours}
+    others = tuple(budget for budget in catalog.budgets if budget.id not in names)
+    publish(kafka, catalog.model_copy(update={"budgets": (*others, *ours)}), clock)
+    return ours
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from outlay.cli.alerts import app as alerts
 from outlay.cli.errors import CommandError
 from outlay.cli.events import events_of, lines_of
 from outlay.cli.output import SafeConsole, print_report
-from outlay.client import IngestClient, SendError, batches, timely
+from outlay.client import IngestClient, SendError, batches
 from outlay.embedded.errors import DiskError
 from outlay.embedded.progress import Silent
 from outlay.local.control import start
@@ -88,7 +88,7 @@ def test_a_slow_producer_s_events_do_not_wait_for_a_whole_batch() -> None:
         assert go_on.wait(30), "the first event was held back"
         yield NDJSON[1]
 
-    found = timely(slow(), wait=0.05)
+    found = batches(slow(), wait=0.05)
     assert next(found) == [NDJSON[0]]
     go_on.set()
     assert list(found) == [[NDJSON[1]]]
@@ -99,7 +99,7 @@ def test_what_a_reader_raises_is_raised_after_what_was_read() -> None:
         yield NDJSON[0]
         raise CommandError("no more")
 
-    found = timely(broken(), wait=30)
+    found = batches(broken(), wait=30)
     assert next(found) == [NDJSON[0]]
     with pytest.raises(CommandError, match="no more"):
         next(found)
