@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,9 @@ from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.local.state import home_folder, keys_path
 from outlay_kit.audit import AuditError
 from outlay_kit.clock import SystemClock
-from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, Limits, Scope
+from outlay_kit.keys import SCOPES, ApiKey, KeyFile, KeyFileError, Limits
 
+Scope = StrEnum("Scope", SCOPES)  # type: ignore[misc] # typer takes a list of no literals
 app = App("keys", "Create, list, revoke and rotate API keys.")
 
 FileOption = Annotated[
@@ -60,7 +62,7 @@ def create(
         outlay keys create --tenant acme --scope ingest --scope read --events-per-minute 60000
         outlay keys create --tenant trial --quota 10000/day --quota 100000/month
     """
-    scopes = tuple(scope or ["ingest"])
+    scopes = tuple(one.value for one in scope or [Scope("ingest")])
     limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
     with _file(keys_file) as (file, now):
         key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`
