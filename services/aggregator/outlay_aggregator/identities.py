@@ -11,11 +11,11 @@ index, the later ones in its batch. A crash after any step repeats all of them. 
 writes the same rows as its successor, or loses by their version.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from outlay_aggregator import metrics
-from outlay_aggregator.domain.identities import Place, Seen, Suspect, contested, retraction
+from outlay_aggregator.adapters.ledger_store import LedgerStore
+from outlay_aggregator.domain.identities import Seen, Suspect, contested, retraction
 from outlay_aggregator.domain.windows import Window
 from outlay_kit.broker import Partition, Record
 from outlay_kit.telemetry import get_logger
@@ -23,29 +23,10 @@ from outlay_kit.telemetry import get_logger
 log = get_logger(__name__)
 
 
-class IdentityStore(Protocol):
-    """The index of identities and the ledger: `adapters.ledger_store.LedgerStore`."""
-
-    def words(self, shift: int) -> Iterable[tuple[int, int]]:
-        """Return the words of the filter for all identities. Raises Retryable."""
-
-    def places(self, identities: Iterable[int]) -> Mapping[int, set[int]]:
-        """Return the seconds in which each identity has rows. Raises Retryable."""
-
-    def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Sequence[Place]:
-        """Return the rows of identities in the ledger. Raises Retryable."""
-
-    def retract(self, lines: bytes) -> None:
-        """Write retractions. Raises Retryable."""
-
-    def keep_moved(self, places: Sequence[Place]) -> None:
-        """Store the events in `places` as conflicts. Raises Retryable."""
-
-
 class Identities:
     """The identities of the partitions that this process reads."""
 
-    def __init__(self, ledger: IdentityStore, bits: int = 29) -> None:
+    def __init__(self, ledger: LedgerStore, bits: int = 29) -> None:
         """`bits`: the filter has 2^bits bits."""
         self._ledger = ledger
         self.seen = Seen(bits)
@@ -67,7 +48,7 @@ class Identities:
             self._next[record.topic, record.partition] = record.offset + 1
 
 
-def settle(ledger: IdentityStore, suspects: Sequence[Suspect], oldest: int) -> set[Window]:
+def settle(ledger: LedgerStore, suspects: Sequence[Suspect], oldest: int) -> set[Window]:
     """Retract events that count elsewhere; return the minutes to recompute. Raises Retryable.
 
     `suspects` must be in the ledger. `oldest`: Unix seconds before which nothing is written.

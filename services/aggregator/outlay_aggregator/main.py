@@ -1,9 +1,7 @@
 """Wires the aggregator. Run as `python -m outlay_aggregator.main`; see settings.py for its environment."""
 
-from datetime import timedelta
-
 from outlay_aggregator.adapters.ledger_store import LedgerStore
-from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_aggregator.tracing import BatchTraces
 from outlay_aggregator.watermark import Watermark
@@ -33,16 +31,6 @@ def main() -> None:
     except Stopped:
         return
     log.info("ready", migrations_applied=applied)
-    limits = Limits(
-        chunk=settings.window_chunk,
-        rollup_share=settings.rollup_share,
-        throttle_above=settings.throttle_above_events,
-        max_linger=settings.max_linger_seconds,
-        cells=settings.user_cells,
-        backfill_per_batch=settings.backfill_minutes_per_batch,
-        identity_bits=settings.identity_filter_bits,
-        retention=timedelta(days=settings.retention_days),
-    )
     offsets, store = Offsets(settings.kafka), _store(settings)  # of its own: it works in another thread
     watermark = Watermark(offsets, store.complete, clock, settings.pricer_group, settings.group)
     watermark.follow(settings.watermark_seconds)
@@ -50,7 +38,7 @@ def main() -> None:
     service.watch_partitions(settings.group, TOPICS, lambda: clickhouse.command("SELECT 1"))
     tracing = start("aggregator")
     traces = BatchTraces(tracing, clock) if tracing is not None else None
-    aggregator = Aggregator(_store(settings), sink, clock, limits, health.progress, traces=traces)
+    aggregator = Aggregator(_store(settings), sink, clock, settings, health.progress, traces=traces)
     Loop(
         source,
         aggregator.handle,

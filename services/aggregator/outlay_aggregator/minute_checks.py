@@ -1,15 +1,15 @@
 """After each recomputation, records identity conflicts and high-cardinality producers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
 from outlay_aggregator import metrics
+from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.cardinality import CardinalityWatch, HighCardinalitySource
 from outlay_aggregator.domain.rollup_sql import OTHER
-from outlay_aggregator.domain.windows import Window, window_of
+from outlay_aggregator.domain.windows import window_of
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -17,23 +17,10 @@ MOST_NAMED = 100
 """Producers with a label of their own in the metric; the others share one."""
 
 
-class CheckStore(Protocol):
-    """What the ledger knows of minutes."""
-
-    def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
-        """Return the minutes that have more rows than the events `counted`. Raises Retryable."""
-
-    def keep_conflicts(self, minutes: Sequence[Window]) -> int:
-        """Store events with one identity that differ; return how many rows that are. Raises Retryable."""
-
-    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
-        """Store and return the producer with most cells of each minute. Raises Retryable."""
-
-
 class MinuteChecks:
     """Checks each minute after it was recomputed."""
 
-    def __init__(self, store: CheckStore, cells: int) -> None:
+    def __init__(self, store: LedgerStore, cells: int) -> None:
         """`cells`: above so many in a minute, its largest producer is named."""
         self._store = store
         self._watch = CardinalityWatch(cells)

@@ -17,19 +17,19 @@ a window is a function of the ledger.
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from outlay_aggregator import metrics
-from outlay_aggregator.adapters.ledger_store import MalformedError
+from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.domain import dead_letters, record_parser
 from outlay_aggregator.domain.record_parser import BadLine
 from outlay_aggregator.domain.windows import GRAINS, BackfillQueue, Window, chunks, widen
-from outlay_aggregator.identities import Identities, IdentityStore, settle
-from outlay_aggregator.minute_checks import CheckStore, MinuteChecks
+from outlay_aggregator.identities import Identities, settle
+from outlay_aggregator.minute_checks import MinuteChecks
+from outlay_aggregator.settings import Settings
 from outlay_aggregator.tracing import BatchTraces
 from outlay_kit.broker import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.clock import Clock
@@ -38,12 +38,13 @@ from outlay_kit.telemetry import get_logger
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import DeadLetter, Grain, encoder
-from outlay_schemas.retention import RETENTION_DAYS
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
 
 log = get_logger(__name__)
 _CHEAP_SHARE = 0.2
 _CHEAP_LINGER = 1.0
+_LIVE = timedelta(hours=2)
+"""Minutes younger than this never wait."""
 _MOST_INSERTS = 100
 """Inserts that search a tenant's lines in a batch for those that the engine refuses."""
 
@@ -57,62 +58,30 @@ class Line(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of the work."""
-
-    chunk: int = 200
-    rollup_share: float = 0.1
-    max_linger: float = 8.0
-    throttle_above: int = 350_000
-    """With more events in the changed minutes, recomputation may use only `rollup_share` of the time. With fewer it
-    may use 20%, and batches gather for 1 s at most."""
-    cells: int = 1000
-    """Cells of a minute above which its largest producer is named."""
-    backfill_per_batch: int = 1000
-    """Old minutes that are recomputed with each batch."""
-    most_backfill: int = 250_000
-    """Old minutes that may wait; above it, as many more are recomputed."""
-    identity_bits: int = 29
-    """The identity filter has 2^29 bits, 64 MiB."""
-    live: timedelta = timedelta(hours=2)
-    """Minutes younger than this never wait."""
-    retention: timedelta = timedelta(days=RETENTION_DAYS)
-    """Older events are refused: the rest of their hour may be deleted, and the sum would be wrong."""
-
-
-class Store(CheckStore, IdentityStore, Protocol):
-    """The ledger and the rollups: `adapters.ledger_store.LedgerStore`."""
-
-    def append(self, table: str, lines: bytes) -> None:
-        """Write NDJSON rows. Raises Retryable; MalformedError if a line cannot be read."""
-
-    def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
-        """Recompute and store windows; return one `RollupWindow` per line. Raises Retryable."""
-
-
 class Aggregator:
     """Writes cost events to the ledger and rolls them up."""
 
     def __init__(
         self,
-        store: Store,
+        store: LedgerStore,
         sink: RecordSink,
         clock: Clock,
-        limits: Limits | None = None,
+        settings: Settings | None = None,
         progress: Callable[[], None] = lambda: None,
         *,
         traces: BatchTraces | None = None,
     ) -> None:
         """`progress()` is called during a batch: a batch with many windows is not a stall."""
         self._store, self._sink, self._clock = store, sink, clock
-        self._limits = limits or Limits()
+        self._settings = settings or Settings()
         self._progress, self._traces = progress, traces
         self._pace = 0.0
         self._batches = 0
-        self._backfill = BackfillQueue(self._limits.backfill_per_batch, self._limits.most_backfill)
-        self._minute_checks = MinuteChecks(store, self._limits.cells)
-        self._identities = Identities(store, self._limits.identity_bits)
+        self._backfill = BackfillQueue(
+            self._settings.backfill_minutes_per_batch, self._settings.most_backfill_minutes
+        )
+        self._minute_checks = MinuteChecks(store, self._settings.user_cells)
+        self._identities = Identities(store, self._settings.identity_filter_bits)
 
     def pace(self) -> float:
         """Return how long the next batch should gather so that recomputation keeps to its share of the time."""
@@ -147,7 +116,7 @@ class Aggregator:
 
     def _put_off(self, minutes: set[Window]) -> set[Window]:
         """Queue old minutes for `_catch_up`; return the others."""
-        since = int((self._clock.now() - self._limits.live).timestamp())
+        since = int((self._clock.now() - _LIVE).timestamp())
         live = {minute for minute in minutes if minute.start >= since}
         self._backfill.put_off(minutes - live, self._batches + 1)
         return live
@@ -162,7 +131,7 @@ class Aggregator:
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
         """Do steps 1 and 2; return the changed minutes."""
-        oldest = self._clock.now() - self._limits.retention
+        oldest = self._clock.now() - timedelta(days=self._settings.retention_days)
         readings = [record_parser.read(record.value, oldest, self._identities.seen) for record in records]
         self._refuse([(r, bad) for r, reading in zip(records, readings, strict=True) for bad in reading.bad])
         body = b"\n".join(reading.body for reading in readings if reading.events)
@@ -262,7 +231,7 @@ class Aggregator:
         events = 0
         for grain in GRAINS:
             windows = {widen(minute, grain) for minute in minutes}
-            for chunk in chunks(windows, self._limits.chunk):
+            for chunk in chunks(windows, self._settings.window_chunk):
                 lines = self._store.recompute(grain, chunk)
                 self._publish(grain, lines)
                 self._progress()
@@ -295,8 +264,8 @@ class Aggregator:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
         metrics.DIRTY.observe(minutes)
-        share, most = self._limits.rollup_share, self._limits.max_linger
-        if events <= self._limits.throttle_above:
+        share, most = self._settings.rollup_share, self._settings.max_linger_seconds
+        if events <= self._settings.throttle_above_events:
             share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
         self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)

@@ -35,6 +35,8 @@ class Settings(ServiceSettings):
     """Windows recomputed by one statement."""
     backfill_minutes_per_batch: int = Field(default=1000, ge=1)
     """Minutes older than two hours that are recomputed with each batch of live ones."""
+    most_backfill_minutes: int = Field(default=250_000, ge=1)
+    """Older minutes that may wait; above it, as many more are recomputed."""
     identity_filter_bits: int = Field(default=29, ge=20, le=32)
     """Size of the identity filter: 2^29 bits are 64 MiB. With more, fewer new events are looked up in vain."""
     user_cells: int = Field(default=1000, ge=0)

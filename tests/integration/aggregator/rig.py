@@ -13,7 +13,8 @@ from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.record_parser import id_of
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.service import Aggregator
+from outlay_aggregator.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.health import Health
@@ -201,14 +202,14 @@ class World:
         self,
         books: LedgerStore,
         source_class: type[DrainingSource] = DrainingSource,
-        limits: Limits | None = None,
+        settings: Settings | None = None,
     ) -> None:
         """Run the service, as main.py wires it, until it has read everything; CrashError comes out."""
         clock = FakeClock(START)
         stop = Stop()
         source = source_class(self.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=3)
         source.stop = stop
-        service = Aggregator(books, FakeSink(self.broker), clock, limits)
+        service = Aggregator(books, FakeSink(self.broker), clock, settings)
         loop = Loop(
             source,
             service.handle,

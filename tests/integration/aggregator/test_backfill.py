@@ -17,7 +17,8 @@ from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS
-from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.service import Aggregator
+from outlay_aggregator.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.health import Health
@@ -42,7 +43,7 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
         LedgerStore(world.clickhouse, 1000),
         FakeSink(world.broker),
         clock,
-        Limits(backfill_per_batch=400, chunk=400),
+        Settings(backfill_minutes_per_batch=400, window_chunk=400),
     )
     loop = Loop(
         source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,

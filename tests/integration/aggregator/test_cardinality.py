@@ -6,7 +6,7 @@ import pytest
 from tests.integration.aggregator.rig import START, World, cost_event, lines
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
-from outlay_aggregator.service import Limits
+from outlay_aggregator.settings import Settings
 
 pytestmark = pytest.mark.stack
 
@@ -19,7 +19,7 @@ def test_the_producer_that_crowds_a_minute_is_named_with_what_it_sends_too_much_
         row.source, row.user = "well-behaved", "u-1"
     calm = [cost_event("calm", str(n)) for n in range(5)]
     world.send(lines([*rows, *calm]))
-    world.run(LedgerStore(world.clickhouse, 8), limits=Limits(cells=8))
+    world.run(LedgerStore(world.clickhouse, 8), settings=Settings(user_cells=8))
     found = world.clickhouse.rows(
         "SELECT tenant, source, dimension, distinct, cells, events FROM high_cardinality_sources FINAL"
         " WHERE tenant IN ('crowded', 'calm')"
@@ -41,7 +41,7 @@ def test_a_field_that_is_another_with_every_event_is_named_though_no_user_is(wor
         cost_event("wide", f"{n}", START + timedelta(milliseconds=n), team=f"team-{n}") for n in range(40)
     ]
     world.send(lines(rows))
-    world.run(LedgerStore(world.clickhouse, 8), limits=Limits(cells=8))
+    world.run(LedgerStore(world.clickhouse, 8), settings=Settings(user_cells=8))
     [row] = world.clickhouse.rows(
         "SELECT dimension, distinct FROM high_cardinality_sources FINAL WHERE tenant = 'wide'"
     )

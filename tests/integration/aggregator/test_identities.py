@@ -14,7 +14,8 @@ from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.identities import Suspect
 from outlay_aggregator.domain.windows import GRAINS, Window
 from outlay_aggregator.identities import Identities
-from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.service import Aggregator
+from outlay_aggregator.settings import Settings
 from outlay_kit.broker import Batch, Record
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.stack
 
 _tenants = (f"identity-{n}" for n in itertools.count())
 AFTER = (timedelta(seconds=1), timedelta(seconds=90), timedelta(days=40))
-LIMITS = Limits(identity_bits=20)
+SETTINGS = Settings(identity_filter_bits=20)
 
 
 def _retries(tenant: str) -> list[CostEvent]:
@@ -36,7 +37,7 @@ def _retries(tenant: str) -> list[CostEvent]:
 
 
 def _replica(clickhouse: ClickHouseClient) -> Aggregator:
-    return Aggregator(LedgerStore(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), LIMITS)
+    return Aggregator(LedgerStore(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), SETTINGS)
 
 
 def _batch(offset: int, events: Sequence[CostEvent]) -> Batch:

@@ -1,18 +1,19 @@
 """An aggregator whose books and bus are in the test's hands."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from tests.support.fake_broker import FakeBroker, FakeSink
 
-from outlay_aggregator.adapters.ledger_store import MalformedError
+from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.domain.cardinality import HighCardinalitySource
 from outlay_aggregator.domain.identities import Place, Suspect
 from outlay_aggregator.domain.record_parser import read
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.service import Aggregator, Limits
+from outlay_aggregator.service import Aggregator
+from outlay_aggregator.settings import Settings
 from outlay_kit.clock import FakeClock
 from outlay_kit.kafka import Batch, Record
 from outlay_schemas.events import DeadLetter, Grain, RollupGroup, RollupWindow, dead_letter_decoder, encoder
@@ -49,7 +50,7 @@ def window(groups: Sequence[RollupGroup], tenant: str = "acme", start: int = 0) 
     return RollupWindow(tenant, "minute", datetime.fromtimestamp(start, UTC), 1, list(groups))
 
 
-class MemoryStore:
+class MemoryStore(LedgerStore):
     """Keeps what is written, in order; a line that holds `poison` is refused with all that came with it."""
 
     def __init__(self, log: list[str], poison: bytes = b"POISON") -> None:
@@ -72,8 +73,8 @@ class MemoryStore:
         else:
             self.ledger += lines.split(b"\n")
 
-    def words(self, shift: int) -> list[tuple[int, int]]:
-        return self.known_words
+    def words(self, shift: int) -> Iterator[tuple[int, int]]:
+        yield from self.known_words
 
     def places(self, identities: Iterable[int]) -> dict[int, set[int]]:
         return {name: self.seconds[name] for name in identities if name in self.seconds}
@@ -81,8 +82,8 @@ class MemoryStore:
     def rows(self, suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> list[Place]:
         return self.found
 
-    def keep_moved(self, places: Sequence[Place]) -> None:
-        self.log.append(f"moved {len(places)}")
+    def keep_moved(self, places: Iterable[Place]) -> None:
+        self.log.append(f"moved {len(list(places))}")
 
     def retract(self, lines: bytes) -> None:
         self.append("ledger", lines)
@@ -130,13 +131,13 @@ class LoggingSink(FakeSink):
 class Rig:
     """An aggregator with a log of all that it does, in order."""
 
-    def __init__(self, limits: Limits | None = None, max_bytes: int = 16 * 2**20) -> None:
+    def __init__(self, settings: Settings | None = None, max_bytes: int = 16 * 2**20) -> None:
         self.log: list[str] = []
         self.clock = FakeClock(NOW)
         self.broker = FakeBroker(1)
         self.store = MemoryStore(self.log)
         self.sink = LoggingSink(self.broker, self.log, max_bytes)
-        self.aggregator = Aggregator(self.store, self.sink, self.clock, limits)
+        self.aggregator = Aggregator(self.store, self.sink, self.clock, settings)
 
     def handle(self, *values: bytes) -> None:
         self.aggregator.handle(batch(*values))

@@ -1,7 +1,5 @@
 """The order of the aggregator's steps, and what it does with what cannot be written."""
 
-from datetime import timedelta
-
 import pytest
 from prometheus_client import REGISTRY
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
@@ -10,7 +8,7 @@ from outlay_aggregator.domain.cardinality import CardinalityWatch
 from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.minute_checks import MOST_NAMED
-from outlay_aggregator.service import Limits
+from outlay_aggregator.settings import Settings
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
 from outlay_schemas.dead_letters import dead_letter
@@ -119,7 +117,7 @@ def test_a_record_that_is_good_is_written_again_when_another_of_its_batch_was_re
 
 def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
     """Its hour may have lost other minutes: a sum made of the rest would replace the right one."""
-    rig = Rig(Limits(retention=timedelta(days=100)))
+    rig = Rig(Settings(retention_days=100))
     old = line("old", time="2026-08-16T11:59:59Z")
     rig.handle(old + b"\n" + line("kept", time="2026-08-16T12:00:00Z"))
     assert [(letter.body, letter.code, letter.path) for letter in rig.refused()] == [
@@ -210,7 +208,7 @@ def test_a_window_that_cannot_be_published_is_no_success() -> None:
 
 
 def test_the_newest_minutes_first_and_no_more_than_a_chunk_at_once() -> None:
-    rig = Rig(Limits(chunk=2))
+    rig = Rig(Settings(window_chunk=2))
     rig.handle(b"\n".join(line(str(n), time=f"2026-11-24T0{n}:00:00Z") for n in range(5)))
     sizes = [(grain, len(windows)) for grain, windows in rig.store.recomputed]
     assert sizes == [
@@ -233,7 +231,7 @@ def test_minutes_in_which_something_came_twice_are_searched_for_conflicts() -> N
 
 
 def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_its_share() -> None:
-    rig = Rig(Limits(rollup_share=0.1, max_linger=5, throttle_above=100))
+    rig = Rig(Settings(rollup_share=0.1, max_linger_seconds=5, throttle_above_events=100))
     assert rig.aggregator.pace() == 0
     rig.handle(LIVE)
     assert rig.aggregator.pace() == 0
@@ -254,7 +252,7 @@ def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_i
 
 
 def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled() -> None:
-    rig = Rig(Limits(cells=2))
+    rig = Rig(Settings(user_cells=2))
     rig.store.groups = lambda _: [group("a"), group("b")]
     rig.handle(line())
     assert "high cardinality 1" not in rig.log  # as many cells as it may have
@@ -274,7 +272,7 @@ def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled(
 
 
 def test_the_metric_of_crowded_minutes_has_few_labels_however_many_crowd_them() -> None:
-    rig = Rig(Limits(cells=0))
+    rig = Rig(Settings(user_cells=0))
     rig.handle(*(line(tenant=f"crowd-{n}") for n in range(MOST_NAMED + 5)))
     names = {
         sample.labels["tenant"]
@@ -298,7 +296,7 @@ OLD = "2026-11-01T00:{:02}:00Z"
 
 
 def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
-    rig = Rig(Limits(backfill_per_batch=2, chunk=50))
+    rig = Rig(Settings(backfill_minutes_per_batch=2, window_chunk=50))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(5)), LIVE)
     assert [len(windows) for grain, windows in rig.store.recomputed if grain == "minute"] == [1, 2]
     assert rig.aggregator.settled() == 0
@@ -312,7 +310,7 @@ def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
 
 
 def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first_batch() -> None:
-    rig = Rig(Limits(backfill_per_batch=1))
+    rig = Rig(Settings(backfill_minutes_per_batch=1))
     rig.handle(line("a", time=OLD.format(1)), line("b", time=OLD.format(2)))
     rig.handle(line("c", time=OLD.format(1)), line("d", time=OLD.format(3)))
     assert rig.aggregator.settled() == 1
@@ -321,13 +319,13 @@ def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first
 
 
 def test_more_old_minutes_than_may_wait_are_recomputed_at_once() -> None:
-    rig = Rig(Limits(backfill_per_batch=1, most_backfill=2))
+    rig = Rig(Settings(backfill_minutes_per_batch=1, most_backfill_minutes=2))
     rig.handle(*(line(str(n), time=OLD.format(n)) for n in range(10)))
     assert sum(len(windows) for grain, windows in rig.store.recomputed if grain == "minute") == 8
 
 
 def test_what_was_put_off_is_tried_again_after_the_engine_was_away() -> None:
-    rig = Rig(Limits(backfill_per_batch=1))
+    rig = Rig(Settings(backfill_minutes_per_batch=1))
     away = [True]
 
     def groups(window: Window) -> list[RollupGroup]:
