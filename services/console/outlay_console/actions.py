@@ -45,13 +45,13 @@ class Actions:
     ) -> None:
         """Apply an action to an alert. Raises MissingError, FormError, ForbiddenError, Retryable."""
         writer = self._writer(session)
-        found = await rollups.alert(target)
+        found = await rollups.incident(target)
         if found is None:
             raise MissingError("This alert does not exist.")
         kind = next((one for one in _KINDS if one == form.get("action")), None)
         if kind is None:
             raise FormError(f"action must be one of {', '.join(_KINDS)}")
-        target = found[0].rule if kind == "snoozed" and form.get("whole") else target
+        target = found.main.rule if kind == "snoozed" and form.get("whole") else found.id
         until, note = _until(kind, form, now), _note(form)
         details = {"tenant": session.tenant, "action": kind, "note": note}
         await self._log(

@@ -11,17 +11,15 @@ from outlay_console.domain import queries
 from outlay_console.domain.chart_ranges import Bucket, starts_of
 from outlay_console.domain.view import View
 from outlay_kit.time_ranges import TimeRange, floor_to
+from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection
-from outlay_schemas.alerts import Alert, AlertAction, Severity, alert_decoder
+from outlay_schemas.alerts import AlertAction, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
-OPEN = ("firing", "acknowledged")
-"""How an alert stands that is not over."""
-_GRAVITY: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
@@ -172,21 +170,14 @@ class RollupReader:
         rows = await self._reader.rows(queries.EVENT, source=source, id=id, at=at)
         return _aware(rows[0]) if rows else None
 
-    async def alerts(self) -> list[tuple[Alert, str]]:
-        """Return alerts and how they stand: what is open first, the gravest first. What is pending is none yet."""
-        rows = await self._reader.rows(queries.ALERTS)
-        found = [
-            (alert_decoder.decode(r["body"]), str(r["stands"])) for r in rows if r["stands"] != "pending"
-        ]
-        return sorted(
-            found,
-            key=lambda item: (item[1] not in OPEN, _GRAVITY[item[0].severity], -item[0].at.timestamp()),
-        )
+    async def incidents(self) -> list[Incident]:
+        """Return the incidents: open ones first, then the most severe, then the newest."""
+        return sorted(_incidents(await self._reader.rows(queries.ALERTS)), key=lambda one: one.order)
 
-    async def alert(self, id: str) -> tuple[Alert, str] | None:  # noqa: A002 (its name)
-        """Return one alert and how it stands."""
-        rows = await self._reader.rows(queries.ALERT, id=id)
-        return (alert_decoder.decode(rows[0]["body"]), str(rows[0]["stands"])) if rows else None
+    async def incident(self, alert: str) -> Incident | None:
+        """Return the incident of an alert."""
+        found = _incidents(await self._reader.rows(queries.INCIDENT, id=alert))
+        return next((one for one in found if alert in [part.id for part in one.alerts]), None)
 
     async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
         """Return the user actions in force at `now`, by target (alert or rule) and action."""
@@ -242,6 +233,11 @@ class RollupReader:
 
 def _times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "newest": datetime.fromtimestamp(row["newest"], UTC)} for row in rows]
+
+
+def _incidents(rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
+    stored = [(alert_decoder.decode(row["body"]), str(row["stands"])) for row in rows]
+    return incidents((alert, state) for alert, state in stored if state != "pending")
 
 
 def _aware(row: dict[str, Any]) -> dict[str, Any]:

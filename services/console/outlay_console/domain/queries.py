@@ -95,9 +95,10 @@ ALERTS = """
 SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
 WHERE tenant = {tenant:String} ORDER BY state = 'resolved', written_at DESC LIMIT 200"""
 
-ALERT = """
+INCIDENT = """
 SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
-WHERE tenant = {tenant:String} AND id = {id:String}"""
+WHERE tenant = {tenant:String} AND incident IN (
+    SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String})"""
 
 ALERT_ACTIONS = """
 SELECT tenant, target, action, at, until, comment, actor FROM alert_actions FINAL

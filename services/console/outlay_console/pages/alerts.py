@@ -1,53 +1,58 @@
-"""Alerts: the list of open and resolved ones, and one alert with its actions."""
+"""Alerts: the list of incidents, and one incident with its actions."""
 
 import asyncio
+from collections.abc import Mapping
 
-from outlay_console.adapters.rollup_reader import OPEN
 from outlay_console.domain.view import DIMENSIONS, View
 from outlay_console.pages.request import MissingError, PageRequest
 from outlay_console.templating import Context
+from outlay_reports.incidents import Incident
+from outlay_schemas.alerts import AlertAction
+
+Actions = Mapping[tuple[str, str], AlertAction]
 
 
 async def alerts(request: PageRequest) -> Context:
-    """Return open alerts, acknowledged ones, and resolved ones."""
+    """Return open incidents, acknowledged ones, and resolved ones."""
     found, actions = await asyncio.gather(
-        request.rollups.alerts(), request.rollups.alert_actions(request.now)
+        request.rollups.incidents(), request.rollups.alert_actions(request.now)
     )
-    by_action: dict[str, set[str]] = {"acknowledged": set(), "expected": set()}
-    for target, action in actions:
-        by_action.setdefault(action, set()).add(target)
-    firing = [(a, state) for a, state in found if state in OPEN and a.id not in by_action["expected"]]
-    acknowledged = [a for a, state in firing if state == "acknowledged" or a.id in by_action["acknowledged"]]
-    still_open = [a for a, _ in firing]
+    still_open = [one for one in found if one.open and not actions_on(one, actions, "expected")]
+    acknowledged = [
+        one for one in still_open if one.state == "acknowledged" or actions_on(one, actions, "acknowledged")
+    ]
     return {
-        "open": [a for a in still_open if a not in acknowledged],
+        "open": [one for one in still_open if one not in acknowledged],
         "acknowledged": acknowledged,
-        "resolved": [a for a, _ in found if a not in still_open],
-        "actions": actions,
+        "resolved": [one for one in found if one not in still_open],
+        "taken": {one.id: actions_on(one, actions, "acknowledged", "snoozed") for one in found},
     }
 
 
 async def alert(request: PageRequest) -> Context:
-    """Return one alert with its reason and its actions. Raises MissingError."""
+    """Return the incident of an alert with its reason and its actions. Raises MissingError."""
     found, actions = await asyncio.gather(
-        request.rollups.alert(request.path.get("id", "")), request.rollups.alert_actions(request.now)
+        request.rollups.incident(request.path.get("id", "")), request.rollups.alert_actions(request.now)
     )
     if found is None:
         raise MissingError("This alert does not exist.")
-    shown, state = found
-    scope = {name: values for name, values in shown.scope_values.items() if name in DIMENSIONS}
-    day = shown.window.astimezone(request.view.zone).date()
-    keys = [
-        (shown.id, "acknowledged"),
-        (shown.id, "expected"),
-        (shown.id, "snoozed"),
-        (shown.rule, "snoozed"),
-    ]
+    main, zone = found.main, request.view.zone
+    scope = {name: values for name, values in main.scope_values.items() if name in DIMENSIONS}
+    day = main.window.astimezone(zone).date()
     return {
-        "alert": shown,
-        "state": state,
-        "actions": [actions[key] for key in keys if key in actions],
-        "over": state not in OPEN,
+        "alert": main,
+        "text": found.text,
+        "when": found.text.when(lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M}"),
+        "id": found.id,
+        "state": found.state,
+        "actions": actions_on(found, actions, "acknowledged", "expected", "snoozed"),
+        "over": not found.open,
         "may": request.may,
-        "look": View("custom", day, day, request.view.zone, request.view.by, scope),
+        "look": View("custom", day, day, zone, request.view.by, scope),
     }
+
+
+def actions_on(incident: Incident, actions: Actions, *kinds: str) -> list[AlertAction]:
+    """Return the actions of some kinds on an incident, on one of its alerts, or on the rule of its worst alert."""
+    targets = dict.fromkeys([incident.id, *(part.id for part in incident.alerts), incident.main.rule])
+    return [actions[target, kind] for kind in kinds for target in targets if (target, kind) in actions]

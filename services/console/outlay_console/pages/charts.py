@@ -9,6 +9,7 @@ from outlay_console.adapters.rollup_reader import CHART_VALUES, Series
 from outlay_console.domain.chart_ranges import Bucket
 from outlay_console.domain.queries import REST
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.incidents import Incident
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
 
@@ -66,9 +67,9 @@ def label(start: datetime, bucket: Bucket, zone: ZoneInfo) -> str:
     return start.astimezone(zone).strftime(_FORMS[bucket])
 
 
-def marked(alerts: Sequence[tuple[Alert, str]], span: TimeRange) -> list[Alert]:
-    """Return the alerts that a chart of `span` shows."""
-    return [alert for alert, _ in alerts if span.start <= _moment(alert) < span.end]
+def marked(incidents: Sequence[Incident], span: TimeRange) -> list[Alert]:
+    """Return the worst alert of each incident that a chart of `span` shows."""
+    return [one.main for one in incidents if span.start <= _moment(one.main) < span.end]
 
 
 def _moment(alert: Alert) -> datetime:

@@ -13,7 +13,7 @@ from outlay_console.pages.charts import chart, marked
 from outlay_console.pages.overview import coming, usual_range
 from outlay_console.pages.request import MissingError, PageRequest
 from outlay_console.templating import Context
-from outlay_schemas.alerts import Alert
+from outlay_reports.incidents import Incident
 
 EVENTS = 200
 """Events that one page lists."""
@@ -26,8 +26,8 @@ async def explore(request: PageRequest) -> Context:
     if not request.says_range:
         view = replace(view, range=usual_range(await request.rollups.fresh(), request.now))
     span = view.span(request.now)
-    found, alerts = await asyncio.gather(
-        request.rollups.breakdown(view, span), request.rollups.alerts() if not view.filters else _none()
+    found, incidents = await asyncio.gather(
+        request.rollups.breakdown(view, span), request.rollups.incidents() if not view.filters else _none()
     )
     one = found[view.by]
     top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
@@ -42,12 +42,12 @@ async def explore(request: PageRequest) -> Context:
         "total": one.spent,
         "before": one.before,
         "top": top,
-        "chart": chart(series, view.zone, marked(alerts, span), ahead),
+        "chart": chart(series, view.zone, marked(incidents, span), ahead),
         "later": request.forecasts.waiting(request.tenant, view.zone),
     }
 
 
-async def _none() -> list[tuple[Alert, str]]:
+async def _none() -> list[Incident]:
     """Return no alerts: they are not of a part that somebody filters."""
     return []
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from outlay_console.adapters.forecasts import BucketForecast
 from outlay_console.adapters.rollup_reader import (
     CHART_VALUES,
-    OPEN,
     Breakdown,
     BreakdownRow,
     CostTotal,
@@ -38,8 +37,8 @@ async def overview(request: PageRequest) -> Context:
         request.view if request.says_range else replace(request.view, range=usual_range(fresh, request.now))
     )
     span = view.span(request.now)
-    budgets, found, alerts = await asyncio.gather(
-        states(request), request.rollups.breakdown(view, span, MOVING), request.rollups.alerts()
+    budgets, found, incidents = await asyncio.gather(
+        states(request), request.rollups.breakdown(view, span, MOVING), request.rollups.incidents()
     )
     wanted = {name: Selection(part) for name, part in spans(view, request.now).items()}
     one = found[view.by]
@@ -59,9 +58,9 @@ async def overview(request: PageRequest) -> Context:
         "rows": [row for row in one.rows if row.now][:8],
         "spent": one.spent.cost,
         "movers": movers(found),
-        "alerts": [alert for alert, stands in alerts if stands in OPEN][:5],
+        "alerts": [incident for incident in incidents if incident.open][:5],
         "budgets": budgets[:6],
-        "chart": chart(series, view.zone, marked(alerts, span), ahead),
+        "chart": chart(series, view.zone, marked(incidents, span), ahead),
         "later": request.forecasts.waiting(request.tenant, view.zone),
     }
 
