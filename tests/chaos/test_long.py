@@ -12,7 +12,7 @@ from tests.chaos.stores import Stores
 from tests.chaos.watching import Watch
 from tests.processes import Ingest, until
 from tests.promises import Tally
-from tests.unit.alerter.receiver import receiving
+from tests.support.receiver import receiving
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from tests.chaos.rig import Pipeline
 from tests.e2e.oracle import cells
 from tests.processes import Service, tail
-from tests.unit.alerter.receiver import Receiver
+from tests.support.receiver import Receiver
 
 from outlay.catalog.publish import newest, publish
 from outlay_kit.clock import SystemClock

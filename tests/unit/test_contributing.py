@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.alerts import alert, of
 from tests.support.pages import pages
-from tests.unit.alerter.alerts import alert, of
 
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_ingest.domain import extract, usage_fields

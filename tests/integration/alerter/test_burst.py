@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.integration.alerter.spend import NOW
-from tests.integration.alerter.test_couriers import Scripted
 from tests.integration.reports.ledger import cost_event, write
+from tests.support.scripted_channel import Scripted
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store

@@ -14,7 +14,7 @@ from tests.integration.alerter.spend import spend
 from tests.processes import Service, tail, until
 from tests.promises import Tally
 from tests.stack import environment
-from tests.unit.alerter.receiver import Receiver, receiving
+from tests.support.receiver import Receiver, receiving
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port

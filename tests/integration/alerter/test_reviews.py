@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from tests.integration.alerter.spend import spend
-from tests.unit.alerter.receiver import receiving
-from tests.unit.alerter.test_slack import check as check_slack
+from tests.support.channel_messages import check_slack
+from tests.support.receiver import receiving
 
 from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.notify.channels.slack import Slack

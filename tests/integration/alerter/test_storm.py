@@ -8,12 +8,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW
-from tests.unit.alerter.alerts import alert
-from tests.unit.alerter.receiver import Receiver, receiving
-from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
-from tests.unit.alerter.test_slack import check as check_slack
-from tests.unit.alerter.test_teams import check as check_teams
-from tests.unit.alerter.test_webhook import NEW
+from tests.support.alerts import alert
+from tests.support.channel_messages import check_slack, check_teams
+from tests.support.receiver import NEW_SECRET, Receiver, receiving
+from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import AlertUpdate, Store
@@ -67,7 +65,7 @@ class Board:
 def posts(house: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
     with receiving() as chat, receiving() as teams, receiving() as hook, slack_api() as api:
         for name, value in {
-            "SLACK": chat.url, "TOKEN": TOKEN, "TEAMS": teams.url, "HOOK": hook.url, "SECRET": NEW,
+            "SLACK": chat.url, "TOKEN": TOKEN, "TEAMS": teams.url, "HOOK": hook.url, "SECRET": NEW_SECRET,
         }.items():  # fmt: skip
             monkeypatch.setenv(f"OUTLAY_CHANNEL_{name}", value)
         found = Board(house, {"chat": chat, "teams": teams, "hook": hook}, api)

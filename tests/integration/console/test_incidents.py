@@ -26,7 +26,7 @@ def alert(name: str, rule: str, title: str, **changes: object) -> Alert:
     made = Alert(
         id=name, tenant="acme", rule=rule, rule_type="threshold", scope={"user": "u-loop"}, window=AT, level="above",
         severity="warning", state="firing", title=title, summary="A loop.", expected=Usd("10"), actual=Usd("19.69"),
-        contributors=[Contributor("user", "u-loop", Usd("19.69"))], at=AT, query="", started_at=AT,
+        contributors=[Contributor("sku", "gpt-5-pro", Usd("19.69"))], at=AT, query="", started_at=AT,
         rate_per_hour=Usd("118"), incident=Incident("inc-1", AT, AT, "critical", "firing", parts),
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.integration.reports.ledger import cost_event, write
 from tests.stack import Stack
-from tests.unit.alerter.receiver import receiving
+from tests.support.receiver import receiving
 from typer.testing import CliRunner, Result
 
 from outlay.catalog import load_default

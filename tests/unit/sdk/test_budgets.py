@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.unit.alerter.receiver import receiving
+from tests.support.receiver import receiving
 
 from outlay_sdk import BudgetStatus, Rejected, budget_status
 

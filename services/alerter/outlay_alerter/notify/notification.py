@@ -93,7 +93,7 @@ class DeliveryResult:
     retry_after: float | None = None
     """Seconds that the receiver asked for."""
     status: int = 0
-    """HTTP status; 0: there was no answer."""
+    """HTTP status; 0: no answer came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from tests.unit.alerter.alerts import alert, of, of_review
-from tests.unit.alerter.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
+from tests.support.alerts import alert, of, of_review
+from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
 from outlay_alerter.notify.channels.slack_bot import SlackBot
 from outlay_alerter.notify.http_post import HttpPoster, read_networks

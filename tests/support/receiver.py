@@ -1,11 +1,16 @@
 """A real HTTP receiver on loopback that answers as it is told."""
 
+import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+OLD_SECRET = "whsec_" + base64.b64encode(b"o" * 24).decode()
+NEW_SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
+"""Secrets of a webhook, before and after a change."""
 
 
 @dataclass
@@ -15,6 +20,11 @@ class Got:
     path: str
     headers: dict[str, str]
     body: bytes
+
+
+OLD_SECRET = "whsec_" + base64.b64encode(b"o" * 24).decode()
+NEW_SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
+"""Secrets of a webhook, before and after a change."""
 
 
 @dataclass

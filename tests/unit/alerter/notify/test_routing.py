@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from tests.unit.alerter.alerts import AT, alert
-from tests.unit.alerter.test_slack import FULL
+from tests.support.alerts import AT, alert
+from tests.support.channel_messages import FULL
 
 from outlay_alerter.notify.configured_channel import SecretError, Secrets
 from outlay_alerter.notify.redaction import HIDDEN, redacted

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.alerter.alerts import AT, alert
+from tests.support.alerts import AT, alert
 
 from outlay_alerter.alerts.incidents import SETTLE, groups, overlap, with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, StoredState

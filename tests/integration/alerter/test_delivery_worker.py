@@ -1,13 +1,13 @@
 """What couriers do with the outbox on the real engine, each failure by its name."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 from tests.integration.alerter.spend import NOW
+from tests.support.alerts import alert
 from tests.support.fake_broker import FakeBroker, FakeSink
-from tests.unit.alerter.alerts import alert
-from tests.unit.alerter.receiver import receiving
+from tests.support.receiver import receiving
+from tests.support.scripted_channel import Scripted
 
 from outlay_alerter.alerts.store import AlertUpdate, Store
 from outlay_alerter.notify.channels.builtin import KafkaChannel
@@ -20,22 +20,6 @@ from outlay_kit.clock import FakeClock
 from outlay_schemas.topics import ALERTS
 
 pytestmark = pytest.mark.stack
-
-
-@dataclass
-class Scripted:
-    """A channel that answers as it is told."""
-
-    answers: list[DeliveryResult]
-    name: str = "webhook"
-    target: str = "https://example.org/hook"
-    pause: float = 0.0
-    updates: bool = True
-    sent: list[Notification] = field(default_factory=list)
-
-    def send(self, notification: Notification) -> DeliveryResult:
-        self.sent.append(notification)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) -> None:

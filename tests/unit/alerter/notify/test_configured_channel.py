@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
-from tests.unit.alerter.alerts import of
-from tests.unit.alerter.receiver import receiving
-from tests.unit.alerter.test_slack import FULL
+from tests.support.alerts import of
+from tests.support.channel_messages import FULL
+from tests.support.receiver import receiving
 
 from outlay_alerter.notify.channel import Channel as Sending
 from outlay_alerter.notify.channel_registry import of_catalog

@@ -9,19 +9,18 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
-from tests.unit.alerter.alerts import alert, notification, waiting
-from tests.unit.alerter.receiver import receiving
+from tests.support.alerts import alert, notification, waiting
+from tests.support.receiver import NEW_SECRET, OLD_SECRET, receiving
 
 from outlay_alerter.notify.channels.webhook import MOST_BYTES, Webhook, body_of, read_secrets, signature
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.clock import SystemClock
 
-OLD = "whsec_" + base64.b64encode(b"o" * 24).decode()
-NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
 
-
-def send(url: str, secrets: str = NEW, seconds: float = 5, allowed: str = "127.0.0.0/8") -> DeliveryResult:
+def send(
+    url: str, secrets: str = NEW_SECRET, seconds: float = 5, allowed: str = "127.0.0.0/8"
+) -> DeliveryResult:
     poster = HttpPoster(read_networks(allowed), seconds)
     return Webhook(url, read_secrets(secrets), poster, SystemClock()).send(notification())
 
@@ -30,7 +29,7 @@ def test_a_message_carries_the_three_headers_and_verifies() -> None:
     with receiving() as receiver:
         assert send(receiver.url) == DeliveryResult("sent", status=204)
     got = receiver.got[0]
-    data = Verifier(NEW).verify(got.body, got.headers)
+    data = Verifier(NEW_SECRET).verify(got.body, got.headers)
     assert (data["type"], data["timestamp"]) == ("alert.firing", "2026-11-24T12:00:00.000Z")
     assert data["data"]["actual"] == "80.000000000001"
     assert got.headers["webhook-id"] == "msg_a1_1"
@@ -40,10 +39,10 @@ def test_a_message_carries_the_three_headers_and_verifies() -> None:
 
 def test_while_secrets_rotate_either_of_them_verifies() -> None:
     with receiving() as receiver:
-        send(receiver.url, f"{NEW} {OLD}")
+        send(receiver.url, f"{NEW_SECRET} {OLD_SECRET}")
     got = receiver.got[0]
-    Verifier(NEW).verify(got.body, got.headers)
-    Verifier(OLD).verify(got.body, got.headers)
+    Verifier(NEW_SECRET).verify(got.body, got.headers)
+    Verifier(OLD_SECRET).verify(got.body, got.headers)
     with pytest.raises(WebhookVerificationError):
         Verifier("whsec_" + base64.b64encode(b"x" * 24).decode()).verify(got.body, got.headers)
 

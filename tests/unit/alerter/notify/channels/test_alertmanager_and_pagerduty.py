@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.unit.alerter.alerts import alert, notification
-from tests.unit.alerter.receiver import Receiver, receiving
+from tests.support.alerts import alert, notification
+from tests.support.receiver import Receiver, receiving
 
 from outlay_alerter.notify.channels.alertmanager import Alertmanager, AlertmanagerApi, alertmanager
 from outlay_alerter.notify.channels.pagerduty import PagerDuty, pagerduty

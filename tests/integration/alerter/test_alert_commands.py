@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 from tests.stack import Stack, environment
-from tests.unit.alerter.receiver import receiving
-from tests.unit.alerter.test_webhook import NEW
+from tests.support.receiver import NEW_SECRET, receiving
 from typer.testing import CliRunner
 
 from outlay.catalog import load_default
@@ -94,14 +93,14 @@ def test_a_sample_is_sent_to_the_channels_of_the_environment(monkeypatch: pytest
     assert run.invoke(app, ["test"]).exit_code == 1
     with receiving() as receiver:
         monkeypatch.setenv("OUTLAY_ALERTER_WEBHOOK_URL", receiver.url)
-        monkeypatch.setenv("OUTLAY_ALERTER_WEBHOOK_SECRET", NEW)
+        monkeypatch.setenv("OUTLAY_ALERTER_WEBHOOK_SECRET", NEW_SECRET)
         monkeypatch.setenv("OUTLAY_ALERTER_SLACK_URL", receiver.url)
         refused = run.invoke(app, ["test", "--json"])
         assert (refused.exit_code, receiver.got) == (1, [])
         shown = run.invoke(app, ["test"])
         assert (shown.exit_code, "Test failed: 2 of 2 channels" in shown.stdout) == (1, True)
         assert "webhook: failed: " in shown.stdout
-        assert NEW not in refused.output + shown.output
+        assert NEW_SECRET not in refused.output + shown.output
         assert receiver.url not in refused.output
         monkeypatch.setenv("OUTLAY_ALERTER_ALLOW_NETWORKS", "127.0.0.0/8")
         sent = run.invoke(app, ["test", "--json"])

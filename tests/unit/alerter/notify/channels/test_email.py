@@ -15,8 +15,8 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from tests.unit.alerter.alerts import alert, of, of_review
-from tests.unit.alerter.test_slack import CASES
+from tests.support.alerts import alert, of, of_review
+from tests.support.channel_messages import CASES
 
 from outlay_alerter.notify.channels.email import Email, Security, Server
 from outlay_alerter.notify.http_post import read_networks

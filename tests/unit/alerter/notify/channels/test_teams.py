@@ -1,18 +1,14 @@
 """What a workflow of Teams is sent, held against the public schema of Adaptive Cards and against Teams' own limit."""
 
 import json
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft6Validator
-from tests.unit.alerter.alerts import REVIEW, alert, notification, of, of_review
-from tests.unit.alerter.receiver import receiving
-from tests.unit.alerter.test_slack import CASES
+from tests.support.alerts import REVIEW, alert, notification, of, of_review
+from tests.support.channel_messages import CASES, check_teams
+from tests.support.receiver import receiving
 
 from outlay_alerter.notify.channels.teams import Teams, card, plain, teams_review
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
@@ -20,26 +16,6 @@ from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.money import Usd
 
 POSTER = HttpPoster(read_networks("127.0.0.0/8"), 5)
-
-
-@cache
-def schema() -> Draft6Validator:
-    """The schema as it is published, of the version that we say our cards have."""
-    spec = find_spec("adaptive_cards")
-    assert spec is not None
-    assert spec.origin is not None
-    return Draft6Validator(
-        json.loads((Path(spec.origin).parent / "schemas" / "schema-1.4.json").read_text("utf-8"))
-    )
-
-
-def check(body: dict[str, Any]) -> None:
-    (attachment,) = body["attachments"]
-    assert (body["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
-    assert attachment["content"]["version"] == "1.4"
-    errors = [error.message for error in schema().iter_errors(attachment["content"])]
-    assert errors == []
-    assert len(json.dumps(body, ensure_ascii=False).encode()) <= 28_000
 
 
 def texts(body: dict[str, Any]) -> list[str]:
@@ -50,19 +26,19 @@ def texts(body: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_kind_of_message_is_a_card_of_the_schema(name: str) -> None:
-    check(card(CASES[name]))
+    check_teams(card(CASES[name]))
 
 
 def test_the_schema_notices_what_is_wrong() -> None:
     body: Any = card([alert()])
     body["attachments"][0]["content"]["body"][1]["wieght"] = "bolder"
     with pytest.raises(AssertionError):
-        check(body)
+        check_teams(body)
 
 
 def test_a_review_is_a_card_of_the_schema() -> None:
     body = teams_review(REVIEW)
-    check(body)
+    check_teams(body)
     assert texts(body)[0] == "AI costs in the week of 2026-11-16"
 
 
@@ -75,8 +51,8 @@ def test_whatever_names_there_are_a_card_is_valid_and_small(title: str, value: s
         title=title, summary=value * 20, scope={"team": scope}, facts={f"f{n}": value for n in range(12)},
         contributors=[Contributor("user", value, Usd("1")) for _ in range(9)], link="https://o.example/a",
     )  # fmt: skip
-    check(card([made]))
-    check(card([made] * 200))
+    check_teams(card([made]))
+    check_teams(card([made] * 200))
 
 
 def test_what_strangers_name_is_no_markup() -> None:
@@ -95,4 +71,4 @@ def test_it_arrives_and_a_workflow_that_was_deleted_is_gone() -> None:
         slow = Teams("ops", receiver.url, POSTER).send(of_review())
     assert (slow.outcome, slow.retry_after) == ("retry", 7.0)
     for got in receiver.got:
-        check(json.loads(got.body))
+        check_teams(json.loads(got.body))

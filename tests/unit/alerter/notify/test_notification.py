@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.unit.alerter.alerts import waiting
+from tests.support.alerts import waiting
 
 from outlay_alerter.notify.notification import (
     MAX_BATCH,

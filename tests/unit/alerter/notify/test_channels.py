@@ -12,8 +12,8 @@ import msgspec
 import pytest
 import yaml
 from pydantic import TypeAdapter
+from tests.support.alerts import alert, of, of_review
 from tests.support.pages import pages
-from tests.unit.alerter.alerts import alert, of, of_review
 
 from outlay_alerter.notify.channel import ChannelContext
 from outlay_alerter.notify.channel_registry import KINDS, of_catalog, remote
