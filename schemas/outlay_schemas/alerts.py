@@ -28,7 +28,7 @@ class Effect(Struct, frozen=True):
     """One part of the difference between expected and actual. The parts of an alert add up to it exactly."""
 
     kind: EffectKind
-    """More or fewer units; dearer or cheaper ones; another mixture of them; what was not there, or is no more."""
+    """volume: more or fewer units; price: per unit; mix: other units; new and gone: started or stopped."""
     cost: Usd
 
 
@@ -46,7 +46,7 @@ class Part(Struct, frozen=True):
 
 
 class Incident(Struct, frozen=True):
-    """What one cause makes: alerts of overlapping scopes that started together, told in one message."""
+    """What one cause makes: alerts of overlapping scopes that started together, sent as one message."""
 
     id: str
     """Id of the alert that opened it: the same until all of its parts are resolved."""
@@ -116,7 +116,7 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     incident: Incident | None = None
     """What it is a part of, as it was when this was written. None: it was never notified."""
     backfill: bool = False
-    """Whether it is about a time that had ended long before its events came: it is no reason to wake anybody."""
+    """Whether it is about a time that had ended long before its events came: it never pages anyone."""
 
     @property
     def incident_id(self) -> str:

@@ -51,16 +51,16 @@ _anything = msgspec.json.Decoder()
 
 
 def join(attributes: Mapping[str, str], data: bytes) -> bytes:
-    """Return as one JSON object a CloudEvent of the binary mode. Raises what msgspec does if `data` is no JSON."""
+    """Return as one JSON object a CloudEvent of the binary mode. Raises what msgspec does if `data` is not JSON."""
     _anything.decode(data)
     return msgspec.json.encode({**attributes, "data": msgspec.Raw(data)})
 
 
 def from_record(value: bytes, headers: Headers) -> bytes | None:
-    """Return the one CloudEvent that a Kafka record is, as a line of JSON; None if its headers speak of none.
+    """Return the one CloudEvent that a Kafka record is, as a line of JSON; None if its headers name none.
 
     Structured mode: the header `content-type` begins with application/cloudevents. Binary mode: the attributes
-    are headers named `ce_…`, in UTF-8 and not percent-encoded as over HTTP. Data that are no JSON come back as
+    are headers named `ce_…`, in UTF-8 and not percent-encoded as over HTTP. Data that is not JSON comes back as
     `data_base64`, so that nothing of a bad event is lost. What would be larger than a record may be comes back
     without its headers: it is refused, and a dead letter must hold it.
     """

@@ -34,7 +34,7 @@ _STRUCTS: Mapping[str, type[msgspec.Struct]] = {
 _CHANNELS = {
     "usage-event": (
         topics.USAGE_EVENTS,
-        "What was used. A CloudEvents identity: `source` and `id`, once for ever.",
+        "What was used. A CloudEvents identity: `source` and `id`, counted once.",
     ),
     "dead-letter": (topics.DEAD_LETTER, "What could not be used, whole, with its reason."),
     "cost-event": (

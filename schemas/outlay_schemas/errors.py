@@ -1,4 +1,4 @@
-"""How a contract says no."""
+"""Errors of the contracts."""
 
 from typing import Any, Final
 
@@ -16,17 +16,17 @@ PROBLEM: Final[dict[str, Any]] = {
         "detail": {"type": "string"},
     },
 }
-"""JSON Schema of what every door answers where it refuses a whole request."""
+"""JSON Schema of the answer of every endpoint that refuses a whole request."""
 
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """Everything that a decoder raises for bytes that it cannot read."""
 
 
 class Invalid(Exception):
-    """Input that no retry can make right: it becomes a dead letter, and its sender is told.
+    """Input that no retry can make right: it becomes a dead letter.
 
     `code` is stable (docs/errors.md lists them), `path` is the place in the input (`$.usage.input_tokens`),
-    the message says what is wrong and how to mend it.
+    the message says what is wrong and how to fix it.
     """
 
     def __init__(self, code: str, message: str, path: str = "$") -> None:

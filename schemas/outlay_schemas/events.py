@@ -1,7 +1,7 @@
 """The messages of the Kafka topics, as msgspec Structs: what a producer sends and what each service passes on.
 
 A Kafka record holds one JSON object or many, one per line (NDJSON); every reader accepts both.
-Readers refuse fields they do not know, so that a misspelt field is told and not lost: services are
+Readers refuse fields they do not know, so that a misspelt field is an error and not lost: services are
 upgraded from the end of the pipe to its start.
 """
 
@@ -30,7 +30,7 @@ Quantity = Annotated[int, Meta(ge=0, le=10**15)] | Decimal
 
 
 class UsageEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Something was used. `source` + `id` is its identity; `tenant` is set by the door from the API key."""
+    """Something was used. `source` + `id` is its identity; ingest sets `tenant` from the API key."""
 
     id: Key
     source: Key
@@ -107,7 +107,7 @@ class CostEvent(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False
 
 
 class DeadLetter(Struct, omit_defaults=True):
-    """Input that could not be used, whole, with its reason: kept to be mended and replayed."""
+    """Input that could not be used, whole, with its reason: kept to be fixed and replayed."""
 
     id: str
     """Stable: reading the same bytes again makes the same dead letter."""

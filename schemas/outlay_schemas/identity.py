@@ -1,4 +1,4 @@
-"""The identity of an event, in numbers: tenant, source and id; its time is no part of it."""
+"""The identity of an event, in numbers: tenant, source and id; its time is not part of it."""
 
 from zlib import crc32
 

@@ -43,7 +43,7 @@ _BY_NAME = {name: provider for provider, names in _SPELLINGS.items() for name in
 
 
 def known_provider(name: str) -> str:
-    """Return the price data's name of a provider; empty if nobody knows the name.
+    """Return the price data's name of a provider; empty if it is unknown.
 
     SDKs put the kind of call behind it: `azure.chat`, `google.vertex.chat`, `amazon-bedrock.embedding`.
     """

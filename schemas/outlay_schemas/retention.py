@@ -1,4 +1,4 @@
-"""How far back the books go. The tables' TTL (sql/0022) is a month more, so that what is accepted is kept whole."""
+"""How far back the ledger goes. The TTL of its tables (sql/0022) is a month longer, so that whole months are kept."""
 
 from datetime import datetime, timedelta
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 MAX_RECORD_BYTES = 16 * 2**20
 """Largest record any topic takes but that of dead letters; the catalog is the largest."""
-MAX_LETTER_BYTES = 24 * 2**20
+MAX_DEAD_LETTER_BYTES = 24 * 2**20
 """Largest dead letter: the largest record there is, in base64, which no compression makes smaller than it was."""
 
 
@@ -27,7 +27,7 @@ USAGE_EVENTS = Topic("usage.events", 4, {**_KEEP_WEEK, "message.timestamp.type":
 DEAD_LETTER = Topic(
     "usage.dead-letter",
     1,
-    {"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(MAX_LETTER_BYTES)},
+    {"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)},
 )
 COST_EVENTS = Topic("cost.events", 4, _KEEP_WEEK)
 ROLLUPS = Topic("cost.rollups", 1, {**_KEEP_WEEK, "retention.ms": str(86_400_000)})
@@ -48,7 +48,7 @@ def usage_topic(tenant: str) -> Topic:
     """
     name = f"{USAGE_EVENTS.name}.{tenant}"
     if not _OF_A_TENANT.match(name):
-        raise ValueError(f"{tenant!r}: a topic's name has letters, digits, '.', '_' and '-', at most 200")
+        raise ValueError(f"{tenant!r}: a topic's name has only a-z, A-Z, 0-9, '.', '_' and '-', at most 200")
     return Topic(name, USAGE_EVENTS.partitions, USAGE_EVENTS.config)
 
 

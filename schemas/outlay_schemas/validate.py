@@ -1,4 +1,4 @@
-"""What a usage event must satisfy beyond its types."""
+"""Rules of a usage event that its types cannot express."""
 
 from decimal import Decimal
 
@@ -39,7 +39,7 @@ def _check_meter_name(meter: str) -> None:
     if not METER.match(meter):
         raise Invalid(
             "meter_name",
-            f"meter {meter!r} is not a name: use lower-case letters, digits and _, as in input_tokens",
+            f"meter {meter!r} is not a name: use a-z, 0-9 and _, as in input_tokens",
             f"$.usage.{meter}",
         )
     if len(_known_meters) < 10_000:

@@ -198,8 +198,8 @@ def pricer(how: str) -> None:
         for record in batch.records:
             place = RecordPosition(record.topic, record.partition, record.offset)
             priced = price_record(record.value, place, feed.current(), clock.now())
-            if priced.letters and how == "falls over poison":
-                raise ValueError(priced.letters[0].message)
+            if priced.dead_letters and how == "falls over poison":
+                raise ValueError(priced.dead_letters[0].message)
             deliver(sink, COST_EVENTS.name, [value for _, value in priced.values])
 
     source = KafkaSource(settings.kafka, settings.pricer_group, [USAGE_EVENTS.name])

@@ -71,13 +71,13 @@ def record(kind: int, value: bytes) -> None:
     )[kind % 4]  # fmt: skip
     body = value[cut:]
     priced = price_record(body, PLACE, CATALOG, NOW, Tenancy(only=TENANT), headers=headers)
-    found = priced.events + len(priced.letters)
+    found = priced.events + len(priced.dead_letters)
     alone = from_record(body, headers)
     if alone is not None:
         assert found == bool(alone.strip())
-    elif priced.letters:
+    elif priced.dead_letters:
         assert found == len([line for line in body.split(b"\n") if line.strip()])
-    assert {dead.tenant for dead in priced.letters} <= {TENANT}
+    assert {dead.tenant for dead in priced.dead_letters} <= {TENANT}
     for _, costs in priced.values:
         assert {cost.tenant for cost in cost_event_decoder.decode_lines(costs)} == {TENANT}
 

@@ -80,7 +80,7 @@ def _find(clickhouse: ClickHouseClient, wanted: Selection, most: int) -> Opportu
     catalog = read_published()
     with err.status("pricing the ledger as it might have been") as status:
         return find(
-            clickhouse, catalog, wanted, most=most, told=lambda n: status.update(f"{n:,} events priced")
+            clickhouse, catalog, wanted, most=most, progress=lambda n: status.update(f"{n:,} events priced")
         )
 
 

@@ -1,4 +1,4 @@
-"""What every part of the catalog has in common."""
+"""Base classes and field types of the catalog."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 
 class CatalogModel(BaseModel):
-    """A piece of the catalog: it never changes once read, and a misspelt field is an error."""
+    """An immutable part of the catalog; a misspelt field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,8 +18,8 @@ def _no_float(value: Any) -> Any:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _reckonable(value: Decimal) -> Decimal:
-    # Prices are reckoned as fractions: an exponent of a million would be a number of a million digits.
+def _bounded(value: Decimal) -> Decimal:
+    # Prices become fractions: an exponent of a million would be a number of a million digits.
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and (value.copy_abs() > MAX_NUMBER or exponent < -MAX_PLACES):
         raise ValueError(f"a number is at most {MAX_NUMBER} and has at most {MAX_PLACES} decimal places")
@@ -28,7 +28,7 @@ def _reckonable(value: Decimal) -> Decimal:
 
 MAX_NUMBER = 10**18
 MAX_PLACES = 60
-Number = Annotated[Decimal, BeforeValidator(_no_float), AfterValidator(_reckonable)]
+Number = Annotated[Decimal, BeforeValidator(_no_float), AfterValidator(_bounded)]
 """A decimal number, exact and finite."""
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -38,7 +38,7 @@ Words = tuple[str, ...]
 
 
 def one_or_many(value: Any) -> Any:
-    """Let a single word stand for a list of one, as people write it in YAML."""
+    """Read a single word as a list of one, as people write it in YAML."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -59,7 +59,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_midnight)]
 
 
 class Dated(CatalogModel):
-    """Something true from `from` (inclusive) until `to` (exclusive); absent means always."""
+    """A fact from `from` (inclusive) until `to` (exclusive); absent means always."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -67,5 +67,5 @@ class Dated(CatalogModel):
     ends: Instant | None = Field(default=None, alias="to")
 
     def active(self, at: datetime) -> bool:
-        """Tell whether this holds at `at`."""
+        """Return whether this holds at `at`."""
         return (self.starts is None or self.starts <= at) and (self.ends is None or at < self.ends)

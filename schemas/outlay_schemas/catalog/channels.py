@@ -1,4 +1,4 @@
-"""Where people are told: channels, and which alert goes to which of them. No secret stands here, only where it is."""
+"""Notification channels, routes and scheduled reviews. A channel names where its secrets are, never the secret."""
 
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -9,14 +9,14 @@ from outlay_schemas.catalog.base import CatalogModel, OneOrMany, Text
 from outlay_schemas.catalog.watch import Level, Scope, ScopeKey, Timezone
 
 ENVIRONMENT = "OUTLAY_CHANNEL_"
-"""How the names of variables begin that a channel may read: not Kafka's password, not the database's."""
+"""Prefix of the environment variables that a channel may read, so that it cannot read Kafka's password."""
 _SECRET = re.compile(r"\$\{(?:env:(?P<env>\w+)|file:(?P<file>/[^{}]+))\}")
 _RESERVED = ("bus", "console")
 _PLAIN_URL = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
 
 
 def read_reference(text: str) -> tuple[str, str] | None:
-    """Return what `${env:NAME}` or `${file:/path}` names, as (env or file, name); None: it is no reference."""
+    """Return what `${env:NAME}` or `${file:/path}` names, as (env or file, name); None if it is not a reference."""
     found = _SECRET.fullmatch(text.strip())
     return None if found is None else ("env", found["env"]) if found["env"] else ("file", found["file"])
 
@@ -69,15 +69,15 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 
 
 class Digest(CatalogModel):
-    """What can wait is told together: every so many minutes, or once a day."""
+    """Alerts that can wait are sent together: every so many minutes, or once a day."""
 
     minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
-    """Every so many, counted from midnight."""
+    """Interval in minutes, counted from midnight."""
     at: Clock | None = None
-    """Once a day, then."""
+    """Time of day, for one digest a day."""
     timezone: Timezone = "UTC"
     severities: Annotated[tuple[Level, ...], Field(min_length=1)] = ("info",)
-    """What can wait; the rest is told at once."""
+    """Severities that wait for the digest. Others are sent at once."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -87,33 +87,33 @@ class Digest(CatalogModel):
 
 
 class ChannelBase(CatalogModel):
-    """What every channel has."""
+    """Fields of every channel."""
 
     supports_digest: ClassVar[bool] = True
     supports_review: ClassVar[bool] = True
     id: ChannelId
     severity: Level = "info"
-    """What is less bad is not told here."""
+    """Minimum severity."""
     resolved: bool = True
-    """Whether ends are told, too."""
+    """Whether the channel also gets resolved alerts."""
     digest: Digest | None = None
     title: Text = ""
     """A template for the title, in place of the usual; see docs/notifications.md for what it may say."""
     text: Text = ""
-    """A template for the sentences under it."""
+    """Template for the text under the title."""
     hide: tuple[ScopeKey, ...] = ()
-    """Dimensions whose values are left out of what is told here."""
+    """Dimensions whose values are left out."""
     hash: tuple[ScopeKey, ...] = ()
-    """Dimensions whose values are told as a keyed hash: the same for the same value."""
+    """Dimensions whose values are sent as a keyed hash: the same for the same value."""
     hash_key: Secret | None = None
     note: Text = ""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.hash and self.hash_key is None:
-            raise ValueError("hash needs hash_key, where a key is: without one names can be guessed")
+            raise ValueError("hash needs hash_key, the reference of a key: without one names can be guessed")
         if self.digest is not None and not self.supports_digest:
-            raise ValueError("a pager wakes people at once: it has no digest")
+            raise ValueError("a pager notifies at once: it cannot have a digest")
         return self
 
 
@@ -126,14 +126,14 @@ class WebhookChannel(ChannelBase):
 
 
 class SlackChannel(ChannelBase):
-    """An incoming webhook of Slack, or of what takes its format."""
+    """An incoming webhook of Slack, or of a service that takes its format."""
 
     type: Literal["slack"]
     url: Secret
 
 
 class SlackBotChannel(ChannelBase):
-    """A Slack app with a bot token: updates in threads, the first message kept up to date, a picture."""
+    """A Slack app with a bot token: updates in threads, the first message kept up to date, a chart."""
 
     type: Literal["slack_bot"]
     token: Secret
@@ -141,7 +141,7 @@ class SlackBotChannel(ChannelBase):
     channel: Annotated[str, Field(pattern=r"^[CDG][A-Z0-9]{2,}$")]
     """The channel's id (not its name): in Slack, View channel details, at the bottom."""
     picture: bool = True
-    """Draw the spending into the thread."""
+    """Whether to post a chart of the spend into the thread."""
 
 
 class TeamsChannel(ChannelBase):
@@ -167,7 +167,7 @@ class EmailChannel(ChannelBase):
         lambda value: (value,) if isinstance(value, str) else value
     )]  # fmt: skip
     picture: bool = True
-    """Put a picture of the spending into the mail."""
+    """Whether the mail has a chart of the spend."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -190,13 +190,13 @@ class PagerDutyChannel(ChannelBase):
 
 
 class AlertmanagerChannel(ChannelBase):
-    """An Alertmanager (`api: v2`), or a receiver of what Alertmanager sends (`api: webhook`)."""
+    """An Alertmanager (`api: v2`), or a receiver of Alertmanager's webhooks (`api: webhook`)."""
 
     supports_digest: ClassVar[bool] = False
     supports_review: ClassVar[bool] = False
     type: Literal["alertmanager"]
     url: Place
-    """Of an Alertmanager: where it is, such as http://alertmanager:9093."""
+    """Address, such as http://alertmanager:9093."""
     api: Literal["v2", "webhook"] = "v2"
 
 
@@ -223,7 +223,7 @@ def secret_fields(kind: type[ChannelBase]) -> tuple[str, ...]:
 
 
 class RouteMatch(CatalogModel):
-    """Which alerts: those that every field given here fits."""
+    """Conditions on an alert: every field that is given must match."""
 
     rule: OneOrMany = ()
     """Ids of rules and budgets."""
@@ -233,34 +233,34 @@ class RouteMatch(CatalogModel):
     )] = ()  # fmt: skip
     tenant: OneOrMany = ()
     scope: Scope = Field(default_factory=dict)
-    """Dimension to values, one of which the alert's scope must have."""
+    """Dimension to values; the scope of the alert must have one of them."""
 
 
 class Route(CatalogModel):
-    """Where some alerts go. Routes are tried in order, and the first that fits decides, unless it says `continue`."""
+    """Sends matching alerts to channels. The first route that matches decides, unless it has `continue`."""
 
     match: RouteMatch = RouteMatch()
-    """Nothing given: every alert."""
+    """Empty: every alert."""
     channels: OneOrMany
-    """Ids of channels; none: these alerts are told nobody."""
+    """Ids of channels; empty: these alerts notify no one."""
     continues: bool = Field(default=False, alias="continue")
-    """Try the routes after this one too."""
+    """Whether the routes after this one are tried too."""
     note: Text = ""
 
 
 class Review(CatalogModel):
-    """The spending of the last day or week, to a channel, on schedule."""
+    """A report of the last day or week, sent to channels on schedule."""
 
     id: ChannelId
     every: Literal["day", "week"] = "week"
     day: Weekday = "monday"
-    """On which day, of every week."""
+    """Day of the week, for weekly reviews."""
     at: Clock = "09:00"
     timezone: Timezone = "UTC"
     tenants: OneOrMany = ()
-    """Whose spending; none: everybody's, as one."""
+    """Tenants in the report; empty: all tenants as one."""
     channels: Annotated[OneOrMany, Field(min_length=1)]
-    """Ids of channels for people: slack, slack_bot, teams, email, webhook."""
+    """Ids of channels: slack, slack_bot, teams, email, webhook."""
     note: Text = ""
 
     @model_validator(mode="before")

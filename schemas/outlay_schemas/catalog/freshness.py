@@ -1,4 +1,4 @@
-"""How old prices are: a list that nobody renews becomes wrong without a sign."""
+"""Finds prices that were not compared with their source for too long."""
 
 from datetime import date, datetime, timedelta
 

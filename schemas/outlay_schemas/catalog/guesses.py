@@ -45,7 +45,7 @@ MARKS = frozenset({"unread_usage", "usage_estimated"})
 
 @lru_cache(maxsize=4096)
 def are_guesses(words: tuple[str, ...]) -> bool:
-    """Tell whether a price with these words is a guess: one of them could make it another price."""
+    """Return whether a price with these words is a guess: one of them could make it another price."""
     return any(word not in CERTAIN for word in words)
 
 
@@ -60,5 +60,5 @@ def _sentence(word: str) -> str:
         return known
     key, equals, value = word.partition("=")
     if equals:
-        return f"there is no price for {key} {value}: the standard price is used"
+        return f"no price is known for {key} {value}: the standard price is used"
     return f"the event does not state its {key}: the one that the published price is for is assumed"

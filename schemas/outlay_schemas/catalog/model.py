@@ -1,4 +1,4 @@
-"""The catalog: everything that decides what an event costs and whose it is, as one numbered revision."""
+"""The catalog: prices, owners, budgets and rules as one numbered revision."""
 
 import json
 from typing import Annotated
@@ -15,7 +15,7 @@ from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval
 
 
 class AzureDeployment(CatalogModel):
-    """An Azure deployment has a name of its own: which model it serves."""
+    """The model behind the name of an Azure deployment."""
 
     deployment: Name
     resource: str = ""
@@ -24,7 +24,7 @@ class AzureDeployment(CatalogModel):
 
 
 class UsagePolicy(CatalogModel):
-    """What happens to usage whose numbers contradict each other."""
+    """How usage with contradictory numbers is treated, and other spellings of meters."""
 
     contradictions: Annotated[str, Field(pattern="^(unpriced|dead_letter)$")] = "dead_letter"
     meter_aliases: dict[Name, Name] = Field(default_factory=dict)
@@ -39,7 +39,7 @@ class Catalog(CatalogModel):
     note: Text = ""
     """Who published it and why, or the commit it came from."""
     rates: RateData | None = None
-    """None: no LLM price data, every model call is unpriced unless a book prices it."""
+    """None: without LLM price data a model call is unpriced unless a price book prices it."""
     price_books: tuple[PriceBook, ...] = ()
     negotiated: tuple[Negotiated, ...] = ()
     fx: tuple[FxRate, ...] = ()
@@ -57,7 +57,7 @@ class Catalog(CatalogModel):
     mute_time_intervals: tuple[MuteTimeInterval, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
-    """None: every channel is told every alert."""
+    """Empty: every channel gets every alert."""
     reviews: tuple[Review, ...] = ()
 
 
@@ -80,11 +80,7 @@ def decode_catalog(data: bytes) -> Catalog:
 _RENAMED = {
     "budgets": {"calm_minutes": "keep_firing_minutes"},
     "routes": {"go_on": "continue"},
-    "rules": {
-        "by": "group_by",
-        "calm_minutes": "keep_firing_minutes",
-        "forget_hours": "stale_after_hours",
-    },
+    "rules": {"by": "group_by", "calm_minutes": "keep_firing_minutes", "forget_hours": "stale_after_hours"},
 }
 """Fields that a catalog published by 0.1.0 spells otherwise: it stays readable until the next one is published."""
 

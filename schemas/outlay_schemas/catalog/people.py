@@ -1,4 +1,4 @@
-"""Who a cost belongs to: owners, defaults, aliases, tag policy, virtual tags, splits."""
+"""Cost attribution: owners, defaults, aliases, required tags, virtual tags, splits."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -27,7 +27,7 @@ def _known_activity(sets: dict[Settable, str]) -> dict[Settable, str]:
 
 
 Sets = Annotated[dict[Settable, Name], Field(min_length=1), AfterValidator(_known_activity)]
-"""What a rule may set: whose a cost is, what it was for, and who is behind a gateway."""
+"""Values that a rule sets: owner dimensions, the activity, the provider behind a gateway."""
 
 
 class Owner(Dated):
@@ -48,14 +48,14 @@ class Alias(CatalogModel):
 
 
 class Default(CatalogModel):
-    """What a dimension is when nothing else says."""
+    """Default values of dimensions."""
 
     match: Match = Match()
     sets: Sets
 
 
 class VirtualTag(Dated):
-    """A rule that sets a dimension from others, after the fact: re-pricing applies it to history."""
+    """A rule that sets dimensions from others; re-pricing applies it to history."""
 
     id: Name
     match: Match
@@ -65,7 +65,7 @@ class VirtualTag(Dated):
 
 
 class RequiredTags(CatalogModel):
-    """What a tenant's events must say about themselves."""
+    """Tags that the events of a tenant must have."""
 
     tenant: Name = "*"
     require: OneOrMany
@@ -75,20 +75,20 @@ class RequiredTags(CatalogModel):
 
 
 class Share(CatalogModel):
-    """One receiver of a split."""
+    """One receiver of a split cost."""
 
     sets: Annotated[Labels, Field(min_length=1)]
     weight: Positive | None = None
 
 
 class Split(Dated):
-    """Shares a cost that is nobody's own (a shared cluster, idle GPUs) among receivers, at report time."""
+    """Splits a shared cost (a cluster, idle GPUs) among receivers in reports."""
 
     id: Name
     match: Match
     method: Literal["even", "proportional", "fixed"]
     by: Dimension = "team"
-    """proportional: the dimension whose own cost is the measure."""
+    """proportional: the dimension whose cost is the weight."""
     shares: tuple[Share, ...] = ()
     note: Text = ""
 

@@ -1,4 +1,4 @@
-"""Price books: what no library prices. Reviewed YAML, every figure with its source and date."""
+"""Price books: prices that no library has. Reviewed YAML, every figure with its source and date."""
 
 import itertools
 from decimal import Decimal
@@ -65,7 +65,7 @@ class MeterPrice(CatalogModel):
 
 
 class DatedPrices(Dated):
-    """Prices of a rule in one span of time, with where they come from."""
+    """Prices of a rule in one time range, with their source."""
 
     meters: dict[Name, MeterPrice] = Field(default_factory=dict)
     factor: NonNegative | None = None
@@ -73,7 +73,7 @@ class DatedPrices(Dated):
     price for (`service_tier: priority`, `processing: batch`)."""
     source: Text = ""
     checked: Instant | None = None
-    """When somebody last compared it with the source."""
+    """Date of the last comparison with the source."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "DatedPrices":
@@ -118,7 +118,7 @@ class BookRule(CatalogModel):
 
 
 class PriceBook(CatalogModel):
-    """A named, versioned set of rules. Books are asked in order; in a book the most specific rule wins."""
+    """A named, versioned set of rules. Price books apply in order; in one the most specific rule wins."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]

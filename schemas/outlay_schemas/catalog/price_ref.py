@@ -19,7 +19,7 @@ class PriceRef:
     rule: str = ""
     """Empty where the event has no price."""
     reason: str = ""
-    """Why there is no price: a code of docs/errors.md."""
+    """Code of docs/errors.md for an event without a price."""
     terms: tuple[str, ...] = ()
     guesses: tuple[str, ...] = ()
 
@@ -32,7 +32,7 @@ class PriceRef:
 
 @lru_cache(maxsize=4096)
 def parse_price_ref(text: str) -> PriceRef:
-    """Take a price reference apart. Raises ValueError if it is none."""
+    """Take a price reference apart. Raises ValueError if it is not one."""
     head, mark, tail = text.partition("#")
     book, at, version = head.partition("@")
     if not (mark and at and book and tail):

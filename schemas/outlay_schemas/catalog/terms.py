@@ -1,4 +1,4 @@
-"""What was agreed with a provider, and in which currency it bills."""
+"""Negotiated prices, exchange rates, and the policy for costs that producers report."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ from outlay_schemas.catalog.base import (
 
 
 class Match(CatalogModel):
-    """Which events something is about. Every field given must fit; patterns may use `*`."""
+    """Conditions on an event. Every field that is given must match; patterns may use `*`."""
 
     kind: OneOrMany = ()
     provider: OneOrMany = ()
@@ -61,7 +61,7 @@ class Negotiated(Dated):
 
 
 class FxRate(Dated):
-    """One unit of `currency` is `usd` USD in a span of time."""
+    """One unit of `currency` is `usd` USD in a time range."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     usd: Positive

@@ -1,4 +1,4 @@
-"""What is watched: budgets and alert rules."""
+"""Budgets, alert rules and mute time intervals."""
 
 import re
 from datetime import date, time
@@ -39,13 +39,10 @@ ScopeKey = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(CELL)}|{_FREE})$"}),
 ]
 """A dimension, or a tag or attribute of the producer, such as `tags.env`, whose figures are summed from the ledger."""
-Scope = dict[
-    ScopeKey,
-    Annotated[tuple[str, ...], BeforeValidator(one_or_many)],
-]
-"""Dimension to the values that are in scope; a dimension not named is not restricted."""
+Scope = dict[ScopeKey, Annotated[tuple[str, ...], BeforeValidator(one_or_many)]]
+"""Dimension to the values in scope; a dimension that is not named is not restricted."""
 GroupBy = tuple[ScopeKey, ...]
-"""Each combination of these dimensions is watched by itself; none: the whole scope as one."""
+"""Each combination of these dimensions is evaluated by itself; empty: the whole scope as one."""
 
 
 def _zone(value: str) -> str:
@@ -78,31 +75,31 @@ Minutes = Annotated[int, Field(ge=0, le=10080)]
 
 
 class RuleBase(CatalogModel):
-    """What every budget and rule has."""
+    """Fields of every budget and rule."""
 
     id: Name
     name: Name
     tenant: str = "*"
     scope: Scope = Field(default_factory=dict)
     for_minutes: Minutes = 0
-    """How long it must last before it is told: until then it is pending."""
+    """Minutes that the condition must last before the alert fires; until then it is pending."""
     keep_firing_minutes: Minutes = 0
-    """How long it must be over before that is told: what goes and comes is one alert."""
+    """Minutes that the condition must be over before the alert resolves: a flapping condition is one alert."""
     depends_on: OneOrMany | None = None
-    """Rules and budgets: while one of them fires for the same scope, or a wider or narrower one, this is not told.
+    """Ids of rules and budgets: while one of them fires for an overlapping scope, this one does not notify.
 
-    Absent: a budget depends on those of the same period whose scope is around its own, where they have one cause.
+    Absent: a budget depends on the budgets of the same period with a wider scope, where they have one cause.
     """
     note: Text = ""
 
 
 class Burn(CatalogModel):
-    """Money that burns faster than the budget allows, in the last hours and still now."""
+    """A burn rate: the spend of the last hours is faster than the budget allows."""
 
     hours: Annotated[Number, Field(gt=0, le=744)]
-    """How far to look back. The last twelfth of it must burn as fast, so that what is over resolves soon."""
+    """Window in hours. Its most recent 1/12 must exceed the rate too, so that the alert resolves quickly."""
     rate: Positive
-    """How many times as fast as would use up the budget exactly at the end of its period."""
+    """Multiple of the rate that would use up the budget exactly at the end of its period."""
     severity: Literal["info", "warning", "critical"] = "warning"
 
 
@@ -111,84 +108,81 @@ Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(
 
 
 class Budget(RuleBase):
-    """An amount for a period, in the period's own timezone, and the percentages at which people are told."""
+    """An amount for a period, in the period's own timezone, and the percentages that fire an alert."""
 
     amount: Positive
     """USD."""
     counts: Literal["cost", "charged"] = "cost"
-    """What counts: what providers charge, or what internal customers pay, with the markups of `negotiated.yaml`."""
+    """Amount that counts: cost (providers charge it) or charged (internal customers pay it, with markups)."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
     rolling_days: Annotated[int, Field(ge=1, le=366)] | None = None
-    """The last so many days, always, instead of a period that starts again."""
+    """Rolling window in days, in place of a calendar period."""
     timezone: Timezone = "UTC"
     """IANA name; the period starts at local midnight."""
     anchor_day: Annotated[int, Field(ge=1, le=31)] = 1
-    """Day of the month on which months, quarters and years begin; of weeks, the day of the week (1 is Monday).
-
-    In a month that is shorter, its last day.
-    """
+    """First day of months, quarters and years (the last day of shorter months); of weeks, 1 is Monday."""
     anchor_month: Annotated[int, Field(ge=1, le=12)] = 1
     """Month in which quarters and years begin."""
     thresholds: Percents = (Decimal(50), Decimal(80), Decimal(100))
-    """Percent of `amount` that was spent."""
+    """Percentages of `amount` that were spent."""
     forecast_thresholds: Percents = ()
-    """Percent of `amount` that will have been spent at the end of the period, if it goes on as is usual."""
+    """Percentages of `amount` that the forecast reaches by the end of the period."""
     burn: tuple[Burn, ...] = ()
-    """Rates to be told of, such as 10 times in an hour and 3 times in 6 hours."""
+    """Burn rates that fire an alert, such as 10 times in an hour and 3 times in 6 hours."""
     increases: tuple[Increase, ...] = ()
-    """More money for a time."""
+    """Temporary increases of the amount."""
     rollover_percent: Annotated[Number, Field(ge=0, le=100)] = Decimal(0)
-    """How much of the amount may come over from the period before, if it was not spent."""
+    """Percentage of the amount that rolls over from the previous period if it was not spent."""
     fail: Literal["open", "closed"] = "open"
-    """Whether who asks may spend when nobody can say how the budget stands: open, or closed."""
+    """Answer to a program that asks whether it may spend while the status is unknown: open allows it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.period == "week" and self.anchor_day > 7:
             raise ValueError("anchor_day of a week is 1 (Monday) to 7")
         if self.rolling_days and self.rollover_percent:
-            raise ValueError("a rolling budget has no period before, so that nothing rolls over")
+            raise ValueError("a rolling budget has no previous period: nothing rolls over")
         return self
 
 
 class SpendSpike(RuleBase):
-    """Spend in a window far above what the windows before it make likely."""
+    """Spend in a window far above the windows before it."""
 
     type: Literal["spend_spike"] = "spend_spike"
     group_by: GroupBy = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     min_usd: NonNegative = Decimal(1)
-    """A rise of less than this is nobody's business."""
+    """Smaller rises are ignored. USD."""
     sensitivity: Positive = Decimal(1)
-    """1 is usual; 2 fires at half the distance from what is usual, 0.5 at twice."""
+    """1 is the default; 2 fires at half the distance from normal, 0.5 at twice."""
 
 
 class Anomaly(RuleBase):
-    """Spend that is not what the time of the day and of the week make likely: spikes, drops, shifts and drifts."""
+    """Spend that differs from its daily and weekly pattern: spikes, drops, shifts and drifts."""
 
     type: Literal["anomaly"] = "anomaly"
     group_by: GroupBy = ()
     grain: Literal["minute", "hour", "day"] = "hour"
     timezone: Timezone = "UTC"
-    """IANA name; where the days and weeks of the spending begin."""
+    """IANA name; days and weeks of the pattern begin at its midnight."""
     min_usd: NonNegative = Decimal(1)
-    """A window that differs from what is likely by less than this is nobody's business."""
+    """Smaller differences are ignored. USD."""
     sensitivity: Positive = Decimal(1)
-    """1 is usual; 2 fires at half the distance from what is likely, 0.5 at twice."""
+    """1 is the default; 2 fires at half the distance from normal, 0.5 at twice."""
     direction: Literal["up", "down", "both"] = "both"
-    """Which way is told: more than likely, less, or both."""
+    """Direction that fires: above the expectation, below it, or both."""
     holidays: tuple[date, ...] = ()
-    """Days that are like Sundays, in `timezone`."""
+    """Days that behave as Sundays, in `timezone`."""
     settle_minutes: Annotated[int, Field(ge=0, le=1440)] = 2
-    """How long late events are waited for before a window is over."""
+    """Minutes to wait for late events after a window ends."""
 
 
 Level = Literal["info", "warning", "critical"]
-"""How bad it is."""
+"""Severity."""
 
 
 class Threshold(RuleBase):
-    """A measure of a window that is above or below a number: costs, events, ratios, what has no price."""
+    """A measure of a window above or below a limit: cost, events, ratios, unpriced usage."""
 
     type: Literal["threshold"] = "threshold"
     group_by: GroupBy = ()
@@ -205,14 +199,14 @@ class Threshold(RuleBase):
     ]
     """Shares and rates are percentages; `usage` is the sum of `meter`."""
     meter: str = ""
-    """Which meter, for the metric `usage`, such as output_tokens or gpu_seconds."""
+    """Meter of the metric `usage`, such as output_tokens or gpu_seconds."""
     grain: Literal["minute", "hour", "day"] = "hour"
     above: Number | None = None
     below: Number | None = None
     margin: NonNegative = Decimal(0)
-    """How far back inside its limit it must be before it is over, in the metric's own unit."""
+    """Distance inside the limit before the alert resolves, in the unit of the metric."""
     min_events: Annotated[int, Field(ge=1)] = 1
-    """With fewer events in a window a ratio says nothing."""
+    """Minimum events in a window for a ratio to count."""
     severity: Level = "warning"
 
     @model_validator(mode="after")
@@ -231,32 +225,32 @@ class NewSpender(RuleBase):
     group_by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
     """Each combination of these dimensions is a spender."""
     days: Annotated[int, Field(ge=2, le=366)] = 30
-    """Who spent nothing for so long is new again."""
+    """Days without spend after which a spender is new again."""
     min_usd: NonNegative = Decimal(1)
-    """Less is nobody's business."""
+    """Smaller spend is ignored. USD."""
     severity: Level = "info"
 
 
 class Silence(RuleBase):
-    """Something that sent events and sends none any more."""
+    """A source of events that stopped sending."""
 
     type: Literal["silence"] = "silence"
     group_by: GroupBy = ()
     minutes: Annotated[int, Field(ge=1, le=10080)] = 60
-    """For how long nothing may come."""
+    """Minutes without events after which the alert fires."""
     stale_after_hours: Annotated[int, Field(ge=1, le=720)] = 72
-    """What has been silent for longer is not missed."""
+    """Hours of silence after which a source is no longer expected."""
     severity: Level = "warning"
 
 
 class PriceChange(RuleBase):
-    """A price that the catalog says will change, and what that comes to at the use of the last 30 days."""
+    """A price change that the catalog announces, and its effect at the usage of the last 30 days."""
 
     type: Literal["price_change"] = "price_change"
     days: Annotated[int, Field(ge=1, le=90)] = 30
-    """How long before it is told, once."""
+    """Days before the change at which the alert fires, once."""
     min_usd: NonNegative = Decimal(1)
-    """A change that comes to less in 30 days is nobody's business."""
+    """Smaller effects in 30 days are ignored. USD."""
     severity: Level = "info"
 
 
@@ -274,7 +268,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class MuteTimeInterval(Dated):
-    """A time in which people are not told: every week, or once. What still fires at its end is told then."""
+    """A time without notifications: every week, or once. Alerts that still fire at its end are sent then."""
 
     id: Name
     name: Name = "muted"
@@ -282,13 +276,13 @@ class MuteTimeInterval(Dated):
     rules: OneOrMany = ()
     """Ids of rules and budgets; empty: all of them."""
     scope: Scope = Field(default_factory=dict)
-    """Only alerts within it."""
+    """Only alerts within this scope are muted."""
     timezone: Timezone = "UTC"
-    """IANA name; where `days` and `between` are meant."""
+    """IANA name; timezone of `days` and `between`."""
     days: tuple[Day, ...] = ()
-    """On which it begins; empty: every day."""
+    """Days on which it begins; empty: every day."""
     between: tuple[Clock, Clock] | None = None
-    """From and until when on those days; an end that is not after the beginning is on the next day."""
+    """Start and end on those days; an end before the start is on the next day."""
     note: Text = ""
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
 from outlay_pricer.settings import Settings
-from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
+from outlay_schemas.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 
 log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ def require_codecs() -> None:
 
 class _App(faust.App):
     def _create_directories(self) -> None:
-        """Create no directory: there are no tables, and the working directory of a container is read-only.
+        """Create no directory: this app has no tables, and the working directory of a container is read-only.
 
         Faust would create `<id>-data` there, or end the process where it may not.
         """
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> faust.App:
         "producer_linger": 0.0,
         "producer_compression_type": "zstd",  # its lz4 is set to level 9, eight times slower
         "producer_max_batch_size": 2**20,
-        "producer_max_request_size": MAX_LETTER_BYTES,
+        "producer_max_request_size": MAX_DEAD_LETTER_BYTES,
         "producer_request_timeout": settings.deliver_seconds,
         "stream_buffer_maxsize": 256,  # Faust sleeps 1 s when it is full: what is left must last for that
         "stream_wait_empty": False,
@@ -95,7 +95,7 @@ async def send(
     headers: Sequence[tuple[str, bytes]] = (),
     partition: int | None = None,
 ) -> None:
-    """Return when all in-sync replicas have `value`; while Kafka is away, try again for ever.
+    """Return when all in-sync replicas have `value`; while Kafka is away, try again.
 
     Raises KafkaError if Kafka will never take it.
     """

@@ -37,7 +37,7 @@ _STOP_SECONDS = 10.0
 
 
 def main() -> None:
-    """Price until SIGTERM. Ends at once, not committing, on the first error that no waiting mends."""
+    """Price until SIGTERM. Ends at once, not committing, on the first error that waiting does not fix."""
     service = Service("pricer", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     for chatty in ("faust", "mode", "aiokafka"):
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
-    """Return a catalog's revision and what prices by it. Raises ValueError if it is none."""
+    """Return a catalog's revision and what prices by it. Raises ValueError if it is not a catalog."""
     compiled = CompiledCatalog.from_catalog(decode_catalog(value))
     return compiled.revision, compiled
 
@@ -93,15 +93,19 @@ def _work(
         metrics.EVENTS.labels("priced").inc(priced.events - priced.unpriced - priced.estimated)
         metrics.EVENTS.labels("estimated").inc(priced.estimated)
         metrics.EVENTS.labels("unpriced").inc(priced.unpriced)
-        if priced.letters:
-            metrics.EVENTS.labels("dead_letter").inc(len(priced.letters))
-            first = priced.letters[0]
+        if priced.dead_letters:
+            metrics.EVENTS.labels("dead_letter").inc(len(priced.dead_letters))
+            first = priced.dead_letters[0]
             where = f"{place.topic}/{place.partition}/{place.offset}"
             log.warning(
-                "dead letters", count=len(priced.letters), code=first.code, dead_letter=first.id, record=where
+                "dead letters",
+                count=len(priced.dead_letters),
+                code=first.code,
+                dead_letter=first.id,
+                record=where,
             )
         outputs = [Output(COST_EVENTS.name, value, partition=number) for number, value in priced.values]
-        return outputs + [Output(DEAD_LETTER.name, encoder.encode(letter)) for letter in priced.letters]
+        return outputs + [Output(DEAD_LETTER.name, encoder.encode(dead)) for dead in priced.dead_letters]
 
     return work
 

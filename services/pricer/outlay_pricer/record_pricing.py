@@ -47,7 +47,7 @@ class PricedRecord:
 
     values: list[tuple[int, bytes]]
     events: int
-    letters: list[DeadLetter]
+    dead_letters: list[DeadLetter]
     unpriced: int = 0
     """How many of `events` are not, or not wholly, priced."""
     estimated: int = 0
@@ -56,12 +56,12 @@ class PricedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
-    """Whose the events of a topic are."""
+    """Assigns the events of a topic to a tenant."""
 
     default: str = ""
-    """Whose those are that name nobody; empty: they are dead letters."""
+    """Tenant of events that name none; empty: such events become dead letters."""
     only: str = ""
-    """Whose all of them are, whatever they say: of a topic that one tenant alone may write to."""
+    """Tenant of every event: the only one that may write to the topic."""
 
 
 def price_record(
@@ -163,19 +163,19 @@ _TOO_BAD = (
 
 def _apart(lines: Sequence[bytes], work: _Work) -> PricedRecord:
     costs: list[CostEvent] = []
-    letters: list[DeadLetter] = []
+    refused: list[DeadLetter] = []
     stamp, tenancy = work.stamp, work.tenancy
     where = (work.place.topic, work.place.partition, work.place.offset)
 
     def refuse(body: bytes, number: int, why: Invalid) -> None:
-        letters.append(
+        refused.append(
             dead_letter("pricer", body, why, work.now, line=number, tenant=tenancy.only, place=where)
         )
 
     for number, line in enumerate(lines):
         if not line.strip():
             continue
-        if len(letters) == MOST_BAD:
+        if len(refused) == MOST_BAD:
             rest = b"\n".join(lines[number:])
             refuse(rest, number, Invalid("record_unreadable", _TOO_BAD))
             break
@@ -184,7 +184,7 @@ def _apart(lines: Sequence[bytes], work: _Work) -> PricedRecord:
         except (*UNREADABLE, Invalid) as error:
             refuse(line, number, _reason(error))
         stamp = stamp.after(1)  # as where the whole record is right
-    return PricedRecord(_values(costs, work.partitions), len(costs), letters, *_unsure(costs))
+    return PricedRecord(_values(costs, work.partitions), len(costs), refused, *_unsure(costs))
 
 
 def _price_line(line: bytes, work: _Work, stamp: Stamp) -> CostEvent:

@@ -1,4 +1,4 @@
-"""Everything the pricer is told, by the environment, validated whole."""
+"""Settings of the pricer, from the environment, validated together."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

@@ -45,7 +45,7 @@ class Watchdog:
         health.watch(lambda: self._lag > 0)
 
     def look(self) -> None:
-        """Look once. Kafka being away is no stall."""
+        """Look once. Kafka being away is not a stall."""
         try:
             committed = self._ask()
             fresh = set(usage_topics(self._positions.topics())) - set(self._topics)

@@ -41,7 +41,7 @@ def _fits(number: Decimal, places: int, digits: int) -> bool:
 @given(st.lists(odd_events(), min_size=1, max_size=8))
 def test_whatever_the_pricer_emits_the_aggregator_accepts(events: list[bytes]) -> None:
     priced = price_record(b"\n".join(events), PLACE, CATALOG, NOW, Tenancy())
-    assert priced.events + len(priced.letters) == len(events)
+    assert priced.events + len(priced.dead_letters) == len(events)
     for _, value in priced.values:
         reading = read(value)
         assert (reading.events, list(reading.bad)) == (len(value.splitlines()), [])
@@ -68,7 +68,7 @@ DEEP = 500_000
 )
 def test_a_poisonous_line_is_one_dead_letter_and_its_neighbours_are_priced(value: bytes) -> None:
     priced = price_record(b"\n".join([GOOD, value, GOOD]), PLACE, CATALOG, NOW, Tenancy())
-    assert (priced.events, [(dead.line, dead.body) for dead in priced.letters]) == (2, [(1, value)])
+    assert (priced.events, [(dead.line, dead.body) for dead in priced.dead_letters]) == (2, [(1, value)])
 
 
 def test_two_million_bad_lines_are_bounded_work_and_nothing_of_them_is_lost() -> None:
@@ -76,13 +76,13 @@ def test_two_million_bad_lines_are_bounded_work_and_nothing_of_them_is_lost() ->
     started = process_time()
     priced = price_record(value, PLACE, CATALOG, NOW, Tenancy())
     assert process_time() - started < 5
-    assert (priced.events, len(priced.letters)) == (0, MOST_BAD + 1)
-    rest = priced.letters[-1]
+    assert (priced.events, len(priced.dead_letters)) == (0, MOST_BAD + 1)
+    rest = priced.dead_letters[-1]
     assert (rest.code, rest.line) == ("record_unreadable", MOST_BAD)
-    assert b"\n".join(dead.body for dead in priced.letters) == value
+    assert b"\n".join(dead.body for dead in priced.dead_letters) == value
     assert price_record(value, PLACE, CATALOG, NOW, Tenancy()) == priced, "reading it again changes nothing"
 
 
 def test_as_many_bad_lines_as_are_read_one_by_one_cost_no_good_line() -> None:
     priced = price_record(b"x\n" * (MOST_BAD - 1) + GOOD, PLACE, CATALOG, NOW, Tenancy())
-    assert (priced.events, len(priced.letters)) == (1, MOST_BAD - 1)
+    assert (priced.events, len(priced.dead_letters)) == (1, MOST_BAD - 1)

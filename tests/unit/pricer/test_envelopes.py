@@ -13,7 +13,7 @@ from tests.unit.pricer.test_record_pricing import CATALOG, NOW, PLACE, costs, li
 
 from outlay_pricer.record_pricing import PricedRecord, Tenancy, price_record
 from outlay_schemas.events import encoder
-from outlay_schemas.topics import MAX_LETTER_BYTES, MAX_RECORD_BYTES
+from outlay_schemas.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 
 DATA = {"kind": "storage", "sku": "box", "usage": {"gb": 3}}
 ANYBODY = Tenancy()
@@ -37,7 +37,7 @@ def test_what_the_cloudevents_sdk_writes_is_priced(bind: Any) -> None:
     priced = run(bind(cloud(partitionkey="k", mine="extension")))
     (cost,) = costs(priced)
     assert (cost.id, cost.source, cost.tenant, cost.cost) == ("1", "checkout/é", "acme", "1.5")
-    assert priced.letters == []
+    assert priced.dead_letters == []
 
 
 @pytest.mark.parametrize("bind", [to_binary_event, to_structured_event])
@@ -54,7 +54,7 @@ def test_what_the_cloudevents_sdk_writes_is_priced(bind: Any) -> None:
 def test_a_bad_one_is_a_dead_letter_that_holds_all_of_it(
     bind: Any, event: CloudEvent, code: str, path: str
 ) -> None:
-    (letter,) = run(bind(event)).letters
+    (letter,) = run(bind(event)).dead_letters
     assert (letter.code, letter.path) == (code, path)
     kept = json.loads(letter.body)
     assert {kept["id"], kept["type"]} == {"1", event.get_type()}
@@ -68,7 +68,7 @@ def test_the_envelopes_of_a_record_without_headers_are_read_too() -> None:
     )
     priced = price_record(mixed, PLACE, CATALOG, NOW)
     assert [cost.id for cost in costs(priced)] == ["1", "2", "3"]
-    assert [letter.body for letter in priced.letters] == [b"no"]
+    assert [letter.body for letter in priced.dead_letters] == [b"no"]
 
 
 def test_an_envelope_over_many_lines_is_one_event() -> None:
@@ -87,7 +87,7 @@ def test_headers_of_other_tools_change_nothing() -> None:
 
 def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None:
     priced = price_record(lines(usage("a", tenant="globex"), b"x"), PLACE, CATALOG, NOW, ACME)
-    assert [(letter.tenant, letter.code) for letter in priced.letters] == [
+    assert [(letter.tenant, letter.code) for letter in priced.dead_letters] == [
         ("acme", "tenant_mismatch"),
         ("acme", "json_malformed"),
     ]
@@ -102,9 +102,9 @@ def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None
 def test_the_dead_letter_of_the_largest_record_fits_its_topic(value: bytes, header: bytes) -> None:
     """P9: one that did not would stop the pricer for ever."""
     headers = {"ce_specversion": b"1.0", "ce_id": header}
-    (letter,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).letters
+    (letter,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).dead_letters
     assert letter.body == value
-    assert len(encoder.encode(letter)) <= MAX_LETTER_BYTES
+    assert len(encoder.encode(letter)) <= MAX_DEAD_LETTER_BYTES
 
 
 names = st.sampled_from(["acme", "globex", "", "acme ", "\n", 'x","tenant":"globex'])
@@ -121,5 +121,7 @@ def test_whatever_is_written_to_a_topic_of_one_tenant_is_that_tenants(
     else:
         message = bind(cloud({**DATA, "tenant": inside}, tenant=outside))
     priced = run(message, ACME)
-    assert {cost.tenant for cost in costs(priced)} | {letter.tenant for letter in priced.letters} == {"acme"}
-    assert priced.events + len(priced.letters) >= 1
+    assert {cost.tenant for cost in costs(priced)} | {letter.tenant for letter in priced.dead_letters} == {
+        "acme"
+    }
+    assert priced.events + len(priced.dead_letters) >= 1

@@ -175,7 +175,7 @@ def test_every_word_has_a_sentence_and_an_unknown_one_is_a_guess() -> None:
     assert not are_guesses(())
     assert sentences(["region", "service_tier=x"]) == [
         "the event does not state its region: the one that the published price is for is assumed",
-        "there is no price for service_tier x: the standard price is used",
+        "no price is known for service_tier x: the standard price is used",
     ]
 
 

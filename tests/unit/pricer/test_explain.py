@@ -74,7 +74,7 @@ def test_explain_names_terms_guesses_and_reasons() -> None:
     guessed = explain(event({"input_tokens": 1}, "plain-latest", attributes={"processing": "turbo"}), ready)
     assert guessed.guesses == [
         "a suffix such as -latest was left out of the name",
-        "there is no price for processing turbo: the standard price is used",
+        "no price is known for processing turbo: the standard price is used",
     ]
     assert explain(event({"input_tokens": 1}, "zip"), ready).reason.startswith("Unable to find model")
     assert explain(event({"input_tokens": 1, "crates": 2}), ready).reason == "nothing prices crates"

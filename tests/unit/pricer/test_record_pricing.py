@@ -66,7 +66,7 @@ def test_every_event_of_a_record_is_priced_in_order() -> None:
     assert [(e.id, e.cost, e.tenant, e.revision) for e in costs(priced)] == [
         (str(n), "1.5", "acme", 7) for n in range(5)
     ]
-    assert (priced.events, priced.letters) == (5, [])
+    assert (priced.events, priced.dead_letters) == (5, [])
 
 
 @pytest.mark.parametrize("value", [b"", b"\n", b" \r\n\n"])
@@ -99,7 +99,7 @@ def test_one_object_over_many_lines_is_one_event() -> None:
 def test_a_poison_line_is_a_dead_letter_with_its_bytes_and_place(line: bytes, code: str, path: str) -> None:
     priced = run(lines(usage("a"), b"", line, usage("b")))
     assert [e.id for e in costs(priced)] == ["a", "b"]
-    (letter,) = priced.letters
+    (letter,) = priced.dead_letters
     assert letter.body == line
     assert (letter.code, letter.path, letter.line) == (code, path, 2)
     assert (letter.topic, letter.partition, letter.offset) == ("usage.events", 3, 42)
@@ -110,16 +110,16 @@ def test_a_poison_line_is_a_dead_letter_with_its_bytes_and_place(line: bytes, co
 
 def test_a_dead_letter_is_the_same_however_often_it_is_read_and_another_elsewhere() -> None:
     value = lines(b"x", b"x")
-    first, second = run(value).letters
+    first, second = run(value).dead_letters
     assert first.id != second.id
     again = price_record(value, PLACE, CATALOG, NOW + timedelta(days=1))
-    assert [letter.id for letter in again.letters] == [first.id, second.id]
+    assert [letter.id for letter in again.dead_letters] == [first.id, second.id]
     elsewhere = price_record(value, RecordPosition("usage.events", 34, 2), CATALOG, NOW)
-    assert elsewhere.letters[0].id != first.id
+    assert elsewhere.dead_letters[0].id != first.id
 
 
 def test_a_dead_letter_tells_the_tenant_if_the_line_does() -> None:
-    letters = run(lines(usage(kind="x"), {"tenant": 5}, {"tenant": "t" * 300})).letters
+    letters = run(lines(usage(kind="x"), {"tenant": 5}, {"tenant": "t" * 300})).dead_letters
     assert [letter.tenant for letter in letters] == ["acme", "", "t" * 256]
 
 
@@ -218,9 +218,11 @@ def test_whatever_a_record_holds_no_line_is_lost_and_nothing_breaks(
     priced = run(raw)
     found = costs(priced)
     assert len(found) == priced.events
-    if priced.letters:
-        assert priced.events + len(priced.letters) == len([line for line in raw.split(b"\n") if line.strip()])
-    for letter in priced.letters:
+    if priced.dead_letters:
+        assert priced.events + len(priced.dead_letters) == len(
+            [line for line in raw.split(b"\n") if line.strip()]
+        )
+    for letter in priced.dead_letters:
         assert letter.body in raw
         assert msgspec.json.decode(encoder.encode(letter))
 
@@ -231,12 +233,14 @@ def test_an_event_of_a_clock_far_ahead_is_a_dead_letter_also_over_kafka(time: st
         found = price_record(
             lines(usage("a", time=time), usage("b")), RecordPosition("t", 1, 2, timestamp), CATALOG, NOW
         )
-        assert [(letter.code, letter.path) for letter in found.letters] == [("time_in_future", "$.time")]
+        assert [(letter.code, letter.path) for letter in found.dead_letters] == [("time_in_future", "$.time")]
         assert [cost.id for cost in costs(found)] == ["b"]
 
 
 def test_what_was_refused_for_its_time_is_refused_when_it_is_read_again_later() -> None:
     accepted = RecordPosition("t", 1, 2, int(NOW.timestamp() * 1000))
     value = lines(usage("a", time="2026-11-26T12:00:00Z"))
-    assert price_record(value, accepted, CATALOG, NOW + timedelta(days=30)).letters
-    assert not price_record(lines(usage("a", time="2026-11-25T11:00:00Z")), accepted, CATALOG, NOW).letters
+    assert price_record(value, accepted, CATALOG, NOW + timedelta(days=30)).dead_letters
+    assert not price_record(
+        lines(usage("a", time="2026-11-25T11:00:00Z")), accepted, CATALOG, NOW
+    ).dead_letters

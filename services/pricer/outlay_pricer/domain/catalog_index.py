@@ -1,4 +1,4 @@
-"""A catalog made ready: everything that can be worked out before the first event is."""
+"""Compiles a catalog: whatever can be computed before the first event is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ NO_RATES = RateData.model_validate(
 
 @dataclass
 class Candidates:
-    """The rules of price books that may be about one (kind, provider, sku)."""
+    """Price book rules that may match one (kind, provider, sku)."""
 
     before: tuple[CompiledRule, ...]
     after: tuple[CompiledRule, ...]
@@ -30,19 +30,19 @@ class Candidates:
 
 @dataclass
 class ContextRules:
-    """How attributes become the price contexts of the LLM price data."""
+    """Maps attributes to the price contexts of the LLM price data."""
 
     keys: frozenset[str]
     aliases: Mapping[tuple[str, str], tuple[str, str]]
     neutral: frozenset[tuple[str, str]]
 
     def stated(self, attributes: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return what an event states of the terms of a call, but for what means the standard ones."""
+        """Return the context attributes of an event, except those that mean the standard price."""
         said = [(key, attributes[key]) for key in sorted(self.keys) if attributes.get(key)]
         return [pair for pair in said if pair not in self.neutral]
 
     def in_other_words(self, facts: Mapping[str, str]) -> Mapping[str, str]:
-        """Add to an event's facts the names that the price data has for them: `processing: batch`."""
+        """Add the price data's names to the facts of an event: `processing: batch`."""
         more = {
             f"attributes.{key}": means
             for (attribute, value), (key, means) in self.aliases.items()
@@ -53,7 +53,7 @@ class ContextRules:
     def resolve(
         self, line: RateLine, attributes: Mapping[str, str], at: datetime
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the context for a line, and what of it has no price at `at`: there the standard price is a guess."""
+        """Return the price context, and the attributes without a contextual price (the standard price is a guess)."""
         context: dict[str, str] = {}
         said: dict[tuple[str, str], str] = {}
         for key, value in self.stated(attributes):
@@ -75,7 +75,7 @@ class CompiledCatalog:
     revision: int
     rates: RateBook
     lookup: Lookup
-    books: CompiledPriceBooks
+    price_books: CompiledPriceBooks
     agreements: Agreements
     reported: Reported
     attribution: Attribution
@@ -88,7 +88,7 @@ class CompiledCatalog:
     """Attributes that change which model is meant."""
     plain: bool
     """Nothing changes what the list prices say."""
-    books_first: bool
+    price_books_first: bool
     """Some price books come before the LLM rates."""
     _candidates: dict[tuple[str, str, str], Candidates] = field(default_factory=dict)
 
@@ -97,15 +97,15 @@ class CompiledCatalog:
         """Compile a catalog. Raises ValueError if its price data cannot be understood."""
         data = catalog.rates or NO_RATES
         rates = RateBook(data)
-        books = CompiledPriceBooks(catalog.price_books, catalog.fx)
-        context = _context_rules(data, books.contexts)
+        price_books = CompiledPriceBooks(catalog.price_books, catalog.fx)
+        context = _context_rules(data, price_books.contexts)
         aliases = {**ALIASES, **catalog.usage.meter_aliases}
         return cls(
             catalog=catalog,
             revision=catalog.revision,
             rates=rates,
             lookup=Lookup(rates, catalog.azure_deployments),
-            books=books,
+            price_books=price_books,
             agreements=Agreements(catalog.negotiated),
             reported=Reported(catalog.reported),
             attribution=Attribution(catalog),
@@ -115,7 +115,7 @@ class CompiledCatalog:
             dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
             slow_attributes=frozenset({API_URL, AZURE_RESOURCE}),
             plain=not catalog.negotiated,
-            books_first=any(book.before_rates for book in catalog.price_books),
+            price_books_first=any(book.before_rates for book in catalog.price_books),
         )
 
     def candidates(self, kind: str, provider: str, sku: str) -> Candidates:
@@ -124,8 +124,8 @@ class CompiledCatalog:
         known = self._candidates.get(key)
         if known is None:
             known = Candidates(
-                self.books.candidates(kind, provider, sku, before_rates=True),
-                self.books.candidates(kind, provider, sku, before_rates=False),
+                self.price_books.candidates(kind, provider, sku, before_rates=True),
+                self.price_books.candidates(kind, provider, sku, before_rates=False),
             )
             if len(self._candidates) >= MAX_RULES:
                 del self._candidates[next(iter(self._candidates))]

@@ -1,4 +1,4 @@
-"""What would change: the same events under another catalog, as another model, by another book."""
+"""Compares prices of the same events: under another catalog, as another model, by another price book."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -91,7 +91,7 @@ def as_model(catalog: CompiledCatalog, provider: str, sku: str) -> Pricer:
 
 
 def only_book(catalog: Catalog, book: str) -> Catalog:
-    """Return the catalog as if this book came first, before the LLM rates too. Raises ValueError if there is none."""
+    """Return the catalog as if this book came first, before the LLM rates too. Raises ValueError if it is missing."""
     chosen = [item for item in catalog.price_books if item.name == book]
     if not chosen:
         known = ", ".join(item.name for item in catalog.price_books) or "none"
@@ -123,8 +123,7 @@ def difference(
         groups.items(), key=lambda item: (-abs(item[1].after.cost - item[1].before.cost), item[0])
     )
     return PriceComparison(
-        _difference({}, total),
-        [_difference(dict(zip(by, key, strict=True)), one) for key, one in ordered],
+        _difference({}, total), [_difference(dict(zip(by, key, strict=True)), one) for key, one in ordered]
     )
 
 

@@ -1,4 +1,4 @@
-"""Why an event costs what it costs: the rule, its source and date, and the arithmetic line by line."""
+"""Explains a price: the rule, its source and date, and the arithmetic line by line."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -53,7 +53,7 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     guesses: list[str]
     """What was assumed, in sentences."""
     reason: str = ""
-    """Why there is no price, or not for all of it."""
+    """The reason for a missing price, of the event or of a part of it."""
 
 
 def explain(event: UsageEvent, catalog: CompiledCatalog) -> Explanation:
@@ -170,7 +170,7 @@ def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[S
         rule, span, _ = found.booked
         sources.append(_book_source(rule, span))
     for term in found.ref.terms:
-        factor = catalog.books.factor_rule(term)
+        factor = catalog.price_books.factor_rule(term)
         in_force = None if factor is None else factor.span(at)
         if factor is not None and in_force is not None:
             sources.append(_book_source(factor, in_force))

@@ -1,4 +1,4 @@
-"""The list price of an event: what the books and the rates say, before anything that was agreed."""
+"""The list price of an event, from price books and model prices, before negotiated terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ Usage = Mapping[str, Quantity]
 
 @dataclass(frozen=True)
 class ListPrice:
-    """A list price in exact pico-USD by meter. No amounts: there is none, and `ref` says why."""
+    """A list price in exact pico-USD by meter. Without amounts the event has no price, and `ref` says why."""
 
     ref: PriceRef
     amounts: dict[str, Fraction] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class ListPrice:
     """Meters that were used and that nothing prices."""
     free: bool = False
     message: str = ""
-    """Why there is no price, in a sentence."""
+    """The reason for a missing price, in a sentence."""
     rated: tuple[RateLine, Card, tuple[CostLine, ...]] | None = None
     """What the LLM rates did, for `explain`."""
     booked: tuple[CompiledRule, PricePeriod, Fraction] | None = None
@@ -47,15 +47,15 @@ class ListPrice:
 
 
 def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts) -> ListPrice:
-    """Find and apply the list price: books that come first, LLM rates, other books."""
+    """Find and apply the list price: price books with `before_rates`, model prices, other price books."""
     candidates = catalog.candidates(event.kind, event.provider, event.sku)
-    first = _by_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
+    first = _by_price_books(candidates.before, event, usage, catalog, facts) if candidates.before else None
     if first is not None and first.amounts:
         return first
     rated = _sound(by_rates(event, usage, catalog, facts), usage, catalog) if event.kind == "llm" else None
     if rated is not None and rated.certain:
         return rated
-    booked = _by_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
+    booked = _by_price_books(candidates.after, event, usage, catalog, facts) if candidates.after else None
     guessed = rated is not None and are_guesses(rated.ref.guesses)
     if booked is not None and booked.certain and guessed:
         return booked  # a figure that somebody wrote down for this sku is better than a guess
@@ -73,7 +73,7 @@ def _nothing(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListP
 
 
 def _completed(rated: ListPrice, booked: ListPrice | None) -> ListPrice:
-    """Let a book price the meters that the rates know nothing of: a tool's fee beside a model's tokens."""
+    """Add a price book's prices for meters that the model prices do not know: a tool fee beside tokens."""
     if booked is None:
         return rated
     more = {name: amount for name, amount in booked.amounts.items() if name in rated.uncovered}
@@ -111,7 +111,9 @@ def by_rates(
             raise Invalid(code, str(error), "$.usage") from None
         ref = parse_price_ref(line.ref(guesses, code))
         return ListPrice(ref, uncovered=_used(usage), message=str(error))
-    factor, left, terms = catalog.books.factor(guesses, line.provider, event.sku, facts or {}, event.time)
+    factor, left, terms = catalog.price_books.factor(
+        guesses, line.provider, event.sku, facts or {}, event.time
+    )
     if terms:
         by = Decimal(factor.numerator) / factor.denominator
         lines = [replace(one, price=one.price * by, amount=one.amount * factor) for one in lines]
@@ -180,14 +182,10 @@ def at_least(line: RateLine, usage: Usage) -> Usage:
     return {**usage, **dict.fromkeys(meters, billed)}
 
 
-def _by_books(
-    rules: tuple[CompiledRule, ...],
-    event: UsageEvent,
-    usage: Usage,
-    catalog: CompiledCatalog,
-    facts: Facts,
+def _by_price_books(
+    rules: tuple[CompiledRule, ...], event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts
 ) -> ListPrice | None:
-    """Price by the first rule whose conditions fit; None if none does."""
+    """Price by the first rule that matches; None if none does."""
     rule = next((rule for rule in rules if rule.fits(facts)), None)
     if rule is None:
         return None
@@ -196,7 +194,7 @@ def _by_books(
     if span is None:
         return _refuse(ref, "price_not_in_force", usage, f"{ref} has no price at {event.time.isoformat()}")
     currency = rule.book.currency
-    usd = catalog.books.usd(currency, event.time)
+    usd = catalog.price_books.usd(currency, event.time)
     if usd is None:
         return _refuse(ref, "fx_missing", usage, f"no FX rate for {currency} at {event.time.isoformat()}")
     try:
@@ -208,7 +206,7 @@ def _by_books(
     priced = price_meters(span, own, facts, usd)
     if not priced.amounts:
         return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
-    guesses = (*rule.assumed(facts), *priced.guesses, *_unheard(rule, event, catalog))
+    guesses = (*rule.assumed(facts), *priced.guesses, *_ignored_terms(rule, event, catalog))
     if guesses or currency != "USD":
         terms = () if currency == "USD" else (f"fx-{currency}",)
         ref = PriceRef(ref.book, ref.version, ref.rule, terms=terms, guesses=guesses)
@@ -238,8 +236,8 @@ def _counted(
     return own, tuple(name for name in counts.unpriced if name not in span.meters and name != REQUESTS)
 
 
-def _unheard(rule: CompiledRule, event: UsageEvent, catalog: CompiledCatalog) -> tuple[str, ...]:
-    """Name what a call states of its terms (a tier, a mode) and the rule does not ask about: a guess at its price."""
+def _ignored_terms(rule: CompiledRule, event: UsageEvent, catalog: CompiledCatalog) -> tuple[str, ...]:
+    """Return the terms of a call (a tier, a mode) that the rule does not ask about: they make it a guess."""
     if event.kind != "llm":
         return ()
     asked = {*rule.rule.where, *rule.rule.assumes}

@@ -1,4 +1,4 @@
-"""Owners that lead back to themselves: attribution ends all the same, but nobody could say what it means."""
+"""Finds owners that lead back to themselves: attribution still ends, but has no defined meaning."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def owner_cycles(owners: Sequence[Owner]) -> list[list[Node]]:
 
 
 def _back_to(start: Node, edges: dict[Node, list[Node]]) -> list[Node]:
-    """Return the shortest way from a node back to itself; empty if there is none."""
+    """Return the shortest way from a node back to itself; empty if it has none."""
     ways: list[list[Node]] = [[start]]
     seen: set[Node] = set()
     for way in ways:  # grows while it is walked: breadth first

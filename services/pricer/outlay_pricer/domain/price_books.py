@@ -1,4 +1,4 @@
-"""Price books: which rule prices an event, and what it makes of its meters."""
+"""Price books: selects the rule for an event and prices its meters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FACTS = {*OWNERS, "activity", "tenant", "source"}
 
 @dataclass(frozen=True)
 class BookPrice:
-    """What a rule makes of an event: pico-USD by meter, exact."""
+    """The price of an event by a rule: exact pico-USD by meter."""
 
     amounts: dict[str, Fraction]
     free: bool
@@ -27,7 +27,7 @@ class BookPrice:
 
 @dataclass(frozen=True)
 class PricePeriod:
-    """A rule's prices in one span of time."""
+    """The prices of a rule in one time range."""
 
     dated: DatedPrices
     meters: Mapping[str, CompiledMeter]
@@ -132,12 +132,12 @@ def _places(number: Decimal) -> int:
 
 
 class CompiledPriceBooks:
-    """All books of a catalog, asked in order."""
+    """All price books of a catalog, in order."""
 
-    def __init__(self, books: Sequence[PriceBook], fx: Sequence[FxRate]) -> None:
+    def __init__(self, price_books: Sequence[PriceBook], fx: Sequence[FxRate]) -> None:
         rules = [
             rule
-            for book in books
+            for book in price_books
             for rule in sorted((CompiledRule(book, rule) for rule in book.rules), key=_rank, reverse=True)
         ]
         self._rules = [rule for rule in rules if rule.rule.prices[0].factor is None]
@@ -174,7 +174,7 @@ class CompiledPriceBooks:
         return factor, tuple(rest), tuple(used)
 
     def factor_rule(self, term: str) -> CompiledRule | None:
-        """Return the rule of a factor by its name in a price reference, `book/rule`; None: the term is no factor."""
+        """Return the rule of a factor by its name in a price reference, `book/rule`; None: the term is not a factor."""
         return next((rule for rule in self._factors if f"{rule.ref.book}/{rule.ref.rule}" == term), None)
 
     def usd(self, currency: str, at: datetime) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""What a sku costs at a time, as the catalog has it: every meter, tier, source and date. No event needed."""
+"""Lists the prices of a sku at a time: every meter, tier, source and date."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -36,7 +36,7 @@ class PriceListing(Struct, frozen=True, omit_defaults=True):
     """Only for calls with these attributes."""
     where: dict[str, list[str]] = {}
     reason: str = ""
-    """Why there is no price."""
+    """The reason for a missing price."""
 
 
 def list_prices(

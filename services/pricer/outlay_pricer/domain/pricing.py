@@ -118,7 +118,7 @@ def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCa
     """Price the plain cases, list price, nothing reported. None: take the long way, which gives the same answer."""
     if event.reported_cost is not None or not catalog.plain:
         return None
-    if catalog.books_first and catalog.candidates(event.kind, event.provider, event.sku).before:
+    if catalog.price_books_first and catalog.candidates(event.kind, event.provider, event.sku).before:
         return None
     if event.kind == "llm":
         return _quick_call(event, usage, catalog)
@@ -165,7 +165,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
 
 
 def _status(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) -> PriceStatus:
-    """Return how sure the cost is: a part without a price outweighs a guess, and a guess outweighs a price."""
+    """Return the price status: a part without a price outweighs a guess, and a guess outweighs a price."""
     if uncovered:
         return "unpriced"
     if are_guesses(guesses):
@@ -252,7 +252,7 @@ def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, bil
     sure = priced.status in {"priced", "free"}
     if priced.status != "unpriced" and priced.cost is not None and drifts(priced.cost, reported, policy):
         priced.ref += "~drift"
-    # A gateway that does not know a model reports 0 for it: that is no price, and must not hide that there is none.
+    # A gateway reports 0 for a model that it does not know: that must not hide a missing price.
     missing = billed or (not sure and reported)
     use_it = policy.use == "reported" or (policy.use == "reported_if_unpriced" and missing)
     if not use_it:

@@ -1,4 +1,4 @@
-"""Pricing what was priced before: the usage event that a cost event was made of, and whether a new price differs."""
+"""Re-pricing: restores the usage event of a cost event, and tells whether a new price differs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ _KEPT = (
     *OWNERS,
     "attributes",
 )
-"""What a reader of the ledger sees of a price. A newer revision, or a newer version of a list, is no difference."""
+"""The fields of a price that readers of the ledger see. A newer revision or list version does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RepricedEvent:
 
     @property
     def differs(self) -> bool:
-        """Tell whether the ledger would say something else."""
+        """Return whether the ledger would change."""
         return self.new is not None and differs(self.old, self.new)
 
     @property

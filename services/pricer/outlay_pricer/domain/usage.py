@@ -121,7 +121,7 @@ def _check_total(usage: dict[str, Quantity]) -> None:
 
 
 def contradiction(usage: Mapping[str, Quantity], parts: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """Return a part that is larger than its whole, and that; None if there is none. `parts` are pairs of meters."""
+    """Return a part that is larger than its whole, and that; None if no part is. `parts` are pairs of meters."""
     for part, whole in parts:
         if usage[part] > usage[whole]:
             return part, whole

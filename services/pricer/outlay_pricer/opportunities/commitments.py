@@ -13,7 +13,7 @@ from fractions import Fraction
 from outlay_pricer.opportunities.detector import Opportunity, SavingMethod, Where
 
 HOURS_LEAST = 72
-"""Hours of history below which nobody should sign for a year."""
+"""Minimum hours of history for a commitment of a year."""
 HOUR = 3600
 _MONTH = 730
 

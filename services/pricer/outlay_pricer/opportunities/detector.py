@@ -41,7 +41,7 @@ class SavingMethod:
 
 IDLE = SavingMethod("idle machines", "release what nothing runs on", "is it kept for peaks?")
 LITTLE_USED = SavingMethod(
-    "idle machines", "stop or shrink machines used less than 10 %", "is memory what it is kept for?"
+    "idle machines", "stop or shrink machines used less than 10%", "is memory what it is kept for?"
 )
 BATCH = SavingMethod("batch tier", "send it as a batch", "can it wait for hours?")
 BATCH_OR_FLEX = SavingMethod(
@@ -67,7 +67,7 @@ class Opportunity:
     cost: int = 0
     events: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
-    """Source and id of some of the events: the first seen, or the dearest."""
+    """Source and id of some of the events: the first seen, or the most expensive."""
 
     @property
     def id(self) -> str:
@@ -76,7 +76,7 @@ class Opportunity:
         return blake2b(msgspec.json.encode(parts), digest_size=4).hexdigest()
 
     def query(self, since: datetime, until: datetime) -> str:
-        """Return the SQL that shows the events of the place in the ledger, the dearest first: the evidence."""
+        """Return the SQL that shows the events of the place in the ledger, the most expensive first."""
         columns = ("tenant", "team", "project", "provider", "sku")
         # A commitment is about all teams and projects together.
         parts = [

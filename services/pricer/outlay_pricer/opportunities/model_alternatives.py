@@ -9,7 +9,7 @@ _KINDS = (
     "audio", "image", "tts", "live", "search", "transcribe", "realtime", "embedding", "preview", "codex", "latest",
     "-ft", "ft:", "cyber",
 )  # fmt: skip
-"""What is no general model."""
+"""Words in the names of models that are not general ones."""
 
 
 def newer(model: str, known: Iterable[str]) -> list[str]:

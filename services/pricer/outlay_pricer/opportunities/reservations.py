@@ -74,12 +74,14 @@ def _fleets(rows: list[dict[str, Any]]) -> list[Fleet]:
         where = (row["tenant"], "", "", row["provider"], row["sku"])
         found.setdefault((where, row["region"]), []).append(row)
     return [
-        Fleet(where, region, tuple(map(_use, some)), tuple(tuple(row["most"]) for row in _dearest(some)))
+        Fleet(
+            where, region, tuple(map(_use, some)), tuple(tuple(row["most"]) for row in _most_expensive(some))
+        )
         for (where, region), some in found.items()
     ]
 
 
-def _dearest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _most_expensive(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -to_pico(row["spent"]))[:_EXAMPLES]
 
 

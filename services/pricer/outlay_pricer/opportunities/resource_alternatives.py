@@ -12,7 +12,7 @@ RETRIEVED = "retrieved_gb"
 _MONTH = Decimal(730)
 """Hours of a month, as the providers' calculators have it."""
 _NO_CLASS = re.compile(r"snapshot|backup")
-"""What is stored, but is no class that data could be moved to."""
+"""Stored data that cannot move to another storage class."""
 _ACROSS = re.compile(r"(inter|cross)-region")
 _WITHIN = re.compile(r"(inter|cross|intra)-(az|zone)|(intra|same)-region")
 _SIZES = (re.compile(r"^([a-z][a-z0-9-]*\.)[a-z0-9-]+$"), re.compile(r"^([a-z0-9]+-[a-z]+-)\d+[a-z]?$"))
@@ -56,12 +56,12 @@ def _colder(own: BookRule, sku: str, rules: Iterable[BookRule]) -> list[tuple[st
         found.append(
             (other, name, SavingMethod("storage class", f"keep it in {name}", _reading(price, other, rule)))
         )
-    # The nearest two: each step colder is slower to read, and dearer.
+    # The nearest two: each colder class costs more to read.
     return [(name, way) for _, name, way in sorted(found, key=lambda one: (-one[0], one[1]))[:2]]
 
 
 def _reading(price: Decimal, other: Decimal, rule: BookRule) -> str:
-    """Say how much may be read until the colder class is no cheaper."""
+    """Say how much may be read until the colder class costs as much."""
     meter = _meters(rule).get(RETRIEVED)
     each = None if meter is None else _unit(meter)
     if not each:

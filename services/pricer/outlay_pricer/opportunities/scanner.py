@@ -1,4 +1,4 @@
-"""Looks every now and then at what each tenant could have saved, and writes it down for those who read."""
+"""Scans the events of each tenant for savings at intervals, and stores what it finds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class _Last:
 
 
 class OpportunityScanner:
-    """Has no state that matters: a look that was cut short, or forgotten, is made again."""
+    """Stateless: a scan that was cut short is repeated."""
 
     def __init__(
         self,
@@ -66,7 +66,9 @@ class OpportunityScanner:
             if last and self._clock.monotonic() < last.at + self._every and events < 2 * last.events:
                 continue
             wanted = Selection(since=since, until=now, tenant=tenant)
-            found = find(self._clickhouse, catalog, wanted, most=self._most, told=lambda _: self._progress())
+            found = find(
+                self._clickhouse, catalog, wanted, most=self._most, progress=lambda _: self._progress()
+            )
             self._write(tenant, found)
             self._last[tenant] = _Last(self._clock.monotonic(), events)
         self._next = self._clock.monotonic() + _LOOK_WHETHER

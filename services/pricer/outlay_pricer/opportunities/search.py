@@ -51,7 +51,7 @@ def find(
     wanted: Selection,
     *,
     most: int,
-    told: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Opportunities:
     """Price the events of a selection as they might have been. `most`: events at most, the first of them.
 
@@ -75,7 +75,7 @@ def find(
         detector.look(event, usage_of(event))
         seen += 1
         if seen % 1000 == 0:
-            told(seen)
+            progress(seen)
     reserved = reservations(clickhouse, compiled, replace(wanted, until=until))
     findings = sorted([*detector.findings(), *reserved], key=lambda one: (-one.saving, one.id))
     return Opportunities(findings, seen, whole, since, until, detector.cached)

@@ -1,4 +1,4 @@
-"""What happens when a catalog arrives: it is kept for ever, and events without a price are priced by it."""
+"""Archives each catalog that arrives, and re-prices unpriced and estimated events by it."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -27,7 +27,7 @@ SENT = Counter(
     "outlay_repricing_sent_total", "Of them, those that came out differently and were put on Kafka"
 )
 STALE = Gauge(
-    "outlay_prices_stale", "Sources of prices that nobody renewed for too long: model prices, price books"
+    "outlay_prices_stale", "Sources of prices that were not renewed for too long: model prices, price books"
 )
 
 
@@ -41,7 +41,7 @@ class Arrived(msgspec.Struct, frozen=True):
 
 
 class CatalogArchiver:
-    """Has no state that matters: what is still to be done is in the ledger."""
+    """Stateless: what is still to do is in the ledger."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class CatalogArchiver:
         self._progress = progress
         self._revision = 0
         self._until = 0.0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def keep(self, catalog: Arrived) -> None:
         """Write a catalog down. Safe to repeat. Raises Retryable."""
@@ -88,13 +88,13 @@ class CatalogArchiver:
         return sent
 
     def watch_age(self, catalog: CompiledCatalog) -> None:
-        """Tell of prices that are too old: by a metric for as long as they are, in the log once each."""
+        """Report prices that are too old: by a metric while they are, in the log once each."""
         old = stale(catalog.catalog, self._clock.now())
         STALE.set(len(old))
         for item in old:
-            if item.name not in self._told:
+            if item.name not in self._logged:
                 log.warning("prices are old", source=item.name, checked=item.checked, days=item.days)
-        self._told = {item.name for item in old}
+        self._logged = {item.name for item in old}
 
     def _better(self, catalog: CompiledCatalog) -> Iterator[AcceptedUsage]:
         since = first_kept(self._clock.now())  # older ones the ledger would refuse

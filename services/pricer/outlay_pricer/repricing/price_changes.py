@@ -1,4 +1,4 @@
-"""Looks ahead: which prices change soon, and what that comes to at the use of the last 30 days."""
+"""Finds price changes ahead, and their effect at the usage of the last 30 days."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,10 +17,10 @@ from outlay_schemas.events import UsageEvent
 
 log = get_logger(__name__)
 REACH, BACK = timedelta(days=90), timedelta(days=30)
-"""How far ahead changes are looked for, and how far back the use that they are reckoned at."""
+"""How far ahead changes are looked for, and how much past usage their effect is computed from."""
 EVERY = 6 * 3600.0
 _PROBE, _SAMPLE = 20, 2000
-"""Events of a name that tell whether its price changes at all, and from which the change is reckoned."""
+"""Events of a name that tell whether its price changes at all, and from which the change is computed."""
 _USED = (
     "SELECT tenant, provider, sku, toString(sum(cost)) AS spent, sum(events) AS many,"
     " toUnixTimestamp(max(time)) AS last FROM costs_daily WHERE time >= toDateTime({since:UInt32}, 'UTC')"
@@ -29,7 +29,7 @@ _USED = (
 
 
 class PriceChangeScanner:
-    """Has no state that matters: a look that was cut short, or forgotten, is made again."""
+    """Stateless: a scan that was cut short is repeated."""
 
     def __init__(
         self, clickhouse: ClickHouseClient, clock: Clock, progress: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""Everything that re-pricing is told, by the environment, validated whole."""
+"""Settings of the repricer, from the environment, validated together."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

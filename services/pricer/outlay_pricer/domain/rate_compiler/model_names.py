@@ -61,6 +61,6 @@ def candidates(name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def split_prefix(name: str) -> tuple[str, str] | None:
-    """Take off the first part of `openrouter/anthropic/claude…` or `bedrock/…`; None if there is none."""
+    """Take off the first part of `openrouter/anthropic/claude…` or `bedrock/…`; None if it has none."""
     prefix, slash, rest = name.partition("/")
     return (prefix.lower(), rest) if slash and prefix and rest else None

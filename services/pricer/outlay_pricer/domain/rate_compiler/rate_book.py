@@ -34,7 +34,7 @@ MAX_HOT = 65_536
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
 Hot = tuple[Run, Numbers, RateLine, Shape, datetime | None, datetime | None]
-"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always, for ever)."""
+"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
 
 
 class RateBook:
