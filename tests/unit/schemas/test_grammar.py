@@ -56,7 +56,7 @@ def test_all_readers_agree_about_an_event(number: str, cost: str, time: str, nam
         return
     place = RecordPosition("usage.events", 0, 0, int(NOW.timestamp() * 1000))
     priced = price_record(chunk.lines, place, CATALOG, NOW, Tenancy())
-    assert (priced.events, priced.letters) == (1, [])
+    assert (priced.events, priced.dead_letters) == (1, [])
     ((_, value),) = priced.values
     reading = record_parser.read(value)
     assert (reading.events, list(reading.bad)) == (1, [])
