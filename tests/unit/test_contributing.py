@@ -55,3 +55,15 @@ def test_the_exceptions_of_the_page_are_independent_classes() -> None:
     assert {"Invalid", "Retryable", "Problem", "AskError", "CommandError", "StackError"} == set(tree)
     for one in (Invalid, Retryable, Problem):
         assert one.__bases__ == (Exception,)
+
+
+def test_the_glossary_names_files_and_tables_that_exist() -> None:
+    rows = [line.split("|") for line in pages("glossary").splitlines() if line.startswith("| **")]
+    where = " ".join(row[3] for row in rows)
+    assert len(rows) <= 60
+    paths = re.findall(r"`((?:[a-z_]+/)+[a-z_.]*)`", where)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    tables = set(re.findall(r"tables? `(\w+)`|`(rollup_\w+)`|^ `(\w+)` $", where))
+    sql = "\n".join(path.read_text() for path in (ROOT / "schemas/outlay_schemas/sql").glob("*.sql"))
+    assert tables
+    assert [name for group in tables for name in group if name and name not in sql] == []
