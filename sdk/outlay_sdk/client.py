@@ -11,10 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from outlay_sdk import responses, streams, wrap
-from outlay_sdk.events import LABELS, Event, short, short_all
+from outlay_sdk.events import LABELS, CallLabels, Event, Labels, UsageLabels, short, short_all
 from outlay_sdk.sender import Sender, Stats
 from outlay_sdk.transport import HttpTransport, Transport
 
@@ -45,7 +45,7 @@ class Outlay:
         linger: float = 1.0,
         flush_at_exit: float = 5.0,
         clock: Callable[[], int] = time.time_ns,
-        **labels: Any,
+        **labels: Unpack[Labels],
     ) -> None:
         self._source = short(source or os.environ.get("OUTLAY_SOURCE") or "python")
         self._labels = _clean(labels)
@@ -63,51 +63,46 @@ class Outlay:
         """What became of the events so far."""
         return self._sender.stats
 
-    def track(
-        self,
-        *,
-        sku: str,
-        usage: Mapping[str, Any],
-        provider: str = "",
-        kind: str = "llm",
-        activity: str = "",
-        event_id: str | None = None,
-        source: str | None = None,
-        at: int | None = None,
-        reported_cost: object = None,
-        attributes: Mapping[str, object] | None = None,
-        **labels: Any,
-    ) -> None:
-        """Say that something was used. `at`: nanoseconds since 1970, by default now. Meters are those of Outlay.
+    @overload
+    def track(self, *, sku: str, usage: Mapping[str, Any], **more: Unpack[UsageLabels]) -> None: ...
+    @overload
+    def track(self, *, model: str, usage: Mapping[str, Any], **more: Unpack[UsageLabels]) -> None: ...
+    def track(self, *, usage: Mapping[str, Any], sku: str = "", model: str = "", **more: Any) -> None:
+        """Record usage of a `model`, or of another `sku`; the names of meters are those of Outlay.
 
-        `labels`: project, team, use_case, user, business_unit, tags.
+        `kind` is llm by default. `reported_cost` is in USD, `at` in nanoseconds since 1970.
         """
         try:
+            if not (sku or model):
+                raise ValueError("track needs sku or model")
+            event_id, source = more.pop("event_id", None), more.pop("source", None)
             event: Event = {
                 "id": short(event_id) if event_id else self._new_id(),
                 "source": short(source) if source else self._source,
-                "time": at or self._clock(),
-                "kind": kind,
-                "provider": provider,
-                "sku": short(sku),
+                "time": more.pop("at", None) or self._clock(),
+                "kind": more.pop("kind", "llm"),
+                "provider": more.pop("provider", ""),
+                "sku": short(sku or model),
                 "usage": dict(usage),
                 **self._labels,
             }
+            if activity := more.pop("activity", ""):
+                event["activity"] = activity
+            if attributes := more.pop("attributes", None):
+                event["attributes"] = short_all(attributes)
+            if (cost := more.pop("reported_cost", None)) is not None:
+                event["reported_cost"] = cost
             if (inside := _inside.get()) is not None:
                 _merge(event, inside)
-            if labels:
-                _merge(event, _clean(labels))
-            if activity:
-                event["activity"] = activity
-            if attributes:
-                event["attributes"] = short_all(attributes)
-            if reported_cost is not None:
-                event["reported_cost"] = reported_cost
+            if more:
+                _merge(event, _clean(more))
             self._sender.put(event)
-        except Exception:  # noqa: BLE001 (a program must not fail because its usage cannot be told)
-            self._sender.lost("could not be read", 1)
+        except Exception as error:  # noqa: BLE001 (usage that cannot be recorded must not fail the program)
+            self._sender.lost(f"could not be read: {error}", 1)
 
-    def record(self, response: object, *, provider: str = "", model: str = "", **labels: Any) -> None:
+    def record(
+        self, response: object, *, provider: str = "", model: str = "", **labels: Unpack[CallLabels]
+    ) -> None:
         """Track what a provider's response says that it used: any client's object, or JSON that was decoded.
 
         Its content stays here; ingest reads the numbers. `provider` and `model` are for what the response leaves out.
@@ -145,7 +140,7 @@ class Outlay:
         _merge(event, _clean(more))
         self._sender.put(event)
 
-    def stream(self, stream: R, *, provider: str = "", model: str = "", **labels: Any) -> R:
+    def stream(self, stream: R, *, provider: str = "", model: str = "", **labels: Unpack[CallLabels]) -> R:
         """Pass a stream of an answer through; track what it used when it ends, fails or is given up."""
 
         def ended(seen: streams.Seen) -> None:
@@ -153,12 +148,14 @@ class Outlay:
 
         return streams.through(stream, ended)
 
-    def wrap(self, client: R, *, provider: str = "", include_usage: bool = True, **labels: Any) -> R:
+    def wrap(
+        self, client: R, *, provider: str = "", include_usage: bool = True, **labels: Unpack[CallLabels]
+    ) -> R:
         """Track every call of a provider's client, sync or async, streams too. Returns the same client.
 
         `provider`: who answers behind a gateway; without it, the gateway's own headers, its names for models and the
         client's address say it. `include_usage`: ask OpenAI for the usage of streams, and keep the additional chunk
-        from the caller.
+        from the caller. Raises TypeError, with the methods that it supports, for any other object.
         """
         wrap.wrap(self, client, provider, include_usage, labels)
         return client
@@ -170,7 +167,7 @@ class Outlay:
             self.record(response, provider=provider, model=model)
 
     @contextmanager
-    def context(self, **labels: Any) -> Iterator[None]:
+    def context(self, **labels: Unpack[Labels]) -> Iterator[None]:
         """Say whose all usage inside is: project, team, use_case, user, business_unit, tags. Nests; follows tasks."""
         merged = dict(_inside.get() or {})
         _merge(merged, _clean(labels))
@@ -180,7 +177,7 @@ class Outlay:
         finally:
             _inside.reset(token)
 
-    def attributed(self, **labels: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def attributed(self, **labels: Unpack[Labels]) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Say whose all usage inside a function is: `context` as a decorator, for coroutines too."""
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -202,7 +199,9 @@ class Outlay:
 
         return decorate
 
-    def tracked(self, *, provider: str = "", **labels: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def tracked(
+        self, *, provider: str = "", **labels: Unpack[CallLabels]
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Track what the answer (or stream) that a function returns says that it used, as a decorator."""
         return lambda function: wrap.tracked(self, function, provider, labels)
 

@@ -4,9 +4,44 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 LABELS = ("project", "team", "use_case", "user", "business_unit")
+
+
+class Labels(TypedDict, total=False):
+    """Who the usage belongs to. A type checker finds a misspelt name; at run time it is logged once."""
+
+    project: str | None
+    team: str | None
+    use_case: str | None
+    user: str | None
+    business_unit: str | None
+    tenant: str | None
+    tags: Mapping[str, object] | None
+
+
+class CallLabels(Labels, total=False):
+    """Labels, and properties of one call."""
+
+    event_id: str | None
+    source: str | None
+    at: int | None
+    """Nanoseconds since 1970; by default now."""
+    activity: str
+    attributes: Mapping[str, object] | None
+    headers: Mapping[str, str]
+    """Of the response: they may name the provider behind a gateway."""
+
+
+class UsageLabels(CallLabels, total=False):
+    """Labels, and what else an event may say."""
+
+    provider: str
+    kind: str
+    reported_cost: object
+
+
 LONGEST = 256
 """Characters of a label; what is longer is cut when it is tracked, so that waiting events stay small."""
 MOST_TAGS = 64

@@ -13,6 +13,8 @@ from outlay_sdk.transport import EVENTS, RESPONSES, Rejected, Transport, Unavail
 log = logging.getLogger("outlay_sdk")
 _SAID_EVERY = 60.0
 """Seconds between two complaints in the log."""
+_MOST_SAID = 100
+"""Different complaints that are logged once each."""
 _LONGEST_PAUSE = 30.0
 
 
@@ -39,7 +41,7 @@ class Sender:
         self._batch = batch
         self._linger = linger
         self._said_at = 0.0
-        self._unread: set[str] = set()
+        self._said: set[str] = set()
         self.restart()
 
     def restart(self) -> None:
@@ -79,9 +81,7 @@ class Sender:
     def unread(self, kind: str) -> None:
         """Count a response that does not say what it used, and say so once for its kind."""
         self.stats.unread += 1
-        if kind not in self._unread:
-            self._unread.add(kind)
-            log.warning("outlay: no usage is found in %s: its calls are not counted (stats.unread)", kind)
+        self._say_once(kind, f"no usage is found in {kind}: its calls are not counted (stats.unread)")
 
     def flush(self, timeout: float) -> bool:
         """Wait until nothing waits."""
@@ -159,12 +159,12 @@ class Sender:
                 continue
             except Rejected as error:
                 self.stats.refused += len(lines)
-                self._say(str(error))
+                self._say_once(str(error), f"events are refused: {error}")
                 return
             self.stats.sent += len(lines) - len(refused)
             self.stats.refused += len(refused)
-            if refused:
-                self._say(f"{len(refused)} event(s) are refused: {refused[0]}")
+            for why in refused:
+                self._say_once(why.rpartition("[")[2], f"an event is refused, and others may be: {why}")
             return
 
     def _pause(self, seconds: float) -> None:
@@ -175,6 +175,11 @@ class Sender:
 
     def _late(self, more: float = 0.0) -> bool:
         return time.monotonic() + more > self._deadline
+
+    def _say_once(self, what: str, text: str) -> None:
+        if what not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(what)
+            log.warning("outlay: %s", text)
 
     def _say(self, text: str) -> None:
         """Complain in the log, but not all the time."""

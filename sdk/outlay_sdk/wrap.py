@@ -46,7 +46,7 @@ _headers: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar
 def wrap(
     outlay: "Outlay", client: object, provider: str, include_usage: bool, labels: Mapping[str, Any]
 ) -> None:
-    """Put tracking around the methods that `client` has."""
+    """Put tracking around the methods that `client` has. Raises TypeError if it has none of them."""
     url = str(getattr(client, "base_url", "") or "")
     provider = provider or maker(client)
     about = {"api_url": url} if url and not provider else {}
@@ -54,16 +54,24 @@ def wrap(
     host = urlsplit(url).hostname or ""
     ask = include_usage and (provider in ("openai", "azure") or host.endswith(_ASK))
     _listen(getattr(client, "_client", None))
+    found = False
     for path in _METHODS:
         *way, name = path.split(".")
         try:
             resource = functools.reduce(getattr, way, client)
             original = getattr(resource, name)
+            found = True
             if not getattr(original, _MARK, False):
                 asks = ask and path == "chat.completions.create"
                 setattr(resource, name, _tracking(outlay, original, provider, more, asks))
         except AttributeError:
             continue
+    if not found:
+        raise TypeError(
+            f"wrap does not support {type(client).__module__}.{type(client).__qualname__}: give the client of OpenAI, "
+            "Anthropic, Google, Mistral or Bedrock, or one with the method "
+            f"{', '.join(_METHODS)}; of other clients pass each response to record"
+        )
 
 
 def tracked(

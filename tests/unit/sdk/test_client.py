@@ -77,8 +77,8 @@ def test_memory_is_bounded_and_what_is_dropped_is_counted() -> None:
 def test_nothing_raises_whatever_is_given(usage: Any) -> None:
     outlay, held = make()
     outlay.track(sku="m", usage=usage)
-    outlay.track(**CALL, tags="no mapping")
-    outlay.track(**CALL, colour="blue")
+    outlay.track(**CALL, tags="no mapping")  # type: ignore[call-overload]
+    outlay.track(**CALL, colour="blue")  # type: ignore[call-overload]
     outlay.record(object())
     outlay.record(None)
     assert outlay.flush()
@@ -96,13 +96,29 @@ def test_a_wrong_key_is_said_in_the_log_and_does_not_go_round(caplog: pytest.Log
     assert "wrong key" in caplog.text
 
 
-def test_refused_events_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_events_are_counted_and_logged_once_for_each_reason(caplog: pytest.LogCaptureFixture) -> None:
     outlay, held = make()
-    held.refused = ["line 1: $.sku: no [wrong_type]"]
-    outlay.track(**CALL)
+    for number, code in enumerate(["wrong_type", "wrong_type", "usage_negative"], 1):
+        held.refused = [f"line {number}: $.sku: no [{code}]"]
+        outlay.track(**CALL)
+        assert outlay.flush()
+    assert outlay.stats.refused == 3
+    refused = [record.message for record in caplog.records if "refused" in record.message]
+    assert [text.rpartition("[")[2] for text in refused] == ["wrong_type]", "usage_negative]"]
+
+
+def test_a_model_may_be_named_model() -> None:
+    outlay, held = make()
+    outlay.track(provider="openai", model="gpt-4o", usage={"input_tokens": 1})
     assert outlay.flush()
-    assert outlay.stats.refused == 1
-    assert "wrong_type" in caplog.text
+    assert [event["sku"] for event in held.events()] == ["gpt-4o"]
+
+
+def test_an_event_without_a_model_is_counted_as_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    outlay, held = make()
+    outlay.track(usage={"input_tokens": 1})  # type: ignore[call-overload]
+    assert (outlay.flush(), held.events(), outlay.stats.dropped) == (True, [], 1)
+    assert "track needs sku or model" in caplog.text
 
 
 def test_without_an_address_nothing_is_sent_and_it_is_said(

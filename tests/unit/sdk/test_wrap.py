@@ -288,6 +288,23 @@ def test_what_says_nothing_of_its_usage_is_counted_and_said_once(
     assert tell(outlay, held) == []
 
 
+@pytest.mark.parametrize("client", [object(), None, "gpt-4o", {"chat": 1}])
+def test_wrapping_an_unsupported_object_raises_with_the_supported_methods(
+    made: tuple[Outlay, Held], client: object
+) -> None:
+    outlay, _ = made
+    with pytest.raises(TypeError, match=r"chat\.completions\.create.*messages\.create.*converse.*record"):
+        outlay.wrap(client)
+
+
+def test_wrapping_a_client_twice_is_allowed(made: tuple[Outlay, Held]) -> None:
+    outlay, held = made
+    client = outlay.wrap(outlay.wrap(Bedrock()))
+    client.converse(modelId="m")
+    assert outlay.flush()
+    assert len(held.events()) == 1
+
+
 class Bedrock:
     """Answers as the client of Amazon Bedrock's runtime does."""
 
