@@ -8,7 +8,7 @@ import msgspec
 from typer import Argument, Option
 
 from outlay.cli import backtest, channels
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, Tenant
 from outlay.cli.output import line, print_json, print_rows
@@ -32,7 +32,6 @@ AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its 
 Note = Annotated[str, Option(help="A comment, included in notifications.")]
 
 
-@friendly_errors
 def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
     """Show each budget: what is spent, the forecast, and when it runs out.
 
@@ -57,7 +56,6 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
 
 
 @app.command("list")
-@friendly_errors
 def list_alerts(
     everything: Annotated[bool, Option("--all", help="Also resolved alerts.")] = False,
     as_json: AsJson = False,
@@ -93,7 +91,6 @@ def _row(incident: Incident) -> dict[str, object]:
 
 
 @app.command()
-@friendly_errors
 def ack(alert: AlertId, note: Note = "") -> None:
     """Acknowledge an alert: no more notifications until it resolves.
 
@@ -105,7 +102,6 @@ def ack(alert: AlertId, note: Note = "") -> None:
 
 
 @app.command()
-@friendly_errors
 def mark_expected(
     alert: AlertId,
     note: Note = "",
@@ -149,7 +145,6 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
 
 
 @app.command()
-@friendly_errors
 def snooze(
     target: Annotated[str, Argument(help="Id of an alert, a rule or a budget.")],
     hours: Annotated[float, Option(min=0, max=8760, help="For how long; 0 ends the snooze.")] = 8,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.cli.progress import progress_bar
@@ -36,7 +36,6 @@ Tenants = Annotated[
 ]
 
 
-@friendly_errors
 def audit(
     *,
     start: From = None,
@@ -212,7 +211,6 @@ def _require_seen(tenants: Sequence[str], report: Report) -> None:
                 raise unknown("tenant", tenant, known)
 
 
-@friendly_errors
 def rebuild(
     *,
     start: From = None,

@@ -13,7 +13,7 @@ import typer
 from typer import Option
 
 from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import AsJson, Picture
 from outlay.cli.output import line, note, out, print_json, print_rows, working
 from outlay.cli.report_query import draw_into
@@ -29,7 +29,6 @@ from outlay_schemas.catalog import AlertRule, watch
 from outlay_schemas.money import to_usd
 
 
-@friendly_errors
 def backtest(
     rule: Annotated[str, Option(help="Id of a rule or budget; with --series also anomaly or spend_spike.")],
     series: Annotated[

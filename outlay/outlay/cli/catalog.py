@@ -19,7 +19,7 @@ from outlay.catalog.offline import read_lines
 from outlay.catalog.publish import newest
 from outlay.catalog.publish import publish as put
 from outlay.catalog.rule_checks import without_zone
-from outlay.cli.errors import friendly_errors, unknown
+from outlay.cli.errors import unknown
 from outlay.cli.events import Refusals, lines_of
 from outlay.cli.help import App
 from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
@@ -54,7 +54,6 @@ _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 
 
 @app.command()
-@friendly_errors
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """Validate a catalog folder and suggest fixes: each problem with its file and line. Works offline.
 
@@ -87,7 +86,6 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-@friendly_errors
 def plan(
     folder: Folder = None,
     *,
@@ -162,7 +160,6 @@ def _show_changes(found: Sequence[Change]) -> None:
 
 
 @app.command()
-@friendly_errors
 def publish(
     folder: Folder = None,
     comment: Annotated[str, Option("--note", help="Who and why; kept with the revision.")] = "",
@@ -197,7 +194,6 @@ def publish(
 
 
 @app.command()
-@friendly_errors
 def show(
     sku: Annotated[str | None, Argument(metavar="[SKU]", help="A model or SKU; * matches anything.")] = None,
     *,
@@ -232,7 +228,6 @@ def show(
 
 
 @app.command()
-@friendly_errors
 def schemas(
     folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write them to.")], as_json: AsJson = False
 ) -> None:

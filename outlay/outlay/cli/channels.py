@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import AsJson
 from outlay.cli.output import line, print_json, print_rows
 from outlay.cli.stores import open_clickhouse, published_or_none, read_folder
@@ -25,7 +25,6 @@ from outlay_kit.settings import load
 _ADD = "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_SLACK_URL"
 
 
-@friendly_errors
 def send_sample(
     channel: Annotated[str, Argument(metavar="CHANNEL", help="Only this one. Default: all.")] = "",
     name: Annotated[str, Option("--channel", hidden=True)] = "",
@@ -90,7 +89,6 @@ def find_channel(name: str, folder: Path | None = None) -> Channel:
     return known[name]
 
 
-@friendly_errors
 def deliveries(
     channel: Annotated[str, Option(help="Only this channel.")] = "",
     hours: Annotated[float, Option(min=0, max=2160, help="Hours to look back.")] = 24,

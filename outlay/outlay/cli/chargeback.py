@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
 from outlay.cli.output import print_rows
@@ -37,7 +37,6 @@ Format = Literal["table", "csv", "json", "markdown", "html"]
 Note = Annotated[str, Option(help="A comment, kept with the closing.")]
 
 
-@friendly_errors
 def chargeback(
     month: Annotated[str | None, Option(metavar="YYYY-MM", help="Default: this month.")] = None,
     unit: Annotated[
@@ -113,7 +112,6 @@ def close_month(
 
 
 @app.command("list")
-@friendly_errors
 def list_closed(tenant: OneTenant = None, as_json: AsJson = False) -> None:
     """List the closed months."""
     with open_clickhouse() as clickhouse:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows
@@ -43,7 +43,6 @@ Limit = Annotated[int, Option("--limit", min=1, max=100_000, help="At most this 
 
 
 @app.command("list")
-@friendly_errors
 def list_counts(
     *,
     tenant: Tenant = "",
@@ -67,7 +66,6 @@ def list_counts(
 
 
 @app.command("show")
-@friendly_errors
 def show_whole(
     *,
     ids: Ids = None,
@@ -104,7 +102,6 @@ def show_whole(
 
 
 @app.command()
-@friendly_errors
 def replay(
     *,
     ids: Ids = None,

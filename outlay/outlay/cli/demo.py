@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.panel import Panel
 from typer import Option
 
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.options import AsJson
 from outlay.cli.output import err, line, note, out, print_json
 from outlay.cli.progress import Steps
@@ -24,7 +24,6 @@ from outlay.local.system import LocalSystem, create_key
 from outlay_kit.clock import SystemClock
 
 
-@friendly_errors
 def demo(
     trace: Annotated[
         Path | None, Option(metavar="FILE.csv", help="A trace. Default: the bundled one.")

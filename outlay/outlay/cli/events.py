@@ -16,7 +16,7 @@ from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.offline import Refused
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.options import ApiKey, AsJson, EventsFile, Url
 from outlay.cli.output import line, note, print_json, warn
 from outlay.cli.progress import progress_bar
@@ -30,7 +30,6 @@ _SHOWN = 20
 _METERS = frozenset(METERS.values())
 
 
-@friendly_errors
 def emit(
     file: EventsFile,
     url: Url = None,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from typer import Option
 
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import From, Tenants, To
 from outlay.cli.output import note
@@ -32,7 +32,6 @@ def export() -> None:
 
 
 @app.command()
-@friendly_errors
 def focus(
     start: From = None,
     end: To = None,

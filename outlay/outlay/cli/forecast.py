@@ -15,7 +15,7 @@ from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.what_if import unit_price
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.options import AsJson, By, Tenants, Tz, Where
 from outlay.cli.output import note, out, print_json, print_report
 from outlay.cli.report_query import budget_plans, cost_query, write_report
@@ -40,7 +40,6 @@ _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "w": "week", "m": "month", "
 Lines = Iterable[dict[str, str | float]]
 
 
-@friendly_errors
 def forecast(
     series: Annotated[
         str | None, Option(metavar="FILE.csv|-", help="CSV of timestamp,value and perhaps series.")

@@ -64,5 +64,8 @@ class App(typer.Typer):
         )  # fmt: skip
 
     def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
-        """Return a decorator that adds a command."""
-        return super().command(name, cls=_Command, **more)
+        """Return a decorator that adds a command, which ends with a message for expected errors."""
+        from outlay.cli.errors import friendly_errors
+
+        add = super().command(name, cls=_Command, **more)
+        return lambda function: add(friendly_errors(function))

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from outlay.bills import Bill, earlier_lines
 from outlay.bulk import Imported, import_items, plain
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import ApiKey, AsJson, Decimal, DryRun, Url
 from outlay.cli.output import line, note, print_json
@@ -36,7 +36,6 @@ CostColumn = Literal["EffectiveCost", "BilledCost", "ContractedCost", "ListCost"
 
 
 @app.command("csv")
-@friendly_errors
 def import_csv(
     file: OneFile,
     mapping: Annotated[
@@ -66,7 +65,6 @@ def import_csv(
 
 
 @app.command()
-@friendly_errors
 def focus(
     files: Annotated[
         list[Path], Argument(metavar="FILE...", exists=True, help="The files of one bill, or a folder.")
@@ -104,7 +102,6 @@ def focus(
 
 
 @app.command()
-@friendly_errors
 def litellm(
     file: OneFile, url: Url = None, api_key: ApiKey = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:

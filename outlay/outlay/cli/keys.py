@@ -14,7 +14,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.help import App
 from outlay.cli.options import AsJson
 from outlay.cli.output import line, print_json, print_rows, print_table
@@ -41,7 +41,6 @@ KeyArgument = Annotated[str, Argument(metavar="KEY", help="Id of a key, or the k
 
 
 @app.command()
-@friendly_errors
 def create(
     tenant: Annotated[str, Option(help="Tenant whose usage the key sends and sees.")] = "default",
     scope: Annotated[list[Scope] | None, Option(help="Repeat for more. Default: ingest.")] = None,
@@ -70,7 +69,6 @@ def create(
 
 
 @app.command("list")
-@friendly_errors
 def list_keys(
     everything: Annotated[bool, Option("--all", help="Also revoked and expired keys.")] = False,
     keys_file: FileOption = None,
@@ -88,7 +86,6 @@ def list_keys(
 
 
 @app.command()
-@friendly_errors
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Revoke a key. Services refuse it within a second.
 
@@ -107,7 +104,6 @@ def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = Fal
 
 
 @app.command()
-@friendly_errors
 def rotate(
     key: KeyArgument,
     grace_hours: Annotated[float, Option(min=0, help="Hours that the old key still works.")] = 24.0,
@@ -130,7 +126,6 @@ def rotate(
 
 
 @app.command()
-@friendly_errors
 def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Show who created, rotated and revoked keys, and verify that no entry of that log was changed."""
     with _file(keys_file) as (file, _):

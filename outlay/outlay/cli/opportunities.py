@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
-from outlay.cli.errors import friendly_errors, unknown
+from outlay.cli.errors import unknown
 from outlay.cli.options import FormatJson, FormatOption, From, OutFile, Tenant, To, Tz
 from outlay.cli.output import err, line
 from outlay.cli.report_query import require_tenants, write_report
@@ -26,7 +26,6 @@ from outlay_reports.savings import monthly_saving, saving_basis
 from outlay_schemas.dimensions import name_of
 
 
-@friendly_errors
 def opportunities(
     start: From = "7d",
     end: To = None,

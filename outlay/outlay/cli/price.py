@@ -11,7 +11,7 @@ from typer import Option
 
 from outlay.catalog.offline import price_lines, read_lines
 from outlay.catalog.what_if import what_if
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.events import Meters, Refusals, events_of, lines_of
 from outlay.cli.options import (
     DEFAULT_BY,
@@ -32,7 +32,6 @@ _BLOCK = 500
 """Cost events written at once."""
 
 
-@friendly_errors
 def price(
     file: EventsFile,
     *,

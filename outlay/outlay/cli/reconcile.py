@@ -13,7 +13,7 @@ import typer
 from typer import Argument, Option
 
 from outlay.cli.channels import find_channel
-from outlay.cli.errors import CommandError, friendly_errors, unknown
+from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import Decimal, FormatJson, FormatOption, OutFile, Tenants, Tz, Where
 from outlay.cli.output import note
 from outlay.cli.report_query import cost_query, write_report
@@ -30,7 +30,6 @@ from outlay_reports.reconcile import reconcile as pair
 _ROLES = ("day", "model", "cost", "currency")
 
 
-@friendly_errors
 def reconcile(
     bill: Annotated[Path, Argument(metavar="FILE", help="A FOCUS file, a provider's table, or a folder.")],
     tz: Tz = "UTC",

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from typer import Argument, Option
 
 from outlay.cli import chargeback
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import (
     Amount,
@@ -54,7 +54,6 @@ app.command()(chargeback.chargeback)
 
 
 @app.command()
-@friendly_errors
 def showback(
     by: By = "team",
     start: From = None,
@@ -89,7 +88,6 @@ def showback(
 
 
 @app.command()
-@friendly_errors
 def top(
     by: By = "model",
     start: From = None,
@@ -117,7 +115,6 @@ def top(
 
 
 @app.command()
-@friendly_errors
 def trend(
     by: By = None,
     start: From = None,
@@ -157,7 +154,6 @@ def trend(
 
 
 @app.command()
-@friendly_errors
 def compare(
     by: By = "team",
     start: From = None,
@@ -188,7 +184,6 @@ def compare(
 
 
 @app.command()
-@friendly_errors
 def patterns(
     tz: Tz = "UTC",
     where: Where = None,
@@ -222,7 +217,6 @@ def patterns(
         out.print()
 
 
-@friendly_errors
 def query(
     sql: Annotated[str, Argument(help="A SELECT on one of these views.")], as_json: AsJson = False
 ) -> None:

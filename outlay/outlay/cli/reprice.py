@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from outlay.catalog.explain import why
 from outlay.catalog.reprice import Repriced, Repricing, arrived
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.options import DEFAULT_BY, AsJson, DryRun, GroupBy, Tenant, read_dimensions, read_moment
 from outlay.cli.output import line, note, print_json, working
 from outlay.cli.price_tables import plan_json, show_plan, show_why
@@ -23,7 +23,6 @@ from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_reports.adapters.cost_reader import CostReader
 
 
-@friendly_errors
 def explain(
     event_id: Annotated[str, Argument(metavar="EVENT_ID", help="The id of an event in the ledger.")],
     source: Annotated[str, Option(help="Source of the event, if several have this id.")] = "",
@@ -55,7 +54,6 @@ def explain(
             show_why(answer)
 
 
-@friendly_errors
 def reprice(
     since: Annotated[str, Option(metavar="TIME", help="Events from this time on.")],
     *,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from outlay.cli.channels import find_channel
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.opportunities import savings_table
 from outlay.cli.options import Tenants, Tz, Where, format_for, write_file
 from outlay.cli.output import note, working
@@ -38,7 +38,6 @@ _MOST_EVENTS = 200_000
 """Events of the week that are priced again for savings."""
 
 
-@friendly_errors
 def review(
     day: Annotated[
         str | None, Argument(metavar="YYYY-MM-DD", help="Default: the last complete week.")

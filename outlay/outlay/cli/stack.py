@@ -7,7 +7,7 @@ import typer
 from typer import Option
 
 from outlay import remote
-from outlay.cli.errors import CommandError, friendly_errors
+from outlay.cli.errors import CommandError
 from outlay.cli.options import AsJson
 from outlay.cli.output import err, line, note, out, print_json, print_table, warn
 from outlay.cli.progress import Steps
@@ -23,7 +23,6 @@ from outlay_kit.topics import Durability
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
-@friendly_errors
 def up(
     ports: Annotated[
         Literal["fixed", "auto"],
@@ -53,7 +52,6 @@ def up(
     _show(system_status(), as_json)
 
 
-@friendly_errors
 def down() -> None:
     """Stop the system of this machine. Its data stays."""
     with err.status("stopping"):
@@ -61,7 +59,6 @@ def down() -> None:
     line(f"stopped; data is kept in {home_folder()}" if stopped else "nothing was running", "dim")
 
 
-@friendly_errors
 def status(as_json: AsJson = False) -> None:
     """Show each process: health, lag, memory, and its address. Exit status 1 if one is not ready.
 
@@ -109,7 +106,6 @@ def _show_processes(found: SystemStatus) -> None:
         line(f"Data and logs: {found.home}", "dim")
 
 
-@friendly_errors
 def doctor(as_json: AsJson = False) -> None:
     """Find problems of this machine, or of the stores and services that the environment names, and suggest fixes.
 
@@ -130,7 +126,6 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@friendly_errors
 def setup(
     direct_tenant: Annotated[
         list[str] | None, Option(help="Tenant that publishes to Kafka itself; repeat for more.")
