@@ -36,7 +36,7 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
     """Show each budget: what is spent, the forecast, and when it runs out.
 
     Computed now, from the same spending and forecast as the console and the alerts. Programs can ask before they spend,
-    over HTTP: see docs/budgets.md.
+    over HTTP: see docs/rules.md.
 
     Examples:
 

@@ -43,7 +43,7 @@ app = App(
 Folder = Annotated[
     Path | None,
     Argument(
-        metavar="[DIR]",
+        metavar="DIR",
         envvar="OUTLAY_CATALOG",
         help="Catalog folder. Default: Outlay's own.",
         show_default=False,
@@ -195,7 +195,7 @@ def publish(
 
 @app.command()
 def show(
-    sku: Annotated[str | None, Argument(metavar="[SKU]", help="A model or SKU; * matches anything.")] = None,
+    sku: Annotated[str | None, Argument(metavar="SKU", help="A model or SKU; * matches anything.")] = None,
     *,
     provider: Annotated[str, Option(help="Provider; * matches anything.")] = "",
     at: Annotated[str | None, Option(metavar="TIME", help="Prices at this time. Default: now.")] = None,

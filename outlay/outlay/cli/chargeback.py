@@ -48,7 +48,7 @@ def chargeback(
     close: Annotated[bool, Option("--close", help="Close the month: freeze its statements.")] = False,
     note: Note = "",
     form: Annotated[
-        Format | None, Option("--format", "-f", help="Default: by the ending of --output.")
+        Format | None, Option("--format", "-f", help="Default: by the ending of --output, else a table.")
     ] = None,
     as_json: FormatJson = False,
     file: OutFile = None,

@@ -33,7 +33,7 @@ Stage = Literal["ingest", "pricer", "aggregator"]
 _TENANTS = "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
 
 
-Ids = Annotated[list[str] | None, Argument(metavar="[ID]...", help="Default: those that the options choose.")]
+Ids = Annotated[list[str] | None, Argument(metavar="ID", help="Default: those that the options choose.")]
 Tenant = Annotated[str, Option("--tenant", help="Only of this tenant.")]
 ByStage = Annotated[Stage | None, Option("--stage", help="Only those that this service refused.")]
 Code = Annotated[str, Option("--code", help="Only those with this error code (docs/errors.md).")]

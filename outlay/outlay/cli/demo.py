@@ -26,9 +26,11 @@ from outlay_kit.clock import SystemClock
 
 def demo(
     trace: Annotated[
-        Path | None, Option(metavar="FILE.csv", help="A trace. Default: the bundled one.")
+        Path | None, Option(metavar="FILE.csv", help="CSV with TIMESTAMP, ContextTokens, GeneratedTokens.")
     ] = None,
-    speed: Annotated[float, Option(min=0, help="Trace seconds per second; 0: no limit.")] = 60,
+    speed: Annotated[
+        float, Option(min=0, help="Seconds of the trace per second; 0: as fast as possible.")
+    ] = 60,
     start: Annotated[
         str | None, Option(metavar="TIME", help="Start of the trace. Default: the last hour.")
     ] = None,

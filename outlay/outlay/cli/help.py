@@ -26,6 +26,8 @@ class _Command(TyperCommand):
         params: Any = self.params
         for param in params:
             kind = param.display_type(ctx) if param.metavar is None else ""
+            if param.param_type_name == "argument":
+                param.display_type_rich = lambda **_: None
             if kind.startswith(("<int", "<float")):
                 param.metavar = "N"
             elif kind in ("<str>", "<list[str]>"):

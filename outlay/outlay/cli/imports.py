@@ -67,7 +67,7 @@ def import_csv(
 @app.command()
 def focus(
     files: Annotated[
-        list[Path], Argument(metavar="FILE...", exists=True, help="The files of one bill, or a folder.")
+        list[Path], Argument(metavar="FILE", exists=True, help="The files of one bill, or a folder.")
     ],
     cost: Annotated[CostColumn, Option(help="The amount that counts.")] = "EffectiveCost",
     decimal: Decimal = "point",

@@ -32,20 +32,31 @@ By = Annotated[
 GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]
 From = Annotated[
     str | None,
-    Option("--from", metavar="TIME", help="2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago."),
+    Option(
+        "--from",
+        metavar="TIME",
+        help="2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago. Default: this month.",
+    ),
 ]
-To = Annotated[str | None, Option("--to", metavar="TIME", help="Last day, month or time. Default: now.")]
+To = Annotated[
+    str | None, Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now.")
+]
 Tz = Annotated[str, Option("--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months.")]
 Where = Annotated[
     list[str] | None,
-    Option("--where", metavar="DIM=VALUE", help="Filter; repeat to combine. team= matches unassigned spend."),
+    Option(
+        "--where",
+        metavar="DIM=VALUE",
+        help="Only costs with this value; repeat to combine. team= matches unassigned spend.",
+    ),
 ]
 Tenants = Annotated[
-    list[str] | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Repeat for more. Default: all.")
+    list[str] | None,
+    Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; repeat for more. Default: all."),
 ]
 Tenant = Annotated[str, Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant. Default: all.")]
 OneTenant = Annotated[
-    str | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Required if there are several.")
+    str | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; required if there are several.")
 ]
 Amount = Annotated[
     Literal["cost", "charged"],
@@ -54,7 +65,8 @@ Amount = Annotated[
     ),
 ]
 FormatOption = Annotated[
-    Format | None, Option("--format", "-f", help="Default: by the ending of --output.", show_default=False)
+    Format | None,
+    Option("--format", "-f", help="Default: by the ending of --output, else a table.", show_default=False),
 ]
 FormatJson = Annotated[bool, Option("--json", help="Short for --format json.")]
 OutFile = Annotated[
