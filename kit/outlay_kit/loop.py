@@ -76,6 +76,24 @@ class Stopped(Exception):
     """The loop was asked to end while it waited for a dependency; nothing more was committed."""
 
 
+class Timer:
+    """Work of a loop between two batches: every so many seconds while `active()`, and at once when `wanted()`."""
+
+    def __init__(
+        self, work: Callable[[], None], every: float, clock: Clock, *,
+        active: Callable[[], bool] = lambda: True, wanted: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self._work, self._every, self._clock = work, every, clock
+        self._active, self._wanted = active, wanted
+        self._last = clock.monotonic()
+
+    def run_if_due(self) -> None:
+        """Do the work if it is due."""
+        if self._active() and (self._clock.monotonic() - self._last >= self._every or self._wanted()):
+            self._work()
+            self._last = self._clock.monotonic()
+
+
 class Loop:
     """Gathers batches, hands each to `handle`, commits it."""
 
@@ -91,6 +109,7 @@ class Loop:
         backoff: Backoff | None = None,
         pace: Callable[[], float] = lambda: 0.0,
         settled: Callable[[], int] | None = None,
+        timer: Timer | None = None,
     ) -> None:
         """`pace()`: seconds that a batch should gather at least. `settled()`: how many batches with records are durable
         (by default each when `handle` returns)."""
@@ -102,6 +121,7 @@ class Loop:
         self._bounds = bounds or Bounds()
         self._backoff = backoff or Backoff()
         self._pace = pace
+        self._timer = timer
         self._handled = 0
         self._settled = settled or (lambda: self._handled)
         self._open: deque[tuple[int, Committable]] = deque()
@@ -120,7 +140,9 @@ class Loop:
             self._source.close()
 
     def turn(self) -> None:
-        """Gather one batch, handle it, commit what is durable."""
+        """Do the timer's work if it is due; gather one batch, hand it over, commit what is durable."""
+        if self._timer is not None:
+            self._persist(self._timer.run_if_due)
         batch = self.gather()
         self._health.ready = True
         if not batch.records and not self._open:

@@ -16,15 +16,15 @@ from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import remote
 from outlay_alerter.notify.channels.builtin import builtin_channels
 from outlay_alerter.notify.delivery_manager import DeliveryManager
-from outlay_alerter.service import Alerter
+from outlay_alerter.service import Alerter, CatalogFollower
 from outlay_alerter.settings import Settings
 from outlay_alerter.watchlist import Watchlist, compile_watchlist
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import Batch, KafkaSink
+from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyRing
-from outlay_kit.loop import Bounds, Loop, Stopped
+from outlay_kit.loop import Bounds, Loop, Stopped, Timer
 from outlay_kit.migrator import migrate
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
@@ -55,8 +55,8 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         board.follow(feed.current().catalog)
         clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
         sums, statuses = RollupReader(clickhouse), BudgetStatusStore(clickhouse)
-        lane = partial(_reckons, settings, outlook, clock)
-        desk = BudgetStatusService(lane, feed.current, clock, settings.status_seconds)
+        new_reader = partial(_budget_reader, settings, outlook, clock)
+        desk = BudgetStatusService(new_reader, feed.current, clock, settings.status_seconds)
         alerter = Alerter(
             sums, Store(clickhouse), clock,
             watchlist=feed.current, channels=board.fixed, routed=board.route,
@@ -67,14 +67,16 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
             # How budgets stood before the restart, then how they stand now: before anything slower is done.
             service.persist(lambda: desk.learn(statuses.read()))
             serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
-            service.persist(lambda: _learn(desk, lane(), sums, feed.current()))
+            service.persist(lambda: _learn(desk, new_reader(), sums, feed.current()))
         service.persist(alerter.evaluate_all)
         source = service.persist(lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]))
     except Stopped:
         return
     leading.append(source)
-    following = _Following(alerter, feed, board)
-    source.ticking(following.tick, settings.tick_seconds, clock, following.behind)
+    follower = CatalogFollower(alerter, feed, board.follow)
+    timer = Timer(
+        follower.tick, settings.tick_seconds, clock, active=lambda: source.leads, wanted=follower.is_behind
+    )
     board.start()
     reviewer = DigestScheduler(
         ClickHouseClient(settings.clickhouse), clock, lambda: feed.current().catalog,
@@ -84,12 +86,12 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         target=reviewer.run, args=(stop.asked, lambda: source.leads), name="reviews", daemon=True
     ).start()
     bounds = Bounds(linger=settings.linger_seconds)
-    Loop(source, following.handle, clock=clock, health=health, stop=stop, bounds=bounds).run()
+    Loop(source, follower.handle, clock=clock, health=health, stop=stop, bounds=bounds, timer=timer).run()
     board.join()
     sink.close()
 
 
-def _reckons(settings: Settings, outlook: ForecastCache, clock: Clock) -> BudgetReader:
+def _budget_reader(settings: Settings, outlook: ForecastCache, clock: Clock) -> BudgetReader:
     return BudgetReader(RollupReader(ClickHouseClient(settings.clickhouse)), outlook, clock)
 
 
@@ -98,37 +100,6 @@ def _learn(
 ) -> None:
     for tenant in sums.tenants():
         desk.learn(budgets.standings(watchlist.budgets(tenant)))
-
-
-class _Following:
-    """The alerter under the newest catalog: a new one evaluates everything anew, though nothing is spent."""
-
-    def __init__(self, alerter: Alerter, feed: CatalogFeed[Watchlist], board: DeliveryManager) -> None:
-        self._alerter, self._feed, self._board = alerter, feed, board
-        self._seen = feed.revision
-
-    def behind(self) -> bool:
-        """Whether a catalog came that nothing was evaluated under, or somebody said something."""
-        return self._feed.revision != self._seen or self._alerter.asked()
-
-    def tick(self) -> None:
-        """Evaluate as of now. Raises Retryable."""
-        if not self._catch_up():
-            self._alerter.tick()
-
-    def handle(self, batch: Batch) -> None:
-        """Evaluate what a batch changed. Raises Retryable."""
-        self._catch_up()
-        self._alerter.handle(batch)
-
-    def _catch_up(self) -> bool:
-        revision = self._feed.revision
-        if revision == self._seen:
-            return False
-        self._board.follow(self._feed.current().catalog)
-        self._alerter.evaluate_all()
-        self._seen = revision
-        return True
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.watchlist import Watchlist
+from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
@@ -26,6 +27,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import SEVERITY_RANK
+from outlay_schemas.catalog import Catalog
 from outlay_schemas.errors import UNREADABLE
 from outlay_schemas.events import Aware, Grain
 
@@ -208,3 +210,37 @@ class Alerter:
         self._store.decide(noted, ())
         if told or machines_only:
             self._decided()
+
+
+class CatalogFollower:
+    """The alerter under the newest catalog: a new one evaluates everything again, though nothing is spent."""
+
+    def __init__(
+        self, alerter: Alerter, feed: CatalogFeed[Watchlist], changed: Callable[[Catalog], None]
+    ) -> None:
+        """`changed()` is called with each new catalog before anything is evaluated under it."""
+        self._alerter, self._feed, self._changed = alerter, feed, changed
+        self._seen = feed.revision
+
+    def is_behind(self) -> bool:
+        """Return whether a catalog came that nothing was evaluated under, or somebody acted on an alert."""
+        return self._feed.revision != self._seen or self._alerter.asked()
+
+    def tick(self) -> None:
+        """Evaluate as of now. Raises Retryable."""
+        if not self._catch_up():
+            self._alerter.tick()
+
+    def handle(self, batch: Batch) -> None:
+        """Evaluate what a batch changed. Raises Retryable."""
+        self._catch_up()
+        self._alerter.handle(batch)
+
+    def _catch_up(self) -> bool:
+        revision = self._feed.revision
+        if revision == self._seen:
+            return False
+        self._changed(self._feed.current().catalog)
+        self._alerter.evaluate_all()
+        self._seen = revision
+        return True

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.fake_broker import FakeBroker, FakeSource
@@ -12,7 +12,7 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.kafka import Batch, Committable
-from outlay_kit.loop import Bounds, Loop, Stop, Stopped, persist
+from outlay_kit.loop import Bounds, Loop, Stop, Stopped, Timer, persist
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -288,3 +288,34 @@ def test_several_batches_that_are_settled_at_once_are_one_commit() -> None:
     settled[0] = 3
     loop.turn()
     assert rig.broker.committed("g") == {("t", 0): 3}
+
+
+def test_the_timer_works_between_batches_though_nothing_arrives() -> None:
+    rig, ticks, active = Rig(), list[datetime](), [False]
+    asked = iter([False, False, True])
+    timer = Timer(
+        lambda: ticks.append(rig.clock.now()), 30, rig.clock,
+        active=lambda: active[0], wanted=lambda: next(asked, False),
+    )  # fmt: skip
+    loop = rig.loop(timer=timer)
+    rig.clock.advance(60)
+    loop.turn()
+    assert ticks == []  # another process leads
+    active[0] = True
+    for _ in range(4):
+        loop.turn()
+    due, at_once = ticks
+    assert due == START + timedelta(seconds=60.5)  # a turn waits half a second for a record
+    assert at_once < due + timedelta(seconds=30)
+
+
+def test_the_timer_is_tried_again_while_its_dependency_is_unavailable() -> None:
+    rig, tries = Rig(), list[int]()
+
+    def work() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Retryable("away")
+
+    rig.loop(timer=Timer(work, 0, rig.clock)).turn()
+    assert len(tries) == 3
