@@ -11,6 +11,7 @@ from outlay_alerter.backtest.runner import Backtest
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import FakeClock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
@@ -49,16 +50,16 @@ class RollupsInMemory:
         return min(count, (self._minutes[place] - low) // length) if place < len(self._minutes) else count
 
     def windows(
-        self, tenant: str, starts: Sequence[datetime], grain: Grain, *, by: Sequence[str], **_: object
+        self, rule: Watch, starts: Sequence[datetime], grain: Grain, **_: object
     ) -> dict[Values, dict[datetime, Measure]]:
-        lines: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
+        lines: dict[Values, dict[datetime, Measure]] = {} if rule.by else {(): {}}
         for name, minutes in self._scopes.items():
             low, high = (
                 bisect_left(minutes, starts[0]),
                 bisect_left(minutes, starts[-1] + grain_length(grain)),
             )
             for at in minutes[low:high]:
-                line, window = lines.setdefault((name,) * len(by), {}), floor_to(at, grain)
+                line, window = lines.setdefault((name,) * len(rule.by), {}), floor_to(at, grain)
                 before = line.get(window, Measure())
                 line[window] = Measure(before.cost + self._costs[name][at], before.events + 1)
         return lines
@@ -70,7 +71,7 @@ class RollupsInMemory:
         self, tenant: str, grain: Grain, newest: datetime, count: int, dimensions: Sequence[str], **_: object
     ) -> list[tuple[int, dict[str, str], int]]:
         starts = [newest - grain_length(grain) * n for n in range(count - 1, -1, -1)]
-        line = self.windows(tenant, starts, grain, by=()).get((), {})
+        line = self.windows(Watch(id="", name="", tenant=tenant), starts, grain).get((), {})
         return [(n, {}, line[at].cost) for n, at in enumerate(starts) if at in line]
 
 

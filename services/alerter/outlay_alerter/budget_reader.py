@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding
-from outlay_alerter.rules import budget_levels as budgets
-from outlay_alerter.rules.budget_levels import BURN_PART, Spent
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import BURN_PART, Spent
 from outlay_alerter.rules.watch import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from outlay_alerter.adapters.live_view import LiveView
 from outlay_alerter.adapters.rollup_reader import RollupReader
@@ -34,7 +34,7 @@ class TenantEvaluator:
         self._clock, self._most = clock, most_scopes
         self._readers = rollups, budgets
         self._pace = LedgerReadThrottle(clock)
-        self._evaluators: dict[tuple[str, str], tuple[Watch, Evaluator]] = {}
+        self._evaluators: dict[tuple[str, str], tuple[Watch, Evaluator[Any]]] = {}
         self._waiting: dict[tuple[str, str], set[datetime]] = {}
         """Minutes that changed, of rules with tags that were not due since."""
 

@@ -61,25 +61,22 @@ class LiveView:
         starts = [first + length * n for n in range((last - first) // length + 1)]
         if not starts:
             return Windows([], length, {})
-        lines = self._rollups.windows(
-            self._tenant, starts, grain, by=rule.by, scope=rule.scope, meters=meters, least=least,
-            look_back=self.look_back,
-        )  # fmt: skip
-        return Windows(starts, length, dense(lines, starts))
+        found = self._rollups.windows(
+            rule, starts, grain, meters=meters, least=least, look_back=self.look_back
+        )
+        return Windows(starts, length, dense(found, starts))
 
     def begun(self, grain: Grain, windows: Windows) -> int:
         """Return the index of the first window in which the tenant has anything."""
         return self._rollups.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
 
-    def firsts(
-        self, rule: Watch, since: datetime
-    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
-        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
-        return self._rollups.firsts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+        """Return the first day with cost of each scope, and the cost since then."""
+        return self._rollups.firsts(rule, self._since(since))
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
         """Return the start of the last minute with events of each scope."""
-        return self._rollups.lasts(self._tenant, self._since(since), by=rule.by, scope=rule.scope)
+        return self._rollups.lasts(rule, self._since(since))
 
     def _since(self, since: datetime) -> TimeRange:
         """Return the time range up to the end of this minute: a producer's clock may be ahead."""

@@ -5,10 +5,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.price_change import Announced
+from outlay_alerter.rules.watch import Watch
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.adapters.cost_reader import CostReader
@@ -36,21 +38,22 @@ class RollupReader:
 
     def newest(self, tenant: str, now: datetime) -> datetime | None:
         """Return the newest minute of a tenant, not after `now`: a producer's clock may be ahead."""
-        found = self._clickhouse.rows(
-            "SELECT toUnixTimestamp(max(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
-            " AND window <= toDateTime({now:UInt32}, 'UTC')",
-            {"t": tenant, "now": int(now.timestamp())},
+        return self._minute(
+            "max", tenant, TimeRange(datetime.fromtimestamp(0, UTC), now + timedelta(seconds=1))
         )
-        return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
 
     def oldest(self, tenant: str, span: TimeRange) -> datetime | None:
         """Return the first minute of a tenant in a time range."""
-        found = self._clickhouse.rows(
-            "SELECT toUnixTimestamp(min(window)) AS at, count() AS n FROM rollup_minute WHERE tenant = {t:String}"
-            " AND window >= toDateTime({low:UInt32}, 'UTC') AND window < toDateTime({high:UInt32}, 'UTC')",
+        return self._minute("min", tenant, span)
+
+    def _minute(self, which: str, tenant: str, span: TimeRange) -> datetime | None:
+        (found,) = self._clickhouse.rows(
+            f"SELECT toUnixTimestamp({which}(window)) AS at, count() AS n FROM rollup_minute"
+            " WHERE tenant = {t:String} AND window >= toDateTime({low:UInt32}, 'UTC')"
+            " AND window < toDateTime({high:UInt32}, 'UTC')",
             {"t": tenant, "low": int(span.start.timestamp()), "high": int(span.end.timestamp())},
         )
-        return datetime.fromtimestamp(found[0]["at"], UTC) if found[0]["n"] else None
+        return datetime.fromtimestamp(found["at"], UTC) if found["n"] else None
 
     def cells(
         self,
@@ -116,22 +119,15 @@ class RollupReader:
         return self.books.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
     def windows(
-        self,
-        tenant: str,
-        starts: Sequence[datetime],
-        grain: Grain,
-        *,
-        by: Sequence[str],
-        scope: Mapping[str, Sequence[str]],
-        meters: Sequence[str] = (),
-        least: int = 0,
-        look_back: int = 1,
-    ) -> dict[Values, dict[datetime, Measure]]:
-        """Return the windows with events of each combination of `by`; they start at `starts`, without gaps.
+        self, rule: Watch, starts: Sequence[datetime], grain: Grain, *,
+        meters: Sequence[str] = (), least: int = 0, look_back: int = 1,
+    ) -> dict[Values, dict[datetime, Measure]]:  # fmt: skip
+        """Return the windows with events of each scope of a rule; they start at `starts`, without gaps.
 
-        `least`: only combinations that cost at least so many pico-USD in one of the last `look_back` windows.
-        Without `by` there is always one line, so that nothing at all can be too little.
+        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
+        A rule without `by` always has one line, so that nothing at all can be too little.
         """
+        by, scope = rule.by, rule.scope
         keep = None
         if least > 0 and by:
             late = starts[-look_back:]
@@ -145,7 +141,7 @@ class RollupReader:
             measures=("cost", "events", "unpriced_events", "estimated_events"),
         )  # fmt: skip
         found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
-        for row in self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant}):
+        for row in self._clickhouse.rows(query.sql, {**query.bound, "tenant": rule.tenant}):
             used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
             measure = Measure(
                 to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], used,
@@ -154,36 +150,43 @@ class RollupReader:
             found.setdefault(_values(row, by), {})[starts[row["bucket"]]] = measure
         return found
 
-    def firsts(
-        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
-    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
-        """Return the first day and the cost in `span` of each combination, and the first day of anybody."""
-        query = windows("day", span, by, scope, measures=("cost",))
-        rows = self._clickhouse.rows(
-            f"SELECT toUnixTimestamp(min(time)) AS first, sum(cost) AS spent{_keys(by)} FROM ({query.sql})"
-            f" WHERE cost > 0 GROUP BY {_keys(by)[2:]}",
-            {**query.bound, "tenant": tenant},
+    def firsts(self, rule: Watch, span: TimeRange) -> dict[Values, tuple[datetime, int]]:
+        """Return the first day with cost in `span` of each scope of a rule, and its cost in all of it."""
+        rows = self._grouped(
+            rule,
+            span,
+            "day",
+            measure="cost",
+            select="toUnixTimestamp(min(time)) AS first, sum(cost) AS spent",
         )
-        found = {_values(r, by): (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for r in rows}
-        return found, min((first for first, _ in found.values()), default=None)
+        return {values: (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for values, r in rows}
 
-    def minutes(
-        self,
-        tenant: str,
-        span: TimeRange,
-        *,
-        by: Sequence[str],
-        scope: Mapping[str, Sequence[str]],
-        most: int,
-    ) -> dict[Values, list[datetime]]:
-        """Return the minutes with events of each combination, of those that have the most events."""
-        query = windows("minute", span, by, scope, measures=("events",))
-        rows = self._clickhouse.rows(
-            f"SELECT arraySort(groupUniqArray(toUnixTimestamp(time))) AS times{_keys(by)} FROM ({query.sql})"
-            f" WHERE events > 0{_group(by)} ORDER BY sum(events) DESC LIMIT {{most:UInt32}}",
-            {**query.bound, "tenant": tenant, "most": most},
+    def lasts(self, rule: Watch, span: TimeRange) -> dict[Values, datetime]:
+        """Return the last minute with events in `span` of each scope of a rule."""
+        rows = self._grouped(
+            rule, span, "minute", measure="events", select="toUnixTimestamp(max(time)) AS last"
         )
-        return {_values(r, by): [datetime.fromtimestamp(at, UTC) for at in r["times"]] for r in rows}
+        return {values: datetime.fromtimestamp(r["last"], UTC) for values, r in rows}
+
+    def minutes(self, rule: Watch, span: TimeRange, most: int) -> dict[Values, list[datetime]]:
+        """Return the minutes with events of each scope of a rule, of those that have the most events."""
+        times = "arraySort(groupUniqArray(toUnixTimestamp(time))) AS times"
+        order = f" ORDER BY sum(events) DESC LIMIT {most}"
+        rows = self._grouped(rule, span, "minute", measure="events", select=times, order=order)
+        return {values: [datetime.fromtimestamp(at, UTC) for at in r["times"]] for values, r in rows}
+
+    def _grouped(
+        self, rule: Watch, span: TimeRange, grain: Grain, *, measure: str, select: str, order: str = ""
+    ) -> list[tuple[Values, dict[str, Any]]]:
+        """Return a row for each scope of a rule that has any of a measure in a time range."""
+        keys = [f"k{n}" for n in range(len(rule.by))]
+        query = windows(grain, span, rule.by, rule.scope, measures=(measure,))
+        rows = self._clickhouse.rows(
+            f"SELECT {', '.join([select, 'count() AS n', *keys])} FROM ({query.sql}) WHERE {measure} > 0"
+            f"{' GROUP BY ' if keys else ''}{', '.join(keys)}{order}",
+            {**query.bound, "tenant": rule.tenant},
+        )
+        return [(_values(row, rule.by), row) for row in rows if row["n"]]
 
     def announced(self, tenant: str, now: datetime) -> list[Announced]:
         """Return the price changes to come, as they were estimated in the last two days."""
@@ -205,18 +208,6 @@ class RollupReader:
             for r in rows
         ]  # fmt: skip
 
-    def lasts(
-        self, tenant: str, span: TimeRange, *, by: Sequence[str], scope: Mapping[str, Sequence[str]]
-    ) -> dict[Values, datetime]:
-        """Return the last minute with events in `span` of each combination."""
-        query = windows("minute", span, by, scope, measures=("events",))
-        rows = self._clickhouse.rows(
-            f"SELECT toUnixTimestamp(max(time)) AS last, count() AS n{_keys(by)} FROM ({query.sql})"
-            f" WHERE events > 0{_group(by)}",
-            {**query.bound, "tenant": tenant},
-        )
-        return {_values(r, by): datetime.fromtimestamp(r["last"], UTC) for r in rows if r["n"]}
-
 
 def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
     """Return the starts of the `count` windows that end with `newest`."""
@@ -224,20 +215,12 @@ def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
 
 
 def span_of(starts: Sequence[datetime], grain: Grain) -> TimeRange:
-    """Return the span that windows fill."""
+    """Return the time range that windows fill."""
     return TimeRange(starts[0], starts[-1] + grain_length(grain))
 
 
 def _cell(row: Mapping[str, str], dimensions: Sequence[str]) -> dict[str, str]:
     return {name: row[f"k{n}"] for n, name in enumerate(dimensions)}
-
-
-def _keys(by: Sequence[str]) -> str:
-    return "".join(f", k{n}" for n in range(len(by)))
-
-
-def _group(by: Sequence[str]) -> str:
-    return f" GROUP BY {_keys(by)[2:]}" if by else ""
 
 
 def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:

@@ -9,7 +9,7 @@ import msgspec
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
-from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.baseline import baseline_of
 from outlay_alerter.rules.watch import Budget, Scope, Watch, matches
 from outlay_kit.clock import Clock

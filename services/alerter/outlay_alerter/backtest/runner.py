@@ -82,14 +82,10 @@ class Backtest:
             costs |= self._costs(rule, "minute", TimeRange(cut, span.end))
             return Loaded([], length, {(): ()}, spending=Spending.of(costs)), 1
         if needs.reads == "minutes":
-            minutes = self._rollups.minutes(
-                rule.tenant, TimeRange(needs.since, span.end), by=rule.by, scope=rule.scope, most=MOST_SCOPES
-            )
+            minutes = self._rollups.minutes(rule, TimeRange(needs.since, span.end), MOST_SCOPES)
             return Loaded([], length, {}, minutes=minutes), len(minutes)
         starts = _starts(needs.grain, TimeRange(needs.since, span.end))
-        lines = self._rollups.windows(
-            rule.tenant, starts, needs.grain, by=rule.by, scope=rule.scope, meters=needs.meters
-        )
+        lines = self._rollups.windows(rule, starts, needs.grain, meters=needs.meters)
         chosen = largest({values: line.values() for values, line in lines.items()}, MOST_SCOPES)
         alive = self._rollups.series(rule.tenant, needs.grain, starts[-1], len(starts), ())
         return Loaded(

@@ -12,9 +12,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from outlay_alerter.alerts.states import Finding
-from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
-from outlay_alerter.rules.budget_levels import BURN_PART, Spent
+from outlay_alerter.rules.budget import BURN_PART, Spent
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to
@@ -131,17 +131,15 @@ class BacktestView:
         place = bisect_left(alive, windows.starts[0])
         return bisect_left(windows.starts, alive[place]) if place < len(alive) else len(windows.starts)
 
-    def firsts(
-        self, rule: Watch, since: datetime
-    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
-        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+        """Return the first day with cost of each scope, and the cost since then."""
         windows = self.windows(rule, "day", since, self.now)
         found: dict[Values, tuple[datetime, int]] = {}
         for values, line in windows.lines.items():
             spent = [(at, m.cost) for at, m in zip(windows.starts, line, strict=True) if m and m.cost > 0]
             if spent:
                 found[values] = spent[0][0], sum(cost for _, cost in spent)
-        return found, min((first for first, _ in found.values()), default=None)
+        return found
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
         """Return the last minute with events of each scope."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from outlay_alerter.alerts.states import AlertRecord, Key, open_alerts
+from outlay_alerter.rules import base
 from outlay_alerter.rules.anomaly_scope import HISTORY, LEVEL, Anomaly, Watched, feed, peek, watch
 from outlay_alerter.rules.base import (
     EMPTY,
@@ -36,18 +37,17 @@ def compile_rule(rule: schema.Anomaly, tenant: str) -> Anomaly:
     )  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[Anomaly]):
     """Keeps a detector for each scope, fed from history at first and then window by window."""
 
     def __init__(self, rule: Anomaly, most_scopes: int) -> None:
-        """`most_scopes`: how many scopes are watched, those that cost most."""
-        self._rule, self._most = rule, most_scopes
+        super().__init__(rule, most_scopes)
         self._watched: dict[Values, Watched] = {}
         self._marked: frozenset[str] = frozenset()
         """The alerts that somebody marked as expected: of others, detectors learn something else."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         grain = self._rule.grain
         return Needs(grain, back(start, grain, HISTORY[grain]))
 

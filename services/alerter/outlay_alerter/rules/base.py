@@ -4,6 +4,7 @@ An evaluator sees a tenant's spending through a `View` as of one moment. The liv
 of a backtest reads what was loaded before; the evaluator is the same.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,41 +55,31 @@ class Windows:
 
 
 class View(Protocol):
-    """What the ledger shows of one tenant as of `now`. Every method raises Retryable where ClickHouse is away."""
+    """A tenant's ledger as of `now`. Every method raises Retryable where ClickHouse is unavailable."""
 
     @property
     def now(self) -> datetime:
         """The moment of the evaluation."""
-        ...
 
     @property
     def look_back(self) -> int:
         """How many of the newest windows are judged."""
-        ...
 
     @property
     def changed(self) -> Collection[datetime]:
         """Minutes that changed since the evaluation before."""
-        ...
 
     def newest(self) -> datetime | None:
         """Return the start of the newest minute (of a series: window) with events, not after `now`."""
-        ...
 
     def over(self, settle: timedelta = NONE) -> datetime:
-        """Return the moment by which a window must have ended, by the clock, to be over.
-
-        Late events are awaited for `settle`.
-        """
-        ...
+        """Return the moment by which a window must have ended to be over; `settle`: how long late events take."""
 
     def seen(self, settle: timedelta = NONE) -> datetime:
         """Return the same by the newest event: a pipeline that lags behind the clock makes no window look empty."""
-        ...
 
     def window(self, at: datetime, grain: Grain) -> TimeRange:
         """Return the window of `grain` that holds `at`."""
-        ...
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
@@ -98,29 +89,21 @@ class View(Protocol):
 
         `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
         """
-        ...
 
     def begun(self, grain: Grain, windows: Windows) -> int:
         """Return the index of the first window in which the tenant has anything."""
-        ...
 
-    def firsts(
-        self, rule: Watch, since: datetime
-    ) -> tuple[dict[Values, tuple[datetime, int]], datetime | None]:
-        """Return the first day with cost and the cost since then of each scope, and the first day of any."""
-        ...
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+        """Return the first day with cost of each scope, and the cost since then."""
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
         """Return the start of the last minute with events of each scope."""
-        ...
 
     def announced(self) -> "list[Announced]":
         """Return the price changes to come."""
-        ...
 
     def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
-        """Evaluate a budget; return what holds, and how it stands."""
-        ...
+        """Evaluate a budget; return what holds, and its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +158,24 @@ class Needs:
     """From one evaluation to the next; None: as long as a window."""
 
 
-class Evaluator(Protocol):
+S = TypeVar("S", bound=RuleBase)
+W = TypeVar("W", bound=Watch)
+
+
+class Evaluator(ABC, Generic[W]):
     """Evaluates one rule. It may keep state, which it can always build again from the view."""
 
+    def __init__(self, rule: W, most_scopes: int = 0) -> None:
+        """`most_scopes`: how many scopes a rule with state watches, those that cost most."""
+        self._rule, self._most = rule, most_scopes
+
+    @abstractmethod
     def needs(self, start: datetime) -> Needs:
         """Return what it reads when it evaluates from `start` on."""
-        ...
 
+    @abstractmethod
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds as of `view.now`; `known`: the alerts that are not over. Raises Retryable."""
-        ...
 
 
 def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
@@ -203,10 +194,6 @@ def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
     return replace(finding, backfill=True, facts={**finding.facts, "until": span.end.strftime(UNTIL)})
 
 
-S = TypeVar("S", bound=RuleBase)
-W = TypeVar("W", bound=Watch)
-
-
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[S, W]):
     """A kind of rule. `rules/__init__.py` registers each under the `type` that the catalog gives it."""
@@ -216,7 +203,7 @@ class Kind(Generic[S, W]):
     """What it is in the catalog."""
     compile: Callable[[S, str], W]
     """Turns a rule of the catalog into what its evaluator needs, for one tenant."""
-    evaluator: Callable[[W, int], Evaluator]
+    evaluator: Callable[[W, int], Evaluator[W]]
     """Makes the evaluator of a rule that watches at most so many scopes, those that cost most."""
     on_step: Callable[[W, timedelta], W] = lambda rule, _: rule
     """Makes it a rule on the windows of a series, which are as long as the series' own step."""

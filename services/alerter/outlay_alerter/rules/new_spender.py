@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
+from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back, common
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
@@ -39,25 +40,22 @@ def compile_rule(rule: schema.NewSpender, tenant: str) -> NewSpender:
     )  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[NewSpender]):
     """Looks for the first day with cost of each scope. Keeps no state."""
 
-    def __init__(self, rule: NewSpender, most_scopes: int = 0) -> None:
-        """`most_scopes` does not matter: all are judged."""
-        self._rule = rule
-
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         return Needs("day", back(start, "day", self._rule.days + 1))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the scopes that are new. Raises Retryable."""
         rule, result = self._rule, Evaluation()
         since = view.window(view.now, "day").start - timedelta(days=rule.days)
-        rows, oldest = view.firsts(rule, since)
-        for values, (first, cost) in rows.items():
-            if oldest is None or first - oldest < _DAY:
-                continue  # everyone is new where nothing was spent before
+        found = view.firsts(rule, since)
+        oldest = min((first for first, _ in found.values()), default=since)
+        for values, (first, cost) in found.items():
+            if first - oldest < _DAY:
+                continue  # every scope is new where nothing was spent before
             finding = judge(rule, rule.scope_of(values), first=first, cost=cost, now=view.now)
             if finding:
                 result.findings.append((finding, TimeRange(first, first + FRESH)))

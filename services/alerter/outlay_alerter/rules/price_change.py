@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
+from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_alerter.rules.watch import Watch, matches
 from outlay_kit.time_ranges import TimeRange
@@ -49,15 +50,11 @@ class Announced:
     """Whether all of that use was priced both ways; else the sums are scaled from a part of it."""
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[PriceChange]):
     """Compares announced prices with those of today. Keeps no state."""
 
-    def __init__(self, rule: PriceChange, most_scopes: int = 0) -> None:
-        """`most_scopes` does not matter: all are judged."""
-        self._rule = rule
-
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         return Needs("day", start)
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:

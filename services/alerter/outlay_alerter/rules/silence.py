@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key, open_alerts
+from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
@@ -36,15 +37,11 @@ def compile_rule(rule: schema.Silence, tenant: str) -> Silence:
     )  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[Silence]):
     """Looks for the last minute with events of each scope. Keeps no state."""
 
-    def __init__(self, rule: Silence, most_scopes: int = 0) -> None:
-        """`most_scopes` does not matter: all are judged."""
-        self._rule = rule
-
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         return Needs("minute", start - self._rule.forget, "minutes")
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, open_alerts
 from outlay_alerter.detection.recurrence import ALIKE, is_sparse, limit_of, monthly_peak
+from outlay_alerter.rules import base
 from outlay_alerter.rules.base import (
     Evaluation,
     Judged,
@@ -65,15 +66,11 @@ def compile_rule(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
     )  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[SpendSpike]):
     """Judges the newest windows of each scope by those before them. Keeps no state."""
 
-    def __init__(self, rule: SpendSpike, most_scopes: int = 0) -> None:
-        """`most_scopes` does not matter: all are judged."""
-        self._rule = rule
-
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         grain = self._rule.grain
         return Needs(grain, back(start, grain, LONG[grain]))
 

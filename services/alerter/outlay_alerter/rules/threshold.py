@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, open_alerts
+from outlay_alerter.rules import base
 from outlay_alerter.rules.base import (
     EMPTY,
     Evaluation,
@@ -73,15 +74,11 @@ def compile_rule(rule: schema.Threshold, tenant: str) -> Threshold:
     )  # fmt: skip
 
 
-class Evaluator:
+class Evaluator(base.Evaluator[Threshold]):
     """Judges the newest windows of each scope. Keeps no state."""
 
-    def __init__(self, rule: Threshold, most_scopes: int = 0) -> None:
-        """`most_scopes` does not matter: all are judged."""
-        self._rule = rule
-
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads when it evaluates from `start` on."""
+        """Return what it reads."""
         grain = self._rule.grain
         return Needs(grain, back(start, grain, 0), meters=meters_of(self._rule))
 

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from tests.support.alert_rules import budget
 
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, transitions
-from outlay_alerter.rules import budget_levels as budgets
-from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import Spent
 from outlay_reports.budgets import budget_period
 
 DOLLAR = 10**12

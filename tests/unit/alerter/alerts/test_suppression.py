@@ -8,8 +8,8 @@ from tests.support.alert_rules import budget, landing
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
 from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified, within
-from outlay_alerter.rules import budget_levels as budgets
-from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.threshold import compile_rule
 from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import mute_of

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_alerter.alerts.states import AlertRecord, open_alerts, transitions
-from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.spend_spike import SpendSpike

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from outlay_alerter.budget_api import openapi
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, UnknownBudgetError
-from outlay_alerter.rules import budget_levels as budgets
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.budget import compile_rule as budget_of
-from outlay_alerter.rules.budget_levels import Spent
 from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import FakeClock

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.support.alert_rules import budget, landing
 
-from outlay_alerter.rules import budget_levels as budgets
-from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import Spent
 from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.budgets import budget_period, period_amount, previous_period
 

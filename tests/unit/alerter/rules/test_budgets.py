@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.rules import budget_levels as budgets
-from outlay_alerter.rules.budget_levels import Spent
+from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget
 from outlay_reports.budgets import budget_period, crossed, percent_of
 
