@@ -29,7 +29,7 @@ Costs = Mapping[datetime, float]
 class RollupsInMemory:
     """The rollups of one tenant: USD by minute, of each scope."""
 
-    books = None
+    costs = None
     """No budget asks for reports."""
 
     def __init__(self, scopes: Mapping[str, Costs]) -> None:

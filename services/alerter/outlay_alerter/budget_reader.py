@@ -39,7 +39,7 @@ class BudgetReader:
         periods = [
             budget_query(b, budget_period(b, now)) for b in wanted if b.rolling is None and not b.tagged
         ]
-        self._outlook.trajectories(self._rollups.books, periods, now)
+        self._outlook.trajectories(self._rollups.costs, periods, now)
         self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
 
     def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
@@ -51,7 +51,7 @@ class BudgetReader:
             return
         ids = {keys[n][:2] for n in due}
         self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
-        sums = self._rollups.books.totals([budget_query(wanted[n], keys[n][2]) for n in due])
+        sums = self._rollups.costs.totals([budget_query(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(
@@ -105,7 +105,7 @@ class BudgetReader:
         _, unpriced = self._unpriced[budget.tenant, budget.id, budget_period(budget, now)]
         if budget.rolling is not None:
             return Spent(total, before, burns, unpriced=unpriced)
-        (course,) = self._outlook.trajectories(self._rollups.books, [budget_query(budget, span)], now)
+        (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
         amount = period_amount(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
         return Spent(total, before, burns, if_backtested(course.at(now, total)), reached, unpriced)
@@ -116,7 +116,7 @@ class BudgetReader:
         known = self._reached.get(key)
         if known is None or known[0] != minute:
             self._reached = {k: v for k, v in self._reached.items() if k[:2] != key[:2]}
-            self._reached[key] = minute, exhausted_at(self._rollups.books, budget_query(budget, span), amount)
+            self._reached[key] = minute, exhausted_at(self._rollups.costs, budget_query(budget, span), amount)
         return self._reached[key][1]
 
     def _before(self, budget: Budget, span: TimeRange) -> int:

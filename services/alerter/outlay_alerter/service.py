@@ -39,7 +39,7 @@ class _Touched(msgspec.Struct):
 
 
 _LOOK = 2.0
-"""Seconds between two looks for what people say."""
+"""Seconds between two looks for user actions."""
 
 _touched = msgspec.json.Decoder(_Touched)
 log = get_logger(__name__)
@@ -69,7 +69,7 @@ def changed_minutes(batch: Batch) -> dict[str, set[datetime]]:
 
 
 class Alerter:
-    """Rollups in, alerts out. Repeating any of it tells nothing twice under two ids."""
+    """Rollups in, alerts out. Repeating any of it sends nothing twice under two ids."""
 
     def __init__(
         self,
@@ -87,10 +87,9 @@ class Alerter:
         outlook: ForecastCache | None = None,
         stood: Callable[[Sequence[BudgetStatus]], None] = lambda _: None,
     ) -> None:
-        """`channels` are told every change, others what `routed` says; `decided()` is called when there is
-        something to tell.
+        """`channels` get every change, others what `routed` says; `decided()` is called when there is a message.
 
-        `renotify` is how long something fires before it is told again; `console` is the console's URL.
+        `renotify` is how long an alert fires before it is notified again; `console` is the console's URL.
         `most_scopes`: scopes of one anomaly rule of one tenant that are watched, those that cost most.
         """
         self._rollups, self._store, self._clock = rollups, store, clock
@@ -119,7 +118,7 @@ class Alerter:
         self._statuses.remove(gone, self._clock.now())
 
     def asked(self) -> bool:
-        """Tell, by a look into the store every two seconds, whether people said something new of alerts."""
+        """Return, by a look into the store every two seconds, whether somebody acted on an alert."""
         if self._clock.monotonic() - self._looked < _LOOK:
             return False
         self._looked, before = self._clock.monotonic(), self._heard
@@ -196,19 +195,19 @@ class Alerter:
             suppressed_ids[alert] = why
             facts = {**alerts[alert].facts, "quiet": why}
             alerts[alert] = msgspec.structs.replace(alerts[alert], facts=facts)
-        told, machines_only, noted = list[AlertUpdate](), list[AlertUpdate](), list[AlertUpdate]()
+        to_all, machines_only, noted = list[AlertUpdate](), list[AlertUpdate](), list[AlertUpdate]()
         for change in changes:
             decided = AlertUpdate(
                 alerts[change.id], change.seq, change.message_id, state=change.state,
                 notified=change.notified(suppressed_ids),
             )  # fmt: skip
-            (noted if change.silent else machines_only if change.id in suppressed_ids else told).append(
+            (noted if change.silent else machines_only if change.id in suppressed_ids else to_all).append(
                 decided
             )
-        self._store.decide(told, self._channels, self._routed)
+        self._store.decide(to_all, self._channels, self._routed)
         self._store.decide(machines_only, [name for name in self._channels if name in MACHINE_CHANNELS])
         self._store.decide(noted, ())
-        if told or machines_only:
+        if to_all or machines_only:
             self._decided()
 
 

@@ -1,4 +1,4 @@
-"""Everything the alerter is told, by the environment, validated whole."""
+"""The settings of the alerter, from the environment, validated whole."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     tick_seconds: float = Field(default=30.0, ge=1, le=3600)
     """How often everything is evaluated though nothing arrives: burn rates fall, producers fall silent."""
     renotify_hours: float = Field(default=24.0, ge=0, le=744)
-    """How long something fires before it is told again, if nobody has it in hand; 0: it is told once."""
+    """How long an alert fires before it is notified again, unless it is acknowledged; 0: once only."""
     most_scopes: int = Field(default=2000, ge=1, le=100_000)
     """Scopes that one anomaly rule of one tenant watches, those that cost most: each takes some 180 KB."""
     console_url: str = ""
@@ -35,9 +35,9 @@ class Settings(ServiceSettings):
     port: int = Field(default=8089, ge=1, le=65535)
     """Where programs ask how a budget stands."""
     keys_file: Path | None = None
-    """Who may ask: made by `outlay keys create`; None: nobody, and nothing listens."""
+    """API keys, made by `outlay keys create`; None: nothing listens."""
     status_seconds: float = Field(default=2.0, gt=0, le=30)
-    """How long ClickHouse may take before it is said that nobody knows how a budget stands."""
+    """How long ClickHouse may take before the status of a budget is unknown."""
     webhook_url: SecretStr = SecretStr("")
     """Where every alert is posted, by Standard Webhooks; empty: no_route."""
     webhook_secret: SecretStr = SecretStr("")
@@ -62,7 +62,7 @@ class Settings(ServiceSettings):
 
     @property
     def renotify(self) -> timedelta | None:
-        """How long something fires before it is told again; None: never."""
+        """How long an alert fires before it is notified again; None: never."""
         return timedelta(hours=self.renotify_hours) if self.renotify_hours else None
 
     @property

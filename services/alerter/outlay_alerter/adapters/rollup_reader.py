@@ -30,7 +30,7 @@ class RollupReader:
     """Reads what was spent."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
-        self._clickhouse, self.books = clickhouse, CostReader(clickhouse)
+        self._clickhouse, self.costs = clickhouse, CostReader(clickhouse)
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""
@@ -116,7 +116,7 @@ class RollupReader:
     def things(self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
         where = {name: tuple(values) for name, values in scope.items()}
-        return self.books.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
+        return self.costs.cells(CostQuery(span, ZoneInfo("UTC"), THING, where, (tenant,)))
 
     def windows(
         self, rule: Watch, starts: Sequence[datetime], grain: Grain, *,

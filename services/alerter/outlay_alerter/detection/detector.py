@@ -2,11 +2,13 @@
 
 1. A value is put on a scale that is linear near zero and logarithmic above (asinh), so that "twice as
    much" is as far at night as at noon.
-2. Predictors predict it by level and season (`predictors.py`); the residual is what is left.
-3. Means of the last 1, few and many residuals are held against how such means were spread of late: one
+2. Predictors use level and season (`predictors.py`); the residual is the value less the prediction.
+3. Means of the last 1, few and many residuals are compared with the recent spread of such means: one
    window far off is a spike, many that are a little off are a shift or a drift.
 4. The level is a median, so a shift that lasts is learned after half of its windows and a spike never is.
-5. Extremes teach the season nothing: they are cut to the limit.
+5. The season learns extremes only up to the limit.
+6. Batches, monthly jobs, a return to an earlier level and frequent bursts are ordinary
+   (`recurrence.py`, `episodes.py`).
 """
 
 from collections import deque
@@ -24,7 +26,7 @@ from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
 _LONGER = 1.04
-"""A predictor of a longer cycle may be as much more wrong: it may have been right once a week only."""
+"""A predictor of a longer cycle wins with an error up to so many times as high: it may be better once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
 _LEFT = 4
@@ -155,7 +157,7 @@ class Detector:
         sizes = sorted(abs(value) for _, value in self._first)
         usual = sizes[len(sizes) // 2] or sum(sizes) / len(sizes)
         if not usual:
-            del self._first[0]  # nothing but zeros so far: there is no size to measure by
+            del self._first[0]  # nothing but zeros so far: the size is not known yet
             self._idle = True
             return
         self._unit = (max(usual, self._tuning.min_change) if self._idle else usual) * _SMALL
@@ -179,14 +181,8 @@ class Detector:
         status: Status = "normal"
         if self._tuning.direction in ("both", "up" if value > 0 else "down"):
             status = "anomaly" if abs(value) >= least else "below_minimum"
-        return Verdict(
-            status,
-            0.0,
-            0.0 - least,
-            least,
-            score if status == "anomaly" else min(score, 0.5),
-            after_nothing=True,
-        )
+        score = score if status == "anomaly" else min(score, 0.5)
+        return Verdict(status, 0.0, 0.0 - least, least, score, after_nothing=True)
 
     def _judged(
         self, at: datetime, value: float, levels: Sequence[Ring] | None = None
@@ -218,7 +214,7 @@ class Detector:
         return Verdict(status, expected, low, high, score), excess
 
     def _best_predictor(self, at: datetime) -> tuple[Predictor | None, float]:
-        """Return the predictor who was least wrong of late, and what it says."""
+        """Return the predictor with the lowest recent error, and its prediction."""
         best: Predictor | None = None
         says = 0.0
         for predictor, places, reference in self._consulted(at):

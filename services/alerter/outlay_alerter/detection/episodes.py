@@ -1,4 +1,4 @@
-"""What happened lately beyond the limit: a series that often does so is bursty, and its limit is higher.
+"""Recent excesses over the limit: a series that often exceeds it is bursty, and gets a higher one.
 
 An episode is a stretch of windows beyond the limit, short pauses bridged.
 """
@@ -8,7 +8,7 @@ from collections import deque
 _HORIZON = 14 * 86_400
 """Seconds for which an episode is remembered."""
 _USUAL = 4
-"""What so many episodes reached of late is usual."""
+"""What so many recent episodes reached is usual."""
 _MOST = 64
 """Episodes that are remembered."""
 _PAUSE = 3600

@@ -1,7 +1,6 @@
-"""What is likely next: by the level alone, by the time of the day, or by the time of the week.
+"""One-step predictors: level, daily season, weekly season. The detector uses the one with the lowest recent error.
 
-Each predictor predicts level + season. Who was least wrong of late is believed, so that a series without a
-week costs nothing for having been asked for one, and one week of history is enough to begin.
+So a series without a weekly season loses nothing, and one week of history is enough to begin.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How far from what was predicted a window may be, by how far others were of late.
+"""How far from its prediction a window may be, by how far recent ones were.
 
 Residuals come in units of what is usual at their time of the day: noon is noisier than night.
 
@@ -15,7 +15,7 @@ from outlay_alerter.detection.robust_stats import Ring
 
 Spans = Sequence[tuple[int, float, float]]
 """Over how many windows residuals are averaged; how many spreads are too many; and by how much a mean must
-also be beyond all but the most extreme of late. The first span is of one window."""
+also be beyond all but the most extreme recent ones. The first span is of one window."""
 
 KEPT = 336
 """How many residuals tell the spread."""
@@ -24,7 +24,7 @@ READY = 24
 _FLOOR = 0.8
 """The spread of one window is at least so many usual distances."""
 _EXTREME = 0.99
-"""This share of the means of late is not extreme."""
+"""This share of the recent means is not extreme."""
 _TAME = 3.0
 """A residual counts in means with at most so many spreads: a spike of an hour is not a bad morning."""
 _SUSPECT = 0.6

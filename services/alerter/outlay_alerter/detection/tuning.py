@@ -22,7 +22,7 @@ class Tuning:
     sensitivity: float = 1.0
     """2 fires at half the distance, 0.5 at twice."""
     min_change: float = 0.0
-    """A difference of less, in the series' own unit, is nobody's business."""
+    """A smaller difference, in the series' own unit, never fires."""
     direction: Direction = "both"
     zone: tzinfo = UTC
     """Where the days and weeks of the series begin."""

@@ -5,14 +5,14 @@ from msgspec import Struct
 
 
 class Point(Struct, frozen=True):
-    """A heading and what is said under it."""
+    """A heading and its lines."""
 
     heading: str
     lines: list[str]
 
 
 class Review(Struct, frozen=True, tag="review"):
-    """What is told of a day or a week."""
+    """The spending of a day or a week as a message."""
 
     id: str
     """Of the review and its period: one message each."""

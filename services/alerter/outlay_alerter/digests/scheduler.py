@@ -1,4 +1,4 @@
-"""Scheduled reviews: the spending of the last day or week, each told once, in a thread of its own.
+"""Scheduled reviews: the spending of the last day or week, each sent once, in a thread of its own.
 
 A review's message has an id of the review and its time, and waits in the outbox as alerts do: a death before it
 was written makes it again, one after that sends it again under the same id, and a second alerter writes the same row.
@@ -62,7 +62,7 @@ class DigestScheduler:
             if name in self._done:
                 continue
             if not self._outbox.has(f"{REVIEW}{wanted.id}."):
-                # New: its first message is the next one, not that of a time when nobody had asked for it.
+                # New: its first message is the next one, not one from before it was set up.
                 self._outbox.post(name, wanted.channels, _whose(wanted), b"{}", due, state="sent")
             elif not self._outbox.has(name):
                 self._make(wanted, name, due, catalog)

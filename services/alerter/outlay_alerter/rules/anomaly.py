@@ -81,7 +81,7 @@ class Evaluator(base.Evaluator[Anomaly]):
         return result
 
     def _admit(self, windows: Windows, known: Mapping[str, AlertRecord]) -> int:
-        """Begin to watch the scopes that are new, and return how many there is no room for.
+        """Begin to watch the scopes that are new, and return how many exceed the limit.
 
         Each is watched from its first window: before it there was no such scope.
         """

@@ -181,7 +181,7 @@ class Evaluator(ABC, Generic[W]):
 def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
     """Mark a finding about a window or period that ended before the look-back: it was imported, or came late.
 
-    Its alert ends by itself: nobody waits for windows that may never come.
+    Its alert ends by itself: the windows that would end it may never come.
     """
     if finding.judged is not None:
         look_back = max(finding.judged.length * LOOK_BACK, timedelta(hours=1))

@@ -100,7 +100,7 @@ class Spent:
 
 
 def severity_of(threshold: Decimal) -> Severity:
-    """Return how bad it is: the whole budget is critical, 80 % a warning, less is for information."""
+    """Return how bad it is: the whole budget is critical, 80% a warning, less is for information."""
     if threshold >= 100:
         return "critical"
     return "warning" if threshold >= 80 else "info"

@@ -127,7 +127,7 @@ def verdict_of(
 ) -> Verdict:
     """Judge a window by the costs of the windows before it, oldest first, gaps as zeros.
 
-    Where most of them are empty, those that are not say what is usual: spending in batches is no spike each time.
+    Where most of them are empty, those that are not say what is usual: spending in batches is not a spike each time.
     `monthly()`: what earlier months spent at most around this day.
     """
     recent = history[-HISTORY[rule.grain] :]

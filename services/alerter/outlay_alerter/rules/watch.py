@@ -43,11 +43,11 @@ class Watch:
     by: tuple[str, ...] = ()
     """Each combination of these dimensions is watched by itself; none: the whole scope as one."""
     hold: timedelta = NONE
-    """How long it must last before it is told."""
+    """How long it must last before it fires."""
     calm: timedelta = NONE
-    """How long it must be over before that is told."""
+    """How long it must be over before it resolves."""
     depends_on: tuple[str, ...] | None = None
-    """Rules and budgets while whose alerts this one's are not told. None: of a budget, those around it."""
+    """Rules and budgets whose alerts suppress this one's. None: of a budget, those around it."""
 
     @property
     def tagged(self) -> bool:
@@ -68,7 +68,7 @@ class Budget(Watch, BudgetPlan):
     forecasts: tuple[Decimal, ...] = ()
     burns: tuple[Burn, ...] = ()
     closed: bool = False
-    """Whether callers are told to stop when nobody can say how it stands."""
+    """Whether callers must stop when its status is unknown."""
 
     @property
     def tagged(self) -> bool:
@@ -78,7 +78,7 @@ class Budget(Watch, BudgetPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mute:
-    """A time in which people are not told: every week, or once. What still fires at its end is told then."""
+    """A time without notifications: every week, or once. What still fires at its end is notified then."""
 
     id: str
     rules: frozenset[str] = frozenset()

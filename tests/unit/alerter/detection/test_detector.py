@@ -191,7 +191,7 @@ def test_a_flat_series_is_not_infinitely_sure_of_itself() -> None:
     assert fired(judged) == [302]
 
 
-def test_less_than_the_minimum_is_nobody_s_business() -> None:
+def test_less_than_the_minimum_is_not_reported() -> None:
     values = office()
     values[500] *= 4
     judged = run(values, Tuning(HOUR, min_change=10_000))

@@ -1,4 +1,4 @@
-"""Anomalies as they are told."""
+"""What anomaly alerts say."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def test_spending_after_nothing_is_told_as_such() -> None:
+def test_spending_after_nothing_says_so() -> None:
     rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
     watched = watch(rule, {}, START, HOUR)
     at = START + timedelta(hours=500)
@@ -30,7 +30,7 @@ def test_spending_after_nothing_is_told_as_such() -> None:
     assert "nothing was spent before, and from $5.00 on" in finding.summary
 
 
-def test_what_somebody_expected_is_learnt_and_what_is_like_it_is_not_told() -> None:
+def test_what_somebody_expected_is_learned_and_its_like_does_not_fire() -> None:
     rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
     hours = [START + timedelta(hours=n) for n in range(20 * 24)]
     costs = {at: (50 + 20 * (at.hour > 8) + n % 3) * PICO for n, at in enumerate(hours)}

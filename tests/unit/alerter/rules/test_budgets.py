@@ -71,7 +71,7 @@ def test_a_threshold_has_one_name(text: str, name: str) -> None:
     assert budgets.level_of(Decimal(text)) == name
 
 
-def test_every_threshold_is_told_with_its_figures_crossed_or_not() -> None:
+def test_every_threshold_has_its_figures_crossed_or_not() -> None:
     plan = budget("100", "50", "50.0", zone="Europe/Berlin")
     span = budget_period(plan, AT)
     low, high = budgets.findings(plan, span, Spent(60 * DOLLAR))

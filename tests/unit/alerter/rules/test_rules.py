@@ -66,7 +66,7 @@ def test_a_ratio_of_nothing_says_nothing() -> None:
     assert thresholds.meters_of(threshold()) == ()
 
 
-def test_too_much_is_told_while_the_window_fills_and_resolves_when_one_is_over() -> None:
+def test_too_much_fires_while_the_window_fills_and_resolves_when_one_is_over() -> None:
     rule = threshold()
     (found,) = judge(rule, cost(1), cost(1), cost(10.5))
     assert (found.breached, found.key.window, found.key.level) == (True, HOUR, "above")
@@ -79,7 +79,7 @@ def test_too_much_is_told_while_the_window_fills_and_resolves_when_one_is_over()
     assert (over.breached, over.actual) == (False, 2 * DOLLAR)
 
 
-def test_too_little_is_told_only_of_a_window_that_is_over() -> None:
+def test_too_little_fires_only_for_a_window_that_is_over() -> None:
     rule = threshold(metric="events", above=None, below=2)
     full = Measure(0, 5)
     assert judge(rule, full, full, Measure()) == []
@@ -130,7 +130,7 @@ def test_who_falls_silent_is_missed_until_it_is_back() -> None:
     assert still.key.id() == found.key.id()
 
 
-def test_a_price_change_is_told_once_before_it_comes() -> None:
+def test_a_price_change_fires_once_before_it_comes() -> None:
     rule = price_change.compile_rule(
         schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme"
     )
@@ -155,7 +155,7 @@ def test_a_price_change_is_told_once_before_it_comes() -> None:
     assert transitions([finding], known, RenotifyPolicy(NOW, timedelta(days=1))) == []
 
 
-def test_a_price_change_out_of_scope_is_not_told() -> None:
+def test_a_price_change_out_of_scope_does_not_fire() -> None:
     rule = price_change.compile_rule(
         schema.PriceChange.model_validate({"id": "p", "name": "P", "scope": {"sku": "x"}}), "acme"
     )
