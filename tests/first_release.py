@@ -4,6 +4,35 @@ from collections.abc import Sequence
 
 from outlay_kit.clickhouse import ClickHouseClient
 
+FIRST_RELEASE = (
+    "CREATE VIEW costs AS SELECT tenant, time, cost, given FROM ledger FINAL",
+    "CREATE VIEW costs_daily AS SELECT tenant, window AS time, version FROM rollup_day FINAL",
+    (
+        "INSERT INTO alerts (tenant, id, rule, state, lasts, seq, told_at, heard)"
+        " VALUES ('acme', 'a1', 'spike', 'resolved', 'expected', 2, 1793491230, false)"
+    ),
+    (
+        "INSERT INTO alert_words (tenant, target, say, note, by, at)"
+        " VALUES ('acme', 'a1', 'expected', 'a launch', 'kim', 1793491230)"
+    ),
+    (
+        "INSERT INTO alert_messages (tenant, message_id, channel, state, attempt, step, bundle)"
+        " VALUES ('acme', 'm1', 'webhook', 'dead', 10, 11, ''), ('acme', 'm2', 'webhook', 'waiting', 1, 2, 'm3')"
+    ),
+    (
+        "INSERT INTO alert_deliveries (at, tenant, channel, message_id, outcome)"
+        " VALUES (now(), 'acme', 'webhook', 'm1', 'dead'), (now(), 'acme', 'webhook', 'm2', 'later')"
+    ),
+    (
+        "INSERT INTO closings (tenant, period, zone, seq, total, closed_by)"
+        " VALUES ('acme', '2026-10', 'UTC', 1, 12.5, 'kim')"
+    ),
+    (
+        "INSERT INTO crowds (tenant, minute, source, dimension, distinct, cells, events)"
+        " VALUES ('acme', now(), 'gateway', 'user', 5000, 6000, 7000)"
+    ),
+)
+"""Views and rows of the other tables."""
 _STARTS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.aggregator.rig import World
+from tests.integration.aggregator.rig import System
 from tests.support.fake_broker import FakeBroker
 
 from outlay_kit.clickhouse import ClickHouseClient
@@ -14,7 +14,7 @@ from outlay_kit.settings import ClickHouseSettings
 def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> ClickHouseSettings:
     """The engine in this process; one data folder a process is all that it allows."""
     folder: Path = tmp_path_factory.mktemp("engine")
-    settings = ClickHouseSettings(url=f"chdb://{folder}", database="books")
+    settings = ClickHouseSettings(url=f"chdb://{folder}", database="ledger")
     migrate(settings)
     return settings
 
@@ -29,5 +29,5 @@ def clickhouse(engine_settings: ClickHouseSettings) -> Iterator[ClickHouseClient
 
 
 @pytest.fixture
-def world(clickhouse: ClickHouseClient) -> World:
-    return World(clickhouse, FakeBroker())
+def system(clickhouse: ClickHouseClient) -> System:
+    return System(clickhouse, FakeBroker())

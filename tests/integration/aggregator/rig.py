@@ -64,7 +64,7 @@ def cost_event(
         activity="inference", provider="openai", tenant=tenant, revision=revision,
         fingerprint=mark, charged=marked_up, cost=None if cost is None else Usd(cost),
         price_status=status, price_ref=f"book/{revision}", team=team, user=user, project="p",
-        accepted_ms=accepted, accepted_seq=accepted * 7 % 5,
+        accepted_ms=accepted, accepted_seq=(7 * accepted) % 5,
     )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ class DrainingSource(FakeSource):
 
 
 @dataclass
-class World:
+class System:
     """One broker, one engine; services come and go."""
 
     clickhouse: ClickHouseClient
@@ -200,7 +200,7 @@ class World:
 
     def run(
         self,
-        books: LedgerStore,
+        store: LedgerStore,
         source_class: type[DrainingSource] = DrainingSource,
         settings: Settings | None = None,
     ) -> None:
@@ -209,7 +209,7 @@ class World:
         stop = Stop()
         source = source_class(self.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=3)
         source.stop = stop
-        service = Aggregator(books, FakeSink(self.broker), clock, settings)
+        service = Aggregator(store, FakeSink(self.broker), clock, settings)
         loop = Loop(
             source,
             service.handle,
@@ -225,9 +225,9 @@ class World:
         """Run, start again after each crash, until everything is read. Return how often it crashed."""
         crashed = 0
         while True:
-            books = CrashingStore(self.clickhouse, crashes[crashed : crashed + 1], cells)
+            store = CrashingStore(self.clickhouse, crashes[crashed : crashed + 1], cells)
             try:
-                self.run(books)
+                self.run(store)
             except CrashError:
                 crashed += 1
                 continue

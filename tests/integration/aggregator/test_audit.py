@@ -1,11 +1,11 @@
-"""Audit, rebuild and dead letters, on the real engine: what is wrong is found, named, mended."""
+"""Audit, rebuild and dead dead, on the real engine: what is wrong is found, named, replays."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
+from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
 from tests.support.fake_broker import FakeSink
 
 from outlay_aggregator.adapters.audit import Audit, Range
@@ -40,9 +40,11 @@ def _merging(clickhouse: ClickHouseClient) -> Iterator[None]:
         clickhouse.command(f"SYSTEM STOP MERGES {table}")
 
 
-def fill(world: World, tenant: str, minutes: int = 90) -> None:
-    world.send(lines(cost_event(tenant, str(n), START + timedelta(minutes=n), "0.5") for n in range(minutes)))
-    world.run_through([])
+def fill(system: System, tenant: str, minutes: int = 90) -> None:
+    system.send(
+        lines(cost_event(tenant, str(n), START + timedelta(minutes=n), "0.5") for n in range(minutes))
+    )
+    system.run_through([])
 
 
 def spoil(
@@ -61,8 +63,8 @@ def spoil(
     )
 
 
-def test_books_that_balance_are_found_to_balance(audit: Audit, world: World) -> None:
-    fill(world, "balanced")
+def test_a_ledger_that_balances_is_found_to_balance(audit: Audit, system: System) -> None:
+    fill(system, "balanced")
     asked = Range(tenants=["balanced"])
     shares: list[float] = []
     assert audit.differences(asked, progress=shares.append) == (0, [])
@@ -83,92 +85,96 @@ def test_books_that_balance_are_found_to_balance(audit: Audit, world: World) -> 
     ],
 )
 def test_a_wrong_rollup_is_named_to_the_cell_and_rebuilt(
-    audit: Audit, world: World, table: str, version: str, window: str
+    audit: Audit, system: System, table: str, version: str, window: str
 ) -> None:
     tenant = f"wrong-{table}-{version}-{window}"
     asked = Range(tenants=[tenant])
-    fill(world, tenant)
-    spoil(world.clickhouse, table, tenant, version, window)
+    fill(system, tenant)
+    spoil(system.clickhouse, table, tenant, version, window)
     count, wrong = audit.differences(asked)
     assert count >= 1
     first = next(each for each in wrong if each.grain == table.removeprefix("rollup_"))
     assert first.cells[0].stored[0] - first.cells[0].right[0] in {Decimal(1), Decimal("1.5")}
     assert "team=growth" in first.cells[0].cell
     published: list[bytes] = []
-    rebuild = Rebuild(LedgerStore(world.clickhouse, 1000))
+    rebuild = Rebuild(LedgerStore(system.clickhouse, 1000))
     done = {each.grain: each for each in rebuild.run(asked, audit.spans(asked), published.append)}
     assert done[first.grain].wrong == 1
     assert audit.differences(asked)[0] == 0
     for grain in GRAINS:
-        assert sum(m[0] for m in stored(world.clickhouse, tenant, grain).values()) == Decimal(45)
+        assert sum(m[0] for m in stored(system.clickhouse, tenant, grain).values()) == Decimal(45)
     again = rebuild.run(asked, audit.spans(asked), published.append)
     assert [(each.wrong, each.removed) for each in again] == [(0, 0)] * 3
 
 
 @pytest.mark.parametrize("measure", [11, 12, 14, 15, 16, 17])
-def test_every_measure_is_audited_not_only_the_cost(audit: Audit, world: World, measure: int) -> None:
+def test_every_measure_is_audited_not_only_the_cost(audit: Audit, system: System, measure: int) -> None:
     tenant = f"wrong-measure-{measure}"
-    fill(world, tenant)
-    spoil(world.clickhouse, "rollup_minute", tenant, "version + 1", "window", measure)
+    fill(system, tenant)
+    spoil(system.clickhouse, "rollup_minute", tenant, "version + 1", "window", measure)
     assert audit.differences(Range(tenants=[tenant]))[0] >= 1
 
 
-def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, world: World) -> None:
+def test_rollups_that_were_lost_are_rebuilt_from_the_ledger(audit: Audit, system: System) -> None:
     tenant, asked = "lost", Range(tenants=["lost"])
-    LedgerStore(world.clickhouse, 1000).append(
+    LedgerStore(system.clickhouse, 1000).append(
         "ledger", lines([cost_event(tenant, "x"), cost_event(tenant, "y")])
     )
     assert audit.differences(asked)[0] == 1  # minutes are not the ledger's; hours are the minutes'
-    told: list[float] = []
-    rebuild = Rebuild(LedgerStore(world.clickhouse, 1000))
+    reported: list[float] = []
+    rebuild = Rebuild(LedgerStore(system.clickhouse, 1000))
     assert rebuild.windows(asked) == {"minute": 1, "hour": 1, "day": 1}
-    assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), progress=told.append)] == [1, 1, 1]
-    assert told[-1] == pytest.approx(1)
+    assert [each.wrong for each in rebuild.run(asked, audit.spans(asked), progress=reported.append)] == [
+        1,
+        1,
+        1,
+    ]
+    assert reported[-1] == pytest.approx(1)
     assert audit.differences(asked)[0] == 0
 
 
-def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, world: World) -> None:
+def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, system: System) -> None:
     tenant, asked = "long", Range(tenants=["long"])
     rows = (
         cost_event(tenant, str(n), START + timedelta(minutes=n % 1200, days=n // 1200), "0.5")
         for n in range(3600)
     )
-    LedgerStore(world.clickhouse, 1000).append("ledger", lines(rows))
+    LedgerStore(system.clickhouse, 1000).append("ledger", lines(rows))
     spans = [(audit.spans(asked)[0][0], audit.spans(asked)[-1][1])]
-    done = Rebuild(LedgerStore(world.clickhouse, 1000)).run(asked, spans)
+    done = Rebuild(LedgerStore(system.clickhouse, 1000)).run(asked, spans)
     assert done[0].wrong == 3600
     assert audit.differences(asked)[0] == 0
-    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal(1800)
+    assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal(1800)
 
 
-def test_one_identity_at_two_times_counts_once_and_is_reported(audit: Audit, world: World) -> None:
+def test_one_identity_at_two_times_counts_once_and_is_reported(audit: Audit, system: System) -> None:
     tenant = "twice"
-    world.send(lines([cost_event(tenant, "x"), cost_event(tenant, "x", START + timedelta(days=40))]))
-    world.send(lines([cost_event(tenant, "y", tokens=1), cost_event(tenant, "y", tokens=2)]))
-    world.run_through([])
+    system.send(lines([cost_event(tenant, "x"), cost_event(tenant, "x", START + timedelta(days=40))]))
+    system.send(lines([cost_event(tenant, "y", tokens=1), cost_event(tenant, "y", tokens=2)]))
+    system.run_through([])
     found = {c.id: (c.kind, c.bodies) for c in audit.conflicts(Range(tenants=[tenant]))}
     assert found == {"x": ("another time", 2), "y": ("another body", 2)}
     assert list(audit.twice(Range(tenants=[tenant]))) == []
 
 
 def test_what_an_older_release_counted_twice_is_found_and_counts_once_after_a_rebuild(
-    audit: Audit, world: World
+    audit: Audit, system: System
 ) -> None:
     """Release 0.1.0 took the time for a part of the identity."""
-    tenant, books = "older", LedgerStore(world.clickhouse, 1000)
+    tenant, store = "older", LedgerStore(system.clickhouse, 1000)
     asked = Range(tenants=[tenant])
     rows = [cost_event(tenant, "x", START + timedelta(seconds=s), "1.25") for s in (0, 1, 90)]
-    books.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
-    rebuild = Rebuild(books)
+    store.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
+    rebuild = Rebuild(store)
     rebuild.run(asked, audit.spans(asked))
-    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("4.75")
+    assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal("4.75")
     [found] = audit.twice(asked)
     assert (found.id, found.kind, found.bodies) == ("x", "counted twice", 3)
     rebuild.settle([found], 0)
     rebuild.run(asked, audit.spans(asked))
     for grain in GRAINS:
-        assert sum(m[0] for m in stored(world.clickhouse, tenant, grain).values()) == Decimal("2.25")
-        assert sum(m[1] for m in stored(world.clickhouse, tenant, grain).values()) == 2
+        assert sum(m[0] for m in stored(system.clickhouse, tenant, grain).values()) == Decimal("2.25")
+        assert sum(m[1] for m in stored(system.clickhouse, tenant, grain).values()) == 2
     assert list(audit.twice(asked)) == []
     assert audit.differences(asked)[0] == 0
 
@@ -183,110 +189,114 @@ USAGE = {
 }
 
 
-def letter(identity: str, body: bytes, stage: str = "ingest") -> DeadLetter:
+def dead_letter(identity: str, body: bytes, stage: str = "ingest") -> DeadLetter:
     return DeadLetter(
-        identity, "mender", stage, "event_invalid", "no such meter", "$.usage", NOW, body  # type: ignore[arg-type]
+        identity, "fixer", stage, "event_invalid", "no such meter", "$.usage", NOW, body  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def test_p9_dead_letters_are_mended_and_replayed_once(world: World) -> None:
-    clickhouse = world.clickhouse
+def test_p9_dead_letters_are_fixed_and_replayed_once(system: System) -> None:
+    clickhouse = system.clickhouse
     good = encoder.encode({**USAGE, "what": 1})
-    kept = [letter("l1", good), letter("l2", b"{"), letter("l3", b'{"tenant":"mender"}', "aggregator")]
+    kept = [
+        dead_letter("l1", good),
+        dead_letter("l2", b"{"),
+        dead_letter("l3", b'{"tenant":"fixer"}', "aggregator"),
+    ]
     LedgerStore(clickhouse, 1000).append("dead_letters", b"\n".join(map(encoder.encode, kept)))
-    letters = DeadLetters(clickhouse, FakeSink(world.broker))
-    chosen = Filter(tenant="mender")
-    assert {row["stage"]: row["dead_letters"] for row in letters.counts(chosen)} == {
+    dead = DeadLetters(clickhouse, FakeSink(system.broker))
+    chosen = Filter(tenant="fixer")
+    assert {row["stage"]: row["dead_letters"] for row in dead.counts(chosen)} == {
         "ingest": 2,
         "aggregator": 1,
     }
-    found = letters.find(chosen)
+    found = dead.find(chosen)
     assert {each.id: each.body for each in found} == {each.id: each.body for each in kept}
-    assert [each.id for each in letters.find(Filter(tenant="mender", contains="what"))] == ["l1"]
+    assert [each.id for each in dead.find(Filter(tenant="fixer", contains="what"))] == ["l1"]
     edits = [Edit.delete("what"), Edit.rename("usage.tokens=usage.input_tokens")]
-    mended = [letters.prepare(each, edits) for each in found]
-    assert {m.dead_letter.id: bool(m.refusal) for m in mended} == {"l1": False, "l2": True, "l3": True}
-    assert world.broker.records(USAGE_EVENTS.name) == []
-    assert letters.replay(mended) == 1
-    [record] = world.broker.records(USAGE_EVENTS.name)
+    replays = [dead.prepare(each, edits) for each in found]
+    assert {m.dead_letter.id: bool(m.refusal) for m in replays} == {"l1": False, "l2": True, "l3": True}
+    assert system.broker.records(USAGE_EVENTS.name) == []
+    assert dead.replay(replays) == 1
+    [record] = system.broker.records(USAGE_EVENTS.name)
     event = accepted_usage_decoder.decode(record.value)
-    assert (event.tenant, event.usage) == ("mender", {"input_tokens": 5})
+    assert (event.tenant, event.usage) == ("fixer", {"input_tokens": 5})
     assert event.accepted_ms == int(NOW.timestamp() * 1000)  # when it was refused
-    assert [each.id for each in letters.find(chosen)] == ["l2", "l3"]
-    again = [letters.prepare(each, edits) for each in letters.find(Filter(tenant="mender", replayed=True))]
-    assert letters.replay(again) == 0
-    assert len(world.broker.records(USAGE_EVENTS.name)) == 1
+    assert [each.id for each in dead.find(chosen)] == ["l2", "l3"]
+    again = [dead.prepare(each, edits) for each in dead.find(Filter(tenant="fixer", replayed=True))]
+    assert dead.replay(again) == 0
+    assert len(system.broker.records(USAGE_EVENTS.name)) == 1
 
 
-def test_a_cost_event_is_mended_and_goes_back_to_where_it_was_refused(world: World) -> None:
-    body = encoder.encode(cost_event("mender2", "1"))[:-1] + b',"what":1}'
-    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
-    LedgerStore(world.clickhouse, 1000).append(
-        "dead_letters", encoder.encode(letter("l4", body, "aggregator"))
+def test_a_cost_event_is_fixed_and_goes_back_to_where_it_was_refused(system: System) -> None:
+    body = encoder.encode(cost_event("fixer2", "1"))[:-1] + b',"what":1}'
+    dead = DeadLetters(system.clickhouse, FakeSink(system.broker))
+    LedgerStore(system.clickhouse, 1000).append(
+        "dead_letters", encoder.encode(dead_letter("l4", body, "aggregator"))
     )
-    [found] = letters.find(Filter(ids=["l4"]))
-    assert "what" in letters.prepare(found, []).refusal
-    assert letters.replay([letters.prepare(found, [Edit.delete("what")])]) == 1
-    world.run_through([])
-    assert sum(m[0] for m in stored(world.clickhouse, "mender2", "day").values()) == Decimal("1.25")
+    [found] = dead.find(Filter(ids=["l4"]))
+    assert "what" in dead.prepare(found, []).refusal
+    assert dead.replay([dead.prepare(found, [Edit.delete("what")])]) == 1
+    system.run_through([])
+    assert sum(m[0] for m in stored(system.clickhouse, "fixer2", "day").values()) == Decimal("1.25")
 
 
-def test_a_replayed_cost_event_counts_unless_a_correction_was_accepted_after_it(world: World) -> None:
+def test_a_replayed_cost_event_counts_unless_a_correction_was_accepted_after_it(system: System) -> None:
     def body(name: str, cost: str, accepted: int) -> bytes:
         return encoder.encode(cost_event("replayed", name, cost=cost, accepted=accepted))
 
-    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
+    dead = DeadLetters(system.clickhouse, FakeSink(system.broker))
     refused = [body(name, "9.0000000000001", 1000) for name in ("corrected", "left", "repeated")]
-    kept = [letter(f"r{n}", line, "aggregator") for n, line in enumerate(refused)]
-    store = LedgerStore(world.clickhouse, 1000)
+    kept = [dead_letter(f"r{n}", line, "aggregator") for n, line in enumerate(refused)]
+    store = LedgerStore(system.clickhouse, 1000)
     store.append("dead_letters", b"\n".join(map(encoder.encode, kept)))
-    world.send(b"\n".join([body("corrected", "1", 2000), body("repeated", "2", 500)]))
-    world.run_through([])
-    found = letters.find(Filter(ids=["r0", "r1", "r2"]))
-    assert letters.replay([letters.prepare(each, [Edit.set('cost="9"')]) for each in found]) == 3
-    world.run_through([])
-    rows = world.clickhouse.rows("SELECT id, cost FROM costs WHERE tenant = 'replayed' ORDER BY id")
+    system.send(b"\n".join([body("corrected", "1", 2000), body("repeated", "2", 500)]))
+    system.run_through([])
+    found = dead.find(Filter(ids=["r0", "r1", "r2"]))
+    assert dead.replay([dead.prepare(each, [Edit.set('cost="9"')]) for each in found]) == 3
+    system.run_through([])
+    rows = system.clickhouse.rows("SELECT id, cost FROM costs WHERE tenant = 'replayed' ORDER BY id")
     assert [(row["id"], row["cost"]) for row in rows] == [("corrected", 1), ("left", 9), ("repeated", 9)]
-    assert sum(m[0] for m in stored(world.clickhouse, "replayed", "day").values()) == Decimal(19)
+    assert sum(m[0] for m in stored(system.clickhouse, "replayed", "day").values()) == Decimal(19)
 
 
-def test_every_line_of_a_dead_letter_is_replayed(world: World) -> None:
+def test_every_line_of_a_dead_letter_is_replayed(system: System) -> None:
     rows = [encoder.encode(cost_event("many", str(n), cost="x")) for n in range(3)]
-    letters = DeadLetters(world.clickhouse, FakeSink(world.broker))
-    store = LedgerStore(world.clickhouse, 1000)
-    store.append("dead_letters", encoder.encode(letter("m1", b"\n".join(rows), "aggregator")))
-    [found] = letters.find(Filter(ids=["m1"]))
-    assert "[cost_event_invalid]" in letters.prepare(found, []).refusal
-    assert letters.replay([letters.prepare(found, [Edit.set('cost="1"')])]) == 1
-    world.run_through([])
-    assert sum(m[0] for m in stored(world.clickhouse, "many", "day").values()) == Decimal(3)
+    dead = DeadLetters(system.clickhouse, FakeSink(system.broker))
+    store = LedgerStore(system.clickhouse, 1000)
+    store.append("dead_letters", encoder.encode(dead_letter("m1", b"\n".join(rows), "aggregator")))
+    [found] = dead.find(Filter(ids=["m1"]))
+    assert "[cost_event_invalid]" in dead.prepare(found, []).refusal
+    assert dead.replay([dead.prepare(found, [Edit.set('cost="1"')])]) == 1
+    system.run_through([])
+    assert sum(m[0] for m in stored(system.clickhouse, "many", "day").values()) == Decimal(3)
 
 
-def test_cells_that_changed_places_are_found_though_every_total_is_right(world: World) -> None:
+def test_cells_that_changed_places_are_found_though_every_total_is_right(system: System) -> None:
     rows = [cost_event("swapped", "1", cost="1", user="a"), cost_event("swapped", "2", cost="2", user="b")]
-    world.send(lines(rows))
-    world.run_through([])
-    books = LedgerStore(world.clickhouse, 1000)
+    system.send(lines(rows))
+    system.run_through([])
+    store = LedgerStore(system.clickhouse, 1000)
     day = START.replace(hour=0, minute=0)
     low, high = int(day.timestamp()), int(day.timestamp()) + 86_400
-    assert not any(books.suspects(low, high, ["swapped"]).values())
+    assert not any(store.suspects(low, high, ["swapped"]).values())
     minute = window_of("swapped", START, "minute")
-    right = books.stored("minute", [minute])
-    books.store("minute", right.replace(b'"user":"a"', b'"user":"c"').replace(b'"user":"b"', b'"user":"a"'))
-    assert books.suspects(low, high, ["swapped"]) == {"minute": [minute], "hour": [], "day": []}
+    right = store.stored("minute", [minute])
+    store.store("minute", right.replace(b'"user":"a"', b'"user":"c"').replace(b'"user":"b"', b'"user":"a"'))
+    assert store.suspects(low, high, ["swapped"]) == {"minute": [minute], "hour": [], "day": []}
     usage = right.replace(b'"input_tokens":"10"', b'"output_tokens":"10"')
     assert usage != right
-    books.store("minute", usage)
-    assert books.suspects(low, high, ["swapped"])["minute"] == [minute]
+    store.store("minute", usage)
+    assert store.suspects(low, high, ["swapped"])["minute"] == [minute]
 
 
-def test_a_window_whose_users_are_folded_is_recomputed_and_balances(world: World) -> None:
-    world.send(lines([cost_event("folded", str(n), user=f"u{n}") for n in range(20)]))
-    world.run_through([], cells=5)
-    books = LedgerStore(world.clickhouse, 5)
+def test_a_window_whose_users_are_folded_is_recomputed_and_balances(system: System) -> None:
+    system.send(lines([cost_event("folded", str(n), user=f"u{n}") for n in range(20)]))
+    system.run_through([], cells=5)
+    store = LedgerStore(system.clickhouse, 5)
     day = int(START.replace(hour=0, minute=0).timestamp())
-    assert books.suspects(day, day + 86_400, ["folded"])[
+    assert store.suspects(day, day + 86_400, ["folded"])[
         "minute"
     ]  # other sums than its events, and yet right
     asked = Range(day, day + 86_400, ["folded"])
-    assert Audit(books, world.clickhouse, FakeClock(START)).differences(asked, patience=0) == (0, [])
+    assert Audit(store, system.clickhouse, FakeClock(START)).differences(asked, patience=0) == (0, [])

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.aggregator.rig import (
     GROUP,
     START,
-    World,
+    System,
     cost_event,
     expected,
     lines,
@@ -31,17 +31,17 @@ pytestmark = pytest.mark.stack
 def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
     clickhouse: ClickHouseClient,
 ) -> None:
-    world = World(clickhouse, FakeBroker(1))
+    system = System(clickhouse, FakeBroker(1))
     old = [
         cost_event("backfill", f"old{n}", START - timedelta(days=90) + timedelta(minutes=n))
         for n in range(3000)
     ]
     live = [cost_event("backfill", f"live{n}", START, "2") for n in range(3)]
     clock = FakeClock(START)
-    source = FakeSource(world.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
+    source = FakeSource(system.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
     service = Aggregator(
-        LedgerStore(world.clickhouse, 1000),
-        FakeSink(world.broker),
+        LedgerStore(system.clickhouse, 1000),
+        FakeSink(system.broker),
         clock,
         Settings(backfill_minutes_per_batch=400, window_chunk=400),
     )
@@ -49,20 +49,20 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
         source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,
         bounds=Bounds(max_records=1),
     )  # fmt: skip
-    world.send(lines(old))
+    system.send(lines(old))
     for event in live:
-        world.send(lines([event]))
+        system.send(lines([event]))
     loop.turn()
     seen = []
     for _ in live:
         loop.turn()
         seen.append(
-            sum(m[0] for c, m in stored(world.clickhouse, "backfill", "minute").items() if c[0] == START)
+            sum(m[0] for c, m in stored(system.clickhouse, "backfill", "minute").items() if c[0] == START)
         )
-        assert world.broker.committed(GROUP) == {}  # the backfill is not done
+        assert system.broker.committed(GROUP) == {}  # the backfill is not done
     assert seen == [Decimal(2), Decimal(4), Decimal(6)]
     for _ in range(4):
         loop.turn()
-    assert sum(world.broker.committed(GROUP).values()) == 4
+    assert sum(system.broker.committed(GROUP).values()) == 4
     for grain in GRAINS:
-        assert stored(world.clickhouse, "backfill", grain) == expected([*old, *live], grain)
+        assert stored(system.clickhouse, "backfill", grain) == expected([*old, *live], grain)

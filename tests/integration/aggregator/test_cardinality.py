@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.aggregator.rig import START, World, cost_event, lines
+from tests.integration.aggregator.rig import START, System, cost_event, lines
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.settings import Settings
@@ -11,22 +11,22 @@ from outlay_aggregator.settings import Settings
 pytestmark = pytest.mark.stack
 
 
-def test_the_producer_that_crowds_a_minute_is_named_with_what_it_sends_too_much_of(world: World) -> None:
+def test_the_producer_with_most_cells_is_named_with_what_it_sends_too_much_of(system: System) -> None:
     rows = [
-        cost_event("crowded", f"{n}", START + timedelta(milliseconds=n), user=f"u-{n}") for n in range(40)
+        cost_event("wide-tenant", f"{n}", START + timedelta(milliseconds=n), user=f"u-{n}") for n in range(40)
     ]
     for row in rows[:10]:
         row.source, row.user = "well-behaved", "u-1"
     calm = [cost_event("calm", str(n)) for n in range(5)]
-    world.send(lines([*rows, *calm]))
-    world.run(LedgerStore(world.clickhouse, 8), settings=Settings(user_cells=8))
-    found = world.clickhouse.rows(
+    system.send(lines([*rows, *calm]))
+    system.run(LedgerStore(system.clickhouse, 8), settings=Settings(user_cells=8))
+    found = system.clickhouse.rows(
         "SELECT tenant, source, dimension, distinct, cells, events FROM high_cardinality_sources FINAL"
-        " WHERE tenant IN ('crowded', 'calm')"
+        " WHERE tenant IN ('wide-tenant', 'calm')"
     )
     assert found == [
         {
-            "tenant": "crowded",
+            "tenant": "wide-tenant",
             "source": "test",
             "dimension": "user",
             "distinct": 30,
@@ -36,13 +36,13 @@ def test_the_producer_that_crowds_a_minute_is_named_with_what_it_sends_too_much_
     ]
 
 
-def test_a_field_that_is_another_with_every_event_is_named_though_no_user_is(world: World) -> None:
+def test_a_field_that_is_another_with_every_event_is_named_though_no_user_is(system: System) -> None:
     rows = [
         cost_event("wide", f"{n}", START + timedelta(milliseconds=n), team=f"team-{n}") for n in range(40)
     ]
-    world.send(lines(rows))
-    world.run(LedgerStore(world.clickhouse, 8), settings=Settings(user_cells=8))
-    [row] = world.clickhouse.rows(
+    system.send(lines(rows))
+    system.run(LedgerStore(system.clickhouse, 8), settings=Settings(user_cells=8))
+    [row] = system.clickhouse.rows(
         "SELECT dimension, distinct FROM high_cardinality_sources FINAL WHERE tenant = 'wide'"
     )
     assert (row["dimension"], row["distinct"]) == ("team", 40)

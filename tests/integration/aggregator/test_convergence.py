@@ -17,7 +17,7 @@ from tests.integration.aggregator.rig import (
     CrashError,
     CrashingStore,
     DrainingSource,
-    World,
+    System,
     cost_event,
     expected,
     lines,
@@ -87,7 +87,7 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
     size: int,
     stale: list[int],
 ) -> None:
-    world = World(clickhouse, FakeBroker())
+    system = System(clickhouse, FakeBroker())
     tenant = next(_tenants)
     events = _of(tenant, events)
     zombie = _Zombie(clickhouse, events)
@@ -95,12 +95,12 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
         order = events[:]
         shuffle.shuffle(order)  # type: ignore[attr-defined]
         for body in _chunks(order[: len(order) if number else (len(order) + 1) // 2], size):
-            world.send(body)
-        world.run_through(crashes)
+            system.send(body)
+        system.run_through(crashes)
         zombie.look()
     for body in _chunks(events, size):
-        world.send(body)
-    world.run_through(crashes[::-1])
+        system.send(body)
+    system.run_through(crashes[::-1])
     zombie.write(stale)
     for grain in GRAINS:
         assert stored(clickhouse, tenant, grain) == expected(events, grain)
@@ -131,16 +131,16 @@ class _Zombie(LedgerStore):
             self.append("ledger", lines([self._events[number % len(self._events)]]))
 
 
-def test_a_replay_from_the_start_changes_nothing(world: World) -> None:
+def test_a_replay_from_the_start_changes_nothing(system: System) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, str(n), START + timedelta(seconds=7 * n), f"0.{n:04d}") for n in range(40)]
     for body in _chunks(events, 7):
-        world.send(body)
-    world.run_through([])
-    before = {grain: _export(world.clickhouse, tenant, grain) for grain in GRAINS}
-    world.broker.rewind(GROUP)
-    world.run_through([(2, True), (3, False)])
-    assert {grain: _export(world.clickhouse, tenant, grain) for grain in GRAINS} == before
+        system.send(body)
+    system.run_through([])
+    before = {grain: _export(system.clickhouse, tenant, grain) for grain in GRAINS}
+    system.broker.rewind(GROUP)
+    system.run_through([(2, True), (3, False)])
+    assert {grain: _export(system.clickhouse, tenant, grain) for grain in GRAINS} == before
 
 
 def _export(clickhouse: ClickHouseClient, tenant: str, grain: Grain) -> bytes:
@@ -152,38 +152,38 @@ def _export(clickhouse: ClickHouseClient, tenant: str, grain: Grain) -> bytes:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_two_bodies_under_one_identity_have_one_winner_in_any_order(
-    world: World, order: tuple[int, ...]
+    system: System, order: tuple[int, ...]
 ) -> None:
     tenant = next(_tenants)
     bodies = [cost_event(tenant, "x", cost=f"{n + 1}", tokens=n) for n in range(3)]
     for n in order:
-        world.send(lines([bodies[n]]))
-        world.run_through([])
-    assert stored(world.clickhouse, tenant, "minute") == expected(bodies, "minute")
+        system.send(lines([bodies[n]]))
+        system.run_through([])
+    assert stored(system.clickhouse, tenant, "minute") == expected(bodies, "minute")
 
 
-def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(world: World) -> None:
+def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(system: System) -> None:
     """The case that zero rows for vanished groups do not cover (docs/adr/0002)."""
     tenant = next(_tenants)
     old, new = cost_event(tenant, "x", team="a"), cost_event(tenant, "x", team="b", revision=2)
-    zombie = _Zombie(world.clickhouse, [old])
-    LedgerStore(world.clickhouse, 1000).append("ledger", lines([old]))
+    zombie = _Zombie(system.clickhouse, [old])
+    LedgerStore(system.clickhouse, 1000).append("ledger", lines([old]))
     zombie.look()  # computed, and paused before it wrote
-    world.send(lines([old, new]))
-    world.run_through([])
+    system.send(lines([old, new]))
+    system.run_through([])
     zombie.write([0, 1, 2])
     for grain in GRAINS:
-        cells = stored(world.clickhouse, tenant, grain)
+        cells = stored(system.clickhouse, tenant, grain)
         assert [(cell[2], m[0]) for cell, m in cells.items()] == [("b", Decimal("1.25"))]
 
 
-def test_a_correction_lowers_a_total(world: World) -> None:
+def test_a_correction_lowers_a_total(system: System) -> None:
     tenant = next(_tenants)
-    world.send(lines([cost_event(tenant, "x", cost="10"), cost_event(tenant, "y", cost="1")]))
-    world.run_through([])
-    world.send(lines([cost_event(tenant, "x", cost="0.5", revision=2)]))
-    world.run_through([])
-    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("1.5")
+    system.send(lines([cost_event(tenant, "x", cost="10"), cost_event(tenant, "y", cost="1")]))
+    system.run_through([])
+    system.send(lines([cost_event(tenant, "x", cost="0.5", revision=2)]))
+    system.run_through([])
+    assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal("1.5")
 
 
 class _CommitFirst(DrainingSource):
@@ -195,24 +195,24 @@ class _CommitFirst(DrainingSource):
         return batch
 
 
-def test_negative_control_commit_before_insert_loses_events(world: World) -> None:
+def test_negative_control_commit_before_insert_loses_events(system: System) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, "x"), cost_event(tenant, "y")]
-    world.send(lines(events))
+    system.send(lines(events))
     with pytest.raises(CrashError):
-        world.run(CrashingStore(world.clickhouse, [(1, False)]), _CommitFirst)
-    world.run(LedgerStore(world.clickhouse, 1000))
-    assert stored(world.clickhouse, tenant, "minute") != expected(events, "minute")
+        system.run(CrashingStore(system.clickhouse, [(1, False)]), _CommitFirst)
+    system.run(LedgerStore(system.clickhouse, 1000))
+    assert stored(system.clickhouse, tenant, "minute") != expected(events, "minute")
 
 
-def test_negative_control_increments_count_a_repeat_twice(world: World) -> None:
+def test_negative_control_increments_count_a_repeat_twice(system: System) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, "x")]
-    world.send(lines(events))
-    world.send(lines(events))
-    world.run_through([])
-    increments = sum(Decimal("1.25") for record in world.broker.records(COST_EVENTS.name) if record.value)
-    [(right, *_)] = stored(world.clickhouse, tenant, "minute").values()
+    system.send(lines(events))
+    system.send(lines(events))
+    system.run_through([])
+    increments = sum(Decimal("1.25") for record in system.broker.records(COST_EVENTS.name) if record.value)
+    [(right, *_)] = stored(system.clickhouse, tenant, "minute").values()
     assert right == Decimal("1.25")
     assert increments != right
 
@@ -224,7 +224,9 @@ def test_windows_start_where_the_clock_says() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(world: World, seed: int) -> None:
+def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(
+    system: System, seed: int
+) -> None:
     """A content hash chose the winner: of 20 events corrected from 1,000 to 2,000 tokens, 10 took effect."""
     tenant = next(_tenants)
     first = [cost_event(tenant, str(n), cost="0.00125", tokens=1000, accepted=5) for n in range(20)]
@@ -233,11 +235,12 @@ def test_p18_twenty_corrections_take_effect_in_any_order_and_under_any_price(wor
     sent = [*first, *right, *again, *first]
     Random(seed).shuffle(sent)  # noqa: S311 (an order, no secret)
     for body in _chunks(sent, 9):
-        world.send(body)
-    world.run_through([])
+        system.send(body)
+    system.run_through([])
     for grain in GRAINS:
-        [(cost, events, _, usage, *_)] = stored(world.clickhouse, tenant, grain).values()
+        [(cost, events, _, usage, *_)] = stored(system.clickhouse, tenant, grain).values()
         assert (cost, events, usage["input_tokens"]) == (Decimal("0.05"), 20, Decimal(40_000))
-        view = world.clickhouse.rows(f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'")  # noqa: S608
-        table = world.clickhouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608
+        sql = f"SELECT DISTINCT version FROM {VIEWS[grain]} WHERE tenant = '{tenant}'"  # noqa: S608
+        view = system.clickhouse.rows(sql)
+        table = system.clickhouse.rows(f"SELECT version FROM rollup_{grain} FINAL WHERE tenant = '{tenant}'")  # noqa: S608
         assert view == table, "the view cuts the version"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.rig import START, World, cost_event, expected, lines, stored
+from tests.integration.aggregator.rig import START, System, cost_event, expected, lines, stored
 from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.identities import Index
@@ -53,28 +53,28 @@ def _spent(clickhouse: ClickHouseClient, tenant: str) -> Iterator[tuple[Decimal,
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 @pytest.mark.parametrize("together", [True, False])
 def test_p3_a_retry_that_stamps_a_new_time_counts_once(
-    world: World, order: tuple[int, ...], together: bool
+    system: System, order: tuple[int, ...], together: bool
 ) -> None:
     """It counted three times: 3.75 USD for 1.25."""
     tenant = next(_tenants)
     tries = [_retries(tenant)[n] for n in order]
     for part in [tries] if together else [[one] for one in tries]:
-        world.send(lines(part))
+        system.send(lines(part))
         if not together:
-            world.run_through([])  # each by a process of its own
-    world.run_through([])
-    assert set(_spent(world.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
-    assert stored(world.clickhouse, tenant, "minute") == expected(tries, "minute")
-    [shown] = world.clickhouse.rows(f"SELECT time FROM costs WHERE tenant = '{tenant}'")  # noqa: S608
+            system.run_through([])  # each by a process of its own
+    system.run_through([])
+    assert set(_spent(system.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
+    assert stored(system.clickhouse, tenant, "minute") == expected(tries, "minute")
+    [shown] = system.clickhouse.rows(f"SELECT time FROM costs WHERE tenant = '{tenant}'")  # noqa: S608
     assert shown["time"].date() == (START + AFTER[-1]).date(), "the try accepted last counts"
 
 
-def test_p3_what_came_again_with_another_time_is_reported_as_a_conflict(world: World) -> None:
+def test_p3_what_came_again_with_another_time_is_reported_as_a_conflict(system: System) -> None:
     tenant = next(_tenants)
     for one in _retries(tenant)[:2]:
-        world.send(lines([one]))
-        world.run_through([])
-    found = world.clickhouse.rows(f"SELECT time, cost FROM conflicts FINAL WHERE tenant = '{tenant}'")  # noqa: S608
+        system.send(lines([one]))
+        system.run_through([])
+    found = system.clickhouse.rows(f"SELECT time, cost FROM conflicts FINAL WHERE tenant = '{tenant}'")  # noqa: S608
     assert len(found) == 2
 
 
@@ -103,31 +103,31 @@ def test_negative_control_a_replica_that_keeps_its_filter_counts_a_retry_twice(
     assert set(_spent(clickhouse, tenant)) == {(Decimal("3.75"), 3)}
 
 
-def test_p18_a_correction_of_the_time_empties_the_minute_that_it_left(world: World) -> None:
+def test_p18_a_correction_of_the_time_empties_the_minute_that_it_left(system: System) -> None:
     tenant = next(_tenants)
     early, late = _retries(tenant)[0], _retries(tenant)[2]
     for one in (early, late):
-        world.send(lines([one]))
-        world.run_through([])
+        system.send(lines([one]))
+        system.run_through([])
     left = Window(int(START.timestamp()), tenant)
-    books = LedgerStore(world.clickhouse, 1000)
-    assert b'"groups":[]' in books.stored("minute", [left]).replace(b" ", b"")
-    assert books.differences("minute", [left]) == []
+    store = LedgerStore(system.clickhouse, 1000)
+    assert b'"groups":[]' in store.stored("minute", [left]).replace(b" ", b"")
+    assert store.differences("minute", [left]) == []
     back = cost_event(tenant, "x", START, "7", accepted=9, tokens=3)
-    world.send(lines([back]))
-    world.run_through([])
-    assert stored(world.clickhouse, tenant, "minute") == expected([early, late, back], "minute")
-    assert set(_spent(world.clickhouse, tenant)) == {(Decimal(7), 1)}
+    system.send(lines([back]))
+    system.run_through([])
+    assert stored(system.clickhouse, tenant, "minute") == expected([early, late, back], "minute")
+    assert set(_spent(system.clickhouse, tenant)) == {(Decimal(7), 1)}
 
 
-def test_p18_an_older_body_priced_again_stays_retracted(world: World) -> None:
+def test_p18_an_older_body_priced_again_stays_retracted(system: System) -> None:
     tenant = next(_tenants)
     early, late = _retries(tenant)[0], _retries(tenant)[2]
-    world.send(lines([early, late]))
-    world.run_through([])
-    world.send(lines([cost_event(tenant, "x", START, "99", accepted=1, revision=50)]))
-    world.run_through([])
-    assert set(_spent(world.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
+    system.send(lines([early, late]))
+    system.run_through([])
+    system.send(lines([cost_event(tenant, "x", START, "99", accepted=1, revision=50)]))
+    system.run_through([])
+    assert set(_spent(system.clickhouse, tenant)) == {(Decimal("1.25"), 1)}
 
 
 @pytest.mark.parametrize("name", ["a", "é", "\0", "naïve/世界", "x" * 256])

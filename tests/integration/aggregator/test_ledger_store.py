@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
-from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
+from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
@@ -20,7 +20,7 @@ MINUTE = window_of("x", START, "minute").start
 
 
 @pytest.fixture
-def books(clickhouse: ClickHouseClient) -> LedgerStore:
+def store(clickhouse: ClickHouseClient) -> LedgerStore:
     return LedgerStore(clickhouse, 1000)
 
 
@@ -39,43 +39,41 @@ def books(clickhouse: ClickHouseClient) -> LedgerStore:
         ("tags", "[1]"),
     ],
 )
-def test_a_line_that_the_engine_cannot_read_is_told_apart_from_an_engine_that_is_away(
-    books: LedgerStore, name: str, value: str
+def test_a_line_that_the_engine_cannot_read_is_reported_apart_from_an_engine_that_is_away(
+    store: LedgerStore, name: str, value: str
 ) -> None:
     good = encoder.encode(cost_event("malformed", "good"))
     whole = encoder.encode(cost_event("malformed", "bad"))[:-1]
     with pytest.raises(MalformedError):
-        books.append("ledger", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
+        store.append("ledger", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
 
 
-def test_a_mistake_of_ours_is_neither(books: LedgerStore) -> None:
+def test_a_mistake_of_ours_is_neither(store: LedgerStore) -> None:
     with pytest.raises(DatabaseError):
-        books.append("no_such_table", b"{}")
+        store.append("no_such_table", b"{}")
 
 
-def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(world: World) -> None:
+def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(system: System) -> None:
     tenant = "poisoned"
     good = [cost_event(tenant, str(n), cost="0.1") for n in range(20)]
     rows = [encoder.encode(event) for event in good]
     unread = rows[0].replace(b'"input_tokens":10', b'"input_tokens":1e99')
     lonely = encoder.encode(cost_event(tenant, "l", START + timedelta(hours=5)))[:-1] + b',"what":1}'
-    world.send(b"\n".join([*rows[:7], b"\x00\xff{", unread, *rows[7:], lonely]))
-    world.run_through([])
-    refused = [dead_letter_decoder.decode(r.value) for r in world.broker.records(DEAD_LETTER.name)]
-    assert {letter.body for letter in refused} == {b"\x00\xff{", unread, lonely}
-    found = world.clickhouse.rows(
+    system.send(b"\n".join([*rows[:7], b"\x00\xff{", unread, *rows[7:], lonely]))
+    system.run_through([])
+    refused = [dead_letter_decoder.decode(r.value) for r in system.broker.records(DEAD_LETTER.name)]
+    assert {each.body for each in refused} == {b"\x00\xff{", unread, lonely}
+    found = system.clickhouse.rows(
         "SELECT original, topic, offset, line, code FROM dead_letters FINAL WHERE line IN (7, 8) AND topic != ''"
     )
     assert {row["line"] for row in found} == {7, 8}
-    assert sum(m[0] for m in stored(world.clickhouse, tenant, "day").values()) == Decimal("2.0")
+    assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal("2.0")
 
 
 def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHouseClient) -> None:
-    tenant = "crowd"
-    crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
-    LedgerStore(clickhouse, 5).append(
-        "ledger", lines([*crowd, cost_event(tenant, "none", cost="7", user="")])
-    )
+    tenant = "many"
+    many = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
+    LedgerStore(clickhouse, 5).append("ledger", lines([*many, cost_event(tenant, "none", cost="7", user="")]))
     for grain in GRAINS:
         LedgerStore(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
         cells = {cell[-1]: m[:2] for cell, m in stored(clickhouse, tenant, grain).items()}
@@ -99,18 +97,18 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: Click
     LedgerStore(clickhouse, 0).append("ledger", lines(rows))
     answers = set()
     for bound in range(25):
-        books = LedgerStore(clickhouse, bound)
-        answer = books.compute("minute", [minute])
-        assert answer == books.compute("minute", [minute], narrow=True)
+        store = LedgerStore(clickhouse, bound)
+        answer = store.compute("minute", [minute])
+        assert answer == store.compute("minute", [minute], narrow=True)
         answers.add(answer)
     assert len(answers) > 5
 
 
 def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(clickhouse: ClickHouseClient) -> None:
     tenant = "named"
-    crowd = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]
+    many = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n}") for n in range(1, 4)]
     LedgerStore(clickhouse, 2).append(
-        "ledger", lines([*crowd, cost_event(tenant, "odd", cost="9", user="(other)")])
+        "ledger", lines([*many, cost_event(tenant, "odd", cost="9", user="(other)")])
     )
     for grain in GRAINS:
         LedgerStore(clickhouse, 2).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
@@ -118,23 +116,23 @@ def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(clickhouse: Clic
         assert cells == {"((other))": Decimal(9), "u3": Decimal(3), "(other)": Decimal(3)}
 
 
-def test_a_window_without_a_row_is_not_answered_for(books: LedgerStore) -> None:
+def test_a_window_without_a_row_is_not_answered_for(store: LedgerStore) -> None:
     with pytest.raises(Retryable, match="got 0"):
-        books.recompute("minute", [Window(MINUTE, "nobody")])
+        store.recompute("minute", [Window(MINUTE, "absent")])
 
 
 def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
-    books: LedgerStore, clickhouse: ClickHouseClient
+    store: LedgerStore, clickhouse: ClickHouseClient
 ) -> None:
     tenant = "different"
     rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]
-    books.append("ledger", lines(rows))
-    minutes = books.minutes(MINUTE, MINUTE + 3600, [tenant])
+    store.append("ledger", lines(rows))
+    minutes = store.minutes(MINUTE, MINUTE + 3600, [tenant])
     assert sorted(w.start for w in minutes) == [MINUTE, MINUTE + 60, MINUTE + 120]
-    assert {tenant} < {w.tenant for w in books.minutes(MINUTE, MINUTE + 3600)} | {"another"}
+    assert {tenant} < {w.tenant for w in store.minutes(MINUTE, MINUTE + 3600)} | {"another"}
     for grain in GRAINS:
-        books.recompute(grain, sorted({widen(m, grain) for m in minutes}))
-        assert books.differences(grain, sorted({widen(m, grain) for m in minutes})) == []
+        store.recompute(grain, sorted({widen(m, grain) for m in minutes}))
+        assert store.differences(grain, sorted({widen(m, grain) for m in minutes})) == []
     clickhouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1,"
         " arrayMap(g -> tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9),"
@@ -142,7 +140,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
         " FROM rollup_minute FINAL WHERE tenant = 'different' AND window = toDateTime({w:UInt32}, 'UTC')",
         {"w": MINUTE + 60},
     )
-    [found] = books.differences("minute", minutes)
+    [found] = store.differences("minute", minutes)
     assert (found.tenant, found.right_cost, found.stored_cost) == (tenant, Decimal(1), Decimal(2))
     ghost = Window(MINUTE + 60 * 10, tenant)
     clickhouse.command(
@@ -150,17 +148,17 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
         " version, groups FROM rollup_minute FINAL WHERE tenant = 'different' AND window = {m:UInt32}",
         {"w": ghost.start, "m": MINUTE},
     )
-    assert [row.right_events for row in books.differences("minute", [ghost])] == [0]
+    assert [row.right_events for row in store.differences("minute", [ghost])] == [0]
 
 
-def test_p3_the_same_id_with_another_body_is_reported_as_a_conflict(world: World) -> None:
+def test_p3_the_same_id_with_another_body_is_reported_as_a_conflict(system: System) -> None:
     tenant = "conflicting"
     first, second = cost_event(tenant, "x", cost="1", tokens=1), cost_event(tenant, "x", cost="2", tokens=2)
-    world.send(lines([first, cost_event(tenant, "y")]))
-    world.run_through([])
-    world.send(lines([second, cost_event(tenant, "y")]))
-    world.run_through([])
-    found = world.clickhouse.rows(
+    system.send(lines([first, cost_event(tenant, "y")]))
+    system.run_through([])
+    system.send(lines([second, cost_event(tenant, "y")]))
+    system.run_through([])
+    found = system.clickhouse.rows(
         "SELECT id, fingerprint, toString(cost) AS cost FROM conflicts FINAL WHERE tenant = {t:String}",
         {"t": tenant},
     )
@@ -170,9 +168,9 @@ def test_p3_the_same_id_with_another_body_is_reported_as_a_conflict(world: World
     }
 
 
-def test_a_new_price_for_the_same_body_is_no_conflict(world: World) -> None:
+def test_a_new_price_for_the_same_body_is_no_conflict(system: System) -> None:
     tenant = "repriced"
     for revision in (1, 2):
-        world.send(lines([cost_event(tenant, "x", cost=str(revision), revision=revision)]))
-        world.run_through([])
-    assert world.clickhouse.rows("SELECT * FROM conflicts WHERE tenant = 'repriced'") == []
+        system.send(lines([cost_event(tenant, "x", cost=str(revision), revision=revision)]))
+        system.run_through([])
+    assert system.clickhouse.rows("SELECT * FROM conflicts WHERE tenant = 'repriced'") == []

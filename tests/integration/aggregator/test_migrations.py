@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
-from tests.first_release import write_as_then
-from tests.integration.aggregator.rig import START, World, cost_event, lines, stored
+from tests.first_release import FIRST_RELEASE, write_as_then
+from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
 from tests.processes import until
 from tests.support.fake_broker import FakeBroker
 
@@ -46,17 +46,17 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     cells = stored(clickhouse, "acme", "minute")
     assert [measures[:2] for measures in cells.values()] == [(Decimal("0.000000000003"), 3)]
     at = int(START.timestamp()) // 86_400 * 86_400
-    books = LedgerStore(clickhouse, 1000)
+    store = LedgerStore(clickhouse, 1000)
     for grain in GRAINS:  # what is new in a window of then is what recomputing it says
-        assert books.differences_between(grain, at, at + 86_400) == []
+        assert store.differences_between(grain, at, at + 86_400) == []
     day = "SELECT cost, charged, estimated_events, estimated_cost FROM costs_daily"
     assert [tuple(row.values()) for row in clickhouse.rows(day)] == [
         (Decimal("0.000000000003"), Decimal("0.000000000003"), 0, 0)
     ]
-    World(clickhouse, broker := FakeBroker())
-    world = World(clickhouse, broker)
-    world.send(lines([cost_event("acme", "after", cost="1")]))
-    world.run_through([])
+    System(clickhouse, broker := FakeBroker())
+    system = System(clickhouse, broker)
+    system.send(lines([cost_event("acme", "after", cost="1")]))
+    system.run_through([])
     for grain in GRAINS:
         assert sum(m[0] for m in stored(clickhouse, "acme", grain).values()) == Decimal("1.000000000003")
     clickhouse.close()
@@ -76,34 +76,6 @@ def test_a_version_that_ended_before_its_mark_is_applied_again(empty: ClickHouse
     clickhouse.close()
 
 
-FIRST_RELEASE = (
-    "CREATE VIEW costs AS SELECT tenant, time, cost, given FROM ledger FINAL",
-    "CREATE VIEW costs_daily AS SELECT tenant, window AS time, version FROM rollup_day FINAL",
-    (
-        "INSERT INTO alerts (tenant, id, rule, state, lasts, seq, told_at, heard)"
-        " VALUES ('acme', 'a1', 'spike', 'resolved', 'expected', 2, 1793491230, false)"
-    ),
-    (
-        "INSERT INTO alert_words (tenant, target, say, note, by, at)"
-        " VALUES ('acme', 'a1', 'expected', 'a launch', 'kim', 1793491230)"
-    ),
-    (
-        "INSERT INTO alert_messages (tenant, message_id, channel, state, attempt, step, bundle)"
-        " VALUES ('acme', 'm1', 'webhook', 'dead', 10, 11, ''), ('acme', 'm2', 'webhook', 'waiting', 1, 2, 'm3')"
-    ),
-    (
-        "INSERT INTO alert_deliveries (at, tenant, channel, message_id, outcome)"
-        " VALUES (now(), 'acme', 'webhook', 'm1', 'dead'), (now(), 'acme', 'webhook', 'm2', 'later')"
-    ),
-    (
-        "INSERT INTO closings (tenant, period, zone, seq, total, closed_by)"
-        " VALUES ('acme', '2026-10', 'UTC', 1, 12.5, 'kim')"
-    ),
-    (
-        "INSERT INTO crowds (tenant, minute, source, dimension, distinct, cells, events)"
-        " VALUES ('acme', now(), 'gateway', 'user', 5000, 6000, 7000)"
-    ),
-)
 KEPT = {
     "SELECT state, ended_reason, seq, notified, incident FROM alerts FINAL": [
         ("resolved", "expected", 2, False, "a1")

@@ -14,7 +14,7 @@ from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 pytestmark = pytest.mark.stack
 
 
-def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_nobody_works_on_a_partition(
+def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_no_member_works_on_a_partition(
     stack: Stack, tmp_path: Path
 ) -> None:
     prepare(stack.kafka)

@@ -1,4 +1,4 @@
-"""An aggregator whose books and bus are in the test's hands."""
+"""An aggregator whose store and bus are in the test's hands."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ class MemoryStore(LedgerStore):
         self.log = log
         self.poison = poison
         self.ledger: list[bytes] = []
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.recomputed: list[tuple[Grain, list[Window]]] = []
         self.known_words: list[tuple[int, int]] = []
         self.seconds: dict[int, set[int]] = {}
@@ -69,7 +69,7 @@ class MemoryStore(LedgerStore):
         if self.poison in lines:
             raise MalformedError("Code: 27. DB::Exception: cannot parse")
         if table == "dead_letters":
-            self.letters += dead_letter_decoder.decode_lines(lines)
+            self.dead_letters += dead_letter_decoder.decode_lines(lines)
         else:
             self.ledger += lines.split(b"\n")
 
@@ -110,7 +110,7 @@ class MemoryStore(LedgerStore):
 
 
 class LoggingSink(FakeSink):
-    """Notes what is sent where, in the log that the books write too."""
+    """Notes what is sent where, in the log that the ledger write too."""
 
     def __init__(self, broker: FakeBroker, log: list[str], max_bytes: int) -> None:
         super().__init__(broker, max_bytes)

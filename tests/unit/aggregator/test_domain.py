@@ -30,7 +30,7 @@ def test_a_good_record_is_passed_on_as_it_came() -> None:
     assert (reading.body, reading.events, reading.minutes, reading.bad) == (value, 2, frozenset({MINUTE}), [])
 
 
-def test_minutes_are_told_by_tenant_and_utc() -> None:
+def test_minutes_are_reported_by_tenant_and_utc() -> None:
     rows = [
         line("1", time="2026-11-24T01:02:59.999999Z"),
         line("2", time="2026-11-24T03:02:00+02:00"),
@@ -57,7 +57,9 @@ def test_minutes_are_told_by_tenant_and_utc() -> None:
         (line(revision="x"), "cost_event_invalid", "$.revision"),
     ],
 )
-def test_a_bad_line_is_told_with_its_place_and_the_good_ones_go_on(bad: bytes, code: str, path: str) -> None:
+def test_a_bad_line_is_reported_with_its_place_and_the_good_ones_go_on(
+    bad: bytes, code: str, path: str
+) -> None:
     good = line("good")
     explained = why(bad, 1)
     assert explained is not None
@@ -124,9 +126,9 @@ def test_a_record_of_garbage_becomes_a_bounded_number_of_dead_letters_and_loses_
     assert len(bad) == MOST_BAD + 1
     assert (bad[-1].code, bad[-1].line) == ("record_unreadable", MOST_BAD)
     assert b"\n".join(each.body for each in bad) == record
-    letters = dead_letters.read(record, ("usage.dead-letter", 0, 7), NOW)
-    assert len(letters) == MOST_BAD + 1
-    assert b"\n".join(letter.body for letter in letters) == record
+    dead = dead_letters.read(record, ("usage.dead-letter", 0, 7), NOW)
+    assert len(dead) == MOST_BAD + 1
+    assert b"\n".join(each.body for each in dead) == record
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_a_record_of_garbage_becomes_a_bounded_number_of_dead_letters_and_loses_
 def test_a_dead_letter_that_the_table_cannot_hold_becomes_one_that_it_can(changes: dict[str, object]) -> None:
     kept = dead_letter("pricer", b"{", Invalid("c", "m"), NOW, line=0, place=("usage.events", 0, 0))
     wrong = encoder.encode(msgspec.structs.replace(kept, **changes))
-    [letter] = dead_letters.read(wrong, ("usage.dead-letter", 0, 7), NOW)
-    assert (letter.code, letter.body, letter.line) == ("dead_letter_invalid", wrong, 0)
+    [each] = dead_letters.read(wrong, ("usage.dead-letter", 0, 7), NOW)
+    assert (each.code, each.body, each.line) == ("dead_letter_invalid", wrong, 0)
 
 
 def test_windows_hold_times_and_each_other() -> None:

@@ -1,4 +1,4 @@
-"""Edits of dead letters: jq's three that matter, with numbers that keep their digits."""
+"""Edits of dead dead: jq's three that matter, with numbers that keep their digits."""
 
 import json
 
@@ -43,12 +43,12 @@ def test_numbers_keep_their_digits() -> None:
 
 
 @pytest.mark.parametrize("text", ["=1", "a..b=1", "novalue", ".=1", "a.=1"])
-def test_a_malformed_edit_is_told(text: str) -> None:
+def test_a_malformed_edit_is_reported(text: str) -> None:
     with pytest.raises(Invalid, match="edit_malformed"):
         Edit.set(text)
 
 
-def test_what_cannot_be_edited_is_told() -> None:
+def test_what_cannot_be_edited_is_reported() -> None:
     with pytest.raises(Invalid, match="edit_misses"):
         apply(BODY, [Edit.set("id.x=1")])
     with pytest.raises(Invalid, match="edit_misses"):

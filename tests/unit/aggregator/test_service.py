@@ -51,9 +51,9 @@ def test_p9_dead_letters_are_durable_before_anything_else() -> None:
     rig = Rig()
     rig.handle(line("1") + b"\n{bad\n" + line("2"))
     assert rig.log[:2] == ["send usage.dead-letter", "append ledger"]
-    [letter] = rig.refused()
-    assert (letter.body, letter.code, letter.line, letter.at) == (b"{bad", "cost_event_invalid", 1, NOW)
-    assert (letter.topic, letter.partition, letter.offset) == ("cost.events", 0, 0)
+    [each] = rig.refused()
+    assert (each.body, each.code, each.line, each.at) == (b"{bad", "cost_event_invalid", 1, NOW)
+    assert (each.topic, each.partition, each.offset) == ("cost.events", 0, 0)
     assert rig.store.ledger == [line("1"), line("2")]
 
 
@@ -75,21 +75,21 @@ def test_p9_one_line_that_the_engine_refuses_stands_alone() -> None:
     rig = Rig()
     rows = [line(str(n), sku="POISON" if n == 5 else "ok") for n in range(9)]
     rig.handle(b"\n".join(rows))
-    [letter] = rig.refused()
-    assert (letter.body, letter.code, letter.line) == (rows[5], "ledger_refused", 5)
-    assert "cannot parse" in letter.message
+    [each] = rig.refused()
+    assert (each.body, each.code, each.line) == (rows[5], "ledger_refused", 5)
+    assert "cannot parse" in each.message
     assert rig.store.ledger == rows[:5] + rows[6:]
 
 
-def test_p9_lines_that_the_contract_refuses_are_told_with_their_place_when_the_engine_refuses_the_batch() -> (
+def test_p9_lines_that_the_contract_refuses_are_reported_with_their_place_when_the_engine_refuses_the_batch() -> (
     None
 ):
     rig = Rig()
     wrong = line("2", usage={"input_tokens": "many"})
     rig.store.poison = b"many"
     rig.handle(line("1") + b"\n" + wrong)
-    [letter] = rig.refused()
-    assert (letter.body, letter.path) == (wrong, "$.usage[...]")
+    [each] = rig.refused()
+    assert (each.body, each.path) == (wrong, "$.usage[...]")
     assert rig.store.ledger == [line("1")]
 
 
@@ -98,7 +98,7 @@ def test_p9_a_minute_in_which_every_line_was_refused_is_not_asked_for() -> None:
     rig = Rig()
     rig.handle(line("1", time="2026-11-24T09:00:00Z", sku="POISON"), line("2"))
     assert rig.store.recomputed[0] == ("minute", [Window(MINUTE, "acme")])
-    assert [letter.code for letter in rig.refused()] == ["ledger_refused"]
+    assert [each.code for each in rig.refused()] == ["ledger_refused"]
 
 
 def test_p9_a_batch_that_is_refused_whole_publishes_nothing() -> None:
@@ -111,8 +111,8 @@ def test_a_record_that_is_good_is_written_again_when_another_of_its_batch_was_re
     rig = Rig()
     rig.handle(line("1"), b"{bad", line("2", sku="POISON"))
     assert rig.store.ledger == [line("1")]
-    assert [letter.offset for letter in rig.refused()] == [1, 1, 2]
-    assert len({letter.id for letter in rig.refused()}) == 2
+    assert [each.offset for each in rig.refused()] == [1, 1, 2]
+    assert len({each.id for each in rig.refused()}) == 2
 
 
 def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
@@ -120,12 +120,12 @@ def test_what_is_older_than_the_ledger_keeps_is_a_dead_letter() -> None:
     rig = Rig(Settings(retention_days=100))
     old = line("old", time="2026-08-16T11:59:59Z")
     rig.handle(old + b"\n" + line("kept", time="2026-08-16T12:00:00Z"))
-    assert [(letter.body, letter.code, letter.path) for letter in rig.refused()] == [
+    assert [(each.body, each.code, each.path) for each in rig.refused()] == [
         (old, "past_retention", "$.time")
     ]
     assert len(rig.store.ledger) == 1
     rig.handle(line("x", time="2020-01-01T00:00:00Z", sku="POISON"), line("y", sku="POISON"))
-    assert {(letter.code, letter.offset) for letter in rig.refused()} == {
+    assert {(each.code, each.offset) for each in rig.refused()} == {
         ("past_retention", 0),
         ("ledger_refused", 1),
     }
@@ -140,8 +140,8 @@ def test_a_batch_with_many_refused_lines_costs_a_bounded_number_of_inserts_and_n
     assert rig.log.count("append ledger") <= 201
     refused = rig.refused()
     assert len(refused) == 5000
-    assert {letter.tenant for letter in refused} == {"hostile"}
-    assert {letter.code for letter in refused} == {"ledger_refused"}
+    assert {each.tenant for each in refused} == {"hostile"}
+    assert {each.code for each in refused} == {"ledger_refused"}
 
 
 def test_a_dead_letter_that_the_engine_refuses_is_kept_as_bytes_with_the_others() -> None:
@@ -151,15 +151,15 @@ def test_a_dead_letter_that_the_engine_refuses_is_kept_as_bytes_with_the_others(
         for body in (b"fine", b"POISON")
     ]
     rig.aggregator.handle(batch(*map(encoder.encode, kept), topic=DEAD_LETTER.name))
-    assert [letter.code for letter in rig.store.letters] == ["dead_letter_invalid"] * 2
-    assert [dead_letter_decoder.decode(letter.body) for letter in rig.store.letters] == kept
+    assert [each.code for each in rig.store.dead_letters] == ["dead_letter_invalid"] * 2
+    assert [dead_letter_decoder.decode(each.body) for each in rig.store.dead_letters] == kept
 
 
 def test_p9_a_line_too_large_for_a_dead_letter_is_kept_in_the_table() -> None:
     rig = Rig(max_bytes=2000)
     rig.handle(b"x" * 3000)
-    [letter] = rig.store.letters
-    assert letter.body == b"x" * 3000
+    [each] = rig.store.dead_letters
+    assert each.body == b"x" * 3000
     assert rig.refused() == []
 
 
@@ -168,11 +168,11 @@ def test_dead_letters_of_every_stage_go_to_their_table_and_dirty_nothing() -> No
     kept = dead_letter(
         "pricer", b"{", Invalid("json_malformed", "no"), NOW, line=0, place=("usage.events", 3, 14)
     )
-    rig.aggregator.handle(batch(encoder.encode(kept) + b"\n\nno letter", topic=DEAD_LETTER.name))
+    rig.aggregator.handle(batch(encoder.encode(kept) + b"\n\nnot one", topic=DEAD_LETTER.name))
     assert rig.log == ["append dead_letters"]
-    first, second = rig.store.letters
+    first, second = rig.store.dead_letters
     assert first == kept
-    assert (second.body, second.code, second.line) == (b"no letter", "dead_letter_invalid", 2)
+    assert (second.body, second.code, second.line) == (b"not one", "dead_letter_invalid", 2)
 
 
 def test_a_window_too_large_for_a_record_is_published_without_users_and_usage() -> None:
@@ -251,7 +251,7 @@ def test_batches_gather_longer_where_recomputing_large_minutes_takes_more_than_i
     assert pace(60, events=101) == 5
 
 
-def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled() -> None:
+def test_a_high_cardinality_producer_is_named_again_only_when_its_minute_doubled() -> None:
     rig = Rig(Settings(user_cells=2))
     rig.store.groups = lambda _: [group("a"), group("b")]
     rig.handle(line())
@@ -271,16 +271,16 @@ def test_who_crowds_a_minute_is_named_and_looked_for_again_only_when_it_doubled(
     )
 
 
-def test_the_metric_of_crowded_minutes_has_few_labels_however_many_crowd_them() -> None:
+def test_the_metric_of_high_cardinality_has_few_labels_however_many_producers_there_are() -> None:
     rig = Rig(Settings(user_cells=0))
-    rig.handle(*(line(tenant=f"crowd-{n}") for n in range(MOST_NAMED + 5)))
+    rig.handle(*(line(tenant=f"many-{n}") for n in range(MOST_NAMED + 5)))
     names = {
         sample.labels["tenant"]
         for metric in REGISTRY.collect()
         if metric.name == "outlay_high_cardinality_cells"
         for sample in metric.samples
     }
-    assert len([name for name in names if name.startswith("crowd-")]) == MOST_NAMED
+    assert len([name for name in names if name.startswith("many-")]) == MOST_NAMED
     assert OTHER in names
 
 

@@ -80,7 +80,7 @@ def test_a_bug_in_the_work_commits_nothing_and_ends_the_process() -> None:
     assert rig.source.closed
 
 
-def test_a_world_that_is_away_is_waited_for_and_the_same_batch_tried_again() -> None:
+def test_a_dependency_that_is_away_is_waited_for_and_the_same_batch_tried_again() -> None:
     rig = Rig()
     rig.broker.append("t", b"1")
     tries: list[float] = []
@@ -101,7 +101,7 @@ def test_a_world_that_is_away_is_waited_for_and_the_same_batch_tried_again() -> 
     assert rig.committed() == 1
 
 
-def test_waiting_for_the_world_is_not_a_stall() -> None:
+def test_waiting_for_the_dependency_is_not_a_stall() -> None:
     rig = Rig()
     rig.broker.append("t", b"1")
     stalls: list[bool] = []
@@ -140,7 +140,7 @@ def test_silence_without_lag_is_not_a_stall() -> None:
     assert not rig.health.stalled()
 
 
-def test_lag_that_nobody_reads_is_a_stall() -> None:
+def test_lag_that_no_one_reads_is_a_stall() -> None:
     rig = Rig()
     for n in range(300):
         rig.broker.append("t", str(n).encode())
@@ -150,7 +150,7 @@ def test_lag_that_nobody_reads_is_a_stall() -> None:
     assert rig.health.stalled()
 
 
-def test_asked_to_stop_while_the_world_is_away_it_stops_without_a_commit() -> None:
+def test_asked_to_stop_while_the_dependency_is_away_it_stops_without_a_commit() -> None:
     rig = Rig()
     rig.broker.append("t", b"1")
 

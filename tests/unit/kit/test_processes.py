@@ -1,4 +1,4 @@
-"""What only a process of its own can show: dying at a failpoint, ending when stuck, telling its state."""
+"""What only a process of its own can show: dying at a failpoint, ending when stuck, reporting its state."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def ask(port: int, path: str) -> int:
             return error.code
 
 
-def test_health_is_told_over_http() -> None:
+def test_health_is_reported_over_http() -> None:
     clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
     health = Health(clock, 60)
     health.watch(lambda: True)

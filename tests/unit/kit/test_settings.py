@@ -1,4 +1,4 @@
-"""Settings are read whole, told whole when wrong, and never show a secret."""
+"""Settings are read whole, reported whole when wrong, and never show a secret."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def run(variables: dict[str, str], *arguments: str) -> "subprocess.CompletedProc
     )
 
 
-def test_every_error_is_told_at_once_by_its_place() -> None:
+def test_every_error_is_reported_at_once_by_its_place() -> None:
     ended = run({"OUTLAY_AGGREGATOR_LINGER_SECONDS": "-1", "OUTLAY_AGGREGATOR_WINDOW_CHUNK": "many"})
     assert ended.returncode == 2
     assert "linger_seconds" in ended.stderr

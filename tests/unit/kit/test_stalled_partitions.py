@@ -1,4 +1,4 @@
-"""P14: a member that owns nothing sees that nobody works on a partition."""
+"""P14: a member that owns nothing sees a partition without a working owner."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from outlay_kit.offsets import Places
 from outlay_kit.stalled_partitions import GROUP_LAG, StalledPartitions
 
 
-class Told:
+class Reported:
     """Ends and commits, as the test has them."""
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Desk:
 
     def __init__(self) -> None:
         self.clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
-        self.told = Told()
+        self.reported = Reported()
         self.store_away = False
         self.health = Health(self.clock, 60)
         self.orphans = StalledPartitions(
-            self.told, "g", ["t"], clock=self.clock, patience=400, reach=self.reach
+            self.reported, "g", ["t"], clock=self.clock, patience=400, reach=self.reach
         )
         self.health.suspect(lambda: self.orphans.found)
 
@@ -51,14 +51,14 @@ class Desk:
         for _ in range(seconds // 5):
             self.clock.advance(5)
             self.health.progress()
-            self.told.at[1] += step
+            self.reported.at[1] += step
             self.orphans.look()
         return self.health.stalled()
 
 
-def test_a_partition_that_nobody_works_on_is_a_stall_though_another_is_worked_on() -> None:
+def test_a_partition_that_no_member_works_on_is_a_stall_though_another_is_worked_on() -> None:
     desk = Desk()
-    desk.told.end = {0: 7, 1: 10_000}
+    desk.reported.end = {0: 7, 1: 10_000}
     assert not desk.stalled_after(395, step=10)
     assert desk.stalled_after(15, step=10)
     assert GROUP_LAG._value.get() == 7 + 10_000 - 82 * 10
@@ -66,19 +66,19 @@ def test_a_partition_that_nobody_works_on_is_a_stall_though_another_is_worked_on
 
 def test_a_slow_owner_and_a_partition_without_records_are_no_stall() -> None:
     desk = Desk()
-    desk.told.end = {0: 0, 1: 10_000}
+    desk.reported.end = {0: 0, 1: 10_000}
     for _ in range(5):
         assert not desk.stalled_after(300)
-        desk.told.at[1] += 1
+        desk.reported.at[1] += 1
 
 
-def test_while_the_bus_or_the_store_is_away_nobody_is_an_orphan() -> None:
+def test_while_the_broker_or_the_store_is_away_no_partition_is_stalled() -> None:
     desk = Desk()
-    desk.told.end[0] = 5
+    desk.reported.end[0] = 5
     desk.store_away = True
     assert not desk.stalled_after(3600)
-    desk.store_away, desk.told.away = False, True
+    desk.store_away, desk.reported.away = False, True
     assert not desk.stalled_after(3600)
-    desk.told.away = False
+    desk.reported.away = False
     assert not desk.stalled_after(300)  # who works gets all of the time again
     assert desk.stalled_after(150)

@@ -27,7 +27,7 @@ print(*[name for name in sys.modules if name.startswith("opentelemetry.") and no
 
 
 @pytest.mark.parametrize("module", ["outlay_ingest.main", "outlay_pricer.main", "outlay_aggregator.main"])
-def test_where_nobody_asks_for_traces_the_sdk_is_not_even_imported(module: str) -> None:
+def test_where_traces_are_off_the_sdk_is_not_even_imported(module: str) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     code = IMPORTED.format(module=module, format=OTLP)
     done = subprocess.run(
