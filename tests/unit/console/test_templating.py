@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay_console.domain.explain import explain
+from outlay_console.domain.cost_breakdown import cost_breakdown
 from outlay_console.templating import ago, quantity, to_json
 from outlay_console.web import Throttle
 
@@ -34,7 +34,7 @@ def test_tries_come_back_with_time_and_each_address_has_its_own() -> None:
 
 
 def test_an_event_is_taken_apart() -> None:
-    found = explain(
+    found = cost_breakdown(
         {
             "usage": {
                 "input_tokens": Decimal(4000),
@@ -57,4 +57,4 @@ def test_an_event_is_taken_apart() -> None:
 
 def test_a_reference_that_is_none_is_shown_as_it_is() -> None:
     row = {"usage": {}, "cost_parts": {}, "unpriced_meters": [], "price_ref": "reported"}
-    assert explain(row).ref is None
+    assert cost_breakdown(row).ref is None

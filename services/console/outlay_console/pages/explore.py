@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from outlay_console.adapters.rollup_reader import CHART_VALUES
 from outlay_console.domain.chart_ranges import RANGES
-from outlay_console.domain.explain import explain
+from outlay_console.domain.cost_breakdown import cost_breakdown
 from outlay_console.domain.view import DIMENSIONS
 from outlay_console.pages.charts import chart, marked
 from outlay_console.pages.overview import coming, usual_range
@@ -72,7 +72,7 @@ async def event(request: PageRequest) -> Context:
         row = await request.rollups.event(request.params.get("source", ""), request.params.get("id", ""), at)
     if row is None:
         raise MissingError("This event does not exist, or is not counted yet.")
-    return {"event": row, "why": explain(row), "book": _book(request, row), "labels": _labels(row)}
+    return {"event": row, "why": cost_breakdown(row), "book": _book(request, row), "labels": _labels(row)}
 
 
 def _book(request: PageRequest, row: Mapping[str, object]) -> object:

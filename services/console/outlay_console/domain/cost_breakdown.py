@@ -1,4 +1,7 @@
-"""Why an event costs what it costs, from what the ledger keeps of it."""
+"""The recorded cost of an event by meter, from its ledger row.
+
+The pricer's `explain` is another question: it prices an event by a catalog, and shows the rule and the arithmetic.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,29 +15,29 @@ _MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True)
 class Line:
-    """One meter: how much was used, what that cost (None: nothing prices it), and what one unit came to."""
+    """One meter: its quantity, its cost (None: unpriced), and the cost of one unit."""
 
     meter: str
     quantity: Decimal
     cost: Decimal | None
     unit: str
-    """What `rate` is for: `1M` of tokens, else `1`."""
+    """The quantity that `rate` is for: `1M` of tokens, else `1`."""
     rate: Decimal | None
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """The cost of one event, taken apart."""
+class CostBreakdown:
+    """The cost of one event by meter."""
 
     lines: Sequence[Line]
     included: Sequence[str]
-    """Meters that another meter pays for."""
+    """Meters whose price another meter includes."""
     ref: PriceRef | None
     guesses: Sequence[str]
 
 
-def explain(row: Mapping[str, object]) -> Explanation:
-    """Take a row of the view `costs` apart."""
+def cost_breakdown(row: Mapping[str, object]) -> CostBreakdown:
+    """Return the breakdown of a row of the view `costs`."""
     usage, parts = _decimals(row["usage"]), _decimals(row["cost_parts"])
     unpriced = set(row["unpriced_meters"]) if isinstance(row["unpriced_meters"], list | tuple) else set()
     lines = [_line(meter, usage.get(meter, Decimal(0)), cost) for meter, cost in parts.items()]
@@ -44,7 +47,7 @@ def explain(row: Mapping[str, object]) -> Explanation:
         ref = parse_price_ref(str(row["price_ref"]))
     except ValueError:
         ref = None
-    return Explanation(lines, included, ref, sentences(ref.guesses) if ref else [])
+    return CostBreakdown(lines, included, ref, sentences(ref.guesses) if ref else [])
 
 
 def _line(meter: str, quantity: Decimal, cost: Decimal | None) -> Line:
