@@ -1,6 +1,6 @@
-"""The week, or the day, on a page: totals, why they changed, where the month lands, alerts, savings, data quality."""
+"""The weekly or daily digest: total, causes of change, forecast, budgets, alerts, savings, data quality."""
 
-# ruff: noqa: S608 (what is pasted is a constant of this file; values are bound)
+# ruff: noqa: S608 (only constants of this file are interpolated; values are bound)
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ _ALERTS = (
     " ORDER BY late, window DESC LIMIT 20 BY late"
 )
 """Alerts about the period, and those about earlier times that were found in it: no channel was notified of them."""
-_LETTERS = (
+_DEAD_LETTERS = (
     "SELECT stage, code, count() AS n FROM dead_letters FINAL WHERE at >= toDateTime({low:UInt32}, 'UTC')"
     f" AND at < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
     " GROUP BY stage, code ORDER BY n DESC LIMIT 10"
@@ -43,7 +43,7 @@ _OWNED_BY = ("team", "project", "business_unit")
 
 @dataclass(frozen=True)
 class DigestSection:
-    """A part of the page: a heading, a sentence, a table, a picture; what is empty is left out."""
+    """A heading with a sentence, a table and a picture; empty ones are left out."""
 
     heading: str
     text: str = ""
@@ -53,7 +53,7 @@ class DigestSection:
 
 @dataclass(frozen=True)
 class DigestSources:
-    """Where a review is read from."""
+    """The stores and budgets that a digest reads."""
 
     books: CostReader
     clickhouse: ClickHouseClient
@@ -63,7 +63,7 @@ class DigestSources:
 def build_digest(
     sources: DigestSources, week: CostQuery, now: datetime, savings: ReportTable | None
 ) -> list[DigestSection]:
-    """Return the review of a week, or of a day. `savings`: what could be saved, if it was looked for."""
+    """Return the digest of a week or a day. `savings`: the newest opportunities, if there are any."""
     books = sources.books
     earlier = replace(week, span=previous_range(week.span, week.zone))
     asked = replace(week, by=("team", "sku"))
@@ -75,15 +75,16 @@ def build_digest(
     spent, landing = outlook.land(books, month, now)
     tenants = week.tenants or tuple(books.tenants())
     sections = [
-        DigestSection("In short", _short(found, period_word(week))),
-        DigestSection("Six weeks", picture=_picture(books, week)),
+        DigestSection("Summary", _short(found, period_word(week))),
+        DigestSection("Last six weeks", picture=_picture(books, week)),
         DigestSection(
             "Why", _why(found), _shortened(compare_table(replace(earlier, by=asked.by), asked, found, new), 8)
         ),
         DigestSection(
-            "Who", sheet=top_table(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8)
+            "Top spenders",
+            sheet=top_table(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8),
         ),
-        DigestSection("Where the month lands", sheet=landing_table(month, spent, landing, 1.0, ())),
+        DigestSection("Forecast for the month", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants)
     budgets = budget_table(plans, outlook.states(books, plans, now))
@@ -91,7 +92,7 @@ def build_digest(
         sections.append(DigestSection("Budgets", sheet=budgets))
     sections.append(_alerts(sources.clickhouse, week))
     if savings is not None:
-        sections.append(DigestSection("What could be saved", sheet=_shortened(_best(savings), 5)))
+        sections.append(DigestSection("Possible savings", sheet=_shortened(_best(savings), 5)))
     sections.append(_quality(sources, week))
     return sections
 
@@ -110,7 +111,7 @@ def yesterday(now: datetime, question: CostQuery) -> TimeRange:
 
 
 def period_word(question: CostQuery) -> str:
-    """Return what the question's span is called: a day has up to 25 hours."""
+    """Return `day` or `week`, by the length of the time range: a day has up to 25 hours."""
     return "day" if question.span.length <= timedelta(hours=26) else "week"
 
 
@@ -118,13 +119,13 @@ def _short(found: Comparison, word: str) -> str:
     whole = found.all
     if not whole.later.events:
         before = dollars(whole.earlier.cost, lower_bound=bool(whole.earlier.unpriced))
-        return f"The books have no event of this week; the week before cost {before}."
+        return f"No events in this {word}; the {word} before cost {before}."
     spent = dollars(whole.later.cost, lower_bound=bool(whole.later.unpriced))
     growth = share(whole.change, whole.earlier.cost)
     change = (
         f"{dollars(whole.change, sign=True)} ({percent(growth, sign=True)})" if growth is not None else "new"
     )
-    return f"The {word} cost {spent} for {whole.later.events:,} events: {change} against the {word} before."
+    return f"The {word} cost {spent} for {whole.later.events:,} events: {change} compared with the {word} before."
 
 
 def _why(found: Comparison) -> str:
@@ -138,16 +139,16 @@ def _why(found: Comparison) -> str:
         for p in found.parts[:3]
         if p.change
     ]
-    text = f"Of the change: {', '.join(parts)}." if parts else "Nothing changed."
-    return f"{text} Moved most by {'; '.join(moved)}." if moved else text
+    text = f"Causes: {', '.join(parts)}." if parts else "No change."
+    return f"{text} Largest changes: {'; '.join(moved)}." if moved else text
 
 
 _LEAN = ("id", "project", "share", "events", "example")
-"""Columns of savings that a page for everybody does without."""
+"""Columns of savings that a digest leaves out."""
 
 
 def _best(savings: ReportTable) -> ReportTable:
-    """Return the greatest saving of each kind and place only, for others of it are other ways to the same dollars."""
+    """Return the largest saving of each kind and owner: smaller ones are other ways to save the same dollars."""
     names = [column.name for column in savings.columns]
     places = [names.index(name) for name in ("kind", "team", "project", "sku") if name in names]
     rows: dict[tuple[object, ...], Row] = {}
@@ -180,10 +181,10 @@ def _bounds(week: CostQuery) -> dict[str, object]:
 def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
     bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
     rows = tuple(Row((str(b["severity"]), _stands(b), str(b["title"]))) for b in bodies)
-    columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "what"))
+    columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "alert"))
     return DigestSection(
         "Alerts",
-        "" if rows else "None fired.",
+        "" if rows else "No alerts.",
         ReportTable("alerts", "Alerts", columns, rows) if rows else None,
     )
 
@@ -193,7 +194,7 @@ def _stands(alert: Mapping[str, object]) -> str:
 
 
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
-    """Return what makes the numbers less than they look."""
+    """Return unpriced and unassigned costs, and dead letters."""
     rows = []
     whole = sum_cells(sources.books.cells(replace(week, by=())))
     if whole.unpriced:
@@ -206,9 +207,9 @@ def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
         if any(not cell.keys[0] for cell in cells):
             part = percent(share(nobody, whole.cost)) or "0%"
             rows.append(Row((f"without {name.replace('_', ' ')}", dollars(nobody), f"{part} of the cost")))
-    letters = sources.clickhouse.rows(_LETTERS, _bounds(week))
-    rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in letters]
-    columns = (Column("what", "what"), Column("amount", "how much"), Column("which", "which"))
+    dead_letters = sources.clickhouse.rows(_DEAD_LETTERS, _bounds(week))
+    rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in dead_letters]
+    columns = (Column("what", "issue"), Column("amount", "amount"), Column("which", "details"))
     if not rows:
-        return DigestSection("Data quality", "Everything is priced and has an owner; nothing was refused.")
+        return DigestSection("Data quality", "All events are priced and assigned; none were rejected.")
     return DigestSection("Data quality", sheet=ReportTable("quality", "Data quality", columns, tuple(rows)))

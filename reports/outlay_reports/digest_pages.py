@@ -1,22 +1,21 @@
-"""A review as a page, and as the few lines that are read where people chat. Both show the numbers of its sections."""
+"""A digest as a page (HTML, Markdown) and as the lines of a chat message."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from html import escape
 
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import DigestSection, period_word
-from outlay_reports.html import html_page, html_table
+from outlay_reports.html import html_page, html_table, render
 from outlay_reports.renderers import display_rows, to_markdown
 
 _TOP = 5
-"""Rows of a table that are said in a short message."""
+"""Rows of each table in a chat message."""
 _SKIPPED = ("id", "make sure", "such as", "of its cost")
-"""Columns that a short message has no room for."""
+"""Columns that a chat message leaves out."""
 
 
 def title_of(question: CostQuery) -> str:
-    """Return what a review of the question's span is called."""
+    """Return the title of the digest of a time range."""
     start = question.span.start.astimezone(question.zone)
     when = (
         f"on {start:%A}, {start:%Y-%m-%d}"
@@ -27,7 +26,7 @@ def title_of(question: CostQuery) -> str:
 
 
 def markdown(question: CostQuery, sections: Sequence[DigestSection]) -> str:
-    """Return the page as Markdown."""
+    """Return the digest as Markdown."""
     parts = [f"# {title_of(question)}\n"]
     for section in sections:
         sheet = section.sheet and to_markdown(section.sheet).split("\n", 2)[2]
@@ -38,25 +37,23 @@ def markdown(question: CostQuery, sections: Sequence[DigestSection]) -> str:
 
 
 def html(question: CostQuery, sections: Sequence[DigestSection], now: datetime) -> str:
-    """Return the page as HTML with its plots."""
-    bodies = []
-    for section in sections:
-        text = f"<p>{escape(section.text)}</p>" if section.text else ""
-        picture = f"<figure>{section.picture}</figure>" if section.picture else ""
-        sheet = html_table(section.sheet) if section.sheet is not None else ""
-        bodies.append(f"<h2>{escape(section.heading)}</h2>{text}{picture}{sheet}")
-    span = "Midnight to midnight" if period_word(question) == "day" else "Monday to Sunday"
-    subtitle = f"{span}, {question.zone.key}; costs in USD"
+    """Return the digest as an HTML page with its charts."""
+    bodies = [
+        render("section.html", section=section, table=html_table(section.sheet) if section.sheet else "")
+        for section in sections
+    ]
+    days = "Midnight to midnight" if period_word(question) == "day" else "Monday to Sunday"
+    subtitle = f"{days}, {question.zone.key}; costs in USD"
     return html_page(title_of(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
 
 
 def headline(sections: Sequence[DigestSection]) -> str:
-    """Return the sentence that says it all: the total and its change."""
+    """Return the total and its change."""
     return sections[0].text
 
 
 def points(sections: Sequence[DigestSection]) -> list[tuple[str, list[str]]]:
-    """Return what is said after the headline: each heading with a few lines."""
+    """Return each heading after the headline with a few lines."""
     found = []
     for section in sections[1:]:
         lines = [section.text] if section.text else []
@@ -76,9 +73,7 @@ def _lines(section: DigestSection) -> list[str]:
     lines = []
     for _, cells in rows[:_TOP]:
         shown = [(head[n][0], cells[n].strip()) for n in kept if cells[n].strip()]
-        named = [
-            f"{title} {cell}" for title, cell in shown[1:]
-        ]  # a line stands alone: nobody sees a heading above it
+        named = [f"{title} {cell}" for title, cell in shown[1:]]  # a chat line has no column headings
         lines.append(
             ": ".join([shown[0][1], " · ".join(named)]) if named else "".join(cell for _, cell in shown)
         )

@@ -91,7 +91,7 @@ def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> Non
     assert "AI costs in the week of 2026-11-16" in body
     assert f"The week cost {dollars(spent.cost)} for" in body
     assert "+$100.25 (+501%)" in body
-    for heading in ("Why", "Who", "Where the month lands", "Alerts", "Data quality"):
+    for heading in ("Why", "Top spenders", "Forecast for the month", "Alerts", "Data quality"):
         assert f"*{heading}*" in body
     check_slack(json.loads(body))
 

@@ -272,7 +272,7 @@ def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_pat
     assert run("review", "--week", "2026-01-07", "--no-savings").stdout.startswith(
         "# AI costs in the week of 2026-01-05"
     )
-    assert "## Where the month lands" in markdown
+    assert "## Forecast for the month" in markdown
     assert "unpriced events | 7 " in markdown
     assert "not a valid day" in run("review", "--week", "47", code=1).stderr
 
