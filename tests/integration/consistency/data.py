@@ -38,6 +38,14 @@ BUDGETS = (
         thresholds=(Decimal("0.001"),),
         forecast_thresholds=(Decimal("0.001"),),
     ),
+    Budget(
+        id="charged",
+        name="Charged",
+        tenant=TENANT,
+        amount=Decimal(2000),
+        counts="charged",
+        thresholds=(Decimal("0.001"),),
+    ),
     Budget(id="prod", name="Production", tenant=TENANT, amount=Decimal(500), scope={"tags.env": ("prod",)}),
 )
 TERMS = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from tests.integration.consistency.data import BUDGETS, NOW, TENANT, first_of_month, midnight
 from typer.testing import CliRunner
@@ -157,6 +158,7 @@ def command_line(system: System, zone: str) -> Figures:
         )
         shown = {row["budget"]: row for row in json.loads(system.command("budgets", "--json"))}
         found |= {"effects": _effects(compared["total"]), **_budget(shown["all"])}
+        found["charged_budget"] = Decimal(shown["charged"]["spent"])
     return found
 
 
@@ -195,18 +197,26 @@ def status_api(system: System, zone: str) -> Figures:
     desk = BudgetStatusService(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
     with TestClient(BudgetStatusApi(desk, ring, system.clock).app()) as client:
-        answer = client.get(
-            "/v1/budgets/all/status?mode=strict", headers={"authorization": f"Bearer {system.key}"}
+        whole, charged = (
+            client.get(
+                f"/v1/budgets/{name}/status?mode=strict", headers={"authorization": f"Bearer {system.key}"}
+            )
+            for name in ("all", "charged")
         )
-    assert answer.status_code == 200, answer.text
-    return _budget(answer.json())
+    assert (whole.status_code, charged.status_code) == (200, 200), whole.text
+    return {**_budget(whole.json()), "charged_budget": Decimal(charged.json()["spent"])}
 
 
 def alerts(system: System, zone: str) -> Figures:
     """The alerts that are stored, from which every channel's message is made."""
-    budget = evaluate_alerts(system)["all", "0.001"]
+    found = evaluate_alerts(system)
+    budget, charged = found["all", "0.001"], found["charged", "0.001"]
     users = [part for part in budget.contributors if part.dimension == "user"]
-    return {"budget_used": Decimal(budget.actual), "top": (users[0].value, Decimal(users[0].cost))}
+    return {
+        "budget_used": Decimal(budget.actual),
+        "charged_budget": Decimal(charged.actual),
+        "top": (users[0].value, Decimal(users[0].cost)),
+    }
 
 
 def evaluate_alerts(system: System) -> dict[tuple[str, str], Alert]:
@@ -230,13 +240,17 @@ def reviews(system: System, zone: str) -> Figures:
     sheets = {section.heading: section.sheet for section in sections if section.sheet is not None}
     budgets = sheets["Budgets"]
     names = [column.name for column in budgets.columns]
-    values = dict(
-        zip(names, next(row.values for row in budgets.rows if row.values[0] == "All AI"), strict=True)
-    )
-    spent, landing = values["spent_usd"], values["landing_usd"]
+    rows = {row.values[0]: dict(zip(names, row.values, strict=True)) for row in budgets.rows}
+    spent, charged = rows["All AI"]["spent_usd"], rows["Charged"]["spent_usd"]
+    landing = rows["All AI"]["landing_usd"]
     assert isinstance(spent, Spent)
+    assert isinstance(charged, Spent)
     assert isinstance(landing, Spent)
-    return {"budget_used": Decimal(to_usd(spent.pico)), "forecast": Decimal(to_usd(landing.pico))}
+    return {
+        "budget_used": Decimal(to_usd(spent.pico)),
+        "charged_budget": Decimal(to_usd(charged.pico)),
+        "forecast": Decimal(to_usd(landing.pico)),
+    }
 
 
 def focus(system: System, zone: str) -> Figures:
@@ -255,6 +269,35 @@ def focus(system: System, zone: str) -> Figures:
         "month": sum((Decimal(row["BilledCost"]) for row in rows), Decimal(0)),
         "by_team": by_team,
         "by_tag": by_tag,
+    }
+
+
+def prometheus(system: System, zone: str) -> Figures:
+    """The gauges of the console that Prometheus scrapes; a figure is the nearest float."""
+    with TestClient(Console(system.world).app()) as client:
+        answer = client.get(f"/metrics/money?tz={zone}", headers={"authorization": f"Bearer {system.key}"})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            label = next((value for name, value in sample.labels.items() if name != "tenant"), "")
+            found.setdefault(sample.name, {})[label] = sample.value
+    forecast = found["outlay_forecast_usd"]
+    teams = found["outlay_team_spend_usd"]
+    return {
+        "today": found["outlay_spend_usd"]["today"],
+        "month": found["outlay_spend_usd"]["month"],
+        "charged": found["outlay_charged_usd"]["month"],
+        "unpriced": found["outlay_unpriced_events"]["month"],
+        "estimated": found["outlay_estimated_usd"]["month"],
+        "by_team": {"" if name == "(unassigned)" else name: cost for name, cost in teams.items()},
+        "budget_used": found["outlay_budget_spent_usd"]["all"],
+        "charged_budget": found["outlay_budget_spent_usd"]["charged"],
+        **(
+            {"forecast": forecast["expected"], "interval": (forecast["low"], forecast["high"])}
+            if zone == "UTC"
+            else {}
+        ),
     }
 
 
@@ -316,4 +359,5 @@ SURFACES: dict[str, Callable[[System, str], Figures]] = {
     "alerts": alerts,
     "reviews": reviews,
     "FOCUS": focus,
+    "Prometheus": prometheus,
 }
