@@ -1,8 +1,8 @@
-"""What was spent, by whom, why, and what comes next: questions to the books, and their answers.
+"""What was spent, by whom, why, and what comes next: questions to the reader, and their answers.
 
-    books = Books(clickhouse)                                        # adapters.books: SQL, as the user that reads
+    reader = CostReader(clickhouse)          # adapters.cost_reader
     question = CostQuery(span, zone, by=("business_unit", "team"))   # what, when, where the day begins
-    report = showback(question, books.cells(question))              # pure: rows in, report out
+    report = showback(question, reader.cells(question))              # pure: rows in, report out
     sheet = showback_table(report)                                  # what every format and page is made of
 
 Everything but `adapters` is pure. Money is whole pico-USD inside and a decimal string outside.

@@ -1,4 +1,4 @@
-"""Showback with shared costs allocated: own and shared apart, so that nobody takes one for the other."""
+"""Showback with shared costs allocated: own and shared costs in separate columns."""
 
 from collections.abc import Mapping
 
@@ -35,10 +35,10 @@ def allocated_table(question: CostQuery, found: Allocation) -> ReportTable:
 
     def row(keys: Keys) -> Row:
         sums, part = by_keys[keys]
-        told = (*map(name_of, keys), *[None] * (depth - len(keys)))
+        names_ = (*map(name_of, keys), *[None] * (depth - len(keys)))
         both = sums.cost + part
         values = (
-            *told,
+            *names_,
             Spent(sums.cost, sums.unpriced),
             Spent(part),
             Spent(both, sums.unpriced),
@@ -70,7 +70,7 @@ def _by_keys(root: Node) -> dict[Keys, int]:
 
 
 def _ordered(by_keys: Mapping[Keys, tuple[Sums, int]]) -> list[Keys]:
-    """Return the keys each before its own, the dearest first."""
+    """Return the keys, parents before children, the most expensive first."""
     nodes = {keys: Node(keys, Sums(sums.cost + part, sums.events)) for keys, (sums, part) in by_keys.items()}
     for keys, node in nodes.items():
         if keys:

@@ -1,4 +1,4 @@
-"""Shares costs that are nobody's own among those who use them, by the catalog's splits: exact to a pico-USD."""
+"""Allocates shared costs to those who use them, by the catalog's splits: exact to a pico-USD."""
 
 import re
 from collections import defaultdict
@@ -92,7 +92,7 @@ def _fits(match: Match, facts: Mapping[str, str]) -> bool:
 
 
 def _word_fits(word: str, text: str) -> bool:
-    """`*` stands for any letters; alone it means any value that is there."""
+    """`*` matches any characters; alone it matches any value that is not empty."""
     if "*" not in word:
         return word == text
     pattern = ".*".join(map(re.escape, word.split("*")))

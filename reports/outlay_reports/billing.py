@@ -45,11 +45,11 @@ class ChargebackMonth:
         return statements(self.lines, self.closings[-1] if self.closings else None)
 
 
-def allocate_query(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> Allocation:
+def allocate_query(reader: CostReader, question: CostQuery, splits: Sequence[Split]) -> Allocation:
     """Read a question's costs and share those that the splits are about. Raises Retryable."""
     more = tuple(name for name in dimensions_of(splits) if name not in question.by)
     deep = replace(question, by=(*question.by, *more))
-    return allocate(books.cells(deep), deep.by, len(question.by), splits)
+    return allocate(reader.cells(deep), deep.by, len(question.by), splits)
 
 
 def parse_chargeback_query(bill: ChargebackOptions, tenant: str, now: datetime) -> CostQuery:
@@ -60,17 +60,17 @@ def parse_chargeback_query(bill: ChargebackOptions, tenant: str, now: datetime) 
     elif len(bill.month) == 7:
         span = parse_time_range(bill.month, bill.month, zone, now)
     else:
-        raise QueryError(f"{bill.month!r} is no month", "give it as 2026-11")
+        raise QueryError(f"{bill.month!r} is not a month", "give it as 2026-11")
     return CostQuery(
         span, zone, parse_dimensions(f"{bill.unit},{bill.lines}"), {}, (tenant,), amount="charged"
     )
 
 
-def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) -> ChargebackMonth:
+def read_month(reader: CostReader, question: CostQuery, splits: Sequence[Split]) -> ChargebackMonth:
     """Read a month. Raises QueryError if it was closed with other lines, and Retryable."""
-    lines = lines_of(allocate_query(books, question, splits))
+    lines = lines_of(allocate_query(reader, question, splits))
     name = f"{question.span.start.astimezone(question.zone):%Y-%m}"
-    closings = tuple(books.closings(question.tenants[0], name, question.zone.key))
+    closings = tuple(reader.closings(question.tenants[0], name, question.zone.key))
     kept = {len(line.keys) for line in closings[-1].lines if line.what == OWN} if closings else set()
     if kept and kept != {len(question.by) - 1}:
         raise QueryError(
@@ -81,14 +81,14 @@ def read_month(books: CostReader, question: CostQuery, splits: Sequence[Split]) 
 
 
 def month_table(
-    books: CostReader, month: ChargebackMonth, now: datetime, only: str | None = None
+    reader: CostReader, month: ChargebackMonth, now: datetime, only: str | None = None
 ) -> ReportTable:
     """Return the statements of a month, or of one unit. Raises Retryable."""
     question = month.question
     closing = month.closings[-1] if month.closings else None
     some = [one for one in month.statements if only is None or one.unit == only]
     # A month begins and ends elsewhen in another zone, and may be closed there.
-    zones = {one.zone for one in books.closed(question) if one.period == month.name} - {question.zone.key}
+    zones = {one.zone for one in reader.closed(question) if one.period == month.name} - {question.zone.key}
     elsewhere = f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
     zone = question.zone.key
     named = "" if closing is None else statement_id(question.tenants[0], month.name, zone, closing.seq)

@@ -1,4 +1,4 @@
-"""A question to the books, and the cells that answer it."""
+"""A question to the reader, and the cells that answer it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -55,7 +55,7 @@ class DigestSection:
 class DigestSources:
     """The stores and budgets that a digest reads."""
 
-    books: CostReader
+    reader: CostReader
     clickhouse: ClickHouseClient
     budgets: Sequence[Budget]
 
@@ -64,30 +64,30 @@ def build_digest(
     sources: DigestSources, week: CostQuery, now: datetime, savings: ReportTable | None
 ) -> list[DigestSection]:
     """Return the digest of a week or a day. `savings`: the newest opportunities, if there are any."""
-    books = sources.books
+    reader = sources.reader
     earlier = replace(week, span=previous_range(week.span, week.zone))
     asked = replace(week, by=("team", "sku"))
     deep = (*asked.by, *THING)
-    new = books.cells(replace(week, by=deep))
-    found = compare(books.cells(replace(earlier, by=deep)), new, 2)
+    new = reader.cells(replace(week, by=deep))
+    found = compare(reader.cells(replace(earlier, by=deep)), new, 2)
     month = replace(week, span=period_of(now, "month", week.zone))
     outlook = ForecastCache()
-    spent, landing = outlook.land(books, month, now)
-    tenants = week.tenants or tuple(books.tenants())
+    spent, landing = outlook.land(reader, month, now)
+    tenants = week.tenants or tuple(reader.tenants())
     sections = [
         DigestSection("Summary", _short(found, period_word(week))),
-        DigestSection("Last six weeks", picture=_picture(books, week)),
+        DigestSection("Last six weeks", picture=_picture(reader, week)),
         DigestSection(
             "Why", _why(found), _shortened(compare_table(replace(earlier, by=asked.by), asked, found, new), 8)
         ),
         DigestSection(
             "Top spenders",
-            sheet=top_table(replace(week, by=("team",)), books.cells(replace(week, by=("team",))), 8),
+            sheet=top_table(replace(week, by=("team",)), reader.cells(replace(week, by=("team",))), 8),
         ),
         DigestSection("Forecast for the month", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants)
-    budgets = budget_table(plans, outlook.states(books, plans, now))
+    budgets = budget_table(plans, outlook.states(reader, plans, now))
     if budgets.rows:
         sections.append(DigestSection("Budgets", sheet=budgets))
     sections.append(_alerts(sources.clickhouse, week))
@@ -167,10 +167,10 @@ def _shortened(sheet: ReportTable, most: int) -> ReportTable:
     )
 
 
-def _picture(books: CostReader, week: CostQuery) -> str:
+def _picture(reader: CostReader, week: CostQuery) -> str:
     start = week.span.start.astimezone(week.zone).date() - timedelta(days=35)
     asked = replace(week, span=TimeRange(midnight(start, week.zone), week.span.end), by=("team",), unit="day")
-    return trend_svg("Cost by day and team", asked, trend(asked, books.cells(asked), week.span.end))
+    return trend_svg("Cost by day and team", asked, trend(asked, reader.cells(asked), week.span.end))
 
 
 def _bounds(week: CostQuery) -> dict[str, object]:
@@ -196,17 +196,19 @@ def _stands(alert: Mapping[str, object]) -> str:
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
     """Return unpriced and unassigned costs, and dead letters."""
     rows = []
-    whole = sum_cells(sources.books.cells(replace(week, by=())))
+    whole = sum_cells(sources.reader.cells(replace(week, by=())))
     if whole.unpriced:
-        models = sources.books.cells(replace(week, by=("provider", "sku")))
+        models = sources.reader.cells(replace(week, by=("provider", "sku")))
         names = ", ".join(f"{'/'.join(c.keys)} ({c.sums.unpriced:,})" for c in models if c.sums.unpriced)
         rows.append(Row(("unpriced events", f"{whole.unpriced:,}", names[:200])))
     for name in _OWNED_BY:
-        cells = sources.books.cells(replace(week, by=(name,)))
-        nobody = sum(cell.sums.cost for cell in cells if not cell.keys[0])
+        cells = sources.reader.cells(replace(week, by=(name,)))
+        unassigned = sum(cell.sums.cost for cell in cells if not cell.keys[0])
         if any(not cell.keys[0] for cell in cells):
-            part = percent(share(nobody, whole.cost)) or "0%"
-            rows.append(Row((f"without {name.replace('_', ' ')}", dollars(nobody), f"{part} of the cost")))
+            part = percent(share(unassigned, whole.cost)) or "0%"
+            rows.append(
+                Row((f"without {name.replace('_', ' ')}", dollars(unassigned), f"{part} of the cost"))
+            )
     dead_letters = sources.clickhouse.rows(_DEAD_LETTERS, _bounds(week))
     rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in dead_letters]
     columns = (Column("what", "issue"), Column("amount", "amount"), Column("which", "details"))

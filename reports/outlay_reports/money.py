@@ -52,7 +52,7 @@ def _events(count: int) -> str:
 
 
 def about(amount: Decimal | float) -> str:
-    """Write USD that nobody knows to the cent, such as a forecast: whole dollars from $100 up."""
+    """Format an estimate, such as a forecast: whole dollars from $100 up."""
     value = Decimal(str(amount))
     return usd(value) if abs(value) < _ROUGH_FROM else f"{_sign(value, False)}${abs(value):,.0f}"
 

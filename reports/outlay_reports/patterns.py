@@ -1,6 +1,6 @@
 """What a series shows: its growth, its day and its week and how strong they are, and when its level changed.
 
-Floats: what is told of a shape is an estimate.
+Floats, because a shape is an estimate.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def level_shifts(days: Array, *, least: int = 5, most: int = 5) -> list[LevelShi
     """Return when the level of daily values changed for good, the oldest first; working weeks do not count.
 
     Binary segmentation (Scott and Knott 1974) over values without their weekly shape, on ranks scaled like normal
-    ones, so that one incident is no change. A cut is kept where both sides hold `least` days or more, the level
+    ones, so one incident is not a level shift. A cut is kept where both sides hold `least` days or more, the level
     moves by a tenth at least, and the gain is beyond what noise gives (BIC).
     """
     if len(days) < 2 * least or float(np.mean(days)) <= 0:

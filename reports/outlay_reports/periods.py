@@ -23,7 +23,7 @@ def parse_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise QueryError(
-            f"{name} is no time zone", "give an IANA name such as Europe/Berlin, or UTC"
+            f"{name} is not a time zone", "give an IANA name such as Europe/Berlin, or UTC"
         ) from None
 
 
@@ -92,7 +92,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise QueryError(
-            f"{text!r} is no time",
+            f"{text!r} is not a time",
             "give 2026-11-24, 2026-11, 2026-11-24T10:00:00Z, or 36h, 7d, 4w for the start",
         ) from None
     at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)

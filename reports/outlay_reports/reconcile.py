@@ -69,7 +69,7 @@ class ModelPair:
 
     @property
     def drift(self) -> Fraction | None:
-        """By which share of the bill the ledger is off; None where there is no bill."""
+        """The difference as a share of the bill; None without a bill."""
         return share(self.billed - self.ours.cost, self.billed)
 
     @property

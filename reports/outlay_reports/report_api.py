@@ -1,4 +1,4 @@
-"""Reports as the command line and the read API ask for them: words in, a sheet out. So both say the same."""
+"""The reports of the command line and the read API: options in, a table out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ from outlay_reports.report_table import ReportTable
 from outlay_reports.trend import trend
 
 _MONTHS = 3
-"""Closed months that are told of one by one."""
+"""Closed months with a note each."""
 
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """A question as it is written: dimensions, times, a zone, conditions."""
+    """A query as text: dimensions, times, a zone, conditions."""
 
     by: str | None = None
     start: str | None = None
@@ -47,48 +47,48 @@ def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
     )
 
 
-def showback(books: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:
-    """Return who spent what; `units`: with $ per event, user and 1,000 tokens, from the ledger. Raises Retryable."""
-    cells = books.cells(question)
+def showback(reader: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:
+    """Return cost by dimension; `units` adds $ per event, user and 1,000 tokens. Raises Retryable."""
+    cells = reader.cells(question)
     found = None
     if units:
-        users = [books.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
-        found = UnitEconomics(users, books.cache_savings(question))
-    return note_closed_periods(books, question, showback_table(question, cells, found))
+        users = [reader.users(replace(question, by=question.by[:n])) for n in range(len(question.by) + 1)]
+        found = UnitEconomics(users, reader.cache_savings(question))
+    return note_closed_periods(reader, question, showback_table(question, cells, found))
 
 
-def top(books: CostReader, question: CostQuery, limit: int) -> ReportTable:
-    """Return the dearest. Raises Retryable."""
-    return note_closed_periods(books, question, top_table(question, books.cells(question), limit))
+def top(reader: CostReader, question: CostQuery, limit: int) -> ReportTable:
+    """Return the most expensive values. Raises Retryable."""
+    return note_closed_periods(reader, question, top_table(question, reader.cells(question), limit))
 
 
-def trends(books: CostReader, question: CostQuery, now: datetime) -> ReportTable:
-    """Return cost by piece of time. Raises Retryable."""
-    cells = books.cells(question)
-    return note_closed_periods(books, question, trend_table(question, trend(question, cells, now), cells))
+def trends(reader: CostReader, question: CostQuery, now: datetime) -> ReportTable:
+    """Return cost over time. Raises Retryable."""
+    cells = reader.cells(question)
+    return note_closed_periods(reader, question, trend_table(question, trend(question, cells, now), cells))
 
 
-def note_closed_periods(books: CostReader, question: CostQuery, sheet: ReportTable) -> ReportTable:
-    """Say of closed months that what is shown is what the ledger says now, not what was charged. Raises Retryable."""
+def note_closed_periods(reader: CostReader, question: CostQuery, sheet: ReportTable) -> ReportTable:
+    """Add a note for each closed month: the report shows the ledger, not the statements. Raises Retryable."""
     notes = []
-    for one in books.closed(question):
+    for one in reader.closed(question):
         part = (
             ""
             if question.span.start <= one.span.start and one.span.end <= question.span.end
             else ", here in part"
         )
         notes.append(
-            f"{one.period} {one.zone}{part}, is closed since {one.at:%Y-%m-%d %H:%M} UTC: its statements say"
-            f" {dollars(one.told)} ({one.tenant}); shown is what the ledger says now, the difference is in"
+            f"{one.period} {one.zone}{part} was closed on {one.at:%Y-%m-%d %H:%M} UTC with"
+            f" {dollars(one.stated)} ({one.tenant}); this report shows the ledger as it is now. Differences:"
             f" outlay report chargeback --month {one.period} --tz {one.zone}"
         )
     left = len(notes) - _MONTHS
     if left > 0:
-        notes = [*notes[-_MONTHS:], f"{left} more months of this time are closed"]
+        notes = [*notes[-_MONTHS:], f"{left} more months in this range are closed"]
     return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
 
 
-def comparison(books: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
+def comparison(reader: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
     """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
     if against is None:
         span = previous_range(later.span, later.zone)
@@ -97,6 +97,6 @@ def comparison(books: CostReader, later: CostQuery, against: str | None, now: da
         span = parse_time_range(first or None, last or None, later.zone, now)
     earlier = replace(later, span=span)
     deep = (*later.by, *THING)
-    old = books.cells(replace(earlier, by=deep))
-    new = books.cells(replace(later, by=deep))
+    old = reader.cells(replace(earlier, by=deep))
+    new = reader.cells(replace(later, by=deep))
     return compare_table(earlier, later, compare(old, new, len(later.by)), new)

@@ -1,4 +1,4 @@
-"""Reports as sheets: which columns, which rows, and which notes a reader must not miss."""
+"""Builds the report tables: columns, rows and notes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -103,7 +103,7 @@ def _moment(at: datetime, zone: ZoneInfo) -> str:
 
 
 def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
-    """Return what a reader must know of these costs: what is not priced and what is nobody's."""
+    """Return notes on unpriced, estimated and unassigned costs."""
     found = []
     doubts = completeness(sums.unpriced, sums.estimated, sums.guessed)
     if doubts:
@@ -114,11 +114,13 @@ def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
             f" see which: --where price_status={status}"
         )
     for n, name in enumerate(by):
-        nobody = sum(cell.sums.cost for cell in cells if not cell.keys[n])
+        unassigned = sum(cell.sums.cost for cell in cells if not cell.keys[n])
         events = sum(cell.sums.events for cell in cells if not cell.keys[n])
         if events:
-            part = percent(share(nobody, sums.cost)) or "0%"
-            found.append(f"{dollars(nobody)} ({part}), {events:,} events, have no {name.replace('_', ' ')}")
+            part = percent(share(unassigned, sums.cost)) or "0%"
+            found.append(
+                f"{dollars(unassigned)} ({part}), {events:,} events, have no {name.replace('_', ' ')}"
+            )
     return found
 
 
@@ -164,7 +166,7 @@ def showback_table(
 
 
 def top_table(question: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTable:
-    """Return the dearest combinations, and what is left."""
+    """Return the most expensive combinations, and the rest."""
     found = top_of(cells, limit)
     depth = len(question.by)
 
@@ -214,7 +216,7 @@ def trend_table(question: CostQuery, found: Trend, cells: Sequence[Cell]) -> Rep
 
 
 def trend_columns(question: CostQuery, found: Trend, sheet: ReportTable, most: int = 5) -> ReportTable:
-    """Return the same trend for people: a row for each piece of time, a column for each of the dearest parts."""
+    """Return the same trend for people: a row for each period, a column for each of the most expensive parts."""
     if not question.by:
         return sheet
     shown, rest = found.parts[:most], found.parts[most:]

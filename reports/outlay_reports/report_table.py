@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table with a title, a line of total, and what a reader must know beside it."""
+    """A table with a title, a total and notes."""
 
     name: str
     title: str
@@ -61,8 +61,8 @@ class ReportTable:
     """What JSON says about the report beside its rows: from, to, time zone, totals."""
     tree: int = 0
     """How many of the first columns are a hierarchy, shown to people as one indented column."""
-    empty: str = "nothing was spent in this time"
-    """What is told where there are no rows."""
+    empty: str = "no spend in this period"
+    """The text of a table without rows."""
 
 
 _BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]+")

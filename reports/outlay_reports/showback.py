@@ -10,7 +10,7 @@ from outlay_reports.money import share
 
 @dataclass
 class Node:
-    """A value of a dimension within the values above it, and what it is made of, the dearest first."""
+    """A value of a dimension within the values above it, with its children, the most expensive first."""
 
     keys: tuple[str, ...]
     sums: Sums = field(default_factory=Sums)
@@ -36,7 +36,7 @@ def tree(cells: Sequence[Cell], depth: int) -> Node:
 
 
 def walk(node: Node) -> list[Node]:
-    """Return a node's descendants, each before its own, the dearest first."""
+    """Return a node's descendants, parents first, the most expensive first."""
     found = []
     for child in node.children:
         found.append(child)
@@ -56,7 +56,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Top:
-    """The dearest combinations, and everything else, so that nothing is hidden."""
+    """The most expensive combinations, and the sum of the rest."""
 
     ranks: tuple[Rank, ...]
     rest: Sums
@@ -66,7 +66,7 @@ class Top:
 
 
 def top(cells: Sequence[Cell], limit: int) -> Top:
-    """Return the `limit` dearest of the cells."""
+    """Return the `limit` most expensive cells."""
     leaves = list(walk_leaves(cells))
     whole, rest = Sums(), Sums()
     for _, sums in leaves:
@@ -81,7 +81,7 @@ def top(cells: Sequence[Cell], limit: int) -> Top:
 
 
 def walk_leaves(cells: Sequence[Cell]) -> list[tuple[tuple[str, ...], Sums]]:
-    """Return each combination of values once, over all pieces of the span, the dearest first."""
+    """Return each combination of values once, summed over time, the most expensive first."""
     found: dict[tuple[str, ...], Sums] = {}
     for cell in cells:
         found.setdefault(cell.keys, Sums()).add(cell.sums)

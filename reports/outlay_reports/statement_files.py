@@ -12,15 +12,15 @@ from outlay_schemas.dimensions import name_of
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _TAKEN = {"index", "unassigned"}
-_LETTERS = 40
+_NAME_LENGTH = 40
 """Most characters that a name keeps of a unit's own."""
 
 
 def file_names(month: str, units: Iterable[str]) -> dict[str, str]:
     """Return the name of each unit's files, without folder and suffix: `2026-11-growth`.
 
-    A unit of small letters, digits, `-` and `_` keeps its name. Any other gets what is left of it and a hash of the
-    whole, so that `R&D`, `R D` and `R-D` differ, also on disks that know no large letters.
+    A unit of a-z, 0-9, `-` and `_` keeps its name. Any other gets those characters of its name and a hash, so that
+    `R&D`, `R D` and `R-D` differ, also on case-insensitive disks.
     """
     return {
         unit: f"{month}-{unit if _PLAIN.match(unit) and unit not in _TAKEN else _hashed(unit)}"
@@ -30,7 +30,7 @@ def file_names(month: str, units: Iterable[str]) -> dict[str, str]:
 
 def _hashed(unit: str) -> str:
     plain = "".join(sign if sign.isalnum() else "-" for sign in unicodedata.normalize("NFC", unit))
-    return f"{plain.strip('-')[:_LETTERS] or 'unassigned'}.{digest([unit])[:12]}"
+    return f"{plain.strip('-')[:_NAME_LENGTH] or 'unassigned'}.{digest([unit])[:12]}"
 
 
 def index_table(month: str, by: str, statements: Sequence[Statement], names: dict[str, str]) -> ReportTable:

@@ -37,11 +37,11 @@ def chargeback_table(
     total = sum(statement.amended for statement in found)
     unpriced = sum(statement.unpriced for statement in found)
     changed = sum(item.change for statement in found for item in statement.amendments)
-    told = [f"{month} is {state}"]
+    notes = [f"{month} is {state}"]
     if changed or any(statement.amendments for statement in found):
-        told.append(f"{dollars(changed, sign=True)} of amendments since the month was closed")
+        notes.append(f"{dollars(changed, sign=True)} of amendments since the month was closed")
     if unpriced:
-        told.append(f"{unpriced:,} events unpriced: the totals are lower bounds")
+        notes.append(f"{unpriced:,} events unpriced: the totals are lower bounds")
     provider = sum(statement.of_provider for statement in found)
     columns = (
         Column(by[0], by[0].replace("_", " ")), Column("line", "line"),
@@ -50,7 +50,7 @@ def chargeback_table(
     )  # fmt: skip
     return ReportTable(
         "chargeback", f"Chargeback, {month}, {zone}", columns, tuple(rows),
-        Row((None, None, *[None] * depth, Spent(total, unpriced), Spent(provider, unpriced), None)), tuple(told),
+        Row((None, None, *[None] * depth, Spent(total, unpriced), Spent(provider, unpriced), None)), tuple(notes),
         {"month": month, "tz": zone, "by": list(by), "state": state},
     )  # fmt: skip
 

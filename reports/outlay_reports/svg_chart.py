@@ -15,11 +15,11 @@ from outlay_schemas.dimensions import name_of
 
 COLOURS = ("#3b6fb6", "#e08a2e", "#4c9f70", "#b04a5a", "#7d6bb3", "#9a9a9a")
 _PARTS = 5
-"""More lines than these cannot be told apart; the rest is drawn as one."""
+"""More parts are hard to distinguish; the rest is drawn as one."""
 
 
 def stack(found: Trend) -> list[tuple[str, list[int]]]:
-    """Return what is drawn: the name and pico-USD of the dearest parts, and of all others as one."""
+    """Return the names and pico-USD of the most expensive parts, and of all others as one."""
     if not found.parts:
         return [("all", [point.sums.cost for point in found.all.points])]
     drawn = [(_name(part), [point.sums.cost for point in part.points]) for part in found.parts[:_PARTS]]

@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Trend:
-    """All together, and each combination, the dearest first."""
+    """The total, and each combination, the most expensive first."""
 
     all: Series
     parts: tuple[Series, ...]

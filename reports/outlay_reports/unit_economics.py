@@ -8,7 +8,7 @@ PICO = 10**12
 
 
 def _known(sums: Sums) -> bool:
-    """Tell whether anything is priced: what is wholly unpriced costs nobody knows what, which is not nothing."""
+    """Tell whether anything is priced: the cost of unpriced events is unknown, not 0."""
     return bool(sums.cost or not sums.unpriced)
 
 

@@ -1,4 +1,4 @@
-"""ClosedPeriod months in ClickHouse. Reading needs the reader; closing needs the writer."""
+"""Closed months in ClickHouse. Reading needs the reader; closing needs the writer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _READ = (
     " WHERE tenant = {tenant:String} AND period = {period:String} AND zone = {zone:String} ORDER BY seq"
 )
 _CLOSED = (
-    "SELECT tenant, period, zone, toString(argMax(total, seq)) AS told, argMax(unit, seq) AS pays,"
+    "SELECT tenant, period, zone, toString(argMax(total, seq)) AS stated, argMax(unit, seq) AS pays,"
     " arraySort(groupArray((toUInt64(seq), toUnixTimestamp64Milli(closed_at)))) AS times FROM closed_periods FINAL"
     " WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))"
     " GROUP BY tenant, period, zone ORDER BY period, tenant, zone"
@@ -74,13 +74,13 @@ class ClosingTime:
 
 @dataclass(frozen=True)
 class ClosedPeriod:
-    """A month that was closed: whose, in which zone, when, and what its last statements say (pico-USD)."""
+    """A closed month of a tenant in a time zone. `stated`: the total of its newest statements, pico-USD."""
 
     tenant: str
     period: str
     zone: str
     closings: tuple[ClosingTime, ...]
-    told: int
+    stated: int
     unit: str = "business_unit"
     """The dimension that pays."""
 
@@ -110,7 +110,7 @@ def closed_within(
             row["period"],
             row["zone"],
             tuple(ClosingTime(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"]),
-            to_pico(row["told"]),
+            to_pico(row["stated"]),
             row["pays"],
         )
         for row in clickhouse.rows(_CLOSED, {"tenants": list(tenants)})

@@ -1,4 +1,4 @@
-"""The books as a report reads them: exact sums from days, hours and minutes, or from the ledger."""
+"""The reader as a report reads them: exact sums from days, hours and minutes, or from the ledger."""
 
 # ruff: noqa: S608 (what is pasted are names of our views and dimensions; every value is bound)
 
@@ -18,7 +18,7 @@ from outlay_schemas.money import to_pico
 
 
 class CostReader:
-    """Reads what was spent, as a user that can only read."""
+    """Reads costs, as a read-only user."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
         self._clickhouse = clickhouse
@@ -29,7 +29,7 @@ class CostReader:
         return [row["tenant"] for row in rows]
 
     def extent(self, tenants: Sequence[str] = ()) -> TimeRange | None:
-        """Return from the first to after the last minute that has costs; None if there is none."""
+        """Return from the first to after the last minute that has costs; None without costs."""
         rows = self._clickhouse.rows(
             "SELECT toUnixTimestamp(min(window)) AS low, toUnixTimestamp(max(window)) AS high, count() AS n"
             " FROM rollup_minute WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))",

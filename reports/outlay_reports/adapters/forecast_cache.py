@@ -46,7 +46,7 @@ class ForecastCache:
         self._lock = threading.Lock()
 
     def trajectories(
-        self, books: CostReader, periods: Sequence[CostQuery], now: datetime
+        self, reader: CostReader, periods: Sequence[CostQuery], now: datetime
     ) -> list[Trajectory]:
         """Return the course of each question's span, which holds `now`. Raises Retryable.
 
@@ -57,7 +57,7 @@ class ForecastCache:
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
         due = [n for n, key in enumerate(keys) if key not in known or known[key].minute != minute]
-        wanted = _wanted(books, [periods[n] for n in due], minute) if due else []
+        wanted = _wanted(reader, [periods[n] for n in due], minute) if due else []
         changed = [n for n, one in zip(due, wanted, strict=True) if not _same(known.get(keys[n]), one)]
         made = dict(zip(changed, trajectories([wanted[due.index(n)] for n in changed]), strict=True))
         for n, one in zip(due, wanted, strict=True):
@@ -71,22 +71,22 @@ class ForecastCache:
                 self._known.popitem(last=False)
         return [known[key].course for key in keys]
 
-    def land(self, books: CostReader, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
+    def land(self, reader: CostReader, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
-        (spent,) = books.totals([period])
-        (course,) = self.trajectories(books, [period], now)
+        (spent,) = reader.totals([period])
+        (course,) = self.trajectories(reader, [period], now)
         return spent, if_backtested(course.at(now, spent.cost))
 
-    def states(self, books: CostReader, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
+    def states(self, reader: CostReader, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets stand now, in their order. Raises Retryable."""
         periods = [budget_query(plan, budgets.budget_period(plan, now)) for plan in plans]
         before = [
             replace(period, span=budgets.previous_period(plan, period.span) if plan.rollover else period.span)
             for plan, period in zip(plans, periods, strict=True)
         ]
-        totals = books.totals([*periods, *before])
+        totals = reader.totals([*periods, *before])
         lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
-        made = self.trajectories(books, [periods[n] for n in lasting], now)
+        made = self.trajectories(reader, [periods[n] for n in lasting], now)
         landings = {
             n: if_backtested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
         }
@@ -96,7 +96,7 @@ class ForecastCache:
             reached = None
             amount = budgets.period_amount(plan, period.span, earlier)
             if plan.rolling is None and totals[n].cost >= amount:
-                reached = exhausted_at(books, period, amount)
+                reached = exhausted_at(reader, period, amount)
             used = BudgetUsage(totals[n].cost, earlier, totals[n].unpriced, landings.get(n), reached)
             found.append(budgets.status(plan, period.span, used, now))
         return found
@@ -107,7 +107,7 @@ def budget_query(plan: BudgetPlan, span: TimeRange) -> CostQuery:
     return CostQuery(span, plan.zone, (), plan.scope, (plan.tenant,), amount=plan.counts)
 
 
-def exhausted_at(books: CostReader, period: CostQuery, amount: int) -> datetime | None:
+def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime | None:
     """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
 
     Days, then the hours of the day, then the minutes of the hour are summed.
@@ -116,7 +116,7 @@ def exhausted_at(books: CostReader, period: CostQuery, amount: int) -> datetime 
     for step in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
         count = -(-span.length // step)
         edges = (*(span.start + step * n for n in range(count)), span.end)
-        (costs,) = books.series([replace(period, span=span, by=(), unit=None, cuts=edges)])
+        (costs,) = reader.series([replace(period, span=span, by=(), unit=None, cuts=edges)])
         for place, cost in enumerate(costs):
             if cost and before + cost >= amount:
                 span = TimeRange(edges[place], edges[place + 1])
@@ -140,7 +140,7 @@ def _same(known: _Known | None, wanted: TrajectoryInput) -> bool:
     )
 
 
-def _wanted(books: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
+def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
     """Read the history of each question."""
     asked = [
         replace(
@@ -152,7 +152,7 @@ def _wanted(books: CostReader, periods: Sequence[CostQuery], now: datetime) -> l
         for unit in _UNITS
         for p in periods
     ]
-    read = [np.array(costs) / 1e12 for costs in books.series(asked)]
+    read = [np.array(costs) / 1e12 for costs in reader.series(asked)]
     return [
         trajectory_input(read[n], read[len(periods) + n], period.span, period.zone, now)
         for n, period in enumerate(periods)

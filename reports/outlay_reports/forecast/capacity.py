@@ -27,12 +27,12 @@ def gpus_of(price_books: Iterable[PriceBook], provider: str, sku: str) -> float:
 
 
 def gpu_seconds(
-    books: CostReader, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
+    reader: CostReader, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
 ) -> tuple[History, list[str]]:
     """Return the GPU seconds of every whole day before `now`, and the machine types that are part of them."""
     days = replace(question, by=(), unit="day")
-    found = read_history(books, days, now, GPU_METER)
-    machines = read_history(books, replace(days, by=("provider", "sku")), now, _MACHINES)
+    found = read_history(reader, days, now, GPU_METER)
+    machines = read_history(reader, replace(days, by=("provider", "sku")), now, _MACHINES)
     counted = []
     for (provider, sku), seconds in zip(machines.keys, machines.values, strict=True):
         gpus = gpus_of(price_books, provider, sku) if seconds.any() else 0.0

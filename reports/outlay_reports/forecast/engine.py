@@ -67,7 +67,7 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
     weights = _weights(errors)
     mean = np.einsum("hsm,sm->hs", tests[-1][:steps], weights)
     unseen = [p for p in _near(periods) if p <= length < 1.4 * p]
-    if unseen:  # such series mostly have it, though nothing could be tested: half of what is told
+    if unseen:  # most such series have it, but no test could confirm it: take half
         mean = (mean + values[:, -unseen[0] :].T[np.arange(steps) % unseen[0]]) / 2
     honest = _honest(errors) * _larger(values, origins, max(_near(periods), default=3))[:, None, :]
     return Forecast(np.maximum(mean, 0.0), honest, seasons, length, _unseen(periods, length))
@@ -75,7 +75,7 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
 
 def _larger(values: Array, origins: Sequence[int], span: int) -> Array:
     """Return how many times the level of each fold is now (folds x series): what grows is wrong by more."""
-    if origins[0] < span:  # a day is no measure where weekends may be others
+    if origins[0] < span:  # a single day cannot tell weekends apart
         return np.ones((len(origins), len(values)))
     now = np.mean(np.abs(values[:, -span:]), axis=1)
     then = np.stack([np.mean(np.abs(values[:, max(at - span, 0) : at]), axis=1) for at in origins])

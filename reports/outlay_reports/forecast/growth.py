@@ -10,7 +10,7 @@ from outlay_reports.forecast.smoothing import Array
 
 @dataclass(frozen=True)
 class Growth:
-    """Growth of a daily value: its level at the end of the history, and its slope a day with an 80 % interval."""
+    """Growth of a daily value: its level at the end of the history, and its slope a day with an 80% interval."""
 
     level: float
     slope: float
@@ -18,7 +18,7 @@ class Growth:
     high: float
 
     def days_until(self, amount: float) -> tuple[float | None, float | None, float | None]:
-        """Return after how many days `amount` is reached: at this growth, soonest and latest (80 %).
+        """Return after how many days `amount` is reached: at this growth, soonest and latest (80%).
 
         None: never, at that growth.
         """
@@ -44,7 +44,7 @@ def growth(days: Array) -> Growth:
         return Growth(level, 0.0, 0.0, 0.0)
     slopes = np.array([(sizes[b] - sizes[a]) / (b - a) for a, b in combinations(range(count), 2)]) / step
     slope = float(np.median(slopes))
-    # Sen's interval: Kendall's statistic has this variance where there is no growth.
+    # Sen's interval: Kendall's statistic has this variance without growth.
     width = 1.2816 * np.sqrt(count * (count - 1) * (2 * count + 5) / 18) / len(slopes) / 2
     low, high = np.quantile(slopes, [max(0.5 - width, 0.0), min(0.5 + width, 1.0)])
     middle = np.arange(count) * step - (count - 1) * step - (step - 1) / 2

@@ -1,4 +1,4 @@
-"""Forecasts of the books' series as lines, with sums that are coherent: a total is the sum of its parts."""
+"""Forecasts of ledger series as lines, with coherent sums: a total is the sum of its parts."""
 
 from collections.abc import Iterator, Sequence
 

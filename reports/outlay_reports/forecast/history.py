@@ -32,17 +32,17 @@ class History:
     values: Array
     starts: tuple[datetime, ...]
     exact: tuple[tuple[int, ...], ...] = ()
-    """The costs in pico-USD, as the books have them."""
+    """The costs in pico-USD, as the reader returns them."""
 
 
-def read_history(books: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:
+def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:
     """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
 
     The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece
     is 0, but from the first piece on that has costs.
     """
     unit = question.unit or "day"
-    extent = books.extent(question.tenants)
+    extent = reader.extent(question.tenants)
     end = period_of(now, unit, question.zone).start
     if extent is None or extent.start >= end:
         return History((), np.zeros((0, 0)), ())
@@ -52,7 +52,7 @@ def read_history(books: CostReader, question: CostQuery, now: datetime, meter: s
     if start >= end:
         return History((), np.zeros((0, 0)), ())
     asked = replace(question, span=TimeRange(start, end), unit=unit)
-    cells = books.cells(asked)
+    cells = reader.cells(asked)
     keys = tuple(sorted({cell.keys for cell in cells}))
     places = {key: n for n, key in enumerate(keys)}
     edges = asked.bounds

@@ -38,7 +38,7 @@ def candidates(
     logs = walk(scale.up(values), periods, origins)
     found = []
     for at, one, two in zip(origins, plain, logs, strict=True):
-        # Twice what was ever seen, and more, is no forecast but a runaway trend.
+        # More than twice the highest value seen is a runaway trend, not a forecast.
         ceiling = 3.0 * np.max(np.abs(values[:, :at]), axis=1)[None, :, None] + 1e-12
         models = [
             one.ahead(steps),

@@ -75,7 +75,7 @@ def frequency_of(text: str) -> Frequency:
         return Frequency(_UNITS[unit] * count)
     if unit in _MONTHS and count:
         return Frequency(months=_MONTHS[unit] * count)
-    raise QueryError(f"{text!r} is no frequency", "give one such as h, 15min, D, W or MS (month)")
+    raise QueryError(f"{text!r} is not a frequency", "give one such as h, 15min, D, W or MS (month)")
 
 
 def guess_frequency(times: Sequence[datetime]) -> Frequency:
@@ -137,7 +137,7 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
             if not any(row):
                 continue
             raise QueryError(
-                f"line {number} has {len(row)} cells, the first line has {len(head)}", "mend the file"
+                f"line {number} has {len(row)} cells, the first line has {len(head)}", "fix the file"
             )
         text = row[at]
         time = times.get(text)
@@ -167,7 +167,7 @@ def _time(text: str, number: int) -> datetime:
         return datetime.fromisoformat(text.strip())
     except ValueError:
         raise QueryError(
-            f"line {number}: {text!r} is no time", "write it as 2026-11-24T01:00:00Z or 2026-11-24"
+            f"line {number}: {text!r} is not a time", "write it as 2026-11-24T01:00:00Z or 2026-11-24"
         ) from None
 
 
@@ -185,7 +185,7 @@ def _number(text: str, number: int) -> float:
         value = float(text) if text.strip() else float("nan")
     except ValueError:
         raise QueryError(
-            f"line {number}: {text!r} is no number", "write it as 12.5, or leave it empty"
+            f"line {number}: {text!r} is not a number", "write it as 12.5, or leave it empty"
         ) from None
     if np.isinf(value):
         raise QueryError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
@@ -229,7 +229,7 @@ def _spaced(
     values = np.array([known.get(at, float("nan")) for at in even])
     missing = int(np.isnan(values).sum())
     if missing == len(values):
-        raise QueryError(f"there are no values{named}", "give at least one")
+        raise QueryError(f"the input has no values{named}", "give at least one")
     return Series(name, tuple(even), filled(values, step.periods), step, missing, style)
 
 

@@ -90,7 +90,7 @@ def likely(probability: float) -> str:
 
 
 def full_table(
-    books: CostReader,
+    reader: CostReader,
     question: CostQuery,
     now: datetime,
     meter: str,
@@ -102,16 +102,16 @@ def full_table(
     """Return when the daily use of a meter reaches `amount`, by the growth of the past months.
 
     `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs. Of `gpu_seconds` also machines
-    count whose number of GPUs the price books give.
+    count whose number of GPUs the price reader give.
     """
     machines: list[str] = []
     if meter == GPU_METER:
-        known, machines = gpu_seconds(books, question, now, price_books)
+        known, machines = gpu_seconds(reader, question, now, price_books)
     else:
-        known = read_history(books, replace(question, by=(), unit="day"), now, meter)
+        known = read_history(reader, replace(question, by=(), unit="day"), now, meter)
     if not known.values.any():
         raise QueryError(
-            f"there is no whole day of {meter} yet", "see what is metered: outlay report top --json"
+            f"{meter} has less than one whole day of history", "see what is metered: outlay report top --json"
         )
     found = growth(known.values[0])
     size = 86_400 if gpus else 1
@@ -128,14 +128,14 @@ def full_table(
         Row(("level", unit, f"{found.level / size:,.2f}" if gpus else f"{found.level:,.0f}")),
         Row(("growth", "growth a day", f"{found.slope / size:+,.3f}" if gpus else f"{found.slope:+,.2f}")),
         Row(("full", f"{whole} is full on" if gpus else f"reaches {whole}", "has already" if full else usual)),
-        Row(("soonest", "soonest (80 %)", soon)), Row(("latest", "latest (80 %)", late)),
+        Row(("soonest", "soonest (80%)", soon)), Row(("latest", "latest (80%)", late)),
     )  # fmt: skip
     days = len(known.starts)
     sure = (
         f"from {days} days of history" if days >= 21 else f"only {days} days of history: take it as a guess"
     )
     said = (
-        f"at this growth {whole} is full on {usual}, between {soon} and {late} in 80 % of cases"
+        f"at this growth {whole} is full on {usual}, between {soon} and {late} (80% range)"
         if not full and found.slope > 0
         else f"{whole} is {'full already' if full else 'not reached: use does not grow'}"
     )

@@ -31,15 +31,15 @@ def parse_model_swap(text: str) -> ModelSwap:
     name, _, value = text.rpartition("=")
     number = _NUMBER.match(value.strip())
     if not number or not name:
-        raise QueryError(f"{text!r} is no assumption", _HELP)
+        raise QueryError(f"{text!r} is not an assumption", _HELP)
     size = float(number[1]) / 100
     if ">" in name:
         source, _, target = name.partition(">")
         if not 0 < size <= 1:
-            raise QueryError(f"{text!r}: a share is between 0 and 100 %", _HELP)
+            raise QueryError(f"{text!r}: a share is between 0 and 100%", _HELP)
         return ModelSwap("mix", size, source.strip(), target.strip())
     if name.strip() not in ("price", "growth") or size <= -1:
-        raise QueryError(f"{text!r} is no assumption", _HELP)
+        raise QueryError(f"{text!r} is not an assumption", _HELP)
     return ModelSwap(name.strip(), size)
 
 

@@ -67,41 +67,41 @@ class Wanted:
         return report_api.parse_query(words, self.now)
 
 
-def _showback(books: CostReader, wanted: Wanted) -> ReportTable:
+def _showback(costs: CostReader, wanted: Wanted) -> ReportTable:
     question = wanted.question("team")
     if _yes(wanted, "allocate"):
         return allocated_table(
-            question, allocate_query(books, question, active(wanted.splits, question.span.start))
+            question, allocate_query(costs, question, active(wanted.splits, question.span.start))
         )
-    return report_api.showback(books, question, units=_yes(wanted, "units"))
+    return report_api.showback(costs, question, units=_yes(wanted, "units"))
 
 
-def _top(books: CostReader, wanted: Wanted) -> ReportTable:
-    return report_api.top(books, wanted.question("model"), _number(wanted, "limit", 10))
+def _top(costs: CostReader, wanted: Wanted) -> ReportTable:
+    return report_api.top(costs, wanted.question("model"), _number(wanted, "limit", 10))
 
 
-def _trend(books: CostReader, wanted: Wanted) -> ReportTable:
+def _trend(costs: CostReader, wanted: Wanted) -> ReportTable:
     unit = next((one for one in get_args(Unit) if one == wanted.get("unit", "day")), None)
     if unit is None:
         raise QueryError(
-            f"{wanted.get('unit')!r} is no unit of time", f"give one of {', '.join(get_args(Unit))}"
+            f"{wanted.get('unit')!r} is not a unit of time", f"give one of {', '.join(get_args(Unit))}"
         )
-    return report_api.trends(books, wanted.question(None, unit), wanted.now)
+    return report_api.trends(costs, wanted.question(None, unit), wanted.now)
 
 
-def _compare(books: CostReader, wanted: Wanted) -> ReportTable:
-    return report_api.comparison(books, wanted.question("team"), wanted.get("against"), wanted.now)
+def _compare(costs: CostReader, wanted: Wanted) -> ReportTable:
+    return report_api.comparison(costs, wanted.question("team"), wanted.get("against"), wanted.now)
 
 
-def _chargeback(books: CostReader, wanted: Wanted) -> ReportTable:
+def _chargeback(costs: CostReader, wanted: Wanted) -> ReportTable:
     plain = ChargebackOptions()
     bill = ChargebackOptions(
         wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
         wanted.params.get("tz", plain.tz),
     )  # fmt: skip
     question = parse_chargeback_query(bill, wanted.tenant, wanted.now)
-    month = read_month(books, question, active(wanted.splits, question.span.start))
-    return month_table(books, month, wanted.now)
+    month = read_month(costs, question, active(wanted.splits, question.span.start))
+    return month_table(costs, month, wanted.now)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _known(params: QueryParams, report: Report) -> None:
             f"use {', '.join(sorted(report.words))}",
         )
     if params.get("format", "json") not in ("json", "csv"):
-        raise QueryError(f"{params['format']!r} is no format", "give json or csv")
+        raise QueryError(f"{params['format']!r} is not a format", "give json or csv")
 
 
 def _yes(wanted: Wanted, name: str) -> bool:

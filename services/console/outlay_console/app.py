@@ -236,11 +236,11 @@ class Console:
         if session is None:
             return RedirectResponse("/login", 303)
         kind, target = request.url.path.split("/")[1], request.path_params["id"]
-        actions, books = self._deps.actions, self._rollups(session)
+        actions, rollups = self._deps.actions, self._rollups(session)
         try:
             form = await read_form(request)
             act = actions.act if kind == "alerts" else actions.dismiss
-            await act(session, books, target, form, now)
+            await act(session, rollups, target, form, now)
         except (FormError, ForbiddenError, MissingError) as error:
             return self._error(request, _STATUSES[type(error)], str(error), session, View())
         except Retryable as error:

@@ -59,7 +59,7 @@ def main() -> None:
         turning.cancel()
         readers.close()
 
-    # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
+    # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         Console(deps).app(lifespan),

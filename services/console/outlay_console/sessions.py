@@ -1,4 +1,4 @@
-"""Who is looking: a signed cookie that names a key. The key file says whose it is, anew at each request."""
+"""Sessions: a signed cookie that names an API key. Each request reads the key's tenant from the key file."""
 
 import hashlib
 import secrets
@@ -69,7 +69,7 @@ class Sessions:
 
 
 def read_secret(path: Path | None) -> bytes:
-    """Return the secret in `path`, made there if there is none; without a path, a new one. Raises OSError."""
+    """Return the secret in `path`, created if missing; without a path, a new secret. Raises OSError."""
     if path is None:
         return secrets.token_bytes(32)
     try:

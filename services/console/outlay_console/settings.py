@@ -1,4 +1,4 @@
-"""Everything the console is told, by the environment, validated whole."""
+"""Settings of the console, from the environment."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ from outlay_reports.money import usd
 from outlay_reports.range_sums import Selection
 
 _EVERY = 0.4
-"""Seconds between looks at whether the books changed."""
+"""Seconds between checks for new totals."""
 _SHOWN = ("today", "month")
 _BEAT = 15.0
 """Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
@@ -32,7 +32,7 @@ _BEAT = 15.0
 
 @dataclass
 class _Known:
-    """What is known of one tenant and zone: when it was looked at, which state of the books it is, as JSON."""
+    """The totals of one tenant and zone as JSON, with the state of the rollups that they come from."""
 
     looked: float = float("-inf")
     state: tuple[int, datetime] | None = None
@@ -41,29 +41,29 @@ class _Known:
 
 
 class LiveTotals:
-    """A tenant's figures for all who listen, and only while somebody does: asked anew when the books changed."""
+    """The totals of each tenant, shared by its open streams; queried again when the rollups change."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
 
-    async def read(self, tenant: str, books: RollupReader, view: View) -> str:
+    async def read(self, tenant: str, rollups: RollupReader, view: View) -> str:
         """Return the figures as JSON, at most half a second old. Raises Retryable."""
         known = self._known.setdefault((tenant, view.zone.key), _Known())
         async with known.lock:
             if self._clock.monotonic() - known.looked >= _EVERY:
                 now = self._clock.now()
                 # The minute is part of the state: midnight changes what today is, though no event comes.
-                state = (await books.written(), now.replace(second=0, microsecond=0))
+                state = (await rollups.written(), now.replace(second=0, microsecond=0))
                 if state != known.state:
-                    known.text = await _figures(books, view, state[0], now)
+                    known.text = await _figures(rollups, view, state[0], now)
                     known.state = state
                 known.looked = self._clock.monotonic()
             return known.text
 
 
-async def _figures(books: RollupReader, view: View, written: int, now: datetime) -> str:
-    totals = await books.totals(
+async def _figures(rollups: RollupReader, view: View, written: int, now: datetime) -> str:
+    totals = await rollups.totals(
         {name: Selection(span) for name, span in spans(view, now).items() if name in _SHOWN}
     )
     shown: dict[str, object] = {
@@ -75,7 +75,7 @@ async def _figures(books: RollupReader, view: View, written: int, now: datetime)
 
 def figures_stream(
     request: Request,
-    books: RollupReader,
+    rollups: RollupReader,
     view: View,
     figures: LiveTotals,
     alive: Callable[[], Session | None],
@@ -84,15 +84,15 @@ def figures_stream(
 
     async def messages() -> AsyncIterator[str]:
         session = alive()
-        told, silent = "", 0.0
+        sent, silent = "", 0.0
         while session is not None:
             try:
-                text = await figures.read(session.tenant, books, view)
-                message = f"event: figures\ndata: {text}\n\n" if text != told else ""
-                told = text
+                text = await figures.read(session.tenant, rollups, view)
+                message = f"event: figures\ndata: {text}\n\n" if text != sent else ""
+                sent = text
             except Retryable:
-                message = "" if told == "away" else "event: away\ndata: {}\n\n"
-                told = "away"
+                message = "" if sent == "away" else "event: away\ndata: {}\n\n"
+                sent = "away"
             silent = 0.0 if message else silent + _EVERY
             if silent >= _BEAT:
                 message, silent = ": well\n\n", 0.0

@@ -54,9 +54,7 @@ def templates() -> Environment:
         "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
         "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
-    for (
-        name
-    ) in env.list_templates():  # now, so that one that is wrong is told at the start, and none changes later
+    for name in env.list_templates():  # compile all now: a broken template fails at startup
         env.get_template(name)
     return env
 
@@ -111,7 +109,7 @@ def _plain(value: object) -> object:
 
 
 def _version() -> str:
-    """Return a hash of everything static: a browser asks anew when a file changed, and only then."""
+    """Return a hash of everything static: browsers fetch a file again only when it changed."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():

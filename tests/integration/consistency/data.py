@@ -42,9 +42,8 @@ BUDGETS = (
         id="charged",
         name="Charged",
         tenant=TENANT,
-        amount=Decimal(2000),
+        amount=Decimal(20_000),
         counts="charged",
-        thresholds=(Decimal("0.001"),),
     ),
     Budget(id="prod", name="Production", tenant=TENANT, amount=Decimal(500), scope={"tags.env": ("prod",)}),
 )

@@ -209,14 +209,9 @@ def status_api(system: System, zone: str) -> Figures:
 
 def alerts(system: System, zone: str) -> Figures:
     """The alerts that are stored, from which every channel's message is made."""
-    found = evaluate_alerts(system)
-    budget, charged = found["all", "0.001"], found["charged", "0.001"]
+    budget = evaluate_alerts(system)["all", "0.001"]
     users = [part for part in budget.contributors if part.dimension == "user"]
-    return {
-        "budget_used": Decimal(budget.actual),
-        "charged_budget": Decimal(charged.actual),
-        "top": (users[0].value, Decimal(users[0].cost)),
-    }
+    return {"budget_used": Decimal(budget.actual), "top": (users[0].value, Decimal(users[0].cost))}
 
 
 def evaluate_alerts(system: System) -> dict[tuple[str, str], Alert]:

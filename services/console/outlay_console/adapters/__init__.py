@@ -1,1 +1,1 @@
-"""Where the console touches the world: ClickHouse, Kafka."""
+"""Adapters to ClickHouse and Kafka."""

@@ -36,7 +36,7 @@ class CatalogView(msgspec.Struct, frozen=True):
     created_at: datetime
     note: str
     rates: Rates | None
-    books: tuple[PriceBook, ...]
+    price_books: tuple[PriceBook, ...]
     budgets: tuple[Budget, ...]
     splits: tuple[Split, ...] = ()
 
@@ -45,7 +45,7 @@ class CatalogView(msgspec.Struct, frozen=True):
         return [budget for budget in self.budgets if budget.tenant in ("*", tenant)]
 
 
-_BOOKS = TypeAdapter(tuple[PriceBook, ...])
+_PRICE_BOOKS = TypeAdapter(tuple[PriceBook, ...])
 _BUDGETS = TypeAdapter(tuple[Budget, ...])
 _SPLITS = TypeAdapter(tuple[Split, ...])
 _parts = msgspec.json.Decoder(_Parts)
@@ -58,10 +58,12 @@ def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
     """
     try:
         parts = _parts.decode(data)
-        books = _BOOKS.validate_json(bytes(parts.price_books))
+        price_books = _PRICE_BOOKS.validate_json(bytes(parts.price_books))
         budgets = _BUDGETS.validate_json(bytes(parts.budgets))
         splits = _SPLITS.validate_json(bytes(parts.splits))
     except (msgspec.MsgspecError, ValidationError) as error:
         raise ValueError(f"the catalog cannot be read: {error}") from error
-    shown = CatalogView(parts.revision, parts.created_at, parts.note, parts.rates, books, budgets, splits)
+    shown = CatalogView(
+        parts.revision, parts.created_at, parts.note, parts.rates, price_books, budgets, splits
+    )
     return parts.revision, shown

@@ -64,7 +64,7 @@ class Forecasts:
         """Return the course of the month; None: it is not there yet."""
         month = CostQuery(period_of(now, "month", zone), zone, (), {}, (tenant,))
         key = (tenant, zone.key, floor_to(now, "minute"))
-        return await self._soon(key, lambda books: self._engine.trajectories(books, [month], now)[0])
+        return await self._soon(key, lambda costs: self._engine.trajectories(costs, [month], now)[0])
 
     async def ahead(
         self, tenant: str, zone: ZoneInfo, now: datetime, *, bucket: Bucket, steps: int
@@ -74,7 +74,7 @@ class Forecasts:
             return None
         asked = CostQuery(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket)
         key = (tenant, zone.key, floor_to(now, "minute"), bucket, steps)
-        return await self._soon(key, lambda books: _ahead(books, asked, now, steps))
+        return await self._soon(key, lambda costs: _ahead(costs, asked, now, steps))
 
     def waiting(self, tenant: str, zone: ZoneInfo) -> bool:
         """Tell whether a forecast is being made: a page shows it when it is asked for again."""
@@ -102,8 +102,8 @@ class Forecasts:
         return None
 
 
-def _ahead(books: CostReader, asked: CostQuery, now: datetime, steps: int) -> BucketForecast | None:
-    known = read_history(books, asked, now)
+def _ahead(costs: CostReader, asked: CostQuery, now: datetime, steps: int) -> BucketForecast | None:
+    known = read_history(costs, asked, now)
     if not known.keys:
         return None
     found = forecast(known.values, SEASONS[asked.unit or "day"], steps)

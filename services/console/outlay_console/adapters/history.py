@@ -22,7 +22,7 @@ class History:
         for row in rows:
             at = datetime.fromtimestamp(row["at"], UTC)
             self._known[row["revision"]] = Revision(
-                row["revision"], at, row["note"], row["rates"].strip(), dict(row["books"])
+                row["revision"], at, row["note"], row["rates"].strip(), dict(row["price_books"])
             )
         newest = sorted(self._known, reverse=True)[:_MOST]
         self._known = {revision: self._known[revision] for revision in newest}

@@ -63,7 +63,7 @@ class Readers:
             return ask(clickhouse)
         except DatabaseError as error:
             if error.code in _NOT_THERE:
-                raise Retryable("there are no tables yet; make them: outlay setup") from error
+                raise Retryable("the database has no tables yet; run: outlay setup") from error
             raise
 
 

@@ -1,4 +1,4 @@
-"""What pages ask of the books, as values that templates can show."""
+"""Reads the rollups of one tenant, as values for templates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class BreakdownRow:
 
 @dataclass
 class Breakdown:
-    """The values of one dimension, the dearest first; `spent` and `before` are of all, past those listed too."""
+    """The values of one dimension, the most expensive first. `spent` and `before` include values past the limit."""
 
     rows: list[BreakdownRow] = field(default_factory=list)
     spent: CostTotal = field(default_factory=CostTotal)
@@ -76,7 +76,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How new the books are; None of everything: they have nothing of this tenant."""
+    """When the rollups last changed; all None without data."""
 
     newest: datetime | None
     oldest: datetime | None
@@ -85,7 +85,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Savings:
-    """What could be saved, found in the newest look at a span of events; None: nobody looked yet."""
+    """The newest opportunities; None before the first analysis."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -97,7 +97,7 @@ class Savings:
 
 
 class RollupReader:
-    """The books of one tenant."""
+    """Reads the rollups of one tenant."""
 
     def __init__(self, reader: TenantReader) -> None:
         self._reader = reader
@@ -115,7 +115,7 @@ class RollupReader:
     async def breakdown(
         self, view: View, span: TimeRange, more: Sequence[str] = (), limit: int = 200
     ) -> dict[str, Breakdown]:
-        """Return the values of the view's dimension and of `more`, the dearest first; of each, `limit` at most."""
+        """Return the values of the view's dimension and of `more`, the most expensive first; at most `limit` each."""
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
         for r in await self._reader.rows(queries.breakdown(view, span, limit, more)):
             one = found[r["dimension"]]
@@ -215,11 +215,11 @@ class RollupReader:
         return (await self._reader.rows(queries.HEALTH, low=int(since.timestamp())))[0]
 
     async def written(self) -> int:
-        """Return when the books last changed, Unix milliseconds. Days are computed last: all else is there then."""
+        """Return when the rollups last changed, Unix milliseconds. Days are computed last."""
         return int((await self._reader.rows(queries.WRITTEN))[0]["written"])
 
     async def fresh(self) -> Freshness:
-        """Return how new the books are."""
+        """Return how recent the rollups are."""
         row = (await self._reader.rows(queries.NEWEST))[0]
         if not row["windows"]:
             return Freshness(None, None, None)

@@ -1,7 +1,7 @@
 """The newest cost events as they come, from Kafka, for whoever looks now: a sample, never a count.
 
 One consumer for the whole console, without a group, and only while somebody listens. If it cannot keep up it
-jumps to the end: the page shows what is new, the books count everything.
+jumps to the end: the page shows the newest events, and the ledger counts all.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class EventTail:
                     self._loop.call_soon_threadsafe(_offer, queue, event)
 
     def _follow(self) -> None:
-        """Read until nobody listens."""
+        """Read while anyone listens."""
         while self._wanted():
             try:
                 read_newest(self._settings, COST_EVENTS, self.take, lambda: not self._wanted())

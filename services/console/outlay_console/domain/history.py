@@ -17,7 +17,7 @@ class Revision:
     note: str
     rates: str
     """Which data prices models, and its version."""
-    books: Mapping[str, str]
+    price_books: Mapping[str, str]
     """Name of each price book to its version."""
 
 
@@ -50,8 +50,8 @@ def changes(revisions: Sequence[Revision]) -> list[CatalogChange]:
 
 def _differences(old: Revision, new: Revision) -> list[str]:
     what = [f"model prices: {old.rates} \u2192 {new.rates}"] if old.rates != new.rates else []
-    for name in sorted({*old.books, *new.books}):
-        before, after = old.books.get(name), new.books.get(name)
+    for name in sorted({*old.price_books, *new.price_books}):
+        before, after = old.price_books.get(name), new.price_books.get(name)
         if before is None:
             what.append(f"price book {name} {after} added")
         elif after is None:
@@ -61,10 +61,10 @@ def _differences(old: Revision, new: Revision) -> list[str]:
     return what
 
 
-def scheduled_prices(books: Sequence[PriceBook], limit: int = 50) -> list[ScheduledPrice]:
+def scheduled_prices(price_books: Sequence[PriceBook], limit: int = 50) -> list[ScheduledPrice]:
     """Return prices that follow another one in time, the newest first; those that are still to come too."""
     found = []
-    for book in books:
+    for book in price_books:
         for rule in book.rules:
             for old, new in itertools.pairwise(rule.prices):
                 if new.starts is None:

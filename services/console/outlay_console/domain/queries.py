@@ -1,6 +1,6 @@
-"""The questions as SQL on the views. Names of ours are pasted; whatever comes from outside is bound.
+"""SQL of the pages. Own names are interpolated; outside values are bound.
 
-Every statement takes the tenant as `{tenant:String}`, which only the session gives: see adapters/books.py.
+Every statement takes the tenant as `{tenant:String}`, which only the session gives: see adapters/readers.py.
 """
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
@@ -119,11 +119,11 @@ CATALOGS = """
 SELECT revision, toUnixTimestamp(created_at) AS at, note,
     concat(JSONExtractString(body, 'rates', 'source'), ' ', JSONExtractString(body, 'rates', 'version')) AS rates,
     arrayMap(b -> (JSONExtractString(b, 'name'), JSONExtractString(b, 'version')),
-        JSONExtractArrayRaw(body, 'price_books')) AS books
+        JSONExtractArrayRaw(body, 'price_books')) AS price_books
 FROM catalogs WHERE revision > {after:UInt64} ORDER BY revision DESC LIMIT 1 BY revision LIMIT 30"""
 
 SHARED = frozenset({CATALOGS})
-"""Questions about the installation, not about a tenant's costs: where prices come from is no secret of one."""
+"""Queries about the installation rather than a tenant: every tenant may see the sources of prices."""
 
 CONFLICTS = """
 SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
@@ -137,10 +137,10 @@ FROM high_cardinality_sources FINAL WHERE tenant = {tenant:String}
 GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
 
 DEAD_LETTERS = """
-SELECT stage, code, count() AS letters, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
+SELECT stage, code, count() AS count, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path
 FROM dead_letters FINAL WHERE tenant = {tenant:String}
-GROUP BY stage, code ORDER BY letters DESC, stage, code LIMIT 100"""
+GROUP BY stage, code ORDER BY count DESC, stage, code LIMIT 100"""
 
 HEALTH = """
 SELECT sum(d.events) AS events, sum(d.unpriced_events) AS unpriced, sum(d.cost) AS cost,

@@ -1,4 +1,4 @@
-"""A view: what an address asks to see. Two people with one address see one thing."""
+"""A view: the time range, grouping and filters of an address."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ _LONGEST_DAYS = 1100
 
 
 class ViewError(Exception):
-    """An address that asks for what there is not; the message says what to change."""
+    """An address with an invalid value; the message names the fix."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class View:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     by: str = "team"
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Dimension to the values that are shown; an empty value is what nobody was named for."""
+    """Dimension to the values that are shown; an empty value means unassigned."""
 
     def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
@@ -85,7 +85,7 @@ def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = 
         raise ViewError(f"to must not be before from, and at most {_LONGEST_DAYS} days after it")
     name = _one(given, "range", usual)
     if first is None and name not in RANGES:
-        raise ViewError(f"there is no range {name}; there are {', '.join(RANGES)}")
+        raise ViewError(f"{name} is not a range; use one of {', '.join(RANGES)}")
     by = _one(given, "by", "team")
     if by not in DIMENSIONS:
         raise ViewError(f"{by} is not a dimension; use one of {', '.join(DIMENSIONS)}")

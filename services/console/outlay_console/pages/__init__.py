@@ -1,1 +1,1 @@
-"""One module for each page: asks the books, returns what its template shows."""
+"""One module for each page: reads the data that its template shows."""

@@ -79,8 +79,8 @@ def _book(request: PageRequest, row: Mapping[str, object]) -> object:
     """Return the price book that priced it, if the catalog still has that version."""
     name, _, rest = str(row["price_ref"]).partition("@")
     version = rest.partition("#")[0]
-    books = request.catalog.books if request.catalog else ()
-    return next((book for book in books if (book.name, book.version) == (name, version)), None)
+    price_books = request.catalog.price_books if request.catalog else ()
+    return next((book for book in price_books if (book.name, book.version) == (name, version)), None)
 
 
 def _labels(row: Mapping[str, object]) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""What could be saved, as the repricer found it when it looked last."""
+"""Opportunities: possible savings from the repricer's newest analysis."""
 
 from datetime import datetime
 from typing import Any
@@ -10,11 +10,11 @@ from outlay_reports.savings import monthly_saving, saving_basis
 from outlay_schemas.money import PICO, to_pico, to_usd
 
 _LEAST = PICO // 100
-"""Pico-USD below which nobody changes anything."""
+"""Smallest saving shown, pico-USD."""
 
 
 async def opportunities(request: PageRequest) -> Context:
-    """Return what could be saved, the most first, and what somebody did not want."""
+    """Return open opportunities, the largest first, and dismissed ones."""
     saved = await request.rollups.opportunities()
     rows: list[dict[str, Any]] = []
     if saved.since and saved.until:

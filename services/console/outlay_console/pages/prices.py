@@ -12,20 +12,20 @@ _LOOK_BACK = timedelta(days=30)
 
 
 async def prices(request: PageRequest) -> Context:
-    """Return what is unpriced, how the catalog changed, and which books price the rest."""
+    """Return what is unpriced, how the catalog changed, and the price books."""
     unpriced, revisions = await asyncio.gather(
         request.rollups.unpriced(request.now - _LOOK_BACK), request.history.read()
     )
     catalog = request.catalog
-    books = catalog.books if catalog else ()
+    price_books = catalog.price_books if catalog else ()
     rates = catalog.rates if catalog else None
     return {
         "unpriced": unpriced,
         "catalog": catalog,
         "days": _LOOK_BACK.days,
         "changes": changes(revisions),
-        "dated": scheduled_prices(books),
+        "dated": scheduled_prices(price_books),
         "models_old": bool(rates and stale_rates(rates.source, rates.date, request.now)),
-        "old": {book.name for book in books if stale_book(book, request.now)},
-        "checked": {book.name: oldest_check(book, request.now) for book in books},
+        "old": {book.name for book in price_books if stale_book(book, request.now)},
+        "checked": {book.name: oldest_check(book, request.now) for book in price_books},
     }

@@ -55,7 +55,7 @@ function forms() {
   }
 }
 
-// What scrolls sideways can be reached by keyboard; what does not is no stop on the way.
+// Elements that scroll get keyboard focus; others do not.
 function scrollers() {
   for (const part of document.querySelectorAll(".scroll")) {
     if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0;

@@ -1,4 +1,4 @@
-// Server-sent events: figures that move, and events with their cost. Closed while nobody looks at the page.
+// Server-sent events: figures that move, and events with their cost. Closed while the page is hidden.
 
 const status = document.getElementById("live");
 
