@@ -13,7 +13,7 @@ from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.compare import PriceComparison, difference
 from outlay_pricer.domain.repricing import RepricedEvent, reprice
 from outlay_pricer.ledger import LedgerReader, Selection
-from outlay_pricer.repricing.resend import resend
+from outlay_pricer.repricing.catalog_archiver import resend
 from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
 

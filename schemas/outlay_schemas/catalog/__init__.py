@@ -1,7 +1,6 @@
 """The catalog message: price books, owners, tag rules, negotiated prices, budgets, alert rules."""
 
 from outlay_schemas.catalog.base import CatalogModel, Dated
-from outlay_schemas.catalog.guesses import are_guesses
 from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
 from outlay_schemas.catalog.people import (
     Alias,
@@ -14,9 +13,19 @@ from outlay_schemas.catalog.people import (
     Split,
     VirtualTag,
 )
-from outlay_schemas.catalog.price_books import BookRule, DatedPrices, MeterPrice, PriceBook, Rounding, Tier
-from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
-from outlay_schemas.catalog.rates import ContextAlias, Minimum, Models, RateData
+from outlay_schemas.catalog.price_books import (
+    BookRule,
+    ContextAlias,
+    DatedPrices,
+    MeterPrice,
+    Minimum,
+    Models,
+    PriceBook,
+    RateData,
+    Rounding,
+    Tier,
+)
+from outlay_schemas.catalog.price_ref import PriceRef, are_guesses, parse_price_ref
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
 from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval, Scope, SpendSpike
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from outlay_schemas.catalog.base import CatalogModel, OneOrMany, Text
+from outlay_schemas.catalog.base import CatalogModel, OneOrMany, Text, one_or_many
 from outlay_schemas.catalog.watch import Level, Scope, ScopeKey, Timezone
 
 ENVIRONMENT = "OUTLAY_CHANNEL_"
@@ -163,9 +163,7 @@ class EmailChannel(ChannelBase):
     username: str = ""
     password: Secret | None = None
     sender: Annotated[Address, Field(alias="from")]
-    to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=50), BeforeValidator(
-        lambda value: (value,) if isinstance(value, str) else value
-    )]  # fmt: skip
+    to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=50), BeforeValidator(one_or_many)]
     picture: bool = True
     """Whether the mail has a chart of the spend."""
 
@@ -228,9 +226,7 @@ class RouteMatch(CatalogModel):
     rule: OneOrMany = ()
     """Ids of rules and budgets."""
     rule_type: OneOrMany = ()
-    severity: Annotated[tuple[Level, ...], BeforeValidator(
-        lambda value: (value,) if isinstance(value, str) else value
-    )] = ()  # fmt: skip
+    severity: Annotated[tuple[Level, ...], BeforeValidator(one_or_many)] = ()
     tenant: OneOrMany = ()
     scope: Scope = Field(default_factory=dict)
     """Dimension to values; the scope of the alert must have one of them."""

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from outlay_schemas.catalog.base import CatalogModel, Name, Text
 from outlay_schemas.catalog.channels import Channel, Review, Route
 from outlay_schemas.catalog.people import Alias, Default, Owner, RequiredTags, Split, VirtualTag
-from outlay_schemas.catalog.price_books import PriceBook
-from outlay_schemas.catalog.rates import RateData
+from outlay_schemas.catalog.price_books import PriceBook, RateData
 from outlay_schemas.catalog.terms import REPORTED, FxRate, Negotiated, ReportedPolicy
 from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval
 

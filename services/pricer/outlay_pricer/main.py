@@ -20,11 +20,10 @@ from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
 from outlay_pricer import faust_agent, faust_app, metrics
-from outlay_pricer.deliveries import Output
 from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.faust_agent import Output, traced
 from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record
 from outlay_pricer.settings import Settings
-from outlay_pricer.tracing import traced
 from outlay_pricer.watchdog import Watchdog
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.cloudevents import Headers
@@ -42,7 +41,9 @@ def main() -> None:
     settings, clock, health = service.settings, service.clock, service.health
     for chatty in ("faust", "mode", "aiokafka"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    feed = CatalogFeed(settings.kafka, compile_catalog, clock, _tell).start()
+    feed = CatalogFeed(
+        settings.kafka, compile_catalog, clock, lambda new: metrics.REVISION.set(new.revision)
+    ).start()
     partitions = _wait_for_kafka(settings, clock)
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
@@ -108,10 +109,6 @@ def _work(
         return outputs + [Output(DEAD_LETTER.name, encoder.encode(dead)) for dead in priced.dead_letters]
 
     return work
-
-
-def _tell(catalog: CompiledCatalog) -> None:
-    metrics.REVISION.set(catalog.revision)
 
 
 def _wait_for_kafka(settings: Settings, clock: Clock) -> int:

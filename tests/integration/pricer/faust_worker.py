@@ -8,7 +8,7 @@ from typing import Any
 import faust
 
 from outlay_pricer import faust_agent, faust_app
-from outlay_pricer.deliveries import Output
+from outlay_pricer.faust_agent import Output
 from outlay_pricer.record_pricing import RecordPosition
 from outlay_pricer.settings import Settings
 from outlay_schemas.cloudevents import Headers

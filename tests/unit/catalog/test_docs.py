@@ -13,7 +13,7 @@ from outlay.catalog import check, load
 from outlay.catalog.load import PARTS
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas import catalog as parts
-from outlay_schemas.catalog.guesses import CERTAIN, GUESSES
+from outlay_schemas.catalog.price_ref import CERTAIN, GUESSES
 from outlay_schemas.events import PriceStatus
 
 ROOT = Path(__file__).parents[3]

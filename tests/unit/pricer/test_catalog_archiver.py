@@ -9,8 +9,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings
 from outlay_pricer.repricing import catalog_archiver as module
-from outlay_pricer.repricing.catalog_archiver import CatalogArchiver
-from outlay_pricer.repricing.resend import RECORD_EVENTS, resend
+from outlay_pricer.repricing.catalog_archiver import RECORD_EVENTS, CatalogArchiver, resend
 from outlay_schemas.events import AcceptedUsage, accepted_usage_decoder
 from outlay_schemas.topics import USAGE_EVENTS
 

@@ -12,7 +12,7 @@ from tests.unit.pricer.build import NOW, UNITS, catalog, event, model
 from tests.unit.pricer.test_price_table import BATCH, DATED, NIGHT, TIERED
 
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.rate_compiler import rate_book, rate_card, rate_codegen, rate_line
+from outlay_pricer.domain.rate_compiler import rate_book, rate_card, rate_codegen
 from outlay_pricer.domain.rate_compiler.counts import Contradiction
 from outlay_pricer.domain.rate_compiler.exact import price_lines
 from outlay_pricer.domain.rate_compiler.rate_book import RateBook
@@ -87,7 +87,7 @@ def test_a_card_without_rates_costs_nothing_and_covers_nothing() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (rate_card, "MAX_SHAPES"),
-        (rate_line, "MAX_CARDS"),
+        (rate_card, "MAX_CARDS"),
         (rate_book, "MAX_HOT"),
         (rate_codegen, "MAX_PLANS"),
     ):

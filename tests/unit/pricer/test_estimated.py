@@ -13,7 +13,7 @@ from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import are_guesses, parse_price_ref
-from outlay_schemas.catalog.guesses import CERTAIN, GUESSES, sentences
+from outlay_schemas.catalog.price_ref import CERTAIN, GUESSES, sentences
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus
 

@@ -9,8 +9,8 @@ from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider,
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.rate_compiler.lookup import candidates, split_prefix
 from outlay_pricer.domain.rate_compiler.model_matcher import dash_dates
-from outlay_pricer.domain.rate_compiler.model_names import candidates, split_prefix
 from outlay_pricer.domain.rate_compiler.rate_book import MAX_LINES, RateBook
 from outlay_schemas.catalog import parse_price_ref
 

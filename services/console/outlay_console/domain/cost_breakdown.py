@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from outlay_schemas.catalog.guesses import sentences
-from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref
+from outlay_schemas.catalog.price_ref import PriceRef, parse_price_ref, sentences
 
 _MILLION = Decimal(1_000_000)
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from outlay_pricer.domain.agreements import Agreements, Reported
 from outlay_pricer.domain.attribution import Attribution
 from outlay_pricer.domain.price_books import CompiledPriceBooks, CompiledRule
-from outlay_pricer.domain.rate_compiler.lookup import API_URL, AZURE_RESOURCE, Lookup
+from outlay_pricer.domain.rate_compiler.lookup import Lookup
 from outlay_pricer.domain.rate_compiler.rate_book import RateBook
-from outlay_pricer.domain.rate_compiler.rate_line import RateLine
+from outlay_pricer.domain.rate_compiler.rate_card import RateLine
 from outlay_pricer.domain.usage import ALIASES, TOTAL
 from outlay_schemas.catalog import Catalog, RateData
 
@@ -84,8 +84,6 @@ class CompiledCatalog:
     odd_meters: frozenset[str]
     """Meters whose presence means that usage must be normalised."""
     dead_letter_contradictions: bool
-    slow_attributes: frozenset[str]
-    """Attributes that change which model is meant."""
     plain: bool
     """Nothing changes what the list prices say."""
     price_books_first: bool
@@ -113,7 +111,6 @@ class CompiledCatalog:
             meter_aliases=aliases,
             odd_meters=frozenset(aliases) | {TOTAL, "cache_write_5m_tokens", "cache_write_1h_tokens"},
             dead_letter_contradictions=catalog.usage.contradictions == "dead_letter",
-            slow_attributes=frozenset({API_URL, AZURE_RESOURCE}),
             plain=not catalog.negotiated,
             price_books_first=any(book.before_rates for book in catalog.price_books),
         )

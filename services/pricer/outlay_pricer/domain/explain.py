@@ -13,7 +13,7 @@ from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, position
 from outlay_pricer.domain.pricing import list_price_of, price
 from outlay_pricer.domain.rate_compiler.rate_card import Rate
 from outlay_schemas.catalog import parse_price_ref
-from outlay_schemas.catalog.guesses import sentences
+from outlay_schemas.catalog.price_ref import sentences
 from outlay_schemas.events import CostEvent, UsageEvent
 from outlay_schemas.money import PICO
 

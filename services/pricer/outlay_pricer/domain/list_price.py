@@ -10,8 +10,7 @@ from outlay_pricer.domain.matching import Facts
 from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, price_meters
 from outlay_pricer.domain.rate_compiler.counts import Contradiction, count
 from outlay_pricer.domain.rate_compiler.exact import CostLine, price_lines
-from outlay_pricer.domain.rate_compiler.rate_card import Card
-from outlay_pricer.domain.rate_compiler.rate_line import RateLine
+from outlay_pricer.domain.rate_compiler.rate_card import Card, RateLine
 from outlay_pricer.domain.rate_compiler.units import REQUESTS
 from outlay_pricer.domain.usage import CONVENTION, contradiction
 from outlay_schemas.catalog import PriceRef, are_guesses, parse_price_ref

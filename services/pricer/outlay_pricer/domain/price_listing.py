@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.price_books import CompiledRule
-from outlay_pricer.domain.rate_compiler.rate_line import RateLine
+from outlay_pricer.domain.rate_compiler.rate_card import RateLine
 from outlay_schemas.catalog import DatedPrices, MeterPrice
 
 

@@ -18,10 +18,11 @@ from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.price_books import position_of
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
+from outlay_pricer.domain.rate_compiler.lookup import MODEL_ATTRIBUTES
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.attributes import BILL, REPORTED_BY
 from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref
-from outlay_schemas.catalog.guesses import MARKS
+from outlay_schemas.catalog.price_ref import MARKS
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
@@ -146,7 +147,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
     """Price whole counts of an LLM call."""
     context, unknown = _NO_CONTEXT
     if attributes := event.attributes:
-        if not catalog.slow_attributes.isdisjoint(attributes):
+        if not MODEL_ATTRIBUTES.isdisjoint(attributes):
             return None
         if not catalog.context.keys.isdisjoint(attributes):
             line = catalog.lookup.line(event.provider, event.sku, attributes)

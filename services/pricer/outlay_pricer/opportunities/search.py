@@ -8,6 +8,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
+from outlay_pricer.opportunities.commitments import reservations
 from outlay_pricer.opportunities.detector import (
     Opportunity,
     OpportunityDetector,
@@ -16,7 +17,6 @@ from outlay_pricer.opportunities.detector import (
     Where,
 )
 from outlay_pricer.opportunities.model_alternatives import newer, smaller
-from outlay_pricer.opportunities.reservations import reservations
 from outlay_pricer.opportunities.resource_alternatives import neighbours
 from outlay_schemas.catalog import Catalog
 

@@ -1,22 +1,44 @@
 """Archives each catalog that arrives, and re-prices unpriced and estimated events by it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from prometheus_client import Counter, Gauge
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import RecordSink
+from outlay_kit.kafka import RecordSink, deliver
 from outlay_kit.telemetry import get_logger
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.repricing import reprice
 from outlay_pricer.ledger import LedgerReader, Selection
-from outlay_pricer.repricing.resend import resend
 from outlay_schemas.catalog.freshness import stale
-from outlay_schemas.events import AcceptedUsage
+from outlay_schemas.events import AcceptedUsage, encoder
 from outlay_schemas.retention import first_kept
+from outlay_schemas.topics import USAGE_EVENTS
+
+RECORD_EVENTS = 500
+"""Events in one record."""
+RECORDS = 20
+"""Records under way at once."""
+
+
+def resend(sink: RecordSink, usages: Iterable[AcceptedUsage]) -> int:
+    """Return how many events were sent, when all are durable. Raises Retryable; to send some twice does no harm."""
+    sent = 0
+    rest = iter(usages)
+    while chunk := list(islice(rest, RECORD_EVENTS * RECORDS)):
+        deliver(sink, USAGE_EVENTS.name, list(_records(chunk)))
+        sent += len(chunk)
+    return sent
+
+
+def _records(usages: list[AcceptedUsage]) -> Iterator[bytes]:
+    for first in range(0, len(usages), RECORD_EVENTS):
+        yield encoder.encode_lines(usages[first : first + RECORD_EVENTS])
+
 
 log = get_logger(__name__)
 

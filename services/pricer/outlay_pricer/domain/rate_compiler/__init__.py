@@ -5,8 +5,8 @@ that contain each other. Pricing a call must take microseconds, so each step is 
 
     provider, sku ──▶ lookup ──▶ RateLine ──▶ RateCard ──▶ Shape ──▶ amounts in pico-USD
                         │          │            │            │
-      model_names, model_matcher,  │ prices in  │ rates by   │ generated code for one set
-      match_rules: whose model     │ force at a │ unit, with │ of reported meters, shared
+      model_matcher, match_rules:  │ prices in  │ rates by   │ generated code for one set
+      whose model                  │ force at a │ unit, with │ of reported meters, shared
       this name stands for         │ time, in a │ tiers      │ by all models of the same
                                    │ context    │            │ structure (rate_codegen)
 

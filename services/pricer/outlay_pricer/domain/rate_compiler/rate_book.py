@@ -13,16 +13,18 @@ from outlay_pricer.domain.rate_compiler.model_matcher import (
     Provider,
     dash_dates,
 )
-from outlay_pricer.domain.rate_compiler.rate_card import Card, Rate, compile_card
-from outlay_pricer.domain.rate_compiler.rate_codegen import Amounts, Numbers, Run, Shape
-from outlay_pricer.domain.rate_compiler.rate_line import (
+from outlay_pricer.domain.rate_compiler.rate_card import (
     NO_CONTEXT,
+    Card,
     Constraint,
     Context,
     Option,
+    Rate,
     RateLine,
+    compile_card,
     read_option,
 )
+from outlay_pricer.domain.rate_compiler.rate_codegen import Amounts, Numbers, Run, Shape
 from outlay_pricer.domain.rate_compiler.units import Modality, Units
 from outlay_schemas.catalog import Models, RateData
 from outlay_schemas.events import Quantity

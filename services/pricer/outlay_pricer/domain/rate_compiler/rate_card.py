@@ -1,21 +1,24 @@
-"""A rate card: the prices of one model at one moment in one context, ready to multiply.
+"""Rate cards, and rate lines: what one provider charges for one model, at a time and in a context.
 
 Costs are linear in the reported counts: the count of a unit that is paid at its own rate is what was reported for it
 minus what lies in more special priced units (`input_tokens` minus `cache_read_tokens`). So for a given set of reported
 meters, in a given order, a card becomes a few integer multiplications: a *shape*. Shapes of equal structure share one
-generated function (`shapes.py`); the rates are its arguments.
+generated function (`rate_codegen`); the rates are its arguments.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from math import gcd, lcm
 from typing import Any
 
+from outlay_pricer.domain.rate_compiler.model_matcher import NotFound
 from outlay_pricer.domain.rate_compiler.rate_codegen import Shape, build_shape
 from outlay_pricer.domain.rate_compiler.units import Modality, Unit, Units
+from outlay_schemas.catalog import PriceRef
 from outlay_schemas.money import PICO
 
 INPUT = "input_tokens"
@@ -135,3 +138,146 @@ def _checked(rate: Rate) -> Rate | None:
         start >= 0 for start, _ in rate.tiers
     )
     return rate if ok else None
+
+
+MAX_CARDS = 256
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+Context = Mapping[str, str]
+NO_CONTEXT: Context = {}
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """When a price holds: from a date on, or in a part of the day, in UTC."""
+
+    starts: datetime | None = None
+    day: tuple[time, time] | None = None
+
+    def active(self, at: datetime) -> bool:
+        """Tell whether it holds at `at`, as the library does."""
+        if self.starts is not None:
+            return at >= self.starts
+        if self.day is None:
+            return True
+        now, (first, last) = at.astimezone(UTC).time(), self.day
+        return (now >= first or now < last) if last < first else first <= now < last
+
+
+@dataclass(frozen=True)
+class Option:
+    """Prices with their condition."""
+
+    constraint: Constraint
+    prices: Mapping[str, Any]
+    when: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class RateLine:
+    """What one provider charges for one model. `refused` is set where there is no such thing."""
+
+    book: tuple[str, str]
+    """Name and version of the price data."""
+    provider: str
+    model: str
+    owner: str
+    """The provider whose data has the model: another one where models are offered on."""
+    units: Units
+    fixed: Card | None = None
+    """The card, where neither time nor context makes a difference."""
+    refused: NotFound | None = None
+    guesses: tuple[str, ...] = ()
+    minimum: tuple[tuple[str, ...], Decimal] | None = None
+    options: Sequence[Option] = ()
+    variants: Sequence[Option] = ()
+    dates: Sequence[datetime] = ()
+    times: Sequence[time] = ()
+    wanted: frozenset[tuple[str, str]] = frozenset()
+    free: bool = False
+    """The data has no price for the model, and its provider publishes it as free."""
+    general: frozenset[Modality] = frozenset()
+    """Modalities that the general price is for, though they are mostly billed apart."""
+    cards: dict[tuple[Any, ...], Card] = field(default_factory=dict)
+    refs: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def ref(self, guesses: tuple[str, ...] = (), reason: str = "") -> str:
+        """Return the price reference, with what was guessed beyond the name."""
+        key = (reason, *guesses)
+        known = self.refs.get(key)
+        if known is None:
+            own = self.owner == self.provider
+            rule = f"{self.provider}/{self.model}" if own else f"{self.provider}:{self.owner}/{self.model}"
+            known = str(PriceRef(*self.book, rule, reason, guesses=(*self.guesses, *guesses)))
+            if len(self.refs) < MAX_CARDS:
+                self.refs[key] = known
+        return known
+
+    def card(self, at: datetime, context: Context = NO_CONTEXT) -> Card:
+        """Return the card in force at `at` for this context."""
+        if self.fixed is not None:
+            return self.fixed
+        known = tuple([pair for pair in context.items() if pair in self.wanted]) if context else ()
+        times = bisect_right(self.times, at.astimezone(UTC).time()) if self.times else 0
+        cell = (bisect_right(self.dates, at), times, known)
+        card = self.cards.get(cell)
+        if card is None:
+            options = self.in_force(at, dict(known))
+            card = compile_card(self.units, [option.prices for option in options], self.general)
+            card.since = options[0].constraint.starts
+            card.used = frozenset(pair for option in options for pair in option.when)
+            if len(self.cards) >= MAX_CARDS:
+                self.cards.clear()
+            self.cards[cell] = card
+        return card
+
+    def span(self, at: datetime) -> tuple[datetime | None, datetime | None]:
+        """Return from when until when the card of `at` is in force; None: no bound."""
+        if not self.dates and not self.times:
+            return None, None
+        switches = [*self.dates, *_moments(self.times, at)]
+        switches.sort()
+        place = bisect_right(switches, at)
+        begin = switches[place - 1] if place else _EVER
+        return begin, switches[place] if place < len(switches) else None
+
+    def in_force(self, at: datetime, context: Context) -> list[Option]:
+        """Return the standard prices in force, and then what overrides them, weakest first."""
+        standard = self.options[0]
+        for option in self.options:
+            if option.constraint.active(at):
+                standard = option
+        matching = [
+            variant
+            for variant in self.variants
+            if variant.constraint.active(at) and all(context.get(key) == value for key, value in variant.when)
+        ]
+        return [standard, *reversed(matching)]
+
+
+def _moments(times: Sequence[time], at: datetime) -> list[datetime]:
+    """Return when the times of day come on the UTC day of `at`, the day before and the day after."""
+    noon = at.astimezone(UTC).replace(hour=12)
+    days = [(noon + timedelta(days=shift)).date() for shift in (-1, 0, 1)]
+    return [datetime.combine(day, moment, UTC) for day in days for moment in times]
+
+
+def read_option(raw: Mapping[str, Any]) -> Option:
+    """Read prices with their condition from the data."""
+    when = tuple(sorted((str(key), str(value)) for key, value in (raw.get("when") or {}).items()))
+    return Option(_constraint(raw.get("constraint")), raw["prices"], when)
+
+
+def _constraint(raw: Mapping[str, str] | None) -> Constraint:
+    if raw is None:
+        return Constraint()
+    if "start_date" in raw:
+        return Constraint(starts=datetime.combine(date.fromisoformat(raw["start_date"]), time(), UTC))
+    return Constraint(day=(_utc_time(raw["start_time"]), _utc_time(raw["end_time"])))
+
+
+def _utc_time(text: str) -> time:
+    value = time.fromisoformat(text)
+    if value.tzinfo is None:
+        return value
+    return datetime.combine(date(1970, 1, 1), value).astimezone(UTC).time()
