@@ -17,8 +17,8 @@ def alert(name: str = "a1", tenant: str = "acme", count: int = 2, width: int = 4
     sample = Alert(
         id=name, tenant=tenant, rule="growth", rule_type="budget", scope={"team": "growth"},
         window=AT.replace(day=1), level="80", severity="warning", state="firing",
-        title="Budget Growth reached 80 %: $80.00 of $100.00 (80.0 %)",
-        summary="$80.00 of $100.00 (80.0 %) in the month from 2026-11-01 00:00 UTC.",
+        title="Budget Growth reached 80%: $80.00 of $100.00 (80.0%)",
+        summary="$80.00 of $100.00 (80.0%) in the month from 2026-11-01 00:00 UTC.",
         expected=Usd("80"), actual=Usd("80.000000000001"), at=AT, query="SELECT 1",
         contributors=[Contributor("sku", f"{n}".rjust(width, "m"), Usd("1.5")) for n in range(count)],
     )  # fmt: skip
@@ -50,10 +50,10 @@ def of(*alerts: Alert) -> Notification:
 
 REVIEW = Review(
     id="rev_weekly_1763942400", review="weekly", title="AI costs in the week of 2026-11-16",
-    headline="The week cost $1,204.31 for 48,112 events: +$204.31 (+20.4 %) against the week before.",
+    headline="The week cost $1,204.31 for 48,112 events: +$204.31 (+20.4%) against the week before.",
     points=[
         Point("Why", ["volume +$150.00, price +$54.31", "growth / claude-sonnet-4-5 +$120.00"]),
-        Point("Where the month lands", ["$4,812.00; 80 % of the time from $4,600.00 to $5,100.00"]),
+        Point("Where the month lands", ["$4,812.00; 80% of the time from $4,600.00 to $5,100.00"]),
     ],
     html="<!doctype html><p>all of it</p>", link="https://outlay.example/", foot="outlay review --week 2026-11-16",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A real HTTP receiver on loopback that answers as it is told."""
+"""A real HTTP receiver on loopback that answers as its script says."""
 
 import base64
 import threading
@@ -29,7 +29,7 @@ NEW_SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: each answer of `script` once, the last for ever."""
+    """What came, and what is answered: each answer of `script` once, the last one for all others."""
 
     port: int = 0
     got: list[Got] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Receiver:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
+        """A client that hangs up is not an error."""
 
 
 @contextmanager

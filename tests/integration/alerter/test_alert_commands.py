@@ -83,7 +83,7 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     assert run.invoke(app, ["snooze", "b", "--hours", "8760"]).exit_code == 0
     spend(clickhouse, "1", version=2)
     watch.evaluate_all()
-    assert waiting(clickhouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and nobody was told
+    assert waiting(clickhouse)[-1] == ("webhook", "acknowledged 100")  # it resolved, and no one was notified
     assert "no alerts are firing" in run.invoke(app, ["list"]).output
     assert "resolved" in run.invoke(app, ["list", "--all", "--json"]).output
 

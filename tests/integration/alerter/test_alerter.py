@@ -1,4 +1,4 @@
-"""A crossing on the real engine is told once, and again only if it was not marked."""
+"""A crossing on the real engine is sent once, and again only if it was not marked as sent."""
 
 from decimal import Decimal
 
@@ -45,24 +45,24 @@ def on_bus(broker: FakeBroker) -> list[Alert]:
     return [msgspec.json.decode(record.value, type=Alert) for record in broker.records(ALERTS.name)]
 
 
-def test_a_crossing_is_told_once_and_resolves(clickhouse: ClickHouseClient) -> None:
+def test_a_crossing_is_sent_once_and_resolves(clickhouse: ClickHouseClient) -> None:
     broker, watch = FakeBroker(), alerter(clickhouse)
     store = Store(clickhouse)
-    couriers = [
+    workers = [
         DeliveryWorker(channel, store.outbox, FakeClock(NOW))
         for channel in (KafkaChannel(FakeSink(broker)), LogChannel())
     ]
     spend(clickhouse, "6")
     for _ in range(3):
         watch.evaluate_all()
-        assert sum(courier.turn() for courier in couriers) in (0, 2)
+        assert sum(worker.turn() for worker in workers) in (0, 2)
     shown = on_bus(broker)
     assert [(a.level, a.state, a.actual) for a in shown] == [("50", "firing", "6")]
     assert ("sku", "m", "6") in {(c.dimension, c.value, c.cost) for c in shown[0].contributors}
     spend(clickhouse, "1", version=2)
     watch.evaluate_all()
-    for courier in couriers:
-        courier.turn()
+    for worker in workers:
+        worker.turn()
     shown = on_bus(broker)
     assert [(a.level, a.state) for a in shown] == [("50", "firing"), ("50", "resolved")]
     assert shown[0].id == shown[1].id

@@ -27,7 +27,7 @@ from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike, Threshold
+from outlay_schemas.catalog.watch import AlertRule, Anomaly, Budget, Burn, SpendSpike, Threshold
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import to_usd
 
@@ -106,9 +106,9 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
     )  # fmt: skip
     alert = alerts_of(clickhouse, budgets=[hour])["b burn-1h"]
     assert {e.kind: e.cost for e in alert.effects} == {"volume": "50", "price": "50"}
-    books, window = CostReader(clickhouse), TimeRange(alert.window, alert.window_end or NOW)
+    reader, window = CostReader(clickhouse), TimeRange(alert.window, alert.window_end or NOW)
     cells = [
-        books.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
+        reader.cells(CostQuery(span, ZoneInfo("UTC"), THING, {}, ("acme",)))
         for span in (window.before, window)
     ]
     assert {name: to_usd(cost) for name, cost in compare(cells[0], cells[1], 0).all.effects.items() if cost} == {
@@ -169,7 +169,7 @@ def test_one_burst_is_one_message_with_its_parts(
     assert first.incident.severity == "critical"
     assert first.incident.started_at == BURST
     assert pagerduty(sent_by(clickhouse, pager)[0], "key")["dedup_key"] == first.incident.id
-    # What joins later changes the incident, and notifies nobody again.
+    # A part that joins later changes the incident, and notifies no one again.
     later = NOW + timedelta(minutes=2)
     more = Threshold(id="v", name="V", group_by=("user",), metric="events", grain="hour", above=Decimal(90))
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=channels, now=later)
@@ -198,6 +198,26 @@ def test_one_burst_is_one_message_with_its_parts(
     assert (over.incident.severity, len(over.incident.parts)) == ("critical", 6)
     event = pagerduty(sent_by(clickhouse, pager, end)[-1], "key")
     assert (event["event_action"], event["dedup_key"]) == ("resolve", first.incident.id)
+
+
+def test_an_anomaly_of_the_same_burst_joins_its_incident_and_sends_no_second_message(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
+    burst = [
+        cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
+    ]
+    write(house, [*quiet_month(), *burst, cost_event("acme", 20_000, NOW + timedelta(minutes=9), "0.01")])
+    chat = Scripted([DeliveryResult("sent")], name="chat", updates=False)
+    rules = [*RULES, Anomaly(id="a", name="A", group_by=("team",), grain="hour")]
+    evaluate(clickhouse, budgets=[BURN], rules=rules, channels=["bus", "chat"])
+    (first,) = sent_by(clickhouse, chat)
+    later = NOW + timedelta(minutes=10)
+    evaluate(clickhouse, budgets=[BURN], rules=rules, channels=["bus", "chat"], now=later)
+    fired = [n for n in sent_by(clickhouse, chat, later) if n.alerts[0].state == "firing"]
+    assert fired == []
+    rows = clickhouse.rows("SELECT rule, incident FROM alerts FINAL WHERE rule = 'a'")
+    assert first.incident is not None
+    assert rows == [{"rule": "a", "incident": first.incident.id}]
 
 
 def test_acknowledging_an_incident_acknowledges_its_parts(

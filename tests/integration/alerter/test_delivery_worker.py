@@ -1,4 +1,4 @@
-"""What couriers do with the outbox on the real engine, each failure by its name."""
+"""Delivery workers and the outbox on the real engine, each failure by its name."""
 
 from datetime import timedelta
 
@@ -39,21 +39,21 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
 ) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted([DeliveryResult("retry", "answered 500", status=500)])
-    courier = DeliveryWorker(channel, store.outbox, clock)
+    worker = DeliveryWorker(channel, store.outbox, clock)
     decide(store, "a")
     waited = 0.0
     for attempt, seconds in enumerate([0.0, *RETRY_DELAYS], start=1):
         if seconds:
             clock.advance(seconds * 0.99)
-            assert courier.turn() == 0, f"try {attempt} came too early"
+            assert worker.turn() == 0, f"try {attempt} came too early"
             clock.advance(seconds * 0.22)
         waited += seconds
-        assert courier.turn() == 1
+        assert worker.turn() == 1
         assert states(clickhouse)[0][2] == attempt
     assert states(clickhouse) == [("msg_a_1", "failed", 10)]
     assert {e.id for e in channel.sent} == {"msg_a_1"}
     clock.advance(10 * 86_400)
-    assert courier.turn() == 0
+    assert worker.turn() == 0
     log = clickhouse.rows("SELECT outcome, status, reason, attempt FROM alert_deliveries ORDER BY attempt")
     assert [row["outcome"] for row in log] == ["retry"] * 9 + ["failed"]
     assert {row["reason"] for row in log} == {"answered 500"}
@@ -64,13 +64,13 @@ def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(clickhouse: Cli
     channel = Scripted(
         [DeliveryResult("retry", "answered 429", 120.0, 429), DeliveryResult("sent", status=200)]
     )
-    courier = DeliveryWorker(channel, store.outbox, clock)
+    worker = DeliveryWorker(channel, store.outbox, clock)
     decide(store, "a")
-    courier.turn()
+    worker.turn()
     clock.advance(119)
-    assert courier.turn() == 0
+    assert worker.turn() == 0
     clock.advance(2)
-    assert courier.turn() == 1
+    assert worker.turn() == 1
     assert states(clickhouse) == [("msg_a_1", "sent", 2)]
 
 
@@ -147,10 +147,10 @@ def test_over_real_http_what_failed_once_arrives_the_second_time(clickhouse: Cli
     with receiving() as receiver:
         receiver.answer(503, 200)
         poster = HttpPoster(read_networks("127.0.0.0/8"))
-        courier = DeliveryWorker(Webhook(receiver.url, [b"x" * 32], poster, clock), store.outbox, clock)
-        courier.turn()
+        worker = DeliveryWorker(Webhook(receiver.url, [b"x" * 32], poster, clock), store.outbox, clock)
+        worker.turn()
         clock.advance(6.1)
-        courier.turn()
+        worker.turn()
     first, second = receiver.got
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == "msg_a_1"
     assert first.body == second.body

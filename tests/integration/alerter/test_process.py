@@ -86,7 +86,7 @@ def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
         alerter.spend("6")
         until(alerter.ended, 30, "killed between send and mark")
         assert alerter.running.returncode == -signal.SIGKILL
-        alerter.spend("8", tell=False)  # a breach while nobody watches
+        alerter.spend("8", tell=False)  # a breach while no alerter runs
         alerter.env["OUTLAY_FAILPOINT"] = ""
         alerter.start()
         until(lambda: len(receiver.got) == 3 and alerter.waiting() == 0, 30, "both alerts")
@@ -104,7 +104,7 @@ def test_p13_killed_between_send_and_mark_the_receiver_sees_one_id_twice(
     assert len(set(ids(receiver))) == 2
     bodies = {got.headers["webhook-id"]: got.body for got in receiver.got}
     assert all(got.body == bodies[got.headers["webhook-id"]] for got in receiver.got)
-    tally("P13", "alerter killed between send and mark: alerts not told once under one id", 2, 1, 0)
+    tally("P13", "alerter killed between send and mark: alerts not sent once under one id", 2, 1, 0)
 
 
 @pytest.mark.chaos
@@ -124,13 +124,13 @@ def test_p13_negative_control_a_mark_before_the_send_loses_an_alert(
         alerter.spend("9")
         until(lambda: receiver.got and alerter.waiting() == 0, 30, "the second alert")
         assert alerter.stop() == 0
-    told = {json.loads(got.body)["data"]["level"] for got in receiver.got}
-    lost = {"50", "80"} - told
+    sent = {json.loads(got.body)["data"]["level"] for got in receiver.got}
+    lost = {"50", "80"} - sent
     tally.control("P13", "marked as sent before it is sent: alerts lost", 2, 1, len(lost))
     assert lost == {"50"}
 
 
-def test_a_new_budget_that_is_spent_already_is_told_though_nothing_more_is_spent(
+def test_a_new_budget_that_is_already_spent_fires_without_new_events(
     kafka: KafkaSettings, house: ClickHouseSettings, tmp_path: Path
 ) -> None:
     with receiving() as receiver:

@@ -47,7 +47,7 @@ def catalog(**more: object) -> Catalog:
 
 
 class Board:
-    """A switchboard at work, and who receives."""
+    """A running delivery manager, and its receivers."""
 
     def __init__(self, house: ClickHouseSettings, hooks: dict[str, Receiver], api: SlackApi) -> None:
         self.stopped = False
@@ -104,7 +104,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     everybody = {"chat": 1, "teams": 1, "hook": 1, "bot": 1}
     until(lambda: posts.counts() == everybody)
     print(  # noqa: T201 (figures: pytest -s)
-        f"\n{SCOPES} alerts: decided in {took:.2f} s, told to 4 channels in"
+        f"\n{SCOPES} alerts: decided in {took:.2f} s, sent to 4 channels in"
         f" {time.monotonic() - began:.2f} s by {sum(posts.counts().values())} messages"
     )
     check_slack(json.loads(posts.hooks["chat"].got[0].body))
@@ -114,10 +114,10 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
         "SELECT channel, state, count() AS n FROM alert_outbox FINAL GROUP BY channel, state ORDER BY channel"
     )
 
-    def told() -> dict[str, str]:
+    def sent() -> dict[str, str]:
         return {row["channel"]: row["state"] for row in clickhouse.rows(states) if row["n"] == SCOPES}
 
-    until(lambda: told() == dict.fromkeys(("chat", "teams", "hook", "bot"), "sent") | {"pager": "waiting"})
+    until(lambda: sent() == dict.fromkeys(("chat", "teams", "hook", "bot"), "sent") | {"pager": "waiting"})
     assert posts.counts() == everybody
     log = Outbox(clickhouse)
     assert len(log.messages("waiting", "pager", NOW)) == SCOPES
@@ -127,7 +127,7 @@ def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(
     }
 
 
-def test_what_can_wait_is_told_as_one_message_and_what_cannot_at_once(
+def test_low_severities_are_sent_as_one_digest_and_others_at_once(
     clickhouse: ClickHouseClient, posts: Board
 ) -> None:
     digest = {"id": "chat", "type": "slack", "url": "${env:OUTLAY_CHANNEL_SLACK}", "digest": {"minutes": 60}}

@@ -63,7 +63,7 @@ def test_what_must_last_is_pending_through_a_restart(clickhouse: ClickHouseClien
     assert (stands(clickhouse), messages(clickhouse, "webhook")) == (("firing", "", 2, True), ["firing"])
 
 
-def test_what_is_muted_is_recorded_and_told_at_the_end_if_it_still_fires(
+def test_a_muted_alert_is_stored_and_sent_at_the_end_if_it_still_fires(
     clickhouse: ClickHouseClient,
 ) -> None:
     clock = FakeClock(NOW)

@@ -14,13 +14,13 @@ DOLLAR = 10**12
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None:
+def test_a_firing_alert_is_sent_again_but_an_acknowledged_one_is_not() -> None:
     plan = budget()
     found = budgets.findings(plan, budget_period(plan, NOW), Spent(100 * DOLLAR))
     key = found[0].key
-    day, told = timedelta(hours=24), NOW - timedelta(hours=25)
+    day, sent = timedelta(hours=24), NOW - timedelta(hours=25)
 
-    def again(state: str, rule: RenotifyPolicy, told_at: datetime = told) -> list[int]:
+    def again(state: str, rule: RenotifyPolicy, told_at: datetime = sent) -> list[int]:
         known = {key.id(): AlertRecord(key.id(), "b", state, 3, key.window, told_at)}  # type: ignore[arg-type]
         return [change.seq for change in transitions(found, known, rule)]
 
@@ -30,10 +30,10 @@ def test_what_fires_on_is_told_again_but_not_what_somebody_has_in_hand() -> None
     assert again("acknowledged", RenotifyPolicy(NOW, day)) == []
     assert again("firing", RenotifyPolicy(NOW, day, {"b": NOW + day})) == []
     assert again("firing", RenotifyPolicy(NOW, None, {"b": NOW - timedelta(hours=1)})) == [4]
-    assert again("firing", RenotifyPolicy(NOW, None, {"b": told - day})) == []
+    assert again("firing", RenotifyPolicy(NOW, None, {"b": sent - day})) == []
 
 
-def test_what_somebody_has_in_hand_resolves_and_fires_anew() -> None:
+def test_an_acknowledged_alert_resolves_and_fires_again() -> None:
     plan = budget()
     span = budget_period(plan, NOW)
     low = budgets.findings(plan, span, Spent(1))

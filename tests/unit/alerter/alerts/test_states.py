@@ -46,10 +46,10 @@ class Machine:
     def turn(self, found: Finding, minutes: int = 0) -> list[str]:
         """Let time pass, evaluate, and return what changed."""
         self.now += minutes * MINUTE
-        told: list[str] = []
+        sent: list[str] = []
         for change in action_changes(self.words, self.known, self.now):
             one = change.record
-            told.append(change.state)
+            sent.append(change.state + ("" if one.notified else " silently"))
             self.known[one.id] = AlertRecord(
                 one.id, "r", change.state, one.seq + 1, one.window, self.now, one.notified, one.line
             )
@@ -57,11 +57,12 @@ class Machine:
             self.now, None, snoozes(self.words, self.known), expectations(self.words, self.known), self.calm
         )  # fmt: skip
         for step in transitions([found], self.known, again):
-            told.append(step.state + (" silently" if step.silent else ""))
+            sent.append(step.state + (" silently" if step.silent else ""))
             self.known[step.id] = AlertRecord(
-                step.id, "r", step.state, step.seq, found.key.window, self.now, True, found.key.line()
+                step.id, "r", step.state, step.seq, found.key.window, self.now,
+                step.notified(()), found.key.line(),
             )  # fmt: skip
-        return told
+        return sent
 
 
 def test_what_must_last_is_pending_until_it_did() -> None:
@@ -92,7 +93,7 @@ def test_what_somebody_has_in_hand_is_so_until_it_is_over() -> None:
     assert machine.turn(bad, 1) == ["acknowledged"]
     assert machine.turn(bad, 1) == []
     assert machine.turn(good, 1) == ["resolved"]
-    assert machine.turn(bad, 1) == ["firing"]  # another time: nobody has that in hand
+    assert machine.turn(bad, 1) == ["firing"]  # another time: no one acknowledged that
 
 
 def test_what_is_expected_is_over_and_does_not_fire_again_for_the_same() -> None:
@@ -148,15 +149,15 @@ def test_the_end_of_its_period_ends_an_alert_once() -> None:
 def test_messages_have_ids_of_their_own_and_an_end_follows_a_beginning(
     turns: Sequence[tuple[bool, int, str]],
 ) -> None:
-    machine, told, seq = Machine(), list[str](), 0
+    machine, sent, seq = Machine(), list[str](), 0
     for breached, minutes, say in turns:
         if say:
             machine.say(say)
-        told += machine.turn(finding(breached=breached, hold=10, calm=20), minutes)
+        sent += machine.turn(finding(breached=breached, hold=10, calm=20), minutes)
         assert all(known.seq >= seq for known in machine.known.values())
         seq = max((known.seq for known in machine.known.values()), default=0)
-    assert seq == len(told)
-    loud = [state for state in told if "silently" not in state]
+    assert seq == len(sent)
+    loud = [state for state in sent if "silently" not in state]
     ends = ("resolved", "expected")
     for state, following in pairwise(loud):
         assert not (state in ends and following in ends and "firing" not in (state, following))

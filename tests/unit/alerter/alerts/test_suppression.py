@@ -1,4 +1,4 @@
-"""One cause is one message: what is decided and not told, why, and when it is told after all."""
+"""One cause is one message: which alerts are suppressed, why, and when they are sent after all."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ def crossed(plan: Budget, dollars: int) -> list[Finding]:
 def suppressed_ids(
     found: list[Finding], reasons: SuppressionContext, known: dict[str, AlertRecord] | None = None
 ) -> list[str]:
-    """Return rule and level of what is not told."""
+    """Return rule and level of the suppressed alerts."""
     why = suppressed(found, transitions(found, known or {}), known or {}, reasons)
     return [f"{f.key.rule} {f.key.level}" for f in found if f.key.id() in why]
 
@@ -41,13 +41,13 @@ def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> No
     assert len(transitions(found, {})) == 5
 
 
-def test_a_burn_is_not_hushed_by_a_threshold() -> None:
+def test_a_burn_rate_is_not_suppressed_by_a_threshold() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 2}])
     spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
     assert suppressed_ids(budgets.findings(plan, budget_period(plan, NOW), spent), REASONS) == []
 
 
-def test_what_was_snoozed_is_decided_and_not_told() -> None:
+def test_a_snoozed_alert_is_decided_and_not_sent() -> None:
     found = crossed(budget(), 100)
     for target in (found[0].key.id(), "b"):
         assert suppressed_ids(found, SuppressionContext(NOW, {target: NOW + timedelta(hours=1)})) == ["b 100"]
@@ -100,15 +100,15 @@ def test_a_mute_must_end_some_time() -> None:
         schema.MuteTimeInterval.model_validate({"id": "m", "rules": "b"})
 
 
-def test_what_was_muted_and_still_fires_is_told_when_nothing_keeps_it() -> None:
+def test_a_muted_alert_that_still_fires_is_sent_when_the_mute_ends() -> None:
     found = crossed(budget(), 100)
     (change,) = transitions(found, {})
     assert not change.notified({change.id})
     known = {change.id: AlertRecord(change.id, "b", "firing", 1, NOW, NOW, notified=False)}
     again = suppressed(found, [], known, mute(days=["tue"]))
     assert unnotified(found, [], known, again) == []
-    (told,) = unnotified(found, [], known, {})
-    assert (told.seq, told.state, told.notified({})) == (2, "firing", True)
+    (sent,) = unnotified(found, [], known, {})
+    assert (sent.seq, sent.state, sent.notified({})) == (2, "firing", True)
     over = crossed(budget(), 1)
     (end,) = transitions(over, known)
     assert suppressed(over, [end], known, REASONS) == {end.id: "no one was notified that it fired"}

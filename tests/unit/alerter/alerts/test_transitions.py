@@ -1,4 +1,4 @@
-"""Periods tile time, a crossing is told once, spikes need history."""
+"""Periods tile time, a crossing is sent once, spikes need history."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -67,10 +67,10 @@ BUDGET = Budget(
 
 
 @given(st.lists(st.integers(0, 200 * DOLLAR), max_size=20))
-def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> None:
+def test_each_crossing_is_sent_once_in_any_order(totals: list[int]) -> None:
     span = budget_period(BUDGET, datetime(2026, 11, 24, tzinfo=UTC))
     known: dict[str, AlertRecord] = {}
-    told: list[str] = []
+    sent: list[str] = []
     crossings = 0
     before = 0
     for total in totals:
@@ -79,10 +79,10 @@ def test_an_alert_is_told_once_a_crossing_in_any_order(totals: list[int]) -> Non
         before = total
         for _ in range(2):
             for change in transitions(budgets.findings(BUDGET, span, budgets.Spent(total)), known):
-                told.append(change.message_id)
+                sent.append(change.message_id)
                 key = change.finding.key
                 known[change.id] = AlertRecord(change.id, key.rule, change.state, change.seq, key.window)
-    assert len(told) == len(set(told)) == crossings
+    assert len(sent) == len(set(sent)) == crossings
 
 
 def test_levels_are_named_alike_however_they_are_written() -> None:
@@ -103,7 +103,7 @@ def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
 
 def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
     known: dict[str, AlertRecord] = {}
-    told: list[tuple[str, str]] = []
+    sent: list[tuple[str, str]] = []
     series = [DOLLAR] * 30
     start = datetime(2026, 11, 24, tzinfo=UTC)
     scope = RULE.scope_of(("growth",))
@@ -116,11 +116,11 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
             first=0, opened=open_alerts("s", known), over=starts[-1], look_back=3,
         )  # fmt: skip
         for change in transitions(found, known):
-            told.append((change.id, change.state))
+            sent.append((change.id, change.state))
             key = change.finding.key
             known[change.id] = AlertRecord(change.id, key.rule, change.state, change.seq, key.window)
-    assert [state for _, state in told] == ["firing", "resolved"]
-    assert len({alert for alert, _ in told}) == 1
+    assert [state for _, state in sent] == ["firing", "resolved"]
+    assert len({alert for alert, _ in sent}) == 1
 
 
 def test_a_month_anchored_at_its_end_begins_on_its_last_day() -> None:

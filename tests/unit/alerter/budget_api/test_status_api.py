@@ -1,4 +1,4 @@
-"""How a budget stands, asked over HTTP: cached, strict, and when nobody can say."""
+"""The status of a budget over HTTP: cached, strict, and unknown."""
 
 import asyncio
 from collections.abc import Iterator
@@ -41,8 +41,8 @@ WATCHLIST = Watchlist(CATALOG)
 
 
 @dataclass
-class Books:
-    """What was spent, in dollars; away: nobody can say."""
+class FakeReader:
+    """Spending in dollars; away: the status is unknown."""
 
     spent: int = 1
     away: bool = False
@@ -55,103 +55,103 @@ class Books:
         return budgets.status(budget, budget_period(budget, NOW), Spent(self.spent * DOLLAR), NOW)
 
 
-def ask(desk: BudgetStatusService, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:
+def ask(service: BudgetStatusService, *asks: tuple[str, float], fail: str | None = None) -> list[Answer]:
     """Ask on one loop, one after another; let what runs behind an answer end."""
 
     async def work() -> list[Answer]:
         answers = []
         for name, max_age in asks:
-            answers.append(await desk.ask("acme", name, max_age, fail))  # type: ignore[arg-type]
+            answers.append(await service.ask("acme", name, max_age, fail))  # type: ignore[arg-type]
             await asyncio.sleep(0.05)
         return answers
 
     return asyncio.run(work())
 
 
-def test_an_answer_is_from_memory_while_it_is_young_enough_and_strict_is_reckoned_now() -> None:
-    books, clock = Books(), FakeClock(NOW)
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    first, second = ask(desk, ("b", 10), ("b", 10))
-    assert (first.allowed, second.known, len(books.asked)) == (True, True, 1)
-    books.spent = 12
-    (strict,) = ask(desk, ("b", 0))
-    assert (strict.allowed, strict.status and strict.status.standing, len(books.asked)) == (False, "over", 2)
+def test_an_answer_is_from_memory_while_it_is_new_enough_and_strict_is_computed_now() -> None:
+    reader, clock = FakeReader(), FakeClock(NOW)
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    first, second = ask(service, ("b", 10), ("b", 10))
+    assert (first.allowed, second.known, len(reader.asked)) == (True, True, 1)
+    reader.spent = 12
+    (strict,) = ask(service, ("b", 0))
+    assert (strict.allowed, strict.status and strict.status.standing, len(reader.asked)) == (False, "over", 2)
 
 
-def test_what_is_older_than_a_second_is_reckoned_anew_behind_the_answer() -> None:
-    books, clock = Books(), FakeClock(NOW)
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    ask(desk, ("b", 10))
-    books.spent = 12
+def test_an_old_status_is_computed_again_behind_the_answer() -> None:
+    reader, clock = FakeReader(), FakeClock(NOW)
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    ask(service, ("b", 10))
+    reader.spent = 12
     clock.advance(3)
-    behind, after = ask(desk, ("b", 10), ("b", 10))
+    behind, after = ask(service, ("b", 10), ("b", 10))
     assert (behind.allowed, behind.age, after.allowed) == (True, 3.0, False)
     clock.advance(30)
-    books.spent = 1
-    (waited,) = ask(desk, ("b", 10))
+    reader.spent = 1
+    (waited,) = ask(service, ("b", 10))
     assert waited.allowed
 
 
-def test_when_nobody_can_say_it_is_open_or_closed_as_asked_for_or_as_the_budget_says() -> None:
-    books, clock = Books(away=True), FakeClock(NOW)
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10))] == [True, False]
-    assert [a.allowed for a in ask(desk, ("b", 10), ("c", 10), fail="closed")] == [False, False]
-    assert [a.allowed for a in ask(desk, ("b", 0), ("c", 0), fail="open")] == [True, True]
-    assert {a.known for a in ask(desk, ("b", 10))} == {False}
+def test_an_unknown_status_follows_the_policy_of_the_caller_or_of_the_budget() -> None:
+    reader, clock = FakeReader(away=True), FakeClock(NOW)
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    assert [a.allowed for a in ask(service, ("b", 10), ("c", 10))] == [True, False]
+    assert [a.allowed for a in ask(service, ("b", 10), ("c", 10), fail="closed")] == [False, False]
+    assert [a.allowed for a in ask(service, ("b", 0), ("c", 0), fail="open")] == [True, True]
+    assert {a.known for a in ask(service, ("b", 10))} == {False}
 
 
 def test_what_was_used_up_before_a_restart_stays_used_up_until_the_period_ends() -> None:
-    books, clock = Books(spent=12), FakeClock(NOW)
-    before = books.standing(budget_of(CATALOG.budgets[0], "acme"))
+    reader, clock = FakeReader(spent=12), FakeClock(NOW)
+    before = reader.standing(budget_of(CATALOG.budgets[0], "acme"))
     clock.advance(3600)
-    books.away = True
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    desk.learn([before])
-    (answer,) = ask(desk, ("b", 10))
+    reader.away = True
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    service.learn([before])
+    (answer,) = ask(service, ("b", 10))
     assert (answer.allowed, answer.known, answer.age) == (False, False, 3600.0)
-    assert not ask(desk, ("b", 10), fail="open")[0].allowed
+    assert not ask(service, ("b", 10), fail="open")[0].allowed
     clock.advance(10 * 86_400)  # the next month
-    assert ask(desk, ("b", 10))[0].allowed
-    assert not ask(desk, ("b", 10), fail="closed")[0].allowed
+    assert ask(service, ("b", 10))[0].allowed
+    assert not ask(service, ("b", 10), fail="closed")[0].allowed
 
 
 def test_what_an_evaluation_finds_is_answered_without_asking_again() -> None:
-    books, clock = Books(spent=12), FakeClock(NOW)
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    desk.learn([books.standing(budget_of(CATALOG.budgets[0], "acme"))])
-    books.away = True
-    (answer,) = ask(desk, ("b", 10))
+    reader, clock = FakeReader(spent=12), FakeClock(NOW)
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    service.learn([reader.standing(budget_of(CATALOG.budgets[0], "acme"))])
+    reader.away = True
+    (answer,) = ask(service, ("b", 10))
     assert (answer.allowed, answer.known) == (False, True)
 
 
 def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() -> None:
     now = [WATCHLIST]
-    desk = BudgetStatusService(Books, lambda: now[0], FakeClock(NOW))
+    service = BudgetStatusService(FakeReader, lambda: now[0], FakeClock(NOW))
     for name in ("other", "nothing"):
         with pytest.raises(UnknownBudgetError):
-            ask(desk, (name, 10))
+            ask(service, (name, 10))
     less = CATALOG.model_copy(update={"budgets": (Written(id="b", name="B", amount=Decimal(1)),)})
-    assert ask(desk, ("b", 10))[0].allowed
+    assert ask(service, ("b", 10))[0].allowed
     now[0] = Watchlist(less)
-    assert not ask(desk, ("b", 10))[0].allowed
+    assert not ask(service, ("b", 10))[0].allowed
 
 
 @dataclass
 class Rig:
     client: TestClient
-    books: Books
+    reader: FakeReader
     keys: KeyFile
     ring: KeyRing
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    clock, books, path = FakeClock(NOW), Books(), tmp_path / "keys.json"
+    clock, reader, path = FakeClock(NOW), FakeReader(), tmp_path / "keys.json"
     ring = KeyRing(path, clock)
-    desk = BudgetStatusService(lambda: books, lambda: WATCHLIST, clock)
-    with TestClient(BudgetStatusApi(desk, ring, clock).app(), raise_server_exceptions=False) as client:
-        yield Rig(client, books, KeyFile(path), ring)
+    service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
+    with TestClient(BudgetStatusApi(service, ring, clock).app(), raise_server_exceptions=False) as client:
+        yield Rig(client, reader, KeyFile(path), ring)
 
 
 def key(rig: Rig, *scopes: str, tenant: str = "acme") -> dict[str, str]:
@@ -169,7 +169,7 @@ def test_the_tenant_is_the_keys_and_the_answer_is_as_documented(rig: Rig) -> Non
     assert document == openapi.document()
     whole = {**document["components"]["schemas"]["BudgetStatus"], "components": document["components"]}
     jsonschema.validate(body, whole)
-    rig.books.away = True
+    rig.reader.away = True
     away = rig.client.get("/v1/budgets/c/status?mode=strict", headers=key(rig, "read"))
     assert (away.status_code, away.json()["allowed"], away.json()["known"]) == (200, False, False)
     jsonschema.validate(away.json(), whole)

@@ -1,4 +1,4 @@
-"""Retries by the specification's schedule; a storm is told together, under an id that stays."""
+"""Retries by the schedule of the specification; a storm is sent together, under an id that stays."""
 
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ def test_a_receiver_that_asks_for_time_gets_it_but_not_for_ever() -> None:
     assert next_delay(len(RETRY_DELAYS) + 1, 90.0, 0.0) is None
 
 
-def test_few_messages_are_told_one_by_one() -> None:
+def test_few_messages_are_sent_one_by_one() -> None:
     found, fresh = group_messages([waiting(f"a{n}") for n in range(MAX_SEPARATE)])
     names = [f"msg_a{n}_1" for n in range(MAX_SEPARATE)]
     assert [e.id for e in found] == names
@@ -44,7 +44,7 @@ def test_a_message_that_was_tried_keeps_its_id_though_more_of_its_incident_waits
     assert [message.message_id for message in fresh] == ["msg_a2_1", "msg_a3_1"]
 
 
-def test_many_messages_are_told_as_one_for_each_tenant() -> None:
+def test_many_messages_are_sent_as_one_for_each_tenant() -> None:
     storm = [waiting(f"a{n}") for n in range(1000)] + [
         waiting("b1", "beta"),
         waiting("c1", "c"),

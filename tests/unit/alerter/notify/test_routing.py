@@ -1,4 +1,4 @@
-"""Which channel is told what, and when; what it must not see; in whose words."""
+"""Routing, digests, redaction and templates."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ def names(routes: list[dict[str, object]], **changes: Any) -> set[str]:
     return set(Routing(POSTS, ROUTES.validate_python(routes))(alert(**changes)))
 
 
-def test_without_routes_every_channel_is_told_what_it_takes() -> None:
+def test_without_routes_every_channel_gets_what_it_accepts() -> None:
     assert names([]) == {"oncall", "growth", "ops"}
     assert names([], severity="info") == {"growth", "ops"}
     assert names([], state="resolved") == {"oncall", "ops"}

@@ -55,7 +55,7 @@ def test_a_storm_is_one_incident_and_says_the_worst() -> None:
     assert len(json.dumps(event)) < 512 * 1024
 
 
-def test_what_is_not_bad_enough_wakes_nobody() -> None:
+def test_an_alert_below_the_severity_of_the_pager_is_not_sent() -> None:
     with receiving() as receiver:
         assert duty(receiver).send(of(alert(severity="info"))).outcome == "sent"
     assert receiver.got == []

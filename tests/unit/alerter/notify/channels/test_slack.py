@@ -64,7 +64,7 @@ def test_a_storm_of_a_thousand_is_one_message() -> None:
     assert "and 975 more" in json.dumps(body)
 
 
-def test_slack_is_sent_json_and_what_it_says_is_heeded() -> None:
+def test_slack_gets_json_and_its_answers_are_followed() -> None:
     poster = HttpPoster(read_networks("127.0.0.0/8"), 5)
     with receiving() as receiver:
         slack = Slack("slack", receiver.url, poster)

@@ -63,7 +63,7 @@ def test_what_fires_again_is_seen_in_the_channel_too() -> None:
     assert list(api.messages.values())[1]["reply_broadcast"] is True
 
 
-def test_the_end_of_one_alert_of_a_storm_is_told_in_the_storms_thread_and_the_list_stays() -> None:
+def test_the_end_of_one_alert_of_a_storm_goes_to_its_thread_and_the_list_stays() -> None:
     memory = Memory()
     with slack_api() as api:
         slack = bot(api, memory)
@@ -98,7 +98,7 @@ def test_what_slack_refuses_with_200_is_no_success(error: str, outcome: str) -> 
     assert TOKEN not in answer.reason
 
 
-def test_a_wrong_token_and_a_limit_are_told_apart() -> None:
+def test_a_wrong_token_and_a_rate_limit_have_different_outcomes() -> None:
     with slack_api() as api:
         assert bot(api, Memory(), token="xoxb-wrong").send(of(alert())).outcome == "disabled"
         api.limited = 1

@@ -119,7 +119,7 @@ def test_a_receiver_that_drips_bytes_is_left_after_the_time() -> None:
     assert answer.outcome == "retry"
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port_is_retried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert send(f"http://127.0.0.1:{port}/").reason == "no connection (ConnectError)"
