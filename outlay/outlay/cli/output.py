@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import typer
@@ -73,8 +74,10 @@ def print_rows(as_json: bool, rows: Sequence[Mapping[str, object]], title: str, 
     if as_json:
         print_json(list(rows))
         return
-    columns = list(rows[0]) if rows else []
-    print_table(title, columns, [[row[column] for column in columns] for row in rows], empty)
+    names = list(rows[0]) if rows else []
+    numbers = {name for name in names if all(isinstance(row[name], int | float | Decimal) for row in rows)}
+    columns = [f">{name}" if name in numbers else name for name in names]
+    print_table(title, columns, [[row[name] for name in names] for row in rows], empty)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
