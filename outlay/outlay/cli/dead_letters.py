@@ -149,7 +149,7 @@ def replay(
             }
             for m in edited
         ]
-        print_json({"found": len(found), "sent": sent, "refused": len(refused), "letters": rows})
+        print_json({"found": len(found), "sent": sent, "refused": len(refused), "dead_letters": rows})
     else:
         _print(edited, dry_run)
         line(f"found {len(found)}, sent {sent}, still refused {len(refused)}")

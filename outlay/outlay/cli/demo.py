@@ -130,7 +130,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
     lines = [
         f"{counts} {'[green]✓ nothing is missing[/]' if whole else '[red]✗ events are missing[/]'}",
         f"{sums} {'[green]✓ equal to the last digit[/]' if same else '[red]✗ they differ[/]'}",
-        f"{figures['unpriced']:,} events are unpriced (no price list has their model), which is not the same as free",
+        f"{figures['unpriced']:,} events are unpriced (no price for their model); unpriced is not free",
         f"{figures['alerts']:,} alerts; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
     ]
     out.print(Panel("\n".join(lines), title="result", border_style="green" if same and whole else "red"))

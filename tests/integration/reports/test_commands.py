@@ -153,8 +153,8 @@ def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
     }
     assert "closed" in run(*words, "--close", "--note", "agreed").stdout
     assert "nothing has changed since" in run(*words, "--close", code=1).stderr
-    told = run("report", "showback", "--from", month, "--to", month).stdout
-    assert f"{month} UTC, is closed since" in told
+    message = run("report", "showback", "--from", month, "--to", month).stdout
+    assert f"{month} UTC, is closed since" in message
     assert (
         f"{month} UTC, here in part, is closed since" in run("report", "top", "--from", f"{month}-15").stdout
     )
@@ -166,7 +166,7 @@ def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
     assert run(*words, "--format", "html").stdout.startswith("<!doctype html>")
 
 
-def test_a_forecast_of_the_books_is_coherent_and_says_when_budgets_break(run: Run) -> None:
+def test_a_forecast_of_the_ledger_is_coherent_and_says_when_budgets_break(run: Run) -> None:
     words = ("forecast", "--by", "team", "--horizon", "7", "--totals")
     lines = [json.loads(line) for line in run(*words).stdout.splitlines()]
     totals = {line["timestamp"]: line["mean"] for line in lines if "team" not in line}
@@ -278,7 +278,7 @@ def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("report", "showback", "--by", "colour"), "not a dimension"), (("report", "top", "--from", "soon"), "no time"),
         (("report", "trend", "--tz", "Mars/Olympus"), "no time zone"),
@@ -313,9 +313,9 @@ def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_pat
         (("query", "SELECT model FROM costs"), 'did you mean "sku"?'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_answered_ends_with_what_to_do(run: Run, words: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_answered_ends_with_what_to_do(run: Run, words: tuple[str, ...], message: str) -> None:
     result = run(*words, code=1)
-    assert told in result.stderr.replace("\n", " ")
+    assert message in result.stderr.replace("\n", " ")
     assert "Fix:" in result.stderr
     assert "Traceback" not in result.output
 

@@ -34,7 +34,7 @@ def test_a_bad_trace_is_refused_with_its_line(text: str, message: str) -> None:
         parse_trace(text.splitlines(), "t.csv")
 
 
-def test_a_missing_trace_is_told(tmp_path: Path) -> None:
+def test_a_missing_trace_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="cannot be read"):
         read_trace(tmp_path / "none.csv")
 
