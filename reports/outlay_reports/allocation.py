@@ -134,10 +134,7 @@ def _within(
 
 
 def apportion(amount: int, weights: Mapping[Keys, int]) -> dict[Keys, int]:
-    """Cut a whole number by weights so that the parts add up to it: the largest remainders get what is left.
-
-    Where all weights are 0 the parts are even. Source: Hamilton's method.
-    """
+    """Split a whole number by weights, or evenly if all are 0, by largest remainders (Hamilton's method)."""
     if not any(weights.values()):
         weights = dict.fromkeys(weights, 1)
     whole = sum(weights.values())

@@ -1,7 +1,4 @@
-"""What a budget is and how it stands: one definition for alerts, the API, the console and the command line.
-
-Spending counts in the period's own time zone. All amounts are pico-USD but in `BudgetStatus`, whose amounts are USD.
-"""
+"""Budgets and their status: one definition for every surface. Amounts are pico-USD; `BudgetStatus` has USD."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,10 +78,7 @@ def previous_period(plan: BudgetPlan, span: TimeRange) -> TimeRange:
 
 
 def period_amount(plan: BudgetPlan, span: TimeRange, before: int = 0) -> int:
-    """Return the money of a period: the budget's own, what was added, and what came over.
-
-    `before`: what the period before cost.
-    """
+    """Return a period's money: the budget's own, increases, and rollover. `before`: cost of the previous period."""
     amount = plan.amount + sum(
         i.amount
         for i in plan.increases

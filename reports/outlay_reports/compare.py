@@ -50,10 +50,7 @@ class Comparison:
 def compare(
     earlier: Sequence[Cell], later: Sequence[Cell], depth: int, scale: Fraction = Fraction(1)
 ) -> Comparison:
-    """Compare two periods. The cells' keys are the `depth` dimensions asked for, then `THING`.
-
-    `scale` times the earlier costs and quantities are compared: 1/120 of two hours is an average minute.
-    """
+    """Compare two periods by `depth` dimensions, then `THING`. `scale` multiplies the earlier costs and quantities."""
     things = _things(earlier, later, scale)
     measures: dict[str, list[Difference]] = defaultdict(list)
     for thing in things:

@@ -1,7 +1,4 @@
-"""Money and shares as people read them, everywhere. What machines read is exact: `outlay_schemas.money.to_usd`.
-
-The rule is in docs/reports.md, "How amounts are shown". static/chart.js of the console follows it in JavaScript.
-"""
+"""Formats money and shares for people, by docs/reports.md; static/chart.js of the console repeats the rule."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
@@ -22,10 +19,7 @@ def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False) -> str:
 
 
 def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, sign: bool = False) -> str:
-    """Write USD: in cents from 10 cents up ($1,234.56), below that with three significant digits ($0.0123).
-
-    None is unpriced. `lower_bound` marks an amount that misses unpriced events; `sign` writes a plus, too.
-    """
+    """Format USD: cents from 10 cents up, else three digits; None is unpriced. `lower_bound` adds ≥, `sign` a plus."""
     if amount is None:
         return UNPRICED
     value = decimal_of(amount, 18) if isinstance(amount, Fraction) else Decimal(amount)
@@ -38,10 +32,7 @@ def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, s
 
 
 def completeness(unpriced: int, estimated: int, guessed: int) -> str:
-    """Say what a total rests on: `41 events unpriced, $3.10 estimated (2 events)`; empty: nothing is in doubt.
-
-    `unpriced` and `estimated` are numbers of events, `guessed` the pico-USD of the estimated ones.
-    """
+    """Describe what a total lacks: `41 events unpriced, $3.10 estimated (2 events)`; empty if nothing."""
     doubts = [f"{_events(unpriced)} unpriced"] if unpriced else []
     doubts += [f"{dollars(guessed)} estimated ({_events(estimated)})"] if estimated else []
     return ", ".join(doubts)
@@ -63,10 +54,7 @@ def exact(amount: Decimal | None) -> str:
 
 
 def percent(part: Fraction | Decimal | int | None, *, sign: bool = False) -> str:
-    """Write a share of one: whole percents from 10% up, tenths below. Nothing for None.
-
-    What is less than the whole is never written as 100%, nor more than nothing as 0%.
-    """
+    """Format a share: whole percents from 10% up, tenths below; a part is never 100%, and some is never 0%."""
     if part is None:
         return ""
     size = abs(Fraction(part))

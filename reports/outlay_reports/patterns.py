@@ -1,7 +1,4 @@
-"""What a series shows: its growth, its day and its week and how strong they are, and when its level changed.
-
-Floats, because a shape is an estimate.
-"""
+"""Patterns of a series: growth, daily and weekly profile with strength, and level shifts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,10 +37,7 @@ class LevelShift:
 
 
 def profile(values: Array, places: Sequence[int], period: int) -> Profile:
-    """Return the profile over `period` places (hours of a day, days of a week); `places`: that of each value.
-
-    The level that moves under it is taken out first, by the median over a window of one period on each side.
-    """
+    """Return the profile over `period` places, without the moving median. `places`: that of each value."""
     where = np.asarray(places)
     level = _level(values, period)
     mean = float(np.mean(values))

@@ -28,10 +28,7 @@ def parse_zone(name: str) -> ZoneInfo:
 
 
 def period_bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[datetime]:
-    """Return the instants that cut `span` into units, from its start to its end; no unit: one piece.
-
-    The first and the last piece may be shorter than a unit. Raises QueryError if there are more than 9,000.
-    """
+    """Return the instants that cut a range into units; no unit: one piece. Raises QueryError above 9,000."""
     if unit is None:
         return [span.start, span.end]
     found = [span.start]
@@ -100,10 +97,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
 
 
 def previous_range(span: TimeRange, zone: ZoneInfo) -> TimeRange:
-    """Return the span to compare with: the whole months or days before it, or as long a time before it.
-
-    A part of a month or day (from its first midnight on) is compared with the same part of the one before.
-    """
+    """Return the previous months or days, the same part of the previous one, or as long a range before."""
     month = period_of(span.start, "month", zone)
     if span.start == month.start:
         first = span.start.astimezone(zone).date()

@@ -137,10 +137,7 @@ def windows(
     measures: Sequence[str] = tuple(MEASURES),
     exact: bool = False,
 ) -> Query:
-    """Ask for the windows of one grain that start in `span`: `time`, `k0`, `k1`, ..., and the measures, unsummed.
-
-    From the ledger, where that is needed, there is a row for each event. Takes `{tenant:String}`.
-    """
+    """Return a query of unsummed windows: `time`, `k0`, ..., measures. Takes `{tenant:String}`."""
     where = where or {}
     source = _Source({*by, *where}, needs_ledger((*by, *where), exact), {}, tuple(measures))
     columns = [f"toString({source.column(name)}) AS k{n}" for n, name in enumerate(by)]

@@ -94,10 +94,7 @@ def canonical(model: str) -> str:
 
 
 def reconcile(bill: Iterable[BillLine], ours: Iterable[tuple[date, str, str, Sums]]) -> list[ModelPair]:
-    """Pair the bill with the ledger's days (day, provider, model, sums); the greatest difference first.
-
-    Of the ledger only providers are taken that have a model on the bill: a bill says nothing of the others.
-    """
+    """Pair a bill with the ledger's days of the same providers, the largest difference first."""
     ours = list(ours)
     pairs: dict[tuple[str, date], Pair] = {}
     shown: dict[str, str] = {}

@@ -1,7 +1,4 @@
-"""A report as rows and columns: what the terminal, CSV, JSON, Markdown and HTML are all made of.
-
-A cell holds the exact value; how it is shown follows from its column's kind. So every format shows the same numbers.
-"""
+"""A report as typed rows and columns with exact values: every output format renders the same numbers."""
 
 import re
 from dataclasses import dataclass, field

@@ -8,10 +8,7 @@ _LEAST = timedelta(days=3)
 
 
 def monthly_saving(saving: int, since: datetime, until: datetime) -> int | None:
-    """Return what a saving in the events from `since` to `until` comes to in 30 days, pico-USD.
-
-    None: the time is shorter than three days, and only what was observed is known.
-    """
+    """Scale a saving in the events from `since` to `until` to 30 days, pico-USD; None below three days."""
     length = until - since
     return (
         None if length < _LEAST else round(saving * (_MONTH / timedelta(seconds=1)) / length.total_seconds())

@@ -28,10 +28,7 @@ def chargeback_table(
     found: Sequence[Statement],
     state: str,
 ) -> ReportTable:
-    """Return every line of a month's statements; the units are the first level of the tree.
-
-    `by`: the unit's dimension, then those of the lines. Amendments are lines of their own, and add up with the others.
-    """
+    """Return a month's statements by unit, then by line. Amendments are lines of their own and add up."""
     depth = len(by) - 1
     rows = [row for statement in found for row in _rows(statement, depth)]
     total = sum(statement.amended for statement in found)

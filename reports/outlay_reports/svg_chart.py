@@ -1,7 +1,4 @@
-"""Plots of cost over time: stacked bars in an SVG file. A plot shows, and decides nothing.
-
-Floats are for where on the page something is drawn; the numbers beside it are exact.
-"""
+"""SVG charts of cost over time. Floats are coordinates only; the amounts beside them are exact."""
 
 from collections.abc import Sequence
 from html import escape

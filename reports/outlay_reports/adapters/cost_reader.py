@@ -72,10 +72,7 @@ class CostReader:
         return found
 
     def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
-        """Return the pico-USD of each piece of each question's span.
-
-        Questions that differ only in the values of their conditions share a query.
-        """
+        """Return pico-USD of each piece of each query's range; queries that differ in values only share one read."""
         alike: dict[object, list[int]] = defaultdict(list)
         for place, question in enumerate(questions):
             names = sorted(question.where)
@@ -128,11 +125,7 @@ class CostReader:
         return ClosedPeriods(self._clickhouse, tenant).read(period, zone)
 
     def cache_savings(self, question: CostQuery) -> dict[tuple[str, ...], int]:
-        """Return pico-USD that prompt caching saved each combination of values, for the whole span; from the ledger.
-
-        What was read from caches, and written to them, at what an uncached token of the same price came to in this
-        time, less what it cost. Below 0: more was written than was worth it.
-        """
+        """Return pico-USD saved by prompt caching: the cached tokens at the uncached price, less their cost."""
         bound: dict[str, object] = {}
         keys = [f"k{n}" for n in range(len(question.by))]
         names = "".join(f"toString({column(name, bound)}) AS k{n}, " for n, name in enumerate(question.by))

@@ -1,7 +1,4 @@
-"""Forecasts of periods and the state of budgets, from what was spent: the one place where both are made.
-
-Every surface calls this. Two callers that ask within the same minute, of the same spending, get the same figures.
-"""
+"""Forecasts of periods and the status of budgets: the one implementation, which every surface calls."""
 
 import threading
 from collections import OrderedDict
@@ -48,10 +45,7 @@ class ForecastCache:
     def trajectories(
         self, reader: CostReader, periods: Sequence[CostQuery], now: datetime
     ) -> list[Trajectory]:
-        """Return the course of each question's span, which holds `now`. Raises Retryable.
-
-        History is read once a minute, and forecast again only if it changed.
-        """
+        """Return the trajectory of each current period, from history read once a minute. Raises Retryable."""
         minute = floor_to(now, "minute")
         keys = [_key(period) for period in periods]
         with self._lock:
@@ -108,10 +102,7 @@ def budget_query(plan: BudgetPlan, span: TimeRange) -> CostQuery:
 
 
 def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime | None:
-    """Return the minute at whose end the spending of a period had reached `amount` pico-USD; None: it has not.
-
-    Days, then the hours of the day, then the minutes of the hour are summed.
-    """
+    """Return the minute at whose end a period's spend had reached `amount` pico-USD; None: it has not."""
     span, before = period.span, 0
     for step in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
         count = -(-span.length // step)

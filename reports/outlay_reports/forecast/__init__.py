@@ -1,10 +1,4 @@
-"""What comes next: forecasts of cost and use with intervals that were tested, and what follows from them.
-
-    found = forecast(values, periods=(24, 168), steps=72)    # values: series x time
-    bounds = bands(found, values)                            # 80% and 95%
-
-Numpy only; pure. Series of thousands of teams and models are forecast side by side.
-"""
+"""Forecasts of cost and use with back-tested intervals, for thousands of series side by side. Pure numpy."""
 
 from outlay_reports.forecast.engine import Forecast, forecast
 from outlay_reports.forecast.intervals import Bands, bands

@@ -15,10 +15,7 @@ _AT_ONCE = 48
 
 
 def forecast_lines(series: Sequence[Series], steps: int) -> Iterator[dict[str, str | float]]:
-    """Yield a line for each next value of each series, in their order.
-
-    Series of the same length and frequency are forecast side by side.
-    """
+    """Yield a line for each next value of each series, in their order."""
     alike: dict[tuple[int, Frequency], list[int]] = defaultdict(list)
     for place, one in enumerate(series):
         alike[len(one.values), one.frequency].append(place)
@@ -38,9 +35,7 @@ def forecast_lines(series: Sequence[Series], steps: int) -> Iterator[dict[str, s
 
 
 def _base(values: Array) -> Array:
-    """Return what each series is counted from: 0, below which no cost goes; with negative values, as far below the
-    lowest as they range, for a forecast ends at its base.
-    """
+    """Return the base of each series: 0, or with negative values as far below the lowest as they range."""
     low, high = values.min(axis=1), values.max(axis=1)
     return np.where(low < 0, low - (high - low), 0.0)
 

@@ -43,10 +43,7 @@ def usable(periods: Sequence[int], length: int) -> tuple[int, ...]:
 
 
 def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
-    """Forecast `steps` values of each series. `values`: series x time, finite, at least one value each.
-
-    `periods`: the seasons that such series may have, in values, such as (24, 168) for hours.
-    """
+    """Forecast `steps` of each series (series x time). `periods`: possible seasons, such as (24, 168) for hours."""
     series, length = values.shape
     seasons = usable(periods, length)
     # A season that was there once and a half can be repeated, but not learned.
@@ -135,10 +132,7 @@ def mix(losses: Array) -> Array:
 
 
 def _honest(errors: Array) -> Array:
-    """Return the errors of the mix, each fold forecast by the weights that the other folds choose.
-
-    With its own fold among those that chose, an error would look smaller than what is to come.
-    """
+    """Return the errors of the mix, each fold forecast by the weights that the other folds choose."""
     folds = len(errors)
     if folds < 3:
         mixed: Array = np.einsum("khsm,sm->khs", errors, _weights(errors))

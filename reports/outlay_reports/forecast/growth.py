@@ -18,10 +18,7 @@ class Growth:
     high: float
 
     def days_until(self, amount: float) -> tuple[float | None, float | None, float | None]:
-        """Return after how many days `amount` is reached: at this growth, soonest and latest (80%).
-
-        None: never, at that growth.
-        """
+        """Return the days until `amount`: at this growth, soonest and latest (80%). None: never."""
         return self._days(amount, self.slope), self._days(amount, self.high), self._days(amount, self.low)
 
     def _days(self, amount: float, slope: float) -> float | None:
@@ -32,10 +29,7 @@ class Growth:
 
 
 def growth(days: Array) -> Growth:
-    """Fit the growth of daily values by the median of all slopes between whole weeks (Theil 1950, Sen 1968).
-
-    A week of holidays or an incident moves it little. With less than three weeks: between days.
-    """
+    """Fit growth by the median of all slopes between weeks, or days of short history (Theil 1950, Sen 1968)."""
     step = 7 if len(days) >= 21 else 1
     count = len(days) // step
     sizes = days[len(days) - count * step :].reshape(count, step).mean(axis=1)

@@ -19,11 +19,7 @@ def hierarchy_lines(
     *,
     totals: bool,
 ) -> Iterator[dict[str, str | float]]:
-    """Yield the next values of each series, and with `totals` of every level above it, down to all together.
-
-    A total's mean is the sum of its parts' means; its interval comes from the errors of that sum, so that what
-    cancels out between the parts is not counted.
-    """
+    """Yield the next values of each series, and with `totals` of every level above, with intervals of the sums."""
     values = np.stack([one.values for one in series])
     found = forecast(values, periods, len(factors))
     times = series[0].future(len(factors))

@@ -36,11 +36,7 @@ class History:
 
 
 def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:
-    """Read the costs (USD), or the quantities of a meter, of every whole piece before `now`.
-
-    The question's span is not used: history goes back as far as a forecast looks. Where nothing was spent a piece
-    is 0, but from the first piece on that has costs.
-    """
+    """Read costs (USD) or quantities of every whole piece before `now`, from the first with costs on."""
     unit = question.unit or "day"
     extent = reader.extent(question.tenants)
     end = period_of(now, unit, question.zone).start

@@ -72,10 +72,7 @@ def _scale(errors: Array, steps: int, values: Array) -> Array:
 
 
 def _quantiles(ratios: Array, level: int) -> tuple[Array, Array]:
-    """Return how many scales below and above the mean the bounds are, for each series.
-
-    Half from the errors of that side alone and half from both sides together: one side has few, both may be skewed.
-    """
+    """Return the bounds of each series in scales: half from the errors of one side, half from both."""
     pooled = ratios.reshape(-1, ratios.shape[2])
     count = len(pooled)
     rank = min(level / 100 * (count + 1) / count, 1.0)

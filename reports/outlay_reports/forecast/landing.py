@@ -47,10 +47,7 @@ class Landing:
         return float(rest > left) if sd <= 0 else 0.5 * math.erfc((left - rest) / (sd * math.sqrt(2)))
 
     def used_up(self, amount: int, spreads: float = 0.0) -> datetime | None:
-        """Return when the spending reaches `amount` pico-USD within the period; None: it does not.
-
-        `spreads`: standard deviations above the expected course; 1.2816 gives the early end of 80 percent.
-        """
+        """Return when the spend reaches `amount` pico-USD in the period, `spreads` standard deviations up; or None."""
         need = (amount - self.spent) / 1e12
         course = np.maximum(self.rest + spreads * self.spread, 0.0)
         past = np.nonzero(course >= need)[0]

@@ -28,10 +28,7 @@ class Scale:
 def candidates(
     values: Array, periods: Sequence[int], origins: Sequence[int], steps: int, once: Sequence[int] = ()
 ) -> list[Array]:
-    """Return, for each origin, every model's forecast of the next `steps` values: steps x series x models.
-
-    `values`: series x time. Only what is before an origin is used for it. `once`: seasons that are repeated only.
-    """
+    """Return every model's forecast from each origin: steps x series x models. `once`: seasons only repeated."""
     mean = np.mean(np.abs(values[:, : origins[0]]), axis=1)
     scale = Scale(np.where(mean > 0, mean * 0.02, 1.0))
     plain = walk(values, periods, origins)
@@ -105,10 +102,7 @@ def _drifted(past: Array, steps: int, period: int) -> Array:
 
 
 def _grown(seasons: Array, steps: int) -> Array:
-    """Return the usual shape of a season on the level of the last one, growing on as the seasons did, but less.
-
-    `seasons`: the last first; seasons x series x period.
-    """
+    """Return the usual season at the last level, with damped growth. `seasons`: newest first, x series x period."""
     count, _, period = seasons.shape
     sizes = np.maximum(np.mean(seasons, axis=2), 1e-12)
     shape = np.mean(seasons / sizes[:, :, None], axis=0)

@@ -121,10 +121,7 @@ class Series:
 
 
 def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
-    """Read series from CSV: columns timestamp and value, and series where there are several.
-
-    The names ds, y and unique_id are taken too. Raises QueryError with the line that is wrong.
-    """
+    """Read series from CSV: timestamp, value and optional series (or ds, y, unique_id). Raises QueryError."""
     reader = csv.reader(lines)
     head = [name.strip().lower().lstrip("\ufeff") for name in next(reader, [])]
     at, value = _column(head, ("timestamp", "ds", "time", "date")), _column(head, ("value", "y", "cost"))

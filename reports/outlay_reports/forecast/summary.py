@@ -99,11 +99,7 @@ def full_table(
     gpus: int | None = None,
     price_books: Sequence[PriceBook] = (),
 ) -> ReportTable:
-    """Return when the daily use of a meter reaches `amount`, by the growth of the past months.
-
-    `gpus`: the amount is what so many GPUs can do in a day, and is shown in GPUs. Of `gpu_seconds` also machines
-    count whose number of GPUs the price reader give.
-    """
+    """Return when the daily use of a meter reaches `amount` by past growth. `gpus`: show the amount in GPUs."""
     machines: list[str] = []
     if meter == GPU_METER:
         known, machines = gpu_seconds(reader, question, now, price_books)

@@ -141,10 +141,7 @@ def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = F
 def trajectory_input(
     daily: Array, hourly: Array, span: TimeRange, zone: ZoneInfo, now: datetime
 ) -> TrajectoryInput:
-    """Return what the course of `span` is made from: days if there are three weeks of them, else hours.
-
-    `daily`, `hourly`: USD of each piece of `history_range`.
-    """
+    """Return the input for a range: days with three weeks of history, else hours. `daily`, `hourly`: USD."""
     daily, hourly = _begun(daily), _begun(hourly)
     unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
     today = period_of(now, unit, zone).start
@@ -155,11 +152,7 @@ def trajectory_input(
 
 
 def _calm(values: Array, season: int, recent: int) -> Array:
-    """Return values without what was out of the ordinary lately: what an incident cost is spent, and does not go on.
-
-    Of the last two days, what is half as much again as nearly all that was before is replaced by the median of the
-    same time in the seasons before. What lasts longer than two days is learned.
-    """
+    """Replace outliers of the last two days by the usual value of that time: an incident does not go on."""
     before = values[: -min(recent, len(values) // 2)] if len(values) > 1 else values[:0]
     if len(before) < season:
         return values

@@ -50,11 +50,7 @@ UnitPrice = Callable[[str, Sums], Fraction]
 def factors(
     changes: Sequence[ModelSwap], models: Mapping[str, Sums], days: Sequence[float], unit_price: UnitPrice
 ) -> list[float]:
-    """Return by what to multiply the forecast of each day, `days` from now.
-
-    `models`: what each model cost and used lately. A model that was not used costs what `unit_price` says. Raises
-    QueryError for a source that was not used, and for a target that has no price.
-    """
+    """Return the daily factors of the forecast. Raises QueryError for an unused source or an unpriced target."""
     flat, monthly = 1.0, 1.0
     for change in changes:
         if change.what == "price":

@@ -52,10 +52,7 @@ _parts = msgspec.json.Decoder(_Parts)
 
 
 def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
-    """Read a catalog as the topic `cost.catalog` has it; return its revision and what is shown of it.
-
-    Megabytes of model prices are skipped, not read. Raises ValueError.
-    """
+    """Decode what the console shows of a catalog message, without the model prices. Raises ValueError."""
     try:
         parts = _parts.decode(data)
         price_books = _PRICE_BOOKS.validate_json(bytes(parts.price_books))

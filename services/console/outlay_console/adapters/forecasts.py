@@ -1,7 +1,4 @@
-"""What comes next, by the forecast that every surface shows: where the month lands, the next bars, how budgets stand.
-
-A forecast may take longer than a page waits for it: then the page says so, and shows it when it is asked for again.
-"""
+"""Forecasts for pages: one that takes longer than a page waits appears at the next request."""
 
 import asyncio
 from collections import OrderedDict

@@ -139,11 +139,7 @@ class RollupReader:
         return Series(bucket, starts, names, [costs[name] for name in names])
 
     async def events(self, view: View, span: TimeRange, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the newest events of a view.
-
-        The rollups know in which minutes they are, so that no month of the ledger is sorted for 200 rows. They do
-        not know users past their bound: with a filter on users, all of the span is looked at.
-        """
+        """Return the newest events of a view; rollups name their minutes, except with a filter on users."""
         minutes = None
         if "user" not in view.filters:
             hours = await self._busy(view, TimeRange(floor_to(span.start, "hour"), span.end), "hour", limit)

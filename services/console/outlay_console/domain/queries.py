@@ -27,10 +27,7 @@ def totals(wanted: Sequence[Selection]) -> Query:
 
 
 def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ()) -> Query:
-    """Ask for the values of the view's dimension and of `more`, the most expensive first, beside the span before.
-
-    `all_...` are the sums of a dimension, of those past its `limit` too.
-    """
+    """Query the values of the view's dimension and of `more`, with the previous range; `all_...`: dimension totals."""
     names = list(dict.fromkeys((view.by, *more)))
     inner = sums([Selection(span, view.filters), Selection(span.before, view.filters)], names, measures=TOTAL)
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
