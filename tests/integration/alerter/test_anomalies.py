@@ -1,4 +1,4 @@
-"""Anomaly rules on the real engine: taught by history, told once, the same after a restart."""
+"""Anomaly rules on the real engine: taught by history, notified once, the same after a restart."""
 
 from datetime import timedelta
 
@@ -43,29 +43,29 @@ def alerter(clickhouse: ClickHouseClient, clock: FakeClock) -> Alerter:
     )  # fmt: skip
 
 
-def told(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
+def sent(clickhouse: ClickHouseClient) -> list[tuple[str, str, str]]:
     rows = clickhouse.rows("SELECT body FROM alert_outbox FINAL ORDER BY created_at, message_id")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return [(a.state, str(a.scope["team"]), a.actual) for a in alerts]
 
 
-def test_an_anomaly_is_told_once_through_restarts_and_resolves(clickhouse: ClickHouseClient) -> None:
+def test_an_anomaly_is_sent_once_through_restarts_and_resolves(clickhouse: ClickHouseClient) -> None:
     usual = [hour(n, 50 + 20 * ((n % 24) > 8) + (n * 7 % 5)) for n in range(-240, 0)]
     write(clickhouse, *usual, newest=0)
     clock = FakeClock(NOW + timedelta(minutes=40))
     watch = alerter(clickhouse, clock)
     watch.evaluate_all()
-    assert told(clickhouse) == []
+    assert sent(clickhouse) == []
     write(clickhouse, hour(0, 400), newest=0)  # the hour is not over, and costs too much already
     watch.evaluate("acme", {NOW})
-    assert told(clickhouse) == [("firing", "growth", "400")]
+    assert sent(clickhouse) == [("firing", "growth", "400")]
     write(clickhouse, hour(1, 410), newest=2)
     clock.advance(7200)
     for again in (watch, alerter(clickhouse, clock), watch):
         again.evaluate("acme", {NOW})
-    assert len(told(clickhouse)) == 1
+    assert len(sent(clickhouse)) == 1
     write(clickhouse, hour(2, 52), hour(3, 52), hour(4, 52), newest=5)
     clock.advance(3 * 3600)
     for again in (alerter(clickhouse, clock), watch, alerter(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert [state for state, _, _ in told(clickhouse)] == ["firing", "resolved"]
+    assert [state for state, _, _ in sent(clickhouse)] == ["firing", "resolved"]

@@ -1,4 +1,4 @@
-"""Imported history makes alerts that are kept and marked, and that wake nobody."""
+"""Imported history makes alerts that are kept and marked, and that notify no one."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -67,7 +67,7 @@ def paged(clickhouse: ClickHouseClient) -> list[str]:
     return [alert_decoder.decode(row["body"]).rule for row in rows]
 
 
-def test_imported_history_is_marked_as_backfill_and_pages_nobody(clickhouse: ClickHouseClient) -> None:
+def test_imported_history_is_marked_as_backfill_and_pages_no_one(clickhouse: ClickHouseClient) -> None:
     clock = FakeClock(NOW)
     watch = alerter(clickhouse, clock)
     long_ago = NOW - timedelta(days=40)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.stack
 
 NOW = SystemClock().now().replace(minute=0, second=0, microsecond=0)
 RULES = """
-- {type: threshold, id: dear, name: Dear, metric: cost, above: 100, group_by: [team], grain: hour}
+- {type: threshold, id: expensive, name: Expensive, metric: cost, above: 100, group_by: [team], grain: hour}
 - {type: anomaly, id: odd, name: Odd, group_by: [team]}
 - {type: spend_spike, id: spike, name: Spike, group_by: [team]}
 - {type: new_spender, id: new, name: New, group_by: [team]}
@@ -39,7 +39,7 @@ BUDGETS = (
 
 
 def fill(house: ClickHouseClient) -> None:
-    """Write 20 days of hours, one of them dear, and the minutes and days of the same."""
+    """Write 20 days of hours, one of them expensive, and the minutes and days of the same."""
     rows: dict[str, list[bytes]] = {"minute": [], "hour": [], "day": []}
     for n in range(20 * 24):
         at = NOW - timedelta(hours=20 * 24 - n)
@@ -73,11 +73,15 @@ def test_rules_are_tried_on_what_was_spent(
         found: list[dict[str, str]] = msgspec.json.decode(answer.stdout)["fired"]
         return found
 
-    (dear,) = fired("dear")
-    assert (dear["scope"], dear["actual"], dear["expected"]) == ("team growth", "$500.00", "$100.00")
+    (expensive,) = fired("expensive")
+    assert (expensive["scope"], expensive["actual"], expensive["expected"]) == (
+        "team growth",
+        "$500.00",
+        "$100.00",
+    )
     picture = tmp_path / "odd.svg"
     (odd,) = fired("odd", "--picture", str(picture))
-    assert odd["at"] == dear["at"]
+    assert odd["at"] == expensive["at"]
     assert "it fires" in picture.read_text()
     assert [row["at"] for row in fired("spike")] == [odd["at"]]
     assert [len(fired(rule)) for rule in ("new", "mute")] == [0, 0]
@@ -87,17 +91,18 @@ def test_rules_are_tried_on_what_was_spent(
     (growth,) = fired("growth")
     assert (growth["level"], growth["expected"]) == ("10", "$2,400.00")
     shown = CliRunner().invoke(
-        app, ["backtest", "--rule", "dear", "--catalog", str(tmp_path), "--days", "10", "--tenant", "acme"]
+        app,
+        ["backtest", "--rule", "expensive", "--catalog", str(tmp_path), "--days", "10", "--tenant", "acme"],
     )
-    assert "dear: fires 1 times in 10 days" in shown.output
+    assert "expensive: fires 1 times in 10 days" in shown.output
     assert "would have saved" in shown.output
     assert CliRunner().invoke(app, ["backtest", "--rule", "x", "--catalog", str(tmp_path)]).exit_code == 1
 
 
-def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseClient) -> None:
+def test_a_plan_shows_what_changed_rules_would_have_fired(clickhouse: ClickHouseClient) -> None:
     fill(clickhouse)
     rule = Threshold.model_validate(
-        {"id": "dear", "name": "D", "metric": "cost", "above": 1000, "group_by": ["team"]}
+        {"id": "expensive", "name": "D", "metric": "cost", "above": 1000, "group_by": ["team"]}
     )
     plan = Budget.model_validate(
         {"id": "gone", "name": "G", "amount": 5, "period": "day", "thresholds": [100]}
@@ -106,9 +111,9 @@ def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseC
     new = Catalog(revision=2, created_at=NOW, rules=(rule.model_copy(update={"above": 60}),))
     span = last_days(SystemClock().now(), 5)
     rows = {row["rule"]: row for row in planned(clickhouse, old, new, span)}
-    assert set(rows) == {"dear", "gone"}
-    assert rows["dear"]["fired"] == 0
-    assert int(str(rows["dear"]["would_fire"])) > 0
+    assert set(rows) == {"expensive", "gone"}
+    assert rows["expensive"]["fired"] == 0
+    assert int(str(rows["expensive"]["would_fire"])) > 0
     assert (rows["gone"]["would_fire"], rows["gone"]["saved"]) == (None, "$0.00")
     assert int(str(rows["gone"]["fired"])) >= 4
     assert planned(clickhouse, new, new, span) == []
@@ -119,7 +124,8 @@ def test_a_plan_shows_what_changed_rules_would_have_told(clickhouse: ClickHouseC
 
 
 HOLD = {
-    "id": "dear", "name": "D", "metric": "cost", "above": 10, "group_by": ["team"], "for_minutes": 120, "margin": 5,
+    "id": "expensive", "name": "D", "metric": "cost", "above": 10, "group_by": ["team"],
+    "for_minutes": 120, "margin": 5,
 }  # fmt: skip
 LINE = [1, 20, 30, 9, 12, 8, 4, 1, 15, 1, 40, 41, 42, 9, 9, 1, 11, 1, 11, 12, 1, 1]
 
@@ -154,5 +160,5 @@ def test_a_threshold_with_hold_and_margin_fires_as_often_live_as_in_backtest_and
     (plan,) = planned(clickhouse, old, new, last_days(SystemClock().now(), 2))
     assert plan["would_fire"] == 3
     series = [(begin + timedelta(hours=n), float(value)) for n, value in enumerate(LINE)]
-    compiled = Watchlist(new).watches("acme")["dear"]
+    compiled = Watchlist(new).watches("acme")["expensive"]
     assert sum(point.fired for point in on_series(compiled, series)) == 3

@@ -1,4 +1,4 @@
-"""Scheduled reviews on the real engine: once a period, through deaths and by two alerters, with the books' numbers."""
+"""Scheduled reviews on the real engine: once a period, through deaths and by two alerters, with correct figures."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -48,18 +48,18 @@ def name(at: datetime) -> str:
     return f"rev_weekly.{int(at.timestamp())}"
 
 
-def test_a_review_is_told_once_a_week_whoever_makes_it_and_however_often_they_die(
+def test_a_review_is_sent_once_a_week_whoever_makes_it_and_however_often_they_die(
     clickhouse: ClickHouseClient,
 ) -> None:
     spend(clickhouse, "120", at=DUE - timedelta(days=3))
     clock = FakeClock(DUE - timedelta(days=1))
-    assert reviewer(clickhouse, clock).turn() == 0  # new: nobody had asked for the last one
+    assert reviewer(clickhouse, clock).turn() == 0  # new: the last one was before it was set up
     clock.advance(86_400 - 1)
     first, second = reviewer(clickhouse, clock), reviewer(clickhouse, clock)
     assert (first.turn(), second.turn()) == (0, 0)
     clock.advance(2)
     assert (first.turn(), first.turn(), second.turn()) == (1, 0, 0)
-    assert reviewer(clickhouse, clock).turn() == 0  # started anew
+    assert reviewer(clickhouse, clock).turn() == 0  # started again
     expected = [(name(DUE), channel, "waiting") for channel in ("mail", "slack")]
     assert messages(clickhouse)[2:] == expected
     with receiving() as receiver:
@@ -74,7 +74,7 @@ def test_a_review_is_told_once_a_week_whoever_makes_it_and_however_often_they_di
     assert messages(clickhouse)[-1][0] == name(DUE + timedelta(days=7))
 
 
-def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> None:
+def test_its_numbers_are_those_of_the_ledger(clickhouse: ClickHouseClient) -> None:
     spend(clickhouse, "120.25", at=DUE - timedelta(days=3))
     spend(clickhouse, "20", at=DUE - timedelta(days=10))
     clock = FakeClock(DUE - timedelta(days=7))
@@ -98,7 +98,7 @@ def test_its_numbers_are_those_of_the_books(clickhouse: ClickHouseClient) -> Non
 
 def test_the_first_hour_ever_is_no_reason_to_fail(clickhouse: ClickHouseClient) -> None:
     at = DUE - timedelta(hours=30, minutes=20)
-    for grain in ("hour", "day", "minute"):  # books that begin in the middle of an hour and a day
+    for grain in ("hour", "day", "minute"):  # a ledger that begins in the middle of an hour and a day
         row = {
             "tenant": "acme",
             "window": at,

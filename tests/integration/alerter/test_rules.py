@@ -41,7 +41,7 @@ def write(house: ClickHouseClient, at: datetime, sku: str, **measures: object) -
         house.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
 
 
-def told(house: ClickHouseClient) -> dict[str, Alert]:
+def newest_alerts(house: ClickHouseClient) -> dict[str, Alert]:
     rows = house.rows("SELECT body FROM alerts FINAL")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return {a.rule: a for a in alerts}
@@ -57,7 +57,7 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseC
     meters = {"input_tokens": "1000", "cache_read_tokens": "100"}
     write(clickhouse, NOW - timedelta(minutes=30), "gpt-6", unpriced_events=3, usage=meters)
     watch.tick()
-    found = told(clickhouse)
+    found = newest_alerts(clickhouse)
     assert set(found) == {"unpriced", "cache", "tokens", "new"}
     assert (found["unpriced"].scope, found["unpriced"].actual, found["unpriced"].unit) == (
         {"sku": "gpt-6"}, "3", "unpriced events",
@@ -68,8 +68,8 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseC
     assert found["new"].contributors
     clock.advance(3600)
     watch.tick()
-    assert told(clickhouse)["silent"].state == "firing"
-    assert told(clickhouse)["tokens"].state == "resolved"
+    assert newest_alerts(clickhouse)["silent"].state == "firing"
+    assert newest_alerts(clickhouse)["tokens"].state == "resolved"
     write(clickhouse, clock.now().replace(second=0, microsecond=0), "old")
     watch.tick()
-    assert told(clickhouse)["silent"].state == "resolved"
+    assert newest_alerts(clickhouse)["silent"].state == "resolved"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from tests.integration.alerter.spend import NOW, spend
 from tests.integration.alerter.test_anomalies import alerter as anomalies
-from tests.integration.alerter.test_anomalies import hour, told, write
+from tests.integration.alerter.test_anomalies import hour, sent, write
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
@@ -120,7 +120,7 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
     clock = FakeClock(NOW + timedelta(minutes=40))
     watch = anomalies(clickhouse, clock)
     watch.evaluate_all()
-    assert told(clickhouse) == [("firing", "growth", "400")]
+    assert sent(clickhouse) == [("firing", "growth", "400")]
     (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
     clickhouse.insert_json_lines(
         "alert_actions", encoder.encode(AlertAction("acme", row["id"], "expected", NOW))
@@ -128,17 +128,17 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
     write(clickhouse, hour(0, 400), *usual(1, 24), newest=23)
     clock.advance(23 * 3600)
     watch.evaluate("acme", {NOW})
-    assert [state for state, _, _ in told(clickhouse)] == ["firing", "resolved"]
+    assert [state for state, _, _ in sent(clickhouse)] == ["firing", "resolved"]
     write(clickhouse, hour(24, 420), *usual(25, 48), newest=47)
     clock.advance(24 * 3600)
     for again in (watch, anomalies(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert len(told(clickhouse)) == 2  # a day later, at the same hour
+    assert len(sent(clickhouse)) == 2  # a day later, at the same hour
     write(clickhouse, hour(48, 900), newest=48)
     clock.advance(3600)
     for again in (watch, anomalies(clickhouse, clock)):
         again.evaluate("acme", {NOW})
-    assert told(clickhouse)[2:] == [("firing", "growth", "900")]
+    assert sent(clickhouse)[2:] == [("firing", "growth", "900")]
 
 
 def test_the_end_of_its_period_ends_a_budgets_alert_once_also_when_late_events_come(

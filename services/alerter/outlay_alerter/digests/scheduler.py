@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.digests.message import Point, Review
-from outlay_alerter.digests.schedule import last_due
+from outlay_alerter.digests.message import Point, Review, last_due
 from outlay_alerter.notify.notification import REVIEW
 from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clickhouse import ClickHouseClient

@@ -80,7 +80,7 @@ def test_noon_on_sunday_is_not_judged_by_noon_on_friday() -> None:
 @pytest.mark.parametrize("hours", [1, 3])
 @pytest.mark.parametrize("begin", [5, 30, 61, 124, 150, 180])
 def test_a_spike_of_the_first_days_is_not_learned(begin: int, hours: int) -> None:
-    values = [15 + (n * 7 % 5) / 10 for n in range(9 * 168)]
+    values = [15 + ((7 * n) % 5) / 10 for n in range(9 * 168)]
     for n in range(begin, begin + hours):
         values[n] = 163
     judged = run(values)
@@ -94,7 +94,7 @@ def test_a_spike_of_the_first_days_is_not_learned(begin: int, hours: int) -> Non
 
 @pytest.mark.parametrize("begin", [5, 61, 124])
 def test_a_real_spike_at_the_hour_of_an_early_one_is_seen(begin: int) -> None:
-    values = [15 + (n * 7 % 5) / 10 for n in range(9 * 168)]
+    values = [15 + ((7 * n) % 5) / 10 for n in range(9 * 168)]
     for week in (0, 3, 6):
         values[begin + week * 168] = 90
     assert fired(run(values)) == [begin + week * 168 for week in (3, 6)]
@@ -114,7 +114,7 @@ def test_a_spike_of_the_first_days_is_not_learned_by_a_season_either() -> None:
 
 
 def test_a_spike_of_the_first_day_of_minutes_is_not_learned() -> None:
-    values = [5 + (n * 7 % 5) / 10 for n in range(5 * 1440)]
+    values = [5 + ((7 * n) % 5) / 10 for n in range(5 * 1440)]
     values[700] = 80
     judged = run(values, Tuning(60))
     assert fired(judged) == []
@@ -122,7 +122,7 @@ def test_a_spike_of_the_first_day_of_minutes_is_not_learned() -> None:
 
 
 def test_a_shift_during_the_first_days_is_learned() -> None:
-    values = [15.0 + (n * 7 % 5) / 10 + (60 if n > 100 else 0) for n in range(5 * 168)]
+    values = [15.0 + ((7 * n) % 5) / 10 + (60 if n > 100 else 0) for n in range(5 * 168)]
     judged = run(values)
     assert [n for n in fired(judged) if n > 300] == []
     assert judged[400].expected == pytest.approx(75, rel=0.1)
