@@ -109,7 +109,6 @@ class Detector:
             if returned and self._left:
                 for predictor, level in zip(self._predictors, self._left.levels, strict=True):
                     predictor.level = level
-                    predictor.residuals.restart()
                 self._left = None
             self._remember(verdict, excess)
             self._learn(at, self._scaled(value), usual=usual)

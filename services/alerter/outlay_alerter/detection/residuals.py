@@ -92,10 +92,5 @@ class Residuals:
             if mean is not None:
                 ring.push(mean)
 
-    def restart(self) -> None:
-        """Begin the means again: the windows so far were at another level."""
-        self._recent.clear()
-        self._suspected = 0
-
     def _last(self, count: int) -> list[float]:
         return list(self._recent)[-count:] if count else []

@@ -47,7 +47,7 @@ def test_a_bursty_series_fires_ever_less_and_a_larger_burst_still_does() -> None
 
 
 @pytest.mark.parametrize("factor", [0.0, 4.0])
-def test_the_return_from_a_shift_that_was_learned_does_not_fire(factor: float) -> None:
+def test_the_return_from_a_shift_that_was_learned_is_usual_at_once(factor: float) -> None:
     dice = random.Random(3)  # noqa: S311
     values = [50 * math.exp(dice.gauss(0, 0.05)) * (factor if 400 <= n < 440 else 1) for n in range(600)]
     found = [n for n in fired(values, 3600) if n >= 300]
