@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,7 +27,7 @@ _UNKNOWN = hashlib.sha256(b"").hexdigest()
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """What is known of a key; its secret is not."""
+    """A key without its secret."""
 
     id: str
     tenant: str
@@ -37,18 +37,18 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked: datetime | None = None
     name: str = ""
     expires: datetime | None = None
-    """From when on it opens nothing: the end of the grace after a rotation."""
+    """When it ends: after the grace period of a rotation."""
     requests_per_minute: int = 0
     """0: no limit, here and below."""
     events_per_minute: int = 0
     events_per_day: int = 0
     events_per_month: int = 0
     rotated_from: str = ""
-    """The first key of a line of rotated ones; empty: this is it."""
+    """The first key of a chain of rotations; empty: this one."""
 
     @property
     def line(self) -> str:
-        """What quotas are counted under: to rotate a key gives it no new one."""
+        """The id that quotas count under: a rotation does not reset them."""
         return self.rotated_from or self.id
 
     def opens(self, now: datetime) -> bool:
@@ -58,7 +58,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a key may send. 0: no limit."""
+    """Limits of a key. 0: no limit."""
 
     requests_per_minute: int = 0
     events_per_minute: int = 0
@@ -95,7 +95,7 @@ class KeyFile:
     def create(
         self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "", limits: Limits = Limits()
     ) -> str:
-        """Make a key and return it whole: the only time that its secret is seen. Raises KeyFileError."""
+        """Create a key and return it with its secret, which is not stored. Raises KeyFileError."""
         if not 0 < len(tenant) <= 256:
             raise KeyFileError("a key belongs to a tenant; give its name, of 1 to 256 characters")
         for what, text in (("tenant", tenant), ("name", name)):
@@ -107,7 +107,8 @@ class KeyFile:
             raise KeyFileError(
                 f"unknown scope {', '.join(sorted(unknown))}; the scopes are {', '.join(SCOPES)}"
             )
-        key, whole = _make(tenant, scopes, now, name, limits=limits)
+        key_id, digest, whole = _secret()
+        key = ApiKey(key_id, tenant, scopes, digest, now, name=name, **asdict(limits))
         with self._alone():
             keys = [*self.all(), key]
             self._log("keys.create", key, now)
@@ -126,26 +127,26 @@ class KeyFile:
         return True
 
     def rotate(self, key_id: str, now: datetime, grace: timedelta) -> str | None:
-        """Make a successor with the same tenant, scopes and limits; the old key ends after `grace`.
+        """Create a successor with the same tenant, scopes and limits; the old key ends after `grace`.
 
-        Returns the new key whole, or None if there is no such key in force.
+        Return the new key with its secret, or None if the old key is not in force.
         """
         with self._alone():
             keys = self.all()
             old = next((key for key in keys if key.id == key_id and key.opens(now)), None)
             if old is None:
                 return None
-            limits = Limits(
-                old.requests_per_minute, old.events_per_minute, old.events_per_day, old.events_per_month
+            key_id, digest, whole = _secret()
+            new = structs.replace(
+                old, id=key_id, secret_sha256=digest, created=now, expires=None, rotated_from=old.line
             )
-            new, whole = _make(old.tenant, old.scopes, now, old.name, limits=limits, line=old.line)
             ends = min(now + grace, old.expires or now + grace)
             self._log("keys.rotate", old, now, successor=new.id, expires=ends.isoformat())
             self._write([*(structs.replace(key, expires=ends) if key is old else key for key in keys), new])
         return whole
 
     def _log(self, action: str, key: ApiKey, now: datetime, **more: str) -> None:
-        """Log before it is done: what cannot be logged is not done."""
+        """Log an action before it is done: without a log entry it is not done."""
         details = {"tenant": key.tenant, "scopes": list(key.scopes), "name": key.name, **more}
         try:
             self.audit.append(self._actor, action, key.id, details, now)
@@ -154,7 +155,7 @@ class KeyFile:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes from changing the file meanwhile: one of two changes would be lost."""
+        """Lock the file against other processes: of two changes at once one would be lost."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.with_suffix(".lock").open("w") as lock:
@@ -200,16 +201,16 @@ class KeyRing:
             self._seen = seen
 
     def find(self, key_id: str) -> ApiKey | None:
-        """Return the key of an id that was authenticated before, or None if it opens nothing any more."""
+        """Return the key of an id that was authenticated before, or None if it is not in force any more."""
         key = self._keys.get(key_id)
         return key if key and key.opens(self._clock.now()) else None
 
     def authenticate(self, presented: str) -> ApiKey | None:
-        """Return the key that `presented` is, or None: unknown, wrong, ended or revoked take the same path.
+        """Return the key of `presented`, or None: unknown, wrong, ended and revoked keys take the same time.
 
-        The file is looked at first, so that a key is good from the moment that it was made.
+        The file is read first if it changed, so that a key works as soon as it is created.
         """
-        with suppress(KeyFileError):  # whoever refreshes tells of it; the keys known before stay in force
+        with suppress(KeyFileError):  # `refresh` reports it; the keys known before stay in force
             self.refresh()
         match = _KEY.match(presented)
         key = self._keys.get(match[1]) if match else None
@@ -219,17 +220,11 @@ class KeyRing:
         return key if key and right and key.opens(self._clock.now()) else None
 
 
-def _make(
-    tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str, *, limits: Limits, line: str = ""
-) -> tuple[ApiKey, str]:
+def _secret() -> tuple[str, str, str]:
+    """Return the id of a new key, the hash of its secret, and the whole key."""
     key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
-    key = ApiKey(
-        key_id, tenant, scopes, _sha256(secret), now, name=name,
-        requests_per_minute=limits.requests_per_minute, events_per_minute=limits.events_per_minute,
-        events_per_day=limits.events_per_day, events_per_month=limits.events_per_month, rotated_from=line,
-    )  # fmt: skip
-    return key, f"out_live_{key_id}_{secret}"
+    return key_id, _sha256(secret), f"out_live_{key_id}_{secret}"
 
 
 def _sha256(secret: str) -> str:

@@ -1,8 +1,7 @@
-"""Spans of time, the days, weeks and months of a time zone, and which rollups cover a span exactly. All instants UTC.
+"""Time ranges, the periods of a time zone, and the rollup windows that cover a range exactly. All instants are UTC.
 
-Days, weeks, months, quarters and years begin at local midnight, whatever daylight saving time does: a
-day has 23, 24 or 25 hours. If local midnight does not exist, the day begins when the clocks jump; if it
-comes twice, it begins at the first. Hours are 60 minutes, cut where the zone's standard time cuts them.
+Days and longer periods begin at local midnight: a day has 23, 24 or 25 hours. If local midnight does not exist, the
+day begins when the clocks jump; if it comes twice, at the first. Hours are cut by the zone's standard time.
 """
 
 from calendar import monthrange
@@ -33,21 +32,18 @@ class TimeRange:
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Its length."""
         return self.end - self.start
 
     @property
     def before(self) -> "TimeRange":
-        """The span of the same length that ends where this one starts."""
+        """The range of the same length that ends where this one starts."""
         return TimeRange(self.start - self.length, self.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where months, quarters and years begin, and weeks: at the day `day` (of weeks: 1 is Monday).
-
-    A month that has no such day begins at its last one.
-    """
+    """The day on which months, quarters, years and weeks (1: Monday) begin; in a shorter month its last day."""
 
     day: int = 1
     month: int = 1
@@ -58,7 +54,7 @@ PLAIN = Anchor()
 
 
 def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor = PLAIN) -> TimeRange:
-    """Return the period that holds `at`. The periods of a zone tile all time: no gap, no overlap."""
+    """Return the period that holds `at`. Periods of a zone have no gap and no overlap."""
     at = at.astimezone(UTC)
     if period == "hour":
         return _hour_of(at, zone)
@@ -117,10 +113,7 @@ class Piece:
 
 
 def cover(span: TimeRange) -> list[Piece]:
-    """Return the fewest pieces that add up to exactly `span`: days inside hours inside minutes.
-
-    `span` must begin and end at whole minutes, as every period does.
-    """
+    """Return the fewest pieces that add up to `span`, which begins and ends at whole minutes, as every period does."""
     return list(_cover(span, 0))
 
 

@@ -104,28 +104,29 @@ class Audit:
     def _days(self, asked: Range) -> Iterator[tuple[int, int]]:
         """Cut a range at whole days, of at most SUM_ROWS rows each unless a day has more."""
         first = last = size = 0
-        for low, high, rows in self._rows_of_days(asked):
+        for day, hours in self._hours(asked).items():
+            rows = sum(count for _, count in hours)
             if size and size + rows > SUM_ROWS:
                 yield first, last
                 size = 0
-            first, last, size = (first if size else low), high, size + rows
+            first, last, size = (first if size else day), day + 86_400, size + rows
         if size:
             yield first, last
 
-    def _rows_of_days(self, asked: Range) -> Iterator[tuple[int, int, int]]:
-        days: dict[int, int] = {}
-        for row in self._clickhouse.rows(audit_sql.hours(), asked.bound):
-            day = row["hour"] - row["hour"] % 86_400
-            days[day] = days.get(day, 0) + row["n"]
-        yield from ((day, day + 86_400, rows) for day, rows in days.items())
-
     def spans(self, asked: Range) -> list[tuple[int, int]]:
         """Cut a range at whole days, of at most SPAN_ROWS rows each unless a day has more: then at its hours."""
-        rows = self._clickhouse.rows(audit_sql.hours(), asked.bound)
+        found: list[tuple[int, int]] = []
+        for day, hours in self._hours(asked).items():
+            whole = sum(rows for _, rows in hours) <= SPAN_ROWS
+            found += [(day, day + 86_400)] if whole else [(hour, hour + 3600) for hour, _ in hours]
+        return found
+
+    def _hours(self, asked: Range) -> dict[int, list[tuple[int, int]]]:
+        """Return the hours with rows, and how many, by day."""
         days: dict[int, list[tuple[int, int]]] = {}
-        for row in rows:
+        for row in self._clickhouse.rows(audit_sql.hours(), asked.bound):
             days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
-        return [span for day, hours in days.items() for span in _cut(day, hours)]
+        return days
 
     def differences(
         self, asked: Range, patience: float = 10, progress: Callable[[float], None] = lambda _: None
@@ -194,14 +195,6 @@ class Audit:
             for first in range(0, len(hashes), _HASHES):
                 bound = {**asked.bound, "hashes": hashes[first : first + _HASHES]}
                 yield from (Conflict(**row) for row in self._clickhouse.rows(audit_sql.twice(), bound))
-
-
-def _cut(day: int, hours: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    if sum(rows for _, rows in hours) <= SPAN_ROWS:
-        yield day, day + 86_400
-    else:
-        for hour, _ in hours:
-            yield hour, hour + 3600
 
 
 def _hundreds(windows: list[Window]) -> Iterator[list[Window]]:
