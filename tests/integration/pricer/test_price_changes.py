@@ -1,4 +1,4 @@
-"""A price change ahead, from the ledger to the alert, on the real engine: reckoned at the use of the last 30 days."""
+"""A price change ahead, from the ledger to the alert, on the real engine: at the usage of the last 30 days."""
 
 import uuid
 from datetime import timedelta

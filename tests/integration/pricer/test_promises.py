@@ -61,8 +61,8 @@ def costs(reading: Tail, tenant: str) -> list[CostEvent]:
     return [event for event in found if event.tenant == tenant]
 
 
-def letters(reading: Tail) -> list[DeadLetter]:
-    return [letter for r in reading.records for letter in dead_letter_decoder.decode_lines(r.value)]
+def dead_letters_in(reading: Tail) -> list[DeadLetter]:
+    return [one for r in reading.records for one in dead_letter_decoder.decode_lines(r.value)]
 
 
 def test_a_pricer_needs_no_directory_that_it_may_write_to(kafka: KafkaSettings, tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_every_event_is_priced_and_poison_neither_blocks_nor_vanishes(
         found = {e.id: e for e in costs(reading, pricer.tenant)}
         assert found["a"].cost == "0.0045"
         assert set(found) == {"a", "b", "c", *(f"large{n}" for n in range(800))}
-        dead.wait(lambda _: {poison, huge} <= {letter.body for letter in letters(dead)})
-        kept = {letter.body: letter for letter in letters(dead)}
+        dead.wait(lambda _: {poison, huge} <= {one.body for one in dead_letters_in(dead)})
+        kept = {one.body: one for one in dead_letters_in(dead)}
         assert (kept[poison].line, kept[poison].tenant, kept[poison].topic) == (
             1,
             pricer.tenant,
@@ -211,7 +211,7 @@ def test_events_without_a_tenant_are_whose_the_settings_say(kafka: KafkaSettings
     pricer = Pricer(kafka, tmp_path)
     pricer.env["OUTLAY_PRICER_DEFAULT_TENANT"] = pricer.tenant
     pricer.start()
-    pricer.feed([pricer.usage("nobody's", tenant="")])
+    pricer.feed([pricer.usage("ownerless", tenant="")])
     with tail(kafka, COST_EVENTS.name, pricer.tenant) as reading:
-        reading.wait(lambda _: [e.id for e in costs(reading, pricer.tenant)] == ["nobody's"])
+        reading.wait(lambda _: [e.id for e in costs(reading, pricer.tenant)] == ["ownerless"])
     assert pricer.stop() == 0

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.stack
 CLOCK = SystemClock()
 
 
-class World:
-    """The services, and one tenant whose events nobody else has."""
+class System:
+    """The services, and one tenant with events of its own."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.tenant = f"r-{uuid.uuid4().hex[:8]}"
@@ -65,8 +65,8 @@ class World:
 
 
 @pytest.fixture
-def world(stack: Stack, kafka: KafkaSettings, tmp_path: Path) -> World:
-    return World(stack, tmp_path)
+def system(stack: Stack, kafka: KafkaSettings, tmp_path: Path) -> System:
+    return System(stack, tmp_path)
 
 
 @pytest.fixture
@@ -81,106 +81,106 @@ def outlay(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_history_is_priced_again(world: World, outlay: Any, tmp_path: Path) -> None:
-    sku = f"widget-{world.tenant}"
-    first = world.publish(None)
+def test_history_is_priced_again(system: System, outlay: Any, tmp_path: Path) -> None:
+    sku = f"widget-{system.tenant}"
+    first = system.publish(None)
     old = {"id": "old", "sku": sku, "usage": {"widgets": 1}, "time": "2026-10-31T23:59:59Z"}
     minutes = [f"2026-11-24T11:{minute:02d}:00Z" for minute in range(10)]
-    world.feed(
+    system.feed(
         *({"id": f"w{n}", "sku": sku, "usage": {"widgets": "2.0"}, "time": at} for n, at in enumerate(minutes)),
         {"id": "call", "kind": "llm", "provider": "anthropic", "sku": "claude-sonnet-4-5", "user": "u-1",
          "usage": {"input_tokens": 1000}, "attributes": {"service_tier": "batch"}},
         old,
     )  # fmt: skip
-    until(lambda: len(world.rows()) == 12, 60, "everything in the ledger")
-    assert {cost.price_status for cost in world.rows(sku=sku).values()} == {"unpriced"}
+    until(lambda: len(system.rows()) == 12, 60, "everything in the ledger")
+    assert {cost.price_status for cost in system.rows(sku=sku).values()} == {"unpriced"}
 
-    second = world.publish("1.5")
-    until(lambda: not world.rows(unsure=True), 60, "what had no price has one")
-    rows = world.rows()
+    second = system.publish("1.5")
+    until(lambda: not system.rows(unsure=True), 60, "what had no price has one")
+    rows = system.rows()
     assert {cost.cost for name, cost in rows.items() if name not in {"call", "old"}} == {"3"}
     assert {cost.revision for name, cost in rows.items() if name != "call"} == {second}
     assert rows["call"].revision == first, "what had a price is left alone"
-    until(lambda: _rollup(world) == ["31.5015"], 30, "the rollups follow")
-    kept = world.clickhouse.rows(
+    until(lambda: _rollup(system) == ["31.5015"], 30, "the rollups follow")
+    kept = system.clickhouse.rows(
         "SELECT revision, body FROM catalogs FINAL WHERE revision >= {r:UInt64}", {"r": first}
     )
     assert {row["revision"] for row in kept} >= {first, second}
 
-    _read_in_pieces(world)
-    closed = outlay("periods", "close", "2026-10", "--tenant", world.tenant, "--json")
+    _read_in_pieces(system)
+    closed = outlay("periods", "close", "2026-10", "--tenant", system.tenant, "--json")
     assert closed.exit_code == 0, closed.stderr
-    third = world.publish(
+    third = system.publish(
         "2", Owner.model_validate({"key": "user", "value": "u-1", "sets": {"team": "growth"}})
     )
-    _by_hand(world, outlay, third)
+    _by_hand(system, outlay, third)
     sql = (
         "SELECT id FROM ledger WHERE tenant = {tenant:String}"
         " GROUP BY source, id HAVING min(fingerprint) != max(fingerprint)"
     )
-    assert world.clickhouse.rows(sql, {"tenant": world.tenant}) == [], (
+    assert system.clickhouse.rows(sql, {"tenant": system.tenant}) == [], (
         "a new price is no conflict of two bodies"
     )
-    _explained(world, outlay, second, third)
-    _planned_and_published(world, outlay, tmp_path / "catalog")
+    _explained(system, outlay, second, third)
+    _planned_and_published(system, outlay, tmp_path / "catalog")
 
 
-def _rollup(world: World) -> list[str]:
+def _rollup(system: System) -> list[str]:
     sql = "SELECT toString(sum(cost)) AS cost FROM costs_hourly WHERE tenant = {tenant:String}"
-    return [row["cost"] for row in world.clickhouse.rows(sql, {"tenant": world.tenant})]
+    return [row["cost"] for row in system.clickhouse.rows(sql, {"tenant": system.tenant})]
 
 
-def _read_in_pieces(world: World) -> None:
+def _read_in_pieces(system: System) -> None:
     """Whatever a piece is, each event of a selection is read once: also where one second has more than a piece."""
     first = datetime(2026, 11, 24, 11, tzinfo=UTC)
-    wanted = Selection(first, first + timedelta(minutes=2, seconds=30), tenant=world.tenant)
-    whole, small = (list(LedgerReader(world.clickhouse, piece).events(wanted)) for piece in (1000, 1))
+    wanted = Selection(first, first + timedelta(minutes=2, seconds=30), tenant=system.tenant)
+    whole, small = (list(LedgerReader(system.clickhouse, piece).events(wanted)) for piece in (1000, 1))
     assert [cost.id for cost in small] == [cost.id for cost in whole]
     assert {cost.id for cost in whole} == {"w0", "w1", "w2", "call"}
-    assert LedgerReader(world.clickhouse).count(wanted) == 4
+    assert LedgerReader(system.clickhouse).count(wanted) == 4
 
 
-def _by_hand(world: World, outlay: Any, third: int) -> None:
-    words = ("reprice", "--since", "2026-11-24T11:05:00Z", "--tenant", world.tenant, "--by", "sku", "--json")
+def _by_hand(system: System, outlay: Any, third: int) -> None:
+    words = ("reprice", "--since", "2026-11-24T11:05:00Z", "--tenant", system.tenant, "--by", "sku", "--json")
     dry = json.loads(outlay(*words, "--dry-run").stdout)
     assert (dry["sent"], dry["total"]["events"], dry["total"]["change"]) == (0, 5, "5")
-    assert {cost.revision for cost in world.rows().values()}.isdisjoint({third}), "a dry run writes nothing"
+    assert {cost.revision for cost in system.rows().values()}.isdisjoint({third}), "a dry run writes nothing"
     done = json.loads(outlay(*words).stdout)
     assert (done["sent"], done["arrived"], done["total"]) == (5, True, dry["total"])
-    costs = {name: cost.cost for name, cost in world.rows().items()}
+    costs = {name: cost.cost for name, cost in system.rows().items()}
     assert (costs["w4"], costs["w5"], costs["w9"]) == ("3", "4", "4")
     assert json.loads(outlay(*words).stdout)["sent"] == 0, "again: nothing is left to do"
-    _amended(world, outlay)
-    named = outlay("reprice", "--since", "2026-11-24", "--sku", "claude-*", "--tenant", world.tenant)
+    _amended(system, outlay)
+    named = outlay("reprice", "--since", "2026-11-24", "--sku", "claude-*", "--tenant", system.tenant)
     assert "1 events have a new revision" in named.stdout
-    assert world.rows()["call"].team == "growth"
-    until(lambda: _rollup(world) == ["37.0015"], 30, "the rollups follow")
+    assert system.rows()["call"].team == "growth"
+    until(lambda: _rollup(system) == ["37.0015"], 30, "the rollups follow")
 
 
-def _amended(world: World, outlay: Any) -> None:
+def _amended(system: System, outlay: Any) -> None:
     """A closed month keeps its statement; the new price is shown as an amendment."""
-    words = ("reprice", "--since", "2026-10-01", "--until", "2026-11-01", "--tenant", world.tenant)
+    words = ("reprice", "--since", "2026-10-01", "--until", "2026-11-01", "--tenant", system.tenant)
     dry = json.loads(outlay(*words, "--dry-run", "--json").stdout)
     assert dry["amended"] == [
-        {"tenant": world.tenant, "month": "2026-10", "zone": "UTC", "events": 1, "change": "0.5"}
+        {"tenant": system.tenant, "month": "2026-10", "zone": "UTC", "events": 1, "change": "0.5"}
     ]
     assert "2026-10 is closed" in outlay(*words).stderr
-    until(lambda: _rollup(world) == ["37.0015"], 30, "the rollups follow")
-    told = outlay("report", "chargeback", "--month", "2026-10", "--tenant", world.tenant, "--json").stdout
+    until(lambda: _rollup(system) == ["37.0015"], 30, "the rollups follow")
+    told = outlay("report", "chargeback", "--month", "2026-10", "--tenant", system.tenant, "--json").stdout
     assert '"1.5"' in told
     assert '"0.5"' in told
-    (listed,) = json.loads(outlay("periods", "list", "--tenant", world.tenant, "--json").stdout)
+    (listed,) = json.loads(outlay("periods", "list", "--tenant", system.tenant, "--json").stdout)
     assert (listed["month"], listed["usd"], listed["seq"]) == ("2026-10", "1.5", 1)
 
 
-def _explained(world: World, outlay: Any, second: int, third: int) -> None:
-    (old,) = json.loads(outlay("explain", "w0", "--tenant", world.tenant, "--json").stdout)
+def _explained(system: System, outlay: Any, second: int, third: int) -> None:
+    (old,) = json.loads(outlay("explain", "w0", "--tenant", system.tenant, "--json").stdout)
     assert (old["revision"], old["own"], old["same"]) == (second, True, True)
     (step,) = old["explanation"]["steps"]
     assert (step["quantity"], step["price"], step["amount"]) == ("2", "1.5", "3")
-    (call,) = json.loads(outlay("explain", "call", "--tenant", world.tenant, "--json").stdout)
+    (call,) = json.loads(outlay("explain", "call", "--tenant", system.tenant, "--json").stdout)
     assert (call["revision"], call["same"]) == (third, True)
-    shown = outlay("explain", "call", "--tenant", world.tenant).stdout
+    shown = outlay("explain", "call", "--tenant", system.tenant).stdout
     assert "team growth (sent: nothing)" in shown
     assert "genai-prices" in shown
     missing = outlay("explain", "no-such-event")
@@ -188,17 +188,17 @@ def _explained(world: World, outlay: Any, second: int, third: int) -> None:
     assert "no event in the ledger" in missing.stderr
 
 
-def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
-    in_force = world.publish("2")
-    known = newest(world.kafka)
+def _planned_and_published(system: System, outlay: Any, folder: Path) -> None:
+    in_force = system.publish("2")
+    known = newest(system.kafka)
     assert known is not None
     (folder / "price_books").mkdir(parents=True)
     (folder / "price_books" / "own.yaml").write_text(
-        f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{world.tenant}, prices: "
+        f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{system.tenant}, prices: "
         "[{meters: {widgets: {price: 5}}}]}\n"
     )
     plan = json.loads(outlay("catalog", "plan", folder, "--days", "3660", "--by", "tenant", "--json").stdout)
-    (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == world.tenant]
+    (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == system.tenant]
     assert (ours["before"], ours["after"], ours["events"]) == ("42.0015", "105.0015", 12)
     published = json.loads(outlay("catalog", "publish", folder, "--note", "FIN-231", "--json").stdout)
     assert published == {"revision": in_force + 1, "published": True}
@@ -206,11 +206,11 @@ def _planned_and_published(world: World, outlay: Any, folder: Path) -> None:
         "revision": in_force + 1,
         "published": False,
     }
-    shown = json.loads(outlay("catalog", "show", f"widget-{world.tenant}", "--published", "--json").stdout)
+    shown = json.loads(outlay("catalog", "show", f"widget-{system.tenant}", "--published", "--json").stdout)
     assert shown[0]["prices"][0]["prices"][0]["price"] == "5"
-    _restore(world, known)
+    _restore(system, known)
 
 
-def _restore(world: World, content: Catalog) -> None:
+def _restore(system: System, content: Catalog) -> None:
     """Leave to the tests after this one a catalog with all of the default prices."""
-    publish(world.kafka, content, CLOCK)
+    publish(system.kafka, content, CLOCK)

@@ -1,4 +1,4 @@
-"""Small catalogs and events for tests: every price in them is made up and easy to reckon with."""
+"""Small catalogs and events for tests: every price in them is made up and easy to calculate with."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime

@@ -48,9 +48,9 @@ def test_one_agreement(terms: dict[str, Any], expected: str) -> None:
 
 def test_each_meter_keeps_its_list_price_whatever_was_agreed() -> None:
     """A sum for the whole event said nothing of its meters: FOCUS showed cached tokens at a negative list cost."""
-    dearer = _agreed({"id": "premium", "override": {"input_tokens": "3.09", "cache_read_tokens": "0.309"}})
-    assert (dearer.list_cost, dearer.list_parts) == ("3.42", LIST)
-    assert dearer.cost_parts == {
+    raised = _agreed({"id": "premium", "override": {"input_tokens": "3.09", "cache_read_tokens": "0.309"}})
+    assert (raised.list_cost, raised.list_parts) == ("3.42", LIST)
+    assert raised.cost_parts == {
         "input_tokens": "1.854",
         "cache_read_tokens": "0.1236",
         "output_tokens": "1.5",

@@ -1,4 +1,4 @@
-"""The same agreement with genai-prices as in `test_conformance.py`, for usages that nobody thought of."""
+"""The same agreement with genai-prices as in `test_conformance.py`, for usages drawn at random."""
 
 import random
 import warnings

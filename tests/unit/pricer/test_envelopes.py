@@ -54,21 +54,21 @@ def test_what_the_cloudevents_sdk_writes_is_priced(bind: Any) -> None:
 def test_a_bad_one_is_a_dead_letter_that_holds_all_of_it(
     bind: Any, event: CloudEvent, code: str, path: str
 ) -> None:
-    (letter,) = run(bind(event)).dead_letters
-    assert (letter.code, letter.path) == (code, path)
-    kept = json.loads(letter.body)
+    (dead,) = run(bind(event)).dead_letters
+    assert (dead.code, dead.path) == (code, path)
+    kept = json.loads(dead.body)
     assert {kept["id"], kept["type"]} == {"1", event.get_type()}
-    assert (letter.topic, letter.offset) == ("usage.events", 42)
+    assert (dead.topic, dead.offset) == ("usage.events", 42)
 
 
 def test_the_envelopes_of_a_record_without_headers_are_read_too() -> None:
-    """As a dead letter is sent again, and as who writes files to Kafka does it."""
+    """As a dead dead is sent again, and as who writes files to Kafka does it."""
     mixed = lines(
         to_structured_event(cloud()).value, usage("2"), usage("3", tags={"specversion": "x"}), b"no"
     )
     priced = price_record(mixed, PLACE, CATALOG, NOW)
     assert [cost.id for cost in costs(priced)] == ["1", "2", "3"]
-    assert [letter.body for letter in priced.dead_letters] == [b"no"]
+    assert [dead.body for dead in priced.dead_letters] == [b"no"]
 
 
 def test_an_envelope_over_many_lines_is_one_event() -> None:
@@ -87,7 +87,7 @@ def test_headers_of_other_tools_change_nothing() -> None:
 
 def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None:
     priced = price_record(lines(usage("a", tenant="globex"), b"x"), PLACE, CATALOG, NOW, ACME)
-    assert [(letter.tenant, letter.code) for letter in priced.dead_letters] == [
+    assert [(dead.tenant, dead.code) for dead in priced.dead_letters] == [
         ("acme", "tenant_mismatch"),
         ("acme", "json_malformed"),
     ]
@@ -102,9 +102,9 @@ def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None
 def test_the_dead_letter_of_the_largest_record_fits_its_topic(value: bytes, header: bytes) -> None:
     """P9: one that did not would stop the pricer for ever."""
     headers = {"ce_specversion": b"1.0", "ce_id": header}
-    (letter,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).dead_letters
-    assert letter.body == value
-    assert len(encoder.encode(letter)) <= MAX_DEAD_LETTER_BYTES
+    (dead,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).dead_letters
+    assert dead.body == value
+    assert len(encoder.encode(dead)) <= MAX_DEAD_LETTER_BYTES
 
 
 names = st.sampled_from(["acme", "globex", "", "acme ", "\n", 'x","tenant":"globex'])
@@ -121,7 +121,5 @@ def test_whatever_is_written_to_a_topic_of_one_tenant_is_that_tenants(
     else:
         message = bind(cloud({**DATA, "tenant": inside}, tenant=outside))
     priced = run(message, ACME)
-    assert {cost.tenant for cost in costs(priced)} | {letter.tenant for letter in priced.dead_letters} == {
-        "acme"
-    }
+    assert {cost.tenant for cost in costs(priced)} | {dead.tenant for dead in priced.dead_letters} == {"acme"}
     assert priced.events + len(priced.dead_letters) >= 1

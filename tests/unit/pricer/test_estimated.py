@@ -79,11 +79,11 @@ def test_names_that_providers_document_are_priced(
 def test_a_price_that_was_guessed_is_estimated_and_says_the_guess(
     ready: CompiledCatalog, provider_name: str, sku: str, guess: str
 ) -> None:
-    told = explain(event(USAGE, sku, provider_name), ready)
-    assert (told.event.price_status, told.event.unpriced_meters) == ("estimated", [])
-    assert Decimal(told.event.cost or 0) > 0
-    assert guess in parse_price_ref(told.event.price_ref).guesses
-    assert GUESSES[guess] in told.guesses
+    explained = explain(event(USAGE, sku, provider_name), ready)
+    assert (explained.event.price_status, explained.event.unpriced_meters) == ("estimated", [])
+    assert Decimal(explained.event.cost or 0) > 0
+    assert guess in parse_price_ref(explained.event.price_ref).guesses
+    assert GUESSES[guess] in explained.guesses
 
 
 def test_a_tier_that_no_price_knows_is_never_silently_the_standard_price() -> None:

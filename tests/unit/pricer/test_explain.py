@@ -21,36 +21,41 @@ EGRESS = rule(
 
 
 def test_explain_gives_the_arithmetic_line_by_line() -> None:
-    told = explain(event({"input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 1}), catalog())
-    assert told.steps == [
+    explained = explain(event({"input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 1}), catalog())
+    assert explained.steps == [
         Step("input_tokens", "0.00018", "60", "3", "1000000"),
         Step("cache_read_tokens", "0.000012", "40", "0.3", "1000000"),
         Step("output_tokens", "0.000015", "1", "15", "1000000"),
     ]
-    assert told.event == price(
+    assert explained.event == price(
         event({"input_tokens": 100, "cache_read_tokens": 40, "output_tokens": 1}), catalog()
     )
-    (where,) = told.sources
+    (where,) = explained.sources
     assert (where.book, where.version, where.rule, where.checked) == (
         "test-prices",
         "1",
         "acme/plain",
         "2026-11-01",
     )
-    assert (told.guesses, told.reason) == ([], "")
+    assert (explained.guesses, explained.reason) == ([], "")
 
 
 def test_explain_shows_tiers_currency_and_what_was_assumed() -> None:
     euro = book(EGRESS, currency="EUR", source="https://example.org", checked="2026-02-03")
     ready = catalog(price_books=[euro], fx=[{"currency": "EUR", "usd": "1.5"}])
-    told = explain(event({"gb": 20}, "egress", kind="transfer", attributes={"used": "3"}), ready)
-    assert [(step.quantity, step.price, step.amount, step.currency, step.note) for step in told.steps] == [
+    explained = explain(event({"gb": 20}, "egress", kind="transfer", attributes={"used": "3"}), ready)
+    assert [
+        (step.quantity, step.price, step.amount, step.currency, step.note) for step in explained.steps
+    ] == [
         ("8", "0.09", "0.72", "EUR", "tier 1"),
         ("12", "0.05", "0.6", "EUR", "tier 2"),
         ("", "", "1.98", "USD", "1 EUR = 1.5 USD"),
     ]
-    assert told.event.cost == "1.98"
-    assert (told.sources[0].source, told.sources[0].checked) == ("https://example.org", "2026-02-03")
+    assert explained.event.cost == "1.98"
+    assert (explained.sources[0].source, explained.sources[0].checked) == (
+        "https://example.org",
+        "2026-02-03",
+    )
     unknown = explain(event({"gb": 20}, "egress", kind="transfer"), ready)
     assert "is not known" in unknown.guesses[0]
 
@@ -62,8 +67,8 @@ def test_explain_names_terms_guesses_and_reasons() -> None:
         {"id": "c", "markup_percent": 5},
     ]
     ready = catalog(rates(PLAIN, BATCH), negotiated=terms)
-    told = explain(event({"input_tokens": 1_000_000}, attributes={"speed": "fast"}), ready)
-    notes = [step.note for step in told.steps if not step.price]
+    explained = explain(event({"input_tokens": 1_000_000}, attributes={"speed": "fast"}), ready)
+    notes = [step.note for step in explained.steps if not step.price]
     assert notes == [
         "a: input_tokens at 2 per 1000000",
         "b: 10% discount",
@@ -90,9 +95,9 @@ def test_explain_of_a_fee_that_a_book_adds_and_of_amounts_that_never_end() -> No
         rule({"web_searches": {"price": "10", "per": 1000}}, "plain"), rule({"gb": {"price": "1", "per": 3}})
     )
     ready = catalog(price_books=[own], owners=[{"key": "user", "value": "u", "sets": {"team": "t"}}])
-    told = explain(event({"input_tokens": 1, "web_searches": 3}, user="u"), ready)
-    assert [step.meter for step in told.steps] == ["input_tokens", "web_searches"]
-    assert [source.book for source in told.sources] == ["test-prices", "own"]
+    explained = explain(event({"input_tokens": 1, "web_searches": 3}, user="u"), ready)
+    assert [step.meter for step in explained.steps] == ["input_tokens", "web_searches"]
+    assert [source.book for source in explained.sources] == ["test-prices", "own"]
     third = explain(event({"gb": 1}, "box", kind="storage"), ready)
     assert third.steps[0].amount == "0.333333333333333333…"
     assert third.event.cost == "0.333333333333"
@@ -103,17 +108,17 @@ def test_explain_leaves_out_meters_that_cost_nothing_by_themselves() -> None:
         "compute_seconds": {"price": "1"},
         "gpu_seconds": {"price": "1", "included_in": "compute_seconds"},
     }
-    told = explain(
+    explained = explain(
         event({"compute_seconds": 2, "gpu_seconds": 4}, "box", kind="compute"),
         catalog(price_books=[book(rule(meters))]),
     )
-    assert [step.meter for step in told.steps] == ["compute_seconds"]
+    assert [step.meter for step in explained.steps] == ["compute_seconds"]
 
 
 def test_explain_of_contradictions() -> None:
     ready = catalog(usage={"contradictions": "unpriced"})
-    told = explain(event({"input_tokens": 1, "prompt_tokens": 2}), ready)
-    assert told.reason == "the numbers of the usage contradict each other"
+    explained = explain(event({"input_tokens": 1, "prompt_tokens": 2}), ready)
+    assert explained.reason == "the numbers of the usage contradict each other"
     assert "cannot exceed" in explain(event({"input_tokens": 1, "cache_read_tokens": 2}), ready).reason
 
 

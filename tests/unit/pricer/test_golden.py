@@ -1,4 +1,4 @@
-"""P11 and P16: a released catalog and its events are priced to the same bytes for ever.
+"""P11 and P16: a released catalog and its events are priced to the same bytes.
 
 Each folder of `golden/` is a catalog as it was published, usage events, and what they were priced to. A difference is
 either a mistake, or a change of prices that old revisions must not see. New cases go into a new folder.

@@ -50,10 +50,10 @@ def test_the_cached_tokens_of_a_gemini_response_are_text() -> None:
 
 
 def test_cached_tokens_of_an_unknown_modality_are_the_upper_bound_and_say_so() -> None:
-    told = explain(event(GEMINI, "gemini-2.5-flash", "google"), READY)
-    assert (told.event.cost, told.event.price_status) == ("0.00379", "estimated")
-    assert told.event.price_ref.endswith("~modality-split")
-    assert "how many cached tokens are audio is not stated" in told.guesses[0]
+    explained = explain(event(GEMINI, "gemini-2.5-flash", "google"), READY)
+    assert (explained.event.cost, explained.event.price_status) == ("0.00379", "estimated")
+    assert explained.event.price_ref.endswith("~modality-split")
+    assert "how many cached tokens are audio is not stated" in explained.guesses[0]
     least = price(event({**GEMINI, "cache_read_tokens": 11_000}, "gemini-2.5-flash", "google"), READY)
     # 9,000 tokens are not audio, so that at least 2,000 of the 11,000 cached ones are.
     assert (
@@ -163,11 +163,11 @@ def test_models_that_their_provider_offers_free_are_free() -> None:
     assert (fee.price_status, fee.unpriced_meters) == ("unpriced", ["web_searches"]), (
         "a tool's fee is not free"
     )
-    told = explain(event(usage, "deepseek/deepseek-r1:free", "openrouter"), READY)
-    assert told.sources[0].rule == "openrouter/deepseek/deepseek-r1:free"
+    explained = explain(event(usage, "deepseek/deepseek-r1:free", "openrouter"), READY)
+    assert explained.sources[0].rule == "openrouter/deepseek/deepseek-r1:free"
 
 
-def test_a_model_without_a_price_that_nobody_calls_free_is_unpriced() -> None:
+def test_a_model_without_a_price_that_is_not_known_as_free_is_unpriced() -> None:
     cost = price(event({"input_tokens": 5}, "google/lyria-3-pro-preview", "openrouter"), READY)
     assert (cost.price_status, cost.cost) == ("unpriced", None)
 
@@ -187,8 +187,8 @@ def test_p12_every_token_is_counted_once_and_the_bound_holds(
     true = {"input_tokens": text + audio, "input_audio_tokens": audio, "cache_read_tokens": cached_text + cached_audio,
             "cache_audio_read_tokens": cached_audio}  # fmt: skip
     stated = price(event(true, "talk"), _TALKING)
-    told = {name: value for name, value in true.items() if name != "cache_audio_read_tokens"}
-    bound = price(event(told, "talk"), _TALKING)
+    explained = {name: value for name, value in true.items() if name != "cache_audio_read_tokens"}
+    bound = price(event(explained, "talk"), _TALKING)
     assert stated.price_status in {"priced", "free"}
     assert bound.price_status in {"priced", "estimated", "free"}
     assert Decimal(bound.cost or 0) >= Decimal(stated.cost or 0)
@@ -196,6 +196,6 @@ def test_p12_every_token_is_counted_once_and_the_bound_holds(
         assert bound.cost == stated.cost
     units = Units(UNITS)
     priced = [units.by_price[key] for key in _TALK["prices"]]
-    for usage in (true, told):
+    for usage in (true, explained):
         own = count(units, priced, usage).own
         assert sum(Fraction(value) for value in own.values()) == text + audio

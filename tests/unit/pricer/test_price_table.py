@@ -1,4 +1,4 @@
-"""Prices reckoned by hand, in Decimal: what a person with the price list and a pencil gets."""
+"""Prices calculated by hand from the price list, in Decimal."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,7 +83,7 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], Decimal]] = [
 
 
 @pytest.mark.parametrize(("usage", "more", "expected"), TABLE)
-def test_a_price_reckoned_by_hand(usage: dict[str, Any], more: dict[str, Any], expected: Decimal) -> None:
+def test_a_price_calculated_by_hand(usage: dict[str, Any], more: dict[str, Any], expected: Decimal) -> None:
     ready = catalog(rates(PLAIN, TIERED, DATED, NIGHT, BATCH, SEARCH, SPEECH))
     cost = price(event(usage, **more), ready)
     assert cost.price_status == "priced"

@@ -1,4 +1,4 @@
-"""From a record's bytes to cost events and dead letters."""
+"""From a record's bytes to cost events and dead dead_letters."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -99,13 +99,13 @@ def test_one_object_over_many_lines_is_one_event() -> None:
 def test_a_poison_line_is_a_dead_letter_with_its_bytes_and_place(line: bytes, code: str, path: str) -> None:
     priced = run(lines(usage("a"), b"", line, usage("b")))
     assert [e.id for e in costs(priced)] == ["a", "b"]
-    (letter,) = priced.dead_letters
-    assert letter.body == line
-    assert (letter.code, letter.path, letter.line) == (code, path, 2)
-    assert (letter.topic, letter.partition, letter.offset) == ("usage.events", 3, 42)
-    assert (letter.stage, letter.at) == ("pricer", NOW)
-    assert letter.message
-    assert encoder.encode(letter)
+    (dead,) = priced.dead_letters
+    assert dead.body == line
+    assert (dead.code, dead.path, dead.line) == (code, path, 2)
+    assert (dead.topic, dead.partition, dead.offset) == ("usage.events", 3, 42)
+    assert (dead.stage, dead.at) == ("pricer", NOW)
+    assert dead.message
+    assert encoder.encode(dead)
 
 
 def test_a_dead_letter_is_the_same_however_often_it_is_read_and_another_elsewhere() -> None:
@@ -113,14 +113,14 @@ def test_a_dead_letter_is_the_same_however_often_it_is_read_and_another_elsewher
     first, second = run(value).dead_letters
     assert first.id != second.id
     again = price_record(value, PLACE, CATALOG, NOW + timedelta(days=1))
-    assert [letter.id for letter in again.dead_letters] == [first.id, second.id]
+    assert [dead.id for dead in again.dead_letters] == [first.id, second.id]
     elsewhere = price_record(value, RecordPosition("usage.events", 34, 2), CATALOG, NOW)
     assert elsewhere.dead_letters[0].id != first.id
 
 
 def test_a_dead_letter_tells_the_tenant_if_the_line_does() -> None:
-    letters = run(lines(usage(kind="x"), {"tenant": 5}, {"tenant": "t" * 300})).dead_letters
-    assert [letter.tenant for letter in letters] == ["acme", "", "t" * 256]
+    dead_letters = run(lines(usage(kind="x"), {"tenant": 5}, {"tenant": "t" * 300})).dead_letters
+    assert [dead.tenant for dead in dead_letters] == ["acme", "", "t" * 256]
 
 
 def test_an_event_without_a_tenant_has_the_default_one_if_there_is_one() -> None:
@@ -222,9 +222,9 @@ def test_whatever_a_record_holds_no_line_is_lost_and_nothing_breaks(
         assert priced.events + len(priced.dead_letters) == len(
             [line for line in raw.split(b"\n") if line.strip()]
         )
-    for letter in priced.dead_letters:
-        assert letter.body in raw
-        assert msgspec.json.decode(encoder.encode(letter))
+    for dead in priced.dead_letters:
+        assert dead.body in raw
+        assert msgspec.json.decode(encoder.encode(dead))
 
 
 @pytest.mark.parametrize("time", ["2098-01-01T00:00:00Z", "2026-11-25T12:00:01Z"])
@@ -233,7 +233,7 @@ def test_an_event_of_a_clock_far_ahead_is_a_dead_letter_also_over_kafka(time: st
         found = price_record(
             lines(usage("a", time=time), usage("b")), RecordPosition("t", 1, 2, timestamp), CATALOG, NOW
         )
-        assert [(letter.code, letter.path) for letter in found.dead_letters] == [("time_in_future", "$.time")]
+        assert [(dead.code, dead.path) for dead in found.dead_letters] == [("time_in_future", "$.time")]
         assert [cost.id for cost in costs(found)] == ["b"]
 
 

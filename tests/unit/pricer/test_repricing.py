@@ -83,8 +83,8 @@ def test_a_newer_list_with_the_same_price_is_no_difference() -> None:
 
 def test_a_price_an_owner_or_a_reason_that_changed_is_a_difference() -> None:
     old = [_cost(catalog()), _cost(catalog(), "new"), _cost(catalog(), user="u")]
-    dearer = catalog(rates(model("plain", {"input_mtok": "4"}), model("new", {"input_mtok": "1"})))
-    assert [item.differs for item in reprice(old, dearer)] == [True, True, True]
+    raised = catalog(rates(model("plain", {"input_mtok": "4"}), model("new", {"input_mtok": "1"})))
+    assert [item.differs for item in reprice(old, raised)] == [True, True, True]
     owners = [{"key": "user", "value": "u", "sets": {"team": "t"}}]
     assert [item.differs for item in reprice(old, catalog(owners=owners))] == [False, False, True]
 

@@ -23,7 +23,7 @@ from outlay_pricer.settings import Settings
 from outlay_pricer.watchdog import Watchdog
 
 
-class Told:
+class Progress:
     """Says how far the group is, as the test has it."""
 
     def __init__(self) -> None:
@@ -46,9 +46,11 @@ class Desk:
     def __init__(self) -> None:
         self.clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
         self.health = Health(self.clock, 60)
-        self.told = Told()
+        self.progress = Progress()
         self.ended: list[BaseException] = []
-        self.watchdog = Watchdog(self.told, "pricer", self.told.known.copy(), self.health, self.ended.append)
+        self.watchdog = Watchdog(
+            self.progress, "pricer", self.progress.known.copy(), self.health, self.ended.append
+        )
 
     def stalled_after(self, seconds: int) -> bool:
         for _ in range(seconds // 5):
@@ -59,7 +61,7 @@ class Desk:
 
 def test_lag_without_progress_is_a_stall() -> None:
     desk = Desk()
-    desk.told.lag = 5
+    desk.progress.lag = 5
     desk.watchdog.look()
     assert not desk.stalled_after(55)
     assert desk.stalled_after(10)
@@ -67,9 +69,9 @@ def test_lag_without_progress_is_a_stall() -> None:
 
 def test_progress_is_no_stall_however_large_the_lag() -> None:
     desk = Desk()
-    desk.told.lag = 10**6
+    desk.progress.lag = 10**6
     for _ in range(10):
-        desk.told.at += 1
+        desk.progress.at += 1
         assert not desk.stalled_after(55)
 
 
@@ -80,7 +82,7 @@ def test_nothing_to_do_is_no_stall() -> None:
 def test_work_that_comes_after_a_long_rest_has_its_time() -> None:
     desk = Desk()
     assert not desk.stalled_after(600)
-    desk.told.lag = 1
+    desk.progress.lag = 1
     assert not desk.stalled_after(55)
     assert desk.stalled_after(10)
 
@@ -89,18 +91,18 @@ def test_a_topic_that_is_new_ends_the_process_so_that_its_successor_reads_it() -
     desk = Desk()
     desk.watchdog.look()
     assert not desk.ended
-    desk.told.known.append("usage.events.acme")
+    desk.progress.known.append("usage.events.acme")
     desk.watchdog.look()
     assert "usage.events.acme" in str(desk.ended[0])
 
 
 def test_kafka_being_away_is_no_stall() -> None:
     desk = Desk()
-    desk.told.lag = 5
+    desk.progress.lag = 5
     desk.watchdog.look()
-    desk.told.away = True
+    desk.progress.away = True
     assert not desk.stalled_after(600)
-    desk.told.away = False
+    desk.progress.away = False
     assert desk.stalled_after(65)
 
 
