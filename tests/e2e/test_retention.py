@@ -34,7 +34,7 @@ def test_days_that_outlived_their_events_survive_a_rebuild_and_balance(cli: Cli)
     day = int(datetime(2021, 3, 1, tzinfo=UTC).timestamp())
     clickhouse.command(
         "INSERT INTO rollup_day (tenant, window, version, groups) SELECT 'elder', toDateTime({day:UInt32}, 'UTC'), 7,"
-        " [('p', 't', '', '', 'openai', 'gpt-5', 'llm', 'inference', 'u', 12.5, 3, 0, map(), 0, 0, 0)]",
+        " [('p', 't', '', '', 'openai', 'gpt-5', 'llm', 'inference', 'u', 12.5, 3, 0, map(), 0, 0, 0, 0)]",
         {"day": day},
     )
     assert cli.json("audit", "--no-kafka", "--tenant", "elder")["balanced"] is True
