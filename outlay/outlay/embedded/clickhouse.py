@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from outlay.embedded.chdb_server.users import hash_password
+from outlay.embedded.chdb_server.users import BACKGROUND, READER_LIMITS, READER_QUERIES, hash_password
 from outlay.embedded.errors import MissingError
 
 WRITER = "outlay"
+CONSOLE = "console"
+"""Reads for the console's pages, so that the queries of BI tools do not delay them."""
 READER = "reader"
+"""Reads for BI tools and commands."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,15 @@ class ClickHouse:
         return f"http://127.0.0.1:{self.port}"
 
     def passwords(self) -> dict[str, str]:
-        """Return the password of each user, made at the first start and kept for this user's eyes."""
+        """Return the password of each user, made at the first start and kept in a file that only the owner may read."""
         path = self.folder / "passwords.json"
-        if not path.exists():
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        made = {name: secrets.token_urlsafe(24) for name in (WRITER, CONSOLE, READER) if name not in known}
+        if made:
             self.folder.mkdir(parents=True, exist_ok=True)
-            made = {name: secrets.token_urlsafe(24) for name in (WRITER, READER)}
             path.touch(mode=0o600)
-            path.write_text(json.dumps(made))
-        found: dict[str, str] = json.loads(path.read_text())
-        return found
+            path.write_text(json.dumps(known | made))
+        return known | made
 
     def prepare(self) -> list[str]:
         """Write users and settings, return the command. Raises MissingError."""
@@ -55,16 +58,17 @@ class ClickHouse:
             ) from error
         users = self.folder / "users.json"
         users.touch(mode=0o600)
-        users.write_text(
-            json.dumps(
-                {
-                    name: {"password_sha256": hash_password(password), "readonly": name == READER}
-                    for name, password in passwords.items()
-                }
-            )
-        )
-        front = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(self.folder / "chdb")]
-        return [*front, "--users", str(users), "--port", str(self.port)]
+        content = {
+            name: {
+                "password_sha256": hash_password(password),
+                "readonly": name != WRITER,
+                "background": name == READER,
+            }
+            for name, password in passwords.items()
+        }
+        users.write_text(json.dumps(content))
+        server = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(self.folder / "chdb")]
+        return [*server, "--users", str(users), "--port", str(self.port)]
 
     def answers(self) -> bool:
         """Tell whether the engine answers."""
@@ -85,10 +89,15 @@ def _server_config(folder: Path, port: int, passwords: dict[str, str]) -> str:
     path = escape(str(folder / "server"))
     users = "".join(
         f"<{name}><password_sha256_hex>{hash_password(password)}</password_sha256_hex>"
-        f"<profile>{'readonly' if name == READER else 'default'}</profile><quota>default</quota>"
+        f"<profile>{'default' if name == WRITER else name}</profile><quota>default</quota>"
         f"<networks><ip>127.0.0.1</ip></networks>"
         f"<access_management>{int(name == WRITER)}</access_management></{name}>"
         for name, password in passwords.items()
+    )
+    console = {"readonly": 1, "max_concurrent_queries_for_user": READER_QUERIES, **READER_LIMITS}
+    profiles = "".join(
+        f"<{name}>{''.join(f'<{key}>{value}</{key}>' for key, value in settings.items())}</{name}>"
+        for name, settings in ((CONSOLE, console), (READER, {**console, **BACKGROUND}))
     )
     return f"""<clickhouse>
   <logger><level>warning</level><console>1</console></logger>
@@ -100,7 +109,7 @@ def _server_config(folder: Path, port: int, passwords: dict[str, str]) -> str:
   <mark_cache_size>268435456</mark_cache_size>
   <profiles>
     <default><async_insert>0</async_insert><max_memory_usage>4294967296</max_memory_usage></default>
-    <readonly><readonly>1</readonly></readonly>
+    {profiles}
   </profiles>
   <quotas><default/></quotas>
   <users>{users}</users>

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from pydantic import SecretStr
 
-from outlay.embedded.clickhouse import READER, WRITER, ClickHouse
+from outlay.embedded.clickhouse import CONSOLE, READER, WRITER, ClickHouse
 from outlay.embedded.errors import DiskError
 from outlay.embedded.kafka import KafkaBroker
 from outlay.embedded.lock import FolderLock
@@ -100,6 +100,11 @@ class EmbeddedStack:
     def reader(self) -> ClickHouseSettings:
         """How to reach ClickHouse as the user that can only read."""
         return self._as(READER)
+
+    @property
+    def console(self) -> ClickHouseSettings:
+        """How the console reads ClickHouse."""
+        return self._as(CONSOLE)
 
     def stop(self) -> None:
         """Stop everything that was started under the supervisor, services first."""

@@ -150,7 +150,7 @@ class LocalSystem:
         self.write_state()
 
     def _child(self, name: str) -> Child:
-        clickhouse = self.reader if name == "console" else self.writer
+        clickhouse = self._stack.console if name == "console" else self.writer
         env = {
             "OUTLAY_ENV": "dev",
             "OUTLAY_KAFKA": self.kafka.bootstrap,

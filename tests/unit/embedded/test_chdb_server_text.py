@@ -1,9 +1,12 @@
-"""What the interface reads of a query, a body and a password before the engine sees them."""
+"""What the server reads of a query, a body, a password and a user's limits before the engine sees them."""
 
 import gzip
+import json
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import lz4.frame
 import pytest
@@ -13,7 +16,16 @@ from hypothesis import strategies as st
 
 from outlay.embedded.chdb_server.codecs import EncodingError, Packer, Unpacker, choose
 from outlay.embedded.chdb_server.sql import answer_format, find_insert, names_local_file
-from outlay.embedded.chdb_server.users import User, Users, credentials, hash_password
+from outlay.embedded.chdb_server.users import (
+    BACKGROUND,
+    READER_LIMITS,
+    User,
+    Users,
+    credentials,
+    hash_password,
+)
+
+DEPLOY = Path(__file__).parents[3] / "deploy" / "clickhouse"
 
 
 @pytest.mark.parametrize(
@@ -126,11 +138,40 @@ def test_an_encoding_that_is_not_known_is_refused() -> None:
 
 
 def test_users_are_known_by_their_password() -> None:
-    users = Users({"ann": User("ann", hash_password("secret"), readonly=True)})
-    assert users.authenticate("ann", "secret") == User("ann", hash_password("secret"), readonly=True)
+    ann = User("ann", hash_password("secret"), readonly=True, at_once=3, settings={})
+    users = Users({"ann": ann})
+    assert users.authenticate("ann", "secret") == ann
     assert users.authenticate("ann", "") is None
     assert users.authenticate("bob", "secret") is None
     basic = b64encode(b"ann:se:cret").decode()
     assert credentials({"authorization": f"Basic {basic}"}, {}) == ("ann", "se:cret")
     assert credentials({"authorization": "Basic !"}, {"user": "ann"}) == ("", "")
     assert credentials({}, {}) == ("default", "")
+
+
+def test_readers_have_the_same_limits_on_the_embedded_engine_and_on_a_server(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    users = {
+        "outlay": {"password_sha256": hash_password("w"), "readonly": False},
+        "console": {"password_sha256": hash_password("c"), "readonly": True, "background": False},
+        "reader": {"password_sha256": hash_password("r"), "readonly": True},
+    }
+    file.write_text(json.dumps(users))
+    found = Users.from_file(file)
+    writer, console, reader = (found.authenticate(*pair) for pair in zip(users, "wcr", strict=True))
+    assert writer
+    assert console
+    assert reader
+    assert writer.settings == {}
+    assert writer.at_once > console.at_once + reader.at_once
+    assert console.settings == READER_LIMITS
+    assert reader.settings == {**READER_LIMITS, **BACKGROUND}
+
+    profile = ET.parse(DEPLOY / "reader.xml").find("profiles/outlay_reader")  # noqa: S314 (our own file)
+    assert profile is not None
+    server = {item.tag: int(item.text) for item in profile if item.text and item.text.strip()}
+    assert server.items() >= READER_LIMITS.items()
+    assert server["max_concurrent_queries_for_user"] > 0
+    profiles = " ".join((DEPLOY.parents[1] / "docs" / "bi.md").read_text("utf-8").split())
+    for name, limit in server.items():
+        assert f"{name} = {limit}" in profiles, name

@@ -1,10 +1,11 @@
-"""The HTTP interface as an ASGI application: asks the engine, and answers as ClickHouse does."""
+"""ClickHouse's HTTP interface as an ASGI application over the engine."""
 
 import asyncio
 import json
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -18,8 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from outlay.embedded.chdb_server.codecs import EncodingError, Packer, choose
 from outlay.embedded.chdb_server.engine import Engine, EngineError, Running, Statement, refused
-from outlay.embedded.chdb_server.guard import guard
-from outlay.embedded.chdb_server.requests import SPOOL_BYTES, read, receive
+from outlay.embedded.chdb_server.requests import SPOOL_BYTES, guard, read, receive
 from outlay.embedded.chdb_server.users import User, Users, credentials
 
 _STATUS = {
@@ -29,6 +29,10 @@ _STATUS = {
     70: 400, 72: 400, 73: 400, 89: 400, 117: 400, 130: 400, 131: 400, 386: 400, 427: 400, 456: 400, 457: 400,
     48: 501, 159: 408, 202: 503, 209: 503, 439: 503, 223: 413,
 }  # fmt: skip
+_QUEUE_SECONDS = 30
+"""A reader's query waits this long for a slot before it is refused, so that a dashboard of many queries works."""
+_FAILURE_SECONDS = 0.25
+"""A reader's query that fails keeps its slot this much longer, so that a flood of failures takes little CPU."""
 _MEDIA = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -41,12 +45,8 @@ _MEDIA = {
 }
 
 
-def make_app(engine: Engine, users: Users, max_body: int, at_once: int = 32) -> Starlette:
-    """Return the application.
-
-    `max_body`: bytes of an uncompressed body that are taken at most. `at_once`: statements that run at once at
-    most; others wait.
-    """
+def make_app(engine: Engine, users: Users, max_body: int) -> Starlette:
+    """Return the application, which takes at most `max_body` bytes of an uncompressed body."""
 
     async def ping(_: Request) -> Response:
         return PlainTextResponse("Ok.\n")
@@ -55,21 +55,21 @@ def make_app(engine: Engine, users: Users, max_body: int, at_once: int = 32) -> 
         routes=[
             Route("/ping", ping, methods=["GET", "HEAD"]),
             Route("/replicas_status", ping, methods=["GET", "HEAD"]),
-            Route("/", _Door(engine, users, max_body, at_once), methods=["GET", "HEAD", "POST"]),
+            Route("/", _Statements(engine, users, max_body), methods=["GET", "HEAD", "POST"]),
         ]
     )
 
 
-class _Door:
+class _Statements:
     """Answers `/`, where statements are sent."""
 
-    def __init__(self, engine: Engine, users: Users, max_body: int, at_once: int) -> None:
+    def __init__(self, engine: Engine, users: Users, max_body: int) -> None:
         self._engine = engine
         self._users = users
         self._max_body = max_body
-        self._places = CapacityLimiter(at_once)
-        # Apart from the others, so that what fills all places can be ended.
-        self._killers = CapacityLimiter(2)
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._threads = CapacityLimiter(64)  # more than the slots of all users
+        self._killers = CapacityLimiter(2)  # apart, so that statements that fill every slot can be ended
 
     async def __call__(self, scope: Scope, receive_: Receive, send: Send) -> None:
         request = Request(scope, receive_, send)
@@ -81,7 +81,7 @@ class _Door:
                 user = self._user(request)
                 with SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
                     await receive(request, body, self._max_body)
-                    statement = await run_sync(self._read, request, user, tag, body, limiter=self._places)
+                    statement = await run_sync(self._read, request, user, tag, body, limiter=self._threads)
                     await self._answer(statement, request, send)
                 return
         except EngineError as error:
@@ -111,29 +111,55 @@ class _Door:
         return statement
 
     async def _answer(self, statement: Statement, request: Request, send: Send) -> None:
-        watch = asyncio.create_task(self._kill_when_gone(request, statement.tag))
+        gone = asyncio.Event()
+        watch = asyncio.create_task(self._kill_when_gone(request, statement.tag, gone))
+        try:
+            async with self._slot(statement.user):
+                if not gone.is_set():
+                    await self._run(statement, request, send)
+        finally:
+            watch.cancel()
+
+    @asynccontextmanager
+    async def _slot(self, user: User) -> AsyncIterator[None]:
+        """Wait until fewer than `at_once` statements of the user run. Raises EngineError if a reader waits too long."""
+        slots = self._slots.setdefault(user.name, asyncio.Semaphore(user.at_once))
+        try:
+            await asyncio.wait_for(slots.acquire(), _QUEUE_SECONDS if user.readonly else None)
+        except TimeoutError:
+            message = f"Too many simultaneous queries for user {user.name}. Maximum: {user.at_once}"
+            raise refused(202, "TOO_MANY_SIMULTANEOUS_QUERIES", message) from None
+        try:
+            yield
+        except EngineError:
+            await asyncio.sleep(_FAILURE_SECONDS if user.readonly else 0)
+            raise
+        finally:
+            slots.release()
+
+    async def _run(self, statement: Statement, request: Request, send: Send) -> None:
         running: Running | None = None
         try:
-            running = await run_sync(Running, self._engine, statement, limiter=self._places)
-            first = await run_sync(running.start, limiter=self._places)
-            answer = _Answer(send, _headers(request, statement, running), _encoding(request, first))
-            while first and not watch.done():
-                await answer.piece(first)
+            running = await run_sync(Running, self._engine, statement, limiter=self._threads)
+            piece = await run_sync(running.start, limiter=self._threads)
+            answer = _Answer(send, _headers(request, statement, running), _encoding(request, piece))
+            while piece:
+                await answer.piece(piece)
                 try:
-                    first = await run_sync(running.next, limiter=self._places)
+                    piece = await run_sync(running.next, limiter=self._threads)
                 except EngineError as error:
                     await answer.broken(str(error))
                     return
             await answer.end()
         finally:
-            watch.cancel()
             if running is not None:
-                await run_sync(running.close, limiter=self._places)
+                await run_sync(running.close, limiter=self._threads)
 
-    async def _kill_when_gone(self, request: Request, tag: str) -> None:
-        """End the statement if the client goes away; asked again and again, as it may not have begun."""
+    async def _kill_when_gone(self, request: Request, tag: str, gone: asyncio.Event) -> None:
+        """End the statement if the client disconnects; repeated, because it may not have begun."""
         while (await request.receive())["type"] != "http.disconnect":
             pass
+        gone.set()
         while True:
             await run_sync(self._engine.kill, tag, limiter=self._killers)
             await asyncio.sleep(0.2)
@@ -145,7 +171,7 @@ class _Answer:
     def __init__(self, send: Send, headers: Mapping[str, str], encoding: str) -> None:
         self._send = send
         self._packer = Packer(encoding) if encoding else None
-        # Names the place of an error that comes when the answer has begun, as ClickHouse's clients know it.
+        # Marks an error that comes after the answer has begun; ClickHouse's clients look for it.
         self._tag = secrets.token_hex(8)
         self._headers = {**headers, "X-ClickHouse-Exception-Tag": self._tag}
         if encoding:
@@ -161,7 +187,7 @@ class _Answer:
         await self._body(self._packer.end() if self._packer and self._begun else b"", more=False)
 
     async def broken(self, message: str) -> None:
-        """Say what went wrong and leave the answer without an end, so that nobody takes it for whole."""
+        """Send the error and leave the answer without an end, so that no client takes it for complete."""
         text = message.encode()
         mark = f"{len(text) + 1} {self._tag}\r\n__exception__\r\n".encode()
         head = f"\r\n__exception__\r\n{self._tag}\r\n".encode()
@@ -179,7 +205,7 @@ class _Answer:
 
 
 def _encoding(request: Request, first: bytes) -> str:
-    """Return the encoding of the answer; ClickHouse asks for a parameter beside the header."""
+    """Return the encoding of the answer; ClickHouse requires a parameter beside the header."""
     wanted = request.query_params.get("enable_http_compression") == "1"
     return choose(request.headers.get("accept-encoding", "")) if wanted and first else ""
 

@@ -1,8 +1,8 @@
-"""chDB behind a small door: one engine a process, one short connection a request.
+"""chDB: one engine per process, one short connection per request.
 
-A connection is cheap (0.3 ms) and carries its own settings and role, so nothing of one request reaches another.
-A reader is held by the engine itself: its role has SELECT and SHOW and nothing else (no file, no URL, no other
-source), and `readonly = 1` keeps it from changing a setting. `guard.py` shuts the two doors that are left.
+A connection is cheap (0.3 ms) and has its own settings and role, so requests cannot affect each other. The engine
+itself limits a reader: its role has SELECT and SHOW and nothing else (no file, no URL, no other source), and
+`readonly = 1` keeps it from changing a setting. `requests.guard` closes the two gaps that remain.
 """
 
 import re
@@ -20,11 +20,11 @@ from outlay.embedded.chdb_server.users import User
 _CODE = re.compile(r"Code: (\d+)\. (DB::.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _AS_A_SERVER = {"implicit_select": "0"}
-"""What chDB sets for its own shell, and a server does not."""
+"""Settings that chDB changes for its own shell, as a server has them."""
 
 
 class EngineError(Exception):
-    """The engine, or its door, refused or failed; `code` is ClickHouse's."""
+    """The engine, or this server, refused or failed; `code` is ClickHouse's."""
 
     def __init__(self, text: str) -> None:
         match = _CODE.search(text)
@@ -36,16 +36,16 @@ class EngineError(Exception):
 
 
 def refused(code: int, name: str, message: str) -> EngineError:
-    """Return an error of the door itself, in ClickHouse's words."""
+    """Return an error of this server in ClickHouse's format."""
     return EngineError(f"Code: {code}. DB::Exception: {message} ({name})")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the engine may use: bytes in all, bytes of one query, threads of one query.
+    """Limits of the engine: bytes in all, bytes of a query, threads of a query.
 
-    `keep_free`: bytes of the disk that inserts and merges leave alone, and fail with code 243 instead. The engine
-    (26.9) takes a failed write for a done one, and answers an INSERT with success; with this it never comes to that.
+    `keep_free`: inserts and merges fail with code 243 rather than leave fewer bytes free on the disk. The engine
+    (26.9) answers an INSERT with success although a write failed, so writes must not get that far.
     """
 
     memory: int = 4 * 2**30
@@ -56,9 +56,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of one user. `tag` names it for `Engine.kill`;
+    """One statement of one user. `tag` names it for `Engine.kill`.
 
-    With `in_pieces` the answer is not held in memory; with `keep_settings` the statement itself can change nothing.
+    With `in_pieces` the answer is not held in memory; with `keep_settings` the statement cannot change settings.
     """
 
     user: User
@@ -73,7 +73,7 @@ class Statement:
 
 
 class Engine:
-    """The engine over one folder. One process may hold a folder at a time."""
+    """The engine over one folder, which only one process may hold at a time."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,12 +89,12 @@ class Engine:
             return chdb.connect(self._address)
 
     def kill(self, tag: str) -> None:
-        """Ask a statement to end; nothing happens if it has ended, or not begun."""
+        """Ask a statement to end; nothing happens if it has ended or not begun."""
         with self._lock:
             _run(self._anchor, f"KILL QUERY WHERE Settings['log_comment'] = {_quote(tag)} ASYNC")
 
     def classify(self, sql: str) -> tuple[str, int]:
-        """Return what the engine's parser makes of `sql`: READ_ONLY or another class, and how many statements."""
+        """Return the class of a statement by the engine's parser, such as READ_ONLY, and the number of statements."""
         with self._lock:
             found = self._anchor._conn.classify_query(sql)  # noqa: SLF001 (chDB has no public name for it)
         return found["query_class"].name, found["statement_count"]
@@ -123,10 +123,7 @@ class Engine:
 
 
 class Running:
-    """A statement under way, on a connection of its own. For one thread at a time.
-
-    Close it, also after an error.
-    """
+    """A running statement on its own connection, for one thread at a time. Close it, also after an error."""
 
     def __init__(self, engine: Engine, statement: Statement) -> None:
         self._statement = statement
@@ -150,7 +147,7 @@ class Running:
         return bytes(whole.bytes())
 
     def _open(self, statement: Statement, parameters: dict[str, str]) -> bool:
-        """Ask for an answer in pieces; tell whether the engine gives one: it does for SELECT, not for SHOW."""
+        """Ask for an answer in pieces; return whether the engine supports it: it does for SELECT, not for SHOW."""
         try:
             self._pieces = iter(self._connection.send_query(statement.sql, statement.fmt, params=parameters))
         except RuntimeError as error:
@@ -183,13 +180,15 @@ class Running:
         settings = {"log_comment": statement.tag, **_AS_A_SERVER}
         if statement.user.readonly:
             _run(self._connection, "SET ROLE reading")
-            # What Outlay's own client asks for; it may not ask later.
+            # Settings of Outlay's own client, which a reader may not change later.
             settings |= {"date_time_input_format": "best_effort", "date_time_output_format": "iso"}
         if statement.database and statement.database != "default":
             _run(self._connection, f"USE `{statement.database.replace('`', '``')}`")
         self._set(settings)
         if statement.user.readonly:
-            self._set({"readonly": "1"})
+            self._set(
+                {**{name: str(limit) for name, limit in statement.user.settings.items()}, "readonly": "1"}
+            )
         elif statement.keep_settings:
             self._set({"readonly": "2"})
         self._set(statement.settings or {})
@@ -211,11 +210,8 @@ def _run(connection: Any, sql: str) -> None:
 
 
 def _quote(value: str) -> str:
-    return f"'{_reescape(value)}'"
-
-
-def _reescape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 _CONFIG = """<clickhouse>

@@ -1,6 +1,9 @@
-"""What a request asks for: its body, uncompressed, and the statement that it makes with headers and parameters."""
+"""Reads a request: its body, uncompressed, and the statement that it makes; refuses what a user may not do."""
 
 import os
+import re
+from email.parser import BytesParser
+from email.policy import HTTP
 from pathlib import Path
 from typing import IO
 
@@ -8,8 +11,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 
 from outlay.embedded.chdb_server.codecs import EncodingError, Unpacker
-from outlay.embedded.chdb_server.engine import Statement, refused
-from outlay.embedded.chdb_server.forms import fields, is_form
+from outlay.embedded.chdb_server.engine import Engine, Statement, refused
 from outlay.embedded.chdb_server.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
 from outlay.embedded.chdb_server.users import User
 
@@ -21,14 +23,15 @@ NOT_SETTINGS = {
     "http_response_buffer_size", "http_wait_end_of_query", "cancel_http_readonly_queries_on_client_close",
     "send_receive_timeout", "connect_timeout", "log_comment", "log_queries",
 }  # fmt: skip
-"""Parameters that speak to the interface. log_comment is its own mark on a statement; it keeps no query log."""
+"""Parameters for the server itself. It marks statements with log_comment, and keeps no query log."""
 SPOOL_BYTES = 16 * 2**20
 """A body up to this size is kept in memory, a larger one on disk."""
 _WRITE_BYTES = 1 << 18
 _DESCRIPTORS = "/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"
 _MOVE_BYTES = 1 << 22
+_FILE_FUNCTION = re.compile(r"^\s*(?!\s|Literal\b).*\bfile\b", re.MULTILINE)
 _PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}
-"""What chDB would make Python objects of."""
+"""Formats that chDB returns as Python objects."""
 
 
 async def receive(request: Request, body: IO[bytes], limit: int) -> None:
@@ -67,8 +70,8 @@ def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
     url = dict(request.query_params)
     body.seek(0)
     content_type = request.headers.get("content-type", "")
-    if is_form(content_type):
-        form = fields(content_type, body.read())
+    if content_type.lower().startswith("multipart/form-data"):
+        form = _form_fields(content_type, body.read())
         url |= {name: value for name, value in form.items() if name.startswith("param_")}
         body.seek(0)
         body.truncate()
@@ -110,3 +113,54 @@ def _only_rows(body: IO[bytes], begin: int) -> int:
         os.pwrite(file, os.pread(file, _MOVE_BYTES, at), at - begin)
     os.ftruncate(file, size - begin)
     return file
+
+
+def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Read a form: how the stock client sends a statement whose bound values are too long for a URL.
+
+    Raises EngineError for a form that is cut, not text, or holds a file (an external table).
+    """
+    form = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
+    )
+    if not form.is_multipart() or form.defects:
+        raise refused(36, "BAD_ARGUMENTS", "The form cannot be read: its boundary or its end is missing")
+    found: dict[str, str] = {}
+    for part in form.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if part.get_filename() is not None or not isinstance(name, str):
+            raise refused(48, "NOT_IMPLEMENTED", "External tables are not supported; run a ClickHouse server")
+        value = part.get_payload(decode=True)
+        try:
+            found[name] = value.decode() if isinstance(value, bytes) else ""
+        except UnicodeDecodeError:
+            raise refused(62, "SYNTAX_ERROR", f"The field {name} is not UTF-8") from None
+    return found
+
+
+def guard(engine: Engine, statement: Statement) -> None:
+    """Refuse several statements in one request, and anything but reading from a read-only user. Raises EngineError.
+
+    The engine's own parser classifies the statement. The scalar function `file` reads any file of this machine and
+    needs no grant, so a reader's query may not call it. If the word occurs, the parsed tree decides, so that neither
+    quoting nor a lambda hides a call.
+    """
+    sql, user = statement.sql, statement.user
+    only_reading = user.readonly or statement.keep_settings
+    if not sql.strip():
+        raise refused(62, "SYNTAX_ERROR", "Empty query")
+    kind, statements = engine.classify(sql)
+    if statements > 1:
+        raise refused(62, "SYNTAX_ERROR", "Multi-statements are not allowed")
+    if kind == "READ_ONLY":
+        suspicious = user.readonly and ("file" in sql.lower() or "\\" in sql)
+        if suspicious and _FILE_FUNCTION.search(engine.tree(sql)):
+            message = f"{user.name}: Not enough privileges to use the function file"
+            raise refused(497, "ACCESS_DENIED", message)
+        return
+    if not only_reading:
+        return
+    if kind == "UNKNOWN":
+        engine.tree(sql)  # its error names the mistake
+    hint = "" if user.readonly else " For queries over HTTP, method GET implies readonly: use POST."
+    raise refused(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")
