@@ -1,76 +1,93 @@
-"""What a catalog must satisfy as a whole: names used once, one owner at a time, no circles."""
+"""Checks of a catalog as a whole: names are unique, references exist, dates and currencies fit, nothing is circular."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from itertools import chain
 
-from outlay.catalog import rule_checks
-from outlay.catalog.channel_checks import posts
-from outlay.catalog.yaml_files import Document, Problem
+from outlay.catalog.channel_checks import channel_problems
+from outlay.catalog.yaml_files import NO_DOCUMENT, Document, Problem, did_you_mean, problem_at
 from outlay_pricer.domain.owner_cycles import owner_cycles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
+from outlay_schemas.catalog.watch import Anomaly
 
-_NONE = Document("", None, None)
+Documents = Mapping[str, Document]
+_WITH_IDS = (
+    "budgets",
+    "rules",
+    "mute_time_intervals",
+    "negotiated",
+    "virtual_tags",
+    "splits",
+    "channels",
+    "reviews",
+)
 
 
-def contradictions(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
-    """Find what is right by itself and wrong together."""
+def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find what is valid by itself and wrong in combination."""
     books = [document for name, document in documents.items() if name.startswith("price_books/")]
+    deployments = [(item.deployment.lower(), item.resource) for item in catalog.azure_deployments]
+    owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
+    return chain(
+        _book_names(books),
+        *(_duplicates(part, [item.id for item in getattr(catalog, part)], documents) for part in _WITH_IDS),
+        _duplicates("azure_deployments", deployments, documents),
+        _overlaps("owners", owners, catalog.owners, documents),
+        _overlaps("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents),
+        _rule_names(catalog, documents),
+        _dependencies(catalog, documents),
+        channel_problems(catalog, documents),
+        _fx_gaps(catalog, documents),
+        _currencies(catalog, books),
+        _override_meters(catalog, documents),
+        _alias_cycles(catalog, documents),
+        _owner_cycles(catalog, documents),
+    )
+
+
+def without_zone(catalog: Catalog) -> list[str]:
+    """Return a warning for each budget and rule of hours or days that states no time zone."""
+    budgets = [("budget", b.id, b) for b in catalog.budgets if b.period != "hour" and not b.rolling_days]
+    rules = [("rule", r.id, r) for r in catalog.rules if isinstance(r, Anomaly) and r.grain != "minute"]
+    return [
+        f"{kind} {name} states no timezone, so its days are those of UTC and clock changes look like anomalies;"
+        " add timezone: Europe/Berlin, or timezone: UTC if that is intended"
+        for kind, name, item in (*budgets, *rules)
+        if "timezone" not in item.model_fields_set
+    ]
+
+
+def _book_names(books: Sequence[Document]) -> Iterator[Problem]:
     names = [str(book.content.get("name")) for book in books if isinstance(book.content, dict)]
     for index, name in enumerate(names):
         if name in names[:index]:
+            message = f"{books[names.index(name)].name} is called {name} too"
             hint = "give each book a name of its own: it is in every price reference"
-            first = books[names.index(name)].name
-            yield Problem(
-                books[index].name, books[index].line(["name"]), "name", f"{first} is called {name} too", hint
-            )
-    yield from _once("budgets", [budget.id for budget in catalog.budgets], documents)
-    yield from _once("rules", [rule.id for rule in catalog.rules], documents)
-    yield from _once("mute_time_intervals", [mute.id for mute in catalog.mute_time_intervals], documents)
-    yield from rule_checks.contradictions(catalog, documents)
-    yield from _once("negotiated", [item.id for item in catalog.negotiated], documents)
-    yield from _once("virtual_tags", [item.id for item in catalog.virtual_tags], documents)
-    yield from _once("splits", [item.id for item in catalog.splits], documents)
-    for part in ("channels", "reviews"):
-        yield from _once(part, [item.id for item in getattr(catalog, part)], documents)
-    yield from posts(catalog, documents)
-    deployments = [(item.deployment.lower(), item.resource) for item in catalog.azure_deployments]
-    yield from _once("azure_deployments", deployments, documents)
-    owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
-    yield from _apart("owners", owners, catalog.owners, documents)
-    yield from _apart("fx", [rate.currency for rate in catalog.fx], catalog.fx, documents)
-    yield from _gaps(catalog, documents)
-    yield from _currencies(catalog, books)
-    yield from _overrides(catalog, documents)
-    yield from _circles(catalog, documents)
-    yield from _owner_circles(catalog, documents)
+            yield books[index].problem(["name"], message, hint)
 
 
-def _once(part: str, keys: Sequence[Hashable], documents: Mapping[str, Document]) -> Iterator[Problem]:
-    document = documents.get(f"{part}.yaml", _NONE)
+def _duplicates(part: str, keys: Sequence[Hashable], documents: Documents) -> Iterator[Problem]:
+    file = f"{part}.yaml"
     seen: dict[Hashable, int] = {}
     for index, key in enumerate(keys):
         if key in seen:
-            first = document.line([seen[key]])
-            message = f"{_words(key)} is already on line {first}"
-            yield Problem(
-                document.name, document.line([index]), f"[{index}]", message, "give it a name of its own"
-            )
+            first = documents.get(file, NO_DOCUMENT).line([seen[key]])
+            message = f"{_text(key)} is already on line {first}"
+            yield problem_at(documents, file, [index], message, "give it a name of its own")
         seen.setdefault(key, index)
 
 
-def _apart(
-    part: str, keys: Sequence[Hashable], items: Sequence[Dated], documents: Mapping[str, Document]
+def _overlaps(
+    part: str, keys: Sequence[Hashable], items: Sequence[Dated], documents: Documents
 ) -> Iterator[Problem]:
-    """Find two that say something about the same thing at the same time."""
-    document = documents.get(f"{part}.yaml", _NONE)
+    """Find two items for the same key and the same time."""
+    file = f"{part}.yaml"
     by_key: dict[Hashable, list[int]] = {}
     for index, key in enumerate(keys):
-        for other in by_key.get(key, []):
-            if _overlap(items[other], items[index]):
-                message = f"{_words(key)} is also given on line {document.line([other])} for the same time"
-                hint = "end the earlier one with `to`"
-                yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
-                break
+        other = next((n for n in by_key.get(key, []) if _overlap(items[n], items[index])), None)
+        if other is not None:
+            line = documents.get(file, NO_DOCUMENT).line([other])
+            message = f"{_text(key)} is also given on line {line} for the same time"
+            yield problem_at(documents, file, [index], message, "end the earlier one with `to`")
         by_key.setdefault(key, []).append(index)
 
 
@@ -81,17 +98,55 @@ def _overlap(one: Dated, other: Dated) -> bool:
     return not before(one, other) and not before(other, one)
 
 
-def _gaps(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+def _rule_names(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find rules with the id of a budget, since a snooze or a mute would apply to both; and unknown references."""
+    budgets = {budget.id for budget in catalog.budgets}
+    for index, rule in enumerate(catalog.rules):
+        if rule.id in budgets:
+            message = f"a budget is called {rule.id} too"
+            yield problem_at(documents, "rules.yaml", [index, "id"], message, "give it a name of its own")
+    known = [*(b.id for b in catalog.budgets), *(r.id for r in catalog.rules)]
+    references = [
+        *(("budgets", index, "depends_on", b.depends_on or ()) for index, b in enumerate(catalog.budgets)),
+        *(("rules", index, "depends_on", r.depends_on or ()) for index, r in enumerate(catalog.rules)),
+        *(("mute_time_intervals", i, "rules", m.rules) for i, m in enumerate(catalog.mute_time_intervals)),
+    ]
+    for part, index, field, names in references:
+        for name in names:
+            if name not in known:
+                hint = did_you_mean(name, known) or "name a rule or a budget by its id"
+                yield problem_at(
+                    documents, f"{part}.yaml", [index, field], f"nothing is called {name} here", hint
+                )
+
+
+def _dependencies(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find rules that depend on each other: none of them would ever notify anyone."""
+    items = [("budgets", n, b.id, b.depends_on or ()) for n, b in enumerate(catalog.budgets)]
+    items += [("rules", n, r.id, r.depends_on or ()) for n, r in enumerate(catalog.rules)]
+    on = {name: names for _, _, name, names in items}
+    for part, index, name, names in items:
+        reached, waiting = set[str](), list(names)
+        while waiting:
+            if (one := waiting.pop()) not in reached:
+                reached.add(one)
+                waiting += on.get(one, ())
+        if name in reached:
+            hint = "remove one of these: while both fire, neither would notify anyone"
+            place = (index, "depends_on")
+            yield problem_at(documents, f"{part}.yaml", place, f"{name} depends on itself", hint)
+
+
+def _fx_gaps(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     """Find times between two FX rates that have none."""
-    document = documents.get("fx.yaml", _NONE)
     last: dict[str, FxRate] = {}
     ordered = sorted(enumerate(catalog.fx), key=lambda item: (item[1].starts is not None, item[1].starts))
     for index, rate in ordered:
         before = last.get(rate.currency)
         if before is not None and before.ends is not None and rate.starts and before.ends < rate.starts:
             message = f"no rate for {rate.currency} from {before.ends:%Y-%m-%d} to {rate.starts:%Y-%m-%d}"
-            hint = "close the gap: without a rate there is no price"
-            yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
+            hint = "close the gap: usage without a rate is unpriced"
+            yield problem_at(documents, "fx.yaml", [index], message, hint)
         last[rate.currency] = rate
 
 
@@ -102,37 +157,25 @@ def _currencies(catalog: Catalog, books: Sequence[Document]) -> Iterator[Problem
         content = document.content if isinstance(document.content, dict) else {}
         currency = str(content.get("currency", "USD"))
         if len(currency) == 3 and currency not in known:
-            hint = f"add a rate for {currency} to fx.yaml: without it nothing of this book has a price"
-            yield Problem(
-                document.name, document.line(["currency"]), "currency", f"{currency} has no rate", hint
-            )
+            hint = f"add a rate for {currency} to fx.yaml: without it, this book prices nothing"
+            yield document.problem(["currency"], f"{currency} has no rate", hint)
 
 
-def _overrides(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
-    """Find agreed prices for meters that nothing is ever paid by: they would be agreed in vain."""
-    known = {
-        meter
-        for book in catalog.price_books
-        for rule in book.rules
-        for d in rule.prices
-        for meter in d.meters
-    }
+def _override_meters(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find agreed prices for meters that nothing is priced by, so that they would have no effect."""
+    dated = [prices for book in catalog.price_books for rule in book.rules for prices in rule.prices]
+    known = {meter for prices in dated for meter in prices.meters}
     known |= set(catalog.rates.units if catalog.rates else ())
-    document = documents.get("negotiated.yaml", _NONE)
     for index, terms in enumerate(catalog.negotiated):
         for meter in terms.override:
             if meter not in known:
-                near = get_close_matches(meter, sorted(known), 1)
-                hint = f"did you mean {near[0]}?" if near else "use the meter that the list price is for"
-                line = document.line([index, "override", meter])
-                yield Problem(
-                    document.name, line, f"[{index}].override.{meter}", f"nothing is priced by {meter}", hint
-                )
+                hint = did_you_mean(meter, sorted(known)) or "use the meter of the list price"
+                place = (index, "override", meter)
+                yield problem_at(documents, "negotiated.yaml", place, f"nothing is priced by {meter}", hint)
 
 
-def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
-    """Find names that are an alias of another name, or of two: which one is meant, nobody can say."""
-    document = documents.get("aliases.yaml", _NONE)
+def _alias_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find names that are an alias of another name, or of two names, which is ambiguous."""
     names = {(alias.dimension, alias.name) for alias in catalog.aliases}
     first: dict[tuple[str, str], str] = {}
     for index, alias in enumerate(catalog.aliases):
@@ -146,19 +189,17 @@ def _circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Pr
             first.setdefault(key, alias.name)
             if message:
                 hint = "choose one name, and list all others as its aliases"
-                yield Problem(document.name, document.line([index]), f"[{index}]", message, hint)
+                yield problem_at(documents, "aliases.yaml", [index], message, hint)
 
 
-def _owner_circles(catalog: Catalog, documents: Mapping[str, Document]) -> Iterator[Problem]:
+def _owner_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     """Find owners that lead back to themselves."""
-    document = documents.get("owners.yaml", _NONE)
     places = {(owner.key, owner.value): index for index, owner in reversed(list(enumerate(catalog.owners)))}
-    for circle in owner_cycles(catalog.owners):
-        index = places[circle[0]]
-        way = " → ".join(f"{key} {value}" for key, value in [*circle, circle[0]])
-        hint = "take one of these owners out"
-        yield Problem(document.name, document.line([index]), f"[{index}]", f"a circle: {way}", hint)
+    for cycle in owner_cycles(catalog.owners):
+        path = " → ".join(f"{key} {value}" for key, value in [*cycle, cycle[0]])
+        hint = "remove one of these owners"
+        yield problem_at(documents, "owners.yaml", [places[cycle[0]]], f"a cycle: {path}", hint)
 
 
-def _words(key: Hashable) -> str:
+def _text(key: Hashable) -> str:
     return " ".join(str(part) for part in key if part) if isinstance(key, tuple) else str(key)

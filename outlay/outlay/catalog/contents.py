@@ -1,4 +1,4 @@
-"""What a catalog holds: as a whole, and by name."""
+"""Lists the parts and prices of a catalog."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,18 +13,18 @@ from outlay_schemas.catalog import Catalog, PriceBook
 
 
 class Part(Struct, frozen=True):
-    """One part of a catalog, and how much is in it."""
+    """One part of a catalog and the number of its entries."""
 
     part: str
     name: str
     version: str
     entries: int
     checked: str
-    """When its figures were last compared with their source, or the data's date; empty where nobody said."""
+    """When its figures were last compared with their source, or the data's date; empty if that is unknown."""
 
 
 class Listed(Struct, frozen=True):
-    """A name, and what it costs."""
+    """A name and its prices."""
 
     provider: str
     sku: str
@@ -56,14 +56,14 @@ def _checked(book: PriceBook) -> str:
 
 
 def summary(catalog: Catalog) -> str:
-    """Say in a line what a catalog holds."""
+    """Return one line with the parts of a catalog."""
     return ", ".join(f"{part.entries} {part.name or part.part}" for part in overview(catalog))
 
 
 def listing(catalog: CompiledCatalog, provider: str, sku: str, at: datetime) -> list[Listed]:
-    """Return the prices in force at `at` of every name that fits; `*` in `provider` or `sku` stands for anything.
+    """Return the prices in force at `at` of every matching name; `*` in `provider` or `sku` stands for anything.
 
-    A name that no entry has is looked up as an event's would be: by aliases, and by guesses, which are marked.
+    A name without an entry is looked up like an event's: by aliases, and by guesses, which are marked.
     """
     exact = "*" not in provider + sku
     if exact and provider:

@@ -1,4 +1,4 @@
-"""What is different between two catalogs, thing by thing: the words of `outlay catalog plan`."""
+"""The differences between two catalogs, for `outlay catalog plan`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -21,21 +21,21 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "splits": ("id",),
     "virtual_tags": ("id",),
 }
-"""What each item of a part goes by. Items of other parts go by their place, which decides what they do."""
+"""The fields that name an item of each part. Items of other parts are named by their position."""
 
 
 class Change(Struct, frozen=True):
-    """One thing that a catalog says and another does not, or says differently."""
+    """An entry that one catalog has and the other does not have, or has differently."""
 
     what: Literal["added", "removed", "changed"]
     thing: str
     """The part and the name: `price book aws-compute: p5.48xlarge`."""
     details: list[str] = []
-    """For `changed`: the fields, before → after."""
+    """For `changed`: the fields that differ, before → after."""
 
 
 def changes(old: Catalog, new: Catalog) -> list[Change]:
-    """Return what is different, in the order of the parts. Revision, date and note are no content."""
+    """Return the differences in the order of the parts. Revision, date and note do not count."""
     before, after = dict(_things(old)), dict(_things(new))
     found: list[Change] = []
     for thing in [*before, *(thing for thing in after if thing not in before)]:

@@ -1,5 +1,6 @@
 """Reads a catalog folder: `price_books/*.yaml`, and one YAML file for each other part."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -9,14 +10,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from outlay.catalog.checks import contradictions
-from outlay.catalog.error_hints import hint_of, text_of
 from outlay.catalog.model_prices import from_library
-from outlay.catalog.yaml_files import CatalogError, Document, Problem, read_yaml
+from outlay.catalog.yaml_files import CatalogError, Document, Problem, hint_of, read_yaml
 from outlay_kit.clock import SystemClock
-from outlay_schemas.catalog import Catalog, PriceBook, RateData
+from outlay_schemas.catalog import Catalog, PriceBook
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DRAFT = datetime(1970, 1, 1, tzinfo=UTC)
-"""A catalog that was read but not published has revision 0 and no time of its own."""
+"""The time of a catalog that is not published yet; its revision is 0."""
 PARTS = (
     "aliases",
     "azure_deployments",
@@ -36,11 +37,11 @@ PARTS = (
     "usage",
     "virtual_tags",
 )
-"""Each may be a file `<part>.yaml`, and is the field of that name of `Catalog`."""
+"""Each is a field of `Catalog`, and may be a file `<part>.yaml`."""
 
 
 def load(folder: Path, today: date | None = None) -> Catalog:
-    """Read a catalog folder as a draft: revision 0. Raises CatalogError with every problem that is in it."""
+    """Read a catalog folder as a draft: revision 0. Raises CatalogError with all its problems."""
     catalog, problems = examine(folder, today)
     if catalog is None or problems:
         raise CatalogError(problems)
@@ -53,28 +54,21 @@ def load_default() -> Catalog:
 
 
 def default_folder() -> Path:
-    """Return where the catalog is that comes with Outlay."""
+    """Return the folder of the catalog that comes with Outlay."""
     return Path(str(files("outlay.catalog") / "default"))
 
 
 def check(folder: Path) -> list[Problem]:
-    """Return all that is wrong with a catalog folder, in the order of files and lines."""
+    """Return all problems of a catalog folder, in the order of files and lines."""
     return examine(folder)[1]
 
 
 def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, list[Problem]]:
-    """Read a folder as far as it can be read, and say what is wrong with it."""
+    """Read a folder as far as possible; return the catalog and all problems."""
     if not folder.is_dir():
-        return None, [
-            Problem(
-                str(folder),
-                0,
-                "",
-                "there is no such folder",
-                "give the folder that holds price_books/ and budgets.yaml",
-            )
-        ]
-    problems = list(_strangers(folder))
+        hint = "give the folder that holds price_books/ and budgets.yaml"
+        return None, [Problem(str(folder), 0, "", "there is no such folder", hint)]
+    problems = list(_unknown_files(folder))
     documents: dict[str, Document] = {}
     books: list[PriceBook] = []
     parts: dict[str, Any] = {}
@@ -89,19 +83,36 @@ def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, li
             if value is not None:
                 parts[part] = value
     rates = from_library(today or SystemClock().now().date())
-    catalog = _catalog(rates, books, parts)
+    catalog = Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(books), **parts)
     problems += contradictions(catalog, documents)
     return catalog, sorted(problems)
 
 
-def _catalog(rates: RateData, books: list[PriceBook], parts: dict[str, Any]) -> Catalog:
-    return Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(books), **parts)
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return a JSON Schema for each file name, such as `price_books/*.yaml`, with which editors complete and check."""
+    kinds: dict[str, TypeAdapter[Any]] = {"price_books/*.yaml": TypeAdapter(PriceBook)}
+    kinds |= {f"{part}.yaml": TypeAdapter(Catalog.model_fields[part].rebuild_annotation()) for part in PARTS}
+    return {
+        name: {"$schema": _DIALECT, "title": name, **kind.json_schema(by_alias=True)}
+        for name, kind in kinds.items()
+    }
+
+
+def write_schemas(folder: Path) -> dict[str, str]:
+    """Write a schema for each file into `folder`; return by file the first line that makes an editor use it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: dict[str, str] = {}
+    for name, schema in json_schemas().items():
+        path = folder / f"{name.split('/')[0].removesuffix('.yaml')}.json"
+        path.write_text(json.dumps(schema, indent=2) + "\n", "utf-8")
+        lines[name] = f"# yaml-language-server: $schema={path.resolve()}"
+    return lines
 
 
 def _read(
     path: Path, name: str, kind: TypeAdapter[Any], documents: dict[str, Document], problems: list[Problem]
 ) -> Any:
-    """Read one file as what it should hold; None if it is empty or wrong."""
+    """Read one file as its type; None if it is empty or invalid."""
     try:
         document = read_yaml(path, name)
     except CatalogError as error:
@@ -113,15 +124,13 @@ def _read(
     try:
         return kind.validate_python(document.content)
     except ValidationError as error:
-        for item in _own(error):
-            place = item["loc"]
-            line = document.line(place)
-            problems.append(Problem(name, line, text_of(place), item["msg"], hint_of(item)))
+        for item in _causes(error):
+            problems.append(document.problem(item["loc"], item["msg"], hint_of(item)))
         return None
 
 
-def _own(error: ValidationError) -> list[Any]:
-    """Return the errors, without those that only follow: pydantic counts a list as empty whose items are wrong."""
+def _causes(error: ValidationError) -> list[Any]:
+    """Return the errors without those that only follow: pydantic counts a list with invalid items as empty."""
     found = error.errors(include_url=False)
     places = [item["loc"] for item in found]
     return [
@@ -132,14 +141,16 @@ def _own(error: ValidationError) -> list[Any]:
     ]
 
 
-def _strangers(folder: Path) -> Iterator[Problem]:
-    """Find files that would silently be left out: misspelt names, `.yml`."""
+def _unknown_files(folder: Path) -> Iterator[Problem]:
+    """Find files that would silently be ignored: misspelt names, `.yml`, and the folder of earlier versions."""
     known = {f"{part}.yaml" for part in PARTS}
-    for path in sorted([*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml")]):
-        if path.name not in known:
-            hint = (
-                f"rename it to {path.stem}.yaml"
-                if path.suffix == ".yml"
-                else f"use one of {', '.join(PARTS)}"
-            )
+    for path in sorted(
+        [*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml"), *folder.glob("books/*.y*ml")]
+    ):
+        if path.name not in known or path.parent != folder:
+            hint = f"use one of {', '.join(PARTS)}"
+            if path.suffix == ".yml":
+                hint = f"rename it to {path.stem}.yaml"
+            elif path.parent.name == "books":
+                hint = "move it to price_books/"
             yield Problem(str(path.relative_to(folder)), 0, "", "no part of the catalog has this name", hint)

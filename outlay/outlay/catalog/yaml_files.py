@@ -1,12 +1,19 @@
-"""YAML that keeps its numbers exact and remembers on which line each thing stands."""
+"""Reads YAML with exact numbers and line numbers, and reports problems with file, line and a hint."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
+
+from outlay_schemas import catalog as parts
+from outlay_schemas.catalog import channels, watch
 
 try:
     from yaml import CSafeLoader as _Safe  # ten times as fast, and in every wheel
@@ -16,11 +23,11 @@ except ImportError:  # pragma: no cover - a PyYAML built without libyaml
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """Something in a catalog folder that must be fixed before it can be used."""
+    """A mistake in a catalog folder, which must be fixed before the catalog can be used."""
 
     file: str
     line: int
-    """From 1; 0 where the file as a whole is meant."""
+    """From 1; 0 for the file as a whole."""
     path: str
     message: str
     hint: str = ""
@@ -32,7 +39,7 @@ class Problem:
 
 
 class CatalogError(ValueError):
-    """A catalog folder that cannot be used, with all that is wrong with it."""
+    """A catalog folder that cannot be used, with all its problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -56,7 +63,7 @@ def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:
     except ValueError:
         return str(
             loader.construct_scalar(node)
-        )  # 2026-13-01: whoever wants a date says what is wrong, and where
+        )  # 2026-13-01: the field's own check reports it, with the line
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
@@ -65,21 +72,41 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file: its content, and the tree that knows the lines."""
+    """A YAML file: its content, and its tree with line numbers."""
 
     name: str
     content: Any
     tree: yaml.Node | None
 
     def line(self, path: Sequence[int | str]) -> int:
-        """Return the line of the thing at `path`, or of the nearest thing around it."""
+        """Return the line of the value at `path`, or of the nearest value around it."""
         node, line = self.tree, self.tree.start_mark.line + 1 if self.tree else 1
         for step in path:
             found = _step(node, step)
             if found is None:
-                continue  # a step that is no place in the file: pydantic names the kind of a union too
+                continue  # pydantic names the member of a union too, which is not in the file
             line, node = found
         return line
+
+    def problem(self, place: Sequence[int | str], message: str, hint: str) -> Problem:
+        """Return a problem at a place of this file."""
+        return Problem(self.name, self.line(place), text_of(place), message, hint)
+
+
+NO_DOCUMENT = Document("", None, None)
+
+
+def problem_at(
+    documents: Mapping[str, Document], file: str, place: Sequence[int | str], message: str, hint: str
+) -> Problem:
+    """Return a problem at a place of one of the files."""
+    return documents.get(file, NO_DOCUMENT).problem(place, message, hint)
+
+
+def did_you_mean(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:
+    """Return a hint that names the known word most like `name`; empty if none is like it."""
+    near = get_close_matches(name, known, 1, cutoff)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _step(node: yaml.Node | None, step: int | str) -> tuple[int, yaml.Node] | None:
@@ -94,36 +121,79 @@ def _step(node: yaml.Node | None, step: int | str) -> tuple[int, yaml.Node] | No
 
 
 def read_yaml(path: Path, name: str) -> Document:
-    """Read a YAML file. Raises CatalogError if it is none, or if a key stands in it twice."""
+    """Read a YAML file. Raises CatalogError if it is not valid, or if a mapping has a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
         loader = _Loader(text)
         tree = loader.get_single_node()
-        twice = list(_twice(tree, name))
-        if twice:
-            raise CatalogError(twice)
+        duplicates = list(_duplicate_keys(tree, name))
+        if duplicates:
+            raise CatalogError(duplicates)
         content = None if tree is None else loader.construct_document(tree)
         return Document(name, content, tree)
     except UnicodeDecodeError:
         raise CatalogError([Problem(name, 0, "", "this is not UTF-8 text", "save it as UTF-8")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or str(error)
+        problem = getattr(error, "problem", None) or str(error)
         line = mark.line + 1 if mark else 0
         hint = "check indentation, colons and brackets there"
-        raise CatalogError([Problem(name, line, "", f"this is not YAML: {what}", hint)]) from None
+        raise CatalogError([Problem(name, line, "", f"this is not YAML: {problem}", hint)]) from None
 
 
-def _twice(node: yaml.Node | None, name: str) -> Iterator[Problem]:
+def _duplicate_keys(node: yaml.Node | None, name: str) -> Iterator[Problem]:
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.value in seen:
-                hint = "keep one; YAML would silently take the last"
+                hint = "keep one: YAML would silently use the last"
                 yield Problem(name, line, str(key.value), f"already given on line {seen[key.value]}", hint)
             seen[key.value] = line
-            yield from _twice(value, name)
+            yield from _duplicate_keys(value, name)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _twice(item, name)
+            yield from _duplicate_keys(item, name)
+
+
+def text_of(place: Sequence[int | str]) -> str:
+    """Return a place as text: `rules[3].prices[0].meters.gb.price`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def hint_of(error: Mapping[str, Any]) -> str:
+    """Return what to do about an error of pydantic; empty if its message says enough."""
+    place = error["loc"]
+    field = str(place[-1]) if place else ""
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
+        known = _field_names()
+        return (
+            did_you_mean(field, known) if field not in known else ""
+        ) or "remove it: it has no meaning here"
+    if kind in ("literal_error", "union_tag_invalid"):
+        context = error.get("ctx", {})
+        expected = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected", ""))))
+        return did_you_mean(str(context.get("tag", error.get("input", ""))), expected, 0.5)
+    if kind == "missing":
+        return f"add `{field}:`"
+    return next((hint for starts, hint in _HINTS.items() if kind.startswith(starts)), "")
+
+
+_HINTS = {
+    ("decimal", "is_instance_of"): "write a plain number, such as 0.08",
+    ("date", "timezone"): "write a date, 2026-01-31, or a time with its zone, 2026-01-31T00:00:00Z",
+    ("tuple_type", "list_type"): "write a list: each item on its own line after `- `",
+    ("dict_type", "model"): "write fields, as `name: value`",
+}
+
+
+@lru_cache(maxsize=1)
+def _field_names() -> tuple[str, ...]:
+    known = [*vars(parts).values(), *vars(channels).values(), *vars(watch).values()]
+    models = [item for item in known if isinstance(item, type) and issubclass(item, BaseModel)]
+    names = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    return tuple(sorted(names))

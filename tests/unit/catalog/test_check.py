@@ -101,18 +101,18 @@ def test_one_owner_at_a_time(tmp_path: Path) -> None:
     assert (problem.line, problem.message) == (3, "user ann team is also given on line 2 for the same time")
 
 
-def test_a_circle_of_aliases(tmp_path: Path) -> None:
+def test_a_cycle_of_aliases(tmp_path: Path) -> None:
     aliases = "- {dimension: team, name: a, aliases: b}\n- {dimension: team, name: b, aliases: a}\n"
     assert [problem.line for problem in check(_folder(tmp_path, aliases=aliases))] == [1, 2]
 
 
-def test_a_circle_of_owners(tmp_path: Path) -> None:
+def test_a_cycle_of_owners(tmp_path: Path) -> None:
     owners = """- {key: user, value: u, sets: {team: a}}
 - {key: team, value: a, sets: {business_unit: x}}
 - {key: business_unit, value: x, sets: {team: a}}
 """
     (problem,) = check(_folder(tmp_path, owners=owners))
-    assert (problem.line, problem.message) == (2, "a circle: team a → business_unit x → team a")
+    assert (problem.line, problem.message) == (2, "a cycle: team a → business_unit x → team a")
 
 
 def test_a_file_that_would_be_left_out(tmp_path: Path) -> None:

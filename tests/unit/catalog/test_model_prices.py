@@ -9,7 +9,7 @@ from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
 from outlay.catalog import model_prices
-from outlay.catalog.json_schemas import json_schemas
+from outlay.catalog.load import json_schemas
 from outlay.catalog.model_prices import from_library
 
 

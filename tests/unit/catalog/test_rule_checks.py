@@ -34,12 +34,12 @@ def test_what_the_watch_names_exists_and_leads_to_no_circle(tmp_path: Path) -> N
         "budgets.yaml:6: [1].depends_on: nothing is called al here — did you mean all?",
         "rules.yaml:2: [0].id: a budget is called growth too — give it a name of its own",
         (
-            "rules.yaml:3: [1].depends_on: a depends on itself — take one of these out: while both fire, neither"
-            " would be told"
+            "rules.yaml:3: [1].depends_on: a depends on itself — remove one of these: while both fire, neither"
+            " would notify anyone"
         ),
         (
-            "rules.yaml:4: [2].depends_on: b depends on itself — take one of these out: while both fire, neither"
-            " would be told"
+            "rules.yaml:4: [2].depends_on: b depends on itself — remove one of these: while both fire, neither"
+            " would notify anyone"
         ),
     ]
 
