@@ -11,14 +11,13 @@ import msgspec
 import typer
 from typer import Argument, Option
 
+from outlay.catalog.checks import without_zone
 from outlay.catalog.contents import listing, names_of, overview, summary
 from outlay.catalog.diff import Change, changes
-from outlay.catalog.load import write_schemas
-from outlay.catalog.load import default_folder, examine
+from outlay.catalog.load import default_folder, examine, write_schemas
 from outlay.catalog.offline import read_lines
 from outlay.catalog.publish import newest
 from outlay.catalog.publish import publish as put
-from outlay.catalog.checks import without_zone
 from outlay.cli.errors import unknown
 from outlay.cli.events import Refusals, lines_of
 from outlay.cli.help import App
