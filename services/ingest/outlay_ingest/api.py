@@ -185,6 +185,7 @@ class IngestApi:
                 if chunk.rejections:
                     work.append(self._writer.refuse(tenant, chunk.rejections, now))
                 kept.add(chunk)
+                metrics.measured(rules.skews)
                 if len(body) > CHUNK_BYTES:
                     await asyncio.sleep(0)  # let others go on between the chunks of a large body
         except Invalid as error:

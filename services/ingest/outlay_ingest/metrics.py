@@ -12,6 +12,13 @@ SECONDS = Histogram("outlay_ingest_request_seconds", "Seconds from a request's f
 IN_FLIGHT = Gauge(
     "outlay_ingest_bytes_in_flight", "Bytes of bodies being read and of records Kafka has not acknowledged"
 )
+SKEW = Gauge(
+    "outlay_ingest_clock_skew_seconds",
+    "Acceptance time minus event time, of a recent event of each source; below 0: its clock is ahead",
+    ["source"],
+)
+MOST_SOURCES = 100
+_sources: set[str] = set()
 RECORDS = Counter("outlay_ingest_records_total", "Kafka records written")
 
 
@@ -21,3 +28,12 @@ def answered(status: int) -> None:
     if counter is None:
         counter = _by_status[status] = REQUESTS.labels(status)
     counter.inc()
+
+
+def measured(skews: dict[str, float]) -> None:
+    """Keep the clock skew of sources. Past `MOST_SOURCES`, they share the label (other)."""
+    for source, seconds in skews.items():
+        if source not in _sources and len(_sources) < MOST_SOURCES:
+            _sources.add(source)
+        SKEW.labels(source if source in _sources else "(other)").set(seconds)
+    skews.clear()

@@ -97,7 +97,9 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     migrate(writer)
     events = random_events("acme", TimeRange(now - timedelta(days=3), now), 300, seed=9)
     write(writer, events)
-    write(writer, [cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)])
+    secret = cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)
+    secret.accepted_ms = int((secret.time + timedelta(seconds=20)).timestamp() * 1000)
+    write(writer, [secret])
     for tenant in ("acme", "globex"):
         _add(writer, tenant, now)
     files = KeyFile(folder / "keys.json")

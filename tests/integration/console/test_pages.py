@@ -170,6 +170,13 @@ async def test_what_differs_under_one_identity_is_told(rig: Rig) -> None:
     assert "twice" in page
 
 
+async def test_the_quality_page_shows_the_clock_skew_of_each_source(rig: Rig) -> None:
+    page = (await (await rig.logged_in("globex")).get("/quality")).text
+    assert "Clock skew" in page
+    assert "20 s after" in page
+    assert "Clock skew" not in (await (await rig.logged_in()).get("/quality")).text
+
+
 async def test_the_other_tenant_sees_its_own(rig: Rig) -> None:
     client = await rig.logged_in("globex")
     at = int((NOW - timedelta(hours=1)).timestamp())

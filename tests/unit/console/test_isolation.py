@@ -31,8 +31,8 @@ QUESTIONS = {
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
     **{name: Query(getattr(queries, name)) for name in
-       ("EVENT", "UNPRICED", "ALERTS", "INCIDENT", "ALERT_ACTIONS", "OPPORTUNITIES", "CONFLICTS", "DEAD_LETTERS",
-        "HEALTH", "NEWEST", "WRITTEN")},
+       ("EVENT", "UNPRICED", "ALERTS", "INCIDENT", "ALERT_ACTIONS", "OPPORTUNITIES", "CONFLICTS", "CLOCK_SKEW",
+        "DEAD_LETTERS", "HEALTH", "NEWEST", "WRITTEN")},
 }  # fmt: skip
 
 

@@ -198,6 +198,10 @@ class RollupReader:
         """Return producers that sent more values in a minute than its rollup names, the newest first."""
         return _times(await self._reader.rows(queries.HIGH_CARDINALITY))
 
+    async def clock_skew(self, since: datetime) -> list[dict[str, Any]]:
+        """Return by source how long after its events they were accepted, in seconds, the largest skew first."""
+        return await self._reader.rows(queries.CLOCK_SKEW, low=int(since.timestamp()))
+
     async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
         """Return what has no price, by provider and SKU."""
         return _times(await self._reader.rows(queries.UNPRICED, low=int(since.timestamp())))

@@ -133,6 +133,13 @@ SELECT source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS
 FROM high_cardinality_sources FINAL WHERE tenant = {tenant:String}
 GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
 
+CLOCK_SKEW = """
+SELECT source, count() AS events, median(skew) AS typical, min(skew) AS least
+FROM (SELECT source, (toInt64(accepted_ms) - toUnixTimestamp64Milli(time)) / 1000 AS skew
+    FROM ledger WHERE tenant = {tenant:String} AND accepted_ms >= 1000 * {low:UInt64}
+        AND minute >= toDateTime({low:UInt64}, 'UTC') - INTERVAL 1 DAY)
+GROUP BY source ORDER BY abs(typical) DESC, source LIMIT 20"""
+
 DEAD_LETTERS = """
 SELECT stage, code, count() AS count, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path

@@ -38,6 +38,8 @@ class Rules:
     age: timedelta
     max_events: int = 50_000
     spans: RequestSpans = field(default_factory=RequestSpans)
+    skews: dict[str, float] = field(default_factory=dict)
+    """By source: `now` minus the time of an event, in seconds. Below 0 the clock of the producer is ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,13 @@ def _all_pass(events: Sequence[UsageEvent], rules: Rules) -> bool:
             _check(event, tenant, latest, earliest)
     except Invalid:
         return False
+    rules.skews[events[-1].source] = (rules.now - events[-1].time).total_seconds()
     return True
 
 
 def check(event: UsageEvent, rules: Rules) -> None:
     """Check an event that a decoder made, set its tenant, and say its time in UTC. Raises Invalid."""
+    rules.skews[event.source] = (rules.now - event.time).total_seconds()
     _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
 
 
