@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from outlay_ingest.domain.cells import BROKEN, Row
+from outlay_ingest.domain.tables import BROKEN, Row
 from outlay_reports.errors import QueryError
 
 _SEPARATORS = ",;\t|"

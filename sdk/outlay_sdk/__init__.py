@@ -1,4 +1,4 @@
-"""Tell Outlay what a program uses, without slowing it and without ever failing it.
+"""Report usage to Outlay without slowing a program down and without raising into it.
 
     from outlay_sdk import Outlay
 

@@ -1,4 +1,4 @@
-"""Ask how a budget stands before spending: `budget_status("growth").allowed`."""
+"""Ask for the status of a budget before spending: `budget_status("growth").allowed`."""
 
 import json
 import os

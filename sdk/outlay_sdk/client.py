@@ -26,7 +26,7 @@ _inside: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextV
 
 
 class Outlay:
-    """What a program uses goes in here. Nothing in it raises into the caller, or makes it wait.
+    """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait.
 
     `url` and `api_key` default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in
     the log. `labels` are defaults for every event: project, team, use_case, user, business_unit, tags. At most
@@ -168,7 +168,7 @@ class Outlay:
 
     @contextmanager
     def context(self, **labels: Unpack[Labels]) -> Iterator[None]:
-        """Say whose all usage inside is: project, team, use_case, user, business_unit, tags. Nests; follows tasks."""
+        """Label all usage inside: project, team, use_case, user, business_unit, tags. Nests; follows tasks."""
         merged = dict(_inside.get() or {})
         _merge(merged, _clean(labels))
         token = _inside.set(merged)
@@ -178,7 +178,7 @@ class Outlay:
             _inside.reset(token)
 
     def attributed(self, **labels: Unpack[Labels]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Say whose all usage inside a function is: `context` as a decorator, for coroutines too."""
+        """Label all usage inside a function: `context` as a decorator, for coroutines too."""
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
             if inspect.iscoroutinefunction(function):
@@ -243,7 +243,7 @@ def _clean(labels: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=100)
 def _unknown(name: str) -> None:
-    log.warning("outlay: there is no label %s; there are %s and tags", name, ", ".join(LABELS))
+    log.warning("outlay: unknown label %s; the labels are %s and tags", name, ", ".join(LABELS))
 
 
 def _merge(into: dict[str, Any], labels: Mapping[str, Any]) -> None:

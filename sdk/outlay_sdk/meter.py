@@ -1,4 +1,4 @@
-"""A meter for machines that run for long: what a training job uses is told while it runs."""
+"""A meter for machines that run for long: sends what a training job uses while it runs."""
 
 import threading
 import time
@@ -45,14 +45,14 @@ class Meter:
         self._job = job or uuid.uuid4().hex
         self._monotonic = monotonic
         self._stop = threading.Event()
-        self._told = 0
+        self._sent = 0
         self._number = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Meter":
         self._started = self._monotonic()
         self._thread = threading.Thread(target=self._run, name="outlay-meter", daemon=True)
-        with suppress(RuntimeError):  # no more threads: the whole is told at the end
+        with suppress(RuntimeError):  # no more threads: everything is sent at the end
             self._thread.start()
         return self
 
@@ -62,13 +62,13 @@ class Meter:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(5)
-        self.tell()
+        self.send_usage()
 
-    def tell(self) -> None:
-        """Send what was used since the last time, exact to the millisecond: nothing is lost or told twice."""
+    def send_usage(self) -> None:
+        """Send what was used since the last time, exact to the millisecond: nothing is lost or sent twice."""
         with self._lock:
             whole = int((self._monotonic() - self._started) * 1000) * self._units
-            used, self._told = whole - self._told, whole
+            used, self._sent = whole - self._sent, whole
             if used <= 0:
                 return
             self._number += 1
@@ -78,4 +78,4 @@ class Meter:
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):
-            self.tell()
+            self.send_usage()

@@ -22,7 +22,7 @@ _ABOUT = (
 """Fields that say whose and which it is."""
 _ENVELOPES = ("response", "message", "result", "body", "modelOutput", "x_groq", "delta", "metadata")
 """Fields that may hold a response, or a part of one with usage in it."""
-TELLING = (*USAGE, *_ENVELOPES, "meta")
+WITH_USAGE = (*USAGE, *_ENVELOPES, "meta")
 """Fields without which a response says nothing of its usage."""
 _DEEPEST = 8
 _MAKERS = {
@@ -37,7 +37,7 @@ _MAKERS = {
 def strip(response: object) -> Response | None:
     """Return what a response says of its usage; None if it says nothing."""
     found = _strip(fields_of(response), 0)
-    return found if found is not None and _tells(found) else None
+    return found if found is not None and _has_usage(found) else None
 
 
 def maker(value: object) -> str:
@@ -63,7 +63,7 @@ def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
     kept: Response = {name: plain(fields[name]) for name in (*USAGE, *_ABOUT) if fields.get(name) is not None}
     for name in _ENVELOPES:
         inner = _strip(fields_of(fields.get(name)), depth + 1)
-        if inner is not None and _tells(inner):
+        if inner is not None and _has_usage(inner):
             kept[name] = inner
     if isinstance(billed := plain(_get(fields.get("meta"), "billed_units")), dict):  # Cohere
         kept["meta"] = {"billed_units": billed}
@@ -98,8 +98,8 @@ def _tools(fields: Mapping[str, Any]) -> Response:
     return found
 
 
-def _tells(found: Response) -> bool:
-    return any(name in found for name in TELLING)
+def _has_usage(found: Response) -> bool:
+    return any(name in found for name in WITH_USAGE)
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -20,7 +20,7 @@ _LONGEST_PAUSE = 30.0
 
 @dataclass
 class Stats:
-    """What became of events. `dropped`: there was no room, no address, or no time left at the end.
+    """What became of events. `dropped`: the queue was full, no address was set, or the time at the end was over.
 
     `unread`: responses in which no usage was found; the log names each kind once.
     """
@@ -101,7 +101,7 @@ class Sender:
         left = len(self._queue)
         if left:
             self._queue.clear()
-            self.lost("there was no time left to send them", left)
+            self.lost("the time to send them was over", left)
         return not left
 
     def _start(self) -> None:
@@ -143,7 +143,7 @@ class Sender:
         return taken
 
     def _send(self, transport: Transport, path: str, lines: list[bytes]) -> None:
-        """Send a batch, the same bytes again and again, until it is taken, refused, or there is no time left."""
+        """Send a batch, the same bytes again and again, until it is accepted, refused, or the time is over."""
         attempt = 0
         while lines:
             try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from outlay_sdk.responses import TELLING, USAGE, Response, fields_of, strip
+from outlay_sdk.responses import USAGE, WITH_USAGE, Response, fields_of, strip
 from outlay_sdk.responses import model as model_of
 
 S = TypeVar("S")
@@ -38,7 +38,7 @@ class Seen:
         kind = fields.get("type")
         if _is_content(fields, kind):
             self._pieces += 1
-        if all(fields.get(name) is None for name in TELLING) or kind in _CONTENT:
+        if all(fields.get(name) is None for name in WITH_USAGE) or kind in _CONTENT:
             self._name(fields)  # nearly every piece: nothing but content
             return
         found = strip(piece)
@@ -80,7 +80,7 @@ class Seen:
 
 
 def get(value: object, name: str) -> Any:
-    """Return a field of an object or of a mapping, None if there is none."""
+    """Return a field of an object or of a mapping, or None."""
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 

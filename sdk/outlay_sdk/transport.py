@@ -120,7 +120,7 @@ class KafkaTransport:
     """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
 
     The usage of providers' responses is read by ingest: what `record`, `wrap` and `stream` see goes to `ingest`, an
-    HttpTransport; without one it is refused, and said in the log. There is no key to take the tenant from: the broker's
+    HttpTransport; without one it is refused, which the log says. Kafka knows no API keys: the broker's
     own access rules must say who may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`.
     `options` are those of kafka-python's KafkaProducer, TLS and SASL among them.
     """

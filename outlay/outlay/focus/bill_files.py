@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from outlay.table_files import files_of, rows_of
-from outlay_ingest.domain.cells import BROKEN, Mark, number
+from outlay_ingest.domain.tables import BROKEN, Mark, number
 from outlay_reports.errors import QueryError
 from outlay_reports.reconcile import BillLine
 from outlay_schemas.errors import Invalid

@@ -14,17 +14,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from outlay_ingest import metrics, openapi
-from outlay_ingest.body import Body
+from outlay_ingest.answers import Kept, bug, failure, http_error, outcome, success
+from outlay_ingest.body import Body, MemoryBudget
 from outlay_ingest.domain.decoded_items import Head, Reader
 from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_ingest.domain.nested_spans import RequestSpans, SpanMemory
-from outlay_ingest.domain.quotas import nearest
-from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter
+from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter, nearest
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
 from outlay_ingest.fast_path import FastPath, FastRequest
-from outlay_ingest.memory_budget import MemoryBudget
-from outlay_ingest.otlp import failure, success
-from outlay_ingest.problems import Kept, bug, http_error, outcome
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.refusal_log import HEADER, RefusalLog, RequestIds, names
 from outlay_ingest.settings import Settings
@@ -271,5 +268,9 @@ def _drop(work: list[Coroutine[None, None, None]]) -> None:
 def _come_back(error: Retryable) -> Problem:
     detail = f"{error}; send the same events again, with their ids: none will count twice"
     return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "bus_away", detail, retry_after=error.retry_after or 2, close=True
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "kafka_unavailable",
+        detail,
+        retry_after=error.retry_after or 2,
+        close=True,
     )

@@ -1,6 +1,6 @@
 """The shortest way to the endpoints: a request for one of them goes there at once, past the layers of Starlette.
 
-They cost as much as all the rest of a single-event request. What is no endpoint (health, the OpenAPI document,
+They cost as much as all the rest of a single-event request. Other paths (health, the OpenAPI document,
 paths that do not exist) takes the usual way.
 """
 

@@ -12,12 +12,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from outlay_ingest.api import IngestApi
-from outlay_ingest.connecting import ConnectingSink
-from outlay_ingest.memory_budget import MemoryBudget
+from outlay_ingest.body import MemoryBudget
 from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
-from outlay_ingest.writer import Limits, Writer
+from outlay_ingest.writer import ConnectingSink, Limits, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
@@ -97,7 +96,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     # it again and again for cycles only makes requests wait.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    # uvicorn stops in order, and then raises the signal again: that it stopped in order is no failure.
+    # uvicorn stops in order, and then raises the signal again: that is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         endpoint.app(lifespan),

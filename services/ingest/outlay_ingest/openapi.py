@@ -17,10 +17,10 @@ _ABOUT = {
         "Send usage events",
         "One event, an array, one a line, or CloudEvents (structured, batch, binary).",
     ),
-    "/v1/litellm": ("Send what LiteLLM logs", "StandardLoggingPayloads of its generic API callback."),
+    "/v1/litellm": ("Send LiteLLM logs", "StandardLoggingPayloads of its generic API callback."),
     "/v1/usage/{provider}": (
         "Send responses of a provider's API",
-        "As they came or in an envelope (batch, stream, gateway). The provider `auto` is read from the response.",
+        "Responses as received, or in an envelope (batch, stream, gateway). `auto` detects the provider.",
     ),
     "/v1/opencost": ("Send allocations of a cluster", "An answer of OpenCost's or Kubecost's /allocation."),
     "/v1/gpus": (
@@ -29,11 +29,11 @@ _ABOUT = {
     ),
     "/v1/traces": (
         "Send OpenTelemetry spans",
-        "OTLP/HTTP. Spans that are no calls of models are passed over.",
+        "OTLP/HTTP. Spans that are not model calls are ignored.",
     ),
     "/v1/logs": (
         "Send OpenTelemetry log records",
-        "OTLP/HTTP. Records that are no calls of models are passed over.",
+        "OTLP/HTTP. Records that are not model calls are ignored.",
     ),
 }
 _PARAMETERS = {
@@ -48,13 +48,13 @@ _PARAMETERS = {
     "/v1/gpus": ("interval", "time", "sku", "provider"),
 }
 _PROBLEMS = {
-    "400": "The body as a whole is not of its format.",
-    "401": "The API key is missing or not known.",
+    "400": "The body does not have its declared format.",
+    "401": "The API key is missing or unknown.",
     "403": "The key may not send events.",
     "413": "More bytes or events than a request may hold.",
-    "415": "The media type or encoding is none that this endpoint reads.",
+    "415": "The endpoint does not read this media type or encoding.",
     "429": "The key's limit for this minute is used up.",
-    "500": "Our fault: send the same again.",
+    "500": "Internal error: send the same request again.",
     "503": "Kafka does not acknowledge: send the same again, with the same ids.",
 }
 _COUNT = {"type": "integer", "minimum": 0}
@@ -66,7 +66,7 @@ _OUTCOME: Document = {
         "rejected": _COUNT,
         "ignored": {
             **_COUNT,
-            "description": "Things that are no usage, in formats that carry other things too.",
+            "description": "Items that carry no usage, such as spans that are not model calls.",
         },
         "errors": {"type": "array", "maxItems": 1000, "items": {"$ref": "#/components/schemas/Rejection"}},
     },
@@ -101,7 +101,7 @@ def document() -> Document:
             "title": "Outlay ingest",
             "version": "0.1.0",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "The endpoints through which usage comes in. 202 means: durable in Kafka.",
+            "description": "Ingest endpoints for usage events. 202 means that the events are durable in Kafka.",
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"header": []}],

@@ -61,7 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body; what nobody reads any more, only so much of it."""
+        """Take a piece of the body; drain only a part of a refused one."""
         if self.cycle.response_complete:
             self._drained += len(body)
             if self._drained > MAX_DRAINED_BYTES:

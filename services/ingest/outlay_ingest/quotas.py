@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from outlay_ingest.domain.quotas import Counts, standing
-from outlay_ingest.domain.rate_limits import LimitStatus
+from outlay_ingest.domain.rate_limits import Counts, LimitStatus, standing
 from outlay_kit.clock import Clock
 from outlay_kit.keys import ApiKey
 from outlay_kit.telemetry import get_logger

@@ -1,4 +1,4 @@
-"""Everything ingest is told, by the environment, validated whole."""
+"""Settings of ingest from the environment, validated together."""
 
 from pathlib import Path
 

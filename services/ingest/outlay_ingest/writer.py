@@ -1,15 +1,17 @@
-"""Puts events on Kafka: small requests of a tenant share a record, and nobody is told 202 before Kafka has it."""
+"""Puts events on Kafka: small requests of a tenant share a record, and answers 202 only after Kafka has it."""
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlay_ingest import metrics
+from outlay_ingest.body import MemoryBudget
 from outlay_ingest.domain.reading import CHUNK_EVENTS
 from outlay_ingest.domain.rejections import Rejection
-from outlay_ingest.memory_budget import MemoryBudget
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
@@ -20,7 +22,7 @@ from outlay_schemas.events import encoder
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
 
 RECORD_BYTES = 2**20
-LETTERS_BYTES = 4 * 2**20
+DEAD_LETTER_BYTES = 4 * 2**20
 """Most bytes of dead letters in one record, but for a single one that is larger."""
 
 
@@ -127,7 +129,7 @@ class Writer:
         self._spawn(self._send(pending, stamp))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """Start what goes on to its end even if nobody waits for it any more."""
+        """Start what ends by itself, also when no one waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -140,7 +142,7 @@ class Writer:
         failure: Exception | None = None
         try:
             await self._deliver(USAGE_EVENTS.name, value, [stamp.header(), *pending.traces])
-        except Exception as error:  # noqa: BLE001 (each waiter is told, whatever it was)
+        except Exception as error:  # noqa: BLE001 (each waiter gets it)
             failure = error
         for waiter in pending.waiters:
             if waiter.done():
@@ -171,14 +173,57 @@ class Writer:
         metrics.RECORDS.inc()
 
 
-def _records(letters: Sequence[bytes]) -> list[bytes]:
-    """Put letters together, one a line, into records of a bounded size."""
+def _records(lines: Sequence[bytes]) -> list[bytes]:
+    """Join dead letters, one a line, into records of a bounded size."""
     records: list[list[bytes]] = [[]]
     size = 0
-    for letter in letters:
-        if records[-1] and size + len(letter) > LETTERS_BYTES:
+    for line in lines:
+        if records[-1] and size + len(line) > DEAD_LETTER_BYTES:
             records.append([])
             size = 0
-        records[-1].append(letter)
-        size += len(letter) + 1
+        records[-1].append(line)
+        size += len(line) + 1
     return [b"\n".join(record) for record in records]
+
+
+class ConnectingSink:
+    """Connects in a thread of its own. Until it has connected, every delivery fails with Retryable."""
+
+    def __init__(self, connect: Callable[[], RecordSink]) -> None:
+        """`connect` returns when Kafka answers; an exception from it ends the process (`failure`)."""
+        self._connect = connect
+        self._sink: RecordSink | None = None
+        self.failure: Exception | None = None
+        """Why no connection will ever be made."""
+        threading.Thread(target=self._run, name="connect", daemon=True).start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether Kafka has answered."""
+        return self._sink is not None
+
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> "Future[None]":
+        """Start a delivery; see RecordSink."""
+        if self._sink is not None:
+            return self._sink.send(topic, value, key, headers, partition)
+        refused: Future[None] = Future()
+        refused.set_exception(Retryable("Kafka does not answer yet", retry_after=2))
+        return refused
+
+    def close(self) -> None:
+        """Deliver what was sent."""
+        if self._sink is not None:
+            self._sink.close()
+
+    def _run(self) -> None:
+        try:
+            self._sink = self._connect()
+        except Exception as error:  # noqa: BLE001 (the main loop ends the process with it)
+            self.failure = error

@@ -37,7 +37,7 @@ def ids(reading: Tail, tenant: str) -> set[str]:
 
 
 class Senders:
-    """Threads that post batches until told to stop, and keep what was answered 202."""
+    """Threads that post batches until stopped, and keep what was answered 202."""
 
     def __init__(self, ingest: Ingest, threads: int = 4, batch: int = 20) -> None:
         self._ingest = ingest
@@ -100,12 +100,17 @@ def test_all_formats_and_refusals_arrive(kafka: KafkaSettings, tmp_path: Path) -
     expected = {"json", "a1", "a2", "n1", "n2", "gz", "ce", "ceb"}
     with (
         tail(kafka, "usage.events", ingest.tenant) as events,
-        tail(kafka, "usage.dead-letter", ingest.tenant) as letters,
+        tail(kafka, "usage.dead-letter", ingest.tenant) as dead_letters,
     ):
         events.wait(lambda _: ids(events, ingest.tenant) == expected)
-        letters.wait(
+        dead_letters.wait(
             lambda found: (
-                poison in [letter.body for r in found for letter in dead_letter_decoder.decode_lines(r.value)]
+                poison
+                in [
+                    dead_letter.body
+                    for r in found
+                    for dead_letter in dead_letter_decoder.decode_lines(r.value)
+                ]
             )
         )
     assert ingest.stop() == 0

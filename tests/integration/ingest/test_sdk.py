@@ -99,8 +99,8 @@ def test_straight_to_kafka(broker: Broker) -> None:
 def test_what_is_read_of_responses_goes_through_ingest(kafka: KafkaSettings, tmp_path: Path) -> None:
     ingest = Ingest(kafka, tmp_path)
     ingest.start()
-    door = HttpTransport(ingest.url.removesuffix("/v1/events"), ingest.key)
-    transport = KafkaTransport(kafka.bootstrap, ingest=door)
+    http = HttpTransport(ingest.url.removesuffix("/v1/events"), ingest.key)
+    transport = KafkaTransport(kafka.bootstrap, ingest=http)
     outlay = Outlay(transport=transport, source="it", tenant=ingest.tenant, linger=0.05, flush_at_exit=0)
     outlay.record(CHAT, provider="openai")
     outlay.track(sku="m", usage={"n": 1})

@@ -42,7 +42,7 @@ def test_a_bad_line_is_reported_with_its_place_and_the_fix_and_holds_back_no_oth
     lines = result.stderr.splitlines()
     assert lines[0].startswith("line 3: $.usage.input_tokens: Expected `int` >= 0")
     assert lines[1].startswith("line 4: $: this is not JSON")
-    assert lines[2] == "line 5: $.tema: there is no field tema; did you mean team? [unknown_field]"
+    assert lines[2] == "line 5: $.tema: unknown field tema; did you mean team? [unknown_field]"
 
 
 def test_bad_lines_are_reported_to_machines_too() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from outlay_ingest.api import IngestApi
-from outlay_ingest.memory_budget import MemoryBudget
+from outlay_ingest.body import MemoryBudget
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Limits, Writer
@@ -62,7 +62,7 @@ def ndjson(*events: object) -> bytes:
 
 
 class HeldSink:
-    """A broker that acknowledges when told to: at once (the default), never, or as `answer` says."""
+    """A broker that acknowledges at once (the default), never, or as `answer` says."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
@@ -105,7 +105,7 @@ class HeldSink:
     def events(self) -> list[UsageEvent]:
         return [event for value in self.records() for event in usage_event_decoder.decode_lines(value)]
 
-    def letters(self) -> list[DeadLetter]:
+    def dead_letters(self) -> list[DeadLetter]:
         found: list[DeadLetter] = []
         for value in self.records(DEAD_LETTER.name):
             found += dead_letter_decoder.decode_lines(value)

@@ -60,7 +60,7 @@ async def test_an_acknowledgement_that_never_comes_is_503_never_202(make_rig: Ma
     rig = make_rig(deliver_seconds=0.1)
     rig.sink.hold = True
     response = await rig.post(usage())
-    assert problem(response) == (503, "bus_away")
+    assert problem(response) == (503, "kafka_unavailable")
     assert response.headers["retry-after"] == "2"
     assert rig.budget.used  # its fate is not known yet
     rig.sink.acknowledge()
@@ -71,19 +71,19 @@ async def test_an_acknowledgement_that_never_comes_is_503_never_202(make_rig: Ma
 async def test_a_bus_that_is_away_is_503_with_the_time_to_come_back(rig: Rig) -> None:
     rig.sink.failure = AWAY
     response = await rig.post(usage())
-    assert problem(response) == (503, "bus_away")
+    assert problem(response) == (503, "kafka_unavailable")
     assert response.headers["retry-after"] == "3"
     assert "none will count twice" in response.json()["detail"]
     rig.sink.failure = None
     assert (await rig.post(usage())).status_code == 202
 
 
-async def test_while_nothing_is_acknowledged_others_are_told_at_once(rig: Rig) -> None:
+async def test_while_nothing_is_acknowledged_others_are_answered_at_once(rig: Rig) -> None:
     rig.sink.hold = True
     first = asyncio.create_task(rig.post(usage()))
     await asyncio.sleep(0.02)
     rig.clock.advance(2.1)
-    assert problem(await rig.post(usage("2"))) == (503, "bus_away")
+    assert problem(await rig.post(usage("2"))) == (503, "kafka_unavailable")
     assert len(rig.sink.sent) == 1
     rig.sink.acknowledge()
     assert (await first).status_code == 202
@@ -102,7 +102,7 @@ async def test_memory_is_bounded_and_the_sender_asked_to_come_back(make_rig: Mak
         answers += [await t for t in done]
     assert rig.budget.used <= 2**25
     assert answers
-    assert {problem(answer) for answer in answers} == {(503, "bus_away")}
+    assert {problem(answer) for answer in answers} == {(503, "kafka_unavailable")}
     assert {answer.headers["retry-after"] for answer in answers} == {"1"}
     rig.sink.hold = False
     rig.sink.acknowledge()
@@ -113,7 +113,7 @@ async def test_memory_is_bounded_and_the_sender_asked_to_come_back(make_rig: Mak
     assert not rig.budget.used
 
 
-async def test_what_is_right_is_kept_and_what_is_wrong_is_told_with_its_place(rig: Rig) -> None:
+async def test_what_is_right_is_kept_and_what_is_wrong_is_named_with_its_place(rig: Rig) -> None:
     wrong = usage("b", usgae={"input_tokens": 1}, usage=None)
     response = await rig.post([usage("a"), wrong, usage("c", usage={"input_tokens": -1})])
     assert response.status_code == 202
@@ -125,7 +125,7 @@ async def test_what_is_right_is_kept_and_what_is_wrong_is_told_with_its_place(ri
         "id": "b",
         "code": "unknown_field",
         "path": "$[1].usgae",
-        "message": "there is no field usgae; did you mean usage?",
+        "message": "unknown field usgae; did you mean usage?",
     }
     assert (second["index"], second["path"]) == (2, "$[2].usage.input_tokens")
     assert [event.id for event in rig.sink.events()] == ["a"]
@@ -134,24 +134,31 @@ async def test_what_is_right_is_kept_and_what_is_wrong_is_told_with_its_place(ri
 async def test_a_refused_event_is_a_dead_letter_whole(rig: Rig) -> None:
     raw = b'{"id": "x",  "source":"s" }'
     await rig.post(ndjson(usage()) + b"\n" + raw, NDJSON)
-    (letter,) = rig.sink.letters()
-    assert letter.body == raw
-    assert (letter.tenant, letter.stage, letter.code, letter.at) == ("acme", "ingest", "missing_field", NOW)
-    assert letter.line == 1
+    (dead_letter,) = rig.sink.dead_letters()
+    assert dead_letter.body == raw
+    assert (dead_letter.tenant, dead_letter.stage, dead_letter.code, dead_letter.at) == (
+        "acme",
+        "ingest",
+        "missing_field",
+        NOW,
+    )
+    assert dead_letter.line == 1
     await rig.post(raw, NDJSON)
-    assert rig.sink.letters()[1].id == letter.id  # a sender that repeats itself makes no new letter
+    assert (
+        rig.sink.dead_letters()[1].id == dead_letter.id
+    )  # a sender that repeats itself makes no new dead letter
 
 
 async def test_when_no_event_is_valid_the_answer_is_422(rig: Rig) -> None:
     response = await rig.post([{"id": 1}, {}])
     assert problem(response) == (422, "all_refused")
     assert (response.json()["accepted"], response.json()["rejected"]) == (0, 2)
-    assert len(rig.sink.letters()) == 2
+    assert len(rig.sink.dead_letters()) == 2
 
 
 async def test_a_dead_letter_that_cannot_be_kept_is_503(rig: Rig) -> None:
     rig.sink.failure = AWAY
-    assert problem(await rig.post([{}])) == (503, "bus_away")
+    assert problem(await rig.post([{}])) == (503, "kafka_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +282,7 @@ async def test_too_many_events_are_413(make_rig: MakeRig) -> None:
 async def test_an_answer_tells_the_first_thousand_errors_and_counts_all(rig: Rig) -> None:
     answer = (await rig.post(b"\n".join([b"1"] * 1500), NDJSON)).json()
     assert (answer["rejected"], len(answer["errors"])) == (1500, 1000)
-    assert len(rig.sink.letters()) == 1500
+    assert len(rig.sink.dead_letters()) == 1500
 
 
 async def test_what_should_not_happen_is_500_and_says_nothing_inside(rig: Rig) -> None:

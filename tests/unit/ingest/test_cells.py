@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from outlay_ingest.domain.cells import Mark, number
+from outlay_ingest.domain.tables import Mark, number
 from outlay_schemas.errors import Invalid
 
 
@@ -36,7 +36,7 @@ def test_a_decimal_comma_by_option(cell: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "mark", "told"),
+    ("cell", "mark", "answered"),
     [
         ("#N/A", "point", "'#N/A' is not a number"), ("n/a", "point", "not a number"), ("-", "point", "not a number"),
         ("NaN", "point", "not a number"), ("inf", "point", "not a number"), ("12%", "point", "not a number"),
@@ -46,7 +46,7 @@ def test_a_decimal_comma_by_option(cell: str, value: str) -> None:
         (True, "point", "not a number"), ([1], "point", "not a number"), (float("nan"), "point", "not a number"),
     ],
 )  # fmt: skip
-def test_what_is_not_a_number_is_refused_by_name(cell: object, mark: Mark, told: str) -> None:
-    with pytest.raises(Invalid, match=told) as refused:
+def test_what_is_not_a_number_is_refused_by_name(cell: object, mark: Mark, answered: str) -> None:
+    with pytest.raises(Invalid, match=answered) as refused:
         number(cell, "$.cost", mark=mark, currency="USD")
     assert (refused.value.code, refused.value.path) == ("wrong_type", "$.cost")

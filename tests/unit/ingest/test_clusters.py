@@ -108,7 +108,7 @@ async def test_what_is_none_of_them(rig: Rig, path: str, body: bytes, media: str
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-async def test_parts_that_cannot_be_used_are_told_one_by_one(rig: Rig) -> None:
+async def test_parts_that_cannot_be_used_are_named_one_by_one(rig: Rig) -> None:
     body = json.loads(OPENCOST)
     for allocation in body["data"][0].values():
         allocation["window"] = {"start": "never"}

@@ -1,4 +1,4 @@
-"""Numbers that are too large, too many digits, or none: told at once, and never worked out."""
+"""Numbers that are too large, too long or missing: refused at once, and never computed."""
 
 import json
 from decimal import Decimal
@@ -33,7 +33,7 @@ def test_counts(value: object, expected: object) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999999999", "9" * 8000, 10**30], ids=range(3))
-async def test_a_door_refuses_it_and_goes_on(rig: Rig, value: Any) -> None:
+async def test_an_endpoint_refuses_it_and_goes_on(rig: Rig, value: Any) -> None:
     stamp = NOW.timestamp()
     window = {"start": "2026-11-24T00:00:00Z", "end": "2026-11-24T01:00:00Z"}
     span = {"traceId": "5" * 32, "spanId": "7" * 16, "endTimeUnixNano": str(int(stamp * 1e9)), "attributes": [
@@ -55,4 +55,7 @@ async def test_a_door_refuses_it_and_goes_on(rig: Rig, value: Any) -> None:
         answer = await rig.client.post(path, content=json.dumps(body), headers=headers)
         assert answer.status_code in (200, 400, 422), (path, answer.text)
     assert not rig.sink.events()
-    assert {letter.code for letter in rig.sink.letters()} <= {"usage_out_of_range", "wrong_type"}
+    assert {dead_letter.code for dead_letter in rig.sink.dead_letters()} <= {
+        "usage_out_of_range",
+        "wrong_type",
+    }

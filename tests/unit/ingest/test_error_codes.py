@@ -28,7 +28,7 @@ def codes_in(path: Path) -> Iterator[str]:
                 yield code.value
 
 
-def told() -> set[str]:
+def reported() -> set[str]:
     folders = [ROOT / "services", ROOT / "schemas", ROOT / "kit"]
     found = {code for folder in folders for path in folder.rglob("*.py") for code in codes_in(path)}
     return found | FROM_VARIABLES | {status.phrase.lower().replace(" ", "_") for status in ROUTER}
@@ -43,11 +43,11 @@ def documented(heading: str | None = None) -> set[str]:
 
 
 def test_every_code_is_in_the_table() -> None:
-    assert told() - documented() == set()
+    assert reported() - documented() == set()
 
 
 def test_the_table_holds_no_code_that_nothing_tells() -> None:
-    alive = told() | documented("Why an event has no price")
+    alive = reported() | documented("Why an event has no price")
     assert documented() - alive == set()
 
 

@@ -84,11 +84,11 @@ def test_a_bill_may_be_csv_packed_csv_or_parquet(tmp_path: Path, suffix: str) ->
     else:
         file.write_bytes(gzip.compress(BILL.read_bytes()) if suffix == ".csv.gz" else BILL.read_bytes())
     result = run("focus", str(file))
-    told = json.loads(result.stdout)
+    answered = json.loads(result.stdout)
     assert result.exit_code == 1  # a row is refused
-    assert (told["sent"], told["refused"], told["ignored"]) == (3, 2, 1)
-    assert Decimal(told["reported"]) == Decimal("122.58")
-    assert (float(told["credits"]), told["credit_rows"]) == (-5, 1)
+    assert (answered["sent"], answered["refused"], answered["ignored"]) == (3, 2, 1)
+    assert Decimal(answered["reported"]) == Decimal("122.58")
+    assert (float(answered["credits"]), answered["credit_rows"]) == (-5, 1)
 
 
 MAP = {
@@ -150,8 +150,8 @@ def test_the_command_reads_mapping_and_table(tmp_path: Path) -> None:
     mapping, table = tmp_path / "map.yaml", tmp_path / "t.csv"
     mapping.write_text(json.dumps(MAP))
     table.write_text("\ufeff" + ",".join(ROW) + "\n" + ",".join(ROW.values()) + "\n", encoding="utf-8")
-    told = json.loads(run("csv", str(table), "--map", str(mapping)).stdout)
-    assert (told["sent"], told["refused"], told["reported"]) == (1, 0, "0.1")
+    answered = json.loads(run("csv", str(table), "--map", str(mapping)).stdout)
+    assert (answered["sent"], answered["refused"], answered["reported"]) == (1, 0, "0.1")
     mapping.write_text("usage: {}")
     assert run("csv", str(table), "--map", str(mapping)).exit_code == 1
     table.write_bytes(b"a,b\n\xff\xff,1\n")
@@ -169,8 +169,8 @@ def test_logs_of_litellm_whole_or_line_by_line(tmp_path: Path) -> None:
     for name, text in forms.items():
         file = tmp_path / name
         file.write_text(text)
-        told = json.loads(run("litellm", str(file)).stdout)
-        assert told["sent"] == (1 if name == "pretty" else 3), name
+        answered = json.loads(run("litellm", str(file)).stdout)
+        assert answered["sent"] == (1 if name == "pretty" else 3), name
     (tmp_path / "bad").write_text("[")
     assert run("litellm", str(tmp_path / "bad")).exit_code == 1
 

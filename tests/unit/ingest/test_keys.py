@@ -40,7 +40,7 @@ def test_names_with_control_characters_are_refused(path: Path, tenant: str, name
     assert KeyFile(path).all() == []
 
 
-def test_the_secret_is_nowhere_in_the_file_and_nobody_else_may_read_it(path: Path) -> None:
+def test_the_secret_is_nowhere_in_the_file_and_only_its_owner_may_read_it(path: Path) -> None:
     key = KeyFile(path).create("acme", ("ingest",), NOW)
     assert key.rsplit("_", 1)[1] not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -94,7 +94,7 @@ def test_a_file_that_is_gone_opens_nothing(path: Path) -> None:
     assert KeyFile(path).all() == []
 
 
-def test_a_file_that_cannot_be_reached_is_told(path: Path) -> None:
+def test_a_file_that_cannot_be_reached_is_reported(path: Path) -> None:
     ring = KeyRing(path)
     path.parent.write_text("a file in the place of the folder")
     with pytest.raises(KeyFileError):

@@ -114,7 +114,7 @@ async def test_spans_in_a_circle_end_the_search(rig: Rig) -> None:
 
 
 async def test_a_span_and_its_log_event_over_a_second_boundary_have_one_identity(rig: Rig) -> None:
-    """20 ms apart, in two seconds: the time is no part of the identity."""
+    """20 ms apart, in two seconds: the time is not a part of the identity."""
     whole = END // 10**9 * 10**9
     before, after = {"endTimeUnixNano": str(whole - 10**7)}, {"timeUnixNano": str(whole + 10**7)}
     await send(rig, span(INNER) | before)

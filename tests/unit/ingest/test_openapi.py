@@ -17,7 +17,7 @@ async def served(rig: Rig) -> dict[str, Any]:
     return found
 
 
-async def test_it_is_valid_and_names_every_door(rig: Rig) -> None:
+async def test_it_is_valid_and_names_every_endpoint(rig: Rig) -> None:
     document = await served(rig)
     OpenAPIV31SpecValidator(document).validate()
     assert set(document["paths"]) == {endpoint.path for endpoint in ENDPOINTS}

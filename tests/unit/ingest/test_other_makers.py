@@ -75,7 +75,7 @@ async def test_litellm_answers_from_a_cache_cost_nothing_and_are_passed_over(lat
     assert not late.sink.sent
 
 
-async def test_litellm_payloads_that_are_none_are_told_one_by_one(late: Rig) -> None:
+async def test_litellm_payloads_that_are_invalid_are_named_one_by_one(late: Rig) -> None:
     nameless = {key: value for key, value in LITELLM[0].items() if key not in ("id", "litellm_call_id")}
     answer = await send(late, "/v1/litellm", [nameless, LITELLM[0], 7, {**LITELLM[0], "endTime": "soon"}])
     errors = [(e["index"], e["code"], e["path"]) for e in answer.json()["errors"]]
@@ -84,7 +84,7 @@ async def test_litellm_payloads_that_are_none_are_told_one_by_one(late: Rig) -> 
         (2, "wrong_type", "$[2]"),
         (3, "wrong_type", "$[3]: $.endTime"),
     ]
-    assert json.loads(late.sink.letters()[0].body) == nameless
+    assert json.loads(late.sink.dead_letters()[0].body) == nameless
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ async def test_an_answer_without_an_id_has_the_same_at_each_try(late: Rig) -> No
         ("anthropic", ANSWERS["anthropic-messages"], 422, "missing_field"),
         ("openai", {**ANSWERS["openai-chat"], "created": {}}, 422, "wrong_type"),
         ("openai", {**ANSWERS["openai-chat"], "created": 10**40}, 422, "wrong_type"),
-        ("nobody", {}, 400, "provider_unknown"),
+        ("unknown", {}, 400, "provider_unknown"),
         ("openai", b"[", 400, "json_malformed"),
     ],
 )
@@ -198,9 +198,9 @@ async def test_answers_that_cannot_be_used(
     late: Rig, provider: str, body: object, status: int, code: str
 ) -> None:
     answer = await send(late, f"/v1/usage/{provider}", body)
-    told = answer.json()
+    answered = answer.json()
     assert answer.status_code == status
-    assert code in (told["code"], *(error["code"] for error in told.get("errors", ())))
+    assert code in (answered["code"], *(error["code"] for error in answered.get("errors", ())))
 
 
 async def test_a_cloud_event_may_come_in_headers(rig: Rig) -> None:

@@ -154,12 +154,12 @@ async def test_partial_success_names_what_was_refused(rig: Rig, wire: tuple[Trac
     for other in bodies[1:]:
         bodies[0].MergeFrom(other)
     answer = await post(rig, bodies[0].SerializeToString())
-    told = ExportTraceServiceResponse.FromString(answer.content).partial_success
-    assert (answer.status_code, told.rejected_spans) == (200, 1)
-    assert "it cannot be priced [missing_field]" in told.error_message
+    answered = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, answered.rejected_spans) == (200, 1)
+    assert "it cannot be priced [missing_field]" in answered.error_message
     assert len(rig.sink.events()) == 1
-    (letter,) = rig.sink.letters()
-    again = await post(rig, letter.body, "application/json")  # a letter is a request of its own
+    (dead_letter,) = rig.sink.dead_letters()
+    again = await post(rig, dead_letter.body, "application/json")  # a dead letter is a request of its own
     assert again.json()["partialSuccess"]["rejectedSpans"] == "1"
 
 
@@ -304,6 +304,6 @@ async def test_metrics_are_refused_for_good_with_what_to_send_instead(rig: Rig, 
     headers = {"Content-Type": media, "Authorization": f"Bearer {rig.key}"}
     answer = await rig.client.post("/v1/metrics", content=b"{}", headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (501, media)
-    for told in (b"/v1/traces", b"/v1/logs", b"[metrics_not_taken]"):
-        assert told in answer.content
+    for answered in (b"/v1/traces", b"/v1/logs", b"[metrics_not_taken]"):
+        assert answered in answer.content
     assert not rig.sink.sent

@@ -118,7 +118,7 @@ NEW = {"brand_new_tokens": 7, "brandNewMode": "turbo"}
 
 
 def with_a_new_field(payload: Any, name: str) -> Any:
-    """Add a field that nobody knows to the usage of a payload, wherever that is."""
+    """Add an unknown field to the usage of a payload, wherever that is."""
     if isinstance(payload, list):
         return [with_a_new_field(item, name) for item in payload]
     if not isinstance(payload, dict):
@@ -132,9 +132,7 @@ def with_a_new_field(payload: Any, name: str) -> Any:
 
 @pytest.mark.parametrize("name", NEW)
 @pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
-def test_a_field_that_nobody_knows_is_marked(
-    row: dict[str, Any], name: str, catalog: CompiledCatalog
-) -> None:
+def test_an_unknown_field_is_marked(row: dict[str, Any], name: str, catalog: CompiledCatalog) -> None:
     """A price may depend on it: the event is no longer sure, in whatever shape of usage it came."""
     if row.get("format") == "spans":
         changed: Any = {**row["payload"], f"gen_ai.usage.{name}": NEW[name]}

@@ -1,4 +1,4 @@
-"""A key may send as much as its limits say, is told how it stands, and is asked to come back for the rest."""
+"""A key may send as much as its limits say, sees its limit status, and is asked to wait for the rest."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

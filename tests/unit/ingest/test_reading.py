@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.ingest.rig import NOW, enveloped, ndjson, usage
 
-from outlay_ingest.domain.formats import Format
-from outlay_ingest.domain.reading import CHUNK_BYTES, Chunk, Rules, TooManyEventsError, read
+from outlay_ingest.domain.reading import CHUNK_BYTES, Chunk, Format, Rules, TooManyEventsError, read
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import usage_event_decoder
 
@@ -100,7 +99,7 @@ def test_an_envelope_may_carry_a_subject_and_extensions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "mend"),
+    ("wrong", "fix"),
     [
         ({"usgae": {}}, "did you mean usage?"),
         ({"department": "x"}, "tags or attributes"),
@@ -108,9 +107,9 @@ def test_an_envelope_may_carry_a_subject_and_extensions() -> None:
         ({"tenant": "globex"}, "leave the field out"),
     ],
 )
-def test_a_message_says_how_to_mend_it(wrong: dict[str, Any], mend: str) -> None:
+def test_a_message_says_how_to_fix_it(wrong: dict[str, Any], fix: str) -> None:
     (refused,) = one(usage(**wrong)).rejections
-    assert mend in refused.message
+    assert fix in refused.message
 
 
 def test_the_place_in_a_body_of_many() -> None:
@@ -130,7 +129,7 @@ def test_bytes_that_are_no_text_are_refused_alone() -> None:
     assert [r.code for r in chunk.rejections] == ["not_utf8", "json_malformed", "wrong_type"]
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_written_in_utc() -> None:
     (event,) = usage_event_decoder.decode_lines(one(usage(time="2026-11-24T13:30:00.5+02:00")).lines)
     assert event.time == datetime(2026, 11, 24, 11, 30, 0, 500_000, UTC)
     assert b"2026-11-24T11:30:00.500000Z" in one(usage(time="2026-11-24T13:30:00.5+02:00")).lines

@@ -38,11 +38,13 @@ async def test_what_is_refused_is_logged_with_request_and_event(make_rig: MakeRi
     rig.sink.failure = AWAY
     away = await rig.post(usage())
     assert [answer.status_code for answer in (fine, bad, unknown, away)] == [202, 202, 401, 503]
-    told = [(line["event"], line["request_id"], line["code"], line.get("event_id")) for line in lines(logs)]
-    assert told == [
+    answered = [
+        (line["event"], line["request_id"], line["code"], line.get("event_id")) for line in lines(logs)
+    ]
+    assert answered == [
         ("dead letters", bad.headers["x-request-id"], "wrong_type", "2"),
         ("a request was refused", unknown.headers["x-request-id"], "key_unknown", None),
-        ("a request was refused", away.headers["x-request-id"], "bus_away", None),
+        ("a request was refused", away.headers["x-request-id"], "kafka_unavailable", None),
     ]
     assert "out_live" not in logs.getvalue()
 
@@ -55,9 +57,9 @@ async def test_a_flood_of_refusals_is_counted_and_not_logged_line_by_line(
         await rig.post(usage(), key="out_live_no_such")
     rig.clock.advance(1)
     await rig.post(usage(), key="out_live_no_such")
-    told = lines(logs)
-    assert len(told) == LINES_A_SECOND + 1
-    assert told[-1]["left_out"] == 5
+    answered = lines(logs)
+    assert len(answered) == LINES_A_SECOND + 1
+    assert answered[-1]["left_out"] == 5
 
 
 async def test_a_record_carries_the_traces_of_its_requests_and_no_more_than_so_many(

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from tests.unit.ingest.rig import AWAY, HeldSink
 
+from outlay_ingest.body import MemoryBudget
 from outlay_ingest.domain.rejections import Rejection
-from outlay_ingest.memory_budget import MemoryBudget
-from outlay_ingest.writer import LETTERS_BYTES, Limits, Writer
+from outlay_ingest.writer import DEAD_LETTER_BYTES, Limits, Writer
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_schemas.topics import DEAD_LETTER
@@ -96,7 +96,7 @@ async def test_past_the_budget_the_sender_is_asked_to_come_back() -> None:
     await desk.writer.write("acme", b"123", 1)
 
 
-async def test_the_budget_holds_what_kafka_still_has_after_the_sender_was_told() -> None:
+async def test_the_budget_holds_what_kafka_still_has_after_the_sender_was_reported() -> None:
     desk = Desk()
     desk.sink.hold = True
     with pytest.raises(Retryable, match="in time"):
@@ -111,7 +111,7 @@ async def test_the_budget_holds_what_kafka_still_has_after_the_sender_was_told()
     assert not desk.writer.wedged()
 
 
-async def test_stuck_is_told_until_an_acknowledgement_comes() -> None:
+async def test_stuck_is_reported_until_an_acknowledgement_comes() -> None:
     desk = Desk()
     desk.writer.check()
     desk.sink.hold = True
@@ -143,9 +143,9 @@ async def test_draining_sends_what_lingers_and_waits_for_it() -> None:
 
 async def test_dead_letters_are_put_together_up_to_a_bound() -> None:
     desk = Desk(limit=10**8)
-    large = b"x" * (LETTERS_BYTES // 2)
+    large = b"x" * (DEAD_LETTER_BYTES // 2)
     refusals = [Rejection(n, "c", "$", "m", raw) for n, raw in enumerate([b"1", b"2", large, large, b"3"])]
     await desk.writer.refuse("acme", refusals, NOW)
     assert [value.count(b"\n") for value in desk.sink.records(DEAD_LETTER.name)] == [2, 1]
-    assert [letter.body for letter in desk.sink.letters()] == [b"1", b"2", large, large, b"3"]
+    assert [dead_letter.body for dead_letter in desk.sink.dead_letters()] == [b"1", b"2", large, large, b"3"]
     assert not desk.budget.used

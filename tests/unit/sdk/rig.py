@@ -56,7 +56,7 @@ class Held:
         return events
 
 
-AWAY = Unavailable("nobody there", 0.01)
+AWAY = Unavailable("unavailable", 0.01)
 NEVER = Rejected("wrong key")
 
 

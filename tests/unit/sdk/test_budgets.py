@@ -1,4 +1,4 @@
-"""Asking how a budget stands: what is answered, refused, and what nobody answers."""
+"""Asking how a budget stands: what is answered, refused, and what is not answered."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.support.receiver import receiving
 from outlay_sdk import BudgetStatus, Rejected, budget_status
 
 
-def test_what_is_answered_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_answered_is_returned_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as receiver:
         answer = {"allowed": False, "known": True, "standing": "over"}
         receiver.script = [(200, {}, json.dumps(answer).encode())]
@@ -29,8 +29,8 @@ def test_a_refusal_is_raised_and_a_failure_is_open_or_closed() -> None:
         assert budget_status("b", url=receiver.url).allowed
         assert not budget_status("b", url=receiver.url, fail="closed").allowed
         url = receiver.url
-    nobody = budget_status("b", url=url, fail="closed")
-    assert (nobody.allowed, nobody.known) == (False, False)
+    away = budget_status("b", url=url, fail="closed")
+    assert (away.allowed, away.known) == (False, False)
     with pytest.raises(ValueError, match="OUTLAY_BUDGETS_URL"):
         budget_status("b", url="ftp://budgets")
 
@@ -47,7 +47,7 @@ def test_without_an_address_the_policy_decides(monkeypatch: pytest.MonkeyPatch) 
         budget_status("b")
 
 
-def test_when_nobody_answers_the_policy_is_what_the_budget_said_last() -> None:
+def test_without_an_answer_the_policy_is_what_the_budget_said_last() -> None:
     with receiving() as receiver:
         closed = json.dumps({"allowed": True, "known": True, "fail": "closed"}).encode()
         receiver.script = [(200, {}, closed)]

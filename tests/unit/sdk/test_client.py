@@ -244,8 +244,8 @@ def test_a_meter_tells_all_of_a_job_and_nothing_twice() -> None:
     )  # fmt: skip
     with meter:
         now[0] += 61.5
-        meter.tell()
-        meter.tell()
+        meter.send_usage()
+        meter.send_usage()
         now[0] += 0.0004
     assert outlay.flush()
     (event,) = held.events()
@@ -263,7 +263,7 @@ def test_a_meter_of_gpus_tells_while_it_runs_and_when_it_fails() -> None:
 
     def train() -> None:
         with Meter(outlay, sku="h100", gpus=8, every=0.05) as meter:
-            meter.tell()
+            meter.send_usage()
             threading.Event().wait(0.2)
             raise RuntimeError("out of memory")
 

@@ -34,7 +34,7 @@ def first(source: Mapping[str, Any], *names: str) -> Any:
 
 
 def count(value: object) -> Quantity | None:
-    """Return a quantity, exact, or None if this is no number or negative: a counter that is not there.
+    """Return a quantity, exact, or None for a negative value and for what is not a number.
 
     What is too large for an event comes back as a Decimal, to be refused; beyond all measure it is cut, for
     1e999999999 written out would take minutes and gigabytes.
@@ -56,7 +56,7 @@ def count(value: object) -> Quantity | None:
 
 
 def money(value: object) -> Decimal | None:
-    """Return an amount of USD cut to 1e-12 USD, None if there is none. Negative amounts stay, to be refused."""
+    """Return an amount of USD cut to 1e-12 USD, or None. Negative amounts stay, to be refused."""
     if value is None or value == "" or isinstance(value, bool):
         return None
     try:
@@ -67,7 +67,7 @@ def money(value: object) -> Decimal | None:
 
 
 def from_nanoseconds(value: int, path: str) -> datetime:
-    """Return the time of nanoseconds since 1970. Raises Invalid if there is none."""
+    """Return the time of nanoseconds since 1970. Raises Invalid."""
     try:
         if value <= 0:
             raise Invalid("missing_field", "a time is required", path)

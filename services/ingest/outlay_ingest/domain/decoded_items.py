@@ -1,7 +1,7 @@
 """What decoders of other makers' formats yield, and how it becomes lines for Kafka.
 
-A decoder is a pure function from bytes to items: usage events, and what should have been one and why it is
-none. What is no usage at all (a span of a database, an answer from a cache) is passed over and counted.
+A decoder is a pure function from bytes to items: usage events, and the reasons why
+others are invalid. Items without usage (a span of a database, an answer from a cache) are ignored and counted.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ class Item:
 
 
 Items = Iterable[Item | None]
-"""None stands for what is no usage."""
+"""None stands for an item without usage."""
 Reader = Callable[[bytes, Rules], Iterator[Chunk]]
 
 

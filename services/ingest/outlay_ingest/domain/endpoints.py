@@ -1,18 +1,34 @@
 """Which endpoint reads what: a table of paths, the media types each takes, and how its body is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from outlay_ingest.domain import litellm
 from outlay_ingest.domain.decoded_items import Head, Reader, keep
-from outlay_ingest.domain.envelopes import from_headers
-from outlay_ingest.domain.formats import FORMATS
 from outlay_ingest.domain.gpus import read_gpus
 from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_ingest.domain.otlp import read_logs, read_traces
-from outlay_ingest.domain.reading import read
+from outlay_ingest.domain.reading import FORMATS, read
+from outlay_ingest.domain.rejections import explain
 from outlay_ingest.domain.responses import read_responses
+from outlay_schemas.cloudevents import join
+from outlay_schemas.errors import UNREADABLE
+
+
+def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return as one JSON object a CloudEvent of the binary mode.
+
+    The values of headers are percent-encoded, as the specification's HTTP binding asks. Raises Invalid if the
+    body is not JSON.
+    """
+    attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
+    try:
+        return join(attributes, body)
+    except UNREADABLE as error:
+        raise explain(error, body) from None
+
 
 _LINES = ("application/json", "application/x-ndjson", "application/ndjson", "application/jsonl")
 

@@ -57,7 +57,7 @@ class Extracted:
 def extract(response: Json, provider: str, api: str | None = None) -> list[Extracted]:
     """Read a response that was taken out of its envelope: one result for each time that a model is billed for it.
 
-    The first is the model's that answers. `provider` is its name in the price data, empty if nobody knows. `api` asks
+    The first is the model's that answers. `provider` is its name in the price data, empty if it is unknown. `api` asks
     for one of its extractors by name. Raises Invalid if the response does not say what it used.
     """
     plain = _spelt(response)
@@ -91,7 +91,7 @@ def _iterations(response: Json) -> list[Json]:
 def _read(response: Json, provider: str, api: str | None) -> Extracted:
     best: tuple[int, str | None, dict[str, Quantity], frozenset[str]] | None = None
     every = dict(_leaves(response))
-    telling = {path for path in every if path not in PART_OF_OTHERS and path not in CONTEXT}
+    relevant = {path for path in every if path not in PART_OF_OTHERS and path not in CONTEXT}
     why = "no extractor fits"
     for extractor in _extractors(provider, api):
         watched = _Watched(response, read := set[str]())
@@ -100,14 +100,14 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
         except (ValueError, LookupError, TypeError, AttributeError) as error:  # the library trusts types
             why = str(error)
             continue
-        seen = sum(1 for path in telling & read if every[path])  # zeros say nothing of who counts how
+        seen = sum(1 for path in relevant & read if every[path])  # zeros say nothing
         if best is None or seen > best[0]:
             counts = {
                 name: value for name, raw in found.__dict__.items() if (value := count(raw)) is not None
             }
             best = seen, named, counts, frozenset(read)
     known = best or (0, None, {}, frozenset())
-    usage, unread = _completed(known[2], {path: every[path] for path in telling - known[3]})
+    usage, unread = _completed(known[2], {path: every[path] for path in relevant - known[3]})
     total = next((sum_ for path in TOTALS if (sum_ := count(every.get(path))) is not None), None)
     if not usage and total is not None:
         usage = {"input_tokens": total}  # embeddings of Voyage and others count nothing else

@@ -2,7 +2,7 @@
 
 A charge has no id in FOCUS. Its identity here is what it is about (account, resource, SKU, period, category, tags),
 without its amounts: a bill that comes again with other amounts replaces the first. Charges that are about the same are
-told apart by their number within the bill, so all parts of a bill must be read with the same `Identities`.
+distinguished by their number within the bill, so all parts of a bill must be read with the same `Identities`.
 """
 
 import re
@@ -13,10 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from outlay_ingest.domain.cells import Mark, Row, check_width, number
 from outlay_ingest.domain.coercion import first, moment, money, text
 from outlay_ingest.domain.decoded_items import Item
-from outlay_ingest.domain.tables import Identities, amount_of
+from outlay_ingest.domain.tables import Identities, Mark, Row, amount_of, check_width, number
 from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
@@ -83,12 +82,12 @@ def _raw(row: Row) -> bytes:
 def _event(row: Row, identities: Identities, column: Cost, mark: Mark) -> UsageEvent | None:
     currency = text(row.get("BillingCurrency"))
     if currency is None:
-        raise Invalid("missing_field", "there is no BillingCurrency", "$.BillingCurrency")
+        raise Invalid("missing_field", "BillingCurrency is required", "$.BillingCurrency")
     if currency != "USD":
         raise Invalid("currency_unsupported", f"{currency} is not USD; convert it first", "$.BillingCurrency")
     cost = money(number(row.get(column), f"$.{column}", mark=mark, currency="USD"))
     if cost is None:
-        raise Invalid("missing_field", f"there is no amount in {column}", f"$.{column}")
+        raise Invalid("missing_field", f"{column} has no amount", f"$.{column}")
     identity = identities.of([_text(row.get(name)) for name in _IDENTITY])
     usage = (
         {} if cost < 0 else _usage(row, mark)

@@ -67,7 +67,7 @@ def without_prefix(model: str, provider: str) -> str:
 
 
 def azure_resource(url: str) -> dict[str, str]:
-    """Return the attribute by which an Azure deployment is told from one of the same name, if `url` is Azure's."""
+    """Return the attribute that distinguishes Azure deployments of the same name, if `url` is Azure's."""
     host = (url.partition("://")[2] or url).partition("/")[0].partition(":")[0]
     return {"azure_resource": host.partition(".")[0]} if host.endswith(_AZURE) else {}
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.cells import number
 from outlay_ingest.domain.coercion import first, moment, money, text
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD, extract
-from outlay_ingest.domain.formats import is_array, split
+from outlay_ingest.domain.reading import is_array, split
 from outlay_ingest.domain.rejections import explain
-from outlay_ingest.domain.tables import amount_of
+from outlay_ingest.domain.tables import amount_of, number
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.providers import provider_name
@@ -30,7 +29,7 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 def read_litellm(body: bytes) -> Iterator[Item | None]:
     """Read payloads; answers from a cache and failures that used nothing are passed over.
 
-    Raises Invalid if the body is no JSON. One a line comes with the media type of JSON too.
+    Raises Invalid if the body is not JSON. One a line comes with the media type of JSON too.
     """
     parts, places = split(body, "json" if is_array(body) or body.count(b"\n{") == 0 else "ndjson")
     for index, raw in enumerate(parts):

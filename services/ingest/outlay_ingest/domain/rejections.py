@@ -1,4 +1,4 @@
-"""Why an event is refused: its place, what is wrong, and the mend."""
+"""Why an event is refused: its place, what is wrong, and the fix."""
 
 import difflib
 import re
@@ -37,7 +37,7 @@ class Rejection:
 
 
 def explain(error: Exception, raw: bytes) -> Invalid:
-    """Turn a decoder's error into one with a stable code, the exact place, and a mend."""
+    """Turn a decoder's error into one with a stable code, the exact place, and the fix."""
     if isinstance(error, Invalid):
         return error
     if isinstance(error, UnicodeDecodeError):
@@ -49,9 +49,9 @@ def explain(error: Exception, raw: bytes) -> Invalid:
     return _explain_type(str(error), raw)
 
 
-def _explain_type(told: str, raw: bytes) -> Invalid:
-    match = _PLACE.match(told)
-    what = match["what"] if match else told
+def _explain_type(message: str, raw: bytes) -> Invalid:
+    match = _PLACE.match(message)
+    what = match["what"] if match else message
     path = (match["path"] if match else None) or "$"
     if unknown := _UNKNOWN.search(what):
         field = unknown[1][:_SHOWN]
@@ -68,8 +68,8 @@ def _unknown(field: str, path: str) -> str:
     if path == "$.data" and field in _ENVELOPE:
         return f"{field} belongs to the envelope; leave it out of data"
     near = difflib.get_close_matches(field, _FIELDS, 1)
-    mend = f"did you mean {near[0]}?" if near else "put what is your own into tags or attributes"
-    return f"there is no field {field}; {mend}"
+    fix = f"did you mean {near[0]}?" if near else "put what is your own into tags or attributes"
+    return f"unknown field {field}; {fix}"
 
 
 def _exact(path: str, raw: bytes) -> str:

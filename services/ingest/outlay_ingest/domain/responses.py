@@ -9,6 +9,7 @@ defaults. How usage is read: extract.py.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
@@ -18,15 +19,13 @@ import msgspec
 from outlay_ingest.domain.coercion import count, first, moment, money, text
 from outlay_ingest.domain.decoded_items import Head, Item
 from outlay_ingest.domain.extract import UNREAD, Extracted, extract
-from outlay_ingest.domain.formats import is_array, split
 from outlay_ingest.domain.gateways import URL, azure_resource, model_of, provider_of, without_prefix
+from outlay_ingest.domain.reading import is_array, split
 from outlay_ingest.domain.rejections import explain
-from outlay_ingest.domain.reported import reported_cost
-from outlay_ingest.domain.tools import tool_calls
 from outlay_ingest.domain.unwrap import unwrap
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import UNREADABLE, Invalid
-from outlay_schemas.events import Activity, UsageEvent
+from outlay_schemas.events import Activity, Quantity, UsageEvent
 from outlay_schemas.providers import known_provider, provider_name
 
 Json = Mapping[str, Any]
@@ -49,7 +48,7 @@ def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
     if not provider and head.provider != AUTO:
         raise Invalid(
             "provider_unknown",
-            f"there is no provider {head.provider[:60]!r}; send POST /v1/usage/auto with provider beside the response",
+            f"unknown provider {head.provider[:60]!r}; send POST /v1/usage/auto with provider beside the response",
         )
     lines = "ndjson" in head.media or "jsonl" in head.media
     parts, places = split(body, "ndjson" if lines else "json")
@@ -183,3 +182,77 @@ def _labels(given: Json, name: str) -> dict[str, str]:
 
 def _mapping(value: object) -> Json:
     return value if isinstance(value, Mapping) else {}
+
+
+_TICKS = Decimal(10**10)
+"""xAI: ticks to a dollar (docs.x.ai/developers/cost-tracking)."""
+
+
+def reported_cost(response: Json, headers: Json) -> Decimal | None:
+    """Return the stated cost; or None. Amounts are cut to 1e-12 USD."""
+    usage = response.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    if (ticks := money(usage.get("cost_in_usd_ticks"))) is not None:
+        return money(ticks / _TICKS)
+    stated = usage.get("cost")
+    if isinstance(stated, Mapping):  # Perplexity, Bifrost
+        return money(stated.get("total_cost"))
+    if (cost := money(stated)) is not None:
+        return cost + _upstream(usage)
+    other = money(first(usage, "total_cost", "estimated_cost"))  # DeepInfra and others
+    if other is not None:
+        return other
+    hidden = response.get("_hidden_params")
+    said = first(hidden, "response_cost") if isinstance(hidden, Mapping) else None
+    return money(said if said is not None else headers.get("x-litellm-response-cost")) or None
+
+
+def _upstream(usage: Json) -> Decimal:
+    """Return what the provider behind OpenRouter charges to a key of one's own; `cost` is the fee alone then."""
+    details = usage.get("cost_details")
+    if usage.get("is_byok") is False or not isinstance(details, Mapping):
+        return Decimal(0)
+    return money(details.get("upstream_inference_cost")) or Decimal(0)
+
+
+_CALLS = {"web_search_call": "web_searches", "file_search_call": "storage_searches"}
+_BY_TIME = {"code_interpreter_call": "code_interpreter", "image_generation_call": "image_generation"}
+"""Tools billed by a container's time or by another model's tokens, which the response does not say."""
+
+
+def tool_calls(response: Json, model: str) -> tuple[dict[str, Quantity], list[str]]:
+    """Return how often tools ran, by meter, and the tools whose price the response does not show."""
+    counts: dict[str, Quantity] = {}
+    unread: list[str] = []
+    for item in _mappings(response.get("output")):
+        kind = text(item.get("type")) or ""
+        if kind in _BY_TIME:
+            unread.append(f"output.{_BY_TIME[kind]}")
+        elif kind in _CALLS and _billed(item):
+            counts[_CALLS[kind]] = counts.get(_CALLS[kind], 0) + 1
+    if queries := sum(map(_queries, _mappings(response.get("candidates")))):
+        counts["web_searches"] = 1 if _by_prompt(model) else queries
+    return counts, list(dict.fromkeys(unread))
+
+
+def _billed(item: Json) -> bool:
+    """OpenAI bills a search; opening a page that was found, and looking in it, are free."""
+    action = item.get("action")
+    return not isinstance(action, Mapping) or action.get("type") in (None, "search")
+
+
+def _queries(candidate: Json) -> int:
+    grounding = candidate.get("groundingMetadata") or candidate.get("grounding_metadata")
+    if not isinstance(grounding, Mapping):
+        return 0
+    found = grounding.get("webSearchQueries") or grounding.get("web_search_queries")
+    return len(found) if isinstance(found, list) else 0
+
+
+def _by_prompt(model: str) -> bool:
+    """Gemini before 3 is billed by the grounded prompt, from 3 on by the query (ai.google.dev, pricing)."""
+    return model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
+
+
+def _mappings(value: object) -> Iterator[Json]:
+    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())

@@ -58,7 +58,7 @@ _OWN = {name for agent in _AGENTS.values() for name in agent.usage} | {
 
 
 def read_logs(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
-    """Read an ExportLogsServiceRequest; records that are no calls of models are passed over.
+    """Read an ExportLogsServiceRequest; None for records that are not model calls.
 
     Raises Invalid if the body is none.
     """

@@ -17,7 +17,7 @@ from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.providers import provider_name
 
 Json = Mapping[str, Any]
-_NOBODY = "unknown_service"
+_UNKNOWN_SERVICE = "unknown_service"
 _ID = re.compile(r"[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}")
 _USAGE = tuple(names.USAGE.items())
 _KEPT = tuple(names.KEPT.items())
@@ -47,7 +47,7 @@ def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) ->
 
 
 def as_item(record: Record, raw: Callable[[], bytes]) -> Item | None:
-    """Return the usage in a record, or why there is none where there should be; None if it is no call."""
+    """Return the event of a record, or the reason why it is invalid; None if it is not a model call."""
     attributes = record.attributes
     if not attributes or _around(attributes):
         return None
@@ -109,7 +109,7 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
     owners: dict[str, Any] = {name: text(first(both, *names.LABELS[name])) for name in OWNERS}
     return UsageEvent(
         id=identity,
-        source=text(resource.get("service.name")) or _NOBODY,
+        source=text(resource.get("service.name")) or _UNKNOWN_SERVICE,
         time=from_nanoseconds(record.end or record.start, "$.endTimeUnixNano"),
         kind="llm",
         provider=provider_name(text(first(attributes, *names.PROVIDER)) or provider),

@@ -19,7 +19,7 @@ Wanted = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A span or a log record. Times are nanoseconds since 1970; ids are hex, empty if there are none."""
+    """A span or a log record. Times are nanoseconds since 1970; ids are hex, or empty."""
 
     resource: Mapping[str, Any]
     attributes: Mapping[str, Any]
@@ -89,7 +89,7 @@ def _parse(kind: Any, body: bytes) -> Any:
     try:
         return kind.FromString(body)
     except DecodeError as error:
-        raise Invalid("protobuf_malformed", f"this is no {kind.DESCRIPTOR.name}: {error}") from None
+        raise Invalid("protobuf_malformed", f"this is not a valid {kind.DESCRIPTOR.name}: {error}") from None
 
 
 def _proto_spans(body: bytes) -> Iterator[Record]:
