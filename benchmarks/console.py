@@ -19,9 +19,9 @@ import httpx
 
 from outlay.embedded.stack import EmbeddedStack
 from outlay_console.actions import Actions
+from outlay_console.adapters.catalog import CatalogHistory
 from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.history import History
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import EventTail
 from outlay_console.app import Console, Dependencies
@@ -132,7 +132,7 @@ def main() -> None:
             tail=EventTail(stack.kafka, clock),
             consumer_lag=ConsumerLag(stack.kafka, clock),
             forecasts=Forecasts(readers),
-            history=History(readers),
+            history=CatalogHistory(readers),
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=clock,
         )

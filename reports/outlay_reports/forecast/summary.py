@@ -9,8 +9,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds
-from outlay_reports.forecast.growth import growth
+from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds, growth
 from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.money import percent

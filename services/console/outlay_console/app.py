@@ -17,10 +17,9 @@ from starlette.types import ASGIApp
 
 from outlay_console import metrics
 from outlay_console.actions import Actions, ForbiddenError, FormError
-from outlay_console.adapters.catalog import CatalogView
+from outlay_console.adapters.catalog import CatalogHistory, CatalogView
 from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.history import History
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.adapters.tail import EventTail
@@ -82,7 +81,7 @@ class Dependencies:
     tail: EventTail
     consumer_lag: ConsumerLag
     forecasts: Forecasts
-    history: History
+    history: CatalogHistory
     actions: Actions
     clock: Clock
 

@@ -10,10 +10,9 @@ from starlette.applications import Starlette
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.action_writer import ActionWriter
-from outlay_console.adapters.catalog import CatalogView, read_catalog_view
+from outlay_console.adapters.catalog import CatalogHistory, CatalogView, read_catalog_view
 from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.history import History
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import EventTail
 from outlay_console.app import Console, Dependencies
@@ -44,7 +43,7 @@ def main() -> None:
         tail=EventTail(settings.kafka, clock),
         consumer_lag=ConsumerLag(settings.kafka, clock),
         forecasts=Forecasts(readers),
-        history=History(readers),
+        history=CatalogHistory(readers),
         actions=Actions(ActionWriter(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
         clock=clock,
     )

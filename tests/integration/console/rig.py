@@ -14,10 +14,9 @@ from tests.stack import Stack
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.action_writer import ActionWriter
-from outlay_console.adapters.catalog import CatalogView, Rates
+from outlay_console.adapters.catalog import CatalogHistory, CatalogView, Rates
 from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.history import History
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.tail import EventTail
 from outlay_console.app import Console, Dependencies
@@ -125,7 +124,7 @@ def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencie
         tail=EventTail(stack.kafka, clock),
         consumer_lag=ConsumerLag(stack.kafka, clock),
         forecasts=Forecasts(readers, patience=20),
-        history=History(readers),
+        history=CatalogHistory(readers),
         actions=Actions(ActionWriter(writer), AuditLog(folder / "audit.ndjson")),
         clock=clock,
     )

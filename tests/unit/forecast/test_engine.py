@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from tests.unit.forecast.generated import KINDS, MONTHLY, UNSEEN, hours, months, unseen
 
 from outlay_reports.forecast import bands, forecast
-from outlay_reports.forecast.engine import usable
+from outlay_reports.forecast.engine import candidates, usable
 from outlay_reports.forecast.hierarchy import summed
-from outlay_reports.forecast.models import candidates
 from outlay_reports.forecast.smoothing import Array
 
 WEEKS = 672

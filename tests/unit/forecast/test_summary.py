@@ -8,7 +8,7 @@ from tests.unit.reports.build import sums
 
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.growth import growth
+from outlay_reports.forecast.capacity import growth
 from outlay_reports.forecast.summary import likely
 from outlay_reports.forecast.whatif import factors, parse_model_swap
 

@@ -1,10 +1,13 @@
 """What of the catalog the console shows: budgets, price books, the age of prices. The rest is not read."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from outlay_console.adapters.readers import Readers
+from outlay_console.domain.history import Revision
+from outlay_console.domain.queries import CATALOGS
 from outlay_schemas.catalog.people import Split
 from outlay_schemas.catalog.price_books import PriceBook
 from outlay_schemas.catalog.watch import Budget
@@ -64,3 +67,26 @@ def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
         parts.revision, parts.created_at, parts.note, parts.rates, price_books, budgets, splits
     )
     return parts.revision, shown
+
+
+_MOST = 30
+
+
+class CatalogHistory:
+    """The newest revisions of the catalog."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._known: dict[int, Revision] = {}
+
+    async def read(self) -> list[Revision]:
+        """Return the newest revisions first; each is read once. Raises Retryable."""
+        rows = await self._readers.shared(CATALOGS, after=max(self._known, default=0))
+        for row in rows:
+            at = datetime.fromtimestamp(row["at"], UTC)
+            self._known[row["revision"]] = Revision(
+                row["revision"], at, row["note"], row["rates"].strip(), dict(row["price_books"])
+            )
+        newest = sorted(self._known, reverse=True)[:_MOST]
+        self._known = {revision: self._known[revision] for revision in newest}
+        return list(self._known.values())

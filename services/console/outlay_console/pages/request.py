@@ -6,9 +6,8 @@ from datetime import datetime
 
 from starlette.datastructures import QueryParams
 
-from outlay_console.adapters.catalog import CatalogView
+from outlay_console.adapters.catalog import CatalogHistory, CatalogView
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.history import History
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.domain.view import View
 
@@ -31,7 +30,7 @@ class PageRequest:
     catalog: CatalogView | None
     """None: no catalog was seen yet."""
     forecasts: Forecasts
-    history: History
+    history: CatalogHistory
     may: bool
     """Whether who is looking may say something about alerts, too."""
     ingest_url: str
