@@ -20,8 +20,8 @@ def test_a_firing_alert_is_sent_again_but_an_acknowledged_one_is_not() -> None:
     key = found[0].key
     day, sent = timedelta(hours=24), NOW - timedelta(hours=25)
 
-    def again(state: str, rule: RenotifyPolicy, told_at: datetime = sent) -> list[int]:
-        known = {key.id(): AlertRecord(key.id(), "b", state, 3, key.window, told_at)}  # type: ignore[arg-type]
+    def again(state: str, rule: RenotifyPolicy, sent_at: datetime = sent) -> list[int]:
+        known = {key.id(): AlertRecord(key.id(), "b", state, 3, key.window, sent_at)}  # type: ignore[arg-type]
         return [change.seq for change in transitions(found, known, rule)]
 
     assert again("firing", RenotifyPolicy(NOW, day)) == [4]
