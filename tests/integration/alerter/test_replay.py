@@ -94,7 +94,7 @@ def test_rules_are_tried_on_what_was_spent(
         app,
         ["backtest", "--rule", "expensive", "--catalog", str(tmp_path), "--days", "10", "--tenant", "acme"],
     )
-    assert "expensive: fires 1 times in 10 days" in shown.output
+    assert "expensive: fires 1 time in 10 days" in shown.output
     assert "would have saved" in shown.output
     assert CliRunner().invoke(app, ["backtest", "--rule", "x", "--catalog", str(tmp_path)]).exit_code == 1
 
