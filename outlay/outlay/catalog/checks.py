@@ -24,11 +24,11 @@ _WITH_IDS = (
 
 def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     """Find what is valid by itself and wrong in combination."""
-    books = [document for name, document in documents.items() if name.startswith("price_books/")]
+    price_books = [document for name, document in documents.items() if name.startswith("price_books/")]
     deployments = [(item.deployment.lower(), item.resource) for item in catalog.azure_deployments]
     owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
     return chain(
-        _book_names(books),
+        _book_names(price_books),
         *(_duplicates(part, [item.id for item in getattr(catalog, part)], documents) for part in _WITH_IDS),
         _duplicates("azure_deployments", deployments, documents),
         _overlaps("owners", owners, catalog.owners, documents),
@@ -37,7 +37,7 @@ def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
         _dependencies(catalog, documents),
         channel_problems(catalog, documents),
         _fx_gaps(catalog, documents),
-        _currencies(catalog, books),
+        _currencies(catalog, price_books),
         _override_meters(catalog, documents),
         _alias_cycles(catalog, documents),
         _owner_cycles(catalog, documents),
@@ -56,13 +56,13 @@ def without_zone(catalog: Catalog) -> list[str]:
     ]
 
 
-def _book_names(books: Sequence[Document]) -> Iterator[Problem]:
-    names = [str(book.content.get("name")) for book in books if isinstance(book.content, dict)]
+def _book_names(price_books: Sequence[Document]) -> Iterator[Problem]:
+    names = [str(book.content.get("name")) for book in price_books if isinstance(book.content, dict)]
     for index, name in enumerate(names):
         if name in names[:index]:
-            message = f"{books[names.index(name)].name} is called {name} too"
+            message = f"{price_books[names.index(name)].name} is called {name} too"
             hint = "give each book a name of its own: it is in every price reference"
-            yield books[index].problem(["name"], message, hint)
+            yield price_books[index].problem(["name"], message, hint)
 
 
 def _duplicates(part: str, keys: Sequence[Hashable], documents: Documents) -> Iterator[Problem]:
@@ -150,10 +150,10 @@ def _fx_gaps(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
         last[rate.currency] = rate
 
 
-def _currencies(catalog: Catalog, books: Sequence[Document]) -> Iterator[Problem]:
-    """Find books in a currency that has no rate at all."""
+def _currencies(catalog: Catalog, price_books: Sequence[Document]) -> Iterator[Problem]:
+    """Find price books in a currency that has no rate at all."""
     known = {"USD", *(rate.currency for rate in catalog.fx)}
-    for document in books:
+    for document in price_books:
         content = document.content if isinstance(document.content, dict) else {}
         currency = str(content.get("currency", "USD"))
         if len(currency) == 3 and currency not in known:

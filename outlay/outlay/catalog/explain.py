@@ -25,7 +25,7 @@ class Why(Struct, frozen=True):
     """Whether the explanation comes to what the ledger says."""
     explanation: Explanation | None = None
     refused: str = ""
-    """Why there is no explanation: another catalog than its own refuses the event."""
+    """Why the explanation is empty: another catalog than its own refuses the event."""
 
 
 def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:

@@ -70,11 +70,11 @@ def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, li
         return None, [Problem(str(folder), 0, "", "there is no such folder", hint)]
     problems = list(_unknown_files(folder))
     documents: dict[str, Document] = {}
-    books: list[PriceBook] = []
+    price_books: list[PriceBook] = []
     parts: dict[str, Any] = {}
     for path in sorted((folder / "price_books").glob("*.yaml")):
         book = _read(path, f"price_books/{path.name}", TypeAdapter(PriceBook), documents, problems)
-        books += [] if book is None else [book]
+        price_books += [] if book is None else [book]
     for part in PARTS:
         path = folder / f"{part}.yaml"
         if path.is_file():
@@ -83,7 +83,7 @@ def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, li
             if value is not None:
                 parts[part] = value
     rates = from_library(today or SystemClock().now().date())
-    catalog = Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(books), **parts)
+    catalog = Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(price_books), **parts)
     problems += contradictions(catalog, documents)
     return catalog, sorted(problems)
 
@@ -145,12 +145,12 @@ def _unknown_files(folder: Path) -> Iterator[Problem]:
     """Find files that would silently be ignored: misspelt names, `.yml`, and the folder of earlier versions."""
     known = {f"{part}.yaml" for part in PARTS}
     for path in sorted(
-        [*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml"), *folder.glob("books/*.y*ml")]
+        [*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml"), *folder.glob("book*/*.y*ml")]
     ):
         if path.name not in known or path.parent != folder:
             hint = f"use one of {', '.join(PARTS)}"
             if path.suffix == ".yml":
                 hint = f"rename it to {path.stem}.yaml"
-            elif path.parent.name == "books":
+            elif path.parent != folder:
                 hint = "move it to price_books/"
             yield Problem(str(path.relative_to(folder)), 0, "", "no part of the catalog has this name", hint)

@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A line that has no price because it is no valid usage event: the stack would make it a dead letter."""
+    """A line without a price because it is not a valid usage event: the stack would make it a dead letter."""
 
     line: int
     """From 1, as editors count."""
@@ -33,7 +33,7 @@ def price_lines(
     """Price usage events given as NDJSON by `price`, one answer a line, in order; empty lines are passed over.
 
     `at` prices every event as if it had happened then. The same checks as in the pricer apply, but for the tenant:
-    it is what a line says, if anything, for offline there is no API key to take it from.
+    it is what a line says, if anything, because offline no API key exists to take it from.
     """
     for event in read_lines(lines, at):
         if isinstance(event, Refused):

@@ -18,7 +18,7 @@ class CatalogTopic(Protocol):
     """The topic of catalogs."""
 
     def newest(self) -> Catalog | None:
-        """Read to the end and return the newest catalog, of two with one number the first; None: there is none."""
+        """Read to the end and return the newest catalog, of two with one number the first; None for an empty topic."""
         ...
 
     def append(self, catalog: Catalog) -> None:
@@ -29,7 +29,7 @@ class CatalogTopic(Protocol):
 def newest(kafka: KafkaSettings) -> Catalog | None:
     """Read the topic to its end and return the newest catalog; None if none was ever published.
 
-    Raises Retryable if the end is not reached: guessing that there is no catalog would publish over one.
+    Raises Retryable if the end is not reached: a wrong guess would publish over a catalog.
     """
     return KafkaTopic(kafka).newest()
 

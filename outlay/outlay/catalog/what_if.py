@@ -33,8 +33,8 @@ def what_if(content: Catalog, model: str | None = None, book: str | None = None)
     if not (provider and slash and sku):
         raise ValueError(f"{model!r} names no model: write provider/model, as in anthropic/claude-haiku-4-5")
     line = other.lookup.line(provider, sku, {})
-    books = other.candidates("llm", provider, sku)
-    if line.refused is not None and not (books.before or books.after):
+    price_books = other.candidates("llm", provider, sku)
+    if line.refused is not None and not (price_books.before or price_books.after):
         raise ValueError(f"{model} has no price: {line.refused.message}")
     return _pricer(plain), as_model(other, provider, sku)
 

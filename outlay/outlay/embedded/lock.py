@@ -8,7 +8,7 @@ from outlay.embedded.errors import AlreadyRunningError, DiskError
 
 
 class FolderLock:
-    """Holds `folder/lock`. The lock is the kernel's, so that one left by a killed process is no lock."""
+    """Holds `folder/lock`. The lock is the kernel's, so that one left by a killed process does not count."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of each step and of downloads; the command line draws it. May be called from any thread."""
+    """Receives each step and the progress of downloads; the command line shows it. May be called from any thread."""
 
     def step(self, text: str) -> None:
         """A step begins."""
@@ -16,7 +16,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
 
     def step(self, text: str) -> None:
         """Drop it."""

@@ -1,4 +1,4 @@
-"""Shared costs as FOCUS has them: a row that nobody owns becomes one for each who bears a part of it (since 1.3)."""
+"""Shared costs as FOCUS has them: an unowned row becomes one for each who bears a part of it (since 1.3)."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def _condition(split: Split, bound: dict[str, object]) -> str:
 
 
 def _fits(text: str, word: str, bound: dict[str, object]) -> str:
-    """As the pricer and the reports compare: `*` stands for any letters, and never for a value that is not there."""
+    """As the pricer and the reports compare: `*` stands for any text, and never for a value that is not there."""
     if "*" not in word:
         return f"{text} = {bind(word, bound)}"
     pattern = ".*".join(map(re.escape, word.split("*")))

@@ -129,5 +129,5 @@ def _day(text: str, zone: ZoneInfo, line: int) -> date:
             return date.fromisoformat(text)
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise QueryError(f"line {line}: {text!r} is no day", "write it as 2026-11-24") from None
+        raise QueryError(f"line {line}: {text!r} is not a day", "write it as 2026-11-24") from None
     return (at if at.tzinfo is None else at.astimezone(zone)).date()

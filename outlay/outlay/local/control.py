@@ -62,13 +62,13 @@ def _follow(descriptor: int, progress: Progress, home: Path) -> None:
     """Pass on what the daemon reports, until it is ready. Raises StackError if it cannot be."""
     with os.fdopen(descriptor, "rb") as lines:
         for line in lines:
-            told = json.loads(line)
-            if "step" in told:
-                progress.step(told["step"])
-            elif "total" in told:
-                progress.bytes(told["done"], told["total"])
-            elif "error" in told:
-                raise StackError(told["error"], told["hint"])
+            report = json.loads(line)
+            if "step" in report:
+                progress.step(report["step"])
+            elif "total" in report:
+                progress.bytes(report["done"], report["total"])
+            elif "error" in report:
+                raise StackError(report["error"], report["hint"])
             else:
                 return
     raise ChildDiedError("the system ended while it was starting", f"read {home / 'system.log'}")

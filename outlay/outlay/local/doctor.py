@@ -1,4 +1,4 @@
-"""What this machine needs for the embedded stack, looked at one by one: what is wrong and how to mend it."""
+"""What this machine needs for the embedded stack, looked at one by one, with a fix for each problem."""
 
 import os
 import shutil

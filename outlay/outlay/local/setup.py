@@ -24,7 +24,7 @@ def prepare(
     direct_tenants: Sequence[str] = (),
     durability: Durability | None = None,
 ) -> list[str]:
-    """Create topics and tables, and publish the default catalog if there is none yet.
+    """Create topics and tables, and publish the default catalog if none exists yet.
 
     `direct_tenants` publish to Kafka themselves: each has a topic of its own. Returns warnings about topics.
     Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not, and at

@@ -127,3 +127,10 @@ def test_a_catalog_with_problems_is_never_loaded(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert [problem.message for problem in check(tmp_path / "none")] == ["there is no such folder"]
+
+
+def test_price_books_in_the_folder_of_earlier_versions_are_not_left_out_silently(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "house.yaml").write_text(BOOK)
+    (problem,) = check(tmp_path)
+    assert (problem.file, problem.hint) == ("books/house.yaml", "move it to price_books/")

@@ -9,7 +9,7 @@ What a ClickHouse server can do and this cannot; for these, run a server and poi
 - users, roles, row policies and quotas in SQL: its users are those of its file, and `currentUser()` says `default`;
 - sessions: each request stands alone, so SET, USE and temporary tables end with it;
 - clusters, replicas, the native TCP protocol, the MySQL and PostgreSQL ones, TLS;
-- a query log: there is no system.query_log, `log_comment` and `log_queries` are taken and dropped, and `query_id` is
+- a query log: system.query_log does not exist, `log_comment` and `log_queries` are taken and dropped, and `query_id` is
   only handed back, so that KILL QUERY by it finds nothing;
 - ClickHouse's own block compression (`compress=1`, `decompress=1`) and external tables;
 - progress in headers; the summary counts rows only, and no rows read where the answer comes in pieces;

@@ -14,7 +14,7 @@ from outlay.embedded.chdb_server.engine import Engine, Limits
 from outlay.embedded.chdb_server.users import Users
 
 _GRACE = 5.0
-"""Seconds that statements have to end by themselves when the interface is told to end."""
+"""Seconds that statements have to end by themselves after the server was asked to end."""
 
 
 def main() -> None:
@@ -45,22 +45,22 @@ def main() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it was told to end."""
+    """Sets `ended` when a signal asks it to end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.told = asyncio.Event()
+        self.ended = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        self.told.set()
+        self.ended.set()
 
 
 async def _serve(server: _Server, engine: Engine) -> None:
-    """Serve; once told to end, give what runs its grace, then end it."""
+    """Serve; after a signal, give running statements their grace, then end them."""
 
     async def hurry() -> None:
-        await server.told.wait()
+        await server.ended.wait()
         await asyncio.sleep(_GRACE)
         while True:
             await run_sync(engine.kill_all)

@@ -133,7 +133,7 @@ class Running:
         self.written_rows = 0
 
     def start(self) -> bytes:
-        """Run to the first piece of the answer, empty if there is none. Raises EngineError."""
+        """Run to the first piece of the answer, empty if the answer is. Raises EngineError."""
         self._prepare()
         statement = self._statement
         parameters = dict(statement.parameters or {})

@@ -38,7 +38,7 @@ class Insert:
 def find_insert(head: bytes) -> Insert | None:
     """Find `INSERT INTO … FORMAT name` at the start of `head` (the query, or the query and its rows).
 
-    Returns None if the query is no INSERT, or brings no rows of its own (VALUES, SELECT).
+    Returns None if the query is not an INSERT, or brings no rows of its own (VALUES, SELECT).
     """
     text = head[:HEAD_BYTES].decode("utf-8", "surrogateescape")
     if not text.lstrip(" \t\r\n-#/(")[:1]:
