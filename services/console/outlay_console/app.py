@@ -138,8 +138,8 @@ class Console:
         try:
             view = self._view(request)
             ask = await self._ask(request, session, view, name)
-            context = {"view": view, **await page(ask)}
-            return self._html(name, 200, request, session=session, now=ask.now, **context)
+            context = {"view": view, "now": ask.now, **await page(ask)}
+            return self._html(name, 200, request, session=session, **context)
         except ViewError as error:
             return self._error(request, 400, str(error), session, View())
         except MissingError as error:
@@ -253,8 +253,9 @@ class Console:
         if session is None:
             return self._api.refused(request)
         try:
-            ask = await self._ask(request, session, self._view(request), "money_metrics")
-            return await money_metrics(ask)
+            return await money_metrics(
+                await self._ask(request, session, self._view(request), "money_metrics")
+            )
         except ViewError as error:
             return PlainTextResponse(f"{error}\n", 400)
         except Retryable as error:
