@@ -131,6 +131,12 @@ def test_each_service_starts_as_the_local_one_does(name: str, tmp_path: Path) ->
     assert probes == {"liveness": "/livez", "readiness": "/readyz"}
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_has_the_address_that_status_asks(name: str, tmp_path: Path) -> None:
+    ports = rendered(tmp_path, {})[f"Service {name}"]["spec"]["ports"]
+    assert {"name": "health", "port": 9400, "targetPort": "health"} in ports
+
+
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
 def test_each_pod_has_few_rights_and_a_memory_limit(values: dict[str, Any], tmp_path: Path) -> None:
     for spec in pods(rendered(tmp_path, values)):
