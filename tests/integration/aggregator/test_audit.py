@@ -261,15 +261,16 @@ def test_a_replayed_cost_event_counts_unless_a_correction_was_accepted_after_it(
 
 
 def test_every_line_of_a_dead_letter_is_replayed(system: System) -> None:
-    rows = [encoder.encode(cost_event("many", str(n), cost="x")) for n in range(3)]
+    edits = [Edit.set('cost="1"'), Edit.delete("charged")]
+    rows = [encoder.encode(cost_event("lines", str(n), cost="1.0000000000001")) for n in range(3)]
     dead = DeadLetters(system.clickhouse, FakeSink(system.broker))
     store = LedgerStore(system.clickhouse, 1000)
     store.append("dead_letters", encoder.encode(dead_letter("m1", b"\n".join(rows), "aggregator")))
     [found] = dead.find(Filter(ids=["m1"]))
     assert "[cost_event_invalid]" in dead.prepare(found, []).refusal
-    assert dead.replay([dead.prepare(found, [Edit.set('cost="1"')])]) == 1
+    assert dead.replay([dead.prepare(found, edits)]) == 1
     system.run_through([])
-    assert sum(m[0] for m in stored(system.clickhouse, "many", "day").values()) == Decimal(3)
+    assert sum(m[0] for m in stored(system.clickhouse, "lines", "day").values()) == Decimal(3)
 
 
 def test_cells_that_changed_places_are_found_though_every_total_is_right(system: System) -> None:

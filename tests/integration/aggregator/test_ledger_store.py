@@ -50,7 +50,7 @@ def test_a_line_that_the_engine_cannot_read_is_reported_apart_from_an_engine_tha
 
 def test_a_mistake_of_ours_is_neither(store: LedgerStore) -> None:
     with pytest.raises(DatabaseError):
-        store.append("no_such_table", b"{}")
+        store.append("ledger", b'{"no_such_column":1}')
 
 
 def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(system: System) -> None:
@@ -136,7 +136,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
     clickhouse.command(
         "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1,"
         " arrayMap(g -> tupleConcat(tupleConcat(tuple(g.1, g.2, g.3, g.4, g.5, g.6, g.7, g.8, g.9),"
-        " tuple(g.10 + 1)), tuple(g.11, g.12, g.13, g.14, g.15, g.16)), groups)"
+        " tuple(g.10 + 1)), tuple(g.11, g.12, g.13, g.14, g.15, g.16, g.17)), groups)"
         " FROM rollup_minute FINAL WHERE tenant = 'different' AND window = toDateTime({w:UInt32}, 'UTC')",
         {"w": MINUTE + 60},
     )
