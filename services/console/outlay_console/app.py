@@ -26,7 +26,7 @@ from outlay_console.adapters.tail import EventTail
 from outlay_console.api import Api
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.money_metrics import money_metrics
-from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages import alerts, budgets, explore, live, opportunities, overview, prices, quality
 from outlay_console.pages.request import MissingError, PageRequest
 from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
@@ -43,11 +43,6 @@ log = get_logger(__name__)
 Page = Callable[[PageRequest], Awaitable[Context]]
 
 
-async def live(_: PageRequest) -> Context:
-    """Return nothing: the page follows the stream of events."""
-    return {}
-
-
 _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
     "/explore": ("explore", explore.explore),
@@ -59,7 +54,7 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/prices": ("prices", prices.prices),
     "/opportunities": ("opportunities", opportunities.opportunities),
     "/quality": ("quality", quality.quality),
-    "/live": ("live", live),
+    "/live": ("live", live.live),
 }
 _STATUSES: dict[type[Exception], int] = {FormError: 400, ForbiddenError: 403, MissingError: 404}
 _STATUS_TITLES = {
