@@ -50,7 +50,7 @@ def test_a_line_that_the_engine_cannot_read_is_reported_apart_from_an_engine_tha
 
 def test_a_mistake_of_ours_is_neither(store: LedgerStore) -> None:
     with pytest.raises(DatabaseError):
-        store.append("ledger", b'{"no_such_column":1}')
+        store.append("ledger (no_such_column)", b"{}")
 
 
 def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(system: System) -> None:
