@@ -98,19 +98,19 @@ def post(blocks: list[dict[str, Any]], at: datetime, more: str = "") -> str:
 
 
 def incident() -> tuple[Alert, Alert | None, bytes | None]:
-    """Return the incident as it was told, its end if it was told too, and its picture."""
+    """Return the incident as sent, its end if that was sent too, and its chart."""
     clickhouse = ClickHouseClient(stores()[1])
     rows = clickhouse.rows(
-        "SELECT tenant, message_id, channel, body, attempt, step, bundle, toString(created_at) AS created"
+        "SELECT tenant, message_id, channel, body, attempt, version, batch_id, toString(created_at) AS created"
         " FROM alert_outbox FINAL WHERE channel = 'bus' AND tenant = {t:String}"
         " AND JSONExtractString(body, 'rule_type') IN ('spend_spike', 'anomaly') ORDER BY created_at",
         {"t": TENANT},
     )
-    told = [(alert_decoder.decode(row["body"]), row) for row in rows]
+    sent = [(alert_decoder.decode(row["body"]), row) for row in rows]
     worst, row = max(
-        ((a, r) for a, r in told if a.state == "firing"), key=lambda pair: float(pair[0].impact or 0)
+        ((a, r) for a, r in sent if a.state == "firing"), key=lambda pair: float(pair[0].impact or 0)
     )
-    over = next((a for a, _ in told if a.id == worst.id and a.state == "resolved"), None)
+    over = next((a for a, _ in sent if a.id == worst.id and a.state == "resolved"), None)
     notification = Notification(row["message_id"], (OutboxMessage(**row),), (worst,))
     return worst, over, pictures(RollupReader(clickhouse))(notification)
 

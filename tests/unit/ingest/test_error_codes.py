@@ -47,11 +47,11 @@ def test_every_code_is_in_the_table() -> None:
 
 
 def test_the_table_holds_no_code_that_nothing_tells() -> None:
-    alive = reported() | documented("Why an event has no price")
+    alive = reported() | documented("Why an event is unpriced")
     assert documented() - alive == set()
 
 
 def test_reasons_without_a_price_are_said_by_the_pricer() -> None:
     source = "".join(path.read_text() for path in (ROOT / "services/pricer").rglob("*.py"))
-    for reason in documented("Why an event has no price"):
+    for reason in documented("Why an event is unpriced"):
         assert f'"{reason}"' in source, reason
