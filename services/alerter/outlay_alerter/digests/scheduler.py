@@ -119,7 +119,7 @@ def review_of(
     whose = ", ".join(question.tenants) or "everybody"
     return Review(
         id=name, review=of, title=digest_pages.title_of(question), headline=digest_pages.headline(sections),
-        points=points, html=digest_pages.html(question, sections, now), link=f"{console}/" if console else "",
+        points=points, html=str(digest_pages.html(question, sections, now)), link=f"{console}/" if console else "",
         foot=f"{whose} · {question.zone.key}{by_hand}",
     )  # fmt: skip
 
