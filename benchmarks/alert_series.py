@@ -109,7 +109,7 @@ def _agents(r: random.Random, hours: int) -> list[float]:
 
 
 def _counts(r: random.Random, hours: int) -> list[float]:
-    """Few dear calls: Poisson counts of a price each."""
+    """Few expensive calls: Poisson counts of a price each."""
     price, peak = r.uniform(0.5, 5), r.uniform(8, 40)
     out = []
     for h in range(hours):

@@ -66,7 +66,7 @@ def river_holt_winters(series: Series) -> Iterator[bool]:
 
 
 def river_half_space_trees(series: Series) -> Iterator[bool]:
-    """river's HalfSpaceTrees on the value and the hour; the highest half percent of scores of late fire."""
+    """river's HalfSpaceTrees on the value and the hour; the highest half percent of recent scores fire."""
     from river import anomaly, preprocessing
 
     model = preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(

@@ -1,4 +1,4 @@
-"""What is bounded, by how much: bursts, stores away for an hour's events, crowds, tenants, old minutes.
+"""Limits and their bounds: bursts, stores away for an hour's events, high cardinality, tenants, old minutes.
 
     PYTHONPATH=. .venv/bin/python benchmarks/bounds.py [SCENARIO ...] [--json]
 
@@ -48,7 +48,7 @@ class Bench:
         self.meter.start()
 
     def feed(self, lines: Iterator[bytes], each: int = 500) -> int:
-        """Put events on Kafka past the door; return how many."""
+        """Put events on Kafka without ingest; return how many."""
         sink, part, count = KafkaSink(self.stores.kafka), list[bytes](), 0
         for line in lines:
             part.append(line)
@@ -114,7 +114,7 @@ def clickhouse(bench: Bench) -> Figures:
 
 
 def kafka(bench: Bench) -> Figures:
-    """Senders go on for a minute without Kafka: all are told to come back."""
+    """Senders go on for a minute without Kafka: all get 503."""
     sending = threading.Thread(target=lambda: bench.producer.run(120_000 // BATCH, 4, BATCH / 2000))
     sending.start()
     time.sleep(5)
@@ -128,16 +128,16 @@ def kafka(bench: Bench) -> Figures:
 def users(bench: Bench) -> Figures:
     tenant = bench.pipeline.tenant
     count = bench.feed(event(tenant, n, NOW, user=f"user-{n}") for n in range(500_000))
-    return bench.figures(events_of_a_minute=count, users=count, **_crowd(bench))
+    return bench.figures(events_of_a_minute=count, users=count, **_high_cardinality(bench))
 
 
 def projects(bench: Bench) -> Figures:
     tenant = bench.pipeline.tenant
     count = bench.feed(event(tenant, n, NOW, project=f"project-{n}") for n in range(100_000))
-    return bench.figures(events_of_a_minute=count, projects=count, **_crowd(bench))
+    return bench.figures(events_of_a_minute=count, projects=count, **_high_cardinality(bench))
 
 
-def _crowd(bench: Bench) -> Figures:
+def _high_cardinality(bench: Bench) -> Figures:
     seconds = bench.settle()
     named = bench.pipeline.clickhouse.rows(
         "SELECT source, dimension, distinct, cells FROM high_cardinality_sources FINAL WHERE tenant = {t:String}",
@@ -187,7 +187,7 @@ def backfill(bench: Bench) -> Figures:
 
 
 def huge(bench: Bench) -> Figures:
-    """Sixteen records of 16 MB that nothing can compress, and that are no events."""
+    """Sixteen incompressible records of 16 MB that are not events."""
     import os
 
     from outlay_schemas.topics import MAX_RECORD_BYTES

@@ -83,8 +83,8 @@ def fill(settings: ClickHouseSettings, now: datetime, events: int, ledger: int) 
     clickhouse.close()
 
 
-async def measure(world: Dependencies, key: str, rounds: int) -> None:
-    transport = httpx.ASGITransport(app=Console(world).app())
+async def measure(dependencies: Dependencies, key: str, rounds: int) -> None:
+    transport = httpx.ASGITransport(app=Console(dependencies).app())
     headers = {"sec-fetch-site": "same-origin"}
     async with httpx.AsyncClient(
         transport=transport, base_url="http://console", headers=headers, timeout=60
@@ -124,7 +124,7 @@ def main() -> None:
         keys = Path(place) / "keys.json"
         key = KeyFile(keys).create("acme", ("read",), now)
         readers = Readers(stack.reader, 4, 60)
-        world = Dependencies(
+        dependencies = Dependencies(
             settings=Settings(),
             sessions=Sessions(KeyRing(keys), b"secret", 1),
             readers=readers,
@@ -136,8 +136,8 @@ def main() -> None:
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=clock,
         )
-        asyncio.run(measure(world, key, options.rounds))
-        world.readers.close()
+        asyncio.run(measure(dependencies, key, options.rounds))
+        dependencies.readers.close()
 
 
 if __name__ == "__main__":

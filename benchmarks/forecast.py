@@ -61,7 +61,7 @@ def generated(count: int) -> Iterator[Case]:
 
 
 def short(count: int) -> Iterator[Case]:
-    """One and two weeks of hours: of each kind a few, but of those whose level moves, which nobody could foresee."""
+    """One and two weeks of hours: of each kind a few, without moving levels, which cannot be foreseen."""
     from tests.unit.forecast.generated import KINDS, hours
 
     for length, steps in ((336, 72), (336, 168), (168, 48)):

@@ -1,4 +1,4 @@
-"""How many spans a second one core takes in: decoding alone, and through the whole door.
+"""Spans per second on one core: decoding alone, and through the whole endpoint.
 
 python benchmarks/otlp.py --seconds 8
 """
@@ -67,8 +67,8 @@ def decoding(body: bytes, rounds: int) -> None:
     )
 
 
-def door(body: bytes, seconds: float) -> None:
-    """Measure the door: HTTP in, unpacked, decoded, durable in Kafka, answered."""
+def endpoint(body: bytes, seconds: float) -> None:
+    """Measure the endpoint: HTTP request, decompressed, decoded, durable in Kafka, answered."""
     packed = gzip.compress(body, 6)
     with bus() as kafka, ingest(kafka) as (pid, port, key):
         head = (
@@ -89,7 +89,7 @@ def main() -> None:
     arguments = parser.parse_args()
     body = request()
     decoding(body, arguments.rounds)
-    door(body, arguments.seconds)
+    endpoint(body, arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="propor
 Made = Callable[[], ReportTable]
 
 
-def reports(books: CostReader, now: datetime) -> dict[str, Made]:
+def reports(costs: CostReader, now: datetime) -> dict[str, Made]:
     def asked(by: str | None, start: str = "90d", tz: str = "UTC", **more: str) -> CostQuery:
         where = [f"{name}={value}" for name, value in more.items() if name != "unit"]
         question = report_api.parse_query(report_api.QueryOptions(by, start, None, tz, where), now)
@@ -50,40 +50,40 @@ def reports(books: CostReader, now: datetime) -> dict[str, Made]:
     def shared(by: str) -> ReportTable:
         question = asked(by)
         names = (*question.by, "project", "team")
-        cells = books.cells(replace(question, by=tuple(dict.fromkeys(names))))
+        cells = costs.cells(replace(question, by=tuple(dict.fromkeys(names))))
         found = allocate(cells, tuple(dict.fromkeys(names)), len(question.by), SPLITS)
         return allocated_table(question, found)
 
     def charged() -> ReportTable:
         by = ("business_unit", "team", "provider", "sku", "project")
-        cells = books.cells(replace(asked(None), by=by))
+        cells = costs.cells(replace(asked(None), by=by))
         found = statements(lines_of(allocate(cells, by, 4, SPLITS)), None)
         return chargeback_table("quarter", "UTC", by[:4], found, "open")
 
     def landing() -> ReportTable:
         zone = parse_zone("UTC")
         month = CostQuery(period_of(now, "month", zone), zone)
-        return landing_table(month, *ForecastCache().land(books, month, now), 1.0, ())
+        return landing_table(month, *ForecastCache().land(costs, month, now), 1.0, ())
 
     return {
-        "showback business_unit,team,model": lambda: report_api.showback(books, asked("business_unit,team,model")),
+        "showback business_unit,team,model": lambda: report_api.showback(costs, asked("business_unit,team,model")),
         "showback …, Europe/Berlin": lambda: report_api.showback(
-            books, asked("business_unit,team,model", tz="Europe/Berlin")
+            costs, asked("business_unit,team,model", tz="Europe/Berlin")
         ),
         "showback project,model, Asia/Kolkata": lambda: report_api.showback(
-            books, asked("project,model", tz="Asia/Kolkata", start="29d")
+            costs, asked("project,model", tz="Asia/Kolkata", start="29d")
         ),
-        "showback use_case where team=team-3": lambda: report_api.showback(books, asked("use_case", team="team-3")),
+        "showback use_case where team=team-3": lambda: report_api.showback(costs, asked("use_case", team="team-3")),
         "showback team, shared costs allocated": lambda: shared("business_unit,team"),
         "chargeback of the quarter": charged,
-        "top project,model": lambda: report_api.top(books, asked("project,model"), 20),
-        "trend team by day": lambda: report_api.trends(books, asked("team", unit="day"), now),
+        "top project,model": lambda: report_api.top(costs, asked("project,model"), 20),
+        "trend team by day": lambda: report_api.trends(costs, asked("team", unit="day"), now),
         "trend team by day, America/New_York": lambda: report_api.trends(
-            books, asked("team", tz="America/New_York", unit="day"), now
+            costs, asked("team", tz="America/New_York", unit="day"), now
         ),
-        "trend by hour": lambda: report_api.trends(books, asked(None, unit="hour"), now),
+        "trend by hour": lambda: report_api.trends(costs, asked(None, unit="hour"), now),
         "compare team,model, 45 days with 45": lambda: report_api.comparison(
-            books, asked("team,model", start="45d"), None, now
+            costs, asked("team,model", start="45d"), None, now
         ),
         "landing of the month": landing,
     }  # fmt: skip

@@ -36,7 +36,7 @@ def _unknown_names(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
         for name in names:
             if name not in known:
                 hint = did_you_mean(name, known) or f"use one of {where}, or add it there"
-                yield problem_at(documents, f"{part}.yaml", place, f"there is no {name} in {where}", hint)
+                yield problem_at(documents, f"{part}.yaml", place, f"{name} is not in {where}", hint)
 
 
 def _unreachable_channels(catalog: Catalog, documents: Documents) -> Iterator[Problem]:

@@ -105,7 +105,7 @@ def _play(system: LocalState, key: str, plan: Plan, quiet: bool) -> dict[str, An
 
 
 def _progress(quiet: bool) -> Callable[[Frame], None]:
-    """Return what prints the progress every 10%, where there is no live view."""
+    """Return what prints the progress every 10%, without a live view."""
     printed = 0
 
     def show(frame: Frame) -> None:

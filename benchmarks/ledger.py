@@ -1,4 +1,4 @@
-"""What it costs to keep the books as the ledger grows. Run: .venv/bin/python benchmarks/books.py [ROWS ...]
+"""Recompute and audit as the ledger grows. Run: .venv/bin/python benchmarks/ledger.py [ROWS ...]
 
 For each size: seconds to recompute one live minute (50,000 events, 1,000 groups), its hour and its day; what the
 engine reads of the ledger for it; and an audit of everything. The engine runs in this process (chDB).
@@ -63,14 +63,14 @@ def counters(clickhouse: ClickHouseClient) -> dict[str, int]:
     return {row["event"]: row["value"] for row in rows}
 
 
-def read_of(clickhouse: ClickHouseClient, books: LedgerStore) -> dict[str, object]:
+def read_of(clickhouse: ClickHouseClient, ledger: LedgerStore) -> dict[str, object]:
     """What the engine really read to recompute one minute, by its own counters.
 
     They are those that a server writes into system.query_log; chDB has no query log, so that they are taken
     before and after. Ledger and users are read by the same statement, so each part counts twice.
     """
     before = counters(clickhouse)
-    books.compute("minute", [LIVE])
+    ledger.compute("minute", [LIVE])
     after = counters(clickhouse)
     read = {name: after[name] - before.get(name, 0) for name in _COUNTERS}
     [parts] = clickhouse.rows(
@@ -87,14 +87,14 @@ def read_of(clickhouse: ClickHouseClient, books: LedgerStore) -> dict[str, objec
 
 
 def measure(clickhouse: ClickHouseClient, rows: int, full: bool) -> dict[str, object]:
-    books = LedgerStore(clickhouse, 1000)
+    ledger = LedgerStore(clickhouse, 1000)
     figures: dict[str, object] = {"ledger_rows": rows}
     for grain in GRAINS:
         window = widen(LIVE, grain)
-        figures[f"recompute_{grain}_s"] = timed(lambda g=grain, w=window: books.recompute(g, [w]))  # type: ignore[misc]
-    figures["read"] = read_of(clickhouse, books)
+        figures[f"recompute_{grain}_s"] = timed(lambda g=grain, w=window: ledger.recompute(g, [w]))  # type: ignore[misc]
+    figures["read"] = read_of(clickhouse, ledger)
     if full:
-        rebuild, audit, asked = Rebuild(books), Audit(books, clickhouse, SystemClock()), Range()
+        rebuild, audit, asked = Rebuild(ledger), Audit(ledger, clickhouse, SystemClock()), Range()
         started = time.perf_counter()
         rebuild.run(asked, audit.spans(asked))
         figures["rebuild_s"] = round(time.perf_counter() - started, 1)
