@@ -42,6 +42,7 @@ check: setup ## format, lint, types, import rules, unit and contract tests, audi
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
+	.ci/prose
 	$(BIN)/codespell README.md CONTRIBUTING.md docs deploy outlay sdk schemas kit reports services benchmarks
 	$(BIN)/pytest tests/unit tests/contract -q -m "not stack"
 	.ci/audit

@@ -54,7 +54,7 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 
 @pytest.fixture(scope="session")
 def console(rig: Rig, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    reader = rig.world.settings.clickhouse
+    reader = rig.dependencies.settings.clickhouse
     yield from _run(rig, replace(stack, reader=reader), tmp_path_factory.mktemp("console"))
 
 

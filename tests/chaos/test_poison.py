@@ -36,7 +36,7 @@ def cost(name: str, **changes: object) -> bytes:
 def records() -> dict[str, Sequence[bytes]]:
     """Return hostile records by topic."""
     lines = b"\n".join(b'{"tenant":"hostile","n":%d}' % n for n in range(200_000))
-    letter = dead_letter("pricer", b"{", Invalid("c", "m"), make(1)[0].time, line=0, tenant="hostile")
+    refused = dead_letter("pricer", b"{", Invalid("c", "m"), make(1)[0].time, line=0, tenant="hostile")
     return {
         COST_EVENTS.name: [
             os.urandom(10 * MIB),
@@ -49,8 +49,8 @@ def records() -> dict[str, Sequence[bytes]]:
             cost("u").replace(b'"input_tokens": 10', b'"input_tokens": 0e9999'),
         ],
         DEAD_LETTER.name: [
-            encoder.encode(msgspec.structs.replace(letter, line=-1)),
-            encoder.encode(msgspec.structs.replace(letter, partition=2**40)),
+            encoder.encode(msgspec.structs.replace(refused, line=-1)),
+            encoder.encode(msgspec.structs.replace(refused, partition=2**40)),
             os.urandom(MIB),
             lines,
         ],
@@ -103,14 +103,14 @@ def test_p9_poison_on_every_topic_costs_no_restart_and_no_neighbour(
     sink.close()
     pipeline.settle(60)
     rows = pipeline.clickhouse.rows(
-        "SELECT topic, offset, count() AS letters, sum(length(original)) AS bytes FROM dead_letters FINAL"
-        " WHERE stage = 'aggregator' AND topic IN ('cost.events', 'usage.dead-letter')"
+        "SELECT topic, offset, count() AS inputs, sum(length(original)) AS bytes FROM dead_letters FINAL"
+        " WHERE stage = 'aggregator' AND topic IN ('cost.events', 'usage.dead-refused')"
         " GROUP BY topic, partition, offset"
     )
-    kept = sorted(row["bytes"] + row["letters"] - 1 for row in rows)
+    kept = sorted(row["bytes"] + row["inputs"] - 1 for row in rows)
     sizes = sorted(len(value) for topic in (COST_EVENTS.name, DEAD_LETTER.name) for value in hostile[topic])
     assert all(any(abs(have - size) <= 1100 for have in kept) for size in sizes), "bytes were lost"
-    assert max(row["letters"] for row in rows) <= 1001
+    assert max(row["inputs"] for row in rows) <= 1001
     assert [service.running.pid for service in pipeline.services] == began
     assert all(service.running.poll() is None for service in pipeline.services), "a service ended"
     wrong = pipeline.mismatches(neighbour.sent)

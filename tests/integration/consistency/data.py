@@ -76,7 +76,7 @@ class Used:
 
     @property
     def cost(self) -> Decimal | None:
-        """What the provider charges; None: nobody knows."""
+        """What the provider charges; None: unknown."""
         prices = USD_PER_MILLION.get(self.sku)
         if prices is None:
             return None

@@ -51,7 +51,7 @@ BEFORE, AFTER = ("2026-11-23", "2026-11-24")
 class System:
     """What the surfaces are asked over."""
 
-    world: Dependencies
+    dependencies: Dependencies
     clickhouse: ClickHouseClient
     catalog: Catalog
     keys_file: Path
@@ -70,7 +70,9 @@ class System:
 
     def page(self, path: str) -> str:
         """Return the text of a page of the console."""
-        with TestClient(Console(self.world).app(), headers={"sec-fetch-site": "same-origin"}) as client:
+        with TestClient(
+            Console(self.dependencies).app(), headers={"sec-fetch-site": "same-origin"}
+        ) as client:
             client.post("/login", data={"key": self.key})
             answer = client.get(path)
         assert answer.status_code == 200, answer.text
@@ -165,7 +167,7 @@ def command_line(system: System, zone: str) -> Figures:
 def read_api(system: System, zone: str) -> Figures:
     """The read API of the console."""
     today, month = f"{midnight(zone):%Y-%m-%d}", f"{midnight(zone):%Y-%m}"
-    with TestClient(Console(system.world).app()) as client:
+    with TestClient(Console(system.dependencies).app()) as client:
 
         def ask(report: str, **params: str) -> dict[str, Any]:
             answer = client.get(
@@ -269,7 +271,7 @@ def focus(system: System, zone: str) -> Figures:
 
 def prometheus(system: System, zone: str) -> Figures:
     """The gauges of the console that Prometheus scrapes; a figure is the nearest float."""
-    with TestClient(Console(system.world).app()) as client:
+    with TestClient(Console(system.dependencies).app()) as client:
         answer = client.get(f"/metrics/money?tz={zone}", headers={"authorization": f"Bearer {system.key}"})
     assert answer.status_code == 200, answer.text
     found: dict[str, dict[str, float]] = {}

@@ -32,7 +32,7 @@ from tests.integration.consistency.surfaces import (
     budget_states,
     console_overview,
 )
-from tests.integration.console.rig import make, world
+from tests.integration.console.rig import dependencies, make
 from tests.integration.reports.ledger import write
 from tests.stack import Stack
 from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
@@ -141,7 +141,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
     shown = CatalogView(1, NOW, "", None, (), BUDGETS)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
-    asked = replace(world(stack, settings, folder), catalog=lambda: shown)
+    asked = replace(dependencies(stack, settings, folder), catalog=lambda: shown)
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)

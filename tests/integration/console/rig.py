@@ -1,4 +1,4 @@
-"""A console over the real engine, with the books of two tenants, asked as a browser asks."""
+"""A console over the real engine, with the data of two tenants, asked as a browser asks."""
 
 import json
 import re
@@ -56,16 +56,16 @@ SPLITS = (
 
 @dataclass
 class Rig:
-    """The application, its keys, and what is in the books of `acme`."""
+    """The application, its keys, and the data of `acme`."""
 
-    world: Dependencies
+    dependencies: Dependencies
     keys_file: Path
     keys: dict[str, str]
     events: Sequence[CostEvent]
 
     def client(self) -> httpx.AsyncClient:
         """Return a browser without cookies."""
-        transport = httpx.ASGITransport(app=Console(self.world).app(), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=Console(self.dependencies).app(), raise_app_exceptions=False)
         return httpx.AsyncClient(
             transport=transport, base_url=BASE, headers={"sec-fetch-site": "same-origin"}
         )
@@ -90,7 +90,7 @@ class Rig:
 
 
 def make(stack: Stack, folder: Path, database: str = "console", now: datetime = NOW) -> Rig:
-    """Fill the books of `acme` and `globex`, and put a console over them."""
+    """Fill the ledger of `acme` and `globex`, and put a console over them."""
     create_topics(stack.kafka, topics.ALL)
     writer = stack.writer.model_copy(update={"database": database})
     migrate(writer)
@@ -106,10 +106,10 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     keys["kim"] = files.create("acme", ("read", "admin"), now, name="kim")
     _keep(writer, now)
     reader = stack.reader.model_copy(update={"database": database})
-    return Rig(world(stack, reader, folder), folder / "keys.json", keys, events)
+    return Rig(dependencies(stack, reader, folder), folder / "keys.json", keys, events)
 
 
-def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencies:
+def dependencies(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencies:
     """Wire a console as main.py does, at a time that stands still."""
     clock = FakeClock(NOW)
     settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
@@ -131,7 +131,7 @@ def world(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencie
 
 
 def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
-    """Add an alert and a dead letter."""
+    """Add an alert and a dead dead_letter."""
     name = SECRET if tenant == "globex" else "growth"
     alert = Alert(
         id=f"a-{tenant}", tenant=tenant, rule="spikes", rule_type="spend_spike", scope={"team": name},
@@ -142,11 +142,11 @@ def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
     )  # fmt: skip
     row = {"tenant": tenant, "id": alert.id, "rule": alert.rule, "state": "firing", "seq": 1,
            "window": alert.window, "body": encoder.encode(alert).decode()}  # fmt: skip
-    letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
+    dead_letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
               "message": f"{name} is wrong", "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
     clickhouse = ClickHouseClient(settings)
     clickhouse.insert_json_lines("alerts", encoder.encode(row))
-    clickhouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    clickhouse.insert_json_lines("dead_letters", encoder.encode(dead_letter))
     snooze = {
         "tenant": tenant,
         "target": "spikes",
@@ -185,8 +185,8 @@ def _keep(settings: ClickHouseSettings, now: datetime) -> None:
     """Keep two catalogs, the second with another price book and newer prices of models."""
     clickhouse = ClickHouseClient(settings)
     for revision, version in ((1, "0.2.2"), (2, "0.2.3")):
-        books = [{"name": "cloud", "version": str(revision)}]
-        body = {"rates": {"source": "genai-prices", "version": version}, "price_books": books}
+        price_books = [{"name": "cloud", "version": str(revision)}]
+        body = {"rates": {"source": "genai-prices", "version": version}, "price_books": price_books}
         at = now - timedelta(days=3 - revision)
         row = {"revision": revision, "created_at": at, "note": "by kim", "body": json.dumps(body)}
         clickhouse.insert_json_lines("catalogs", encoder.encode(row))

@@ -20,7 +20,7 @@ ACTIONS = "/alerts/a-acme/actions"
 
 @pytest.fixture(scope="module")
 def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
-    """Books of its own: what is said here is on no page of other tests."""
+    """Its own data: actions here appear on no page of other tests."""
     return make(stack, tmp_path_factory.mktemp("words"), "console_words")
 
 
@@ -61,7 +61,7 @@ async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack
 async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:
     client = await rig.logged_in("kim")
     await client.post(ACTIONS, data={"action": "acknowledged", "note": "again"})
-    entry = list(rig.world.actions.audit.read())[-1]
+    entry = list(rig.dependencies.actions.audit.read())[-1]
     assert (entry.action, entry.subject) == ("alerts.act", "a-acme")
     assert entry.actor == f"key {rig.keys['kim'].split('_')[2]}"
     assert entry.details == {"tenant": "acme", "action": "acknowledged", "note": "again"}
@@ -90,12 +90,12 @@ async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
         ({"action": "acknowledged", "note": "x" * 5000}, 413),
     ],
 )
-async def test_a_form_that_makes_no_sense_is_told_so(rig: Rig, data: dict[str, str], status: int) -> None:
+async def test_a_form_that_makes_no_sense_is_refused(rig: Rig, data: dict[str, str], status: int) -> None:
     client = await rig.logged_in("kim")
     assert (await client.post(ACTIONS, data=data)).status_code == status
 
 
-async def test_nobody_speaks_who_may_not(rig: Rig, stack: Stack, tmp_path: Path) -> None:
+async def test_a_key_without_the_right_cannot_act(rig: Rig, stack: Stack, tmp_path: Path) -> None:
     word = {"action": "acknowledged", "note": "no"}
     assert (await rig.client().post(ACTIONS, data=word)).headers["location"] == "/login"
     assert (await (await rig.logged_in()).post(ACTIONS, data=word)).status_code == 403, (
@@ -109,7 +109,9 @@ async def test_nobody_speaks_who_may_not(rig: Rig, stack: Stack, tmp_path: Path)
     ):
         assert (await kim.post(ACTIONS, data=word, headers=headers)).status_code == 403, "another site's page"
     assert (await kim.post(ACTIONS, data={**word, "next": "//evil"})).headers["location"] == "/alerts"
-    silent = replace(rig, world=replace(rig.world, actions=Actions(None, AuditLog(tmp_path / "log"))))
+    silent = replace(
+        rig, dependencies=replace(rig.dependencies, actions=Actions(None, AuditLog(tmp_path / "log")))
+    )
     client = await silent.logged_in("kim")
     assert (await client.post(ACTIONS, data=word)).status_code == 403
     assert "outlay alerts ack" in (await client.get("/alerts/a-acme")).text
@@ -118,10 +120,10 @@ async def test_nobody_speaks_who_may_not(rig: Rig, stack: Stack, tmp_path: Path)
 async def test_what_cannot_be_logged_or_written_is_not_said(rig: Rig, stack: Stack, tmp_path: Path) -> None:
     before = said(stack, "a-acme")
     (tmp_path / "folder.ndjson").mkdir()
-    unlogged = Actions(rig.world.actions.writer, AuditLog(tmp_path / "folder.ndjson"))
+    unlogged = Actions(rig.dependencies.actions.writer, AuditLog(tmp_path / "folder.ndjson"))
     away = Actions(ActionWriter(ClickHouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
     for actions in (unlogged, away):
-        client = await replace(rig, world=replace(rig.world, actions=actions)).logged_in("kim")
+        client = await replace(rig, dependencies=replace(rig.dependencies, actions=actions)).logged_in("kim")
         answer = await client.post(ACTIONS, data={"action": "expected", "note": "lost"})
         assert answer.status_code == 503
     assert said(stack, "a-acme") == before

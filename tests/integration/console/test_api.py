@@ -68,9 +68,9 @@ async def test_a_month_is_charged_back_the_same(rig: Rig, stack: Stack) -> None:
         headers = {"authorization": f"Bearer {rig.keys['acme']}"}
         params = {"month": "2026-11", "tz": "Asia/Kolkata", "lines": "team,sku"}
         said = (await client.get("/api/v1/reports/chargeback", params=params, headers=headers)).json()
-    told = json.loads(command(stack, "chargeback", params, "json"))
-    assert said["rows"] == told["rows"]
-    assert said["total"] == told["total"]
+    expected = json.loads(command(stack, "chargeback", params, "json"))
+    assert said["rows"] == expected["rows"]
+    assert said["total"] == expected["total"]
     assert {row["line"] for row in said["rows"]} == {"own", "shared"}
 
 
@@ -106,7 +106,7 @@ async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "expected"),
     [
         ("top?by=colour", 400, "not a dimension"), ("top?limit=0", 400, "limit"), ("top?from=soon", 400, "no time"),
         ("trend?unit=fortnight", 400, "no unit"), ("top?colour=red", 400, "cannot be asked"),
@@ -116,11 +116,13 @@ async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long
         ("trend?unit=hour&from=2001-01-01", 400, "9,000"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_answered_says_what_to_do(rig: Rig, path: str, status: int, told: str) -> None:
+async def test_what_cannot_be_answered_says_what_to_do(
+    rig: Rig, path: str, status: int, expected: str
+) -> None:
     async with rig.client() as client:
         answer = await client.get(
             f"/api/v1/reports/{path}", headers={"authorization": f"Bearer {rig.keys['acme']}"}
         )
     assert answer.status_code == status
-    assert told in answer.json()["error"]
+    assert expected in answer.json()["error"]
     assert answer.json()["hint"]

@@ -66,9 +66,9 @@ def _add(settings: ClickHouseSettings) -> None:
     row = {"tenant": "default", "id": "a", "rule": "r", "state": "firing", "seq": 1, "window": now,
            "body": encoder.encode(alert).decode()}  # fmt: skip
     clickhouse.insert_json_lines("alerts", encoder.encode(row))
-    letter = {"id": "l", "tenant": "default", "stage": "ingest", "code": "bad", "path": "", "message": "m",
+    dead_letter = {"id": "l", "tenant": "default", "stage": "ingest", "code": "bad", "path": "", "message": "m",
               "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
-    clickhouse.insert_json_lines("dead_letters", encoder.encode(letter))
+    clickhouse.insert_json_lines("dead_letters", encoder.encode(dead_letter))
     clickhouse.close()
 
 

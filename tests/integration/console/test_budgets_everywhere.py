@@ -56,7 +56,7 @@ SCOPES: dict[str, dict[str, object]] = {
     "all": {},
     "team": {"team": "growth"},
     "teams": {"team": ["growth", "platform"]},
-    "nobody": {"team": ""},
+    "unassigned": {"team": ""},
     "project": {"project": "p"},
     "unit": {"business_unit": "consumer"},
     "use": {"use_case": ""},
@@ -141,9 +141,12 @@ def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     events = spending()
     write(writer, events)
     shown = CatalogView(1, NOW, "", None, (), BUDGETS)
-    world = replace(rig.world, catalog=lambda: shown)
+    dependencies = replace(rig.dependencies, catalog=lambda: shown)
     yield Surfaces(
-        replace(rig, world=world), clickhouse, Catalog(revision=1, created_at=NOW, budgets=BUDGETS), events
+        replace(rig, dependencies=dependencies),
+        clickhouse,
+        Catalog(revision=1, created_at=NOW, budgets=BUDGETS),
+        events,
     )
     clickhouse.close()
 
@@ -188,7 +191,7 @@ def test_what_is_used_is_what_the_events_say(surfaces: Surfaces) -> None:
 
 
 async def test_the_console_shows_it(surfaces: Surfaces) -> None:
-    transport = httpx.ASGITransport(app=Console(surfaces.rig.world).app(), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=Console(surfaces.rig.dependencies).app(), raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url=BASE, headers={"sec-fetch-site": "same-origin"}
     ) as client:
@@ -269,7 +272,7 @@ def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surf
 
 
 def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = surfaces.rig.world.readers._settings
+    settings = surfaces.rig.dependencies.readers._settings
     monkeypatch.setattr("outlay.local.state.stores", lambda *_: (None, settings))
     monkeypatch.setattr(command, "budget_plans", lambda *_: [plan_of(one, "acme") for one in BUDGETS])
     monkeypatch.setattr(command, "SystemClock", lambda: surfaces.clock)

@@ -64,7 +64,7 @@ def ask(reader: ClickHouseSettings, *commands: str) -> list[list[str]]:
 
 def test_the_driver_reads_a_view_to_the_last_decimal(rig: Rig) -> None:
     rows = ask(
-        rig.world.settings.clickhouse,
+        rig.dependencies.settings.clickhouse,
         "SELECT team, sum(cost) AS usd FROM costs_daily WHERE tenant = 'acme' GROUP BY team ORDER BY team",
     )
     assert rows[0] == ["team", "usd"]
@@ -76,7 +76,7 @@ def test_the_driver_reads_a_view_to_the_last_decimal(rig: Rig) -> None:
 
 def test_the_driver_reads_maps_and_times_and_lists_the_views(rig: Rig) -> None:
     rows = ask(
-        rig.world.settings.clickhouse,
+        rig.dependencies.settings.clickhouse,
         "SELECT time, usage FROM costs_daily WHERE tenant = 'acme' ORDER BY time LIMIT 1",
         "!tables",
     )
@@ -87,6 +87,6 @@ def test_the_driver_reads_maps_and_times_and_lists_the_views(rig: Rig) -> None:
     assert {"costs", "costs_minutely", "costs_hourly", "costs_daily"} <= named
 
 
-def test_the_driver_is_told_that_the_reader_cannot_write(rig: Rig) -> None:
+def test_the_driver_learns_that_the_reader_cannot_write(rig: Rig) -> None:
     with pytest.raises(AssertionError, match=r"(?i)readonly|privileges"):
-        ask(rig.world.settings.clickhouse, "INSERT INTO dead_letters (id) VALUES ('x')")
+        ask(rig.dependencies.settings.clickhouse, "INSERT INTO dead_letters (id) VALUES ('x')")

@@ -91,7 +91,7 @@ async def test_a_key_reads_the_series_of_its_own_tenant_only(rig: Rig) -> None:
 def served(rig: Rig) -> Iterator[int]:
     """Serve the console on a port, as its process does."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(Console(rig.world).app(), port=port, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(Console(rig.dependencies).app(), port=port, log_config=None))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Every page over the real engine: right to the cent, for one tenant only, and well when the world is not."""
+"""Every page over the real engine: right to the cent, for one tenant only, and well when its stores are not."""
 
 import html
 import re
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, world
+from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
 from tests.stack import Stack
 
 from outlay_console.domain.chart_ranges import latest
@@ -61,7 +61,7 @@ async def test_a_day_of_a_zone_is_that_zones_day(rig: Rig) -> None:
     assert drawn == spent
 
 
-async def test_a_filter_for_nobody_is_a_filter(rig: Rig) -> None:
+async def test_a_filter_for_unassigned_is_a_filter(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/explore?range=7d&team=&by=sku")).text
     assert usd(rig.spent(NOW - timedelta(days=7), NOW, team="")) in page
     assert "(unassigned)" in page
@@ -79,7 +79,7 @@ async def test_from_the_chart_to_an_event_and_why_it_costs_that(rig: Rig) -> Non
     assert "book" in page
 
 
-@pytest.mark.parametrize("more", ["", "&sku=gpt-5", "&user=u-1", "&team=&tz=Asia/Kolkata", "&team=nobody"])
+@pytest.mark.parametrize("more", ["", "&sku=gpt-5", "&user=u-1", "&team=&tz=Asia/Kolkata", "&team=no-one"])
 @pytest.mark.parametrize("name", ["3h", "24h", "7d"])
 async def test_the_newest_events_are_listed_and_none_is_left_out(rig: Rig, name: str, more: str) -> None:
     page = (await (await rig.logged_in()).get(f"/events?range={name}{more}")).text
@@ -144,7 +144,7 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert "snoozed until 2026-11-25 22:42: growth launch" in listed
     assert 'href="/alerts/a-acme"' in listed
     page = (await client.get("/alerts/a-acme")).text
-    assert "outlay alerts ack a-acme" in page, "a key that can only read is told the commands"
+    assert "outlay alerts ack a-acme" in page, "a key that can only read sees the commands"
     link = re.search(r'href="(/explore[^"]+)">Open this day', page)
     assert link is not None
     explored = await client.get(html.unescape(link[1]))
@@ -152,20 +152,20 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert "team=growth" in link[1]
 
 
-async def test_what_could_be_saved_is_told_by_the_month(rig: Rig) -> None:
+async def test_what_could_be_saved_is_reported_by_the_month(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/opportunities")).text
     assert "$200" in page, "20 USD in 3 days"
     assert "saved <b>$1.50</b>" in page
     assert "/dismiss" not in page
 
 
-async def test_what_changed_when_is_told_of_prices(rig: Rig) -> None:
+async def test_what_changed_when_is_reported_of_prices(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/prices")).text
     assert "model prices: genai-prices 0.2.2 \u2192 genai-prices 0.2.3" in page
     assert "price book cloud: 1 \u2192 2" in page
 
 
-async def test_what_differs_under_one_identity_is_told(rig: Rig) -> None:
+async def test_what_differs_under_one_identity_is_reported(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/quality")).text
     assert "twice" in page
 
@@ -184,7 +184,7 @@ async def test_the_other_tenant_sees_its_own(rig: Rig) -> None:
     assert "$77.5" in (await client.get(f"/event?source=test&id=e-1&at={at}")).text
 
 
-async def test_nobody_looks_without_a_session(rig: Rig) -> None:
+async def test_no_page_opens_without_a_session(rig: Rig) -> None:
     client = rig.client()
     for path in (*PAGES, "/event", "/explore?by=sku"):
         answer = await client.get(path)
@@ -260,8 +260,8 @@ async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_pat
     nowhere = ClickHouseSettings(url="http://127.0.0.1:9", user="x")
     missing = stack.reader.model_copy(update={"database": "not_made_yet"})
     for settings in (nowhere, missing):
-        away = world(stack, settings, tmp_path)
-        lost = replace(rig, world=replace(away, sessions=rig.world.sessions))
+        away = dependencies(stack, settings, tmp_path)
+        lost = replace(rig, dependencies=replace(away, sessions=rig.dependencies.sessions))
         client = await lost.logged_in()
         answer = await client.get("/")
         assert answer.status_code == 503
@@ -272,7 +272,7 @@ async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_pat
 
 async def test_a_page_is_answered_to_whoever_may_look_now(rig: Rig) -> None:
     client: httpx.AsyncClient = await rig.logged_in()
-    clock = rig.world.clock
+    clock = rig.dependencies.clock
     assert clock.now() == datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
     answer = await client.get("/quality")
     assert "bad_growth" in answer.text

@@ -149,15 +149,15 @@ def test_our_own_client_reads_and_writes(server: Server) -> None:
 
 def test_many_clients_work_at_once(server: Server) -> None:
     setup = server.client()
-    setup.command("CREATE TABLE crowd (client UInt32, n UInt32) ENGINE = MergeTree ORDER BY (client, n)")
+    setup.command("CREATE TABLE clients (client UInt32, n UInt32) ENGINE = MergeTree ORDER BY (client, n)")
 
     def work(number: int) -> int:
         client = server.client()
         for n in range(5):
-            client.insert("crowd", [(number, n)], column_names=["client", "n"])
-            client.query("SELECT sum(n) FROM crowd WHERE client = {c:UInt32}", parameters={"c": number})
+            client.insert("clients", [(number, n)], column_names=["client", "n"])
+            client.query("SELECT sum(n) FROM clients WHERE client = {c:UInt32}", parameters={"c": number})
         mine: int = client.command(
-            "SELECT count() FROM crowd WHERE client = {c:UInt32}", parameters={"c": number}
+            "SELECT count() FROM clients WHERE client = {c:UInt32}", parameters={"c": number}
         )
         client.close()
         return mine

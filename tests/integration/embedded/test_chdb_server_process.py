@@ -1,4 +1,4 @@
-"""The interface as a process: told to end, killed, on a disk that is full."""
+"""The interface as a process: ended, killed, on a disk that is full."""
 
 import os
 import resource
@@ -43,7 +43,7 @@ def process(
         running.wait(10)
 
 
-def test_told_to_end_it_finishes_what_it_can_and_ends_the_rest(tmp_path: Path) -> None:
+def test_on_sigterm_it_finishes_what_it_can_and_ends_the_rest(tmp_path: Path) -> None:
     codes: list[str] = []
 
     def ask(sql: str) -> None:

@@ -113,7 +113,7 @@ def test_binary_rows_begin_right_after_the_query(server: Server, query: str) -> 
     assert server.ask("SELECT DISTINCT n, s FROM binary").text == "10\t\\n\\n\n"
 
 
-def test_settings_in_an_insert_are_heeded(server: Server) -> None:
+def test_settings_in_an_insert_apply(server: Server) -> None:
     server.ask("CREATE TABLE lenient (n UInt64) ENGINE = MergeTree ORDER BY n")
     row = '{"n": 1, "unknown": 2}'
     skip = "input_format_skip_unknown_fields"
@@ -272,7 +272,7 @@ def test_when_the_client_goes_the_query_ends(server: Server) -> None:
     assert until(lambda: running(server) == 0)
 
 
-def test_an_answer_that_nobody_reads_to_its_end_ends_too(server: Server) -> None:
+def test_an_answer_that_is_not_read_to_its_end_ends_too(server: Server) -> None:
     endless = "SELECT number, 'cityHash64' FROM numbers(1000000000000)"
     with httpx.stream("POST", server.url, content=endless, auth=WRITER) as answer:
         pieces = answer.iter_raw()

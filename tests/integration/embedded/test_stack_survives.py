@@ -1,4 +1,4 @@
-"""One stack in a process of its own: a store is killed, then the parent, then it is started again and told to end."""
+"""One stack in a process of its own: a store is killed, then the parent, then it is started again and ended."""
 
 import json
 import os

@@ -40,7 +40,7 @@ SPLIT = Split.model_validate({
 
 @pytest.fixture
 async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[ClickHouseClient]:
-    """An hour of one idle T4, sampled every half minute, by the door of DCGM."""
+    """An hour of one idle T4, sampled every half minute, by the endpoint of DCGM."""
     rig = Rig(tmp_path)
     headers = {"Content-Type": "text/plain", "Authorization": f"Bearer {rig.key}"}
     for step in range(120):

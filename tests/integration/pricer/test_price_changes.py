@@ -34,7 +34,7 @@ def house(stack: Stack) -> ClickHouseSettings:
     return settings
 
 
-def test_a_price_change_ahead_is_told_once_with_what_it_comes_to(house: ClickHouseSettings) -> None:
+def test_a_price_change_ahead_is_reported_once_with_what_it_comes_to(house: ClickHouseSettings) -> None:
     clickhouse, clock = ClickHouseClient(house), FakeClock(NOW)
     whole = catalog(rules=(PriceChange(id="p", name="Price"),))
     ready = CompiledCatalog.from_catalog(whole)

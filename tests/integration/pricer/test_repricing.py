@@ -119,7 +119,7 @@ def test_history_is_priced_again(system: System, outlay: Any, tmp_path: Path) ->
         " GROUP BY source, id HAVING min(fingerprint) != max(fingerprint)"
     )
     assert system.clickhouse.rows(sql, {"tenant": system.tenant}) == [], (
-        "a new price is no conflict of two bodies"
+        "a new price is not a conflict of two bodies"
     )
     _explained(system, outlay, second, third)
     _planned_and_published(system, outlay, tmp_path / "catalog")
@@ -166,9 +166,11 @@ def _amended(system: System, outlay: Any) -> None:
     ]
     assert "2026-10 is closed" in outlay(*words).stderr
     until(lambda: _rollup(system) == ["37.0015"], 30, "the rollups follow")
-    told = outlay("report", "chargeback", "--month", "2026-10", "--tenant", system.tenant, "--json").stdout
-    assert '"1.5"' in told
-    assert '"0.5"' in told
+    expected = outlay(
+        "report", "chargeback", "--month", "2026-10", "--tenant", system.tenant, "--json"
+    ).stdout
+    assert '"1.5"' in expected
+    assert '"0.5"' in expected
     (listed,) = json.loads(outlay("periods", "list", "--tenant", system.tenant, "--json").stdout)
     assert (listed["month"], listed["usd"], listed["seq"]) == ("2026-10", "1.5", 1)
 

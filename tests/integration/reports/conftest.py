@@ -8,6 +8,6 @@ from outlay_kit.migrator import migrate
 
 
 @pytest.fixture(scope="session")
-def books_stack(stack: Stack) -> Stack:
+def ledger_stack(stack: Stack) -> Stack:
     migrate(stack.writer)
     return stack

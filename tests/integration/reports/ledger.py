@@ -1,4 +1,4 @@
-"""Fills the real books as the aggregator does, and knows the sums by an oracle that knows nothing of SQL."""
+"""Fills the real ledger as the aggregator does, and knows the sums by an oracle that knows nothing of SQL."""
 
 import random
 from collections import defaultdict
@@ -52,7 +52,7 @@ def _status(cost: str | None, guessed: bool) -> PriceStatus:
 
 
 def random_events(tenant: str, span: TimeRange, count: int, seed: int) -> list[CostEvent]:
-    """Return events all over a span, some unpriced, some nobody's."""
+    """Return events all over a span, some unpriced, some unassigned."""
     draw = random.Random(seed)  # noqa: S311 (the same events each time)
     minutes = int(span.length / timedelta(minutes=1))
     found = []

@@ -1,4 +1,4 @@
-"""A closing is kept as it was told, once, however often it is written."""
+"""A closing is kept as it was sent, once, however often it is written."""
 
 from datetime import UTC, datetime
 
@@ -17,8 +17,8 @@ LINES = (
 )
 
 
-def test_a_closing_comes_back_as_it_was(books_stack: Stack) -> None:
-    writer, reader = ClickHouseClient(books_stack.writer), ClickHouseClient(books_stack.reader)
+def test_a_closing_comes_back_as_it_was(ledger_stack: Stack) -> None:
+    writer, reader = ClickHouseClient(ledger_stack.writer), ClickHouseClient(ledger_stack.reader)
     first = Closing(1, datetime(2026, 12, 1, 9, 30, tzinfo=UTC), "ada", "agreed", LINES)
     second = Closing(2, datetime(2026, 12, 2, 9, 30, tzinfo=UTC), "ada", "", LINES[:1])
     for closing in (first, second, first):

@@ -59,22 +59,22 @@ def history(now: datetime) -> list[CostEvent]:
 
 
 @pytest.fixture(scope="module")
-def events(books_stack: Stack) -> list[CostEvent]:
+def events(ledger_stack: Stack) -> list[CostEvent]:
     clock = SystemClock()
     found = history(clock.now())
-    write(books_stack.writer, found)
-    create_topics(books_stack.kafka, topics.ALL)
+    write(ledger_stack.writer, found)
+    create_topics(ledger_stack.kafka, topics.ALL)
     shares = (Share(sets={"team": "growth"}), Share(sets={"team": "platform"}))
     split = Split(id="cluster", match=Match(project=("shared-cluster",)), method="even", shares=shares)
     budget = Budget(id="all", name="All AI", tenant=TENANT, amount=Decimal(100))
     content = load_default().model_copy(update={"splits": (split,), "budgets": (budget,)})
-    publish(books_stack.kafka, content, clock)
+    publish(ledger_stack.kafka, content, clock)
     return found
 
 
 @pytest.fixture
-def run(books_stack: Stack, events: list[CostEvent], monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in {**books_stack.environment, "OUTLAY_TENANT": TENANT, "COLUMNS": "200"}.items():
+def run(ledger_stack: Stack, events: list[CostEvent], monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in {**ledger_stack.environment, "OUTLAY_TENANT": TENANT, "COLUMNS": "200"}.items():
         monkeypatch.setenv(name, value)
     runner = CliRunner()
 

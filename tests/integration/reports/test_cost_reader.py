@@ -24,17 +24,17 @@ EVENTS = random_events(TENANT, SPAN, 1500, seed=7)
 
 
 @pytest.fixture(scope="module")
-def books(books_stack: Stack) -> Iterator[CostReader]:
-    write(books_stack.writer, EVENTS)
+def cost_reader(ledger_stack: Stack) -> Iterator[CostReader]:
+    write(ledger_stack.writer, EVENTS)
     clickhouse = ClickHouseClient(
-        books_stack.reader
+        ledger_stack.reader
     )  # as a report reads: without the right to write or to set anything
     yield CostReader(clickhouse)
     clickhouse.close()
 
 
-def check(books: CostReader, question: CostQuery, events: list[CostEvent]) -> None:
-    cells = books.cells(question)
+def check(cost_reader: CostReader, question: CostQuery, events: list[CostEvent]) -> None:
+    cells = cost_reader.cells(question)
     found = {
         (c.bucket, c.keys): (
             c.sums.cost, c.sums.events, c.sums.unpriced, c.sums.usage["input_tokens"], c.sums.beside,
@@ -54,66 +54,76 @@ def check(books: CostReader, question: CostQuery, events: list[CostEvent]) -> No
         ("America/New_York", "month"),
     ],
 )  # fmt: skip
-def test_sums_are_those_of_the_ledger_in_any_zone(books: CostReader, zone: str, unit: Unit | None) -> None:
-    check(books, CostQuery(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS)
+def test_sums_are_those_of_the_ledger_in_any_zone(
+    cost_reader: CostReader, zone: str, unit: Unit | None
+) -> None:
+    check(
+        cost_reader, CostQuery(SPAN, ZoneInfo(zone), ("business_unit", "team"), {}, (TENANT,), unit), EVENTS
+    )
 
 
 @pytest.mark.parametrize("by", [("user",), ("tags.env", "sku"), ("price_status",), ()])
-def test_what_the_rollups_do_not_keep_comes_from_the_ledger(books: CostReader, by: tuple[str, ...]) -> None:
-    check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
+def test_what_the_rollups_do_not_keep_comes_from_the_ledger(
+    cost_reader: CostReader, by: tuple[str, ...]
+) -> None:
+    check(cost_reader, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
 
 
 @pytest.mark.parametrize("by", [("team",), ("tags.env",)])
-def test_a_report_may_be_about_what_is_charged(books: CostReader, by: tuple[str, ...]) -> None:
+def test_a_report_may_be_about_what_is_charged(cost_reader: CostReader, by: tuple[str, ...]) -> None:
     question = CostQuery(SPAN, ZoneInfo("Asia/Kolkata"), by, {}, (TENANT,), "day", amount="charged")
     right = expected(EVENTS, question.bounds, by)
-    found = {(c.bucket, c.keys): (c.sums.cost, c.sums.beside) for c in books.cells(question)}
+    found = {(c.bucket, c.keys): (c.sums.cost, c.sums.beside) for c in cost_reader.cells(question)}
     assert found == {key: (charged, cost) for key, (cost, _, _, _, charged, *_) in right.items()}
     assert sum(charged for charged, _ in found.values()) > sum(cost for _, cost in found.values()) > 0
 
 
-def test_conditions_choose_rows_also_those_of_nobody(books: CostReader) -> None:
+def test_conditions_choose_rows_also_unassigned_ones(cost_reader: CostReader) -> None:
     zone = ZoneInfo("UTC")
     some = [e for e in EVENTS if e.team in ("", "growth") and e.sku == "gpt-5"]
     check(
-        books, CostQuery(SPAN, zone, ("team",), {"team": ("", "growth"), "sku": ("gpt-5",)}, (TENANT,)), some
+        cost_reader,
+        CostQuery(SPAN, zone, ("team",), {"team": ("", "growth"), "sku": ("gpt-5",)}, (TENANT,)),
+        some,
     )
     tagged = [e for e in EVENTS if e.tags.get("env") == "prod"]
-    check(books, CostQuery(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
+    check(cost_reader, CostQuery(SPAN, zone, ("team",), {"tags.env": ("prod",)}, (TENANT,)), tagged)
 
 
-def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(books: CostReader) -> None:
+def test_a_tenant_sees_nothing_of_another_and_names_are_never_sql(cost_reader: CostReader) -> None:
     question = CostQuery(
-        SPAN, ZoneInfo("UTC"), ("tags.x'; DROP TABLE ledger; --",), {}, ("nobody' OR 1=1 --",)
+        SPAN, ZoneInfo("UTC"), ("tags.x'; DROP TABLE ledger; --",), {}, ("no-one' OR 1=1 --",)
     )
-    assert books.cells(question) == []
+    assert cost_reader.cells(question) == []
 
 
-def test_an_event_is_moved_and_repriced_without_a_trace(books: CostReader, books_stack: Stack) -> None:
+def test_an_event_is_moved_and_repriced_without_a_trace(cost_reader: CostReader, ledger_stack: Stack) -> None:
     tenant, at = "reports-moved", SPAN.start + timedelta(hours=3)
-    write(books_stack.writer, [cost_event(tenant, 1, at, "5", team="growth")])
+    write(ledger_stack.writer, [cost_event(tenant, 1, at, "5", team="growth")])
     later = cost_event(tenant, 1, at, "4", team="platform")
     later.revision = 2
-    write(books_stack.writer, [later])
-    check(books, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
+    write(ledger_stack.writer, [later])
+    check(cost_reader, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), ("team",), {}, (tenant,), "day"), [later])
 
 
-def test_users_are_counted_exactly(books: CostReader) -> None:
+def test_users_are_counted_exactly(cost_reader: CostReader) -> None:
     question = CostQuery(SPAN, ZoneInfo("UTC"), ("team",), {}, (TENANT,))
     expected_users = {
         (team,): len({e.user for e in EVENTS if e.team == team}) for team in {e.team for e in EVENTS}
     }
-    assert books.users(question) == expected_users
+    assert cost_reader.users(question) == expected_users
 
 
-def test_the_extent_holds_every_event(books: CostReader) -> None:
-    extent = books.extent((TENANT,))
+def test_the_extent_holds_every_event(cost_reader: CostReader) -> None:
+    extent = cost_reader.extent((TENANT,))
     assert extent is not None
     assert all(event.time in extent for event in EVENTS)
-    assert books.extent(("no such tenant",)) is None
-    assert TENANT in books.tenants()
+    assert cost_reader.extent(("no such tenant",)) is None
+    assert TENANT in cost_reader.tenants()
 
 
-def test_an_empty_time_is_empty(books: CostReader) -> None:
+def test_an_empty_time_is_empty(cost_reader: CostReader) -> None:
     empty = TimeRange(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
-    assert sum_cells(books.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0
+    assert (
+        sum_cells(cost_reader.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0
+    )

@@ -83,9 +83,9 @@ CHARGED = sum((Decimal(event.charged or event.cost or 0) for event in EVENTS), D
 
 
 @pytest.fixture(scope="module")
-def clickhouse(books_stack: Stack) -> Iterator[ClickHouseClient]:
-    write(books_stack.writer, EVENTS)
-    reader = ClickHouseClient(books_stack.reader)
+def clickhouse(ledger_stack: Stack) -> Iterator[ClickHouseClient]:
+    write(ledger_stack.writer, EVENTS)
+    reader = ClickHouseClient(ledger_stack.reader)
     yield reader
     reader.close()
 
@@ -184,7 +184,7 @@ def test_a_unit_price_is_that_of_one_token(clickhouse: ClickHouseClient) -> None
 
 SPLITS = (
     Split(
-        id="nobody's", match=Match(team=("",), sku=("gpt-5*",)), method="proportional", by="team",
+        id="unassigned", match=Match(team=("",), sku=("gpt-5*",)), method="proportional", by="team",
     ),
     Split(
         id="nano", match=Match(sku=("gpt-5-nano",)), method="fixed",

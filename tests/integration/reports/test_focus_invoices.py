@@ -44,7 +44,7 @@ def accepted(
 
 
 EVENTS = [
-    accepted(1, 30, FIRST - timedelta(days=30), "1", month=9),  # a month that nobody closed
+    accepted(1, 30, FIRST - timedelta(days=30), "1", month=9),  # a month that is not closed
     accepted(2, 3, FIRST - timedelta(days=20), "2.25"),
     accepted(3, 4, FIRST - timedelta(days=19), "4.25", unit=""),
     accepted(4, 5, FIRST + timedelta(days=1), "8.25"),  # late: on the second closing
@@ -86,15 +86,15 @@ EVERY_KIND = [
 
 
 @pytest.fixture(scope="module")
-def clickhouse(books_stack: Stack) -> Iterator[ClickHouseClient]:
-    write(books_stack.writer, [*EVENTS, *EVERY_KIND])
-    writer = ClickHouseClient(books_stack.writer)
+def clickhouse(ledger_stack: Stack) -> Iterator[ClickHouseClient]:
+    write(ledger_stack.writer, [*EVENTS, *EVERY_KIND])
+    writer = ClickHouseClient(ledger_stack.writer)
     for seq, at in ((1, FIRST), (2, SECOND)):
         ClosedPeriods(writer, TENANT).add(
             "2026-10", "UTC", "business_unit", Closing(seq, at, "ada", "", LINES)
         )
     writer.close()
-    reader = ClickHouseClient(books_stack.reader)
+    reader = ClickHouseClient(ledger_stack.reader)
     yield reader
     reader.close()
 

@@ -50,7 +50,7 @@ def usage_events() -> list[UsageEvent]:
 
 
 @pytest.mark.parametrize("terms", [{"markup_percent": 3}, {"discount_percent": 12}], ids=str)
-def test_list_cost_is_the_list_price_times_the_quantity(books_stack: Stack, terms: dict[str, int]) -> None:
+def test_list_cost_is_the_list_price_times_the_quantity(ledger_stack: Stack, terms: dict[str, int]) -> None:
     negotiated = {"id": "deal", "match": {"provider": ["openai"], "sku": ["gpt-5*"]}, **terms}
     raw = load_default().model_dump(by_alias=True) | {"negotiated": [negotiated]}
     catalog = CompiledCatalog.from_catalog(Catalog.model_validate(raw))
@@ -58,8 +58,8 @@ def test_list_cost_is_the_list_price_times_the_quantity(books_stack: Stack, term
     events = usage_events()
     for event in events:
         event.tenant = tenant
-    write(books_stack.writer, [price(event, catalog) for event in events])
-    clickhouse, page = ClickHouseClient(books_stack.reader), io.BytesIO()
+    write(ledger_stack.writer, [price(event, catalog) for event in events])
+    clickhouse, page = ClickHouseClient(ledger_stack.reader), io.BytesIO()
     write_csv(tables(clickhouse, Wanted(MONTH, "1.2", "hour", (tenant,))), page, "1.2")
     clickhouse.close()
     rows = list(csv.DictReader(io.StringIO(page.getvalue().decode(), newline="")))

@@ -42,22 +42,22 @@ Row = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
-def books(books_stack: Stack) -> Iterator[CostReader]:
+def cost_reader(ledger_stack: Stack) -> Iterator[CostReader]:
     events = random_events(TENANT, SPAN, 900, seed=21)
     events[0].time = SPAN.start  # so that the first day is a whole one
     for n, event in enumerate(events):
         if n % 3 == 0:
             event.usage = {**event.usage, "cache_read_tokens": int(event.usage["input_tokens"]) // 2}
-    write(books_stack.writer, events)
-    clickhouse = ClickHouseClient(books_stack.reader)
+    write(ledger_stack.writer, events)
+    clickhouse = ClickHouseClient(ledger_stack.reader)
     yield CostReader(clickhouse)
     clickhouse.close()
 
 
 @pytest.fixture(scope="module")
-def rows(books: CostReader, books_stack: Stack) -> list[Row]:
+def rows(cost_reader: CostReader, ledger_stack: Stack) -> list[Row]:
     """Return the rows of the ledger, each as it stands."""
-    clickhouse = ClickHouseClient(books_stack.reader)
+    clickhouse = ClickHouseClient(ledger_stack.reader)
     found = clickhouse.rows(f"SELECT * FROM costs WHERE tenant = '{TENANT}'")  # noqa: S608 (ours)
     clickhouse.close()
     assert len(found) == 900
@@ -84,9 +84,9 @@ def every(found: dict[str, Any]) -> list[Row]:
     return [*found["rows"], *found.get("subtotals", []), found["total"]]
 
 
-def fits(row: Row, told: Row, names: Sequence[str]) -> bool:
+def fits(row: Row, shown: Row, names: Sequence[str]) -> bool:
     """Tell whether a row of the ledger is in a row of a report."""
-    return all(name not in told or (row[name] or "(unassigned)") == told[name] for name in names)
+    return all(name not in shown or (row[name] or "(unassigned)") == shown[name] for name in names)
 
 
 def usd(rows: Sequence[Row]) -> Decimal:
@@ -105,74 +105,76 @@ def ratio(part: Decimal | int, whole: Decimal | int) -> str | None:
     return text(Fraction(part) / Fraction(whole)) if whole else None
 
 
-def check_sums(told: Row, some: Sequence[Row], whole: Sequence[Row]) -> None:
-    assert Decimal(told["cost_usd"]) == usd(some)
-    assert told["events"] == len(some)
-    assert told["unpriced_events"] == sum(row["unpriced"] for row in some)
-    assert told.get("share") == ratio(usd(some), usd(whole))
+def check_sums(shown: Row, some: Sequence[Row], whole: Sequence[Row]) -> None:
+    assert Decimal(shown["cost_usd"]) == usd(some)
+    assert shown["events"] == len(some)
+    assert shown["unpriced_events"] == sum(row["unpriced"] for row in some)
+    assert shown.get("share") == ratio(usd(some), usd(whole))
 
 
-def test_showback_and_its_units(books: CostReader, rows: list[Row]) -> None:
-    found = said(report_api.showback(books, asked(",".join(NAMES)), units=True))
+def test_showback_and_its_units(cost_reader: CostReader, rows: list[Row]) -> None:
+    found = said(report_api.showback(cost_reader, asked(",".join(NAMES)), units=True))
     assert len(found["rows"]) == len({tuple(row[name] for name in NAMES) for row in rows})
-    for told in every(found):
-        some = [row for row in rows if fits(row, told, NAMES)]
-        check_sums(told, some, rows)
+    for shown in every(found):
+        some = [row for row in rows if fits(row, shown, NAMES)]
+        check_sums(shown, some, rows)
         users = {row["user"] for row in some} - {""}
         tokens = used(some, "input_tokens", "output_tokens")
         if usd(some):
-            assert told["usd_per_event"] == ratio(usd(some), len(some))
-            assert told["usd_per_1k_tokens"] == ratio(usd(some) * 1000, tokens)
-            assert told["usd_per_user"] == ratio(usd(some), len(users))
-        assert told["users"] == len(users)
-        assert told["cached_input_share"] == ratio(
+            assert shown["usd_per_event"] == ratio(usd(some), len(some))
+            assert shown["usd_per_1k_tokens"] == ratio(usd(some) * 1000, tokens)
+            assert shown["usd_per_user"] == ratio(usd(some), len(users))
+        assert shown["users"] == len(users)
+        assert shown["cached_input_share"] == ratio(
             used(some, "cache_read_tokens"), used(some, "input_tokens")
         )
 
 
-def test_top_and_what_is_left(books: CostReader, rows: list[Row]) -> None:
-    found = said(report_api.top(books, asked("team,user"), 4))
+def test_top_and_what_is_left(cost_reader: CostReader, rows: list[Row]) -> None:
+    found = said(report_api.top(cost_reader, asked("team,user"), 4))
     rest, running = list(rows), Decimal(0)
-    for told in found["rows"]:
-        some = [row for row in rest if told["team"].endswith("others)") or fits(row, told, ("team", "user"))]
-        check_sums(told, some, rows)
+    for shown in found["rows"]:
+        some = [
+            row for row in rest if shown["team"].endswith("others)") or fits(row, shown, ("team", "user"))
+        ]
+        check_sums(shown, some, rows)
         running += usd(some)
-        if "running_share" in told:
-            assert told["running_share"] == ratio(running, usd(rows))
+        if "running_share" in shown:
+            assert shown["running_share"] == ratio(running, usd(rows))
         rest = [row for row in rest if row not in some]
     assert not rest
     check_sums({**found["total"], "share": ratio(1, 1)}, rows, rows)
 
 
-def test_trend_by_local_day(books: CostReader, rows: list[Row]) -> None:
-    found = said(report_api.trends(books, asked("team", unit="day"), NOW))
-    assert len({told["period"] for told in found["rows"]}) == 14
+def test_trend_by_local_day(cost_reader: CostReader, rows: list[Row]) -> None:
+    found = said(report_api.trends(cost_reader, asked("team", unit="day"), NOW))
+    assert len({shown["period"] for shown in found["rows"]}) == 14
     before: dict[str, Decimal] = {}
-    for told in found["rows"]:
+    for shown in found["rows"]:
         some = [
             row for row in rows
-            if f"{row['time'].astimezone(BERLIN):%Y-%m-%d}" == told["period"] and fits(row, told, ("team",))
+            if f"{row['time'].astimezone(BERLIN):%Y-%m-%d}" == shown["period"] and fits(row, shown, ("team",))
         ]  # fmt: skip
-        assert Decimal(told["cost_usd"]) == usd(some)
-        assert told["events"] == len(some)
-        last = before.get(told["team"])
-        assert told.get("growth") == (ratio(usd(some) - last, last) if last else None)
-        before[told["team"]] = usd(some)
+        assert Decimal(shown["cost_usd"]) == usd(some)
+        assert shown["events"] == len(some)
+        last = before.get(shown["team"])
+        assert shown.get("growth") == (ratio(usd(some) - last, last) if last else None)
+        before[shown["team"]] = usd(some)
 
 
-def test_compare_and_each_effect(books: CostReader, rows: list[Row]) -> None:
+def test_compare_and_each_effect(cost_reader: CostReader, rows: list[Row]) -> None:
     middle = datetime(2026, 10, 23, 22, tzinfo=UTC)
     later = replace(asked("team,sku"), span=TimeRange(middle, SPAN.end))
-    found = said(report_api.comparison(books, later, "2026-10-17..2026-10-23", NOW))
+    found = said(report_api.comparison(cost_reader, later, "2026-10-17..2026-10-23", NOW))
     old = [row for row in rows if row["time"] < middle]
     new = [row for row in rows if row["time"] >= middle]
     quantities = [used(some, "input_tokens", "output_tokens") for some in (old, new)]
     growth = Fraction(quantities[1]) / Fraction(quantities[0])
     sums = dict.fromkeys(("price", "volume", "mix"), 0)
-    for told in found["rows"]:
-        one, two = ([row for row in some if fits(row, told, ("team", "sku"))] for some in (old, new))
-        assert (Decimal(told["earlier_usd"]), Decimal(told["later_usd"])) == (usd(one), usd(two))
-        assert Decimal(told["change_usd"]) == usd(two) - usd(one)
+    for shown in found["rows"]:
+        one, two = ([row for row in some if fits(row, shown, ("team", "sku"))] for some in (old, new))
+        assert (Decimal(shown["earlier_usd"]), Decimal(shown["later_usd"])) == (usd(one), usd(two))
+        assert Decimal(shown["change_usd"]) == usd(two) - usd(one)
         # A thing is a model of a team: all are counted in tokens, and all are in both weeks.
         cost = to_pico(str(usd(one)))
         at_old = (
@@ -181,9 +183,9 @@ def test_compare_and_each_effect(books: CostReader, rows: list[Row]) -> None:
             / Fraction(used(one, "input_tokens", "output_tokens"))
         )
         volume, mix = round(cost * (growth - 1)), round(at_old - cost * growth)
-        effects = {"volume": volume, "mix": mix, "price": to_pico(told["change_usd"]) - volume - mix}
+        effects = {"volume": volume, "mix": mix, "price": to_pico(shown["change_usd"]) - volume - mix}
         for name, effect in effects.items():
-            assert told[f"{name}_usd"] == to_usd(effect)
+            assert shown[f"{name}_usd"] == to_usd(effect)
             sums[name] += effect
     assert {name: found["total"][f"{name}_usd"] for name in sums} == {n: to_usd(v) for n, v in sums.items()}
 
@@ -196,9 +198,9 @@ SPLITS = (
 )  # fmt: skip
 
 
-def test_shared_costs_and_statements_and_amendments(books: CostReader, rows: list[Row]) -> None:
+def test_shared_costs_and_statements_and_amendments(cost_reader: CostReader, rows: list[Row]) -> None:
     names = ("team", "sku")
-    allocation = allocate(books.cells(asked("team,sku")), names, 1, SPLITS)
+    allocation = allocate(cost_reader.cells(asked("team,sku")), names, 1, SPLITS)
     own = {
         team: usd([r for r in rows if r["team"] == team and r["sku"] == "gpt-5"])
         for team in ("growth", "platform", "")
@@ -206,28 +208,28 @@ def test_shared_costs_and_statements_and_amendments(books: CostReader, rows: lis
     pool = to_pico(str(usd([row for row in rows if row["sku"] == "gpt-5-mini"])))
     parts = apportion(pool, {("growth",): 2, ("platform",): 1})
     found = said(allocated_table(asked("team"), allocation))
-    for told in found["rows"]:
-        team = told["team"].replace("(unassigned)", "")
-        assert Decimal(told["own_usd"]) == own[team]
-        assert to_pico(told["shared_usd"]) == parts.get((team,), 0) == to_pico(told["shared_usd.mini"])
-        assert Decimal(told["cost_usd"]) == Decimal(told["own_usd"]) + Decimal(told["shared_usd"])
+    for shown in found["rows"]:
+        team = shown["team"].replace("(unassigned)", "")
+        assert Decimal(shown["own_usd"]) == own[team]
+        assert to_pico(shown["shared_usd"]) == parts.get((team,), 0) == to_pico(shown["shared_usd.mini"])
+        assert Decimal(shown["cost_usd"]) == Decimal(shown["own_usd"]) + Decimal(shown["shared_usd"])
     assert Decimal(found["total"]["cost_usd"]) == usd(rows)
-    lines = lines_of(allocate(books.cells(asked("team,sku")), names, 2, SPLITS))
+    lines = lines_of(allocate(cost_reader.cells(asked("team,sku")), names, 2, SPLITS))
     less = tuple(
         replace_cost(line, line.cost - 7) if line.unit == "growth" and line.what == "own" else line
         for line in lines
     )
     closing = Closing(1, NOW, "ada", "", less)
     sheet = said(chargeback_table("2026-10", "UTC", names, statements(lines, closing), "closed"))
-    bills = {told["team"]: told for told in sheet["subtotals"]}
+    bills = {shown["team"]: shown for shown in sheet["subtotals"]}
     for team, mine in own.items():
         assert to_pico(bills[team or "(unassigned)"]["charged_usd"]) == to_pico(str(mine)) + parts.get(
             (team,), 0
         )
-    (amended,) = [told for told in sheet["rows"] if told["line"].startswith("amendment")]
+    (amended,) = [shown for shown in sheet["rows"] if shown["line"].startswith("amendment")]
     assert (amended["team"], amended["charged_usd"]) == ("growth", to_usd(7))
     assert (
-        sum(Decimal(told["charged_usd"]) for told in sheet["rows"])
+        sum(Decimal(shown["charged_usd"]) for shown in sheet["rows"])
         == usd(rows)
         == Decimal(sheet["total"]["charged_usd"])
     )
@@ -237,19 +239,19 @@ def replace_cost(line: Any, cost: int) -> Any:
     return type(line)(line.unit, line.what, line.keys, cost, line.events, line.unpriced)
 
 
-def test_growth_and_movers_of_patterns(books: CostReader, rows: list[Row]) -> None:
-    found = find_patterns(books, asked(None), NOW)
+def test_growth_and_movers_of_patterns(cost_reader: CostReader, rows: list[Row]) -> None:
+    found = find_patterns(cost_reader, asked(None), NOW)
     assert found is not None
     sheets: dict[str, dict[str, Any]] = {
-        sheet.name: said(sheet) for sheet in pattern_tables(books, asked(None), found)
+        sheet.name: said(sheet) for sheet in pattern_tables(cost_reader, asked(None), found)
     }
     edges = [SPAN.start, datetime(2026, 10, 23, 22, tzinfo=UTC), SPAN.end]
     weeks = [[row for row in rows if low <= row["time"] < high] for low, high in pairwise(edges)]
-    (week,) = [told for told in sheets["growth"]["rows"] if told["period"] == "the last 7 days"]
+    (week,) = [shown for shown in sheets["growth"]["rows"] if shown["period"] == "the last 7 days"]
     assert (Decimal(week["before_usd"]), Decimal(week["usd"])) == (usd(weeks[0]), usd(weeks[1]))
     assert week["growth"] == ratio(usd(weeks[1]) - usd(weeks[0]), usd(weeks[0]))
     assert sheets["movers"]["rows"]
-    for told in sheets["movers"]["rows"]:
-        before, after = (usd([row for row in some if fits(row, told, ("team", "sku"))]) for some in weeks)
-        assert (Decimal(told["before_usd"]), Decimal(told["usd"])) == (before, after)
-        assert Decimal(told["change_usd"]) == after - before
+    for shown in sheets["movers"]["rows"]:
+        before, after = (usd([row for row in some if fits(row, shown, ("team", "sku"))]) for some in weeks)
+        assert (Decimal(shown["before_usd"]), Decimal(shown["usd"])) == (before, after)
+        assert Decimal(shown["change_usd"]) == after - before

@@ -174,9 +174,9 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
         ("acme", "ours"): Decimal("0.000105"),
     }
     until(lambda: system.costs() == expected, 40, f"{expected}")
-    until(lambda: system.count("dead_letters FINAL") == 3, 30, "the dead letters")
-    letters = system.clickhouse.rows("SELECT tenant, code FROM dead_letters FINAL ORDER BY tenant, code")
-    assert [(row["tenant"], row["code"]) for row in letters if row["tenant"] != tenant] == [
+    until(lambda: system.count("dead_letters FINAL") == 3, 30, "the dead dead_letters")
+    dead_letters = system.clickhouse.rows("SELECT tenant, code FROM dead_letters FINAL ORDER BY tenant, code")
+    assert [(row["tenant"], row["code"]) for row in dead_letters if row["tenant"] != tenant] == [
         ("acme", "tenant_mismatch")
     ] * 2
     with tail(secure.plain, "cost.alerts", tenant) as alerts:
@@ -200,7 +200,7 @@ def test_the_whole_system_works_with_the_rights_that_the_page_names(
         ("repricer", "cost.events"),
     ],
 )  # fmt: skip
-def test_nobody_may_write_what_is_not_theirs(secure: Secure, user: str, topic: str) -> None:
+def test_no_one_may_write_what_is_not_theirs(secure: Secure, user: str, topic: str) -> None:
     with producing(secure, user) as producer, pytest.raises(KafkaError):
         producer.send(topic, usage("x", tenant="globex")).get(10)
 
@@ -215,13 +215,15 @@ def test_the_page_names_the_rights_that_are_granted_here() -> None:
             page,
             re.MULTILINE,
         )
-        told = {
+        documented = {
             (kind, name, how.upper())
             for kind, cell in zip((TOPIC, GROUP), row, strict=True)
             for how, names in re.findall(r"(read|write|describe)((?:(?:, | )`[^`]+`)+)", cell)
             for name in re.findall(r"`([^`]+)`", names)
         }
-        assert told == {(kind, name.replace(f".{user}", ".<tenant>"), how) for kind, name, how in grants}
+        assert documented == {
+            (kind, name.replace(f".{user}", ".<tenant>"), how) for kind, name, how in grants
+        }
 
 
 CONNECT = """

@@ -1,4 +1,4 @@
-"""What `outlay catalog check` says of channels, routes and reviews: the file, the line, and the mend."""
+"""What `outlay catalog check` says of channels, routes and reviews: the file, the line, and the fix."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_sound_channels_have_no_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "line", "message", "mend"),
+    ("file", "old", "new", "line", "message", "hint"),
     [
         ("channels", "{{ actual|usd }}", "{{ actuall }}", 6, "actuall is not a field", "Templates"),
         ("channels", "{{ title }}", "{% if %}", 5, "Expected an expression", "Templates"),
@@ -58,13 +58,13 @@ def test_sound_channels_have_no_problem(tmp_path: Path) -> None:
         ("channels", "  type: slack\\n", "  type: slack\\n  hide: [user]\\n", 3, "growth hides names", "without hide"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_line(
-    tmp_path: Path, file: str, old: str, new: str, line: int, message: str, mend: str
+def test_what_is_wrong_is_reported_with_its_line(
+    tmp_path: Path, file: str, old: str, new: str, line: int, message: str, hint: str
 ) -> None:
     good = {"channels": CHANNELS, "routes": ROUTES, "reviews": REVIEWS}[file]
     old, new = old.replace("\\n", "\n"), new.replace("\\n", "\n")
     assert old in good
     problems = [p for p in check(folder(tmp_path, **{file: good.replace(old, new)})) if message in p.message]
     assert [p.line for p in problems] == [line]
-    assert mend in problems[0].hint
+    assert hint in problems[0].hint
     assert "hooks.slack.com" not in str(problems)

@@ -1,4 +1,4 @@
-"""What `outlay catalog check` says: the file, the line, and the mend."""
+"""What `outlay catalog check` says: the file, the line, and the hint."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_default_catalog_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "message", "mend"),
+    ("old", "new", "line", "message", "hint"),
     [
         ("price: 4.10", "pric: 4.10", 8, "Extra inputs", "did you mean price?"),
         ("    sku: h100\n", "", 4, "Field required", "add `sku:`"),
@@ -54,18 +54,18 @@ def test_the_default_catalog_has_no_problem() -> None:
         ("rules:", "rules: [", 4, "this is not YAML", "check indentation"),
     ],
 )
-def test_a_problem_is_told_with_its_line_and_its_mend(
-    tmp_path: Path, *, old: str, new: str, line: int, message: str, mend: str
+def test_a_problem_is_reported_with_its_line_and_its_fix(
+    tmp_path: Path, *, old: str, new: str, line: int, message: str, hint: str
 ) -> None:
     problems = check(_folder(tmp_path, book=BOOK.replace(old, new, 1)))
     assert problems
     first = problems[0]
     assert (first.file, first.line) == ("price_books/book.yaml", line), first
     assert message in first.message
-    assert mend in first.hint
+    assert hint in first.hint
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     folder = _folder(
         tmp_path,
         book=BOOK.replace("price: 4.10", "price: x"),
@@ -130,7 +130,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_price_books_in_the_folder_of_earlier_versions_are_not_left_out_silently(tmp_path: Path) -> None:
-    (tmp_path / "books").mkdir()
-    (tmp_path / "books" / "house.yaml").write_text(BOOK)
+    (tmp_path / "books").mkdir()  # words: allowed
+    (tmp_path / "books" / "house.yaml").write_text(BOOK)  # words: allowed
     (problem,) = check(tmp_path)
-    assert (problem.file, problem.hint) == ("books/house.yaml", "move it to price_books/")
+    assert (problem.file, problem.hint) == ("books/house.yaml", "move it to price_books/")  # words: allowed

@@ -9,12 +9,12 @@ from outlay.catalog.reprice import Amended, ClosedMonths
 from outlay_pricer.domain import price
 
 CHEAP = catalog()
-DEAR = catalog(rates(model("plain", {"input_mtok": "5"})))
+EXPENSIVE = catalog(rates(model("plain", {"input_mtok": "5"})))
 
 
 def _note(months: ClosedMonths, **more: Any) -> None:
     sent = event({"input_tokens": 1_000_000}, **more)
-    months.note(price(sent, CHEAP), price(sent, DEAR))
+    months.note(price(sent, CHEAP), price(sent, EXPENSIVE))
 
 
 def test_a_month_is_that_of_its_own_zone() -> None:

@@ -57,9 +57,9 @@ def test_every_figure_names_its_source_and_its_day(content: Catalog) -> None:
 
 
 def test_no_shipped_price_is_older_than_its_book_allows_and_each_grows_old_in_time(content: Catalog) -> None:
-    books = content.model_copy(update={"rates": None})
-    assert stale(books, AT) == []
-    late = stale(books, AT + timedelta(days=3 * 365))
+    shipped = content.model_copy(update={"rates": None})
+    assert stale(shipped, AT) == []
+    late = stale(shipped, AT + timedelta(days=3 * 365))
     assert {item.name for item in late} == {f"price book {book.name}" for book in content.price_books}
 
 
@@ -86,8 +86,8 @@ def test_an_observed_spot_price_is_an_estimate_that_names_the_day(
 def test_the_documentation_lists_every_book_and_how_many_prices_it_has(content: Catalog) -> None:
     rows = [line.split("|") for line in DOCS.read_text("utf-8").splitlines()]
     listed = {row[1].strip(" `"): row[3].strip() for row in rows if len(row) == 8}
-    books = {book.name: str(len(book.rules)) for book in content.price_books}
-    assert {name: prices for name, prices in listed.items() if name in books} == books
+    shipped = {book.name: str(len(book.rules)) for book in content.price_books}
+    assert {name: prices for name, prices in listed.items() if name in shipped} == shipped
 
 
 def test_a_gpu_hour_costs_its_published_price_to_the_last_digit(catalog: CompiledCatalog) -> None:

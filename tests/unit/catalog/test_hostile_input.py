@@ -173,9 +173,7 @@ def _problems(folder: Path, price: str = "1", currency: str = "USD", **parts: st
 
 
 @pytest.mark.parametrize("price", ["1.0e+999999999", "1.0e-999999999", "1.0e+19"])
-def test_a_number_that_nobody_could_reckon_with_is_refused_and_hangs_nothing(
-    tmp_path: Path, price: str
-) -> None:
+def test_a_number_beyond_calculation_is_refused_and_hangs_nothing(tmp_path: Path, price: str) -> None:
     (problem,) = _problems(tmp_path, price)
     assert "a number is at most 1000000000000000000" in problem
 
@@ -195,7 +193,7 @@ def test_an_agreed_price_for_a_meter_that_nothing_is_paid_by(tmp_path: Path) -> 
     ]
 
 
-def test_aliases_of_which_nobody_could_say_what_they_mean(tmp_path: Path) -> None:
+def test_ambiguous_aliases(tmp_path: Path) -> None:
     aliases = """- {dimension: team, name: a, aliases: b}
 - {dimension: team, name: b, aliases: c}
 - {dimension: team, name: c, aliases: [a, x]}

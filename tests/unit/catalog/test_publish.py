@@ -60,7 +60,7 @@ def test_two_who_publish_the_same_at_once_make_one_revision() -> None:
     assert publish_on(Topic([DRAFT]), DRAFT, CLOCK) == 1
 
 
-def test_a_topic_that_never_settles_is_told() -> None:
+def test_a_topic_that_never_settles_is_reported() -> None:
     rivals = [OTHER.model_copy(update={"note": str(number)}) for number in range(50)]
     with pytest.raises(Retryable, match="others publish"):
         publish_on(Topic(rivals), DRAFT, CLOCK)

@@ -1,4 +1,4 @@
-"""Budgets, rules and mute windows that name each other: what is wrong is told with its line and its mend."""
+"""Budgets, rules and mute windows that name each other: each problem has its line and its fix."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ RULES = """
 - {type: threshold, id: b, name: B, metric: cost, above: 1, depends_on: [a]}
 """
 MUTES = """
-- {id: m, days: [mon], rules: [nobody]}
+- {id: m, days: [mon], rules: [no-rule]}
 - {id: m, days: [mon]}
 - {id: n}
 """
@@ -51,7 +51,7 @@ def test_a_mute_window_ends_and_names_a_rule(tmp_path: Path) -> None:
     assert "it would never end" in str(problem)
     (tmp_path / "mute_time_intervals.yaml").write_text(MUTES.replace("- {id: n}", ""))
     assert [str(problem).partition(" —")[0] for problem in check(tmp_path)] == [
-        "mute_time_intervals.yaml:2: [0].rules: nothing is called nobody here",
+        "mute_time_intervals.yaml:2: [0].rules: nothing is called no-rule here",
         "mute_time_intervals.yaml:3: [1]: m is already on line 2",
     ]
 
@@ -75,7 +75,7 @@ WRONG = """
 """
 
 
-def test_what_is_wrong_with_a_rule_is_told_with_its_line_and_its_mend(tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_rule_is_reported_with_its_line_and_its_fix(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(WRONG)
     (tmp_path / "mute_time_intervals.yaml").write_text(
         "- {id: m, between: [22:30, 25:00]}\n- {id: n, days: [monday]}"

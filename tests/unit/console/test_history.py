@@ -8,8 +8,8 @@ from outlay_schemas.catalog import PriceBook
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 
 
-def revision(number: int, rates: str, **books: str) -> Revision:
-    return Revision(number, NOW + timedelta(days=number), "", rates, books)
+def revision(number: int, rates: str, **versions: str) -> Revision:
+    return Revision(number, NOW + timedelta(days=number), "", rates, versions)
 
 
 def test_each_catalog_is_held_against_the_one_before() -> None:
@@ -27,7 +27,7 @@ def test_each_catalog_is_held_against_the_one_before() -> None:
     assert changes([]) == []
 
 
-def test_a_price_that_follows_another_is_told_with_its_day() -> None:
+def test_a_price_that_follows_another_is_reported_with_its_day() -> None:
     same = {"gb_hours": {"price": "2"}}
     before, after = {"gb": {"price": "0.1"}, **same}, {"gb": {"price": "0.05", "per": 1000}, **same}
     prices = [{"meters": before, "to": "2026-06-01"}, {"meters": after, "from": "2026-06-01"}]

@@ -37,7 +37,7 @@ QUESTIONS = {
 
 
 class Asked(Readers):
-    """Notes what is asked, and asks nobody."""
+    """Notes what is asked, and asks no one."""
 
     def __init__(self) -> None:
         super().__init__(ClickHouseSettings(), 1, 1)
@@ -123,7 +123,7 @@ def test_a_cookie_ends_with_time_with_its_key_and_when_it_is_touched(keys: Path)
     assert sessions.read(cookie, NOW) is None
 
 
-def test_the_secret_outlives_a_restart_and_is_nobody_elses(tmp_path: Path) -> None:
+def test_the_secret_outlives_a_restart_and_belongs_to_no_one_else(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     assert read_secret(path) == read_secret(path)
     assert path.stat().st_mode & 0o077 == 0

@@ -45,7 +45,7 @@ DEPLOY = Path(__file__).parents[3] / "deploy" / "clickhouse"
         (b"/* ' */ INSERT INTO t (`a'b`) FORMAT TSV", "/* ' */ INSERT INTO t (`a'b`) ", "", "TSV", b""),
     ],
 )
-def test_an_insert_is_told_from_its_rows(
+def test_an_insert_is_separated_from_its_rows(
     text: bytes, into: str, settings: str, fmt: str, rows: bytes
 ) -> None:
     found = find_insert(text)

@@ -87,7 +87,7 @@ def test_a_jar_that_was_changed_on_the_way_is_refused(repository: type[Repositor
     assert [file for file in (tmp_path / "cache").rglob("*") if file.is_file()] == []
 
 
-def test_a_jar_that_rotted_on_the_disk_is_fetched_anew(repository: type[Repository]) -> None:
+def test_a_jar_that_rotted_on_the_disk_is_fetched_again(repository: type[Repository]) -> None:
     repository.files = BOTH
     path = kafka_classpath(Silent(), [ONE])[0]
     path.write_bytes(b"0" * 5000)

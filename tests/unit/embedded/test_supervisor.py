@@ -39,7 +39,7 @@ def pid(file: Path) -> int | None:
 
 
 def gone(number: int | None) -> bool:
-    """Tell whether a process has ended; one that nobody has asked after yet has ended too."""
+    """Tell whether a process has ended; one that was not asked after yet has ended too."""
     assert number is not None
     try:
         return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
@@ -148,7 +148,7 @@ def test_a_program_that_is_not_there_is_named(supervisor: Supervisor, tmp_path: 
     supervisor.start(family(tmp_path), wait=10)  # the others are still looked after
 
 
-def test_a_child_that_ends_at_once_is_told_with_the_end_of_its_log(supervisor: Supervisor) -> None:
+def test_a_child_that_ends_at_once_is_reported_with_the_end_of_its_log(supervisor: Supervisor) -> None:
     child = Child("faller", ["/bin/sh", "-c", "echo because of this; exit 3"], lambda: False)
     with pytest.raises(ChildDiedError, match="because of this") as caught:
         supervisor.start(child, wait=10)

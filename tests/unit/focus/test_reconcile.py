@@ -116,7 +116,7 @@ def test_focus_in_parquet_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("day,model,cost\n", "no rows"), ("day,model,cost\n2026-11-24,m,x\n", "line 2: 'x'"),
         ("day,model,cost\nsoon,m,1\n", "'soon'"),
@@ -124,8 +124,8 @@ def test_focus_in_parquet_is_read(tmp_path: Path) -> None:
         ("day,model,cost\n2026-11-24,m,NaN\n", "NaN"),
     ],
 )  # fmt: skip
-def test_a_bill_that_cannot_be_read_is_told(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(QueryError, match=told):
+def test_a_bill_that_cannot_be_read_is_reported(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(QueryError, match=expected):
         read_bill(bill(tmp_path, text), UTC, {}, {})
 
 

@@ -19,7 +19,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 24
 NOW = START + timedelta(days=DAYS)
 DAY = 86_400
-BOOKS = load_default().price_books
+PRICE_BOOKS = load_default().price_books
 
 
 class Ledger:
@@ -53,7 +53,7 @@ QUESTION = CostQuery(TimeRange(START, NOW), ZoneInfo("UTC"))
 
 
 def test_machines_count_by_their_gpus() -> None:
-    found, machines = gpu_seconds(cast("CostReader", Ledger()), QUESTION, NOW, BOOKS)
+    found, machines = gpu_seconds(cast("CostReader", Ledger()), QUESTION, NOW, PRICE_BOOKS)
     assert set(found.values[0]) == {(8 + 1 + 1) * DAY}
     assert machines == ["g5.xlarge (1 GPU)", "p5.48xlarge (8 GPUs)"]
 
@@ -61,7 +61,7 @@ def test_machines_count_by_their_gpus() -> None:
 def test_the_sheet_shows_gpus_and_what_counted() -> None:
     amount = 16.0 * DAY
     sheet = full_table(
-        cast("CostReader", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16, price_books=BOOKS
+        cast("CostReader", Ledger()), QUESTION, NOW, "gpu_seconds", amount, gpus=16, price_books=PRICE_BOOKS
     )
     assert sheet.rows[0].values == ("level", "GPUs used now", "10.00")
     assert sheet.notes[-1] == "counted with it: seconds of g5.xlarge (1 GPU), p5.48xlarge (8 GPUs)"
@@ -77,5 +77,5 @@ def test_the_sheet_shows_gpus_and_what_counted() -> None:
         ("aws", "inf2.xlarge", 0), ("gcp", "p5.48xlarge", 0), ("own", "h100", 0),
     ],
 )  # fmt: skip
-def test_the_shipped_books_know_the_gpus_of_machines(provider: str, sku: str, gpus: int) -> None:
-    assert gpus_of(BOOKS, provider, sku) == gpus
+def test_the_shipped_price_books_know_the_gpus_of_machines(provider: str, sku: str, gpus: int) -> None:
+    assert gpus_of(PRICE_BOOKS, provider, sku) == gpus

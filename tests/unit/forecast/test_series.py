@@ -1,4 +1,4 @@
-"""Series from files: what they may look like, and what is told of those that cannot be used."""
+"""Series from files: what they may look like, and the errors for those that cannot be used."""
 
 from datetime import datetime, timedelta
 
@@ -59,7 +59,7 @@ def test_days_of_a_place_are_even_over_a_change_of_clocks() -> None:
     assert list(days.values) == [1, 2, 3]
 
 
-def test_holes_are_filled_from_a_season_before_and_told() -> None:
+def test_holes_are_filled_from_a_season_before_and_reported() -> None:
     start = datetime(2026, 11, 1)  # noqa: DTZ001 (as files have them)
     rows = [f"{start + timedelta(hours=n)},{n % 24}" for n in range(72) if n != 50]
     rows[60] = rows[60].rpartition(",")[0] + ","
@@ -81,7 +81,7 @@ def test_several_series_are_forecast_at_once_and_stay_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "expected"),
     [
         ([], "no values"), (["soon,1"], "line 2: 'soon'"), (["2026-11-01,x"], "line 2: 'x'"),
         (["2026-11-01,inf"], "finite"),
@@ -91,13 +91,13 @@ def test_several_series_are_forecast_at_once_and_stay_in_order() -> None:
         (["2026-11-01,", "2026-11-02,"], "no values"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_told_with_what_to_do(rows: list[str], told: str) -> None:
-    with pytest.raises(QueryError, match=told) as caught:
+def test_what_cannot_be_used_is_reported_with_what_to_do(rows: list[str], expected: str) -> None:
+    with pytest.raises(QueryError, match=expected) as caught:
         read_csv(lines(*rows), None)
     assert caught.value.hint
 
 
-def test_a_file_without_the_columns_and_a_strange_frequency_are_told() -> None:
+def test_a_file_without_the_columns_and_a_strange_frequency_are_reported() -> None:
     with pytest.raises(QueryError, match="no column timestamp"):
         read_csv(["when,value", "2026-11-01,1"], None)
     for wrong in ("fortnight", "0h", ""):

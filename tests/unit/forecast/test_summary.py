@@ -43,35 +43,35 @@ def _never(model: str, used: Sums) -> Fraction:
 
 
 def test_a_model_that_was_not_used_costs_what_the_catalog_says() -> None:
-    models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
+    models = {"costly": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
     asked: list[tuple[str, Sums]] = []
 
     def unit_price(model: str, used: Sums) -> Fraction:
         asked.append((model, used))
-        return Fraction(10**12, 50)  # 0.02 USD a token, where `dear` came to 0.10
+        return Fraction(10**12, 50)  # 0.02 USD a token, where `costly` came to 0.10
 
-    assert factors([parse_model_swap("dear>new=50%")], models, [0.0], unit_price) == [
+    assert factors([parse_model_swap("costly>new=50%")], models, [0.0], unit_price) == [
         pytest.approx(1 - 0.9 * 0.5 * 0.8)
     ]
-    assert asked == [("new", models["dear"])], "for usage such as that of the model that it stands in for"
+    assert asked == [("new", models["costly"])], "for usage such as that of the model that it stands in for"
 
 
 def test_assumptions_multiply_and_the_mix_follows_what_tokens_cost() -> None:
-    models = {"dear": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
-    half = parse_model_swap("dear>cheap=50%")
+    models = {"costly": sums("90", input_tokens=900), "cheap": sums("10", input_tokens=1000)}
+    half = parse_model_swap("costly>cheap=50%")
     assert factors([half], models, [0.0], _never) == [pytest.approx(1 - 0.9 * 0.5 * 0.9)]
     assert factors([parse_model_swap("price=-20%")], {}, [0.0, 60.0], _never) == [pytest.approx(0.8)] * 2
     assert factors([parse_model_swap("growth=+10%")], {}, [30.4375 * 2], _never) == [pytest.approx(1.21)]
-    assert str(half) == "dear to cheap +50%"
+    assert str(half) == "costly to cheap +50%"
 
 
 @pytest.mark.parametrize("text", ["price", "price=20", "colour=5%", "a>b=150%", "price=-100%", "=5%"])
-def test_an_assumption_that_is_none_is_told(text: str) -> None:
+def test_an_assumption_that_is_none_is_reported(text: str) -> None:
     with pytest.raises(QueryError):
         parse_model_swap(text)
 
 
-def test_a_model_that_nobody_used_is_told_with_those_that_were() -> None:
+def test_a_model_that_was_not_used_is_reported_with_those_that_were() -> None:
     with pytest.raises(QueryError, match="ghost") as caught:
-        factors([parse_model_swap("ghost>dear=10%")], {"dear": sums("1", input_tokens=1)}, [0.0], _never)
-    assert "dear" in caught.value.hint
+        factors([parse_model_swap("ghost>costly=10%")], {"costly": sums("1", input_tokens=1)}, [0.0], _never)
+    assert "costly" in caught.value.hint

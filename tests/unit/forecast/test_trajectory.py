@@ -157,37 +157,37 @@ def question(now: datetime, **where: tuple[str, ...]) -> CostQuery:
 
 
 def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> None:
-    books, now = memory(), START + timedelta(days=40, seconds=5)
+    spending, now = memory(), START + timedelta(days=40, seconds=5)
     scopes = [question(now), question(now, team=("growth",)), question(now, team=("growth", "risk"))]
-    together = ForecastCache().trajectories(books, scopes, now)
+    together = ForecastCache().trajectories(spending, scopes, now)
     for one, scope in zip(together, scopes, strict=True):
-        (alone,) = ForecastCache().trajectories(books, [scope], now + timedelta(seconds=50))
+        (alone,) = ForecastCache().trajectories(spending, [scope], now + timedelta(seconds=50))
         assert alone.at(now, 0).expected == one.at(now, 0).expected
         assert alone.at(now, 0).bounds(80) == one.at(now, 0).bounds(80)
     assert together[0].at(now, 0).expected == together[2].at(now, 0).expected
 
 
 def test_history_is_read_once_a_minute() -> None:
-    books, now = memory(), START + timedelta(days=40)
+    spending, now = memory(), START + timedelta(days=40)
     outlook, asked = ForecastCache(), question(now, tags_env=("prod",))
-    (first,) = outlook.trajectories(books, [asked], now)
-    read = books.asked
-    (again,) = outlook.trajectories(books, [asked], now + timedelta(seconds=59))
-    assert (books.asked, again is first) == (read, True)
-    books.spend(now - timedelta(days=3), 500.0, team="risk", env="prod")
-    (late,) = outlook.trajectories(books, [asked], now + timedelta(seconds=61))
+    (first,) = outlook.trajectories(spending, [asked], now)
+    read = spending.asked
+    (again,) = outlook.trajectories(spending, [asked], now + timedelta(seconds=59))
+    assert (spending.asked, again is first) == (read, True)
+    spending.spend(now - timedelta(days=3), 500.0, team="risk", env="prod")
+    (late,) = outlook.trajectories(spending, [asked], now + timedelta(seconds=61))
     assert late is not first
 
 
 def test_a_budget_that_is_over_names_the_minute_at_which_it_was_used_up() -> None:
-    books, now = memory(20), START + timedelta(days=20)
+    spending, now = memory(20), START + timedelta(days=20)
     asked = question(now, team=("growth",))
-    assert exhausted_at(books, asked, 30 * DOLLAR) == START + 29 * HOUR
-    books.spend(START + timedelta(hours=3, minutes=17), 26.5, team="growth")
-    assert exhausted_at(books, asked, 30 * DOLLAR) == START + timedelta(hours=3, minutes=17)
-    assert exhausted_at(books, asked, 5000 * DOLLAR) is None
+    assert exhausted_at(spending, asked, 30 * DOLLAR) == START + 29 * HOUR
+    spending.spend(START + timedelta(hours=3, minutes=17), 26.5, team="growth")
+    assert exhausted_at(spending, asked, 30 * DOLLAR) == START + timedelta(hours=3, minutes=17)
+    assert exhausted_at(spending, asked, 5000 * DOLLAR) is None
     written = Budget.model_validate({"id": "g", "name": "G", "amount": 30, "scope": {"team": ["growth"]}})
-    (state,) = ForecastCache().states(books, [plan_of(written, "acme")], now)
+    (state,) = ForecastCache().states(spending, [plan_of(written, "acme")], now)
     assert (state.standing, state.runs_out_at) == ("over", START + timedelta(hours=3, minutes=17))
     assert state.runs_out_earliest is None
 

@@ -145,7 +145,7 @@ def test_what_has_no_price_has_no_discount_either() -> None:
     assert (cost.cost, cost.list_cost, cost.price_status) == (None, None, "unpriced")
 
 
-def test_books_are_negotiable_too() -> None:
+def test_price_books_are_negotiable_too() -> None:
     ready = catalog(
         price_books=[book(rule({"gpu_seconds": {"price": "36", "per": 3600}}))],
         negotiated=[{"id": "ri", "match": {"attributes": {"lease": "reserved"}}, "override": {"gpu_seconds": "18"},

@@ -67,7 +67,7 @@ def test_aliases_make_one_name_of_many_and_keep_the_original() -> None:
 def test_defaults_fill_what_is_left_empty() -> None:
     defaults = [
         {"match": {"provider": "acme"}, "sets": {"team": "platform"}},
-        {"sets": {"team": "nobody", "project": "misc"}},
+        {"sets": {"team": "no-one", "project": "misc"}},
     ]
     owners = [{"key": "team", "value": "platform", "sets": {"business_unit": "core"}}]
     cost = _cost({"defaults": defaults, "owners": owners})

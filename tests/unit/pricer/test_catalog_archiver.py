@@ -16,7 +16,7 @@ from outlay_schemas.topics import USAGE_EVENTS
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
 
-def test_old_prices_are_told_by_a_metric() -> None:
+def test_old_prices_are_reported_by_a_metric() -> None:
     nowhere = ClickHouseClient(ClickHouseSettings(url="http://127.0.0.1:1"))
     watch = CatalogArchiver(nowhere, FakeSink(FakeBroker()), FakeClock(NOW))
     watch.watch_age(catalog())

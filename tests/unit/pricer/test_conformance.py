@@ -174,7 +174,7 @@ def _ours(
     reference = parse_price_ref(cost.price_ref)
     if reference.reason == "model_unknown" or (reference.guesses and not model.is_match(_name(model))):
         return NOT_FOUND
-    # What nothing prices costs nothing with the library; here it is told.
+    # What nothing prices costs nothing with the library; here it is reported.
     return Decimal(cost.cost or 0)
 
 

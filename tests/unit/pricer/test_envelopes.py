@@ -97,10 +97,10 @@ def test_a_dead_letter_of_a_topic_of_one_tenant_belongs_to_that_tenant() -> None
 @pytest.mark.parametrize(
     ("value", "header"),
     [(b"\xff" * (MAX_RECORD_BYTES - 1000), b"a"), (b"{}", b"\x01" * (MAX_RECORD_BYTES - 1000))],
-    ids=["data that are no JSON", "headers that grow when they are escaped"],
+    ids=["data that are not JSON", "headers that grow when they are escaped"],
 )
 def test_the_dead_letter_of_the_largest_record_fits_its_topic(value: bytes, header: bytes) -> None:
-    """P9: one that did not would stop the pricer for ever."""
+    """P9: one that did not would stop the pricer forever."""
     headers = {"ce_specversion": b"1.0", "ce_id": header}
     (dead,) = price_record(value, PLACE, CATALOG, NOW, ACME, headers=headers).dead_letters
     assert dead.body == value

@@ -213,7 +213,7 @@ def test_what_if_a_book_came_first() -> None:
         only_book(base, "x")
 
 
-def test_old_prices_are_told() -> None:
+def test_old_prices_are_reported() -> None:
     fresh = book(rule({"gb": {"price": 1}}), name="fresh", checked="2026-11-01")
     old = book(rule({"gb": {"price": 1}}), name="old", checked="2025-01-01")
     undated = book(rule({"gb": {"price": 1}}), name="undated")

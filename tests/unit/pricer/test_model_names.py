@@ -66,7 +66,7 @@ def test_a_name_from_the_wild(
         ("acme/acme-7.1", ("name-prefix",)),
         ("acme/acme-7.1-latest", ("name-prefix", "name-alias")),
         ("acme/other", None),
-        ("nobody/acme-7.1", None),
+        ("unknown/acme-7.1", None),
         ("acme-7.1:free", None),
         ("acme-8", None),
     ],

@@ -127,7 +127,7 @@ def test_an_event_without_a_tenant_has_the_default_one_if_there_is_one() -> None
     assert [e.tenant for e in costs(run(lines(usage(tenant=None), usage()), "house"))] == ["house", "acme"]
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_reported_in_utc() -> None:
     value = run(lines(usage(time="2026-11-24T13:30:00+02:00"))).values[0][1]
     assert b'"time":"2026-11-24T11:30:00Z"' in value
 

@@ -41,7 +41,7 @@ def catalog(**parts: object) -> Catalog:
     return Catalog.model_validate({"revision": 1, "created_at": NOW, "price_books": (BOOK,), **parts})
 
 
-def test_dates_come_from_books_the_library_agreements_and_currencies() -> None:
+def test_dates_come_from_price_books_the_library_agreements_and_currencies() -> None:
     deal = Negotiated.model_validate(
         {"id": "deal", "discount_percent": 10, "from": "2026-11-30", "to": "2027-01-01"}
     )

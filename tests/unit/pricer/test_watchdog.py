@@ -160,7 +160,7 @@ def test_a_catalog_counts_as_arrived_only_with_the_newest_one_of_the_start() -> 
         (None, False),
     ],
 )
-def test_which_failures_a_wait_may_mend(error: BaseException | None, temporary: bool) -> None:
+def test_which_failures_a_wait_may_fix(error: BaseException | None, temporary: bool) -> None:
     assert is_temporary(error) is temporary
 
 

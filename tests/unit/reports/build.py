@@ -1,4 +1,4 @@
-"""Small makers for cells of the books."""
+"""Small makers for cells of the ledger."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -60,7 +60,7 @@ def test_a_fixed_split_follows_its_weights_and_may_name_who_spent_nothing() -> N
     }  # fmt: skip
 
 
-def test_what_nobody_can_bear_is_shown_as_nobodys() -> None:
+def test_costs_without_a_receiver_are_shown_as_unassigned() -> None:
     found = allocate(CELLS[3:], NAMES, 1, [split()])
     assert [(part.keys, part.cost) for part in found.received] == [(("",), 60 * 10**12 + 1)]
 

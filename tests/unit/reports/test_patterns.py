@@ -1,4 +1,4 @@
-"""Shapes that were put into a series are found in it, and none where there is none."""
+"""Shapes that were put into a series are found in it, and none elsewhere."""
 
 import numpy as np
 import pytest

@@ -77,13 +77,13 @@ def test_what_people_write_is_local_and_an_end_is_included(
 
 
 @pytest.mark.parametrize(("start", "end"), [("2026-13", None), ("soon", None), ("2026-11-25", "2026-11-20")])
-def test_a_time_that_is_none_or_empty_is_told_with_what_to_do(start: str, end: str | None) -> None:
+def test_a_time_that_is_none_or_empty_is_reported_with_what_to_do(start: str, end: str | None) -> None:
     with pytest.raises(QueryError) as caught:
         parse_time_range(start, end, BERLIN, NOW)
     assert caught.value.hint
 
 
-def test_an_unknown_zone_is_told() -> None:
+def test_an_unknown_zone_is_reported() -> None:
     with pytest.raises(QueryError, match="Mars"):
         parse_zone("Mars/Olympus")
 

@@ -19,7 +19,7 @@ from outlay_reports.trend import trend
 from outlay_reports.unit_economics import cached_share, per_event, per_thousand_tokens, per_user
 
 
-def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
+def test_a_tree_adds_up_at_every_level_and_the_most_expensive_is_first() -> None:
     cells = [
         cell("a", "x", usd="1"),
         cell("b", "x", usd="5"),
@@ -33,7 +33,7 @@ def test_a_tree_adds_up_at_every_level_and_the_dearest_is_first() -> None:
     assert root.sums.cost == sum(child.sums.cost for child in root.children) == 85 * 10**11
 
 
-def test_what_is_unpriced_or_nobodys_is_shown_and_told() -> None:
+def test_what_is_unpriced_or_unassigned_is_shown() -> None:
     cells = [cell("growth", usd="12.3"), cell("", usd="0", events=41, unpriced=41)]
     sheet = showback_table(question("team"), cells)
     assert sheet.rows[1].values[:2] == ("(unassigned)", Spent(0, 41))
@@ -83,8 +83,8 @@ def test_effects_add_up_to_the_difference_exactly(
     assert sum(part.change for part in found.parts) == found.all.change
 
 
-def _two(dear: tuple[str, int], cheap: tuple[str, int]) -> list[Cell]:
-    pairs = (("dear", *dear), ("cheap", *cheap))
+def _two(costly: tuple[str, int], cheap: tuple[str, int]) -> list[Cell]:
+    pairs = (("costly", *costly), ("cheap", *cheap))
     return [cell("t", "llm", "p", name, usd=usd, input_tokens=tokens) for name, usd, tokens in pairs]
 
 

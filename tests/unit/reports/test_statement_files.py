@@ -19,7 +19,7 @@ UNITS = [
 
 
 def on_disk(name: str) -> str:
-    """As a disk that knows neither large letters nor how a letter is composed takes it."""
+    """As a disk that knows neither upper case nor how a character is composed takes it."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

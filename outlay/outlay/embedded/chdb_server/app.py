@@ -99,9 +99,9 @@ class _Statements:
         name, password = credentials(request.headers, request.query_params)
         user = self._users.authenticate(name, password)
         if user is None:
-            message = (
-                f"{name}: Authentication failed: password is incorrect, or there is no user with such name."
-            )
+            # ClickHouse's own sentence, which clients recognise.
+            unknown = "password is incorrect, or there is no user with such name."  # words: allowed
+            message = f"{name}: Authentication failed: {unknown}"
             raise refused(516, "AUTHENTICATION_FAILED", message)
         return user
 
