@@ -27,7 +27,7 @@ from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, SpendSpike, Threshold
+from outlay_schemas.catalog.watch import AlertRule, Anomaly, Budget, Burn, SpendSpike, Threshold
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import to_usd
 
@@ -243,3 +243,23 @@ def test_an_action_on_a_later_part_acts_on_the_whole_incident(
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now + minute)
     states = clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL WHERE state != 'resolved'")
     assert states == [{"state": "acknowledged"}]
+
+
+def test_an_anomaly_of_the_same_burst_joins_its_incident_and_sends_no_second_message(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
+    burst = [
+        cost_event("acme", 10_000 + n, BURST, "0.1969", user="u-loop", sku="gpt-5-pro") for n in range(100)
+    ]
+    write(house, [*quiet_month(), *burst, cost_event("acme", 20_000, NOW + timedelta(minutes=9), "0.01")])
+    chat = Scripted([DeliveryResult("sent")], name="chat", updates=False)
+    rules = [*RULES, Anomaly(id="a", name="A", group_by=("team",), grain="hour")]
+    evaluate(clickhouse, budgets=[BURN], rules=rules, channels=["bus", "chat"])
+    (first,) = sent_by(clickhouse, chat)
+    later = NOW + timedelta(minutes=10)
+    evaluate(clickhouse, budgets=[BURN], rules=rules, channels=["bus", "chat"], now=later)
+    fired = [n for n in sent_by(clickhouse, chat, later) if n.alerts[0].state == "firing"]
+    assert fired == []
+    rows = clickhouse.rows("SELECT rule, incident FROM alerts FINAL WHERE rule = 'a'")
+    assert first.incident is not None
+    assert rows == [{"rule": "a", "incident": first.incident.id}]

@@ -95,7 +95,7 @@ def test_a_digest_is_always_later_and_never_farther_than_its_length(at: datetime
         ({"type": "slack", "url": "${env:OUTLAY_KAFKA_PASSWORD}"}, "begins with OUTLAY_CHANNEL_"),
         ({"type": "webhook", "url": "https://x.example/?key=1", "secret": SECRET}, "without user, password or query"),
         ({"type": "webhook", "url": "https://u:p@x.example/", "secret": SECRET}, "without user, password or query"),
-        ({"type": "pagerduty", "routing_key": SECRET, "digest": {"minutes": 5}}, "no digest"),
+        ({"type": "pagerduty", "routing_key": SECRET, "digest": {"minutes": 5}}, "cannot have a digest"),
         ({"type": "slack", "url": SECRET, "hash": ["user"]}, "hash needs hash_key"),
         ({"type": "slack", "url": SECRET, "digest": {"minutes": 5, "at": "09:00"}}, "one of them"),
         ({"type": "email", "host": "m.example", "from": "a@b.c", "to": "x\r\nBcc: y@z"}, "match pattern"),
