@@ -108,10 +108,11 @@ async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long
 @pytest.mark.parametrize(
     ("path", "status", "expected"),
     [
-        ("top?by=colour", 400, "not a dimension"), ("top?limit=0", 400, "limit"), ("top?from=soon", 400, "no time"),
-        ("trend?unit=fortnight", 400, "no unit"), ("top?colour=red", 400, "cannot be asked"),
-        ("top?from=2026-11-02&to=2026-11-01", 400, "empty"), ("top?format=xml", 400, "no format"),
-        ("showback?units=yes", 400, "units"), ("chargeback?month=november", 400, "no month"),
+        ("top?by=colour", 400, "not a dimension"), ("top?limit=0", 400, "limit"),
+        ("top?from=soon", 400, "is not a time"),
+        ("trend?unit=fortnight", 400, "is not a unit of time"), ("top?colour=red", 400, "cannot be asked"),
+        ("top?from=2026-11-02&to=2026-11-01", 400, "empty"), ("top?format=xml", 400, "is not a format"),
+        ("showback?units=yes", 400, "units"), ("chargeback?month=november", 400, "is not a month"),
         ("nothing", 404, "no such report"),
         ("trend?unit=hour&from=2001-01-01", 400, "9,000"),
     ],

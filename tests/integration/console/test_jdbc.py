@@ -40,7 +40,7 @@ SQLLINE = Jar(
 def ask(reader: ClickHouseSettings, *commands: str) -> list[list[str]]:
     """Return the rows, headers too, that the driver reads by the address of docs/bi.md."""
     address = re.search(r"`(jdbc:clickhouse:)http://127\.0\.0\.1:8123/outlay(\S*)`", PAGE)
-    driver = re.search(r"class `([\w.]+)`", PAGE)
+    driver = re.search(r"class\s+`([\w.]+)`", PAGE)
     assert address
     assert driver
     jars = fetched([DRIVER, LOGGING, SQLLINE], "JDBC 0.9.4", Silent())
