@@ -75,7 +75,7 @@ def note_closed_periods(reader: CostReader, question: CostQuery, sheet: ReportTa
         part = (
             ""
             if question.span.start <= one.span.start and one.span.end <= question.span.end
-            else ", here in part"
+            else " (here in part)"
         )
         notes.append(
             f"{one.period} {one.zone}{part} was closed on {one.at:%Y-%m-%d %H:%M} UTC with"
