@@ -224,8 +224,8 @@ class NewSpender(RuleBase):
     type: Literal["new_spender"] = "new_spender"
     group_by: Annotated[tuple[ScopeKey, ...], Field(min_length=1)]
     """Each combination of these dimensions is a spender."""
-    days: Annotated[int, Field(ge=2, le=366)] = 30
-    """Days without spend after which a spender is new again."""
+    days: Annotated[int, Field(ge=2, le=366)] = 35
+    """Days without spend after which a spender is new again; over a month, so that a monthly job is not."""
     min_usd: NonNegative = Decimal(1)
     """Smaller spend is ignored. USD."""
     severity: Level = "info"

@@ -161,3 +161,7 @@ def test_a_price_change_out_of_scope_does_not_fire() -> None:
     )
     one = price_change.Announced("openai", "gpt-6", NOW + timedelta(days=1), DOLLAR, 9 * DOLLAR, whole=True)
     assert price_change.judge(rule, one, NOW) is None
+
+
+def test_a_monthly_job_is_no_new_spender_by_default() -> None:
+    assert schema.NewSpender(id="n", name="N", group_by=("sku",)).days > 31
