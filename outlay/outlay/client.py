@@ -8,6 +8,7 @@ from threading import Semaphore, Thread
 import httpx
 import msgspec
 
+from outlay.tls import trusted
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
@@ -55,7 +56,10 @@ class IngestClient:
         if not api_key.isascii():
             raise SendError("the API key has characters that no key has; see: outlay keys list")
         self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {api_key}", "Content-Type": NDJSON}, timeout=30
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}", "Content-Type": NDJSON},
+            timeout=30,
+            verify=trusted(),
         )
         self._clock = clock
         self._patience = patience
@@ -77,9 +81,7 @@ class IngestClient:
         into.accepted += answer.accepted
         for refused in answer.errors:
             refused.index += first
-            refused.path = refused.path.rpartition(": ")[
-                2
-            ]  # the line within this batch says nothing to others
+            _, _, refused.path = refused.path.rpartition(": ")  # without the line number within this batch
             into.refused.append(refused)
 
     def _post(self, body: bytes) -> _Answer:

@@ -17,6 +17,7 @@ import httpx
 
 from outlay.embedded.errors import ChecksumError, DiskError, MissingError
 from outlay.embedded.progress import Progress
+from outlay.tls import trusted
 
 KAFKA_VERSION = "4.3.1"
 CENTRAL = "https://repo1.maven.org/maven2"
@@ -87,7 +88,8 @@ def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         timeout = httpx.Timeout(30, connect=10)
-        with httpx.Client(follow_redirects=True, timeout=timeout) as http, ThreadPoolExecutor(4) as pool:
+        client = httpx.Client(follow_redirects=True, timeout=timeout, verify=trusted())
+        with client as http, ThreadPoolExecutor(4) as pool:
             try:
                 list(pool.map(lambda jar: _fetch(http, f"{source}/{jar.path}", jar, folder, count), jars))
             except BaseException:

@@ -14,13 +14,17 @@ import httpx
 import jgo
 
 from outlay.embedded.jars import CENTRAL, KAFKA_VERSION
+from outlay.tls import trusted
 
 _ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 
 
 def main() -> None:
     """Print one line a jar: SHA-256, size in bytes, path in the repository."""
-    with tempfile.TemporaryDirectory() as folder, httpx.Client(follow_redirects=True) as http:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        httpx.Client(follow_redirects=True, verify=trusted()) as http,
+    ):
         environment = jgo.build(_ENDPOINT, cache_dir=Path(folder))
         lock = tomllib.loads((Path(environment.path) / "jgo.lock.toml").read_text())
         found = {(jar["groupId"], jar["artifactId"]): jar["version"] for jar in lock["dependencies"]}

@@ -7,8 +7,11 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
+import certifi
 import pytest
+import trustme
 
 from outlay.embedded.errors import ChecksumError, DiskError, MissingError
 from outlay.embedded.jars import KAFKA_VERSION, Jar, kafka_classpath, locked, missing
@@ -135,3 +138,32 @@ def test_the_list_names_each_jar_once() -> None:
     names = [jar.name for jar in locked()]
     assert len(set(names)) == len(names) > 40
     assert f"kafka_2.13-{KAFKA_VERSION}.jar" in names
+
+
+def test_jars_are_fetched_behind_an_authority_that_only_the_system_trusts(
+    tmp_path: Path, repository: type[Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's proxy signs with its own authority: it is in the system's folder, not in the bundle of the client."""
+    authority = trustme.CA()
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    authority.cert_pem.write_to_path(folder / "company.pem")
+    subprocess.run(["openssl", "rehash", folder], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), repository)
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setenv("OUTLAY_MAVEN", f"https://localhost:{server.server_port}")
+    content = b"a jar"
+    repository.files = {"org/a.jar": content}
+    try:
+        [path] = kafka_classpath(Silent(), [jar("a", content)])
+        assert path.read_bytes() == content
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
