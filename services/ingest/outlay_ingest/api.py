@@ -1,6 +1,7 @@
 """The HTTP endpoint: who asks, what they send, and what is answered."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from http import HTTPStatus
@@ -66,7 +67,7 @@ class IngestApi:
         self._age = timedelta(days=settings.age_days)
         self._rate_limiter = RateLimiter()
         self._quotas = quotas
-        self._spans: dict[str, SpanMemory] = {}
+        self._spans: defaultdict[str, SpanMemory] = defaultdict(SpanMemory)
         self._tracing = tracing
         self._request_ids = RequestIds()
         self._refusal_log = RefusalLog(clock.monotonic)
@@ -158,20 +159,22 @@ class IngestApi:
 
     async def _keep_traced(self, request: FastRequest, tenant: str, body: bytes, reader: Reader) -> Kept:
         if request.span is None:
-            return await self._keep(tenant, body, reader)
+            return await self._keep(request, tenant, body, reader)
         publishing = request.span.child(f"publish {USAGE_EVENTS.name}")
         failed = True
         try:
-            kept = await self._keep(tenant, body, reader, publishing.header)
+            kept = await self._keep(request, tenant, body, reader, publishing.header)
             failed = False
         finally:
             publishing.end(failed=failed)
         return kept
 
-    async def _keep(self, tenant: str, body: bytes, reader: Reader, trace: Header | None = None) -> Kept:
+    async def _keep(
+        self, request: FastRequest, tenant: str, body: bytes, reader: Reader, trace: Header | None = None
+    ) -> Kept:
         """Make all of a body durable: its events, and as dead letters what is refused."""
         now = self._clock.now()
-        spans = RequestSpans(self._spans.setdefault(tenant, SpanMemory()))
+        spans = RequestSpans(self._spans[tenant]) if request.endpoint.otlp else None
         rules = Rules(tenant, now, self._future, self._age, self._settings.max_events, spans)
         work: list[Coroutine[None, None, None]] = []
         kept = Kept()
@@ -195,7 +198,8 @@ class IngestApi:
             await work[0]
         else:
             await asyncio.gather(*work)
-        spans.commit()
+        if spans is not None:
+            spans.commit()
         return kept
 
     def _rejection(self, request: FastRequest, problem: Problem) -> Response:

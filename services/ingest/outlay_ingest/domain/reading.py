@@ -86,7 +86,8 @@ class Rules:
     future: timedelta
     age: timedelta
     max_events: int = 50_000
-    spans: RequestSpans = field(default_factory=RequestSpans)
+    spans: RequestSpans | None = None
+    """The usage spans of the request, at endpoints of OpenTelemetry."""
     skews: dict[str, float] = field(default_factory=dict)
     """By source: `now` minus the time of an event, in seconds. Below 0 the clock of the producer is ahead."""
 
