@@ -25,7 +25,7 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
     Raises Retryable if ClickHouse is away.
 
     Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): a crash before the mark of a version repeats it.
-    Each mark is read just before its version, since two services may migrate at once.
+    The marks are read again before a version that lacks one, since two services may migrate at once.
     """
     server = ClickHouseClient(settings, database="")
     server.command("CREATE DATABASE IF NOT EXISTS {db:Identifier}", {"db": settings.database})
@@ -36,10 +36,9 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
         " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
         " COMMENT 'Which versions of the tables were applied'"
     )
-    applied = []
+    applied, marked = [], _marked(clickhouse)
     for number, name, sql in migrations():
-        mark = "SELECT 1 FROM schema_migrations WHERE number = {number:UInt32}"
-        if number > through or clickhouse.rows(mark, {"number": number}):
+        if number > through or number in marked or number in (marked := _marked(clickhouse)):
             continue
         for statement in statements(sql):
             clickhouse.command(statement)
@@ -50,6 +49,10 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
         applied.append(name)
     clickhouse.close()
     return applied
+
+
+def _marked(clickhouse: ClickHouseClient) -> set[int]:
+    return {row["number"] for row in clickhouse.rows("SELECT number FROM schema_migrations")}
 
 
 def statements(sql: str) -> list[str]:
