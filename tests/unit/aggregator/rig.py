@@ -110,7 +110,7 @@ class MemoryStore(LedgerStore):
 
 
 class LoggingSink(FakeSink):
-    """Notes what is sent where, in the log that the ledger write too."""
+    """Notes what is sent where, in the log that the ledger store writes to as well."""
 
     def __init__(self, broker: FakeBroker, log: list[str], max_bytes: int) -> None:
         super().__init__(broker, max_bytes)

@@ -4,7 +4,6 @@ from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.record_parser import FIRST_YEAR, LAST_YEAR
 from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.dimensions import CELL, EXACT
@@ -17,13 +16,14 @@ from outlay_schemas.events import (
     encoder,
     rollup_window_decoder,
 )
+from outlay_schemas.grammar import FIRST_YEAR, LAST_YEAR
 from outlay_schemas.money import to_pico, to_usd
 
 
 def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLetter]:
     """Read the dead letters of a record. A line that is not a valid one becomes one.
 
-    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead read_one.
+    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead letter.
     """
     found: list[DeadLetter] = []
     bad = 0
@@ -45,7 +45,7 @@ def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLe
 
 
 def _check(read_one: DeadLetter) -> None:
-    """Raise ValueError if the table cannot hold a dead read_one."""
+    """Raise ValueError if the table cannot hold a dead letter."""
     limits = (("line", 0, 2**32), ("partition", -1, 2**31), ("offset", -1, 2**63))
     for name, least, end in limits:
         if not least <= getattr(read_one, name) < end:

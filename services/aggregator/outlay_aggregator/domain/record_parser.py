@@ -19,10 +19,8 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_schemas.dead_letters import MOST_BAD
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, cost_event_decoder
-from outlay_schemas.grammar import AMOUNT, TIME
+from outlay_schemas.grammar import AMOUNT, FIRST_YEAR, LAST_YEAR, TIME
 
-FIRST_YEAR, LAST_YEAR = 2000, 2099
-"""Times outside are refused: windows of the ledger are 32 bits of seconds."""
 FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 _Name = Annotated[str, Meta(min_length=1)]
