@@ -1,16 +1,16 @@
 """A receiver of OTLP/HTTP traces, as a collector is one: keeps every span that is sent to it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from gzip import decompress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from tests.support.http_server import Handler, serving
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,14 @@ def collecting() -> Iterator[Collector]:
     """Run a receiver."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Collecting(Handler):
+        def do_POST(self) -> None:  # noqa: N802 (the library calls it so)
             assert self.path == "/v1/traces"
             body = self.rfile.read(int(self.headers["content-length"]))
             collector.take(decompress(body) if self.headers["content-encoding"] == "gzip" else body)
             answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.reply(200, {"content-type": "application/x-protobuf"}, answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield collector
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Collecting)) as port:
+        collector.url = f"http://127.0.0.1:{port}"
+        yield collector

@@ -5,12 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
-OLD_SECRET = "whsec_" + base64.b64encode(b"o" * 24).decode()
-NEW_SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
-"""Secrets of a webhook, before and after a change."""
+from tests.support.http_server import Handler, serving
 
 
 @dataclass
@@ -55,33 +53,20 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
     """Run a receiver for a while."""
     state = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Receiving(Handler):
+        def do_POST(self) -> None:  # noqa: N802 (the library calls it so)
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             state.got.append(Got(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             if state.hang is not None:
                 state.hang.wait(30)
             status, headers, answer = state.script.pop(0) if len(state.script) > 1 else state.script[0]
-            self.send_response(status)
-            for name, value in {"content-length": str(len(answer)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
+            self.reply(status, headers, answer)
 
         do_GET = do_POST  # noqa: N815 (the library calls it so)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = _Server(("127.0.0.1", port), Handler)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield state
-    finally:
-        if state.hang is not None:
-            state.hang.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_Server(("127.0.0.1", port), Receiving)) as state.port:
+        try:
+            yield state
+        finally:
+            if state.hang is not None:
+                state.hang.set()

@@ -1,15 +1,15 @@
 """A Slack on loopback: it holds what comes against what Slack documents, and keeps messages as Slack does."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 from slack_sdk.models.blocks import Block
+from tests.support.http_server import Handler, serving
 
 TOKEN = "xoxb-1-abc"
 CHANNEL = "C0123ABC"
@@ -78,18 +78,18 @@ def slack_api() -> Iterator[SlackApi]:
     """Run one for a while."""
     state = SlackApi()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Answering(Handler):
+        def do_POST(self) -> None:  # noqa: N802 (the library calls it so)
             raw = self.rfile.read(int(self.headers["content-length"]))
             if self.path.startswith("/upload/"):
                 name = self.path.rsplit("/", 1)[1]
                 assert len(raw) == len(state.uploads[name])
                 state.uploads[name] = raw
-                self._say(200, {}, b"OK")
+                self.reply(200, {}, b"OK")
                 return
             if state.limited:
                 state.limited -= 1
-                self._say(429, {"retry-after": "7"}, b"")
+                self.reply(429, {"retry-after": "7"}, b"")
                 return
             method = self.path.removeprefix("/api/")
             state.calls.append(method)
@@ -98,25 +98,7 @@ def slack_api() -> Iterator[SlackApi]:
             else:
                 form = self.headers["content-type"] == "application/x-www-form-urlencoded"
                 said = state.answer(method, dict(parse_qs(raw.decode())) if form else json.loads(raw))
-            self._say(200, {"content-type": "application/json"}, json.dumps(said).encode())
+            self.reply(200, {"content-type": "application/json"}, json.dumps(said).encode())
 
-        def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in {"content-length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Answering)) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,15 +3,15 @@
 import hashlib
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import certifi
 import pytest
 import trustme
+from tests.support.http_server import Handler, serving
 
 from outlay.embedded.errors import ChecksumError, DiskError, MissingError
 from outlay.embedded.jars import KAFKA_VERSION, Jar, kafka_classpath, locked, missing
@@ -19,14 +19,14 @@ from outlay.embedded.ports import free_port
 from outlay.embedded.progress import Silent
 
 
-class Repository(BaseHTTPRequestHandler):
+class Repository(Handler):
     """A mirror of Maven Central with a few files; `cuts` are the answers that it leaves half said."""
 
     files: dict[str, bytes]
     cuts: int
     asked: list[str]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the library calls it so)
         type(self).asked.append(self.path)
         content = self.files.get(self.path.lstrip("/"))
         if content is None:
@@ -40,22 +40,14 @@ class Repository(BaseHTTPRequestHandler):
             content = content[: len(content) // 2]
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base class's)
-        pass
-
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Repository]]:
     mirror = type("Mirror", (Repository,), {"files": {}, "cuts": 0, "asked": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), mirror)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    monkeypatch.setenv("OUTLAY_MAVEN", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("OUTLAY_CACHE", str(tmp_path / "cache"))
-    yield mirror
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), mirror)) as port:
+        monkeypatch.setenv("OUTLAY_MAVEN", f"http://127.0.0.1:{port}/")
+        yield mirror
 
 
 def jar(name: str, content: bytes) -> Jar:
@@ -155,15 +147,9 @@ def test_jars_are_fetched_behind_an_authority_that_only_the_system_trusts(
     tls = SSLContext(PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(tls)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    monkeypatch.setenv("OUTLAY_MAVEN", f"https://localhost:{server.server_port}")
     content = b"a jar"
     repository.files = {"org/a.jar": content}
-    try:
+    with serving(server) as port:
+        monkeypatch.setenv("OUTLAY_MAVEN", f"https://localhost:{port}")
         [path] = kafka_classpath(Silent(), [jar("a", content)])
-        assert path.read_bytes() == content
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    assert path.read_bytes() == content
