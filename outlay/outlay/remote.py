@@ -2,8 +2,6 @@
 
 import os
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +10,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from outlay.embedded.errors import StackError
 from outlay.local.doctor import Check
 from outlay.local.status import ProcessStatus, SystemStatus, high_cardinality, lag_of
-from outlay.local.system import SERVICES
+from outlay.local.system import SERVICES, readiness
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.migrator import migrations
@@ -66,7 +64,7 @@ def checks() -> Iterator[Check]:
     yield from _kafka(KafkaSettings())
     yield from _clickhouse(ClickHouseSettings())
     for name, url in services():
-        state = _state(url)
+        state = readiness(url, _SECONDS)
         if state == "ready":
             yield Check(name, "ok", f"ready at {url}")
         elif state == "not ready":
@@ -77,17 +75,9 @@ def checks() -> Iterator[Check]:
 
 
 def _part(name: str, url: str) -> ProcessStatus:
-    return ProcessStatus(name, _state(url), 0, 0, 0, 0.0, lag_of(url), url)
-
-
-def _state(url: str) -> str:
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=_SECONDS):  # noqa: S310 (http, checked above)
-            return "ready"
-    except urllib.error.HTTPError:
-        return "not ready"
-    except (urllib.error.URLError, OSError):
-        return "not reachable"
+    state = readiness(url, _SECONDS)
+    lag = None if state == "not reachable" else lag_of(url)
+    return ProcessStatus(name, state, 0, 0, 0, 0.0, lag, url)
 
 
 def _answers(address: str) -> bool:

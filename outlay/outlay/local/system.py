@@ -5,6 +5,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -211,10 +212,20 @@ def create_key(home: Path, tenant: str, clock: Clock) -> str:
     return known[tenant]
 
 
-def answers(health: str) -> bool:
-    """Tell whether a service says that it does its work."""
+Readiness = Literal["ready", "not ready", "not reachable"]
+
+
+def readiness(health: str, seconds: float = 2.0) -> Readiness:
+    """Ask a service, by its health address, whether it does its work."""
     try:
-        with urllib.request.urlopen(f"{health}/readyz", timeout=2) as answer:  # noqa: S310 (loopback)
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(f"{health}/readyz", timeout=seconds) as answer:  # noqa: S310 (http)
+            return "ready" if answer.status == 200 else "not ready"
+    except urllib.error.HTTPError:
+        return "not ready"
+    except OSError:  # URLError is one
+        return "not reachable"
+
+
+def answers(health: str) -> bool:
+    """Return whether a service does its work."""
+    return readiness(health) == "ready"
