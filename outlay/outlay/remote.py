@@ -16,6 +16,7 @@ from outlay_kit.errors import Refused, Retryable
 from outlay_kit.migrator import migrations
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_kit.topics import admin
+from outlay_reports.money import counted
 from outlay_schemas import topics
 
 HEALTH_PORT = 9400
@@ -101,7 +102,7 @@ def _kafka(settings: KafkaSettings) -> Iterator[Check]:
         yield Check("Kafka", "error", str(error), _KAFKA_FIX)
         return
     count = len(cluster["brokers"])
-    yield Check("Kafka", "ok", f"{count} broker{'s' * (count != 1)} at {settings.bootstrap}")
+    yield Check("Kafka", "ok", f"{counted(count, 'broker')} at {settings.bootstrap}")
     yield _made("topics", [topic.name for topic in topics.ALL if topic.name not in known])
 
 

@@ -14,7 +14,7 @@ from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.compare import THING, Comparison, compare
 from outlay_reports.cost_query import CostQuery, sum_cells
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
-from outlay_reports.money import dollars, percent, share
+from outlay_reports.money import counted, dollars, percent, share
 from outlay_reports.periods import previous_range
 from outlay_reports.report_builders import compare_table, top_table
 from outlay_reports.report_table import Column, ReportTable, Row
@@ -125,7 +125,8 @@ def _short(found: Comparison, word: str) -> str:
     change = (
         f"{dollars(whole.change, sign=True)} ({percent(growth, sign=True)})" if growth is not None else "new"
     )
-    return f"The {word} cost {spent} for {whole.later.events:,} events: {change} compared with the {word} before."
+    events = counted(whole.later.events, "event")
+    return f"The {word} cost {spent} for {events}: {change} compared with the {word} before."
 
 
 def _why(found: Comparison) -> str:

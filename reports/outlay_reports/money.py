@@ -1,4 +1,4 @@
-"""Formats money and shares for people, by docs/reports.md; static/chart.js of the console repeats the rule."""
+"""Formats money, counts and shares for people, by docs/reports.md; static/chart.js of the console repeats the rule."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
@@ -33,13 +33,14 @@ def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, s
 
 def completeness(unpriced: int, estimated: int, guessed: int) -> str:
     """Describe what a total lacks: `41 events unpriced, $3.10 estimated (2 events)`; empty if nothing."""
-    doubts = [f"{_events(unpriced)} unpriced"] if unpriced else []
-    doubts += [f"{dollars(guessed)} estimated ({_events(estimated)})"] if estimated else []
+    doubts = [f"{counted(unpriced, 'event')} unpriced"] if unpriced else []
+    doubts += [f"{dollars(guessed)} estimated ({counted(estimated, 'event')})"] if estimated else []
     return ", ".join(doubts)
 
 
-def _events(count: int) -> str:
-    return f"{count:,} event{'' if count == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 event`, `1,200 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def about(amount: Decimal | float) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.compare import EFFECTS, Comparison, Difference
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
-from outlay_reports.money import completeness, dollars, percent, share
+from outlay_reports.money import completeness, counted, dollars, percent, share
 from outlay_reports.periods import label
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_reports.showback import top as top_of
@@ -119,7 +119,7 @@ def gaps(sums: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
         if events:
             part = percent(share(unassigned, sums.cost)) or "0%"
             found.append(
-                f"{dollars(unassigned)} ({part}), {events:,} events, have no {name.replace('_', ' ')}"
+                f"{dollars(unassigned)} ({part}), {counted(events, 'event')}, have no {name.replace('_', ' ')}"
             )
     return found
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outlay_reports.chargeback import OWN, Closing, Statement
 from outlay_reports.cost_query import Sums
-from outlay_reports.money import dollars
+from outlay_reports.money import counted, dollars
 from outlay_reports.report_builders import AMOUNTS, beside
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_schemas.dimensions import name_of
@@ -38,7 +38,7 @@ def chargeback_table(
     if changed or any(statement.amendments for statement in found):
         notes.append(f"{dollars(changed, sign=True)} of amendments since the month was closed")
     if unpriced:
-        notes.append(f"{unpriced:,} events unpriced: the totals are lower bounds")
+        notes.append(f"{counted(unpriced, 'event')} unpriced: the totals are lower bounds")
     provider = sum(statement.of_provider for statement in found)
     columns = (
         Column(by[0], by[0].replace("_", " ")), Column("line", "line"),

@@ -21,6 +21,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.incidents import Incident, incidents
+from outlay_reports.money import counted
 from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
 
 app = App("alerts", "List, acknowledge and test alerts.")
@@ -168,9 +169,7 @@ def snooze(
         Store(clickhouse).say(
             [AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in chosen]
         )
-    line(
-        f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {len(chosen)} tenant{'s' * (len(chosen) != 1)}"
-    )
+    line(f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {counted(len(chosen), 'tenant')}")
 
 
 def _target(clickhouse: ClickHouseClient, target: str) -> str:

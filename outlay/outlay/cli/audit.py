@@ -25,6 +25,7 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.offsets import Offsets
 from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.money import counted
 from outlay_schemas.topics import ROLLUPS
 
 _MOST_TWICE = 1_000_000
@@ -164,8 +165,8 @@ class Report:
             for cell in each.cells:
                 line(
                     f"differs: {each.grain} {_time(each.window.start)} {each.window.tenant} {cell.cell}:"
-                    f" ledger {cell.right[0]} USD, {cell.right[1]} events; rollup {cell.stored[0]} USD,"
-                    f" {cell.stored[1]} events",
+                    f" ledger {cell.right[0]} USD, {counted(cell.right[1], 'event')}; rollup {cell.stored[0]} USD,"
+                    f" {counted(cell.stored[1], 'event')}",
                     "red",
                 )
         columns = ("tenant", "source", "id", "with", ">bodies", "first time", "last time")

@@ -23,7 +23,7 @@ from outlay_alerter.backtest.runner import NotPossibleError, on_series
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import SystemClock
-from outlay_reports.money import dollars
+from outlay_reports.money import counted, dollars
 from outlay_reports.svg_chart import trend_svg
 from outlay_schemas.catalog import AlertRule, watch
 from outlay_schemas.money import to_usd
@@ -91,7 +91,7 @@ def _on_ledger(
     rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
     whole = sum(saved(one.found.fired) for one in tried)
     query, found = pictured(tried, span)
-    title = f"{rule}: fires {len(rows)} time{'s' * (len(rows) != 1)} in {days} days"
+    title = f"{rule}: fires {counted(len(rows), 'time')} in {days} days"
     if picture is not None:
         draw_into(picture, trend_svg(title, query, found))
     if as_json:

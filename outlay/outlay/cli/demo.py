@@ -22,6 +22,7 @@ from outlay.demo.workload import TENANT
 from outlay.local.state import LocalState, home_folder, login_links, running
 from outlay.local.system import LocalSystem, create_key
 from outlay_kit.clock import SystemClock
+from outlay_reports.money import counted
 
 
 def demo(
@@ -131,7 +132,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
         f"{counts} {'[green]✓ nothing is missing[/]' if whole else '[red]✗ events are missing[/]'}",
         f"{sums} {'[green]✓ equal to the last digit[/]' if same else '[red]✗ they differ[/]'}",
         f"{figures['unpriced']:,} events are unpriced (no price for their model); unpriced is not free",
-        f"{figures['alerts']:,} alerts; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
+        f"{counted(figures['alerts'], 'alert')}; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
     ]
     out.print(Panel("\n".join(lines), title="result", border_style="green" if same and whole else "red"))
     where = [

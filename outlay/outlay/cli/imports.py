@@ -26,6 +26,7 @@ from outlay_ingest.domain.focus import read_focus
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.tables import ColumnMap, Identities, read_mapping, read_rows
 from outlay_kit.clock import SystemClock
+from outlay_reports.money import counted
 from outlay_schemas.errors import Invalid
 
 app = App("import", "Import history from files; it goes through ingest like any usage.")
@@ -186,23 +187,20 @@ def _run(
 def _show(result: Imported, dry_run: bool) -> None:
     counts = f"{result.refused:,} refused, {result.ignored:,} without usage"
     if dry_run:
-        line(f"{result.sent:,} events would be sent; {counts}")
+        line(f"{counted(result.sent, 'event')} would be sent; {counts}")
     else:
-        line(f"{result.sent:,} events sent, {result.accepted:,} accepted, {counts}")
+        line(f"{counted(result.sent, 'event')} sent, {result.accepted:,} accepted, {counts}")
     if result.first is not None:
         period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
         line(f"{period}, reported cost {plain(result.reported)} USD", "dim")
     if result.removed:
-        note(
-            f"{_lines(result.removed)} of {plain(result.removed_cost)} USD left the bill: set to 0 (see --part)"
-        )
+        gone = f"{counted(result.removed, 'line')} of {plain(result.removed_cost)} USD"
+        note(f"{gone} left the bill: set to 0 (see --part)")
     if result.credits:
-        note(f"{_lines(result.credit_rows)} with credits of {plain(result.credits)} USD were not imported")
+        note(
+            f"{counted(result.credit_rows, 'line')} with credits of {plain(result.credits)} USD were not imported"
+        )
     for place, code, message in result.reasons[:_SHOWN]:
         note(f"  {place} {message} [{code}]")
     if len(result.reasons) > _SHOWN:
         note(f"  … and {result.refused - _SHOWN:,} more; --json has up to 1,000")
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'s' * (count != 1)}"

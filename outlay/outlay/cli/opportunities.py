@@ -19,7 +19,7 @@ from outlay_kit.clock import SystemClock
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import Opportunities, find
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.money import dollars, share
+from outlay_reports.money import counted, dollars, share
 from outlay_reports.periods import parse_time_range, parse_zone
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_reports.savings import monthly_saving, saving_basis
@@ -132,7 +132,7 @@ def savings_table(
         "to": found.until.isoformat(),
         "events": found.events,
     }
-    title = f"Possible savings, from {found.events:,} events"
+    title = f"Possible savings, from {counted(found.events, 'event')}"
     return ReportTable(
         "opportunities",
         title,
@@ -154,5 +154,5 @@ def _notes(found: Opportunities, limit: int, shown: int, hidden: int) -> list[st
         notes.append(f"{shown - limit} more: --limit")
     if not found.whole:
         until = f"{found.until:%Y-%m-%d %H:%M} UTC"
-        notes.append(f"only the first {found.events:,} events were priced, until {until}: --events")
+        notes.append(f"only the first {counted(found.events, 'event')} were priced, until {until}: --events")
     return notes

@@ -12,6 +12,7 @@ from outlay.cli.stores import SHOWN
 from outlay_pricer.domain.compare import PriceComparison
 from outlay_pricer.domain.explain import Explanation, Source
 from outlay_pricer.domain.price_listing import PriceListing
+from outlay_reports.money import counted
 from outlay_schemas.dimensions import OWNERS, name_of
 from outlay_schemas.events import CostEvent
 
@@ -149,12 +150,12 @@ def show_plan(plan: PriceComparison, title: str) -> None:
     if len(changed) > SHOWN:
         line(f"… and {len(changed) - SHOWN} more groups; --json has all", "dim")
     line(
-        f"{total.events:,} events: {total.before} → {total.after} USD, change {total.change}; "
+        f"{counted(total.events, 'event')}: {total.before} → {total.after} USD, change {total.change}; "
         f"{total.changed:,} change, unpriced {_moved(total.unpriced_before, total.unpriced_after)},"
         f" estimated {_moved(total.estimated_before, total.estimated_after)}"
     )
     if total.refused_after:
-        warn(f"{total.refused_after:,} events would become dead letters")
+        warn(f"{counted(total.refused_after, 'event')} would become dead letters")
 
 
 def _moved(before: int, after: int) -> str:

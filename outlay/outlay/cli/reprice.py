@@ -21,6 +21,7 @@ from outlay_kit.kafka import KafkaSink
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.money import counted
 
 
 def explain(
@@ -92,11 +93,11 @@ def reprice(
         for month in result.amended:
             note(
                 f"{month.month} is closed for {month.tenant} ({month.zone}): its statements stay, and "
-                f"{month.change} USD of {month.events:,} events are shown there as amendments"
+                f"{month.change} USD of {counted(month.events, 'event')} appear there as amendments"
             )
         if result.refused:
-            note(f"this catalog would refuse {result.refused:,} events; they stay as they are")
-        line("nothing was written" if dry_run else f"{result.sent:,} events have a new revision")
+            note(f"this catalog would refuse {counted(result.refused, 'event')}, unchanged in the ledger")
+        line("nothing was written" if dry_run else f"a new revision for {counted(result.sent, 'event')}")
     if missing:
         raise CommandError(
             f"the ledger does not have all {result.sent:,} new revisions yet",
@@ -114,7 +115,7 @@ def _reprice(wanted: Selection, groups: list[str], dry_run: bool, patience: floa
         before = ledger.count(older)
         sink = None if dry_run else KafkaSink(stores()[0])
         try:
-            with working(f"pricing {before:,} events again"):
+            with working(f"pricing {counted(before, 'event')} again"):
                 result = Repricing(ledger, catalog, sink).run(wanted, groups)
         finally:
             if sink is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from outlay.cli.errors import CommandError
 from outlay.cli.output import working
 from outlay_kit.clock import SystemClock
+from outlay_reports.money import counted
 
 if TYPE_CHECKING:
     from outlay_kit.clickhouse import ClickHouseClient
@@ -41,7 +42,7 @@ def read_folder(folder: Path | None) -> "Catalog":
         problems = "".join(f"\n  {problem}" for problem in error.problems[:SHOWN])
         count = len(error.problems)
         raise CommandError(
-            f"the catalog in {folder} has {count} problem{'s' * (count != 1)}:{problems}",
+            f"the catalog in {folder} has {counted(count, 'problem')}:{problems}",
             f"correct them, then check again: outlay catalog check {folder}",
         ) from None
 

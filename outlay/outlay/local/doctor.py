@@ -14,6 +14,7 @@ from outlay.embedded.ports import is_free, owner
 from outlay.embedded.stack import Ports
 from outlay.local.state import home_folder, running
 from outlay.local.system import answers, ingest_port
+from outlay_reports.money import counted
 
 _FREE_BYTES = 2 * 2**30
 _MEMORY_BYTES = 3 * 2**30
@@ -130,4 +131,4 @@ def _system() -> Iterator[Check]:
                 f"read {home_folder()}/logs/{part.name}.log",
             )
         else:
-            yield Check(part.name, "ok", f"pid {part.pid}, restarted {part.restarts} times")
+            yield Check(part.name, "ok", f"pid {part.pid}, restarted {counted(part.restarts, 'time')}")

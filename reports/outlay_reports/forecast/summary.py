@@ -12,7 +12,7 @@ from outlay_reports.errors import QueryError
 from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds, growth
 from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.landing import Landing
-from outlay_reports.money import percent
+from outlay_reports.money import counted, percent
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.catalog import Budget, PriceBook
 from outlay_schemas.money import Usd, to_pico
@@ -36,7 +36,7 @@ def landing_table(
             rows += [Row((f"{level}% of the time from", cell(low))), Row(("to", cell(high)))]
     notes = [f"assumed: {text}" for text in assumed] + ([] if landing else [_UNTESTED])
     if spent.unpriced:
-        notes.append(f"{spent.unpriced:,} events unpriced: the forecast is one of lower bounds")
+        notes.append(f"{counted(spent.unpriced, 'event')} unpriced: the forecast is one of lower bounds")
     end = question.span.end.astimezone(question.zone)
     columns = (Column("what", ""), Column("usd", "USD", "usd"))
     title = f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}"

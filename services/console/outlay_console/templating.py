@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from outlay_console.domain.view import DIMENSIONS
 from outlay_reports import money
+from outlay_reports.money import counted
 from outlay_schemas.dimensions import name_of
 
 ROOT = Path(str(resources.files("outlay_console")))
@@ -66,7 +67,7 @@ def count(number: int) -> str:
 
 def events(number: int) -> str:
     """Write a number of events: `1 event`, `1,200 events`."""
-    return f"{number:,} event" + ("" if number == 1 else "s")
+    return counted(number, "event")
 
 
 def quantity(number: Decimal) -> str:

@@ -152,7 +152,7 @@ def _by_hand(system: System, outlay: Any, third: int) -> None:
     assert json.loads(outlay(*words).stdout)["sent"] == 0, "again: nothing is left to do"
     _amended(system, outlay)
     named = outlay("reprice", "--since", "2026-11-24", "--sku", "claude-*", "--tenant", system.tenant)
-    assert "1 events have a new revision" in named.stdout
+    assert "a new revision for 1 event\n" in named.stdout
     assert system.rows()["call"].team == "growth"
     until(lambda: _rollup(system) == ["37.0015"], 30, "the rollups follow")
 

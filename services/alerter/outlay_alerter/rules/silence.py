@@ -10,6 +10,7 @@ from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.money import counted
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.dimensions import scope_text
@@ -73,9 +74,8 @@ def judge(
     if not silent and begun is None:
         return None
     where, minutes = scope_text(scope), int((now - last) / _MINUTE)
-    title = (
-        f"{rule.name}: {where} is silent for {minutes} minutes" if silent else f"{rule.name}: {where} is back"
-    )
+    how = f"silent for {counted(minutes, 'minute')}" if silent else "back"
+    title = f"{rule.name}: {where} is {how}"
     return Finding(
         key=Key(rule.tenant, rule.id, scope, begun or last, LEVEL),
         rule_type="silence",
