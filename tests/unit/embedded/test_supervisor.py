@@ -123,6 +123,7 @@ def test_nothing_outlives_the_parent_however_it_ends(tmp_path: Path, end: signal
         "import pathlib, signal, sys\n"
         "from outlay.embedded.supervisor import Child, Supervisor\n"
         "from outlay_kit.clock import SystemClock\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell in the background ignores it
         "folder = pathlib.Path(sys.argv[1])\n"
         "supervisor = Supervisor(folder, SystemClock())\n"
         "child = Child('family', ['/bin/sh', '-c', sys.argv[2]], (folder / 'child').exists)\n"
