@@ -36,11 +36,6 @@ def last_days(now: datetime, days: int) -> TimeRange:
     return TimeRange(end - _DAY * days, end)
 
 
-def tenants_of(clickhouse: ClickHouseClient) -> list[str]:
-    """Return every tenant that spent anything. Raises Retryable."""
-    return sorted(RollupReader(clickhouse).tenants())
-
-
 def try_rules(
     clickhouse: ClickHouseClient,
     catalog: Catalog,
@@ -115,7 +110,7 @@ def planned(
     changed = [
         name for name in {**before, **after} if before.get(name) != after.get(name)
     ]  # in their order, those that go at last
-    tenants = tenants_of(clickhouse) if changed else []
+    tenants = RollupReader(clickhouse).tenants() if changed else []
 
     def fired(catalog: Catalog, name: str) -> tuple[list[Fired], str]:
         try:

@@ -161,11 +161,10 @@ def snooze(
     now = SystemClock().now()
     until = now + timedelta(hours=hours)
     with open_clickhouse(write=True) as clickhouse:
-        tenants = [row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts")]
-        if tenant and tenant not in tenants:
-            raise unknown("tenant", tenant, tenants)
+        require_tenants(CostReader(clickhouse), (tenant,))
         name = _target(clickhouse, target)
-        chosen = [tenant] if tenant else tenants
+        alerted = (row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts"))
+        chosen = [tenant] if tenant else list(alerted)
         Store(clickhouse).say(
             [AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in chosen]
         )

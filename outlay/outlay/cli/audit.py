@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from outlay.cli.errors import CommandError, unknown
+from outlay.cli.errors import CommandError
 from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.cli.progress import progress_bar
@@ -207,9 +207,7 @@ def _require_seen(tenants: Sequence[str], report: Report) -> None:
     for tenant in tenants:
         if tenant not in seen:
             with open_clickhouse() as clickhouse:
-                known = CostReader(clickhouse).tenants()
-            if known and tenant not in known:
-                raise unknown("tenant", tenant, known)
+                require_tenants(CostReader(clickhouse), (tenant,))
 
 
 def rebuild(

@@ -12,17 +12,18 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from outlay.backtest import last_days, pictured, row_of, saved, tenants_of, try_rules
+from outlay.backtest import last_days, pictured, row_of, saved, try_rules
 from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import AsJson, Picture
 from outlay.cli.output import line, note, out, print_json, print_rows, working
-from outlay.cli.report_query import draw_into
+from outlay.cli.report_query import draw_into, require_tenants
 from outlay.cli.stores import open_clickhouse, read_folder, read_published
 from outlay.reports.plots import draw
 from outlay_alerter.backtest.runner import NotPossibleError, on_series
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import SystemClock
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.money import counted, dollars
 from outlay_reports.svg_chart import trend_svg
 from outlay_schemas.catalog import AlertRule, watch
@@ -84,9 +85,9 @@ def _on_ledger(
         raise unknown("rule or budget", rule, known)
     span = last_days(SystemClock().now(), days)
     with open_clickhouse() as clickhouse, working(f"trying {rule} on the last {days} days"):
-        tenants = tenants_of(clickhouse)
-        if tenant and tenant not in tenants:
-            raise unknown("tenant", tenant, tenants)
+        costs = CostReader(clickhouse)
+        require_tenants(costs, (tenant,))
+        tenants = costs.tenants()
         tried = try_rules(clickhouse, catalog, [rule], [tenant] if tenant else tenants, span)
     rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
     whole = sum(saved(one.found.fired) for one in tried)

@@ -10,16 +10,18 @@ import msgspec
 import typer
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, unknown
+from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, DryRun
 from outlay.cli.output import line, print_json, print_rows
+from outlay.cli.report_query import require_tenants
 from outlay.cli.stores import open_clickhouse
 from outlay.local.state import stores
 from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Replay, StoredDeadLetter, plain
 from outlay_aggregator.domain.edits import Edit
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import KafkaSink
+from outlay_reports.adapters.cost_reader import CostReader
 from outlay_schemas.cloudevents import open_envelope
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
@@ -30,8 +32,6 @@ _SHOWN = 20
 _BODY = 2000
 """Most characters of a body that people see; --json has it whole."""
 Stage = Literal["ingest", "pricer", "aggregator"]
-_TENANTS = "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
-
 
 Ids = Annotated[list[str] | None, Argument(metavar="ID", help="Default: those that the options choose.")]
 Tenant = Annotated[str, Option("--tenant", help="Only of this tenant.")]
@@ -59,9 +59,7 @@ def list_counts(
             _filter(None, tenant, stage, code, since=since, contains=contains, replayed=replayed)
         )
         if not rows and tenant:
-            known = [row["tenant"] for row in clickhouse.rows(_TENANTS)]
-            if known and tenant not in known:
-                raise unknown("tenant", tenant, known)
+            require_tenants(CostReader(clickhouse), (tenant,))
     print_rows(as_json, rows, "Dead letters", "no dead letters")
 
 

@@ -22,6 +22,7 @@ _EXPECTED = {
     "outlay.demo.trace:TraceError": "",
     "outlay_reports.errors:QueryError": "",
     "outlay_alerter.backtest.runner:NotPossibleError": "see what fired so far: outlay alerts list --all",
+    "outlay_kit.keys:KeyFileError": "",
     "outlay_kit.errors:Retryable": "check the system: outlay status",
     "clickhouse_connect.driver.exceptions:DatabaseError": "check the system: outlay doctor",
 }

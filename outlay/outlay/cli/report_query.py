@@ -7,7 +7,9 @@ from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import format_for, write_file
 from outlay.cli.output import SafeConsole, note, print_report
 from outlay.cli.stores import published_or_none
+from outlay.local.state import home_folder, keys_path
 from outlay_kit.clock import SystemClock
+from outlay_kit.keys import KeyFile
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import Allocation, active
 from outlay_reports.billing import allocate_query
@@ -47,11 +49,17 @@ def cost_query(
 
 
 def require_tenants(costs: CostReader, tenants: Sequence[str]) -> None:
-    """Raise CommandError for a tenant that has no costs; in an empty ledger every tenant is right."""
-    known = costs.tenants() if any(tenants) else []
-    for tenant in tenants:
-        if known and tenant and tenant not in known:
-            raise unknown("tenant", tenant, known)
+    """Raise CommandError for a tenant that has no costs, no dead letters and no key; without data, for none."""
+    named = [tenant for tenant in tenants if tenant]
+    known = costs.known_tenants() if named else set()
+    for tenant in named:
+        if known and tenant not in known and tenant not in _with_keys():
+            raise unknown("tenant", tenant, sorted(known))
+
+
+def _with_keys() -> set[str]:
+    """Return the tenants that a key of the local system was made for; their first event may be on its way."""
+    return {key.tenant for key in KeyFile(keys_path(home_folder())).all()}
 
 
 def _require_values(costs: CostReader, query: CostQuery, name: str, values: Sequence[str]) -> None:

@@ -28,6 +28,13 @@ class CostReader:
         rows = self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant")
         return [row["tenant"] for row in rows]
 
+    def known_tenants(self) -> set[str]:
+        """Return every tenant that has costs or dead letters."""
+        rows = self._clickhouse.rows(
+            "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
+        )
+        return {row["tenant"] for row in rows}
+
     def extent(self, tenants: Sequence[str] = ()) -> TimeRange | None:
         """Return from the first to after the last minute that has costs; None without costs."""
         rows = self._clickhouse.rows(

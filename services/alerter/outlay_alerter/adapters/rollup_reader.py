@@ -34,7 +34,7 @@ class RollupReader:
 
     def tenants(self) -> list[str]:
         """Return every tenant that has rollups."""
-        return [row["tenant"] for row in self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day")]
+        return self.costs.tenants()
 
     def newest(self, tenant: str, now: datetime) -> datetime | None:
         """Return the newest minute of a tenant, not after `now`: a producer's clock may be ahead."""
