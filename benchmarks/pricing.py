@@ -1,6 +1,6 @@
 """Prices model calls with Outlay and with genai-prices, side by side, in one run on one core.
 
-    python benchmarks/pricing.py [--calls 500000] [--json]
+    python benchmarks/pricing.py [--calls 500000]
 
 Two mixes of 200 models, each drawn by a Zipf law:
 
@@ -17,20 +17,21 @@ so is everything that was remembered for the first time. Three things are measur
 - `price`: from usage event to cost event, with names, terms, attribution, fingerprint and money as text.
 """
 
-import argparse
 import gc
 import itertools
-import json
 import random
 import statistics
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from time import process_time
 
 import genai_prices
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo
+from harness import options, show
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price
@@ -41,7 +42,6 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MODELS = 200
 MAKERS = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
 OTHERS = ("aws", "azure", "groq", "openrouter")
-MIXES = ("popular", "any")
 BLOCK = 100
 NEW_NAME_EVERY = 1000
 SHAPES: tuple[tuple[str, ...], ...] = (
@@ -55,7 +55,7 @@ SHAPES: tuple[tuple[str, ...], ...] = (
 def calls(count: int, mix: str, seed: int = 7) -> list[UsageEvent]:
     """Draw the calls."""
     draw = random.Random(seed)
-    models = _popular(draw) if mix == "popular" else draw.sample(_models((*MAKERS, *OTHERS), _any), MODELS)
+    models = _popular(draw) if mix == "popular" else draw.sample(_models((*MAKERS, *OTHERS)), MODELS)
     weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(len(models))))
     chosen = draw.choices(models, cum_weights=weights, k=count)
     return [_call(index, *model, draw) for index, model in enumerate(chosen)]
@@ -67,14 +67,12 @@ def _popular(draw: random.Random) -> list[tuple[str, str]]:
     return [*makers[:MODELS], *draw.sample(others, max(MODELS - len(makers), 0))]
 
 
-def _models(names: tuple[str, ...], wanted: Callable[[ModelInfo], bool]) -> list[tuple[str, str]]:
+def _models(
+    names: tuple[str, ...], wanted: Callable[[ModelInfo], bool] = lambda _: True
+) -> list[tuple[str, str]]:
     return [
         (p.id, m.id) for p in providers if p.id in names for m in p.models if m.is_match(m.id) and wanted(m)
     ]
-
-
-def _any(model: ModelInfo) -> bool:
-    return True
 
 
 def _in_service(model: ModelInfo) -> bool:
@@ -92,19 +90,12 @@ def _call(index: int, provider: str, sku: str, draw: random.Random) -> UsageEven
         "output_reasoning_tokens": 5,
     }
     new = index % NEW_NAME_EVERY == NEW_NAME_EVERY - 1
+    usage: dict[str, int | Decimal] = {meter: amounts[meter] for meter in draw.choice(SHAPES)}
+    names = ("openai", f"gpt-4o-mini-{index}") if new else (provider, sku)
     return UsageEvent(
-        id=f"call-{index}",
-        source="benchmark/api",
-        time=NOW,
-        kind="llm",
-        activity="inference",
-        provider="openai" if new else provider,
-        sku=f"gpt-4o-mini-{index}" if new else sku,
-        usage={meter: amounts[meter] for meter in draw.choice(SHAPES)},
-        tenant="acme",
-        project="assistant",
-        team="growth",
-    )
+        id=f"call-{index}", source="benchmark/api", time=NOW, kind="llm", activity="inference",
+        provider=names[0], sku=names[1], usage=usage, tenant="acme", project="assistant", team="growth",
+    )  # fmt: skip
 
 
 def per_second(work: Callable[[list[UsageEvent]], object], lines: list[bytes]) -> float:
@@ -137,41 +128,17 @@ def library(block: list[UsageEvent]) -> None:
             continue
 
 
-def quoting(catalog: CompiledCatalog) -> Callable[[list[UsageEvent]], None]:
+def quoting(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
     """Price calls by the compiled rates."""
     quote = catalog.rates.quote
-
-    def work(block: list[UsageEvent]) -> None:
-        for event in block:
-            quote(event.provider, event.sku, event.usage, event.time)
-
-    return work
+    for event in block:
+        quote(event.provider, event.sku, event.usage, event.time)
 
 
-def pricing(catalog: CompiledCatalog) -> Callable[[list[UsageEvent]], None]:
+def pricing(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
     """Make cost events of usage events."""
-
-    def work(block: list[UsageEvent]) -> None:
-        for event in block:
-            price(event, catalog)
-
-    return work
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--calls", type=int, default=500_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore", UserWarning)
-    content = load_default()
-    figures = {mix: measure(content, options.calls, mix) for mix in MIXES}
-    if options.json:
-        print(json.dumps({"calls": options.calls, **figures}))
-        return
-    for mix, found in figures.items():
-        for name, value in found.items():
-            print(f"{mix:8} {name:28} {value:>14,.1f}")
+    for event in block:
+        price(event, catalog)
 
 
 def measure(content: Catalog, count: int, mix: str) -> dict[str, float]:
@@ -180,8 +147,8 @@ def measure(content: Catalog, count: int, mix: str) -> dict[str, float]:
     rounds = [
         (
             per_second(library, lines[: count // 20]),
-            per_second(quoting(CompiledCatalog.from_catalog(content)), lines),
-            per_second(pricing(CompiledCatalog.from_catalog(content)), lines[: count // 5]),
+            per_second(partial(quoting, CompiledCatalog.from_catalog(content)), lines),
+            per_second(partial(pricing, CompiledCatalog.from_catalog(content)), lines[: count // 5]),
         )
         for _ in range(3)
     ]
@@ -193,6 +160,14 @@ def measure(content: Catalog, count: int, mix: str) -> dict[str, float]:
         "quote_times_genai_prices": quoted / theirs,
         "price_times_genai_prices": priced / theirs,
     }
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", UserWarning)
+    count = options(__doc__, calls=500_000).calls
+    content = load_default()
+    for mix in ("popular", "any"):
+        show(mix=mix, calls=count, **measure(content, count, mix))
 
 
 if __name__ == "__main__":

@@ -3,62 +3,53 @@
 Both the mean and the worst of a thousand calls in a row are shown, while the sending thread encodes and sends.
 """
 
-import http.server
 import itertools
-import threading
+import statistics
 import time
+from http.server import ThreadingHTTPServer
 
+from harness import percentile, show
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from tests.support.http_server import Handler, serving
 
 from outlay_sdk import Outlay
 
 CALLS = 20_000
 
 
-class Swallow(http.server.BaseHTTPRequestHandler):
+class Swallow(Handler):
     """An ingest that says yes."""
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (the library calls it so)
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(202)
-        body = b'{"accepted":0,"rejected":0}'
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.reply(202, {}, b'{"accepted":0,"rejected":0}')
 
 
 def measure(outlay: Outlay, calls: int) -> list[float]:
-    """Return seconds of each call: as an application makes them, with a pause of its own work in between."""
+    """Return µs of each call: as an application makes them, with a pause of its own work in between."""
+    usage = {"input_tokens": 4808, "cache_read_tokens": 4096, "output_tokens": 110}
     spent = []
     for number in range(calls):
         started = time.perf_counter()
         outlay.track(
-            provider="anthropic",
-            sku="claude-sonnet-4-5",
-            usage={"input_tokens": 4808, "cache_read_tokens": 4096, "output_tokens": 110},
-            user=f"u-{number}",
-            use_case="support-chat",
-            tags={"env": "prod"},
-        )
-        spent.append(time.perf_counter() - started)
+            provider="anthropic", sku="claude-sonnet-4-5", usage=usage, user=f"u-{number}",
+            use_case="support-chat", tags={"env": "prod"},
+        )  # fmt: skip
+        spent.append((time.perf_counter() - started) * 1e6)
         if number % 100 == 99:
             time.sleep(0.005)
     return spent
 
 
 def measure_stream(outlay: Outlay, pieces: int) -> tuple[float, float]:
-    """Return seconds for recording a response, and for a piece of a stream, as the client of OpenAI returns them."""
+    """Return µs for recording a response, and for a piece of a stream, as the client of OpenAI returns them."""
     head = {"id": "x", "created": 1, "model": "gpt-4o"}
     usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
     choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
-    piece = ChatCompletionChunk.model_validate(
-        {**head, "object": "chat.completion.chunk", "choices": [choice]}
-    )
+    chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
+    piece = ChatCompletionChunk.model_validate(chunk)
     whole = ChatCompletion.model_validate(
         {**head, "object": "chat.completion", "choices": [], "usage": usage}
     )
@@ -68,23 +59,21 @@ def measure_stream(outlay: Outlay, pieces: int) -> tuple[float, float]:
     streamed = time.perf_counter()
     for _ in range(1000):
         outlay.record(whole)
-    return (time.perf_counter() - streamed) / 1000, (streamed - started) / pieces
+    return (time.perf_counter() - streamed) * 1e3, (streamed - started) / pieces * 1e6
 
 
 def main() -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Swallow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    outlay = Outlay(f"http://127.0.0.1:{server.server_port}", "key", team="growth", max_events=100_000)
-    with outlay.context(project="assistant"):
-        measure(outlay, 500)
-        spent = sorted(measure(outlay, CALLS))
-    outlay.flush(30)
-    mean = sum(spent) / len(spent) * 1e6
-    median, late = spent[len(spent) // 2] * 1e6, spent[int(len(spent) * 0.99)] * 1e6
-    print(f"{CALLS:,} calls of track: mean {mean:.1f} µs, median {median:.1f} µs, p99 {late:.1f} µs")
-    record, piece = (seconds * 1e6 for seconds in measure_stream(outlay, CALLS))
-    print(f"record of a response: {record:.0f} µs; a piece of a stream: {piece:.1f} µs")
-    print(f"{outlay.stats}")
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Swallow)) as port:
+        outlay = Outlay(f"http://127.0.0.1:{port}", "key", team="growth", max_events=100_000)
+        with outlay.context(project="assistant"):
+            measure(outlay, 500)
+            spent = measure(outlay, CALLS)
+        outlay.flush(30)
+        p50, p99 = percentile(spent, 0.5), percentile(spent, 0.99)
+        show(calls_of_track=CALLS, mean_us=statistics.fmean(spent), p50_us=p50, p99_us=p99)
+        record, piece = measure_stream(outlay, CALLS)
+        show(record_us=record, piece_of_a_stream_us=piece)
+        outlay.close()
 
 
 if __name__ == "__main__":
