@@ -43,7 +43,10 @@ TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
 Grant = tuple[ResourceType, str, str]
 """What, its name (ending in `*`: what begins so), and the operation."""
 GRANTS: dict[str, list[Grant]] = {
-    "ingest": [(TOPIC, "usage.events", "WRITE"), (TOPIC, "usage.dead-letter", "WRITE")],
+    "ingest": [
+        (TOPIC, "usage.events", "WRITE"), (TOPIC, "usage.dead-letter", "WRITE"), (TOPIC, "keys.revocations", "READ"),
+        (TOPIC, "keys.quotas", "READ"), (TOPIC, "keys.quotas", "WRITE"),
+    ],
     "pricer": [
         (TOPIC, "usage.events", "READ"), (TOPIC, "usage.events.*", "READ"), (TOPIC, "cost.catalog", "READ"),
         (TOPIC, "cost.events", "WRITE"), (TOPIC, "usage.dead-letter", "WRITE"), (GROUP, "outlay-pricer", "READ"),
@@ -57,12 +60,13 @@ GRANTS: dict[str, list[Grant]] = {
     ],
     "alerter": [
         (TOPIC, "cost.rollups", "READ"), (TOPIC, "cost.catalog", "READ"), (TOPIC, "cost.alerts", "WRITE"),
-        (GROUP, "outlay-alerter", "READ"),
+        (GROUP, "outlay-alerter", "READ"), (TOPIC, "keys.revocations", "READ"),
     ],
     "console": [
         (TOPIC, "cost.events", "READ"), (TOPIC, "cost.catalog", "READ"), (TOPIC, "usage.events", "DESCRIBE"),
         (TOPIC, "usage.events.*", "DESCRIBE"), (TOPIC, "usage.dead-letter", "DESCRIBE"),
         (TOPIC, "cost.rollups", "DESCRIBE"), (GROUP, "outlay-*", "DESCRIBE"),
+        (TOPIC, "keys.revocations", "READ"),
     ],
     **{tenant: [(TOPIC, f"usage.events.{tenant}", "WRITE")] for tenant in DIRECT},
 }  # fmt: skip

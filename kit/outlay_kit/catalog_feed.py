@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import Record, read_compacted
-from outlay_kit.offsets import Offsets
+from outlay_kit.kafka import Record
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
+from outlay_kit.topic_follower import TopicFollower
 from outlay_schemas.topics import CATALOG
 
 log = get_logger(__name__)
@@ -32,24 +32,18 @@ class CatalogFeed(Generic[C]):
         clock: Clock,
         on_change: Callable[[C], None] = lambda _: None,
     ) -> None:
-        self._settings = settings
         self._compile = compile
-        self._clock = clock
         self._on_change = on_change
         self._revision = 0
         self._value: C | None = None
-        self._end = 0
         self._arrived = threading.Event()
-        self._stop = threading.Event()
+        self._follower = TopicFollower(settings, CATALOG.name, self.take, clock, self._caught_up)
+        self.stop = self._follower.stop
 
     def start(self) -> "CatalogFeed[C]":
         """Follow the topic in a daemon thread."""
-        threading.Thread(target=self._follow, name="catalog", daemon=True).start()
+        self._follower.start()
         return self
-
-    def stop(self) -> None:
-        """Stop following; what is known stays."""
-        self._stop.set()
 
     @property
     def revision(self) -> int:
@@ -73,7 +67,11 @@ class CatalogFeed(Generic[C]):
         """Take a record of the topic, if it is a newer catalog than the one known."""
         if record.key == KEY and record.value:
             self._take(record.value)
-        if self._value is not None and record.offset + 1 >= self._end:
+        if self._follower.caught_up.is_set():
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        if self._value is not None:
             self._arrived.set()
 
     def _take(self, body: bytes) -> None:
@@ -87,21 +85,3 @@ class CatalogFeed(Generic[C]):
         self._value, self._revision = value, revision
         log.info("catalog in force", revision=revision)
         self._on_change(value)
-
-    def _follow(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._end = _end_of(self._settings)
-                read_compacted(self._settings, CATALOG.name, self.take, self._stop.is_set)
-            except Exception as error:  # noqa: BLE001 (the topic may not exist yet, or the broker be away)
-                log.warning("dependency unavailable, retrying to follow the catalog", error=str(error))
-                self._clock.sleep(1.0)
-
-
-def _end_of(settings: KafkaSettings) -> int:
-    """Return the offset that the next record of the topic will have. Raises Retryable."""
-    offsets = Offsets(settings)
-    try:
-        return offsets.ends(CATALOG.name)[0]
-    finally:
-        offsets.close()

@@ -238,20 +238,33 @@ def _as_ours(error: BaseException) -> BaseException:
 
 
 def read_compacted(
-    settings: KafkaSettings, topic: str, on_record: Callable[[Record], None], stop: Callable[[], bool]
+    settings: KafkaSettings,
+    topic: str,
+    on_record: Callable[[Record], None],
+    stop: Callable[[], bool],
+    caught_up: Callable[[], None] = lambda: None,
 ) -> None:
     """Feed every record of a topic's only partition to `on_record`, from the start, until `stop()`.
 
-    Without a group: every process reads it all. Raises Retryable only at the start.
+    Without a group: every process reads it all. `caught_up` is called once what is there now has been read.
+    Raises Retryable only at the start.
     """
+    place, behind = TopicPartition(topic, 0), True
     options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
     try:
-        consumer.assign([TopicPartition(topic, 0)])
-        consumer.seek_to_beginning()
+        with away("Kafka does not answer"):
+            if not consumer.partitions_for_topic(topic):
+                raise Retryable(f"topic {topic} does not exist yet; create it with: outlay setup")
+            consumer.assign([place])
+            consumer.seek_to_beginning()
+            end = consumer.end_offsets([place])[place]
         while not stop():
             try:
+                if behind and (consumer.position(place, timeout_ms=1000) or 0) >= end:
+                    behind = False
+                    caught_up()
                 answer = consumer.poll(timeout_ms=500)
             except KafkaError:
                 log.warning("dependency unavailable, retrying to read the topic", topic=topic)

@@ -185,7 +185,12 @@ class KeyRing:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._keys: dict[str, ApiKey] = {}
+        self._ends: dict[str, datetime] = {}
         self.refresh()
+
+    def end(self, key_id: str, ends: datetime) -> None:
+        """End a key at a time, whatever the file says; a later time never replaces an earlier one."""
+        self._ends[key_id] = min(ends, self._ends.get(key_id, ends))
 
     def refresh(self) -> None:
         """Read the file again if it changed. Raises KeyFileError; the keys known before stay in force."""
@@ -203,7 +208,7 @@ class KeyRing:
     def find(self, key_id: str) -> ApiKey | None:
         """Return the key of an id that was authenticated before, or None if it is not in force any more."""
         key = self._keys.get(key_id)
-        return key if key and key.opens(self._clock.now()) else None
+        return key if key and self._opens(key) else None
 
     def authenticate(self, presented: str) -> ApiKey | None:
         """Return the key of `presented`, or None: unknown, wrong, ended and revoked keys take the same time.
@@ -217,7 +222,11 @@ class KeyRing:
         secret = match[2] if match else ""
         known = key.secret_sha256 if key else _UNKNOWN
         right = hmac.compare_digest(_sha256(secret), known)
-        return key if key and right and key.opens(self._clock.now()) else None
+        return key if key and right and self._opens(key) else None
+
+    def _opens(self, key: ApiKey) -> bool:
+        now, ends = self._clock.now(), self._ends.get(key.id)
+        return key.opens(now) and (ends is None or now < ends)
 
 
 def _secret() -> tuple[str, str, str]:

@@ -33,8 +33,21 @@ COST_EVENTS = Topic("cost.events", 4, _KEEP_WEEK)
 ROLLUPS = Topic("cost.rollups", 1, {**_KEEP_WEEK, "retention.ms": str(86_400_000)})
 ALERTS = Topic("cost.alerts", 1, _KEEP_WEEK)
 CATALOG = Topic("cost.catalog", 1, _COMPACT)
+REVOCATIONS = Topic("keys.revocations", 1, _COMPACT)
+"""When keys end, by their id: services refuse them at once, whatever their copy of the key file says."""
+QUOTAS = Topic(
+    "keys.quotas",
+    1,
+    {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(35 * 86_400_000),
+        "segment.ms": "600000",
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    },
+)
+"""What each ingest has counted of keys with a quota this month. Short segments, so that a start reads little."""
 
-ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG)
+ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG, REVOCATIONS, QUOTAS)
 
 
 _OF_A_TENANT = re.compile(re.escape(USAGE_EVENTS.name) + r"\.([A-Za-z0-9._-]{1,200})\Z")

@@ -25,6 +25,7 @@ from outlay_kit.keys import SCOPES, ApiKey, KeyFile, KeyFileError, Limits
 
 Scope = StrEnum("Scope", SCOPES)  # type: ignore[misc] # typer takes a list of no literals
 app = App("keys", "Create, list, revoke and rotate API keys.")
+_KAFKA = "OUTLAY_KAFKA"
 
 FileOption = Annotated[
     Path | None,
@@ -89,14 +90,17 @@ def list_keys(
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Revoke a key. Services refuse it within a second.
 
+    With OUTLAY_KAFKA also those that read another copy of the key file, such as a Secret of Kubernetes.
+
     Examples:
 
         outlay keys revoke 4f7k2m9q8x1z
     """
     with _file(keys_file) as (file, now):
         key_id = _id(key)
-        if not file.revoke(key_id, now):
+        if not file.revoke(key_id, now) and not (_ended(file, key_id) and _KAFKA in os.environ):
             raise _not_in_force(file, key_id, now)
+    _publish_end(file, key_id)
     if as_json:
         print_json({"id": key_id, "revoked": now.isoformat()})
     else:
@@ -123,6 +127,7 @@ def rotate(
             raise _not_in_force(file, key_id, now)
     ends = (now + timedelta(hours=grace_hours)).isoformat(timespec="seconds")
     _print_key(whole, as_json, replaces=key_id, old_key_ends=ends)
+    _publish_end(file, key_id)
 
 
 @app.command()
@@ -150,6 +155,29 @@ def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
         yield KeyFile(path, _actor(getpass.getuser)), SystemClock().now()
     except (KeyFileError, AuditError) as error:
         raise CommandError(str(error)) from error
+
+
+def _ended(file: KeyFile, key_id: str) -> datetime | None:
+    """Return when a key ends, or ended."""
+    return next((key.revoked or key.expires for key in file.all() if key.id == key_id), None)
+
+
+def _publish_end(file: KeyFile, key_id: str) -> None:
+    """Tell services through Kafka when a key ends, where OUTLAY_KAFKA names it."""
+    ends = _ended(file, key_id)
+    if ends is None or _KAFKA not in os.environ:
+        return
+    from outlay_kit.errors import Retryable
+    from outlay_kit.revocations import publish_end
+    from outlay_kit.settings import KafkaSettings
+
+    try:
+        publish_end(KafkaSettings(), key_id, ends)
+    except Retryable as error:
+        raise CommandError(
+            f"{key_id} ends in the key file, but not for services with another copy of it: {error}",
+            f"when Kafka answers, and the key must end: outlay keys revoke {key_id}",
+        ) from error
 
 
 def _not_in_force(file: KeyFile, key_id: str, now: datetime) -> CommandError:

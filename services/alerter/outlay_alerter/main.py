@@ -26,6 +26,7 @@ from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyRing
 from outlay_kit.loop import Bounds, Loop, Stopped, Timer
 from outlay_kit.migrator import migrate
+from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.forecast_cache import ForecastCache
@@ -66,7 +67,9 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         if settings.keys_file is not None:
             # How budgets stood before the restart, then how they stand now: before anything slower is done.
             service.persist(lambda: desk.learn(statuses.read()))
-            serve(desk, KeyRing(settings.keys_file, clock), clock, settings.host, settings.port)
+            keys = KeyRing(settings.keys_file, clock)
+            follow_ends(settings.kafka, keys, clock)
+            serve(desk, keys, clock, settings.host, settings.port)
             service.persist(lambda: _learn(desk, new_reader(), sums, feed.current()))
         service.persist(alerter.evaluate_all)
         source = service.persist(lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]))

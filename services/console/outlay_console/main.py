@@ -22,6 +22,7 @@ from outlay_kit.audit import AuditLog
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.health import Health
 from outlay_kit.keys import KeyFileError, KeyRing
+from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 
@@ -33,6 +34,7 @@ def main() -> None:
     service = Service("console", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     keys = KeyRing(settings.keys_file, clock)
+    follow_ends(settings.kafka, keys, clock)
     feed = CatalogFeed(settings.kafka, read_catalog_view, clock).start()
     readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds)
     deps = Dependencies(

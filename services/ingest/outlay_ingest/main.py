@@ -23,10 +23,12 @@ from outlay_kit.clock import Clock
 from outlay_kit.health import Health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
+from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
+from outlay_kit.topic_follower import TopicFollower
 from outlay_kit.tracing import start
-from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import DEAD_LETTER, QUOTAS, USAGE_EVENTS
 
 log = get_logger(__name__)
 
@@ -47,7 +49,7 @@ def connect(settings: Settings, clock: Clock) -> RecordSink:
             reconnect_backoff_max_ms=1000,
             max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
         )
-        sink.require([USAGE_EVENTS.name, DEAD_LETTER.name])
+        sink.require([USAGE_EVENTS.name, DEAD_LETTER.name, QUOTAS.name])
         return sink
 
     return retry(attempt, clock, Backoff(most=1.0), log=log)
@@ -57,10 +59,21 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     """Serve until SIGTERM; then finish the requests under way, and deliver what they brought."""
     service = Service("ingest", Settings)
     settings, clock, health = service.settings, service.clock, service.health
-    sink = ConnectingSink(lambda: connect(settings, clock))
     keys = KeyRing(settings.keys_file, clock)
     name = f"{socket.gethostname()}-{settings.port}"
-    quotas = Quotas(settings.keys_file.with_suffix(".quotas"), name, clock)
+    quotas = Quotas(name, lambda key, value: sink.send(QUOTAS.name, value, key, partition=0), clock)
+    followers = (
+        follow_ends(settings.kafka, keys, clock),
+        TopicFollower(settings.kafka, QUOTAS.name, quotas.take, clock).start(),
+    )
+
+    def connect_informed() -> RecordSink:
+        """Connect when it is known which keys ended and what they have sent: no request is accepted before."""
+        for follower in followers:
+            follower.caught_up.wait()
+        return connect(settings, clock)
+
+    sink = ConnectingSink(connect_informed)
     budget = MemoryBudget(settings.max_bytes_in_flight)
     limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
     writer = Writer(sink, budget, limits, clock)

@@ -1,15 +1,17 @@
-"""Counts what keys with a quota have sent, in a folder beside the file of keys, so that a restart forgets nothing.
+"""Counts what keys with a quota have sent, over all replicas of ingest, on the compacted topic `keys.quotas`.
 
-Each ingest writes a file of its own and reads those of the others, once a second. So quotas hold for all
-ingests that share the folder, as they share the file of keys; within that second a key may send too much, and
-a process that is killed forgets what it counted in its last one.
+Each ingest publishes its counts once a second and follows those of the others, so that a restart forgets nothing. A key
+can exceed its quota by what it sends to other replicas in about a second, and by the request that crosses it; a process
+that is killed forgets what it counted in its last second.
 """
 
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import msgspec
 
 from outlay_ingest.domain.rate_limits import Counts, LimitStatus, standing
+from outlay_kit.broker import Record
 from outlay_kit.clock import Clock
 from outlay_kit.keys import ApiKey
 from outlay_kit.telemetry import get_logger
@@ -20,22 +22,36 @@ log = get_logger(__name__)
 class Quotas:
     """What was taken from each key that has a quota."""
 
-    def __init__(self, folder: Path, name: str, clock: Clock) -> None:
-        """`name`: this process' own, the same after a restart."""
-        self._folder = folder
-        self._file = folder / f"{name}.json"
+    def __init__(self, name: str, publish: Callable[[bytes, bytes], "Future[None]"], clock: Clock) -> None:
+        """`name`: this process' own, the same after a restart. `publish` sends a record: its key and its value."""
+        self._name = name
+        self._publish = publish
         self._clock = clock
-        self._mine = _read(self._file) or Counts()
-        self._others: list[Counts] = []
-        self._changed = False
-        self.sync()
+        self._mine = Counts()
+        self._others: dict[str, Counts] = {}
+        self._published = b""
+        self._mine.turn(clock.now())
+
+    def take(self, record: Record) -> None:
+        """Take the counts of a process; its own are those from before a restart, until it has counted itself."""
+        try:
+            counts = msgspec.json.decode(record.value, type=Counts)
+        except msgspec.MsgspecError:
+            log.exception("the counts of another ingest cannot be read", offset=record.offset)
+            return
+        counts.turn(self._clock.now())
+        name = (record.key or b"").decode()
+        if name != self._name:
+            self._others[name] = counts
+        elif not self._published:
+            self._mine = counts
 
     def standing(self, key: ApiKey) -> LimitStatus | None:
         """Say how a key stands; None if it has no quota."""
         limits = key.events_per_day, key.events_per_month
         if not any(limits):
             return None
-        used = [counts.keys.get(key.line, (0, 0)) for counts in (self._mine, *self._others)]
+        used = [counts.keys.get(key.line, (0, 0)) for counts in (self._mine, *list(self._others.values()))]
         of_day, of_month = (sum(column) for column in zip(*used, strict=True))
         return standing(limits, (of_day, of_month), self._clock.now())
 
@@ -43,35 +59,18 @@ class Quotas:
         """Count events of a key that has a quota."""
         if key.events_per_day or key.events_per_month:
             self._mine.add(key.line, events)
-            self._changed = True
 
     def sync(self) -> None:
-        """Begin a new day or month, write what was counted, read what others counted. A disk that fails is logged."""
+        """Begin a new day or month, and publish what was counted since the last time."""
         now = self._clock.now()
-        self._mine.turn(now)
-        try:
-            if self._changed:
-                self._write()
-            others = (path for path in self._folder.glob("*.json") if path != self._file)
-            self._others = [found for path in others if (found := _read(path)) is not None]
-        except OSError as error:
-            log.warning("what keys have sent cannot be kept now", error=str(error))
-        for counts in self._others:
+        for counts in (self._mine, *list(self._others.values())):
             counts.turn(now)
+        fresh = msgspec.json.encode(self._mine)
+        if self._mine.keys and fresh != self._published:
+            self._published = fresh
+            self._publish(self._name.encode(), fresh).add_done_callback(self._settled)
 
-    def _write(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.encode(self._mine))
-        partial.replace(self._file)
-        self._changed = False
-
-
-def _read(path: Path) -> Counts | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Counts)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        log.warning("what keys have sent cannot be read", file=str(path), error=str(error))
-        return None
+    def _settled(self, fate: "Future[None]") -> None:
+        if (error := fate.exception()) is not None:
+            log.warning("dependency unavailable, quotas are counted alone", error=str(error))
+            self._published = b"?"  # so that the next second sends it again

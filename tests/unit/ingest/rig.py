@@ -19,7 +19,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.keys import KeyFile, KeyRing, Scope
 from outlay_schemas.events import DeadLetter, UsageEvent, dead_letter_decoder, usage_event_decoder
-from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import DEAD_LETTER, QUOTAS, USAGE_EVENTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 JSON = "application/json"
@@ -129,7 +129,7 @@ class Rig:
         self.writer = Writer(self.sink, self.budget, limits, self.clock)
         self.health = Health(self.clock, 60)
         self.health.ready = True
-        self.quotas = Quotas(folder / "quotas", "a", self.clock)
+        self.quotas = Quotas("a", lambda key, value: self.sink.send(QUOTAS.name, value, key), self.clock)
         self.endpoint = IngestApi(
             settings=self.settings,
             keys=self.keys,

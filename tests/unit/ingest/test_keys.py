@@ -5,11 +5,12 @@ import os
 import re
 import stat
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyFileError, KeyRing
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -131,3 +132,17 @@ def test_the_file_is_read_again_only_when_it_changed(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     ring.refresh()
     assert ring.authenticate(key) is not None
+
+
+def test_a_key_that_ends_elsewhere_is_refused_whatever_the_file_says(path: Path) -> None:
+    key, clock = KeyFile(path).create("acme", ("ingest",), NOW), FakeClock(NOW)
+    ring, key_id = KeyRing(path, clock), key.split("_")[2]
+    ring.end(key_id, NOW + timedelta(hours=1))
+    ring.end(key_id, NOW + timedelta(hours=2))  # it came later, and extends nothing
+    assert ring.authenticate(key) is not None
+    clock.advance(3600)
+    assert ring.authenticate(key) is None
+    assert ring.find(key_id) is None
+    path.touch()
+    ring.refresh()
+    assert ring.find(key_id) is None

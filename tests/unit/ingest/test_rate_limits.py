@@ -1,5 +1,6 @@
 """A key may send as much as its limits say, sees its limit status, and is asked to wait for the rest."""
 
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from tests.unit.ingest.rig import JSON, NDJSON, NOW, MakeRig, Rig, ndjson, usage
 from outlay_ingest.domain.rate_limits import RateLimiter
 from outlay_ingest.quotas import Quotas
 from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.broker import Record
 from outlay_kit.clock import FakeClock
-from outlay_kit.keys import KeyFile, KeyFileError, KeyRing, Limits
+from outlay_kit.errors import Retryable
+from outlay_kit.keys import ApiKey, KeyFile, KeyFileError, KeyRing, Limits
+from outlay_schemas.topics import QUOTAS
 
 
 async def test_requests_over_the_limit_are_429_with_the_time_to_come_back(rig: Rig) -> None:
@@ -140,36 +144,81 @@ async def test_a_quota_holds_for_its_day_and_its_month(make_rig: MakeRig) -> Non
     assert (await rig.post(usage("6"), JSON, key)).status_code == 202
 
 
+class Bus:
+    """The topic of counts: each published record reaches every process, and one that starts reads them all."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.failure: Exception | None = None
+        self.records: list[Record] = []
+        self.processes: list[Quotas] = []
+
+    def start(self, name: str) -> Quotas:
+        quotas = Quotas(name, self.publish, self.clock)
+        for record in self.records:
+            quotas.take(record)
+        self.processes.append(quotas)
+        return quotas
+
+    def publish(self, key: bytes, value: bytes) -> "Future[None]":
+        outcome: Future[None] = Future()
+        if self.failure is not None:
+            outcome.set_exception(self.failure)
+            return outcome
+        self.records.append(Record(QUOTAS.name, 0, len(self.records), value, key))
+        for quotas in self.processes:
+            quotas.take(self.records[-1])
+        outcome.set_result(None)
+        return outcome
+
+
+def limited_key(tmp_path: Path) -> tuple[KeyFile, ApiKey]:
+    file = KeyFile(tmp_path / "keys.json")
+    file.create("acme", ("ingest",), NOW, limits=Limits(events_per_day=10))
+    return file, file.all()[0]
+
+
+def left(quotas: Quotas, key: ApiKey) -> int:
+    found = quotas.standing(key)
+    assert found is not None
+    return found.remaining
+
+
 def test_a_quota_survives_a_restart_and_a_rotation_and_is_shared_by_the_replicas(tmp_path: Path) -> None:
-    clock, file = FakeClock(NOW), KeyFile(tmp_path / "keys.json")
-    whole = file.create("acme", ("ingest",), NOW, limits=Limits(events_per_day=10))
-    (key,) = file.all()
-    one, two = (Quotas(tmp_path / "quotas", name, clock) for name in "ab")
+    bus = Bus(FakeClock(NOW))
+    file, key = limited_key(tmp_path)
+    one, two = bus.start("a"), bus.start("b")
     one.charge(key, 4)
     one.sync()
     two.charge(key, 5)
     two.sync()
+    assert [left(quotas, key) for quotas in (one, two, bus.start("a"), bus.start("c"))] == [1] * 4
+    file.rotate(key.id, NOW, timedelta(hours=1))
+    assert left(one, file.all()[1]) == 1
+    bus.clock.advance(12 * 3600)
+    for quotas in (one, two):
+        quotas.sync()
+    assert left(one, key) == left(two, key) == left(bus.start("d"), key) == 10
+
+
+def test_only_what_changed_is_published_and_what_was_not_taken_is_sent_again(tmp_path: Path) -> None:
+    bus = Bus(FakeClock(NOW))
+    _, key = limited_key(tmp_path)
+    one, two = bus.start("a"), bus.start("b")
     one.sync()
-    for quotas in (one, two, Quotas(tmp_path / "quotas", "a", clock)):
-        found = quotas.standing(key)
-        assert found is not None
-        assert (found.remaining, found.wait) == (1, 0)
-    file.rotate(whole.split("_")[2], NOW, timedelta(hours=1))
-    again = one.standing(file.all()[1])
-    assert again is not None
-    assert again.remaining == 1
+    bus.failure = Retryable("Kafka does not answer")
+    one.charge(key, 10)
+    one.sync()
+    assert (left(one, key), left(two, key), bus.records) == (0, 10, [])
+    bus.failure = None
+    for _ in range(3):
+        one.sync()
+    assert (left(two, key), len(bus.records)) == (0, 1)
 
 
-def test_a_disk_that_fails_and_a_damaged_file_stop_nothing(tmp_path: Path) -> None:
-    file = KeyFile(tmp_path / "keys.json")
-    file.create("acme", ("ingest",), NOW, limits=Limits(events_per_day=10))
-    (key,) = file.all()
-    (tmp_path / "quotas").mkdir()
-    (tmp_path / "quotas" / "b.json").write_text("{")
-    quotas = Quotas(tmp_path / "quotas", "a", FakeClock(NOW))
-    quotas.charge(key, 10)
-    (tmp_path / "quotas" / "a.partial").mkdir()
-    quotas.sync()
-    found = quotas.standing(key)
-    assert found is not None
-    assert found.wait
+def test_counts_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
+    bus = Bus(FakeClock(NOW))
+    _, key = limited_key(tmp_path)
+    one = bus.start("a")
+    one.take(Record(QUOTAS.name, 0, 0, b"{", b"b"))
+    assert left(one, key) == 10

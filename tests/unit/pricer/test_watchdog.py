@@ -127,6 +127,13 @@ def test_a_newer_catalog_replaces_an_older_one_and_never_the_other_way() -> None
     for value, expected in ((b"2", 2), (b"1", 2), (b"2", 2), (b"3", 3)):
         following.take(record(value))
         assert (following.revision, following.current()) == (expected, f"catalog {expected}")
+
+
+def test_a_first_catalog_that_is_published_after_the_start_has_arrived_too() -> None:
+    following = feed([])
+    following._follower._now_current()
+    assert not following.wait(0)
+    following.take(record(b"1"))
     assert following.wait(0)
 
 
@@ -140,10 +147,10 @@ def test_what_is_no_catalog_changes_nothing() -> None:
 
 def test_a_catalog_counts_as_arrived_only_with_the_newest_one_of_the_start() -> None:
     following = feed([])
-    following._end = 3
     following.take(record(b"1", offset=0))
     assert not following.wait(0)
     following.take(record(b"2", offset=2))
+    following._follower._now_current()
     assert following.wait(0)
     assert following.current() == "catalog 2"
 
