@@ -19,15 +19,15 @@ from outlay_kit.time_ranges import period_of
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import landing_table
-from outlay_reports.periods import parse_zone
+from outlay_reports.periods import Unit, parse_zone
 from outlay_reports.renderers import to_json
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_tables import chargeback_table
+from outlay_reports.showback import allocated_table
+from outlay_reports.statements import chargeback_table
 from outlay_schemas.catalog import Match, Split
 
 SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="proportional", by="team"),)
@@ -35,10 +35,10 @@ SPLITS = (Split(id="shared", match=Match(project=("project-1",)), method="propor
 
 def reports(costs: CostReader, now: datetime) -> dict[str, Callable[[], ReportTable]]:
     def asked(
-        by: str | None, start: str = "90d", tz: str = "UTC", unit: str | None = None, **where: str
+        by: str | None, start: str = "90d", tz: str = "UTC", unit: Unit | None = None, **where: str
     ) -> CostQuery:
-        found = report_api.QueryOptions(by, start, None, tz, [f"{n}={v}" for n, v in where.items()])
-        return replace(report_api.parse_query(found, now), unit=unit)  # type: ignore[arg-type]
+        conditions = [f"{n}={v}" for n, v in where.items()]
+        return report_api.parse_query(now, by=by, start=start, tz=tz, where=conditions, unit=unit)
 
     def shared() -> ReportTable:
         question = asked("business_unit,team")

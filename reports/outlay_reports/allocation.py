@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from outlay_reports.cost_query import Cell, Sums
+from outlay_reports.cost_query import Cell, Keys, Sums
 from outlay_schemas.catalog import Match, Split
-
-Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from outlay_reports.allocation import Allocation
+from outlay_reports.cost_query import Keys, Sums
 
 OWN = "own"
 SHARED = "shared"
@@ -102,33 +103,23 @@ def statement_id(tenant: str, period: str, zone: str, seq: int) -> str:
 
 def lines_of(allocation: Allocation) -> tuple[Line, ...]:
     """Return the lines of all units; the first dimension is the unit, the others say what it used."""
-    own = [
-        Line(
-            cell.keys[0], OWN, cell.keys[1:], cell.sums.cost, cell.sums.events, cell.sums.unpriced,
-            _unless_same(cell.sums.beside, cell.sums.cost),
-        )
-        for cell in allocation.own
-    ]  # fmt: skip
-    shared: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    found: dict[tuple[str, str, Keys], Sums] = defaultdict(Sums)
+    for cell in allocation.own:
+        found[cell.keys[0], OWN, cell.keys[1:]].add(cell.sums)
     for part in allocation.received:
-        amounts = shared[part.keys[0], part.split]
-        amounts[0] += part.cost
-        amounts[1] += part.beside
-    received = [
-        Line(unit, SHARED, (split,), cost, provider_cost=_unless_same(beside, cost))
-        for (unit, split), (cost, beside) in shared.items()
-    ]
-    return tuple(sorted(own + received, key=lambda line: (line.unit, line.what, line.keys)))
-
-
-def _unless_same(provider_cost: int, cost: int) -> int | None:
-    return None if provider_cost == cost else provider_cost
+        found[part.keys[0], SHARED, (part.split,)].add(Sums(part.cost, beside=part.beside))
+    return tuple(
+        Line(*key, sums.cost, sums.events, sums.unpriced, None if sums.beside == sums.cost else sums.beside)
+        for key, sums in sorted(found.items())
+    )
 
 
 def amendments(closed: Iterable[Line], now: Iterable[Line]) -> tuple[Amendment, ...]:
     """Return every line that is charged another amount than when the month was closed."""
-    before = {(line.unit, line.what, line.keys): (line.cost, line.of_provider) for line in closed}
-    after = {(line.unit, line.what, line.keys): (line.cost, line.of_provider) for line in now}
+    before, after = (
+        {(line.unit, line.what, line.keys): (line.cost, line.of_provider) for line in lines}
+        for lines in (closed, now)
+    )
     found = []
     for key in sorted(before.keys() | after.keys()):
         (was, provider_was), (cost, provider) = before.get(key, (0, 0)), after.get(key, (0, 0))
@@ -139,20 +130,12 @@ def amendments(closed: Iterable[Line], now: Iterable[Line]) -> tuple[Amendment, 
 
 def statements(now: Sequence[Line], closing: Closing | None) -> tuple[Statement, ...]:
     """Return a statement for each unit, the most expensive first: as closed with its amendments, else as it stands."""
-    lines = now if closing is None else closing.lines
-    changed = () if closing is None else amendments(closing.lines, now)
-    units = {line.unit for line in lines} | {item.unit for item in changed}
+    lines = sorted(closing.lines if closing else now, key=lambda line: (line.what, -line.cost, line.keys))
+    changed = amendments(lines, now)
     found = [
         Statement(
-            unit,
-            tuple(
-                sorted(
-                    (line for line in lines if line.unit == unit),
-                    key=lambda line: (line.what, -line.cost, line.keys),
-                )
-            ),
-            tuple(item for item in changed if item.unit == unit),
+            unit, tuple(i for i in lines if i.unit == unit), tuple(i for i in changed if i.unit == unit)
         )
-        for unit in units
+        for unit in {i.unit for i in lines} | {i.unit for i in changed}
     ]
     return tuple(sorted(found, key=lambda statement: (-statement.amended, statement.unit)))

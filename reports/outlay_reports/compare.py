@@ -17,7 +17,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_reports.cost_query import Cell, Sums
+from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums
+from outlay_reports.money import share
+from outlay_reports.report_builders import (
+    GROWTH,
+    cost_report,
+    dimension_columns,
+    gaps,
+    heading,
+    names,
+    range_text,
+    spent,
+)
+from outlay_reports.report_table import Column, ReportTable, Row
 
 EFFECTS = ("price", "volume", "mix", "new", "gone")
 THING = ("kind", "provider", "sku")
@@ -28,7 +40,7 @@ THING = ("kind", "provider", "sku")
 class Difference:
     """Two periods of one combination of values, and the effects between them, in pico-USD."""
 
-    keys: tuple[str, ...]
+    keys: Keys
     earlier: Sums = field(default_factory=Sums)
     later: Sums = field(default_factory=Sums)
     effects: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EFFECTS, 0))
@@ -51,15 +63,25 @@ def compare(
     earlier: Sequence[Cell], later: Sequence[Cell], depth: int, scale: Fraction = Fraction(1)
 ) -> Comparison:
     """Compare two periods by `depth` dimensions, then `THING`. `scale` multiplies the earlier costs and quantities."""
-    things = _things(earlier, later, scale)
+    things: dict[Keys, Difference] = {}
+    for cell in earlier:
+        things.setdefault(cell.keys, Difference(cell.keys)).earlier.add(cell.sums)
+    for cell in later:
+        things.setdefault(cell.keys, Difference(cell.keys)).later.add(cell.sums)
     measures: dict[str, list[Difference]] = defaultdict(list)
-    for thing in things:
-        measures[_measure(thing)].append(thing)
+    for thing in things.values():
+        thing.earlier.cost = round(thing.earlier.cost * scale)
+        if not thing.earlier.events:
+            thing.effects["new"] = thing.later.cost
+        elif not thing.later.events:
+            thing.effects["gone"] = -thing.earlier.cost
+        else:
+            measures[_measure(thing)].append(thing)
     for measure, group in measures.items():
-        _explain(measure, [t for t in group if t.earlier.events and t.later.events], scale)
+        _explain(measure, group, scale)
     whole = Difference(())
-    parts: dict[tuple[str, ...], Difference] = {}
-    for thing in things:
+    parts: dict[Keys, Difference] = {}
+    for thing in things.values():
         for sum_of in (whole, parts.setdefault(thing.keys[:depth], Difference(thing.keys[:depth]))):
             sum_of.earlier.add(thing.earlier)
             sum_of.later.add(thing.later)
@@ -69,27 +91,13 @@ def compare(
     return Comparison(whole, tuple(order) if depth else ())
 
 
-def _things(earlier: Sequence[Cell], later: Sequence[Cell], scale: Fraction) -> list[Difference]:
-    found: dict[tuple[str, ...], Difference] = {}
-    for cell in earlier:
-        found.setdefault(cell.keys, Difference(cell.keys)).earlier.add(cell.sums)
-    for cell in later:
-        found.setdefault(cell.keys, Difference(cell.keys)).later.add(cell.sums)
-    for thing in found.values():
-        thing.earlier.cost = round(thing.earlier.cost * scale)
-        if not thing.earlier.events:
-            thing.effects["new"] = thing.later.cost
-        elif not thing.later.events:
-            thing.effects["gone"] = -thing.earlier.cost
-    return [found[keys] for keys in sorted(found)]
-
-
 def _measure(thing: Difference) -> str:
     """Return what the thing is counted in: tokens, else the meter that both periods have, else events."""
     if thing.earlier.tokens and thing.later.tokens:
         return "tokens"
-    both = [m for m, q in thing.earlier.usage.items() if q and thing.later.usage.get(m)]
-    return min(both) if both else "events"
+    return min(
+        (m for m, q in thing.earlier.usage.items() if q and thing.later.usage.get(m)), default="events"
+    )
 
 
 def _quantity(sums: Sums, measure: str) -> Fraction:
@@ -100,14 +108,32 @@ def _quantity(sums: Sums, measure: str) -> Fraction:
 
 def _explain(measure: str, group: Sequence[Difference], scale: Fraction) -> None:
     """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest."""
-    if not group:
-        return
-    growth = sum(_quantity(thing.later, measure) for thing in group) / sum(
-        _quantity(thing.earlier, measure) * scale for thing in group
-    )
-    for thing in group:
-        q0, q1 = _quantity(thing.earlier, measure) * scale, _quantity(thing.later, measure)
+    quantities = [(_quantity(one.earlier, measure) * scale, _quantity(one.later, measure)) for one in group]
+    growth = sum(q1 for _, q1 in quantities) / sum(q0 for q0, _ in quantities)
+    for thing, (q0, q1) in zip(group, quantities, strict=True):
         at_old_price = thing.earlier.cost * q1 / q0
         volume = round(thing.earlier.cost * (growth - 1))
         mix = round(at_old_price - thing.earlier.cost * growth)
         thing.effects |= {"volume": volume, "mix": mix, "price": thing.change - volume - mix}
+
+
+def compare_table(
+    earlier: CostQuery, later: CostQuery, found: Comparison, cells: Sequence[Cell]
+) -> ReportTable:
+    """Return two periods side by side with the effects between them."""
+    depth, span = len(later.by), earlier.span
+
+    def row(part: Difference) -> Row:
+        growth, effects = share(part.change, part.earlier.cost), (part.effects[name] for name in EFFECTS)
+        costs = spent(part.earlier), spent(part.later), part.change
+        return Row((*names(part.keys, depth), *costs, growth, *effects))
+
+    columns = (
+        *dimension_columns(later.by), Column("earlier_usd", "earlier", "usd"), Column("later_usd", "later", "usd"),
+        Column("change_usd", "change", "change"), GROWTH,
+        *(Column(f"{name}_usd", name, "change") for name in EFFECTS),
+    )  # fmt: skip
+    title = f"{heading('Compare', later)}, with {range_text(span, earlier)}"
+    rows, notes = map(row, found.parts), gaps(found.all.later, cells, later.by)
+    more = {"earlier_from": span.start.isoformat(), "earlier_to": span.end.isoformat()}
+    return cost_report("compare", title, later, columns, rows, total=row(found.all), notes=notes, **more)

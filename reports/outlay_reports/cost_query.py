@@ -1,6 +1,6 @@
 """A question to the reader, and the cells that answer it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,11 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.dimensions import ALIASES, LABELS, ROLLED, UNASSIGNED, is_free
+
+Keys = tuple[str, ...]
+"""A value of each dimension of a query, in the order of `CostQuery.by`."""
+Amount = Literal["cost", "charged"]
+"""What the provider charges, or what the internal customer pays: the cost with the markups of the catalog."""
 
 
 def parse_dimension(name: str) -> str:
@@ -24,13 +29,13 @@ def parse_dimension(name: str) -> str:
 
 def parse_dimensions(text: str | None) -> tuple[str, ...]:
     """Read `team,user` as dimensions, from the widest to the narrowest. Raises QueryError."""
-    names = tuple(parse_dimension(part) for part in text.split(",") if part.strip()) if text else ()
+    names = tuple(parse_dimension(part) for part in (text or "").split(",") if part.strip())
     if len(set(names)) != len(names):
         raise QueryError(f"{text} names a dimension twice", "name each once")
     return names
 
 
-def parse_conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
+def parse_conditions(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Read `team=growth` and `team=growth,platform`; an empty value means unassigned. Raises QueryError."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
@@ -43,16 +48,11 @@ def parse_conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-Amount = Literal["cost", "charged"]
-"""What the provider charges, or what the internal customer pays: the cost with the markups of the catalog."""
-
-
 def parse_amount(text: str) -> Amount:
     """Read which amount a report is about. Raises QueryError."""
-    for one in get_args(Amount):
-        if text == one:
-            return cast("Amount", one)
-    raise QueryError(f"{text!r} is not an amount", f"use one of {', '.join(get_args(Amount))}")
+    if text not in get_args(Amount):
+        raise QueryError(f"{text!r} is not an amount", f"use one of {', '.join(get_args(Amount))}")
+    return cast("Amount", text)
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,16 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The sums of one combination of values (`keys`, in the order of `CostQuery.by`) in one piece of the span."""
+    """The sums of one combination of values (`keys`) in one piece of the span."""
 
     bucket: int
-    keys: tuple[str, ...]
+    keys: Keys
     sums: Sums
 
 
-def sum_cells(cells: list[Cell]) -> Sums:
-    """Add all cells up."""
+def total(parts: Iterable[Sums]) -> Sums:
+    """Add measures up."""
     found = Sums()
-    for cell in cells:
-        found.add(cell.sums)
+    for part in parts:
+        found.add(part)
     return found

@@ -11,13 +11,13 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, midnight, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.compare import THING, Comparison, compare
-from outlay_reports.cost_query import CostQuery, sum_cells
+from outlay_reports.compare import THING, Comparison, compare, compare_table
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
 from outlay_reports.money import counted, dollars, percent, share
 from outlay_reports.periods import previous_range
-from outlay_reports.report_builders import compare_table, top_table
 from outlay_reports.report_table import Column, ReportTable, Row
+from outlay_reports.showback import top_table
 from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend
 from outlay_schemas.catalog import Budget
@@ -197,7 +197,7 @@ def _stands(alert: Mapping[str, object]) -> str:
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
     """Return unpriced and unassigned costs, and dead letters."""
     rows = []
-    whole = sum_cells(sources.reader.cells(replace(week, by=())))
+    whole = total(cell.sums for cell in sources.reader.cells(replace(week, by=())))
     if whole.unpriced:
         models = sources.reader.cells(replace(week, by=("provider", "sku")))
         names = ", ".join(f"{'/'.join(c.keys)} ({c.sums.unpriced:,})" for c in models if c.sums.unpriced)

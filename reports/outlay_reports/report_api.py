@@ -1,50 +1,39 @@
 """The reports of the command line and the read API: options in, a table out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.compare import THING, compare
+from outlay_reports.compare import THING, compare, compare_table
 from outlay_reports.cost_query import CostQuery, parse_amount, parse_conditions, parse_dimensions
 from outlay_reports.money import dollars
 from outlay_reports.periods import Unit, parse_time_range, parse_zone, previous_range
-from outlay_reports.report_builders import (
-    UnitEconomics,
-    compare_table,
-    showback_table,
-    top_table,
-    trend_table,
-)
 from outlay_reports.report_table import ReportTable
-from outlay_reports.trend import trend
+from outlay_reports.showback import UnitEconomics, showback_table, top_table
+from outlay_reports.trend import trend, trend_table
 
 _MONTHS = 3
 """Closed months with a note each."""
 
 
-@dataclass(frozen=True)
-class QueryOptions:
-    """A query as text: dimensions, times, a zone, conditions."""
-
-    by: str | None = None
-    start: str | None = None
-    end: str | None = None
-    tz: str = "UTC"
-    where: Sequence[str] = ()
-    tenants: Sequence[str] = ()
-    unit: Unit | None = None
-    amount: str = "cost"
-
-
-def parse_query(words: QueryOptions, now: datetime) -> CostQuery:
-    """Return the question that the words are. Raises AskError."""
-    zone = parse_zone(words.tz)
-    span = parse_time_range(words.start, words.end, zone, now)
-    by, where = parse_dimensions(words.by), parse_conditions(list(words.where))
-    return CostQuery(
-        span, zone, by, where, tuple(words.tenants), words.unit, amount=parse_amount(words.amount)
-    )
+def parse_query(
+    now: datetime,
+    *,
+    by: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    tz: str = "UTC",
+    where: Sequence[str] = (),
+    tenants: Sequence[str] = (),
+    unit: Unit | None = None,
+    amount: str = "cost",
+) -> CostQuery:
+    """Read a query from text: dimensions, times, a zone, conditions. Raises QueryError."""
+    zone = parse_zone(tz)
+    span, dimensions = parse_time_range(start, end, zone, now), parse_dimensions(by)
+    conditions, of = parse_conditions(where), parse_amount(amount)
+    return CostQuery(span, zone, dimensions, conditions, tuple(tenants), unit, amount=of)
 
 
 def showback(reader: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:
@@ -68,35 +57,29 @@ def trends(reader: CostReader, question: CostQuery, now: datetime) -> ReportTabl
     return note_closed_periods(reader, question, trend_table(question, trend(question, cells, now), cells))
 
 
-def note_closed_periods(reader: CostReader, question: CostQuery, sheet: ReportTable) -> ReportTable:
+def note_closed_periods(reader: CostReader, question: CostQuery, report: ReportTable) -> ReportTable:
     """Add a note for each closed month: the report shows the ledger, not the statements. Raises Retryable."""
     notes = []
     for one in reader.closed(question):
-        part = (
-            ""
-            if question.span.start <= one.span.start and one.span.end <= question.span.end
-            else " (here in part)"
-        )
+        whole = question.span.start <= one.span.start and one.span.end <= question.span.end
         notes.append(
-            f"{one.period} {one.zone}{part} was closed on {one.at:%Y-%m-%d %H:%M} UTC with"
-            f" {dollars(one.stated)} ({one.tenant}); this report shows the ledger as it is now. Differences:"
+            f"{one.period} {one.zone}{'' if whole else ' (here in part)'} was closed on {one.at:%Y-%m-%d %H:%M} UTC"
+            f" with {dollars(one.stated)} ({one.tenant}); this report shows the ledger as it is now. Differences:"
             f" outlay report chargeback --month {one.period} --tz {one.zone}"
         )
     left = len(notes) - _MONTHS
     if left > 0:
         notes = [*notes[-_MONTHS:], f"{left} more months in this range are closed"]
-    return replace(sheet, notes=(*sheet.notes, *notes)) if notes else sheet
+    return replace(report, notes=(*report.notes, *notes))
 
 
 def comparison(reader: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
-    """Return why a period cost more than `against` (FROM..TO), or than the one before. Raises AskError, Retryable."""
+    """Return why a period cost more than `against` (FROM..TO) or the one before. Raises QueryError, Retryable."""
     if against is None:
         span = previous_range(later.span, later.zone)
     else:
         first, _, last = against.partition("..")
         span = parse_time_range(first or None, last or None, later.zone, now)
     earlier = replace(later, span=span)
-    deep = (*later.by, *THING)
-    old = reader.cells(replace(earlier, by=deep))
-    new = reader.cells(replace(later, by=deep))
+    old, new = (reader.cells(replace(query, by=(*later.by, *THING))) for query in (earlier, later))
     return compare_table(earlier, later, compare(old, new, len(later.by)), new)

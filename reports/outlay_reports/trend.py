@@ -1,15 +1,30 @@
 """Trend: cost by hour, day, week or month, with its growth."""
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 
 from outlay_kit.time_ranges import period_of
-from outlay_reports.cost_query import Cell, CostQuery, Sums
+from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums, total
 from outlay_reports.money import share
-from outlay_reports.showback import walk_leaves
+from outlay_reports.periods import label
+from outlay_reports.report_builders import (
+    AMOUNTS,
+    EVENTS,
+    GROWTH,
+    UNPRICED,
+    cost_report,
+    dimension_columns,
+    gaps,
+    heading,
+    names,
+    spent,
+)
+from outlay_reports.report_table import Column, ReportTable, Row
+from outlay_reports.showback import leaves
+from outlay_schemas.dimensions import name_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +42,14 @@ class Point:
 class Series:
     """The points of one combination of values; `keys` is empty for all together."""
 
-    keys: tuple[str, ...]
+    keys: Keys
     points: tuple[Point, ...]
     whole: Sums
+
+    @property
+    def name(self) -> str:
+        """The values, as people read them."""
+        return " / ".join(map(name_of, self.keys))
 
 
 @dataclass(frozen=True)
@@ -40,42 +60,85 @@ class Trend:
     parts: tuple[Series, ...]
 
 
-def trend(question: CostQuery, cells: Sequence[Cell], now: datetime) -> Trend:
+def trend(query: CostQuery, cells: Sequence[Cell], now: datetime) -> Trend:
     """Return the series of every combination, without gaps: where nothing was spent a point is 0."""
-    edges = question.bounds
-    spans = list(itertools.pairwise(edges))
-    partial = [_partial(question, low, high, now) for low, high in spans]
-    whole = _series((), cells, spans, partial)
-    parts = []
-    if question.by:
-        for keys, _ in walk_leaves(cells):
-            parts.append(_series(keys, [cell for cell in cells if cell.keys == keys], spans, partial))
-    return Trend(whole, tuple(parts))
+    spans = list(pairwise(query.bounds))
+    partial = [_partial(query, low, high, now) for low, high in spans]
+
+    def series(keys: Keys, some: Sequence[Cell]) -> Series:
+        sums = [Sums() for _ in spans]
+        for cell in some:
+            sums[cell.bucket].add(cell.sums)
+        points = []
+        for n, (low, _) in enumerate(spans):
+            known = n > 0 and not partial[n] and not partial[n - 1]
+            growth = share(sums[n].cost - sums[n - 1].cost, sums[n - 1].cost) if known else None
+            points.append(Point(low, partial[n], sums[n], growth))
+        return Series(keys, tuple(points), total(sums))
+
+    every = leaves(cells) if query.by else []
+    parts = (series(keys, [cell for cell in cells if cell.keys == keys]) for keys, _ in every)
+    return Trend(series((), cells), tuple(parts))
 
 
-def _partial(question: CostQuery, low: datetime, high: datetime, now: datetime) -> bool:
-    if high > now:
-        return True
-    if question.unit is None:
-        return False
-    unit = period_of(low, question.unit, question.zone)
+def _partial(query: CostQuery, low: datetime, high: datetime, now: datetime) -> bool:
+    if high > now or query.unit is None:
+        return high > now
+    unit = period_of(low, query.unit, query.zone)
     return (unit.start, unit.end) != (low, high)
 
 
-def _series(
-    keys: tuple[str, ...],
-    cells: Sequence[Cell],
-    spans: Sequence[tuple[datetime, datetime]],
-    partial: Sequence[bool],
-) -> Series:
-    sums = [Sums() for _ in spans]
-    whole = Sums()
-    for cell in cells:
-        sums[cell.bucket].add(cell.sums)
-        whole.add(cell.sums)
-    points = []
-    for n, (low, _) in enumerate(spans):
-        known = n > 0 and not partial[n] and not partial[n - 1]
-        growth = share(sums[n].cost - sums[n - 1].cost, sums[n - 1].cost) if known else None
-        points.append(Point(low, partial[n], sums[n], growth))
-    return Series(keys, tuple(points), whole)
+def trend_table(query: CostQuery, found: Trend, cells: Sequence[Cell]) -> ReportTable:
+    """Return cost by piece of time: one row for each piece and combination of values."""
+    depth, whole = len(query.by), found.all.whole
+    rows = []
+    for n in range(len(found.all.points)):
+        for series in found.parts if depth else (found.all,):
+            point = series.points[n]
+            sums, keys = point.sums, names(series.keys, depth)
+            rows.append(
+                Row((*_when(query, point), *keys, spent(sums), point.growth, sums.events, sums.unpriced))
+            )
+    columns = (
+        *_time_columns(query),
+        *dimension_columns(query.by),
+        AMOUNTS[query.amount],
+        GROWTH,
+        EVENTS,
+        UNPRICED,
+    )
+    every = Row((*[None] * (depth + 2), spent(whole), None, whole.events, whole.unpriced))
+    title, notes = heading(f"Trend by {query.unit}", query), gaps(whole, cells, query.by)
+    return cost_report("trend", title, query, columns, rows, total=every, notes=notes, unit=query.unit)
+
+
+def trend_columns(query: CostQuery, found: Trend, report: ReportTable, most: int = 5) -> ReportTable:
+    """Return the same trend for people: a row for each period, a column for each of the most expensive parts."""
+    if not query.by:
+        return report
+    shown, rest = found.parts[:most], found.parts[most:]
+    titles = [part.name for part in shown] + ([f"{len(rest)} others"] if rest else [])
+    rows = []
+    for n, point in enumerate(found.all.points):
+        costs = [spent(part.points[n].sums) for part in shown]
+        costs += [spent(total(part.points[n].sums for part in rest))] if rest else []
+        rows.append(Row((*_when(query, point), *costs, spent(point.sums), point.growth)))
+    wholes = [spent(part.whole) for part in shown] + (
+        [spent(total(part.whole for part in rest))] if rest else []
+    )
+    columns = (
+        *_time_columns(query),
+        *(Column(title, title, "usd") for title in titles),
+        AMOUNTS[query.amount],
+        GROWTH,
+    )
+    every = Row((None, None, *wholes, spent(found.all.whole), None))
+    return replace(report, columns=columns, rows=tuple(rows), total=every)
+
+
+def _time_columns(query: CostQuery) -> tuple[Column, Column]:
+    return Column("period", query.unit or "period", "time"), Column("partial", "")
+
+
+def _when(query: CostQuery, point: Point) -> tuple[str, str]:
+    return label(point.start, query.unit, query.zone), "part" if point.partial else ""

@@ -19,18 +19,18 @@ from outlay.cli.stores import open_clickhouse
 from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.billing import (
-    ChargebackMonth,
-    ChargebackOptions,
-    month_table,
-    parse_chargeback_query,
-    read_month,
-)
 from outlay_reports.chargeback import Closing, amendments
 from outlay_reports.html import html_page, html_table
 from outlay_reports.renderers import to_csv
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_files import file_names, index_table
+from outlay_reports.statements import (
+    ChargebackMonth,
+    file_names,
+    index_table,
+    month_table,
+    parse_chargeback_query,
+    read_month,
+)
 
 app = App("periods", "Close months, and list the closed ones.")
 Format = Literal["table", "csv", "json", "markdown", "html"]
@@ -71,7 +71,7 @@ def chargeback(
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
         query = parse_chargeback_query(
-            ChargebackOptions(month, unit, lines, tz), _one_tenant(costs, tenant), now
+            _one_tenant(costs, tenant), now, month=month, unit=unit, lines=lines, tz=tz
         )
         found = read_month(costs, query, splits_of(query))
         if close:

@@ -12,14 +12,14 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.keys import KeyFile
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import Allocation, active
-from outlay_reports.billing import allocate_query
 from outlay_reports.budgets import BudgetPlan
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.summary import plans_of
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_csv, to_json, to_markdown
-from outlay_reports.report_api import QueryOptions, parse_query
+from outlay_reports.report_api import parse_query
 from outlay_reports.report_table import ReportTable
+from outlay_reports.statements import allocate_query
 from outlay_schemas.catalog import Split
 from outlay_schemas.dimensions import LABELS, ROLLED
 
@@ -39,8 +39,10 @@ def cost_query(
     amount: str = "cost",
 ) -> CostQuery:
     """Return the query of a command's options. Raises QueryError, and CommandError for an unknown tenant or value."""
-    options = QueryOptions(by, start, end, tz, where or (), tenants or (), unit, amount)
-    query = parse_query(options, SystemClock().now())
+    query = parse_query(
+        SystemClock().now(), by=by, start=start, end=end, tz=tz, where=where or (), tenants=tenants or (),
+        unit=unit, amount=amount,
+    )  # fmt: skip
     require_tenants(costs, query.tenants)
     for name, values in query.where.items():
         if name in ROLLED and any(values):

@@ -42,11 +42,11 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import period_of
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.renderers import to_json
-from outlay_reports.report_builders import trend_columns, trend_table
+from outlay_reports.showback import allocated_table
 from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend as trend_of
+from outlay_reports.trend import trend_columns, trend_table
 from outlay_schemas.dimensions import ALIASES, LABELS
 
 app = App("report", "Show who spent what, why, and how it changes.")

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from outlay_reports.allocation import Allocation, Keys, apportion, conditions_of
+from outlay_reports.allocation import Allocation, apportion, conditions_of
+from outlay_reports.cost_query import Keys
 from outlay_reports.range_sums import bind, column
 from outlay_schemas.catalog import Split
 from outlay_schemas.dimensions import UNASSIGNED, name_of

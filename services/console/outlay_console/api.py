@@ -24,20 +24,19 @@ from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import active
-from outlay_reports.billing import (
-    ChargebackOptions,
-    allocate_query,
-    month_table,
-    parse_chargeback_query,
-    read_month,
-)
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
+from outlay_reports.showback import allocated_table
+from outlay_reports.statements import (
+    allocate_query,
+    month_table,
+    parse_chargeback_query,
+    read_month,
+)
 from outlay_schemas.catalog import Split
 
 _LIMIT = 10_000
@@ -59,12 +58,11 @@ class Wanted:
 
     def question(self, by: str | None, unit: Unit | None = None) -> CostQuery:
         """Return the question, of the tenant alone. Raises QueryError."""
-        words = report_api.QueryOptions(
-            by=self.get("by", by), start=self.get("from"), end=self.get("to"), tz=self.params.get("tz", "UTC"),
-            where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
+        return report_api.parse_query(
+            self.now, by=self.get("by", by), start=self.get("from"), end=self.get("to"),
+            tz=self.params.get("tz", "UTC"), where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
             amount=self.params.get("amount", "cost"),
         )  # fmt: skip
-        return report_api.parse_query(words, self.now)
 
 
 def _showback(costs: CostReader, wanted: Wanted) -> ReportTable:
@@ -94,12 +92,9 @@ def _compare(costs: CostReader, wanted: Wanted) -> ReportTable:
 
 
 def _chargeback(costs: CostReader, wanted: Wanted) -> ReportTable:
-    plain = ChargebackOptions()
-    bill = ChargebackOptions(
-        wanted.get("month"), wanted.params.get("by", plain.unit), wanted.params.get("lines", plain.lines),
-        wanted.params.get("tz", plain.tz),
-    )  # fmt: skip
-    question = parse_chargeback_query(bill, wanted.tenant, wanted.now)
+    names = {"month": "month", "unit": "by", "lines": "lines", "tz": "tz"}
+    words = {name: wanted.params[word] for name, word in names.items() if word in wanted.params}
+    question = parse_chargeback_query(wanted.tenant, wanted.now, **words)
     month = read_month(costs, question, active(wanted.splits, question.span.start))
     return month_table(costs, month, wanted.now)
 

@@ -19,7 +19,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.cost_query import CostQuery, sum_cells
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.channels import Review
@@ -82,7 +82,7 @@ def test_its_numbers_are_those_of_the_ledger(clickhouse: ClickHouseClient) -> No
     clock.advance(7 * 86_400 + 1)
     reviewer(clickhouse, clock).turn()
     week = TimeRange(datetime(2026, 11, 15, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC))
-    spent = sum_cells(CostReader(clickhouse).cells(CostQuery(week, BERLIN, (), {}, ())))
+    spent = total(cell.sums for cell in CostReader(clickhouse).cells(CostQuery(week, BERLIN, (), {}, ())))
     with receiving() as receiver:
         receiver.script = [(200, {}, b"ok")]
         slack = Slack("slack", receiver.url, HttpPoster(read_networks("127.0.0.0/8"), 5))

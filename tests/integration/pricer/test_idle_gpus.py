@@ -19,8 +19,8 @@ from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import find
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.billing import allocate_query
 from outlay_reports.cost_query import CostQuery
+from outlay_reports.statements import allocate_query
 from outlay_schemas.catalog import Catalog, PriceBook, Split
 
 pytestmark = pytest.mark.stack

@@ -11,7 +11,7 @@ from tests.stack import Stack
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.cost_query import CostQuery, sum_cells
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
 from outlay_schemas.events import CostEvent
 
@@ -124,6 +124,5 @@ def test_the_extent_holds_every_event(cost_reader: CostReader) -> None:
 
 def test_an_empty_time_is_empty(cost_reader: CostReader) -> None:
     empty = TimeRange(datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC))
-    assert (
-        sum_cells(cost_reader.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))).events == 0
-    )
+    cells = cost_reader.cells(CostQuery(empty, ZoneInfo("UTC"), ("team",), {}, (TENANT,)))
+    assert total(cell.sums for cell in cells).events == 0

@@ -19,14 +19,14 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion
 from outlay_reports.chargeback import Closing, lines_of, statements
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.money import decimal_of, plain
 from outlay_reports.renderers import to_json
 from outlay_reports.report_table import ReportTable
-from outlay_reports.statement_tables import chargeback_table
+from outlay_reports.showback import allocated_table
+from outlay_reports.statements import chargeback_table
 from outlay_schemas.catalog import Match, Share, Split
 from outlay_schemas.money import to_pico, to_usd
 
@@ -67,10 +67,9 @@ def rows(cost_reader: CostReader, ledger_stack: Stack) -> list[Row]:
 
 
 def asked(by: str | None, **more: Any) -> CostQuery:
-    words = report_api.QueryOptions(
-        by, "2026-10-17", "2026-10-30", "Europe/Berlin", tenants=(TENANT,), **more
+    found = report_api.parse_query(
+        NOW, by=by, start="2026-10-17", end="2026-10-30", tz="Europe/Berlin", tenants=(TENANT,), **more
     )
-    found = report_api.parse_query(words, NOW)
     assert found.span == SPAN
     return found
 

@@ -9,8 +9,8 @@ from outlay_reports.chargeback import Closing, Line, amendments, lines_of, state
 from outlay_reports.cost_query import Cell, Sums
 from outlay_reports.money import completeness
 from outlay_reports.renderers import to_json, to_markdown
-from outlay_reports.report_builders import showback_table, top_table
-from outlay_reports.statement_tables import chargeback_table
+from outlay_reports.showback import showback_table, top_table
+from outlay_reports.statements import chargeback_table
 from outlay_schemas.catalog import Split
 
 USD = 10**12

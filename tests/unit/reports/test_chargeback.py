@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reports.build import cell, question
 
-from outlay_reports.allocated_showback import allocated_table
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements
 from outlay_reports.html import html_page, html_table
 from outlay_reports.renderers import to_csv
 from outlay_reports.report_table import Spent
-from outlay_reports.statement_tables import chargeback_table, state_of
+from outlay_reports.showback import allocated_table
+from outlay_reports.statements import chargeback_table, state_of
 from outlay_schemas.catalog import Match, Share, Split
 
 NOW = datetime(2026, 12, 2, tzinfo=UTC)

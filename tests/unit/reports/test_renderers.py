@@ -12,7 +12,7 @@ from tests.unit.reports.build import END, cell, question
 from outlay.cli.output import print_report
 from outlay.reports.plots import draw
 from outlay_reports.renderers import to_csv, to_json, to_markdown
-from outlay_reports.report_builders import showback_table
+from outlay_reports.showback import showback_table
 from outlay_reports.svg_chart import ticks, trend_svg
 from outlay_reports.trend import trend
 

@@ -12,11 +12,9 @@ from tests.unit.reports.build import END, cell, question, sums
 from outlay_reports.compare import compare
 from outlay_reports.cost_query import Cell, Sums, parse_conditions, parse_dimensions
 from outlay_reports.errors import QueryError
-from outlay_reports.report_builders import showback_table, top_table, trend_columns, trend_table
 from outlay_reports.report_table import Spent
-from outlay_reports.showback import top, tree, walk
-from outlay_reports.trend import trend
-from outlay_reports.unit_economics import cached_share, per_event, per_thousand_tokens, per_user
+from outlay_reports.showback import cached_share, per_unit, showback_table, top_table, tree, walk
+from outlay_reports.trend import trend, trend_columns, trend_table
 
 
 def test_a_tree_adds_up_at_every_level_and_the_most_expensive_is_first() -> None:
@@ -43,12 +41,13 @@ def test_what_is_unpriced_or_unassigned_is_shown() -> None:
 
 def test_the_rest_of_a_list_is_summed_and_never_dropped() -> None:
     cells = [cell(f"m{n}", usd=str(n)) for n in range(1, 8)]
-    found = top(cells, 3)
-    assert [rank.keys[0] for rank in found.ranks] == ["m7", "m6", "m5"]
-    assert found.others == 4
-    assert found.rest.cost + sum(rank.sums.cost for rank in found.ranks) == found.whole.cost
-    assert found.ranks[-1].running == Fraction(18, 28)
-    assert top_table(question("sku"), cells, 3).rows[-1].values[0] == "(4 others)"
+    sheet = top_table(question("sku"), cells, 3)
+    assert [row.values[0] for row in sheet.rows] == ["m7", "m6", "m5", "(4 others)"]
+    assert sheet.total is not None
+    assert [row.values[1] for row in (*sheet.rows, sheet.total)] == [
+        Spent(n * 10**12) for n in (7, 6, 5, 10, 28)
+    ]
+    assert sheet.rows[2].values[4] == Fraction(18, 28)
 
 
 def test_a_trend_has_no_holes_and_says_no_growth_of_parts() -> None:
@@ -116,12 +115,12 @@ def test_an_average_window_is_compared_in_costs_and_quantities() -> None:
 
 def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
     some = sums("3", events=4, input_tokens=900, output_tokens=100, cache_read_tokens=300)
-    assert per_event(some) == Fraction(3, 4)
-    assert per_thousand_tokens(some) == 3
-    assert per_user(some, 2) == Fraction(3, 2)
+    assert per_unit(some, some.events) == Fraction(3, 4)
+    assert per_unit(some, Fraction(some.tokens) / 1000) == 3
+    assert per_unit(some, 2) == Fraction(3, 2)
     assert cached_share(some) == Fraction(1, 3)
     unknown = sums("0", events=4, unpriced=4)
-    assert (per_event(unknown), per_thousand_tokens(unknown), per_user(unknown, 0)) == (None, None, None)
+    assert (per_unit(unknown, 4), per_unit(unknown, Fraction(0)), per_unit(some, 0)) == (None, None, None)
 
 
 def test_dimensions_are_read_with_their_everyday_names() -> None:

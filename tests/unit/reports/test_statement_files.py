@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from outlay_reports.chargeback import OWN, Line, Statement, statements
 from outlay_reports.renderers import to_csv
-from outlay_reports.statement_files import file_names, index_table
+from outlay_reports.statements import file_names, index_table
 
 UNITS = [
     "R&D", "R D", "R-D", "r-d", "a/b", "a-b", "A-B", "", "unassigned", "index", "Закупки", "调达", "..", "=1+1", "é",
