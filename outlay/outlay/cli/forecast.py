@@ -25,13 +25,11 @@ from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.batch import forecast_lines
 from outlay_reports.forecast.capacity import GPU_METER
-from outlay_reports.forecast.hierarchy import hierarchy_lines
-from outlay_reports.forecast.history import SECONDS, as_series, read_history
+from outlay_reports.forecast.history import SECONDS, read_history
+from outlay_reports.forecast.lines import forecast_lines, hierarchy_lines
 from outlay_reports.forecast.series import Series, frequency_of, read_csv
 from outlay_reports.forecast.summary import budget_table, full_table, landing_table
-from outlay_reports.forecast.trajectory import SEASONS
 from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_json
@@ -155,7 +153,7 @@ def _of_costs(
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
     scale = _factors(costs, query, changes, now, days) if changes else [1.0] * steps
-    return hierarchy_lines(as_series(found, query), found.keys, query.by, SEASONS[unit], scale, totals=totals)
+    return hierarchy_lines(found, query, scale, totals=totals)
 
 
 def _factors(

@@ -20,13 +20,10 @@ _MACHINES = "compute_seconds"
 
 def gpus_of(price_books: Iterable[PriceBook], provider: str, sku: str) -> float:
     """Return the GPUs of a machine type by the first rule that names it; 0 if it has none or is unknown."""
-    wanted = sku.lower()
-    for book in price_books:
-        for rule in book.rules:
-            if rule.gpus is None or (rule.provider and provider.lower() not in map(str.lower, rule.provider)):
-                continue
-            if any(fnmatchcase(wanted, name.lower()) for name in rule.sku):
-                return float(rule.gpus)
+    for rule in (rule for book in price_books for rule in book.rules if rule.gpus is not None):
+        offered = not rule.provider or provider.lower() in map(str.lower, rule.provider)
+        if offered and any(fnmatchcase(sku.lower(), name.lower()) for name in rule.sku):
+            return float(rule.gpus or 0)
     return 0.0
 
 
@@ -62,8 +59,8 @@ class Growth:
     def _days(self, amount: float, slope: float) -> float | None:
         if self.level >= amount:
             return 0.0
-        days = (amount - self.level) / slope if slope > 0 else None
-        return days if days is not None and days < 3650 else None
+        days = (amount - self.level) / slope if slope > 0 else np.inf
+        return days if days < 3650 else None
 
 
 def growth(days: Array) -> Growth:

@@ -4,15 +4,20 @@ The errors of the back-test are what intervals, landings and probabilities are m
 by on this very series, as far ahead as it is asked for. Nothing is assumed to be normal.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from outlay_reports.forecast.smoothing import Array, walk
 
+K = TypeVar("K", bound=Hashable)
 FOLDS = 12
 """Back-tests of each series at most."""
+_AT_ONCE = 48
+"""Series side by side: enough for numpy to be quick, and little memory."""
 _BEST = 8
 """So many of the best models are mixed: a mean of good models is better than the best of a back-test."""
 
@@ -24,9 +29,6 @@ class Forecast:
     mean: Array
     errors: Array
     """Actual minus forecast in the back-test; fewer steps than asked for where the history is short."""
-    periods: tuple[int, ...]
-    history: int
-    """How many values there were."""
     unseen: bool = False
     """Whether a season that such series usually have was not there twice: a week of hours has seen one Saturday."""
 
@@ -34,6 +36,16 @@ class Forecast:
     def tested(self) -> bool:
         """Whether there was enough history for a back-test; without, intervals are a guess, and wide."""
         return len(self.errors) > 0
+
+
+def batches(shapes: Sequence[K]) -> Iterator[tuple[K, list[int]]]:
+    """Yield the places of series that have one shape and can be forecast side by side, some at once."""
+    alike: dict[K, list[int]] = defaultdict(list)
+    for place, shape in enumerate(shapes):
+        alike[shape].append(place)
+    for shape, places in alike.items():
+        for first in range(0, len(places), _AT_ONCE):
+            yield shape, places[first : first + _AT_ONCE]
 
 
 def usable(periods: Sequence[int], length: int) -> tuple[int, ...]:
@@ -51,22 +63,19 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
     ahead = min(steps, max((length - start) // 2, 0))
     if length < 8 or ahead < 1:
         mean = np.repeat(np.mean(values[:, -3:], axis=1)[None, :], steps, axis=0)
-        return Forecast(np.maximum(mean, 0.0), np.zeros((0, 1, series)), (), length, unseen=True)
+        return Forecast(np.maximum(mean, 0.0), np.zeros((0, 1, series)), unseen=True)
     origins = _origins(start, length - ahead, min(ahead, max(seasons, default=1)))
     tests = candidates(values, seasons, [*origins, length], max(steps, ahead), once)
-    errors = np.stack(
-        [
-            values[:, at : at + ahead].T[:, :, None] - found[:ahead]
-            for at, found in zip(origins, tests[:-1], strict=True)
-        ]
-    )
-    weights = _weights(errors)
-    mean = np.einsum("hsm,sm->hs", tests[-1][:steps], weights)
-    unseen = [p for p in _near(periods) if p <= length < 1.4 * p]
-    if unseen:  # most such series have it, but no test could confirm it: take half
-        mean = (mean + values[:, -unseen[0] :].T[np.arange(steps) % unseen[0]]) / 2
-    honest = _honest(errors) * _larger(values, origins, max(_near(periods), default=3))[:, None, :]
-    return Forecast(np.maximum(mean, 0.0), honest, seasons, length, _unseen(periods, length))
+    pairs = zip(origins, tests[:-1], strict=True)
+    errors = np.stack([values[:, at : at + ahead].T[:, :, None] - found[:ahead] for at, found in pairs])
+    mean = np.einsum("hsm,sm->hs", tests[-1][:steps], _weights(errors))
+    near = [p for p in periods[:2] if p <= 7 * periods[0]]  # the shortest season, and a week of days
+    unseen = [p for p in near if length < 1.4 * p]
+    if once_seen := next((p for p in unseen if p <= length), 0):
+        # Most such series have it, but no test could confirm it: take half.
+        mean = (mean + values[:, -once_seen:].T[np.arange(steps) % once_seen]) / 2
+    honest = _honest(errors) * _larger(values, origins, max(near, default=3))[:, None, :]
+    return Forecast(np.maximum(mean, 0.0), honest, bool(unseen))
 
 
 def _larger(values: Array, origins: Sequence[int], span: int) -> Array:
@@ -77,16 +86,6 @@ def _larger(values: Array, origins: Sequence[int], span: int) -> Array:
     then = np.stack([np.mean(np.abs(values[:, max(at - span, 0) : at]), axis=1) for at in origins])
     found: Array = np.clip(now / np.maximum(then, 1e-12), 0.5, 3.0)
     return np.where((then > 0) & (now > 0), found, 1.0)
-
-
-def _unseen(periods: Sequence[int], length: int) -> bool:
-    """Tell whether the shortest season, or a week of days, is longer than what two of them would need."""
-    return any(length < 1.4 * period for period in _near(periods))
-
-
-def _near(periods: Sequence[int]) -> list[int]:
-    """Return the shortest season, and a week of days."""
-    return [p for p in periods[:2] if p <= 7 * periods[0]]
 
 
 def _origins(first: int, last: int, stride: int) -> list[int]:
@@ -141,40 +140,21 @@ def _honest(errors: Array) -> Array:
     return np.stack([np.einsum("hsm,sm->hs", errors[k], mix(whole - each[k])) for k in range(folds)])
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A log scale that bears zeros: log(1 + y / unit), with a unit for each series."""
-
-    unit: Array
-
-    def up(self, values: Array) -> Array:
-        """Return values (series x time) on the log scale."""
-        scaled: Array = np.log1p(np.maximum(values, 0.0) / self.unit[:, None])
-        return scaled
-
-    def down(self, values: Array) -> Array:
-        """Return values (steps x series x sets) on the plain scale."""
-        plain: Array = np.expm1(np.clip(values, 0.0, 50.0)) * self.unit[:, None]
-        return plain
-
-
 def candidates(
     values: Array, periods: Sequence[int], origins: Sequence[int], steps: int, once: Sequence[int] = ()
 ) -> list[Array]:
     """Return every model's forecast from each origin: steps x series x models. `once`: seasons only repeated."""
     mean = np.mean(np.abs(values[:, : origins[0]]), axis=1)
-    scale = Scale(np.where(mean > 0, mean * 0.02, 1.0))
+    # A log scale that bears zeros: log(1 + y / unit), with a unit for each series.
+    unit = np.where(mean > 0, mean * 0.02, 1.0)[:, None]
     plain = walk(values, periods, origins)
-    logs = walk(scale.up(values), periods, origins)
+    logs = walk(np.log1p(np.maximum(values, 0.0) / unit), periods, origins)
     found = []
     for at, one, two in zip(origins, plain, logs, strict=True):
         # More than twice the highest value seen is a runaway trend, not a forecast.
         ceiling = 3.0 * np.max(np.abs(values[:, :at]), axis=1)[None, :, None] + 1e-12
-        models = [
-            one.ahead(steps),
-            scale.down(two.ahead(steps)),
-            repeats(values[:, :at], periods, steps, once),
-        ]
+        raised = np.expm1(np.clip(two.ahead(steps), 0.0, 50.0)) * unit
+        models = [one.ahead(steps), raised, repeats(values[:, :at], periods, steps, once)]
         found.append(np.clip(np.concatenate(models, axis=2), 0.0, ceiling))
     return found
 

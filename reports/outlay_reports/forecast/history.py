@@ -8,7 +8,7 @@ import numpy as np
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.series import Frequency, Series
+from outlay_reports.forecast.series import Frequency
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
 
@@ -40,12 +40,11 @@ def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: 
     unit = question.unit or "day"
     extent = reader.extent(question.tenants)
     end = period_of(now, unit, question.zone).start
-    if extent is None or extent.start >= end:
-        return History((), np.zeros((0, 0)), ())
-    first = period_of(max(extent.start, end - _LOOK_BACK[unit]), unit, question.zone)
+    begin = extent.start if extent else end
+    first = period_of(max(begin, end - _LOOK_BACK[unit]), unit, question.zone)
     # A first piece that began before the first event is only a part of one.
-    start = first.start if first.start == extent.start or extent.start < end - _LOOK_BACK[unit] else first.end
-    if start >= end:
+    start = first.start if first.start == begin or begin < end - _LOOK_BACK[unit] else first.end
+    if extent is None or start >= end:
         return History((), np.zeros((0, 0)), ())
     asked = replace(question, span=TimeRange(start, end), unit=unit)
     cells = reader.cells(asked)
@@ -59,13 +58,3 @@ def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: 
         values[places[cell.keys], cell.bucket] = amount
         exact[places[cell.keys]][cell.bucket] = cell.sums.cost
     return History(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))
-
-
-def as_series(found: History, question: CostQuery) -> list[Series]:
-    """Return the past as series with local times, as forecasts take them."""
-    frequency = FREQUENCIES[question.unit or "day"]
-    times = tuple(at.astimezone(question.zone) for at in found.starts)
-    return [
-        Series(" / ".join(keys), times, values, frequency, 0)
-        for keys, values in zip(found.keys, found.values, strict=True)
-    ]

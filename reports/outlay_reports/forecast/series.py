@@ -2,6 +2,7 @@
 
 import csv
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,27 +13,9 @@ import numpy as np
 from outlay_reports.errors import QueryError
 from outlay_reports.forecast.smoothing import Array
 
-_UNITS = {
-    "s": timedelta(seconds=1), "sec": timedelta(seconds=1), "min": timedelta(minutes=1), "t": timedelta(minutes=1),
-    "h": timedelta(hours=1), "hour": timedelta(hours=1), "d": timedelta(days=1), "day": timedelta(days=1),
-    "w": timedelta(weeks=1), "week": timedelta(weeks=1), "minute": timedelta(minutes=1),
-}  # fmt: skip
-_MONTHS = {
-    "m": 1,
-    "ms": 1,
-    "me": 1,
-    "month": 1,
-    "q": 3,
-    "qs": 3,
-    "qe": 3,
-    "quarter": 3,
-    "y": 12,
-    "ys": 12,
-    "ye": 12,
-    "year": 12,
-}
 _MANY = 50_000
 """Values of one series at most: a year of ten minutes."""
+_MOST = 1e100
 
 
 @dataclass(frozen=True)
@@ -46,11 +29,8 @@ class Frequency:
         """Return the time `count` values later. The day of a month is kept where the month has it."""
         if self.length is not None:
             return at + self.length * count
-        past = at.year * 12 + at.month - 1 + self.months * count
-        year, month = divmod(past, 12)
-        last = (
-            datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=at.tzinfo) - timedelta(days=1)
-        ).day
+        year, month = divmod(at.year * 12 + at.month - 1 + self.months * count, 12)
+        last = monthrange(year, month + 1)[1]
         # A series of month ends stays one.
         ends = (at + timedelta(days=1)).day == 1
         return at.replace(year=year, month=month + 1, day=last if ends else min(at.day, last))
@@ -65,17 +45,23 @@ class Frequency:
         return tuple(int(span / self.length) for span in spans if span % self.length == timedelta(0))
 
 
+_NAMES = {
+    "s sec": Frequency(timedelta(seconds=1)), "t min minute": Frequency(timedelta(minutes=1)),
+    "h hour": Frequency(timedelta(hours=1)), "d day": Frequency(timedelta(days=1)),
+    "w week": Frequency(timedelta(weeks=1)), "m ms me month": Frequency(months=1),
+    "q qs qe quarter": Frequency(months=3), "y ys ye year": Frequency(months=12),
+}  # fmt: skip
+_FREQUENCIES = {name: frequency for names, frequency in _NAMES.items() for name in names.split()}
+
+
 def frequency_of(text: str) -> Frequency:
     """Read h, 15min, D, W, MS as a frequency. Raises QueryError."""
     match = re.fullmatch(r"(\d*)\s*([A-Za-z]+)(-[A-Za-z]+)?", text.strip())
-    count, unit = (int(match[1] or 1), match[2].lower().removesuffix("s") or "s") if match else (0, "")
-    if match and count and match[2].lower() in ("ms", "qs", "ys"):
-        unit = match[2].lower()
-    if unit in _UNITS and count:
-        return Frequency(_UNITS[unit] * count)
-    if unit in _MONTHS and count:
-        return Frequency(months=_MONTHS[unit] * count)
-    raise QueryError(f"{text!r} is not a frequency", "give one such as h, 15min, D, W or MS (month)")
+    count, name = (int(match[1] or 1), match[2].lower()) if match else (0, "")
+    one = _FREQUENCIES.get(name) or _FREQUENCIES.get(name.removesuffix("s"))
+    if one is None or not count:
+        raise QueryError(f"{text!r} is not a frequency", "give one such as h, 15min, D, W or MS (month)")
+    return Frequency(one.length and one.length * count, one.months * count)
 
 
 def guess_frequency(times: Sequence[datetime]) -> Frequency:
@@ -86,12 +72,9 @@ def guess_frequency(times: Sequence[datetime]) -> Frequency:
     usual = steps[len(steps) // 2]
     if abs(usual - timedelta(days=1)) <= timedelta(hours=1):
         return Frequency(timedelta(days=1))
-    if timedelta(days=28) <= usual <= timedelta(days=31):
-        return Frequency(months=1)
-    if timedelta(days=89) <= usual <= timedelta(days=92):
-        return Frequency(months=3)
-    if timedelta(days=365) <= usual <= timedelta(days=366):
-        return Frequency(months=12)
+    for months, least, most in ((1, 28, 31), (3, 89, 92), (12, 365, 366)):
+        if timedelta(days=least) <= usual <= timedelta(days=most):
+            return Frequency(months=months)
     return Frequency(usual)
 
 
@@ -109,11 +92,9 @@ class Series:
 
     def future(self, steps: int) -> list[str]:
         """Return the times of the next values, written as the file writes them."""
-        found = [self.frequency.after(self.times[-1], n) for n in range(1, steps + 1)]
-        return [self.write(at) for at in found]
+        return [self._write(self.frequency.after(self.times[-1], n)) for n in range(1, steps + 1)]
 
-    def write(self, at: datetime) -> str:
-        """Write a time as the file does."""
+    def _write(self, at: datetime) -> str:
         if self.style == "date" and not (at.hour or at.minute or at.second):
             return at.date().isoformat()
         text = at.isoformat(sep=" " if self.style == " " else "T")
@@ -148,27 +129,21 @@ def read_csv(lines: Iterable[str], frequency: Frequency | None) -> list[Series]:
 
 
 def _column(head: Sequence[str], names: Sequence[str], *, needed: bool = True) -> int:
-    for name in names:
-        if name in head:
-            return head.index(name)
-    if needed:
+    place = next((head.index(name) for name in names if name in head), -1)
+    if needed and place < 0:
         raise QueryError(
             f"the file has no column {names[0]}",
             f"its first line must name timestamp and value, not {', '.join(head)}",
         )
-    return -1
+    return place
 
 
 def _time(text: str, number: int) -> datetime:
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise QueryError(
-            f"line {number}: {text!r} is not a time", "write it as 2026-11-24T01:00:00Z or 2026-11-24"
-        ) from None
-
-
-_MOST = 1e100
+        hint = "write it as 2026-11-24T01:00:00Z or 2026-11-24"
+        raise QueryError(f"line {number}: {text!r} is not a time", hint) from None
 
 
 def _style(text: str) -> str:
@@ -181,9 +156,8 @@ def _number(text: str, number: int) -> float:
     try:
         value = float(text) if text.strip() else float("nan")
     except ValueError:
-        raise QueryError(
-            f"line {number}: {text!r} is not a number", "write it as 12.5, or leave it empty"
-        ) from None
+        hint = "write it as 12.5, or leave it empty"
+        raise QueryError(f"line {number}: {text!r} is not a number", hint) from None
     if np.isinf(value):
         raise QueryError(f"line {number}: {text!r} is not finite", "leave it empty if it is not known")
     if abs(value) > _MOST:  # squares of errors must stay finite
@@ -211,17 +185,15 @@ def _spaced(
         times = [at for at, _ in points]
     known = dict(points)
     even = [times[0]]
-    while even[-1] < times[-1] and len(even) <= _MANY:
+    while even[-1] < times[-1]:
         even.append(step.after(times[0], len(even)))
-    if len(even) > _MANY:
-        raise QueryError(
-            f"that are more than {_MANY:,} values{named}", "give a longer --freq or a shorter file"
-        )
+        if len(even) > _MANY:
+            hint = "give a longer --freq or a shorter file"
+            raise QueryError(f"that are more than {_MANY:,} values{named}", hint)
     places = set(even)
-    off = [at for at in times if at not in places]
-    if off:
+    if (off := next((at for at in times if at not in places), None)) is not None:
         raise QueryError(
-            f"{off[0].isoformat()} does not fit the frequency{named}", "give the --freq that the file has"
+            f"{off.isoformat()} does not fit the frequency{named}", "give the --freq that the file has"
         )
     values = np.array([known.get(at, float("nan")) for at in even])
     missing = int(np.isnan(values).sum())
@@ -232,18 +204,10 @@ def _spaced(
 
 def filled(values: Array, periods: Sequence[int]) -> Array:
     """Fill what is missing by the value a season before or after it, else in a line between its neighbours."""
-    found = values.copy()
+    found = values
     for period in [p for p in reversed(periods) if p < len(values)]:
-        for shift in (period, -period):
-            hole = np.isnan(found)
-            other = np.full(len(found), np.nan)
-            if shift > 0:
-                other[shift:] = found[:-shift]
-            else:
-                other[:shift] = found[-shift:]
-            found[hole] = other[hole]
-    hole = np.isnan(found)
-    if hole.any():
-        place = np.arange(len(found))
-        found[hole] = np.interp(place[hole], place[~hole], found[~hole])
-    return found
+        blank = np.full(period, np.nan)
+        found = np.where(np.isnan(found), np.concatenate([blank, found[:-period]]), found)
+        found = np.where(np.isnan(found), np.concatenate([found[period:], blank]), found)
+    place, known = np.arange(len(found)), ~np.isnan(found)
+    return np.interp(place, place[known], found[known])

@@ -19,7 +19,6 @@ Array = NDArray[np.float64]
 _CLIP = 4.0
 """An error counts at most as so many mean absolute errors: one incident does not move the level for weeks."""
 
-
 _ALPHAS = ((0.05, 0.2, 0.5, 0.9), (0.01, 0.05, 0.2, 0.5))
 """Smoothing of the level without and with seasons."""
 _GAMMAS: tuple[tuple[tuple[float, ...], ...], ...] = (
@@ -39,27 +38,16 @@ class Grid:
     gammas: tuple[Array, ...]
     used: tuple[Array, ...]
 
-    @property
-    def size(self) -> int:
-        """How many sets there are."""
-        return len(self.alpha)
-
 
 def grid(seasons: int) -> Grid:
     """Return the sets of parameters for series with so many seasons (0, 1 or 2)."""
     rows: list[tuple[float, ...]] = []
     for count in range(seasons + 1):
         for alpha, beta, gamma in product(_ALPHAS[count > 0], (0.0, 0.1), _GAMMAS[count]):
-            used = [1.0 if n < count else 0.0 for n in range(seasons)]
-            rows.append((alpha, alpha * beta, *_padded(gamma, seasons), *used))
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return Grid(
-        columns[0], columns[1], tuple(columns[2 : 2 + seasons]), tuple(columns[2 + seasons : 2 + 2 * seasons])
-    )
-
-
-def _padded(gamma: Sequence[float], seasons: int) -> list[float]:
-    return [*gamma, *[0.0] * (seasons - len(gamma))]
+            none = [0.0] * (seasons - count)
+            rows.append((alpha, alpha * beta, *gamma, *none, *[1.0] * count, *none))
+    alphas, betas, *columns = (np.array(column) for column in zip(*rows, strict=True))
+    return Grid(alphas, betas, tuple(columns[:seasons]), tuple(columns[seasons:]))
 
 
 @dataclass(frozen=True)
@@ -76,13 +64,13 @@ class State:
     rho: Array
     """How much of an error is still there a step later."""
 
-    def ahead(self, steps: int, origin_season: int = 0) -> Array:
+    def ahead(self, steps: int) -> Array:
         """Return the forecast of the next `steps` values: steps x series x sets."""
         h = np.arange(1, steps + 1)
         damped = np.cumsum(self.damping**h)[:, None, None]
         found = self.level + damped * self.trend + self.rho ** h[:, None, None] * self.error
         for season in self.seasons:
-            found += season[(self.at + origin_season + h - 1) % len(season)]
+            found += season[(self.at + h - 1) % len(season)]
         return found
 
 
@@ -90,19 +78,16 @@ def walk(values: Array, periods: Sequence[int], origins: Sequence[int]) -> Itera
     """Smooth `values` (series x time) and yield the state after each of `origins` values, which must grow.
 
     A state is good until the next is asked for: its seasons are those of the walk, not copies.
-
     The start takes its level and seasons from the first two of the longest period, so origins should be later.
     """
     sets = grid(len(periods))
-    series = len(values)
+    shape = len(values), len(sets.alpha)
     level, trend, seasons = _start(values, periods, sets)
     # A trend wears off over four seasons, which is as far as it was ever seen to last.
     damping = 1 - 1 / (4 * max(periods, default=6))
-    error = np.zeros((series, sets.size))
+    error, cross = np.zeros(shape), np.zeros(shape)
     moves = np.mean(np.abs(np.diff(values[:, : max(2, origins[0])])), axis=1)
-    size = np.full((series, sets.size), 1e-12) + moves[:, None]
-    cross = np.zeros((series, sets.size))
-    square = np.full((series, sets.size), 1e-12)
+    size, square = np.full(shape, 1e-12) + moves[:, None], np.full(shape, 1e-12)
     wanted = set(origins)
     for t in range(max(wanted)):
         places = [season[t % len(season)] for season in seasons]

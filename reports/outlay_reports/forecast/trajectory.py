@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from outlay_kit.time_ranges import TimeRange, floor_to, period_of
-from outlay_reports.forecast.engine import Forecast, forecast
+from outlay_reports.forecast.engine import Forecast, batches, forecast
 from outlay_reports.forecast.intervals import UNSEEN
 from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
@@ -34,7 +34,6 @@ _FEW_DAYS = 7
 """With fewer days that cost anything, a day is taken as even."""
 _UNUSUAL = 1.5
 _EVEN = np.array([1.0, 0.0])
-_AT_ONCE = 48
 _LONGEST = 168
 """Pieces that are forecast one by one; a longer period repeats the last week (or day) of them."""
 
@@ -52,7 +51,7 @@ class Trajectory:
     errors: Array
     left: Array
 
-    def at(self, now: datetime, spent: int) -> "Landing":
+    def at(self, now: datetime, spent: int) -> Landing:
         """Return the landing at the minute of `now`, with `spent` pico-USD so far in the period."""
         minute, end = floor_to(now, "minute"), self.edges[-1]
         if minute >= end:
@@ -60,7 +59,7 @@ class Trajectory:
         place = max(sum(edge <= minute for edge in self.edges) - 1, 0)
         begin, after = self.edges[place : place + 2]
         part = min(max((minute - begin) / (after - begin), 0.0), 1.0)
-        shares = self.left if place == 0 else np.array([1.0, 0.0])
+        shares = self.left if place == 0 else _EVEN
         share = float(np.interp(part, np.linspace(0.0, 1.0, len(shares)), shares))
         rest = self.mean[place:].copy()
         rest[0] *= share
@@ -105,19 +104,16 @@ class TrajectoryInput:
 
 def trajectories(wanted: Sequence[TrajectoryInput]) -> list[Trajectory]:
     """Forecast many periods; series of one shape are forecast side by side."""
-    found: dict[int, Trajectory] = {}
-    alike: dict[tuple[int, tuple[int, ...], int], list[int]] = {}
-    for place, one in enumerate(wanted):
-        if not one.steps or not one.enough:
-            found[place] = Trajectory(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left)
-            continue
-        alike.setdefault((len(one.history), one.seasons, min(one.steps, _LONGEST)), []).append(place)
-    for (_, seasons, steps), places in alike.items():
-        for first in range(0, len(places), _AT_ONCE):
-            some = places[first : first + _AT_ONCE]
-            ahead = forecast(np.stack([wanted[place].history for place in some]), seasons, steps)
-            found |= {place: _course(wanted[place], ahead, n) for n, place in enumerate(some)}
-    return [found[place] for place in range(len(wanted))]
+    found = [Trajectory(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left) for one in wanted]
+    known = [place for place, one in enumerate(wanted) if one.steps and one.enough]
+    shapes = [
+        (len(one.history), one.seasons, min(one.steps, _LONGEST)) for one in map(wanted.__getitem__, known)
+    ]
+    for (_, seasons, steps), some in batches(shapes):
+        ahead = forecast(np.stack([wanted[known[n]].history for n in some]), seasons, steps)
+        for column, n in enumerate(some):
+            found[known[n]] = _course(wanted[known[n]], ahead, column)
+    return found
 
 
 def _course(one: TrajectoryInput, ahead: Forecast, column: int) -> Trajectory:

@@ -8,7 +8,7 @@ from tests.unit.forecast.generated import KINDS, MONTHLY, UNSEEN, hours, months,
 
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.engine import candidates, usable
-from outlay_reports.forecast.hierarchy import summed
+from outlay_reports.forecast.lines import summed
 from outlay_reports.forecast.smoothing import Array
 
 WEEKS = 672

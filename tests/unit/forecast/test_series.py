@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.batch import forecast_lines
+from outlay_reports.forecast.lines import forecast_lines
 from outlay_reports.forecast.series import Frequency, frequency_of, guess_frequency, read_csv
 
 
