@@ -19,10 +19,10 @@ from outlay_kit.clock import SystemClock
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import Opportunities, find
 from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.adapters.savings import monthly_saving, saving_basis
 from outlay_reports.money import counted, dollars, share
 from outlay_reports.periods import parse_time_range, parse_zone
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
-from outlay_reports.savings import monthly_saving, saving_basis
 from outlay_schemas.dimensions import name_of
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,35 +38,28 @@ class ClosedPeriods:
         rows = self._clickhouse.rows(_READ, {"tenant": self._tenant, "period": period, "zone": zone})
         return [
             Closing(
-                row["seq"],
-                row["closed_at"].replace(tzinfo=UTC),
-                row["closed_by"],
-                row["note"],
-                _lines.decode(row["body"]),
+                r["seq"],
+                r["closed_at"].replace(tzinfo=UTC),
+                r["closed_by"],
+                r["note"],
+                _lines.decode(r["body"]),
             )
-            for row in rows
+            for r in rows
         ]
 
     def add(self, period: str, zone: str, unit: str, closing: Closing) -> None:
         """Keep a closing; `unit`: the dimension that pays. Repeating it changes nothing. Raises Retryable."""
         row = {
-            "tenant": self._tenant,
-            "period": period,
-            "zone": zone,
-            "unit": unit,
-            "seq": closing.seq,
+            "tenant": self._tenant, "period": period, "zone": zone, "unit": unit, "seq": closing.seq,
             "total": to_usd(closing.cost),
             "unpriced_events": sum(line.unpriced for line in closing.lines),
             "body": msgspec.json.encode(closing.lines).decode(),
-            "closed_at": closing.at.isoformat(),
-            "closed_by": closing.by,
-            "note": closing.note,
-        }
+            "closed_at": closing.at.isoformat(), "closed_by": closing.by, "note": closing.note,
+        }  # fmt: skip
         self._clickhouse.insert_json_lines("closed_periods", msgspec.json.encode(row))
 
 
-@dataclass(frozen=True)
-class ClosingTime:
+class ClosingTime(NamedTuple):
     """When a month was closed for the nth time."""
 
     seq: int
@@ -104,15 +98,9 @@ def closed_within(
     clickhouse: ClickHouseClient, tenants: Sequence[str], span: TimeRange
 ) -> list[ClosedPeriod]:
     """Return the closed months that a span has any part of, the first first. Raises Retryable."""
-    found = [
-        ClosedPeriod(
-            row["tenant"],
-            row["period"],
-            row["zone"],
-            tuple(ClosingTime(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"]),
-            to_pico(row["stated"]),
-            row["pays"],
-        )
-        for row in clickhouse.rows(_CLOSED, {"tenants": list(tenants)})
-    ]
+    found = []
+    for row in clickhouse.rows(_CLOSED, {"tenants": list(tenants)}):
+        times = tuple(ClosingTime(seq, datetime.fromtimestamp(ms / 1000, UTC)) for seq, ms in row["times"])
+        stated = to_pico(row["stated"])
+        found.append(ClosedPeriod(row["tenant"], row["period"], row["zone"], times, stated, row["pays"]))
     return [one for one in found if one.span.start < span.end and span.start < one.span.end]

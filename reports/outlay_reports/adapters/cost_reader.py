@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (what is pasted are names of our views and dimensions; every value is bound)
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -12,7 +12,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
-from outlay_reports.cost_query import Amount, Cell, CostQuery, Sums
+from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.range_sums import Selection, between, column, conditions, needs_ledger, sums
 from outlay_schemas.money import to_pico
 
@@ -25,26 +25,23 @@ class CostReader:
 
     def tenants(self) -> list[str]:
         """Return every tenant that has costs. Raises Retryable, as all here."""
-        rows = self._clickhouse.rows("SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant")
-        return [row["tenant"] for row in rows]
+        sql = "SELECT DISTINCT tenant FROM rollup_day ORDER BY tenant"
+        return [row["tenant"] for row in self._clickhouse.rows(sql)]
 
     def known_tenants(self) -> set[str]:
         """Return every tenant that has costs or dead letters."""
-        rows = self._clickhouse.rows(
-            "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
-        )
-        return {row["tenant"] for row in rows}
+        sql = "SELECT tenant FROM rollup_day UNION DISTINCT SELECT tenant FROM dead_letters"
+        return {row["tenant"] for row in self._clickhouse.rows(sql)}
 
     def extent(self, tenants: Sequence[str] = ()) -> TimeRange | None:
         """Return from the first to after the last minute that has costs; None without costs."""
-        rows = self._clickhouse.rows(
-            "SELECT toUnixTimestamp(min(window)) AS low, toUnixTimestamp(max(window)) AS high, count() AS n"
+        (row,) = self._clickhouse.rows(
+            "SELECT toUnixTimestamp(min(window)) AS low, toUnixTimestamp(max(window)) + 60 AS high, count() AS n"
             " FROM rollup_minute WHERE (empty({tenants:Array(String)}) OR has({tenants:Array(String)}, tenant))",
             {"tenants": list(tenants)},
         )
-        if not rows[0]["n"]:
-            return None
-        return TimeRange(_instant(rows[0]["low"]), _instant(rows[0]["high"] + 60))
+        low, high = (datetime.fromtimestamp(row[name], UTC) for name in ("low", "high"))
+        return TimeRange(low, high) if row["n"] else None
 
     def cells(self, question: CostQuery) -> list[Cell]:
         """Return the sums of each piece of the span and combination of values that has events."""
@@ -61,33 +58,24 @@ class CostReader:
 
     def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:
         """Return the sums of the whole span of each question, without meters, in one query if it can be."""
-        alike: dict[object, list[int]] = defaultdict(list)
-        for place, question in enumerate(questions):
-            key = (question.tenants, question.amount, needs_ledger(question.where, exact=True))
-            alike[key].append(place)
         found = [Sums() for _ in questions]
-        for places in alike.values():
+        for places in _alike([(q.tenants, q.amount, needs_ledger(q.where, exact=True)) for q in questions]):
             parts = [Selection(questions[place].span, questions[place].where) for place in places]
             first = questions[places[0]]
             measures = (first.amount, "events", "unpriced_events")
             query = sums(parts, measures=measures, tenants=first.tenants, exact=True)
             row = self._clickhouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
             for n, place in enumerate(places):
-                found[place] = Sums(
-                    to_pico(row[f"{first.amount}_{n}"]), row[f"events_{n}"], row[f"unpriced_events_{n}"]
-                )
+                cost, events, unpriced = (row[f"{name}_{n}"] for name in measures)
+                found[place] = Sums(to_pico(cost), events, unpriced)
         return found
 
     def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
         """Return pico-USD of each piece of each query's range; queries that differ in values only share one read."""
-        alike: dict[object, list[int]] = defaultdict(list)
-        for place, question in enumerate(questions):
-            names = sorted(question.where)
-            key = (question.span, question.zone.key, question.unit, question.cuts, question.tenants,
-                   question.amount, *names)  # fmt: skip
-            alike[key].append(place)
         found = [[0] * (len(question.bounds) - 1) for question in questions]
-        for places in alike.values():
+        for places in _alike(
+            [(q.span, q.zone.key, q.unit, q.cuts, q.tenants, q.amount, *sorted(q.where)) for q in questions]
+        ):
             first = questions[places[0]]
             names = sorted(first.where) if len(places) > 1 else []
             where = {
@@ -99,16 +87,12 @@ class CostReader:
                 tenants=first.tenants, exact=True,
             )  # fmt: skip
             for row in self._clickhouse.rows(query.sql, query.bound):
-                cost, cell = (
-                    to_pico(row[f"{first.amount}_0"]),
-                    {name: row[f"k{n}"] for n, name in enumerate(names)},
-                )
                 for place in places:
-                    if all(cell[name] in questions[place].where[name] for name in names):
-                        found[place][row["bucket"]] += cost
+                    if all(row[f"k{n}"] in questions[place].where[name] for n, name in enumerate(names)):
+                        found[place][row["bucket"]] += to_pico(row[f"{first.amount}_0"])
         return found
 
-    def users(self, question: CostQuery) -> dict[tuple[str, ...], int]:
+    def users(self, question: CostQuery) -> dict[Keys, int]:
         """Return how many users each combination of values has, for the whole span; exact, from the ledger."""
         query = sums(
             [Selection(question.span, question.where)], (*question.by, "user"), measures=("events",),
@@ -131,7 +115,7 @@ class CostReader:
         """Return every closing of a tenant's month, the first first."""
         return ClosedPeriods(self._clickhouse, tenant).read(period, zone)
 
-    def cache_savings(self, question: CostQuery) -> dict[tuple[str, ...], int]:
+    def cache_savings(self, question: CostQuery) -> dict[Keys, int]:
         """Return pico-USD saved by prompt caching: the cached tokens at the uncached price, less their cost."""
         bound: dict[str, object] = {}
         keys = [f"k{n}" for n in range(len(question.by))]
@@ -146,7 +130,7 @@ class CostReader:
             f" GROUP BY {group}",
             bound,
         )
-        return saved_by_caching([(row, tuple(row[key] for key in keys)) for row in rows])
+        return _saved_by_caching([(row, tuple(row[key] for key in keys)) for row in rows])
 
 
 _CACHED = (
@@ -157,17 +141,16 @@ _CACHED = (
 )
 
 
-def saved_by_caching(rows: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> dict[tuple[str, ...], int]:
+def _saved_by_caching(rows: Sequence[tuple[dict[str, Any], Keys]]) -> dict[Keys, int]:
     """Return what caching saved by values; a price that no uncached token was paid at says nothing."""
-    costs: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
-    tokens: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
-    for row, _ in rows:
-        price = (row["provider"], row["sku"], row["price_ref"])
+    costs: dict[Keys, Fraction] = defaultdict(Fraction)
+    tokens: dict[Keys, Fraction] = defaultdict(Fraction)
+    prices = [(row["provider"], row["sku"], row["price_ref"]) for row, _ in rows]
+    for price, (row, _) in zip(prices, rows, strict=True):
         costs[price] += to_pico(row["plain_cost"])
         tokens[price] += Fraction(row["plain_tokens"])
-    found: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
-    for row, keys in rows:
-        price = (row["provider"], row["sku"], row["price_ref"])
+    found: dict[Keys, Fraction] = defaultdict(Fraction)
+    for price, (row, keys) in zip(prices, rows, strict=True):
         cached = Fraction(row["cached_tokens"])
         if cached and tokens[price]:
             found[keys] += cached * costs[price] / tokens[price] - to_pico(row["cached_cost"])
@@ -184,5 +167,9 @@ def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
     return Cell(row["bucket"], tuple(row[key] for key in keys), measured)
 
 
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _alike(keys: Sequence[object]) -> Iterable[list[int]]:
+    """Return the places of equal keys, together."""
+    alike: dict[object, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        alike[key].append(place)
+    return alike.values()

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import product
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, BudgetUsage
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.forecast.landing import Landing, if_backtested
+from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.trajectory import (
     Trajectory,
     TrajectoryInput,
@@ -50,17 +51,21 @@ class ForecastCache:
         keys = [_key(period) for period in periods]
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
-        due = [n for n, key in enumerate(keys) if key not in known or known[key].minute != minute]
-        wanted = _wanted(reader, [periods[n] for n in due], minute) if due else []
-        changed = [n for n, one in zip(due, wanted, strict=True) if not _same(known.get(keys[n]), one)]
-        made = dict(zip(changed, trajectories([wanted[due.index(n)] for n in changed]), strict=True))
-        for n, one in zip(due, wanted, strict=True):
-            course = made[n] if n in made else known[keys[n]].course
-            known[keys[n]] = _Known(minute, one, course)
+        due = {
+            key: period
+            for key, period in zip(keys, periods, strict=True)
+            if key not in known or known[key].minute != minute
+        }
+        read = _wanted(reader, list(due.values()), minute) if due else []
+        wanted = dict(zip(due, read, strict=True))
+        changed = {key: one for key, one in wanted.items() if not _same(known.get(key), one)}
+        made = dict(zip(changed, trajectories(list(changed.values())), strict=True))
+        for key, one in wanted.items():
+            known[key] = _Known(minute, one, made[key] if key in made else known[key].course)
         with self._lock:
-            for n in due:
-                self._known.pop(keys[n], None)
-                self._known[keys[n]] = known[keys[n]]
+            for key in wanted:
+                self._known[key] = known[key]
+                self._known.move_to_end(key)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return [known[key].course for key in keys]
@@ -69,7 +74,7 @@ class ForecastCache:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = reader.totals([period])
         (course,) = self.trajectories(reader, [period], now)
-        return spent, if_backtested(course.at(now, spent.cost))
+        return spent, course.land(now, spent.cost)
 
     def states(self, reader: CostReader, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets stand now, in their order. Raises Retryable."""
@@ -81,17 +86,14 @@ class ForecastCache:
         totals = reader.totals([*periods, *before])
         lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
         made = self.trajectories(reader, [periods[n] for n in lasting], now)
-        landings = {
-            n: if_backtested(course.at(now, totals[n].cost)) for n, course in zip(lasting, made, strict=True)
-        }
+        landings = {n: course.land(now, totals[n].cost) for n, course in zip(lasting, made, strict=True)}
         found = []
         for n, (plan, period) in enumerate(zip(plans, periods, strict=True)):
-            earlier = totals[len(plans) + n].cost if plan.rollover else 0
-            reached = None
+            spent, earlier = totals[n].cost, totals[len(plans) + n].cost if plan.rollover else 0
             amount = budgets.period_amount(plan, period.span, earlier)
-            if plan.rolling is None and totals[n].cost >= amount:
-                reached = exhausted_at(reader, period, amount)
-            used = BudgetUsage(totals[n].cost, earlier, totals[n].unpriced, landings.get(n), reached)
+            over = plan.rolling is None and spent >= amount
+            reached = exhausted_at(reader, period, amount) if over else None
+            used = BudgetUsage(spent, earlier, totals[n].unpriced, landings.get(n), reached)
             found.append(budgets.status(plan, period.span, used, now))
         return found
 
@@ -133,18 +135,10 @@ def _same(known: _Known | None, wanted: TrajectoryInput) -> bool:
 
 def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
     """Read the history of each question."""
-    asked = [
-        replace(
-            p,
-            by=(),
-            unit=unit,
-            span=history_range(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True)),
-        )
-        for unit in _UNITS
-        for p in periods
-    ]
+    asked = []
+    for unit, p in product(_UNITS, periods):
+        span = history_range(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True))
+        asked.append(replace(p, by=(), unit=unit, span=span))
     read = [np.array(costs) / 1e12 for costs in reader.series(asked)]
-    return [
-        trajectory_input(read[n], read[len(periods) + n], period.span, period.zone, now)
-        for n, period in enumerate(periods)
-    ]
+    pairs = zip(periods, read[: len(periods)], read[len(periods) :], strict=True)
+    return [trajectory_input(daily, hourly, period.span, period.zone, now) for period, daily, hourly in pairs]

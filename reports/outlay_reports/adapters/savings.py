@@ -1,7 +1,7 @@
-"""What could be saved, as the repricer found it last, for those who have no prices to look for it themselves."""
+"""What could be saved: what the repricer found last, and what a saving comes to in a month."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
@@ -18,6 +18,9 @@ _NEWEST = (
     " ORDER BY saving DESC, id LIMIT {n:UInt32}"
 )
 MOST = 20
+_MONTH = timedelta(days=30)
+_LEAST = timedelta(days=3)
+"""A shorter time says too little about a month: an hour of a test is not 720 hours of it."""
 
 
 def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: datetime) -> ReportTable | None:
@@ -40,3 +43,19 @@ def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: da
 
 def _days(seconds: int) -> str:
     return f"{seconds / 86_400:.1f} days" if seconds >= 172_800 else f"{seconds / 3600:.0f} hours"
+
+
+def monthly_saving(saving: int, since: datetime, until: datetime) -> int | None:
+    """Scale a saving in the events from `since` to `until` to 30 days, pico-USD; None below three days."""
+    length = until - since
+    return None if length < _LEAST else round(saving * _MONTH.total_seconds() / length.total_seconds())
+
+
+def saving_basis(since: datetime, until: datetime) -> str:
+    """Say what monthly figures are made from."""
+    length = until - since
+    unit, name = (timedelta(days=1), "days") if length >= timedelta(days=2) else (timedelta(hours=1), "hours")
+    text = f"{length / unit:.1f} {name}"
+    if length < _LEAST:
+        return f"observed in {text}; a monthly figure needs at least three days of events"
+    return f"a month is what {text} of events show, taken to 30 days"

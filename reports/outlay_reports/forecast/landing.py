@@ -69,8 +69,3 @@ class Landing:
     @staticmethod
     def _last(values: Array) -> float:
         return float(values[-1]) if len(values) else 0.0
-
-
-def if_backtested(landing: Landing) -> Landing | None:
-    """Return a landing that was tested on the past; None: it was not, and is not shown."""
-    return landing if landing.tested else None

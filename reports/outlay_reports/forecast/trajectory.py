@@ -66,6 +66,11 @@ class Trajectory:
         edges = (max(minute, begin), *self.edges[place + 1 :])
         return Landing(spent, edges, np.cumsum(rest), self._spread(place, share), tested=len(self.errors) > 0)
 
+    def land(self, now: datetime, spent: int) -> Landing | None:
+        """Return the landing if it was tested on the past; None: it was not, and is not shown."""
+        landing = self.at(now, spent)
+        return landing if landing.tested else None
+
     def _spread(self, place: int, share: float) -> Array:
         """Return the standard deviation of the sum of the pieces up to each one that is left."""
         pieces = len(self.mean) - place

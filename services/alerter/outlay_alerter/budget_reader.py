@@ -12,7 +12,6 @@ from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.adapters.forecast_cache import ForecastCache, budget_query, exhausted_at
 from outlay_reports.budgets import BudgetStatus, budget_period, period_amount, previous_period
-from outlay_reports.forecast.landing import if_backtested
 
 _MINUTE = timedelta(minutes=1)
 
@@ -108,7 +107,7 @@ class BudgetReader:
         (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
         amount = period_amount(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
-        return Spent(total, before, burns, if_backtested(course.at(now, total)), reached, unpriced)
+        return Spent(total, before, burns, course.land(now, total), reached, unpriced)
 
     def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""

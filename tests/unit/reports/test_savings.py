@@ -7,9 +7,9 @@ from outlay.cli.opportunities import savings_table
 from outlay_console.pages.opportunities import _row
 from outlay_pricer.opportunities.detector import CACHE, Opportunity
 from outlay_pricer.opportunities.search import Opportunities
+from outlay_reports.adapters.savings import monthly_saving, saving_basis
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
-from outlay_reports.savings import monthly_saving, saving_basis
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DOLLAR = 10**12

@@ -19,7 +19,6 @@ from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import BudgetStatus, budget_period, previous_period
-from outlay_reports.forecast.landing import if_backtested
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
 from outlay_reports.periods import Unit, period_bounds
@@ -179,7 +178,7 @@ class BacktestView:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
             (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
             self._course = key, course
-        return Spent(total, before, burns, if_backtested(self._course[1].at(self.now, total)))
+        return Spent(total, before, burns, self._course[1].land(self.now, total))
 
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:

@@ -76,8 +76,8 @@ class MonthEnd:
 
 def landed(course: Trajectory | None, spent: CostTotal, now: datetime) -> MonthEnd | None:
     """Return where the month lands; None: it is not known, or not yet."""
-    landing = course.at(now, to_pico(spent.cost)) if course else None
-    if landing is None or not landing.tested:
+    landing = course.land(now, to_pico(spent.cost)) if course else None
+    if landing is None:
         return None
     return MonthEnd(*(Decimal(pico) / PICO for pico in (landing.expected, *landing.bounds(80))))
 
