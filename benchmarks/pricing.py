@@ -147,8 +147,8 @@ def measure(content: Catalog, count: int, mix: str) -> dict[str, float]:
     rounds = [
         (
             per_second(library, lines[: count // 20]),
-            per_second(partial(quoting, CompiledCatalog.from_catalog(content)), lines),
-            per_second(partial(pricing, CompiledCatalog.from_catalog(content)), lines[: count // 5]),
+            per_second(partial(quoting, CompiledCatalog(content)), lines),
+            per_second(partial(pricing, CompiledCatalog(content)), lines[: count // 5]),
         )
         for _ in range(3)
     ]

@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 26, tzinfo=UTC)
 RULES = Rules(TENANT, NOW, timedelta(days=1), timedelta(days=1100))
 GOLDEN = Path(__file__).parents[1] / "golden"
 PLACE = RecordPosition("usage.events.acme", 0, 0)
-CATALOG = CompiledCatalog.from_catalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
+CATALOG = CompiledCatalog(Catalog.model_validate({"revision": 1, "created_at": NOW}))
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 BINARY = (("ce_specversion", b"1.0"), ("ce_type", b"com.outlay.usage"), ("ce_id", b"1"))
 PROVIDERS = ("openai", "anthropic", "gemini", "auto", "unknown")

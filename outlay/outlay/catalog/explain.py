@@ -33,7 +33,7 @@ def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:
     content = _catalog(cost.revision, ledger, kafka)
     own = content.revision == cost.revision
     try:
-        explanation = explain(usage_of(cost), CompiledCatalog.from_catalog(content))
+        explanation = explain(usage_of(cost), CompiledCatalog(content))
     except Invalid as error:
         return Why(cost, content.revision, own, same=False, refused=str(error))
     return Why(cost, content.revision, own, not differs(cost, explanation.event), explanation)

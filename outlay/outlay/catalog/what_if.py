@@ -25,14 +25,14 @@ def what_if(content: Catalog, model: str | None = None, book: str | None = None)
     `model` is `provider/model`. Raises ValueError, with what there is, for a model or a book that the catalog does
     not have. With neither, both ways are the same.
     """
-    plain = CompiledCatalog.from_catalog(content)
-    other = plain if book is None else CompiledCatalog.from_catalog(only_book(content, book))
+    plain = CompiledCatalog(content)
+    other = plain if book is None else CompiledCatalog(only_book(content, book))
     if model is None:
         return _pricer(plain), _pricer(other)
     provider, slash, sku = model.partition("/")
     if not (provider and slash and sku):
         raise ValueError(f"{model!r} names no model: write provider/model, as in anthropic/claude-haiku-4-5")
-    line = other.lookup.line(provider, sku, {})
+    line = other.rates.line_of(provider, sku, {})
     price_books = other.candidates("llm", provider, sku)
     if line.refused is not None and not (price_books.before or price_books.after):
         raise ValueError(f"{model} has no price: {line.refused.message}")
@@ -48,7 +48,7 @@ def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fracti
 
     `model` is a name, or `provider/name`. Raises QueryError, with names that are alike, where it has no price.
     """
-    catalog = CompiledCatalog.from_catalog(content)
+    catalog = CompiledCatalog(content)
     calls = max(used.events, 1)
     average = {meter: Fraction(quantity) / calls for meter, quantity in used.usage.items()}
     # Whole tokens: totals rounded up and parts down, so that no part is larger than its total.

@@ -114,7 +114,7 @@ def plan(
     found = changes(old, new)
     refused = Refusals(as_json)
     with _events(usage, days, refused) as events:
-        impact = compare(CompiledCatalog.from_catalog(old), CompiledCatalog.from_catalog(new), events, groups)
+        impact = compare(CompiledCatalog(old), CompiledCatalog(new), events, groups)
     rules = _tried(old, new, days) if usage is None else []
     if as_json:
         print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact), "rules": rules})
@@ -175,7 +175,7 @@ def publish(
     """
     clock = SystemClock()
     content = read_folder(folder).model_copy(update={"note": comment})
-    CompiledCatalog.from_catalog(content)  # pricers would ignore a catalog that cannot be compiled
+    CompiledCatalog(content)  # pricers would ignore a catalog that cannot be compiled
     kafka, _ = stores()
     with working("publishing"):
         known = newest(kafka)
@@ -217,7 +217,7 @@ def show(
         rows = msgspec.to_builtins(overview(content))
         print_rows(as_json, rows, "Catalog", "the catalog is empty")
         return
-    found = listing(CompiledCatalog.from_catalog(content), provider, sku or "*", moment)
+    found = listing(CompiledCatalog(content), provider, sku or "*", moment)
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:

@@ -107,7 +107,7 @@ def reprice(
 
 def _reprice(wanted: Selection, groups: list[str], dry_run: bool, patience: float) -> tuple[Repriced, bool]:
     """Return the result, and whether the ledger still lacks some of it."""
-    catalog = CompiledCatalog.from_catalog(read_published())
+    catalog = CompiledCatalog(read_published())
     older = dataclasses.replace(wanted, before_revision=catalog.revision)
     with open_clickhouse() as clickhouse:
         require_tenants(CostReader(clickhouse), (wanted.tenant,))

@@ -63,7 +63,7 @@ def main() -> None:
 
 def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
     """Return a catalog's revision and what prices by it. Raises ValueError if it is not a catalog."""
-    compiled = CompiledCatalog.from_catalog(decode_catalog(value))
+    compiled = CompiledCatalog(decode_catalog(value))
     return compiled.revision, compiled
 
 

@@ -142,7 +142,7 @@ def _incident() -> Iterator[Used]:
 
 def priced(calls: Sequence[Used], content: Catalog) -> list[CostEvent]:
     """Price the calls, each accepted a millisecond after the one before."""
-    compiled = CompiledCatalog.from_catalog(content)
+    compiled = CompiledCatalog(content)
     found = []
     for n, call in enumerate(calls):
         cost = price(call.usage(), compiled)

@@ -41,7 +41,7 @@ def arrived(kafka: KafkaSettings, tenant: str, count: int) -> list[UsageEvent]:
 
 
 def dollars(events: list[UsageEvent]) -> Decimal:
-    catalog = CompiledCatalog.from_catalog(load_default())
+    catalog = CompiledCatalog(load_default())
     costs = [price(event, catalog) for event in events]
     assert {cost.price_status for cost in costs} == {"priced"}
     return sum((Decimal(cost.cost or 0) for cost in costs), Decimal(0))

@@ -48,7 +48,7 @@ async def ledger(stack: Stack, tmp_path: Path) -> AsyncIterator[ClickHouseClient
         where = f"/v1/gpus?interval=60&provider=own&time={at:%Y-%m-%dT%H:%M:%SZ}"
         answer = await rig.client.post(where, content=RECORDED, headers=headers)
         assert answer.json()["accepted"] == 1
-    catalog = CompiledCatalog.from_catalog(_catalog())
+    catalog = CompiledCatalog(_catalog())
     settings = stack.writer.model_copy(update={"database": "idle_gpus"})
     migrate(settings)
     write(settings, [price(event, catalog) for event in rig.sink.events()])

@@ -27,7 +27,7 @@ def call(catalog: Catalog, tenant: str, number: int, at: datetime) -> CostEvent:
         usage={"input_tokens": 10_000 + number, "output_tokens": 100}, activity="inference", tenant=tenant,
         team="growth", project="chat", user="u",
     )  # fmt: skip
-    return price(usage, CompiledCatalog.from_catalog(catalog))
+    return price(usage, CompiledCatalog(catalog))
 
 
 def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Stack) -> None:

@@ -37,7 +37,7 @@ def house(stack: Stack) -> ClickHouseSettings:
 def test_a_price_change_ahead_is_reported_once_with_what_it_comes_to(house: ClickHouseSettings) -> None:
     clickhouse, clock = ClickHouseClient(house), FakeClock(NOW)
     whole = catalog(rules=(PriceChange(id="p", name="Price"),))
-    ready = CompiledCatalog.from_catalog(whole)
+    ready = CompiledCatalog(whole)
     times = [NOW - timedelta(days=day, hours=3) for day in range(10)]
     used = [
         msgspec.structs.replace(event({"calls": 4}, "geo", kind="custom"), id=f"e{n}", time=at, tenant="acme")

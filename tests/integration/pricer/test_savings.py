@@ -30,7 +30,7 @@ START = datetime(2026, 11, 16, tzinfo=UTC)
 TENANT = "savings"
 ALL = Selection(since=START, until=START + timedelta(hours=HOURS), tenant=TENANT)
 CATALOG = load_default()
-COMPILED = CompiledCatalog.from_catalog(CATALOG)
+COMPILED = CompiledCatalog(CATALOG)
 
 
 def machines(hour: int) -> int:

@@ -53,7 +53,7 @@ def usage_events() -> list[UsageEvent]:
 def test_list_cost_is_the_list_price_times_the_quantity(ledger_stack: Stack, terms: dict[str, int]) -> None:
     negotiated = {"id": "deal", "match": {"provider": ["openai"], "sku": ["gpt-5*"]}, **terms}
     raw = load_default().model_dump(by_alias=True) | {"negotiated": [negotiated]}
-    catalog = CompiledCatalog.from_catalog(Catalog.model_validate(raw))
+    catalog = CompiledCatalog(Catalog.model_validate(raw))
     tenant = f"{TENANT}-{next(iter(terms))}"
     events = usage_events()
     for event in events:

@@ -21,7 +21,7 @@ from outlay_schemas.events import CostEvent, UsageEvent
 pytestmark = pytest.mark.stack
 
 TENANT = "billed"
-CATALOG = CompiledCatalog.from_catalog(load_default())
+CATALOG = CompiledCatalog(load_default())
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def content() -> Catalog:
 
 @pytest.fixture(scope="module")
 def catalog(content: Catalog) -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(content)
+    return CompiledCatalog(content)
 
 
 def _event(

@@ -41,7 +41,7 @@ def test_every_part_has_an_example() -> None:
 
 
 def test_the_examples_do_what_the_page_says(folder: Path) -> None:
-    ready = CompiledCatalog.from_catalog(load(folder))
+    ready = CompiledCatalog(load(folder))
     hosted = price(event({"gpu_seconds": 3600}, "llama-4-70b", "house"), ready)
     assert (hosted.cost, hosted.price_ref) == (
         "3.4",

@@ -12,7 +12,7 @@ from outlay.catalog.offline import Refused, price_lines
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.events import CostEvent
 
-PRICE = partial(price, catalog=CompiledCatalog.from_catalog(load_default()))
+PRICE = partial(price, catalog=CompiledCatalog(load_default()))
 CALL = {
     "id": "c1",
     "source": "api",

@@ -8,7 +8,7 @@ from outlay.catalog.offline import Refused, price_lines
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_schemas.events import CostEvent
 
-CATALOG = CompiledCatalog.from_catalog(load_default())
+CATALOG = CompiledCatalog(load_default())
 PRICE = partial(price, catalog=CATALOG)
 GPU = (
     b'{"id":"g","source":"s","time":"2026-11-24T01:02:03Z","kind":"compute","provider":"aws",'

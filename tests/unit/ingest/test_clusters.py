@@ -38,7 +38,7 @@ async def test_allocations_of_opencost(rig: Rig) -> None:
     )
     assert (training.project, training.team, training.tags["pod"]) == ("training", "research", "llm-7b-0")
     assert training.usage["gpu_hours"] == 8
-    cost = price(training, CompiledCatalog.from_catalog(load_default()))
+    cost = price(training, CompiledCatalog(load_default()))
     assert (cost.price_status, cost.cost) == ("reported", "31.25")
     await post(rig, "/v1/opencost", OPENCOST)
     assert len({event.id for event in rig.sink.events()}) == 2

@@ -16,7 +16,7 @@ EXPORTS = sorted((Path(__file__).parents[2] / "golden" / "otlp").iterdir())
 @pytest.mark.parametrize("export", EXPORTS, ids=lambda path: path.stem)
 def test_a_call_and_a_stream_are_events_and_a_refused_call_is_none(export: Path) -> None:
     call, stream, refused = read_traces(export.read_bytes(), as_json=False)
-    catalog = CompiledCatalog.from_catalog(load_default())
+    catalog = CompiledCatalog(load_default())
     assert refused is None
     for item in (call, stream):
         assert item is not None

@@ -21,7 +21,7 @@ LITELLM: list[dict[str, Any]] = json.loads((GOLDEN / "litellm-1.110.2-generic-ap
 
 @pytest.fixture(scope="module")
 def catalog() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(load_default())
+    return CompiledCatalog(load_default())
 
 
 @pytest.fixture

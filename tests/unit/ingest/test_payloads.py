@@ -28,7 +28,7 @@ SECRET = "a secret"
 
 @pytest.fixture(scope="module")
 def catalog() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(load_default())
+    return CompiledCatalog(load_default())
 
 
 def directly(row: dict[str, Any]) -> list[UsageEvent]:

@@ -87,7 +87,7 @@ def rates(*models: dict[str, Any], providers: Sequence[dict[str, Any]] = (), **m
 
 
 def catalog(data: RateData | None = None, **parts: Any) -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(source(data, **parts))
+    return CompiledCatalog(source(data, **parts))
 
 
 def source(data: RateData | None = None, **parts: Any) -> Catalog:

@@ -26,7 +26,7 @@ def data() -> RateData:
 
 @pytest.fixture(scope="module")
 def ready(data: RateData) -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(Catalog(revision=1, created_at=NOW, rates=data))
+    return CompiledCatalog(Catalog(revision=1, created_at=NOW, rates=data))
 
 
 def _claude(ready: CompiledCatalog, usage: dict[str, Any], **more: Any) -> CostEvent:
@@ -243,7 +243,7 @@ def test_complaint_24_a_price_in_euros_names_the_rate_of_its_day(data: RateData)
         {"currency": "EUR", "usd": "1.05", "to": "2026-11-01", "source": "ECB"},
         {"currency": "EUR", "usd": "1.10", "from": "2026-11-01", "source": "ECB"},
     ]
-    ready = CompiledCatalog.from_catalog(
+    ready = CompiledCatalog(
         Catalog.model_validate(
             {"revision": 1, "created_at": NOW, "rates": data, "price_books": [book], "fx": fx}
         )
@@ -257,7 +257,7 @@ def test_complaint_24_a_price_in_euros_names_the_rate_of_its_day(data: RateData)
 
 
 def test_complaint_24_currency_and_negotiated_prices_are_dated_and_shown(data: RateData) -> None:
-    ready = CompiledCatalog.from_catalog(
+    ready = CompiledCatalog(
         Catalog.model_validate(
             {
                 "revision": 2,

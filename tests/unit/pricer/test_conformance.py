@@ -38,9 +38,7 @@ HALF_PICO = Decimal("0.0000000000005")
 
 @pytest.fixture(scope="module")
 def catalog() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(
-        Catalog(revision=1, created_at=NOW, rates=from_library(date(2026, 11, 24)))
-    )
+    return CompiledCatalog(Catalog(revision=1, created_at=NOW, rates=from_library(date(2026, 11, 24))))
 
 
 def _prices(model: ModelInfo) -> list[ModelPrice]:

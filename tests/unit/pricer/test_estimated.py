@@ -22,7 +22,7 @@ USAGE = {"input_tokens": 1_000_000}
 
 @pytest.fixture(scope="module")
 def ready() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(source(from_library(date(2026, 11, 24))))
+    return CompiledCatalog(source(from_library(date(2026, 11, 24))))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_the_same_provider_by_its_prefix_is_no_other_provider() -> None:
 
 
 def test_the_starter_book_has_the_rates_of_fine_tuned_models() -> None:
-    shipped = CompiledCatalog.from_catalog(load_default())
+    shipped = CompiledCatalog(load_default())
     usage = {"input_tokens": 1_000_000, "cache_read_tokens": 400_000, "output_tokens": 1_000_000}
 
     def tuned(sku: str, **attributes: str) -> CostEvent:

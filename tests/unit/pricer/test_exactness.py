@@ -13,8 +13,7 @@ from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.rate_compiler.counts import Contradiction
-from outlay_pricer.domain.rate_compiler.exact import half_even, price_lines, settle
+from outlay_pricer.domain.rate_compiler.exact import Contradiction, half_even, price_lines, settle
 from outlay_pricer.domain.rate_compiler.rate_card import Card, compile_card
 from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_schemas.catalog import MeterPrice

@@ -206,7 +206,7 @@ def test_what_if_another_model_had_answered() -> None:
 def test_what_if_a_book_came_first() -> None:
     own = book(rule({"input_tokens": {"price": "1", "per": 1_000_000}}, "plain"))
     base = source(price_books=[book(rule({} | {"gb": {"price": 1}}), name="first"), own])
-    found = plan(CompiledCatalog.from_catalog(base), CompiledCatalog.from_catalog(only_book(base, "own")),
+    found = plan(CompiledCatalog(base), CompiledCatalog(only_book(base, "own")),
                  [event({"input_tokens": 1_000_000})])  # fmt: skip
     assert (found.total.before, found.total.after) == ("3", "1")
     with pytest.raises(ValueError, match="no price book is called 'x'; there are: first, own"):

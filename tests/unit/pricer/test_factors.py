@@ -22,7 +22,7 @@ def tier(factor: str, **where: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def shipped() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(load_default())
+    return CompiledCatalog(load_default())
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ FOLDERS = sorted(path for path in (Path(__file__).parent / "golden").iterdir() i
 
 
 def _priced(folder: Path) -> list[bytes]:
-    catalog = CompiledCatalog.from_catalog(decode_catalog((folder / "catalog.json").read_bytes()))
+    catalog = CompiledCatalog(decode_catalog((folder / "catalog.json").read_bytes()))
     return [_answer(line, catalog) for line in (folder / "usage.ndjson").read_bytes().splitlines()]
 
 
@@ -35,7 +35,7 @@ def test_p11_old_events_keep_their_bytes_under_their_catalog(folder: Path) -> No
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_p11_neither_order_nor_memory_of_other_events_matters(folder: Path) -> None:
-    catalog = CompiledCatalog.from_catalog(decode_catalog((folder / "catalog.json").read_bytes()))
+    catalog = CompiledCatalog(decode_catalog((folder / "catalog.json").read_bytes()))
     lines = (folder / "usage.ndjson").read_bytes().splitlines()
     backwards = [_answer(line, catalog) for line in reversed(lines)]
     assert backwards[::-1] == [_answer(line, catalog) for line in lines] == _priced(folder)

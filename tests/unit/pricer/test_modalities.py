@@ -17,11 +17,11 @@ from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.rate_compiler.counts import count
+from outlay_pricer.domain.rate_compiler.exact import count
 from outlay_pricer.domain.rate_compiler.units import Units
 from outlay_schemas.events import CostEvent
 
-READY = CompiledCatalog.from_catalog(source(from_library(date(2026, 11, 24))))
+READY = CompiledCatalog(source(from_library(date(2026, 11, 24))))
 REALTIME = {"input_tokens": 132, "input_text_tokens": 119, "input_audio_tokens": 13, "cache_read_tokens": 64,
             "output_tokens": 121, "output_text_tokens": 30, "output_audio_tokens": 91}  # fmt: skip
 GEMINI = {"input_tokens": 12_000, "input_audio_tokens": 3000, "cache_read_tokens": 8000, "output_tokens": 100}

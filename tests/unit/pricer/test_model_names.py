@@ -9,15 +9,14 @@ from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider,
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.pricing import price
-from outlay_pricer.domain.rate_compiler.lookup import candidates, split_prefix
 from outlay_pricer.domain.rate_compiler.model_matcher import dash_dates
-from outlay_pricer.domain.rate_compiler.rate_book import MAX_LINES, RateBook
+from outlay_pricer.domain.rate_compiler.rate_book import MAX_LINES, RateBook, candidates, split_prefix
 from outlay_schemas.catalog import parse_price_ref
 
 
 @pytest.fixture(scope="module")
 def ready() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(source(from_library(date(2026, 11, 24))))
+    return CompiledCatalog(source(from_library(date(2026, 11, 24))))
 
 
 @pytest.mark.parametrize(
@@ -156,15 +155,16 @@ def test_compact_dates_are_written_as_the_data_does() -> None:
 
 def test_a_flood_of_names_is_forgotten_not_kept() -> None:
     book = RateBook(rates())
-    book._lines.update({("acme", f"x{i}"): book.find("acme", f"x{i}") for i in range(MAX_LINES)})
+    for index in range(MAX_LINES):
+        book.line("acme", f"x{index}")
     assert book.quote("acme", "plain", {"input_tokens": 5}, NOW)[2] == (15_000_000, 15_000_000)
-    assert len(book._lines) == MAX_LINES
+    assert book.line.cache_info().currsize == MAX_LINES
     ready = catalog()
     from outlay_pricer.domain import catalog_index
 
     for index in range(catalog_index.MAX_RULES + 5):
         ready.candidates("llm", "acme", str(index))
-    assert len(ready._candidates) == catalog_index.MAX_RULES
+    assert ready.candidates.cache_info().currsize == catalog_index.MAX_RULES
 
 
 def test_candidates_and_prefixes() -> None:

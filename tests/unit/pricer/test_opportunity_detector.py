@@ -24,7 +24,7 @@ def catalog() -> Catalog:
 
 @lru_cache
 def compiled() -> CompiledCatalog:
-    return CompiledCatalog.from_catalog(catalog())
+    return CompiledCatalog(catalog())
 
 
 def call(number: int, after: float = 0.0, **more: object) -> UsageEvent:

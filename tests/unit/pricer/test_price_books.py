@@ -238,7 +238,7 @@ def test_no_price_data_at_all_is_a_state_too() -> None:
 
     from outlay_pricer.domain.catalog_index import CompiledCatalog
 
-    ready = CompiledCatalog.from_catalog(source().model_copy(update={"rates": None}))
+    ready = CompiledCatalog(source().model_copy(update={"rates": None}))
     assert price(event({"input_tokens": 1}), ready).price_ref == "no-rates@0#!provider_unknown"
 
 

@@ -18,7 +18,7 @@ from outlay_schemas.events import CostEvent, cost_event_decoder, encoder
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PLACE = RecordPosition("usage.events", 3, 42)
-CATALOG = CompiledCatalog.from_catalog(
+CATALOG = CompiledCatalog(
     Catalog.model_validate(
         {
             "revision": 7,

@@ -59,7 +59,7 @@ def test_the_usage_event_of_a_cost_event_is_priced_to_the_same(
 
 @pytest.mark.parametrize("folder", GOLDEN, ids=lambda folder: folder.name)
 def test_every_golden_cost_event_leads_back_to_its_price(folder: Path) -> None:
-    ready = CompiledCatalog.from_catalog(decode_catalog((folder / "catalog.json").read_bytes()))
+    ready = CompiledCatalog(decode_catalog((folder / "catalog.json").read_bytes()))
     lines = (folder / "cost.ndjson").read_bytes().splitlines()
     costs = [cost_event_decoder.decode(line) for line in lines if line.startswith(b"{")]
     for item in reprice(costs, ready):

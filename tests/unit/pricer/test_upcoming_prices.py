@@ -56,7 +56,7 @@ def test_dates_come_from_price_books_the_library_agreements_and_currencies() -> 
 
 
 def test_a_change_is_the_difference_of_two_days() -> None:
-    ready = CompiledCatalog.from_catalog(catalog())
+    ready = CompiledCatalog(catalog())
     events = [event({"calls": n}, "geo", kind="custom") for n in (1, 2)]
     strangers = [event({"other": 1}, "nothing", kind="custom")]
     assert cost_change(ready, events + strangers, DAY) == CostChange(Decimal("1.5"), Decimal("2.25"), 2)

@@ -8,8 +8,7 @@ from fractions import Fraction
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.matching import Facts
 from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, price_meters
-from outlay_pricer.domain.rate_compiler.counts import Contradiction, count
-from outlay_pricer.domain.rate_compiler.exact import CostLine, price_lines
+from outlay_pricer.domain.rate_compiler.exact import Contradiction, CostLine, count, price_lines
 from outlay_pricer.domain.rate_compiler.rate_card import Card, RateLine
 from outlay_pricer.domain.rate_compiler.units import REQUESTS
 from outlay_pricer.domain.usage import CONVENTION, contradiction
@@ -94,7 +93,7 @@ def by_rates(
     event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts | None = None
 ) -> ListPrice:
     """Price by the LLM rates. Raises Invalid on contradictions where the catalog wants them as dead letters."""
-    line = catalog.lookup.line(event.provider, event.sku, event.attributes)
+    line = catalog.rates.line_of(event.provider, event.sku, event.attributes)
     if line.refused is not None:
         ref = parse_price_ref(line.ref(reason=line.refused.code))
         return ListPrice(replace(ref, guesses=()), uncovered=_used(usage), message=line.refused.message)

@@ -146,15 +146,9 @@ class CompiledPriceBooks:
         """Attributes for whose values there are factors."""
         self._fx = fx
 
-    def candidates(
-        self, kind: str, provider: str, sku: str, *, before_rates: bool
-    ) -> tuple[CompiledRule, ...]:
+    def candidates(self, kind: str, provider: str, sku: str) -> list[CompiledRule]:
         """Return the rules that may be about such an event, best first."""
-        return tuple(
-            rule
-            for rule in self._rules
-            if rule.book.before_rates == before_rates and rule.names(kind, provider, sku)
-        )
+        return [rule for rule in self._rules if rule.names(kind, provider, sku)]
 
     def factor(
         self, unpriced: Sequence[str], provider: str, sku: str, facts: Facts, at: datetime

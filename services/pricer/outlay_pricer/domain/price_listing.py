@@ -53,7 +53,7 @@ def list_prices(
         shown += [
             one for rule in (*found.before, *found.after) for one in [_rule(rule, at)] if one not in shown
         ]
-    line = catalog.lookup.line(provider, sku, attributes or {})
+    line = catalog.rates.line_of(provider, sku, attributes or {})
     if line.refused is None:
         shown += _line(catalog, line, at)
     elif not shown:
@@ -64,7 +64,7 @@ def list_prices(
 
 
 def _line(catalog: CompiledCatalog, line: RateLine, at: datetime) -> list[PriceListing]:
-    contexts = [{}, *(dict(variant.when) for variant in line.variants if variant.constraint.active(at))]
+    contexts = [{}, *(dict(variant.when) for variant in line.variants if variant.active(at))]
     data = catalog.rates.data
     later = next((moment for moment in line.dates if moment > at), None)
     result: list[PriceListing] = []

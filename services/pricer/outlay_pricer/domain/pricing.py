@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from outlay_pricer.domain.activity import activity_of
-from outlay_pricer.domain.agreements import Agreement, drifts
 from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.fingerprint import fingerprint, owners
@@ -18,15 +17,15 @@ from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.price_books import position_of
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
-from outlay_pricer.domain.rate_compiler.lookup import MODEL_ATTRIBUTES
+from outlay_pricer.domain.rate_compiler.rate_book import MODEL_ATTRIBUTES
 from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
 from outlay_schemas.attributes import BILL, REPORTED_BY
-from outlay_schemas.catalog import PriceRef, ReportedPolicy, are_guesses, parse_price_ref
+from outlay_schemas.catalog import Negotiated, PriceRef, ReportedPolicy, are_guesses, parse_price_ref
 from outlay_schemas.catalog.price_ref import MARKS
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
-from outlay_schemas.money import to_pico, to_usd
+from outlay_schemas.money import PICO, to_pico, to_usd
 
 _START = Fraction(0)
 _text = lru_cache(maxsize=4096)(str)
@@ -150,7 +149,7 @@ def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Compi
         if not MODEL_ATTRIBUTES.isdisjoint(attributes):
             return None
         if not catalog.context.keys.isdisjoint(attributes):
-            line = catalog.lookup.line(event.provider, event.sku, attributes)
+            line = catalog.rates.line_of(event.provider, event.sku, attributes)
             context, unknown = catalog.context.resolve(line, attributes, event.time)
     line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time, context)
     if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
@@ -179,24 +178,22 @@ def _price(
 ) -> Priced:
     facts = catalog.context.in_other_words(resolved_facts(event))
     found = _list_price(event, usage, catalog, derived, facts)
-    agreements = catalog.agreements.of(facts, event.time) if catalog.agreements else []
-    priced = _agreed(found, [one for one in agreements if not one.markup], derived)
+    terms = [] if catalog.plain else catalog.negotiated(facts, event.time)
+    priced = _agreed(found, [one for one in terms if one.markup_percent is None], derived)
     if event.reported_cost is not None:
-        policy = catalog.reported.policy(facts)
         billed = event.attributes.get(REPORTED_BY) == BILL
-        priced = _with_reported(priced, to_pico(event.reported_cost), policy, billed=billed)
-    return _charged(priced, [one for one in agreements if one.markup])
+        priced = _with_reported(priced, to_pico(event.reported_cost), catalog.reported(facts), billed=billed)
+    return _charged(priced, [one for one in terms if one.markup_percent is not None])
 
 
-def _charged(priced: Priced, markups: Sequence[Agreement]) -> Priced:
+def _charged(priced: Priced, markups: Sequence[Negotiated]) -> Priced:
     """Add the markups, one on the other, to what the provider charges: the cost itself stays as it is."""
     if priced.cost is None or not markups:
         return priced
-    charged = prod((one.markup for one in markups), start=Fraction(priced.cost))
-    amount = half_even(charged.numerator, charged.denominator)
-    terms = tuple(one.terms.id for one in markups)
+    factors = (1 + Fraction(one.markup_percent or 0) / 100 for one in markups)
+    amount = half_even(*prod(factors, start=Fraction(priced.cost)).as_integer_ratio())
     ref = parse_price_ref(priced.ref)
-    priced.ref = _text(replace(ref, terms=(*ref.terms, *terms)))
+    priced.ref = _text(replace(ref, terms=(*ref.terms, *(one.id for one in markups))))
     priced.charged = None if amount == priced.cost else amount
     return priced
 
@@ -217,21 +214,21 @@ def _list_price(
     )
 
 
-def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[str, ...]) -> Priced:
+def _agreed(found: ListPrice, terms: Sequence[Negotiated], derived: tuple[str, ...]) -> Priced:
     """Apply the prices agreed with the provider and round."""
     if not found.amounts:
         return Priced(None, {}, "unpriced", str(found.ref), list(found.uncovered))
     list_cost, list_parts = settle(found.amounts)
     cost, parts = list_cost, list_parts
     amounts: Mapping[str, Fraction] = found.amounts
-    for agreement in agreements:
-        amounts = agreement.apply(amounts, found.quantities)
-    if agreements:
+    for one in terms:
+        amounts = _apply(one, amounts, found.quantities)
+    if terms:
         cost, parts = settle(amounts)
     ref = found.ref
-    if agreements or derived:
-        terms = (*ref.terms, *(agreement.terms.id for agreement in agreements))
-        ref = replace(ref, terms=terms, guesses=(*ref.guesses, *derived))
+    if terms or derived:
+        names = (*ref.terms, *(one.id for one in terms))
+        ref = replace(ref, terms=names, guesses=(*ref.guesses, *derived))
     given_away = not any(amounts.values()) and any(found.amounts.values())
     status = _status(free=found.free or given_away, guesses=ref.guesses, uncovered=bool(found.uncovered))
     return Priced(
@@ -240,9 +237,22 @@ def _agreed(found: ListPrice, agreements: Sequence[Agreement], derived: tuple[st
         status,
         _text(ref),
         list(found.uncovered),
-        list_cost if agreements else None,
+        list_cost if terms else None,
         list_parts={name: part for name, part in list_parts.items() if part} if list_parts != parts else None,
     )
+
+
+def _apply(
+    terms: Negotiated, amounts: Mapping[str, Fraction], quantities: Mapping[str, Quantity]
+) -> dict[str, Fraction]:
+    """Return what the provider charges under an agreement. `quantities`: what the list price was paid for."""
+    kept = 1 - Fraction(terms.discount_percent or 0) / 100
+    agreed = {
+        meter: Fraction(quantities[meter]) * Fraction(price) * PICO / Fraction(terms.per)
+        for meter, price in terms.override.items()
+        if meter in quantities
+    }
+    return {meter: agreed.get(meter, amount * kept) for meter, amount in amounts.items()}
 
 
 def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, billed: bool) -> Priced:
@@ -251,7 +261,9 @@ def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, bil
     `billed`: the provider's own bill reports it, which counts also where a list price is known.
     """
     sure = priced.status in {"priced", "free"}
-    if priced.status != "unpriced" and priced.cost is not None and drifts(priced.cost, reported, policy):
+    allowed = (priced.cost or 0) * Fraction(policy.drift_percent)
+    known = priced.status != "unpriced" and priced.cost is not None
+    if known and abs(reported - (priced.cost or 0)) * 100 > allowed:
         priced.ref += "~drift"
     # A gateway reports 0 for a model that it does not know: that must not hide a missing price.
     missing = billed or (not sure and reported)

@@ -34,7 +34,7 @@ ALIASES: Mapping[str, str] = {
 }
 """Spellings of OpenAI, Anthropic, OpenTelemetry and gateways."""
 TOTAL = "total_tokens"
-_TTLS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+TTLS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 CACHE_WRITES = "cache_write_tokens"
 _CACHE = ("cache_read_tokens", CACHE_WRITES)
 
@@ -49,11 +49,11 @@ def normalise(
     """
     result = _unalias(usage, aliases)
     derived: list[str] = []
-    ttls = [result[name] for name in _TTLS if name in result]
+    ttls = [result[name] for name in TTLS if name in result]
     if ttls and CACHE_WRITES not in result:
         result[CACHE_WRITES] = _sum(ttls)
         derived.append("cache_write_total")
-    elif len(ttls) == len(_TTLS) and result[CACHE_WRITES] != _sum(ttls):
+    elif len(ttls) == len(TTLS) and result[CACHE_WRITES] != _sum(ttls):
         raise Invalid(
             "usage_contradictory",
             f"{CACHE_WRITES} is {result[CACHE_WRITES]}, but its 5 minute and 1 hour parts add up to {_sum(ttls)}",

@@ -59,7 +59,7 @@ def find(
     """
     if wanted.since is None or wanted.until is None:
         raise ValueError("a selection without bounds is all of the ledger")
-    compiled = CompiledCatalog.from_catalog(catalog)
+    compiled = CompiledCatalog(catalog)
     detector = OpportunityDetector(
         lambda event: price(event, compiled), _prompts(clickhouse, wanted), stand_ins(catalog)
     )

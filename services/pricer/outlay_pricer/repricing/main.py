@@ -65,7 +65,7 @@ def main() -> None:
 def _compile(body: bytes) -> tuple[int, _Catalog]:
     catalog = decode_catalog(body)
     arrived = Arrived(catalog.revision, catalog.created_at, catalog.note, body.decode())
-    return catalog.revision, (arrived, CompiledCatalog.from_catalog(catalog))
+    return catalog.revision, (arrived, CompiledCatalog(catalog))
 
 
 def _turn(archiver: CatalogArchiver, feed: CatalogFeed[_Catalog], arrived: "deque[Arrived]") -> None:

@@ -1,23 +1,99 @@
-"""Which provider and which model a call means: the library's rules, by index where a rule is an exact name."""
+"""Which provider and which model a call means: the library's rules, by index where a rule is an exact name.
 
+The rules are JSON in the data, `{"or": [{"equals": "gpt-5"}, {"starts_with": "gpt-5-"}]}` and so on. They are compiled
+to functions. All but `regex` ignore case: they are asked about text in lower case, which is all that the library
+matches.
+"""
+
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
-from outlay_pricer.domain.rate_compiler.match_rules import Predicate, compile_clause, split_equals
-
-_COMPACT_DATE = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
-_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
+_COMPACT_DATE = re.compile(r"-(20\d{6})(?=-|:|$)")
 _PROVIDER_NOTATION = re.compile(
     r"(?:[^a-z0-9]|ai|amazon|anthropic|api|aws|azure|bedrock|beta|cerebras|chat|cloud|cohere|completions?|converse"
     r"|copilot|embeddings|fireworks|gcp|gemini|gen|generative|github|google|groq|hf|huggingface|inference|labs"
     r"|language|messages|mistral|moonshot|perplexity|responses|runtime|text|together|v1|vertex|voyage|xai)*"
 )
 """What SDKs, gateways and telemetry put around a provider's name without meaning another provider."""
+Predicate = Callable[[str], bool]
+_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "equals": operator.eq,
+    "starts_with": str.startswith,
+    "ends_with": str.endswith,
+    "contains": operator.contains,
+}
+
+
+def compile_clause(clause: dict[str, Any]) -> Predicate:
+    """Make a function from a clause. Raises ValueError on a clause that is none."""
+    ((word, value),) = clause.items()
+    if word in {"or", "and"}:
+        parts = [compile_clause(part) for part in value]
+        every = all if word == "and" else any
+        return lambda text: every(part(text) for part in parts)
+    if word == "regex":
+        search = re.compile(value).search
+        return lambda text: search(text) is not None
+    if word not in _TESTS:
+        raise ValueError(f"unknown matching rule {word!r}")
+    test, wanted = _TESTS[word], str(value).lower()
+    return lambda text: test(text, wanted)
+
+
+_BEFORE = re.compile(
+    r"(?:arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(?:foundation-model|inference-profile)/)?"
+    r"(?:projects/[^/]+/locations/[^/]+/)?(?:[a-z0-9_.-]+/)*"
+    r"(?:(?:us-gov|us|eu|apac|ap|jp|au|ca|in|sa|me|af|global)\.)?(?:[a-z0-9]+\.)?(?:omni-|text-)?"
+)
+_AFTER = re.compile(
+    r"(?:e?\d+b(?:-it)?|\d*)(?:-(?:latest|preview|exp|\d{8}|\d{2,4}(?:-\d{2}){1,2}|\d{3,4}|\d{2}-\d{4})"
+    r"|-?v\d+(?::\d+)?|:\d+|@(?:\d{3,8}|latest|default))*"
+)
+"""What providers write around a model's name without making it another model: paths, regions, dates, versions."""
+
+
+def documented(clause: dict[str, Any], text: str) -> bool:
+    """Tell whether a name that fits a clause is one that its provider documents: the whole name, but for notation.
+
+    `claude-sonnet-4-5-20250929` is; `claude-sonnet-4-5-hyper` begins like a known model and may cost something else.
+    """
+    ((word, value),) = clause.items()
+    if word in {"or", "and"}:
+        return any(documented(part, text) for part in value)
+    if word == "regex":
+        found = re.search(value, text)
+        return found is not None and (
+            value.endswith("$") or _is_notation(text[: found.start()], text[found.end() :])
+        )
+    wanted = str(value).lower()
+    if word == "equals" or wanted not in text:
+        return text == wanted
+    if wanted.startswith("ft:") or wanted.endswith("ft-"):
+        return text.startswith(wanted)  # what follows is the customer's own name
+    place = text.rindex(wanted) if word == "ends_with" else text.index(wanted)
+    if word == "starts_with" and place:
+        return False
+    return _is_notation(text[:place], text[place + len(wanted) :])
+
+
+def _is_notation(before: str, after: str) -> bool:
+    return _BEFORE.fullmatch(before) is not None and _AFTER.fullmatch(after) is not None
+
+
+def split_equals(clause: dict[str, Any]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Take a clause apart into the exact names that it matches (lower-case) and alternatives that need a test."""
+    ((word, value),) = clause.items()
+    if word == "equals":
+        return [str(value).lower()], []
+    if word != "or":
+        return [], [clause]
+    parts = [split_equals(part) for part in value]
+    return [name for names, _ in parts for name in names], [one for _, rest in parts for one in rest]
 
 
 @dataclass(frozen=True)
@@ -44,8 +120,10 @@ class Provider:
         self.id = str(data["id"])
         self.data = data
         self.fallbacks: Sequence[str] = data.get("fallback_model_providers") or ()
-        self.provider_match = _optional(data.get("provider_match"))
-        self.model_match = _optional(data.get("model_match"))
+        self.provider_match, self.model_match = (
+            compile_clause(clause) if (clause := data.get(name)) is not None else None
+            for name in ("provider_match", "model_match")
+        )
         self.api_pattern = re.compile(str(data["api_pattern"]))
 
     def is_called(self, name: str) -> bool:
@@ -102,7 +180,9 @@ class ModelMatcher:
         provider = self.find_provider(ref, provider_id, api_url)
         if isinstance(provider, NotFound):
             return provider
-        model = self.find_model(provider, ref)
+        model = self._match(provider, ref)
+        if model is None and (dashed := dash_dates(ref)) != ref:
+            model = self._match(provider, dashed)
         if model is None:
             return NotFound("model_unknown", f"Unable to find model with model_ref={ref!r} in {provider.id}")
         return provider, model
@@ -136,25 +216,10 @@ class ModelMatcher:
                 return provider
         return None
 
-    def find_model(self, provider: Provider, ref: str) -> Model | None:
-        """Find a model of a provider or, one step further, of the providers whose models it offers."""
-        found = self._match(provider, ref)
-        if found is None:
-            dashed = dash_dates(ref)
-            if dashed != ref:
-                found = self._match(provider, dashed)
-        return found
-
     def _match(self, provider: Provider, ref: str) -> Model | None:
-        found = provider.match(ref)
-        if found is not None:
-            return found
-        for other_id in provider.fallbacks:
-            other = self.by_id.get(other_id)
-            found = other.match(ref) if other else None
-            if found is not None:
-                return found
-        return None
+        """Find a model of a provider or, one step further, of the providers whose models it offers."""
+        others = [self.by_id[name] for name in provider.fallbacks if name in self.by_id]
+        return next((model for one in (provider, *others) if (model := one.match(ref)) is not None), None)
 
 
 def dash_dates(ref: str) -> str:
@@ -163,12 +228,7 @@ def dash_dates(ref: str) -> str:
 
 
 def _dash(found: re.Match[str]) -> str:
-    year, month, day = (int(found.group(index)) for index in range(2, 5))
-    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if day > _DAYS[month - 1] + leap:
-        return found.group(0)
-    return f"-{year:04d}-{month:02d}-{day:02d}"
-
-
-def _optional(clause: dict[str, Any] | None) -> Predicate | None:
-    return None if clause is None else compile_clause(clause)
+    try:
+        return f"-{date.fromisoformat(found[1])}"
+    except ValueError:
+        return found[0]  # there was no such day

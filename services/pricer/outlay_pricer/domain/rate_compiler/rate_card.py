@@ -7,23 +7,27 @@ generated function (`rate_codegen`); the rates are its arguments.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd, lcm
 from typing import Any
 
 from outlay_pricer.domain.rate_compiler.model_matcher import NotFound
-from outlay_pricer.domain.rate_compiler.rate_codegen import Shape, build_shape
+from outlay_pricer.domain.rate_compiler.rate_codegen import Bands, Shape, build_shape
 from outlay_pricer.domain.rate_compiler.units import Modality, Unit, Units
 from outlay_schemas.catalog import PriceRef
 from outlay_schemas.money import PICO
 
-INPUT = "input_tokens"
-"""Tiers are chosen by the total of this unit and apply to all counts (a cliff)."""
 MAX_SHAPES = 512
+"""Sets of meters remembered by card: producers that shuffle their keys must not fill the memory."""
+MAX_CARDS = 256
+_INVALID = "Invalid price value for {key}: expected a finite non-negative Decimal or valid tiered prices"
+_EVER = datetime.min.replace(tzinfo=UTC)
+Context = Mapping[str, str]
+NO_CONTEXT: Context = {}
 
 
 @dataclass(frozen=True)
@@ -57,30 +61,19 @@ class Card:
     """The pairs of the price context that these prices are for."""
     general: frozenset[Modality] = frozenset()
     """Modalities that are billed apart elsewhere, and that the general price of this model is for too."""
-    shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
-
-    @property
-    def tiered(self) -> bool:
-        """Tell whether the number of input tokens decides the price."""
-        return any(rate.tiers for rate in self.rates)
-
-    def shape(self, meters: tuple[str, ...]) -> Shape:
-        """Return the arithmetic for events that report exactly these meters, in this order."""
-        known = self.shapes.get(meters)
-        if known is None:
-            known = build_shape(
-                self.units, [rate.unit for rate in self.rates], meters, self.bands, self.general
-            )
-            if len(self.shapes) >= MAX_SHAPES:  # producers that shuffle their keys must not fill the memory
-                self.shapes.clear()
-            self.shapes[meters] = known
-        return known
 
     @cached_property
-    def bands(self) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]:
+    def shape(self) -> Callable[[tuple[str, ...]], Shape]:
+        """The arithmetic for events that report exactly these meters, in this order."""
+        priced, bands = [rate.unit for rate in self.rates], self._bands()
+        return lru_cache(MAX_SHAPES)(
+            lambda meters: build_shape(self.units, priced, meters, bands, self.general)
+        )
+
+    def _bands(self) -> Bands:
         """Thresholds, the rates between them, and their denominator: whole pico-USD / denominator a count."""
         starts = sorted({start for rate in self.rates for start, _ in rate.tiers})
-        exact = [[_pico_rate(rate, above) for rate in self.rates] for above in [0, *(n + 1 for n in starts)]]
+        exact = [[_pico_rate(rate, above) for rate in self.rates] for above in (0, *(n + 1 for n in starts))]
         denominator = lcm(1, *(bottom for band in exact for _, bottom in band))
         bands = tuple([tuple([top * (denominator // bottom) for top, bottom in band]) for band in exact])
         return tuple(starts), bands, denominator
@@ -106,53 +99,34 @@ def compile_card(
         merged.update({key: value for key, value in layer.items() if value is not None})
     rates: list[Rate] = []
     for key, value in merged.items():
-        unit = units.by_price.get(key)
-        if unit is None:
-            continue
-        rate = _rate(unit, value)
-        if rate is None:
-            return Card(units, (), _INVALID.format(key=key))
-        rates.append(rate)
+        if key in units.by_price:
+            try:
+                rates.append(_rate(units.by_price[key], value))
+            except (InvalidOperation, KeyError, TypeError, ValueError):
+                return Card(units, (), _INVALID.format(key=key))
     return Card(units, tuple(rates), units.coverage_error(rate.unit for rate in rates), general=general)
 
 
-_INVALID = "Invalid price value for {key}: expected a finite non-negative Decimal or valid tiered prices"
-
-
-def _rate(unit: Unit, value: Any) -> Rate | None:
-    try:
-        if not isinstance(value, Mapping):
-            return _checked(Rate(unit, Decimal(str(value))))
-        tiers = sorted(
-            ((int(tier["start"]), Decimal(str(tier["price"]))) for tier in value["tiers"]),
-            key=lambda tier: tier[0],
-        )
-        return _checked(Rate(unit, Decimal(str(value["base"])), tuple(tiers)))
-    except (InvalidOperation, KeyError, TypeError, ValueError):
-        return None
-
-
-def _checked(rate: Rate) -> Rate | None:
-    prices = [rate.base, *(price for _, price in rate.tiers)]
-    ok = all(price.is_finite() and price >= 0 for price in prices) and all(
-        start >= 0 for start, _ in rate.tiers
-    )
-    return rate if ok else None
-
-
-MAX_CARDS = 256
-
-_EVER = datetime.min.replace(tzinfo=UTC)
-Context = Mapping[str, str]
-NO_CONTEXT: Context = {}
+def _rate(unit: Unit, value: Any) -> Rate:
+    if not isinstance(value, Mapping):
+        value = {"base": value, "tiers": ()}
+    tiers = [(int(tier["start"]), Decimal(str(tier["price"]))) for tier in value["tiers"]]
+    tiers.sort(key=lambda tier: tier[0])
+    rate = Rate(unit, Decimal(str(value["base"])), tuple(tiers))
+    for start, price in ((0, rate.base), *tiers):
+        if not price.is_finite() or price < 0 or start < 0:
+            raise ValueError("not a price")
+    return rate
 
 
 @dataclass(frozen=True)
-class Constraint:
-    """When a price holds: from a date on, or in a part of the day, in UTC."""
+class Option:
+    """Prices with their condition: from a date on, or in a part of the day, in UTC; `when`: in this context."""
 
+    prices: Mapping[str, Any]
     starts: datetime | None = None
     day: tuple[time, time] | None = None
+    when: tuple[tuple[str, str], ...] = ()
 
     def active(self, at: datetime) -> bool:
         """Tell whether it holds at `at`, as the library does."""
@@ -162,15 +136,6 @@ class Constraint:
             return True
         now, (first, last) = at.astimezone(UTC).time(), self.day
         return (now >= first or now < last) if last < first else first <= now < last
-
-
-@dataclass(frozen=True)
-class Option:
-    """Prices with their condition."""
-
-    constraint: Constraint
-    prices: Mapping[str, Any]
-    when: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -222,9 +187,9 @@ class RateLine:
         cell = (bisect_right(self.dates, at), times, known)
         card = self.cards.get(cell)
         if card is None:
-            options = self.in_force(at, dict(known))
+            options = self._in_force(at, dict(known))
             card = compile_card(self.units, [option.prices for option in options], self.general)
-            card.since = options[0].constraint.starts
+            card.since = options[0].starts
             card.used = frozenset(pair for option in options for pair in option.when)
             if len(self.cards) >= MAX_CARDS:
                 self.cards.clear()
@@ -235,45 +200,35 @@ class RateLine:
         """Return from when until when the card of `at` is in force; None: no bound."""
         if not self.dates and not self.times:
             return None, None
-        switches = [*self.dates, *_moments(self.times, at)]
-        switches.sort()
+        noon = at.astimezone(UTC).replace(hour=12)
+        days = [(noon + timedelta(days=shift)).date() for shift in (-1, 0, 1)]
+        switches = [datetime.combine(day, moment, UTC) for day in days for moment in self.times]
+        switches = sorted([*self.dates, *switches])
         place = bisect_right(switches, at)
         begin = switches[place - 1] if place else _EVER
         return begin, switches[place] if place < len(switches) else None
 
-    def in_force(self, at: datetime, context: Context) -> list[Option]:
+    def _in_force(self, at: datetime, context: Context) -> list[Option]:
         """Return the standard prices in force, and then what overrides them, weakest first."""
-        standard = self.options[0]
-        for option in self.options:
-            if option.constraint.active(at):
-                standard = option
+        standard = [self.options[0], *(option for option in self.options if option.active(at))][-1]
         matching = [
             variant
             for variant in self.variants
-            if variant.constraint.active(at) and all(context.get(key) == value for key, value in variant.when)
+            if variant.active(at) and all(context.get(key) == value for key, value in variant.when)
         ]
         return [standard, *reversed(matching)]
-
-
-def _moments(times: Sequence[time], at: datetime) -> list[datetime]:
-    """Return when the times of day come on the UTC day of `at`, the day before and the day after."""
-    noon = at.astimezone(UTC).replace(hour=12)
-    days = [(noon + timedelta(days=shift)).date() for shift in (-1, 0, 1)]
-    return [datetime.combine(day, moment, UTC) for day in days for moment in times]
 
 
 def read_option(raw: Mapping[str, Any]) -> Option:
     """Read prices with their condition from the data."""
     when = tuple(sorted((str(key), str(value)) for key, value in (raw.get("when") or {}).items()))
-    return Option(_constraint(raw.get("constraint")), raw["prices"], when)
-
-
-def _constraint(raw: Mapping[str, str] | None) -> Constraint:
-    if raw is None:
-        return Constraint()
-    if "start_date" in raw:
-        return Constraint(starts=datetime.combine(date.fromisoformat(raw["start_date"]), time(), UTC))
-    return Constraint(day=(_utc_time(raw["start_time"]), _utc_time(raw["end_time"])))
+    limit = raw.get("constraint") or {}
+    starts = day = None
+    if "start_date" in limit:
+        starts = datetime.combine(date.fromisoformat(limit["start_date"]), time(), UTC)
+    elif limit:
+        day = (_utc_time(limit["start_time"]), _utc_time(limit["end_time"]))
+    return Option(raw["prices"], starts, day, when)
 
 
 def _utc_time(text: str) -> time:

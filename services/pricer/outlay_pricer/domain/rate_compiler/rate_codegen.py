@@ -6,9 +6,10 @@ this file only; no text of an event or of the price data ever gets into it. A fu
 the same structure and gets their rates as one tuple: what a call touches then lies close together in memory.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 from outlay_pricer.domain.rate_compiler.units import REQUESTS, Modality, Unit, Units, is_priced
 from outlay_schemas.events import Quantity
@@ -21,23 +22,9 @@ Run = Callable[[Mapping[str, Quantity], Numbers], Amounts | None]
 Make = Callable[[tuple[str, ...]], Run]
 """What makes a function for meters."""
 Bands = tuple[tuple[int, ...], tuple[tuple[int, ...], ...], int]
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What distinguishes one generated function from another. Indexes are places in the reported meters."""
-
-    width: int
-    leaves: tuple[tuple[int, tuple[int, ...]], ...]
-    """For each paid unit: its place (-1: the constant 1) and the places that are subtracted from it."""
-    absent: tuple[int, ...]
-    """Places that must be 0, because a unit that contains them is needed and was not reported."""
-    clashes: tuple[tuple[int, int], ...]
-    """Pairs of which one must be 0, because the unit where they overlap was not reported."""
-    total: int
-    """Place of the count that chooses the tier; -1: none reported, or no tiers."""
-    tiers: int
-    """How many thresholds there are to compare it with."""
+MAX_PLANS = 4096
+INPUT = "input_tokens"
+"""Tiers are chosen by the total of this unit and apply to all counts (a cliff)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +64,7 @@ class ShapePlan:
 
 
 def build_shape(
-    units: Units,
-    priced: list[Unit],
-    meters: tuple[str, ...],
-    bands: Bands,
-    general: frozenset[Modality] = frozenset(),
+    units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands, general: frozenset[Modality]
 ) -> Shape:
     """Work out the arithmetic for events that report `meters`."""
     starts, rates, denominator = bands
@@ -108,81 +91,56 @@ def _plan(
     units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int, general: frozenset[Modality]
 ) -> ShapePlan:
     places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
-    reported = [units.by_usage[meter] for meter in places]
-    needed = priced + ([units.by_usage[_INPUT]] if tiers and _INPUT in units.by_usage else [])
-    absent, clashes = _conditions(needed, reported, places)
     paid = [
         (column, unit)
         for column, unit in enumerate(priced)
         if unit.usage_key in places or unit.usage_key == REQUESTS
     ]
-    structure = Structure(
-        width=len(meters),
-        leaves=tuple(_leaf(unit, priced, places, meters) for _, unit in paid),
-        absent=absent,
-        clashes=clashes,
-        total=places.get(_INPUT, -1) if tiers else -1,
-        tiers=tiers if _INPUT in places else 0,
-    )
-    uncovered = tuple(
-        meter
-        for meter in meters
-        if meter != REQUESTS
-        and (meter not in places or not is_priced(units.by_usage[meter], priced, general))
-    )
+    leaves = [_leaf(unit, priced, places, meters) for _, unit in paid]
+    needed = priced + ([units.by_usage[INPUT]] if tiers and INPUT in units.by_usage else [])
+    zero = _zero(needed, [units.by_usage[meter] for meter in places], places)
+    tiers = tiers if INPUT in places else 0
     return ShapePlan(
-        run=_factory(structure)(meters),
-        tiers=structure.tiers,
+        run=_compiled(_source(len(meters), leaves, zero, places.get(INPUT, -1), tiers))(meters),
+        tiers=tiers,
         columns=tuple(column for column, _ in paid),
         meters=tuple(unit.usage_key for _, unit in paid),
-        uncovered=uncovered,
+        uncovered=tuple(
+            meter
+            for meter in meters
+            if meter != REQUESTS
+            and (meter not in places or not is_priced(units.by_usage[meter], priced, general))
+        ),
     )
 
 
-MAX_PLANS = 4096
-_INPUT = "input_tokens"
-
-
-def _conditions(
-    needed: list[Unit], reported: list[Unit], places: Mapping[str, int]
-) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+def _zero(needed: Iterable[Unit], reported: Sequence[Unit], places: Mapping[str, int]) -> list[str]:
+    """Return what must be 0, as source, because a unit that contains it, or is an overlap, was not reported."""
     absent: set[int] = set()
     clashes: set[tuple[int, int]] = set()
+    ordered = sorted(reported, key=lambda unit: unit.order)
     for unit in needed:
-        if unit.usage_key in places or unit.usage_key == REQUESTS:
-            continue
-        absent.update(places[other.usage_key] for other in reported if unit.contains(other))
-        for first in reported:
-            for second in reported:
-                if first.order < second.order and _joins(unit, first, second):
-                    clashes.add((places[first.usage_key], places[second.usage_key]))
-    return tuple(sorted(absent)), tuple(sorted(clashes))
-
-
-def _joins(unit: Unit, first: Unit, second: Unit) -> bool:
-    apart = not first.contains(second) and not second.contains(first)
-    return apart and first.overlaps(second) and unit.dimensions == first.dimensions | second.dimensions
+        if unit.usage_key not in places and unit.usage_key != REQUESTS:
+            absent.update(places[other.usage_key] for other in reported if unit.contains(other))
+            clashes.update(
+                (places[first.usage_key], places[second.usage_key])
+                for first, second in combinations(ordered, 2)
+                if unit.joins(first, second)
+            )
+    return [f"v{place}" for place in sorted(absent)] + [f"(v{a} and v{b})" for a, b in sorted(clashes)]
 
 
 def _leaf(
     unit: Unit, priced: list[Unit], places: Mapping[str, int], meters: tuple[str, ...]
-) -> tuple[int, tuple[int, ...]]:
-    """Return the place of a unit's count, and how often each other place is subtracted from it.
+) -> tuple[str, dict[int, int]]:
+    """Return what is paid for a unit, as source, and how often each other place is added to it.
 
     Counts of special units are subtracted once each, by inclusion and exclusion over the units inside them.
     """
     if unit.usage_key == REQUESTS:
-        return (meters.index(REQUESTS) if REQUESTS in meters else -1), ()
+        return (f"v{meters.index(REQUESTS)}" if REQUESTS in meters else "1"), {}
     coefficients = _coefficients(unit, [other for other in priced if other.usage_key in places])
-    return places[unit.usage_key], tuple(
-        sign * (places[key] + 1)
-        for key, count in coefficients.items()
-        for sign in [_sign(count)] * abs(count)
-    )
-
-
-def _sign(count: int) -> int:
-    return 1 if count > 0 else -1
+    return f"v{places[unit.usage_key]}", {places[key]: times for key, times in coefficients.items()}
 
 
 def _coefficients(unit: Unit, priced: list[Unit]) -> dict[str, int]:
@@ -197,43 +155,40 @@ def _coefficients(unit: Unit, priced: list[Unit]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=1024)
-def _factory(structure: Structure) -> Make:
+def _compiled(source: str) -> Make:
     namespace: dict[str, Make] = {}
-    exec(_source(structure), namespace)  # noqa: S102 - the source is made of indexes, see the module's docstring
+    exec(source, namespace)  # noqa: S102 - the source is made of indexes, see the module's docstring
     return namespace["make"]
 
 
-def _source(structure: Structure) -> str:
-    """Write the function: check what the library checks, choose the tier, multiply."""
-    body: list[str] = []
-    if structure.width:
-        body += [f"v{place} = usage[k{place}]" for place in range(structure.width)]
-    refusals = [f"v{place}" for place in structure.absent] + [
-        f"(v{a} and v{b})" for a, b in structure.clashes
-    ]
+def _source(
+    width: int, leaves: Iterable[tuple[str, dict[int, int]]], zero: list[str], total: int, tiers: int
+) -> str:
+    """Write the function: check what the library checks, choose the tier, multiply.
+
+    `width`: how many meters are reported. `total`: place of the count that chooses one of the `tiers`.
+    """
+    body = [f"v{place} = usage[k{place}]" for place in range(width)]
+    refusals = list(zero)
     names: list[str] = []
-    for index, (place, terms) in enumerate(structure.leaves):
-        count = "1" if place < 0 else f"v{place}"
+    for index, (count, terms) in enumerate(leaves):
         if terms:
-            body.append(f"l{index} = {count}{_terms(terms)}")
-            count = f"l{index}"
+            added = (f" {'-' if times < 0 else '+'} v{place}" * abs(times) for place, times in terms.items())
+            body.append(f"l{index} = {count}{''.join(added)}")
+            count = f"l{index}"  # noqa: PLW2901 (what is paid has this name from here on)
         names.append(count)
-        if any(term < 0 for term in terms):
+        if any(times < 0 for times in terms.values()):
             refusals.append(f"{count} < 0")
     if refusals:
         body += [f"if {' or '.join(refusals)}:", "    return None"]
-    for band in range(structure.tiers):
-        body += [f"if v{structure.total} <= s{band}:", *(f"    {line}" for line in _products(names, band))]
-    body += _products(names, structure.tiers)
-    numbers = [f"s{band}" for band in range(structure.tiers)]
-    numbers += [f"r{band}_{index}" for band in range(structure.tiers + 1) for index in range(len(names))]
-    body = [*_unpacked(numbers, "numbers"), *body]
-    lines = ["def make(meters):"]
-    lines += [
-        f"    {line}" for line in _unpacked([f"k{place}" for place in range(structure.width)], "meters")
-    ]
-    lines += ["    def run(usage, numbers):", *(f"        {line}" for line in body), "    return run"]
-    return "\n".join(lines)
+    for band in range(tiers):
+        body += [f"if v{total} <= s{band}:", *(f"    {line}" for line in _products(names, band))]
+    body += _products(names, tiers)
+    numbers = [f"s{band}" for band in range(tiers)]
+    numbers += [f"r{band}_{index}" for band in range(tiers + 1) for index in range(len(names))]
+    lines = [*_unpacked([f"k{place}" for place in range(width)], "meters"), "def run(usage, numbers):"]
+    lines += [*(f"    {line}" for line in (*_unpacked(numbers, "numbers"), *body)), "return run"]
+    return "\n    ".join(["def make(meters):", *lines])
 
 
 def _unpacked(names: list[str], source: str) -> list[str]:
@@ -243,17 +198,8 @@ def _unpacked(names: list[str], source: str) -> list[str]:
 def _products(names: list[str], band: int) -> list[str]:
     """Multiply each count by its rate of one tier and return the amounts, or None if they are not whole numbers."""
     parts = [f"p{index}" for index in range(len(names))]
-    lines = [
-        f"{part} = {name} * r{band}_{index}"
-        for index, (part, name) in enumerate(zip(parts, names, strict=True))
-    ]
-    listed = "".join(f"{part}, " for part in parts)
     return [
-        *lines,
+        *(f"p{index} = {name} * r{band}_{index}" for index, name in enumerate(names)),
         f"total = {' + '.join(parts) or '0'}",
-        f"return (total, {listed}) if total.__class__ is int else None",
+        f"return ({', '.join(['total', *parts])},) if total.__class__ is int else None",
     ]
-
-
-def _terms(terms: tuple[int, ...]) -> str:
-    return "".join(f" {'+' if term > 0 else '-'} v{abs(term) - 1}" for term in terms)

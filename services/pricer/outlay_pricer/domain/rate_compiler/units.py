@@ -7,7 +7,8 @@ those of genai-prices, read from its data: a new unit needs no new code.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import combinations
 from typing import Any
 
 REQUESTS = "requests"
@@ -52,6 +53,11 @@ class Unit:
         mine = dict(self.dimensions)
         return all(mine.get(key, value) == value for key, value in other.dimensions)
 
+    def joins(self, first: "Unit", second: "Unit") -> bool:
+        """Tell whether this counts exactly what two others, neither of which contains the other, both count."""
+        apart = not first.contains(second) and not second.contains(first)
+        return apart and first.overlaps(second) and self.dimensions == first.dimensions | second.dimensions
+
 
 PlanKey = tuple[tuple[int, ...], tuple[str, ...], int, frozenset[Modality]]
 """Priced units, reported meters, how many tiers there are, and the modalities that the general price is for too."""
@@ -73,7 +79,8 @@ class Units:
         self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
         self.plans: dict[PlanKey, Any] = {}
         """Remembered by `rate_codegen.build_shape`."""
-        self._parts: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self.parts = lru_cache(MAX_PARTS)(self._find_parts)
+        """Which of some meters lie in which others of them: pairs of a part and its whole."""
         self.text = frozenset(
             key for key, unit in self.by_usage.items() if ("modality", "text") in unit.dimensions
         )
@@ -88,29 +95,14 @@ class Units:
         """Return the units by their place among the dimensions."""
         return {unit.dimensions: unit for unit in self.by_usage.values()}
 
-    @cached_property
-    def _ancestors(self) -> dict[str, frozenset[str]]:
-        units = self.by_usage.values()
-        return {
-            unit.usage_key: frozenset(o.usage_key for o in units if o is not unit and o.contains(unit))
-            for unit in units
-        }
-
-    def parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """Return which of these meters lie in which others: pairs of a part and its whole."""
-        known = self._parts.get(meters)
-        if known is None:
-            units = [self.by_usage[meter] for meter in meters if meter in self.by_usage]
-            known = tuple(
-                (part.usage_key, whole.usage_key)
-                for part in units
-                for whole in units
-                if part is not whole and whole.contains(part)
-            )
-            if len(self._parts) >= MAX_PARTS:
-                self._parts.clear()
-            self._parts[meters] = known
-        return known
+    def _find_parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        units = [self.by_usage[meter] for meter in meters if meter in self.by_usage]
+        return tuple(
+            (part.usage_key, whole.usage_key)
+            for part in units
+            for whole in units
+            if part is not whole and whole.contains(part)
+        )
 
     def join(self, first: Unit, second: Unit) -> Unit | None:
         """Return the unit of what both count: cached tokens and audio tokens, cached audio tokens."""
@@ -122,27 +114,19 @@ class Units:
         A priced unit needs all units that contain it priced, and two that overlap need their join priced:
         otherwise some counts would be paid twice or not at all.
         """
-        units = sorted(priced, key=lambda unit: unit.usage_key)
-        keys = {unit.usage_key for unit in units}
-        for unit in units:
-            missing = self._ancestors[unit.usage_key] - keys
-            if missing:
-                return f"Missing ancestor price for {unit.usage_key}: {', '.join(sorted(missing))}"
-        for index, first in enumerate(units):
-            for second in units[index + 1 :]:
-                error = self._join_error(first, second, keys)
-                if error:
-                    return error
-        return None
-
-    def _join_error(self, first: Unit, second: Unit, priced: set[str]) -> str | None:
-        if not first.overlaps(second):
-            return None
-        join = self.join(first, second)
-        if join is None:
-            return f"Missing registered join unit for priced units {first.usage_key} and {second.usage_key}"
-        if join.usage_key not in priced:
-            return f"Missing join price for {first.usage_key} and {second.usage_key}: {join.usage_key}"
+        units = {unit.usage_key: unit for unit in sorted(priced, key=lambda unit: unit.usage_key)}
+        for key, unit in units.items():
+            wholes = {key for key, other in self.by_usage.items() if other.dimensions <= unit.dimensions}
+            if missing := wholes - units.keys():
+                return f"Missing ancestor price for {key}: {', '.join(sorted(missing))}"
+        for first, second in combinations(units.values(), 2):
+            join = self.join(first, second)
+            if join is None and first.overlaps(second):
+                return (
+                    f"Missing registered join unit for priced units {first.usage_key} and {second.usage_key}"
+                )
+            if join is not None and join.usage_key not in units:
+                return f"Missing join price for {first.usage_key} and {second.usage_key}: {join.usage_key}"
         return None
 
 
