@@ -42,7 +42,7 @@ from outlay_console.adapters.catalog import CatalogView
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile
-from outlay_pricer.opportunities.scanner import OpportunityScanner
+from outlay_pricer.opportunities.search import OpportunityScanner
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent

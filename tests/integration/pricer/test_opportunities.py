@@ -12,7 +12,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.migrator import migrate
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.opportunities.scanner import OpportunityScanner
+from outlay_pricer.opportunities.search import OpportunityScanner
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, UsageEvent
 

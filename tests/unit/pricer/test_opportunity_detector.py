@@ -8,9 +8,8 @@ import pytest
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.opportunities.alternatives import newer, smaller, stand_ins
 from outlay_pricer.opportunities.detector import OpportunityDetector, Prompts, where_of
-from outlay_pricer.opportunities.model_alternatives import newer, smaller
-from outlay_pricer.opportunities.search import stand_ins
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, UsageEvent
 

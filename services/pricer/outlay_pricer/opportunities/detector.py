@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -118,9 +119,7 @@ class OpportunityDetector:
         others: Callable[[str, str], list[tuple[str, SavingMethod]]],
     ) -> None:
         """`others`: for a provider and sku (a model, machine, class or path), what could stand in for it."""
-        self._price = price
-        self._prompts = prompts
-        self._others = others
+        self._price, self._prompts, self._others = price, prompts, others
         self._found: dict[tuple[SavingMethod, Where], Opportunity] = {}
         self._last_call: dict[Where, datetime] = {}
         self.cached = 0
@@ -137,50 +136,45 @@ class OpportunityDetector:
         if event.cost is None or event.price_status not in {*COMPUTED, "reported"}:
             return
         cost = to_pico(event.cost)
-        if event.kind != "llm":
-            if event.kind == "compute":
-                self._idle(event, cost)
-            if event.price_status in COMPUTED:
-                self._resource(event, usage, cost)
-            return
-        self._repeated(event, cost)
+        if event.kind == "llm":
+            self._repeated(event, cost)
+        elif event.kind == "compute":
+            self._idle(event, cost)
         if event.price_status not in COMPUTED:
             return  # what the provider billed cannot be compared with a list price
-        self._count_cached(event, usage, cost)
-        self._batch(event, usage)
-        self._cache(event, usage)
+        if event.kind != "llm":
+            self._resource(event, usage, cost)
+            return
+        self._count_cached(usage, cost)
+        self._batch(event, usage, cost)
+        self._cache(event, usage, cost)
         for model, way in self._others(event.provider, event.sku):
-            self._cheaper(event, msgspec.structs.replace(usage, sku=model, reported_cost=None), way)
+            self._add(way, event, self._saving(usage, cost, sku=model, reported_cost=None))
 
-    def _cheaper(self, event: CostEvent, other: UsageEvent, way: SavingMethod) -> None:
-        self._add(way, event, self._saving(event, other))
-
-    def _saving(self, event: CostEvent, other: UsageEvent) -> int:
-        """Return what another way of calling would have saved, pico-USD; 0 where it has no price."""
+    def _cost(self, usage: UsageEvent, /, **changes: Any) -> tuple[int, str] | None:
+        """Return the cost of another way of calling, pico-USD, and its status; None where it has no price."""
         try:
-            priced = self._price(other)
+            priced = self._price(msgspec.structs.replace(usage, **changes))
         except Invalid:
-            return 0
-        if priced.price_status not in COMPUTED or priced.cost is None:
-            return 0
-        return to_pico(event.cost or "0") - to_pico(priced.cost)
+            return None
+        return None if priced.cost is None else (to_pico(priced.cost), priced.price_status)
+
+    def _saving(self, usage: UsageEvent, cost: int, /, **changes: Any) -> int:
+        """Return what another way of calling would have saved, pico-USD; 0 where it has no price."""
+        other, status = self._cost(usage, **changes) or (cost, "")
+        return cost - other if status in COMPUTED else 0
 
     def _resource(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
         """Price a machine, stored or transferred gigabytes as their neighbours in the price book."""
-        used = _used(event)
-        if event.kind == "compute" and (
-            used is None or used < _IDLE or event.attributes.get(names.ALLOCATION)
-        ):
+        compute, used = event.kind == "compute", _used(event)
+        if compute and (used is None or used < _IDLE or event.attributes.get(names.ALLOCATION)):
             return  # nothing is known of its use, or it is counted as idle
         for sku, way in self._others(event.provider, event.sku):
-            other = self._price(msgspec.structs.replace(usage, sku=sku, reported_cost=None))
-            if other.price_status not in {*COMPUTED, "free"} or other.cost is None:
+            price, status = self._cost(usage, sku=sku, reported_cost=None) or (0, "")
+            if status not in {*COMPUTED, "free"} or (compute and (used or 0) * cost > _FULL * price):
                 continue
-            price = to_pico(other.cost)
-            if event.kind != "compute":
-                self._add(way, event, cost - price)
-            elif used is not None and used * cost <= _FULL * price:
-                self._add(way, event, cost - price)
+            self._add(way, event, cost - price)
+            if compute:
                 return  # the smallest that it fits
 
     def _add(self, way: SavingMethod, event: CostEvent, saving: int) -> None:
@@ -188,16 +182,10 @@ class OpportunityDetector:
             where = where_of(event)
             self._found.setdefault((way, where), Opportunity(way, where)).add(event, saving)
 
-    def _count_cached(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
+    def _count_cached(self, usage: UsageEvent, cost: int) -> None:
         plain = {meter: quantity for meter, quantity in usage.usage.items() if not meter.startswith("cache_")}
-        if len(plain) == len(usage.usage):
-            return
-        try:
-            uncached = self._price(msgspec.structs.replace(usage, usage=plain))
-        except Invalid:
-            return
-        if uncached.price_status in COMPUTED and uncached.cost is not None:
-            self.cached += to_pico(uncached.cost) - cost
+        if len(plain) < len(usage.usage):
+            self.cached -= self._saving(usage, cost, usage=plain)
 
     def _idle(self, event: CostEvent, cost: int) -> None:
         used = _used(event)
@@ -206,13 +194,12 @@ class OpportunityDetector:
         elif used is not None and used < _IDLE:
             self._add(LITTLE_USED, event, cost)
 
-    def _batch(self, event: CostEvent, usage: UsageEvent) -> None:
+    def _batch(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
+        attributes = usage.attributes
         if event.activity not in _PATIENT or {"service_tier", "processing"} & event.attributes.keys():
             return
         batch, flex = (
-            self._saving(
-                event, msgspec.structs.replace(usage, attributes={**usage.attributes, "service_tier": tier})
-            )
+            self._saving(usage, cost, attributes={**attributes, "service_tier": tier})
             for tier in ("batch", "flex")
         )
         if batch == flex:
@@ -221,24 +208,20 @@ class OpportunityDetector:
             self._add(BATCH, event, batch)
             self._add(FLEX, event, flex)
 
-    def _cache(self, event: CostEvent, usage: UsageEvent) -> None:
+    def _cache(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
         """Price the call with half of the shortest usual prompt read from a cache, or written to it first."""
-        where = where_of(event)
+        where, used = where_of(event), event.usage
         prompts = self._prompts.get(where)
         if prompts is None or prompts.short < 2 * _CACHE_LEAST or prompts.calls < 20:
             return
-        tokens = int(event.usage.get("input_tokens", 0))
-        if (
-            event.usage.get("cache_read_tokens")
-            or event.usage.get("cache_write_tokens")
-            or tokens < prompts.short
-        ):
+        cached = used.get("cache_read_tokens") or used.get("cache_write_tokens")
+        if cached or int(used.get("input_tokens", 0)) < prompts.short:
             return
         last = self._last_call.get(where)
         self._last_call[where] = event.time
         warm = last is not None and event.time - last < CACHE_MINUTES
         more = {"cache_read_tokens" if warm else "cache_write_tokens": prompts.short // 2}
-        self._cheaper(event, msgspec.structs.replace(usage, usage={**usage.usage, **more}), CACHE)
+        self._add(CACHE, event, self._saving(usage, cost, usage={**usage.usage, **more}))
 
     def _repeated(self, event: CostEvent, cost: int) -> None:
         """Count a call that has the same size in and out as one just before it, of the same user."""
@@ -264,11 +247,8 @@ def _quoted(text: str) -> str:
 
 
 def _used(event: CostEvent) -> float | None:
-    attributes = event.attributes
-    return _share(attributes.get(names.GPU_UTILIZATION) or attributes.get(names.UTILIZATION) or "")
-
-
-def _share(text: str) -> float | None:
+    """Return how much of a machine was used, as a share of 1; None where the event does not say."""
+    text = event.attributes.get(names.GPU_UTILIZATION) or event.attributes.get(names.UTILIZATION) or ""
     try:
         value = float(text.removesuffix("%"))
     except ValueError:

@@ -10,7 +10,7 @@ from outlay_kit.loop import Stop, Stopped
 from outlay_kit.migrator import migrate
 from outlay_kit.service import Service
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.opportunities.scanner import OpportunityScanner
+from outlay_pricer.opportunities.search import OpportunityScanner
 from outlay_pricer.repricing.catalog_archiver import Arrived, CatalogArchiver
 from outlay_pricer.repricing.price_changes import PriceChangeScanner
 from outlay_pricer.repricing.settings import Settings
