@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from outlay.catalog.load import PARTS
 from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.explain import PriceListing, list_prices
 from outlay_pricer.domain.matching import compile_words
-from outlay_pricer.domain.price_listing import PriceListing, list_prices
 from outlay_schemas.catalog import Catalog, PriceBook
 
 

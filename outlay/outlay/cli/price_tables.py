@@ -10,8 +10,7 @@ from outlay.catalog.explain import Why
 from outlay.cli.output import line, note, print_table, warn
 from outlay.cli.stores import SHOWN
 from outlay_pricer.domain.compare import PriceComparison
-from outlay_pricer.domain.explain import Explanation, Source
-from outlay_pricer.domain.price_listing import PriceListing
+from outlay_pricer.domain.explain import Explanation, PriceListing, Source
 from outlay_reports.money import counted
 from outlay_schemas.dimensions import OWNERS, name_of
 from outlay_schemas.events import CostEvent

@@ -6,7 +6,7 @@ from decimal import Decimal
 from tests.unit.pricer.build import event
 
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.domain.upcoming_prices import CostChange, change_dates, cost_change
+from outlay_pricer.domain.compare import CostChange, change_dates, cost_change
 from outlay_schemas.catalog import Catalog, FxRate, Negotiated, PriceBook, RateData
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -1,8 +1,10 @@
-"""Compares prices of the same events: under another catalog, as another model, by another price book."""
+"""Compares prices of the same events: under another catalog, as another model, by another price book, another day."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -15,6 +17,7 @@ from outlay_schemas.money import to_pico, to_usd
 
 DEFAULT_BY = ("team", "provider", "sku")
 Pricer = Callable[[UsageEvent], CostEvent]
+_DAY = timedelta(days=1)
 
 
 class CostDifference(msgspec.Struct, frozen=True):
@@ -33,32 +36,6 @@ class CostDifference(msgspec.Struct, frozen=True):
     estimated_after: int = 0
     refused_after: int = 0
     """Events that would go to the dead letters."""
-
-
-@dataclass
-class _Side:
-    """One side of a comparison. Pico-USD."""
-
-    cost: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-
-    def add(self, event: CostEvent | None) -> tuple[int, str]:
-        """Count an event in, and return its cost and status."""
-        cost = to_pico(event.cost) if event is not None and event.cost is not None else 0
-        status = "refused" if event is None else event.price_status
-        self.cost += cost
-        self.statuses[status] += 1
-        return cost, status
-
-
-@dataclass
-class _Pair:
-    before: _Side = field(default_factory=_Side)
-    after: _Side = field(default_factory=_Side)
-    changed: int = 0
-
-    def add(self, old: CostEvent | None, new: CostEvent | None) -> None:
-        self.changed += self.before.add(old) != self.after.add(new)
 
 
 @dataclass
@@ -92,12 +69,11 @@ def as_model(catalog: CompiledCatalog, provider: str, sku: str) -> Pricer:
 
 def only_book(catalog: Catalog, book: str) -> Catalog:
     """Return the catalog as if this book came first, before the LLM rates too. Raises ValueError if it is missing."""
-    chosen = [item for item in catalog.price_books if item.name == book]
-    if not chosen:
-        known = ", ".join(item.name for item in catalog.price_books) or "none"
-        raise ValueError(f"no price book is called {book!r}; there are: {known}")
-    first = chosen[0].model_copy(update={"before_rates": True})
-    rest = tuple(item for item in catalog.price_books if item.name != book)
+    known = [item.name for item in catalog.price_books]
+    if book not in known:
+        raise ValueError(f"no price book is called {book!r}; there are: {', '.join(known) or 'none'}")
+    first = catalog.price_books[known.index(book)].model_copy(update={"before_rates": True})
+    rest = (item for item in catalog.price_books if item.name != book)
     return catalog.model_copy(update={"price_books": (first, *rest)})
 
 
@@ -112,19 +88,30 @@ def difference(
     pairs: Iterable[tuple[CostEvent | None, CostEvent | None]], by: Sequence[str] = DEFAULT_BY
 ) -> PriceComparison:
     """Group the difference between two prices of each event. None: it is refused; groups are those of the second."""
-    groups: dict[tuple[str, ...], _Pair] = {}
-    total = _Pair()
+    groups: dict[tuple[str, ...], Counter[str]] = {}
+    total = Counter[str]()
     for old, new in pairs:
         shown = new or old
         key = tuple(str(getattr(shown, name)) if shown else "" for name in by)
-        for one in (groups.setdefault(key, _Pair()), total):
-            one.add(old, new)
-    ordered = sorted(
-        groups.items(), key=lambda item: (-abs(item[1].after.cost - item[1].before.cost), item[0])
-    )
+        (cost_before, before), (cost_after, after) = _cost(old), _cost(new)
+        for sums in (groups.setdefault(key, Counter()), total):
+            sums["before"] += cost_before
+            sums["after"] += cost_after
+            sums["events"] += 1
+            sums["changed"] += (cost_before, before) != (cost_after, after)
+            sums[f"{before}_before"] += 1
+            sums[f"{after}_after"] += 1
+    ordered = sorted(groups.items(), key=lambda item: (-abs(item[1]["after"] - item[1]["before"]), item[0]))
     return PriceComparison(
-        _difference({}, total), [_difference(dict(zip(by, key, strict=True)), one) for key, one in ordered]
+        _difference({}, total), [_difference(dict(zip(by, key, strict=True)), sums) for key, sums in ordered]
     )
+
+
+def _cost(event: CostEvent | None) -> tuple[int, str]:
+    """Return the cost of an event in pico-USD, and its status."""
+    if event is None:
+        return 0, "refused"
+    return to_pico(event.cost or "0"), event.price_status
 
 
 def _priced(pricer: Pricer, event: UsageEvent) -> CostEvent | None:
@@ -134,18 +121,51 @@ def _priced(pricer: Pricer, event: UsageEvent) -> CostEvent | None:
         return None
 
 
-def _difference(group: dict[str, str], pair: _Pair) -> CostDifference:
-    before, after = pair.before, pair.after
+def _difference(group: dict[str, str], sums: Counter[str]) -> CostDifference:
     return CostDifference(
         group=group,
-        before=to_usd(before.cost),
-        after=to_usd(after.cost),
-        change=to_usd(after.cost - before.cost),
-        events=before.statuses.total(),
-        changed=pair.changed,
-        unpriced_before=before.statuses["unpriced"],
-        unpriced_after=after.statuses["unpriced"],
-        estimated_before=before.statuses["estimated"],
-        estimated_after=after.statuses["estimated"],
-        refused_after=after.statuses["refused"],
+        before=to_usd(sums["before"]),
+        after=to_usd(sums["after"]),
+        change=to_usd(sums["after"] - sums["before"]),
+        **{name: sums[name] for name in CostDifference.__struct_fields__[4:]},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CostChange:
+    """What events cost on the day before a change, and on the day of it. USD."""
+
+    before: Decimal
+    after: Decimal
+    events: int
+    """How many have a price on both days."""
+
+
+def change_dates(catalog: Catalog, now: datetime, until: datetime) -> list[datetime]:
+    """Return the moments after `now` and up to `until` from which on some price is another one."""
+    return sorted({at for at in _dates(catalog) if now < at <= until})
+
+
+def cost_change(catalog: CompiledCatalog, events: Iterable[UsageEvent], at: datetime) -> CostChange:
+    """Price events at their own time of the day, on the day that begins at `at` and on the one before."""
+    before = after = Decimal(0)
+    count = 0
+    for event in events:
+        past = timedelta(hours=event.time.hour, minutes=event.time.minute, seconds=event.time.second)
+        moved = (msgspec.structs.replace(event, time=at + past - day) for day in (_DAY, 0 * _DAY))
+        old, new = (_priced(lambda one: price(one, catalog), one) for one in moved)
+        if old is not None and old.cost is not None and new is not None and new.cost is not None:
+            before, after, count = before + Decimal(old.cost), after + Decimal(new.cost), count + 1
+    return CostChange(before, after, count)
+
+
+def _dates(catalog: Catalog) -> Iterator[datetime]:
+    for provider in catalog.rates.providers if catalog.rates else ():
+        for model in provider.get("models") or ():
+            prices = model.get("prices")
+            for option in prices if isinstance(prices, list) else ():
+                if begins := (option.get("constraint") or {}).get("start_date"):
+                    yield datetime.combine(date.fromisoformat(str(begins)), time(), UTC)
+    dated = [item for book in catalog.price_books for rule in book.rules for item in rule.prices]
+    for item in (*dated, *catalog.negotiated, *catalog.fx):
+        yield from (at for at in (item.starts, item.ends) if at is not None)

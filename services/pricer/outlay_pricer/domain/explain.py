@@ -1,5 +1,6 @@
-"""Explains a price: the rule, its source and date, and the arithmetic line by line."""
+"""Explains a price: the rule, its source and date, and the arithmetic line by line. Lists the prices of a sku, too."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -11,8 +12,8 @@ from outlay_pricer.domain.list_price import ListPrice
 from outlay_pricer.domain.matching import resolved_facts
 from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, position_of
 from outlay_pricer.domain.pricing import list_price_of, price
-from outlay_pricer.domain.rate_compiler.rate_card import Rate
-from outlay_schemas.catalog import parse_price_ref
+from outlay_pricer.domain.rate_compiler.rate_card import Rate, RateLine
+from outlay_schemas.catalog import MeterPrice, Negotiated, parse_price_ref
 from outlay_schemas.catalog.price_ref import sentences
 from outlay_schemas.events import CostEvent, UsageEvent
 from outlay_schemas.money import PICO
@@ -85,7 +86,7 @@ def _rate_steps(found: ListPrice) -> list[Step]:
             str(line.quantity),
             str(line.price),
             str(line.per),
-            note="; ".join(word for word in (context, _tier(rates[line.meter], line.price)) if word),
+            note="; ".join(filter(None, (context, _tier(rates[line.meter], line.price)))),
         )
         for line in lines
         if line.meter in found.amounts
@@ -95,9 +96,7 @@ def _rate_steps(found: ListPrice) -> list[Step]:
 def _tier(rate: Rate, price: Decimal) -> str:
     """Say which tier of input tokens a price is for."""
     above = next((start for start, tier_price in reversed(rate.tiers) if tier_price == price), None)
-    if above is None or price == rate.base:
-        return ""
-    return f"above {above} input tokens"
+    return "" if above is None or price == rate.base else f"above {above} input tokens"
 
 
 def _book_steps(found: ListPrice, event: UsageEvent) -> list[Step]:
@@ -109,18 +108,9 @@ def _book_steps(found: ListPrice, event: UsageEvent) -> list[Step]:
         if name not in found.amounts or (found.rated and name in {line.meter for line in found.rated[2]}):
             continue
         position, _ = position_of(meter, resolved_facts(event))
-        steps += [
-            Step(
-                name,
-                _plain(line.amount),
-                _plain(line.quantity),
-                str(line.price),
-                str(line.per),
-                rule.book.currency,
-                line.note,
-            )
-            for line in meter.lines(found.quantities[name], position)
-        ]
+        for line in meter.lines(found.quantities[name], position):
+            figures = (_plain(line.amount), _plain(line.quantity), str(line.price), str(line.per))
+            steps.append(Step(name, *figures, rule.book.currency, line.note))
         if usd != 1:
             note = f"1 {rule.book.currency} = {_plain(usd)} USD"
             steps.append(Step(name, _plain(found.amounts[name] / PICO), note=note))
@@ -131,16 +121,7 @@ def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
     """Say what each negotiated term does; the amounts after all of them are the parts of the cost."""
     terms = {terms.id: terms for terms in catalog.catalog.negotiated}
     applied = [terms[name] for name in parse_price_ref(cost.price_ref).terms if name in terms]
-    steps: list[Step] = []
-    for item in applied:
-        if item.discount_percent is not None:
-            note = f"{item.id}: {item.discount_percent}% discount"
-        elif item.markup_percent is not None:
-            note = f"{item.id}: {item.markup_percent}% markup on the cost, charged internally"
-        else:
-            agreed = ", ".join(f"{meter} at {value} per {item.per}" for meter, value in item.override.items())
-            note = f"{item.id}: {agreed}"
-        steps.append(Step("", "", note=note))
+    steps = [Step("", "", note=f"{item.id}: {_term(item)}") for item in applied]
     if steps:
         steps += [
             Step(meter, amount, note="after negotiated terms") for meter, amount in cost.cost_parts.items()
@@ -150,25 +131,23 @@ def _term_steps(cost: CostEvent, catalog: CompiledCatalog) -> list[Step]:
     return steps
 
 
+def _term(item: Negotiated) -> str:
+    if item.discount_percent is not None:
+        return f"{item.discount_percent}% discount"
+    if item.markup_percent is not None:
+        return f"{item.markup_percent}% markup on the cost, charged internally"
+    return ", ".join(f"{meter} at {value} per {item.per}" for meter, value in item.override.items())
+
+
 def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[Source]:
     sources: list[Source] = []
     if found.rated is not None:
         line, card, _ = found.rated
-        data = catalog.rates.data
-        since = card.since.isoformat() if card.since else ""
-        sources.append(
-            Source(
-                data.source,
-                data.version,
-                f"{line.owner}/{line.model}",
-                data.url,
-                data.date.isoformat(),
-                since,
-            )
-        )
+        data, rule = catalog.rates.data, f"{line.owner}/{line.model}"
+        when = (data.date.isoformat(), _iso(card.since))
+        sources.append(Source(data.source, data.version, rule, data.url, *when))
     if found.booked is not None:
-        rule, span, _ = found.booked
-        sources.append(_book_source(rule, span))
+        sources.append(_book_source(*found.booked[:2]))
     for term in found.ref.terms:
         factor = catalog.price_books.factor_rule(term)
         in_force = None if factor is None else factor.span(at)
@@ -178,17 +157,21 @@ def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[S
 
 
 def _book_source(rule: CompiledRule, span: PricePeriod) -> Source:
+    book = rule.book
+    note = rule.rule.note or book.note
+    return Source(book.name, book.version, rule.rule.id, *_origin(rule, span), note)
+
+
+def _origin(rule: CompiledRule, span: PricePeriod) -> tuple[str, str, str]:
+    """Return where the prices of a rule come from, when they were compared with that, and since when they hold."""
     dated = span.dated
     checked = dated.checked or rule.book.checked
-    return Source(
-        rule.book.name,
-        rule.book.version,
-        rule.rule.id,
-        dated.source or rule.book.source,
-        checked.date().isoformat() if checked else "",
-        dated.starts.isoformat() if dated.starts else "",
-        rule.rule.note or rule.book.note,
-    )
+    source = dated.source or rule.book.source
+    return source, checked.date().isoformat() if checked else "", _iso(dated.starts)
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def _plain(value: Fraction) -> str:
@@ -197,3 +180,113 @@ def _plain(value: Fraction) -> str:
     text = format(Decimal(round(scaled)).scaleb(-18), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return text if scaled.denominator == 1 else f"{text}…"
+
+
+class ListedPrice(Struct, frozen=True, omit_defaults=True):
+    """One price: `price` for each `per` of `meter`, for counts (or input tokens) above `above`."""
+
+    meter: str
+    price: str
+    per: str
+    above: str = "0"
+    note: str = ""
+
+
+class PriceListing(Struct, frozen=True, omit_defaults=True):
+    """One set of prices in force, and where it comes from."""
+
+    ref: str
+    currency: str
+    source: str
+    checked: str
+    prices: list[ListedPrice]
+    since: str = ""
+    until: str = ""
+    """When the next known change is due."""
+    context: dict[str, str] = {}
+    """Only for calls with these attributes."""
+    where: dict[str, list[str]] = {}
+    reason: str = ""
+    """The reason for a missing price."""
+
+
+def list_prices(
+    catalog: CompiledCatalog,
+    provider: str,
+    sku: str,
+    at: datetime,
+    attributes: Mapping[str, str] | None = None,
+) -> list[PriceListing]:
+    """Return the prices of a sku in force at `at`: by the LLM rates, standard first, and by price books."""
+    shown: list[PriceListing] = []
+    for kind in ("llm", "compute", "storage", "transfer", "custom"):
+        found = catalog.candidates(kind, provider, sku)
+        shown += [
+            one for rule in (*found.before, *found.after) for one in [_rule(rule, at)] if one not in shown
+        ]
+    line = catalog.rates.line_of(provider, sku, attributes or {})
+    if line.refused is None:
+        shown += _line(catalog, line, at)
+    elif not shown:
+        shown.append(
+            PriceListing(line.ref(reason=line.refused.code), "USD", "", "", [], reason=line.refused.message)
+        )
+    return shown
+
+
+def _line(catalog: CompiledCatalog, line: RateLine, at: datetime) -> list[PriceListing]:
+    contexts = [{}, *(dict(variant.when) for variant in line.variants if variant.active(at))]
+    data, later = catalog.rates.data, next((moment for moment in line.dates if moment > at), None)
+    result: list[PriceListing] = []
+    for context in contexts:
+        card = line.card(at, context)
+        one = PriceListing(
+            line.ref(),
+            "USD",
+            data.url,
+            data.date.isoformat(),
+            [
+                ListedPrice(
+                    unit.usage_key, str(price), str(unit.per), str(above), "by input tokens" * bool(above)
+                )
+                for unit, tiers in ((rate.unit, ((0, rate.base), *rate.tiers)) for rate in card.rates)
+                for above, price in tiers
+            ],
+            _iso(card.since),
+            _iso(later),
+            context,
+            reason=card.error or "",
+        )
+        if one not in result:
+            result.append(one)
+    return result
+
+
+def _rule(rule: CompiledRule, at: datetime) -> PriceListing:
+    ref, currency, span = str(rule.ref), rule.book.currency, rule.span(at)
+    where = {key: list(words) for key, words in {**rule.rule.assumes, **rule.rule.where}.items()}
+    if span is None:
+        source, reason = rule.book.source, "no price at this time"
+        return PriceListing(ref, currency, source, "", [], where=where, reason=reason)
+    source, checked, since = _origin(rule, span)
+    prices = [one for name, price in span.dated.meters.items() for one in _meter(name, price, currency)]
+    until = _iso(span.dated.ends)
+    return PriceListing(ref, currency, source, checked, prices, since, until, where=where)
+
+
+def _meter(name: str, price: MeterPrice, currency: str) -> list[ListedPrice]:
+    notes = [
+        f"first {price.free} free" if price.free else "",
+        f"at least {price.minimum} {currency}" if price.minimum is not None else "",
+        f"in steps of {price.rounding.step}, {price.rounding.mode}" if price.rounding else "",
+        f"included in {', '.join(price.included_in)}" if price.included_in else "",
+        price.mode if price.tiers else "",
+    ]
+    note = "; ".join(note for note in notes if note)
+    if price.price is not None:
+        return [ListedPrice(name, str(price.price), str(price.per), note=note)]
+    floors = ["0", *(str(tier.up_to) for tier in price.tiers[:-1])]
+    return [
+        ListedPrice(name, str(tier.price), str(price.per), floor, note)
+        for floor, tier in zip(floors, price.tiers, strict=True)
+    ]

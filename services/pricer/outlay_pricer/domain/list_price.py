@@ -1,6 +1,6 @@
 """The list price of an event, from price books and model prices, before negotiated terms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -58,16 +58,10 @@ def list_price(event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts:
     if booked is not None and booked.certain and guessed:
         return booked  # a figure that somebody wrote down for this sku is better than a guess
     if rated is None or not rated.amounts:
-        return booked or first or rated or _nothing(event, usage, catalog)
+        ref = PriceRef("catalog", str(catalog.revision))
+        unknown = f"no price book has a rule for {event.kind} {event.provider}/{event.sku}"
+        return booked or first or rated or _refuse(ref, "sku_unknown", usage, unknown)
     return _completed(rated, booked)
-
-
-def _nothing(event: UsageEvent, usage: Usage, catalog: CompiledCatalog) -> ListPrice:
-    return ListPrice(
-        PriceRef("catalog", str(catalog.revision), reason="sku_unknown"),
-        uncovered=_used(usage),
-        message=f"no price book has a rule for {event.kind} {event.provider}/{event.sku}",
-    )
 
 
 def _completed(rated: ListPrice, booked: ListPrice | None) -> ListPrice:
@@ -116,33 +110,39 @@ def by_rates(
         by = Decimal(factor.numerator) / factor.denominator
         lines = [replace(one, price=one.price * by, amount=one.amount * factor) for one in lines]
     guesses = (*left, *counts.guesses)
-    ref = parse_price_ref(line.ref(guesses) if lines else line.ref(guesses, "meter_unknown"))
-    return ListPrice(
-        replace(ref, terms=terms) if terms else ref,
-        amounts={item.meter: item.amount * PICO for item in lines},
-        quantities={item.meter: item.quantity for item in lines},
-        uncovered=tuple(name for name in counts.unpriced if name != REQUESTS),
-        free=bool(lines) and not any(item.price for item in lines),
-        rated=(line, card, tuple(lines)),
-        message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
-    )
+    return _by_lines(line, card, lines, usage, unpriced=counts.unpriced, guesses=guesses, terms=terms)
 
 
 def _free(line: RateLine, card: Card, usage: Usage) -> ListPrice:
     """Price the tokens of a model that is free. A fee for a tool is not."""
-    lines = tuple(
+    lines = [
         CostLine(rate.unit.usage_key, usage[rate.unit.usage_key], rate.base, rate.unit.per, Fraction(0))
         for rate in card.rates
         if rate.unit.usage_key in usage
-    )
-    amounts = {item.meter: item.amount for item in lines}
+    ]
+    free = {item.meter for item in lines}
+    return _by_lines(line, card, lines, usage, unpriced=[name for name in _used(usage) if name not in free])
+
+
+def _by_lines(
+    line: RateLine,
+    card: Card,
+    lines: list[CostLine],
+    usage: Usage,
+    *,
+    unpriced: Iterable[str],
+    guesses: tuple[str, ...] = (),
+    terms: tuple[str, ...] = (),
+) -> ListPrice:
+    """Return the price that a card's lines make."""
+    ref = parse_price_ref(line.ref(guesses, "" if lines else "meter_unknown"))
     return ListPrice(
-        parse_price_ref(line.ref() if lines else line.ref((), "meter_unknown")),
-        amounts=amounts,
+        replace(ref, terms=terms) if terms else ref,
+        amounts={item.meter: item.amount * PICO for item in lines},
         quantities={item.meter: item.quantity for item in lines},
-        uncovered=tuple(name for name in _used(usage) if name not in amounts),
-        free=bool(lines),
-        rated=(line, card, lines),
+        uncovered=tuple(name for name in unpriced if name != REQUESTS),
+        free=bool(lines) and not any(item.price for item in lines),
+        rated=(line, card, tuple(lines)),
         message="" if lines else f"{line.provider}/{line.model} has no price for {', '.join(usage)}",
     )
 

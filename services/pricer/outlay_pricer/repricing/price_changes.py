@@ -10,8 +10,8 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
 from outlay_pricer.domain import CompiledCatalog
+from outlay_pricer.domain.compare import CostChange, change_dates, cost_change
 from outlay_pricer.domain.repricing import usage_of
-from outlay_pricer.domain.upcoming_prices import CostChange, change_dates, cost_change
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_schemas.events import UsageEvent
 
