@@ -11,10 +11,10 @@ from time import perf_counter
 
 from harness import CLOCK, fill_ledger, options, show, times
 
-from outlay_aggregator.adapters.audit import Audit, Range
+from outlay_aggregator.adapters.audit import Audit
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
-from outlay_aggregator.domain.windows import GRAINS, Window, widen
+from outlay_aggregator.domain.windows import GRAINS, Range, Window, widen
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings

@@ -5,7 +5,7 @@ from itertools import chain
 
 from outlay.catalog.channel_checks import channel_problems
 from outlay.catalog.yaml_files import NO_DOCUMENT, Document, Problem, did_you_mean, problem_at
-from outlay_pricer.domain.owner_cycles import owner_cycles
+from outlay_pricer.domain.attribution import owner_cycles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
 from outlay_schemas.catalog.watch import Anomaly
 

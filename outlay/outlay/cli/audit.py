@@ -16,9 +16,10 @@ from outlay.cli.report_query import require_tenants
 from outlay.cli.stores import first_kept, open_clickhouse, require_kept
 from outlay.local.state import stores
 from outlay_aggregator.adapters.accepted_events import AcceptedEvents, AcceptedEventsAudit
-from outlay_aggregator.adapters.audit import Audit, Conflict, Period, Range, Wrong
+from outlay_aggregator.adapters.audit import Audit, Conflict, Period, Wrong
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
+from outlay_aggregator.domain.windows import Range
 from outlay_aggregator.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock

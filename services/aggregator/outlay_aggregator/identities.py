@@ -62,7 +62,7 @@ def settle(ledger: LedgerStore, suspects: Sequence[Suspect], oldest: int) -> set
     places, losers, beyond = contested(ledger.rows(several, seconds), oldest)
     if losers:
         ledger.keep_moved(places)
-        ledger.retract(b"\n".join(retraction(place, version) for place, version in losers))
+        ledger.append("ledger", b"\n".join(retraction(place, version) for place, version in losers))
         metrics.MOVED.inc(len(losers))
         log.warning("events came again with another time; each counts once", events=len(losers))
     if beyond:

@@ -1,20 +1,50 @@
-"""After each recomputation, records identity conflicts and high-cardinality producers."""
+"""After each recomputation, records identity conflicts and high-cardinality producers.
 
-from collections.abc import Sequence
+The latter send more different values in a minute than its rollup should have cells. Users past the limit are `(other)`
+in the rollup and exact in the ledger. The other dimensions are not folded: a producer that sends a new project with
+every event makes a cell of every event, and only the producer can fix that.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.ledger_store import LedgerStore
-from outlay_aggregator.domain.cardinality import CardinalityWatch, HighCardinalitySource
-from outlay_aggregator.domain.rollup_sql import OTHER
-from outlay_aggregator.domain.windows import window_of
+from outlay_aggregator.domain.rollup_sql import OTHER, HighCardinalitySource
+from outlay_aggregator.domain.windows import Window, window_of
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
 MOST_NAMED = 100
 """Producers with a label of their own in the metric; the others share one."""
+
+
+class CardinalityWatch:
+    """Remembers how many events a minute had when its producer was determined, which reads the minute once more.
+
+    It is done again when the minute has twice the events.
+    """
+
+    def __init__(self, bound: int, most: int = 10_000) -> None:
+        """`bound`: cells that a minute may have. At most `most` minutes are remembered."""
+        self._bound, self._most = bound, most
+        self._seen: OrderedDict[Window, int] = OrderedDict()
+
+    def due(self, window: Window, users: Iterable[str], events: Sequence[int]) -> bool:
+        """Return whether to determine the producer of a minute, by the users and the events of its cells."""
+        if len(events) <= self._bound and OTHER not in users:
+            return False
+        total = sum(events)
+        if total < 2 * self._seen.get(window, 0):
+            return False
+        self._seen[window] = total
+        self._seen.move_to_end(window)
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
+        return True
 
 
 class MinuteChecks:

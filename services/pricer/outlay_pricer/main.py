@@ -19,9 +19,9 @@ from outlay_kit.offsets import Offsets
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
-from outlay_pricer import faust_agent, faust_app, metrics
+from outlay_pricer import faust_app, metrics
 from outlay_pricer.domain import CompiledCatalog
-from outlay_pricer.faust_agent import Output, traced
+from outlay_pricer.faust_app import Output, traced
 from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record
 from outlay_pricer.settings import Settings
 from outlay_pricer.watchdog import Watchdog
@@ -48,13 +48,13 @@ def main() -> None:
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
     topics = _topics(settings, clock)
-    Watchdog(Offsets(settings.kafka), settings.group, topics, health, faust_agent.end).start()
+    Watchdog(Offsets(settings.kafka), settings.group, topics, health, faust_app.end).start()
     service.watch_partitions(settings.group, list(topics))
     app = faust_app.create_app(settings)
     tracing = start("pricer")
     tenancies = {name: _tenancy(settings, tenant) for name, tenant in topics.items()}
     work = _work(feed, clock, tenancies, partitions)
-    faust_agent.attach(
+    faust_app.attach(
         app, list(topics), traced(work, tracing), partial(faust_app.send, app), settings.in_flight
     )
     _follow_readiness(app, health)
@@ -154,7 +154,7 @@ def _run(app: faust.App, close: Callable[[], None]) -> None:
         sys.stdout.flush()
         os._exit(ended.code if isinstance(ended.code, int) else 1)
     except BaseException as error:  # noqa: BLE001 (whatever it is, this process ends)
-        faust_agent.end(error)
+        faust_app.end(error)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
-from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
+from outlay_aggregator.domain.windows import GRAINS, Range, Window, widen, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
 from outlay_schemas.events import dead_letter_decoder, encoder
@@ -127,9 +127,9 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
     tenant = "different"
     rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]
     store.append("ledger", lines(rows))
-    minutes = store.minutes(MINUTE, MINUTE + 3600, [tenant])
+    minutes = store.minutes(Range(MINUTE, MINUTE + 3600, [tenant]))
     assert sorted(w.start for w in minutes) == [MINUTE, MINUTE + 60, MINUTE + 120]
-    assert {tenant} < {w.tenant for w in store.minutes(MINUTE, MINUTE + 3600)} | {"another"}
+    assert {tenant} < {w.tenant for w in store.minutes(Range(MINUTE, MINUTE + 3600))} | {"another"}
     for grain in GRAINS:
         store.recompute(grain, sorted({widen(m, grain) for m in minutes}))
         assert store.differences(grain, sorted({widen(m, grain) for m in minutes})) == []

@@ -10,9 +10,9 @@ from tests.integration.aggregator.rig import START, System, cost_event, lines, s
 from tests.processes import until
 from tests.support.fake_broker import FakeBroker
 
-from outlay_aggregator.adapters.audit import Audit, Range
+from outlay_aggregator.adapters.audit import Audit
 from outlay_aggregator.adapters.ledger_store import LedgerStore
-from outlay_aggregator.domain.windows import GRAINS
+from outlay_aggregator.domain.windows import GRAINS, Range
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Refused
@@ -48,7 +48,7 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     at = int(START.timestamp()) // 86_400 * 86_400
     store = LedgerStore(clickhouse, 1000)
     for grain in GRAINS:  # what is new in a window of then is what recomputing it says
-        assert store.differences_between(grain, at, at + 86_400) == []
+        assert store.differences(grain, Range(at, at + 86_400)) == []
     day = "SELECT cost, charged, estimated_events, estimated_cost FROM costs_daily"
     assert [tuple(row.values()) for row in clickhouse.rows(day)] == [
         (Decimal("0.000000000003"), Decimal("0.000000000003"), 0, 0)

@@ -7,8 +7,8 @@ from typing import Any
 
 import faust
 
-from outlay_pricer import faust_agent, faust_app
-from outlay_pricer.faust_agent import Output
+from outlay_pricer import faust_app
+from outlay_pricer.faust_app import Output
 from outlay_pricer.record_pricing import RecordPosition
 from outlay_pricer.settings import Settings
 from outlay_schemas.cloudevents import Headers
@@ -44,7 +44,7 @@ def ours(app: faust.App, topic: Any) -> None:
     def work(value: bytes, place: RecordPosition, headers: Headers) -> list[Output]:
         raise RuntimeError(f"cannot handle {value!r}")
 
-    faust_agent.attach(app, topic.topics, work, partial(faust_app.send, app), 4)
+    faust_app.attach(app, topic.topics, work, partial(faust_app.send, app), 4)
 
 
 BEHAVIOURS: dict[str, Callable[[faust.App, Any], None]] = {

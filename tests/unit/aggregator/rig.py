@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
-from outlay_aggregator.domain.cardinality import HighCardinalitySource
 from outlay_aggregator.domain.identities import Place, Suspect
 from outlay_aggregator.domain.record_parser import read
+from outlay_aggregator.domain.rollup_sql import HighCardinalitySource
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
@@ -84,9 +84,6 @@ class MemoryStore(LedgerStore):
 
     def keep_moved(self, places: Iterable[Place]) -> None:
         self.log.append(f"moved {len(list(places))}")
-
-    def retract(self, lines: bytes) -> None:
-        self.append("ledger", lines)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         self.log.append(f"recompute {grain}")

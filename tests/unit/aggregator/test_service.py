@@ -4,10 +4,9 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
 
-from outlay_aggregator.domain.cardinality import CardinalityWatch
 from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import Window
-from outlay_aggregator.minute_checks import MOST_NAMED
+from outlay_aggregator.minute_checks import MOST_NAMED, CardinalityWatch
 from outlay_aggregator.settings import Settings
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError

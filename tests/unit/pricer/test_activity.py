@@ -11,9 +11,9 @@ from tests.unit.pricer.build import catalog, event
 from outlay_ingest.domain.decoded_items import Head
 from outlay_ingest.domain.gpus import read_gpus
 from outlay_ingest.domain.kubernetes import read_opencost
-from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.repricing import usage_of
+from outlay_pricer.domain.usage import fingerprint
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.pricer.build import NOW, catalog, event
 
-from outlay_pricer.domain.owner_cycles import owner_cycles
+from outlay_pricer.domain.attribution import owner_cycles
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Owner
 from outlay_schemas.errors import Invalid

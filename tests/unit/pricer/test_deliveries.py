@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from outlay_kit.errors import Retryable
-from outlay_pricer.faust_agent import Deliveries, Output
+from outlay_pricer.faust_app import Deliveries, Output
 
 
 @dataclass

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.pricer.build import UNITS, catalog, event, model, rates
 
-from outlay_pricer.domain.fingerprint import fingerprint
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.rate_compiler.exact import Contradiction, half_even, price_lines, settle
 from outlay_pricer.domain.rate_compiler.rate_card import Card, compile_card
 from outlay_pricer.domain.rate_compiler.units import Units
+from outlay_pricer.domain.usage import fingerprint
 from outlay_schemas.catalog import MeterPrice
 from outlay_schemas.events import Quantity, cost_event_decoder, encoder
 from outlay_schemas.money import PICO, to_pico

@@ -6,12 +6,14 @@ by its identity. Lines that the pricer's group has not committed are in flight. 
 none of these places is missing, and named.
 """
 
+# ruff: noqa: S608 (what is pasted are constants of ours, and names of scratch tables)
+
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
-from outlay_aggregator.domain import audit_sql
+from outlay_aggregator.domain.rollup_sql import TENANTS
 from outlay_kit.broker import Record
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -82,9 +84,9 @@ class AcceptedEventsAudit:
         in_flight = f"{name}_in_flight"
         accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
         try:
-            self._clickhouse.command(audit_sql.scratch(in_flight))
+            self._clickhouse.command(_scratch(in_flight))
             for topic, table in accepted.items():
-                self._clickhouse.command(audit_sql.scratch(table, usage[topic]))
+                self._clickhouse.command(_scratch(table, usage[topic]))
             return self._check(accepted, in_flight, tenants, patience, progress)
         finally:
             for table in (in_flight, *accepted.values()):
@@ -162,7 +164,7 @@ class AcceptedEventsAudit:
         """Add the places of the lines of a table."""
         for part in range(parts):
             bound = {"tenants": list(tenants), "parts": parts, "part": part}
-            for row in self._clickhouse.rows(audit_sql.balance(accepted, in_flight), bound):
+            for row in self._clickhouse.rows(_balance(accepted, in_flight), bound):
                 balance = balances.setdefault(row["tenant"], Balance(row["tenant"]))
                 where = row["where_is"]
                 setattr(balance, where, getattr(balance, where) + row["lines"])
@@ -175,7 +177,7 @@ class AcceptedEventsAudit:
         """Return identities whose events differ, however they were written."""
         bound = {"tenants": list(tenants), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
-        for row in self._clickhouse.rows(audit_sql.differing_lines(accepted), bound):
+        for row in self._clickhouse.rows(_differing_lines(accepted), bound):
             if (event := _event(row["line"])) is not None:  # else it is a dead letter
                 bodies = events.setdefault((event.tenant, event.source, event.id), [])
                 if event not in bodies:
@@ -215,3 +217,56 @@ def _conflict(tenant: str, source: str, event_id: str, bodies: Sequence[UsageEve
     same = first.replace(microsecond=0) == last.replace(microsecond=0)
     kind = "another body" if same else "another time"
     return Conflict(tenant, source, event_id, kind, len(bodies), first.isoformat(), last.isoformat())
+
+
+_IDENTITY = "cityHash64(tenant, source, id, minute)"
+_TENANT = "coalesce(nullIf(JSONExtractString({0}, 'tenant'), ''), JSONExtractString({0}, 'data', 'tenant'))"
+"""Tenant of a usage event, plain or in a CloudEvents envelope."""
+
+
+def _scratch(table: str, tenant: str = "") -> str:
+    """Return the statement that creates a scratch table for the lines of a topic; `tenant`: its only tenant, if any."""
+    owner = f"'{tenant}'" if tenant else _TENANT.format("line")
+    return f"""
+CREATE TABLE IF NOT EXISTS {table}
+(
+    line String CODEC(ZSTD(1)),
+    tenant String MATERIALIZED {owner},
+    source String MATERIALIZED JSONExtractString(line, 'source'),
+    id String MATERIALIZED JSONExtractString(line, 'id'),
+    time DateTime64(6, 'UTC') MATERIALIZED parseDateTime64BestEffortOrZero(
+        JSONExtractString(line, 'time'), 6, 'UTC'),
+    minute DateTime('UTC') MATERIALIZED toStartOfMinute(time),
+    identity UInt64 MATERIALIZED {_IDENTITY},
+    body UInt64 MATERIALIZED cityHash64(line)
+)
+ENGINE = MergeTree ORDER BY identity COMMENT 'Scratch table of a running audit; drop it if no audit runs'"""
+
+
+def _balance(accepted: str, in_flight: str) -> str:
+    """Return the statement that counts where accepted lines are, by tenant, of part `part` of `parts`."""
+    part = "{parts:UInt32} = {part:UInt32}"
+    return f"""
+SELECT tenant, where_is, count() AS lines, uniqExact(identity) AS events,
+    groupArray(3)(concat(source, ' ', id)) AS first
+FROM (
+    SELECT tenant, source, id, identity, multiIf(
+        identity IN (SELECT {_IDENTITY} AS h FROM ledger WHERE h % {part} AND minute IN (
+            SELECT DISTINCT minute FROM {accepted})), 'ledger',
+        body IN (SELECT cityHash64(original) FROM dead_letters FINAL WHERE stage = 'pricer'), 'dead',
+        identity IN (
+            SELECT cityHash64(JSONExtractString(original, 'tenant'), JSONExtractString(original, 'source'),
+                JSONExtractString(original, 'id'), toStartOfMinute(parseDateTime64BestEffortOrZero(
+                JSONExtractString(original, 'time'), 6, 'UTC')))
+            FROM dead_letters FINAL WHERE stage = 'aggregator'), 'dead',
+        identity IN (SELECT identity FROM {in_flight}), 'in_flight', 'missing') AS where_is
+    FROM {accepted} WHERE identity % {part} AND {TENANTS})
+GROUP BY tenant, where_is"""
+
+
+def _differing_lines(accepted: str) -> str:
+    """Return the statement that lists lines with one identity and different bytes."""
+    return f"""
+SELECT line FROM {accepted} WHERE (tenant, source, id) IN (
+    SELECT tenant, source, id FROM {accepted} WHERE id != '' AND {TENANTS}
+    GROUP BY tenant, source, id HAVING min(body) != max(body) LIMIT {{most:UInt32}})"""

@@ -1,16 +1,18 @@
 """Compares the rollups with the ledger, cell by cell, and finds events with one identity that differ."""
 
-from collections.abc import Callable, Iterator, Sequence
+# ruff: noqa: S608 (what is pasted are constants of ours)
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from outlay_aggregator.adapters.ledger_store import Difference, LedgerStore
-from outlay_aggregator.domain import audit_sql
-from outlay_aggregator.domain.audit_sql import CellDifference, cells_apart
-from outlay_aggregator.domain.windows import GRAINS, Window, length
+from outlay_aggregator.domain.rollup_sql import TABLES, between
+from outlay_aggregator.domain.windows import GRAINS, Range, Window
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
-from outlay_schemas.events import Grain, RollupWindow, rollup_window_decoder
+from outlay_schemas.dimensions import CELL
+from outlay_schemas.events import Grain, RollupGroup, RollupWindow, rollup_window_decoder
 
 SPAN_ROWS = 2_000_000
 """Rows of the ledger that are recomputed by one statement."""
@@ -22,20 +24,48 @@ _HASHES = 500
 """Hashes in one request line."""
 NAMED = 20
 """Differences and conflicts that are named."""
+_STORED = " UNION ALL ".join(
+    f"SELECT toStartOfHour(window) AS start, count() AS rows FROM {table} WHERE {between('window')} GROUP BY start"
+    for table in TABLES.values()
+)
+_HOURS = f"""
+SELECT toUnixTimestamp(start) AS hour, sum(rows) AS n FROM (
+    SELECT toStartOfHour(minute) AS start, count() AS rows FROM ledger WHERE {between("minute")} GROUP BY start
+    UNION ALL {_STORED})
+GROUP BY start ORDER BY start"""
+"""Counts the rows of each hour, of the ledger and of the rollups."""
+_LEDGER_TOTALS = f"""
+SELECT tenant, formatDateTime(minute, '%Y-%m') AS month, countIf(NOT retracted) AS events,
+    toString(sum(ifNull(ledger.cost, 0))) AS cost, countIf(price_status = 'unpriced' OR ledger.cost IS NULL) AS unpriced
+FROM ledger FINAL WHERE {between("minute")} GROUP BY tenant, month ORDER BY tenant, month"""
+"""Sums the ledger by tenant and month."""
+_KNOWN_CONFLICTS = f"""
+SELECT tenant, source, id,
+    if(min(toStartOfSecond(time)) != max(toStartOfSecond(time)), 'another time', 'another body') AS kind,
+    count() AS bodies, toString(min(time)) AS first_time, toString(max(time)) AS last_time
+FROM conflicts FINAL WHERE {between("time")} GROUP BY tenant, source, id LIMIT {{most:UInt32}}"""
+"""Lists identities of different events: one of them counts."""
+_TWICE_HASHES = f"""
+SELECT cityHash64(tenant, source, id) AS h FROM ledger FINAL
+WHERE {between("minute")} AND NOT retracted AND h % {{parts:UInt32}} = {{part:UInt32}}
+GROUP BY h HAVING count() > 1 ORDER BY h LIMIT {{most:UInt32}}"""
+"""Finds hashes of identities that count in several seconds, of part `part` of `parts`."""
+_TWICE = f"""
+SELECT tenant, source, id, 'counted twice' AS kind, count() AS bodies,
+    toString(min(time)) AS first_time, toString(max(time)) AS last_time
+FROM ledger FINAL
+WHERE {between("minute")} AND NOT retracted AND cityHash64(tenant, source, id) IN {{hashes:Array(UInt64)}}
+GROUP BY tenant, source, id HAVING bodies > 1"""
+"""Names the identities behind `hashes`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """The audited range: Unix seconds from `low` up to `high`, of `tenants` (empty: all)."""
+class CellDifference:
+    """A cell in which a rollup differs from the ledger: (USD, events)."""
 
-    low: int = 946_684_800
-    high: int = 4_102_444_800
-    tenants: Sequence[str] = ()
-
-    @property
-    def bound(self) -> dict[str, object]:
-        """The parameters of the statements."""
-        return {"low": self.low, "high": self.high, "tenants": list(self.tenants)}
+    cell: str
+    right: tuple[Decimal, int]
+    stored: tuple[Decimal, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +120,10 @@ class Audit:
             (r["tenant"], r["month"]): Period(
                 r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
             )
-            for r in self._clickhouse.rows(audit_sql.ledger_totals(), asked.bound)
+            for r in self._clickhouse.rows(_LEDGER_TOTALS, asked.bound)
         }
         for grain in GRAINS:
-            for row in self._clickhouse.rows(audit_sql.rollup_totals(grain), asked.bound):
+            for row in self._clickhouse.rows(_rollup_totals(grain), asked.bound):
                 key = row["tenant"], row["month"]
                 period = found.setdefault(key, Period(*key, 0, 0, Decimal(0)))
                 period.rollups[grain] = Decimal(row["cost"])
@@ -124,7 +154,7 @@ class Audit:
     def _hours(self, asked: Range) -> dict[int, list[tuple[int, int]]]:
         """Return the hours with rows, and how many, by day."""
         days: dict[int, list[tuple[int, int]]] = {}
-        for row in self._clickhouse.rows(audit_sql.hours(), asked.bound):
+        for row in self._clickhouse.rows(_HOURS, asked.bound):
             days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
         return days
 
@@ -138,8 +168,8 @@ class Audit:
         spans = list(self._days(asked))
         found: list[tuple[Grain, Difference]] = []
         for at, (low, high) in enumerate(spans):
-            for grain, windows in self._store.suspects(low, high, asked.tenants).items():
-                span = Range(low, high, asked.tenants)
+            span = Range(low, high, asked.tenants)
+            for grain, windows in self._store.suspects(span).items():
                 found += [(grain, difference) for difference in self._certain(grain, windows, span)]
             progress((at + 1) / len(spans))
         wrong = self._settle(sorted(set(found), key=lambda s: GRAINS.index(s[0])), patience)
@@ -149,11 +179,8 @@ class Audit:
         """Return the suspected windows that a recomputation confirms."""
         if len(windows) <= MANY:
             return [d for part in _hundreds(windows) for d in self._store.differences(grain, part)]
-        found = []
-        for low, high in self.spans(span):
-            start, end = low - low % length(grain), high + -high % length(grain)
-            found += self._store.differences_between(grain, start, end, span.tenants)
-        return found
+        parts = (Range(low, high, span.tenants).whole(grain) for low, high in self.spans(span))
+        return [d for part in parts for d in self._store.differences(grain, part)]
 
     def _settle(
         self, suspects: list[tuple[Grain, Difference]], patience: float
@@ -182,19 +209,19 @@ class Audit:
         Another body within the same second is found if the aggregator saw both rows before the engine merged them;
         `accepted_events` finds it in Kafka.
         """
-        found = self._clickhouse.rows(audit_sql.known_conflicts(), {**asked.bound, "most": NAMED})
+        found = self._clickhouse.rows(_KNOWN_CONFLICTS, {**asked.bound, "most": NAMED})
         return [Conflict(**row) for row in found]
 
     def twice(self, asked: Range, most: int = NAMED) -> Iterator[Conflict]:
         """Yield identities that 0.1.0 counted more than once, the first `most` of each part."""
-        rows = sum(row["n"] for row in self._clickhouse.rows(audit_sql.hours(), asked.bound))
+        rows = sum(row["n"] for row in self._clickhouse.rows(_HOURS, asked.bound))
         parts = rows // SUM_ROWS + 1
         for part in range(parts):
             here = {**asked.bound, "most": most, "parts": parts, "part": part}
-            hashes = [row["h"] for row in self._clickhouse.rows(audit_sql.twice_hashes(), here)]
+            hashes = [row["h"] for row in self._clickhouse.rows(_TWICE_HASHES, here)]
             for first in range(0, len(hashes), _HASHES):
                 bound = {**asked.bound, "hashes": hashes[first : first + _HASHES]}
-                yield from (Conflict(**row) for row in self._clickhouse.rows(audit_sql.twice(), bound))
+                yield from (Conflict(**row) for row in self._clickhouse.rows(_TWICE, bound))
 
 
 def _hundreds(windows: list[Window]) -> Iterator[list[Window]]:
@@ -204,3 +231,33 @@ def _hundreds(windows: list[Window]) -> Iterator[list[Window]]:
 
 def _one(answer: bytes) -> RollupWindow | None:
     return rollup_window_decoder.decode(answer) if answer.strip() else None
+
+
+def cells_apart(right: RollupWindow | None, stored: RollupWindow | None) -> Iterator[CellDifference]:
+    """Yield the cells in which two states of a window differ, in usage too."""
+    rights, stores = _by_cell(right), _by_cell(stored)
+    for cell in sorted(rights.keys() | stores.keys()):
+        a, b = rights.get(cell), stores.get(cell)
+        if a != b:
+            yield CellDifference(cell, _measures(a), _measures(b))
+
+
+def _by_cell(window: RollupWindow | None) -> dict[str, RollupGroup]:
+    return {_name(group): group for group in window.groups} if window else {}
+
+
+def _name(group: RollupGroup) -> str:
+    named = ((name, getattr(group, name)) for name in CELL)
+    return " ".join(f"{name}={value}" for name, value in named if value)
+
+
+def _measures(group: RollupGroup | None) -> tuple[Decimal, int]:
+    return (Decimal(group.cost), group.events) if group else (Decimal(0), 0)
+
+
+def _rollup_totals(grain: Grain) -> str:
+    """Return the statement that sums a rollup by tenant and month."""
+    return f"""
+SELECT tenant, formatDateTime(window, '%Y-%m') AS month, sum(arraySum(groups.events)) AS events,
+    toString(sum(arraySum(groups.cost))) AS cost
+FROM {TABLES[grain]} FINAL WHERE {between("window")} GROUP BY tenant, month"""

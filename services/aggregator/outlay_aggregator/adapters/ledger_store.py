@@ -10,8 +10,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.adapters.identities import Index
 from outlay_aggregator.domain import checksums, rollup_sql
-from outlay_aggregator.domain.cardinality import HighCardinalitySource, high_cardinality_sources
-from outlay_aggregator.domain.windows import GRAINS, Window, end_of, is_span
+from outlay_aggregator.domain.windows import GRAINS, Range, Window, end_of, is_span
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
 from outlay_schemas.events import Grain
@@ -84,10 +83,6 @@ class LedgerStore(Index):
                 raise MalformedError(str(error)) from error
             raise
 
-    def retract(self, lines: bytes) -> None:
-        """Write rows that retract others. Raises Retryable."""
-        self.append("ledger", lines)
-
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         """Recompute and store `windows`; return one `RollupWindow` per line.
 
@@ -127,40 +122,27 @@ class LedgerStore(Index):
             rollup_sql.stored(grain), self._asked(grain, windows), settings=rollup_sql.SETTINGS
         )
 
-    def differences(self, grain: Grain, windows: Sequence[Window]) -> list[Difference]:
-        """Return the windows whose stored state differs from a recomputation."""
-        return self._differences(rollup_sql.difference(grain), self._asked(grain, windows))
+    def differences(self, grain: Grain, asked: Sequence[Window] | Range) -> list[Difference]:
+        """Return the windows, of those asked for, whose stored state differs from a recomputation.
 
-    def differences_between(
-        self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()
-    ) -> list[Difference]:
-        """Return the same for all windows from `low` up to `high` (Unix seconds, starts of windows)."""
-        asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
-        return self._differences(rollup_sql.difference(grain, span=True), asked)
+        A range must begin and end with a window of `grain`.
+        """
+        sql = rollup_sql.difference(grain, span=isinstance(asked, Range))
+        answer = self._clickhouse.raw(sql, self._asked(grain, asked), settings=rollup_sql.SETTINGS)
+        return msgspec.json.Decoder(Difference).decode_lines(answer)
 
-    def suspects(self, low: int, high: int, tenants: Sequence[str] = ()) -> dict[Grain, list[Window]]:
-        """Return the windows whose checksums differ from the ledger's; `low` and `high` are whole days.
+    def suspects(self, asked: Range) -> dict[Grain, list[Window]]:
+        """Return the windows whose checksums differ from the ledger's, in a range of whole days.
 
         They include all wrong windows and those with a user `(other)`. Writes a scratch table.
         """
         table = f"audit_{uuid.uuid4().hex[:12]}_sums"
-        bound: dict[str, object] = {"low": low, "high": high, "tenants": list(tenants)}
         try:
             self._clickhouse.command(checksums.scratch(table))
-            self._clickhouse.command(checksums.fill(table), bound, _FINAL)
-            return {
-                grain: [
-                    Window(row["start"], row["tenant"])
-                    for row in self._clickhouse.rows(checksums.suspects(table, grain), bound, _FINAL)
-                ]
-                for grain in GRAINS
-            }
+            self._clickhouse.command(checksums.fill(table), asked.bound, _FINAL)
+            return {grain: self._windows(checksums.suspects(table, grain), asked, _FINAL) for grain in GRAINS}
         finally:
             self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
-
-    def _differences(self, sql: str, asked: dict[str, object]) -> list[Difference]:
-        answer = self._clickhouse.raw(sql, asked, settings=rollup_sql.SETTINGS)
-        return msgspec.json.Decoder(Difference).decode_lines(answer)
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted`: some came twice."""
@@ -172,51 +154,49 @@ class LedgerStore(Index):
 
     def keep_conflicts(self, minutes: Sequence[Window]) -> int:
         """Store events of `minutes` with one identity that differ and are not merged yet; return how many rows."""
-        answer = self._clickhouse.raw(
-            rollup_sql.conflicts_of_minutes(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
-        )
-        if answer:
-            self.append("conflicts", answer)
-        return answer.count(b"\n")
+        return self._keep("conflicts", rollup_sql.CONFLICTS_OF_MINUTES, minutes).count(b"\n")
 
-    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[HighCardinalitySource]:
+    def keep_high_cardinality(self, minutes: Sequence[Window]) -> list[rollup_sql.HighCardinalitySource]:
         """Store and return the producer with most cells of each minute."""
-        answer = self._clickhouse.raw(
-            high_cardinality_sources(), self._asked("minute", minutes), settings=rollup_sql.SETTINGS
-        )
-        if answer:
-            self.append("high_cardinality_sources", answer)
-        return msgspec.json.Decoder(HighCardinalitySource).decode_lines(answer)
+        answer = self._keep("high_cardinality_sources", rollup_sql.HIGH_CARDINALITY_SOURCES, minutes)
+        return msgspec.json.Decoder(rollup_sql.HighCardinalitySource).decode_lines(answer)
 
-    def minutes(self, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
-        """Return the minutes with events from `low` up to `high` (Unix seconds)."""
-        found = self._clickhouse.rows(
-            rollup_sql.windows_of_ledger(), {"low": low, "high": high, "tenants": list(tenants)}
-        )
-        return [Window(row["start"], row["tenant"]) for row in found]
+    def _keep(self, table: str, sql: str, minutes: Sequence[Window]) -> bytes:
+        asked = self._asked("minute", minutes)
+        if answer := self._clickhouse.raw(sql, asked, settings=rollup_sql.SETTINGS):
+            self.append(table, answer)
+        return answer
 
-    def stored_windows(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> list[Window]:
-        """Return the stored windows from `low` up to `high` (Unix seconds)."""
-        bound = {"low": low, "high": high, "tenants": list(tenants)}
-        found = self._clickhouse.rows(rollup_sql.stored_windows(grain), bound)
-        return [Window(row["start"], row["tenant"]) for row in found]
+    def minutes(self, asked: Range) -> list[Window]:
+        """Return the minutes with events."""
+        return self._windows(rollup_sql.MINUTES_OF_LEDGER, asked)
+
+    def stored_windows(self, grain: Grain, asked: Range) -> list[Window]:
+        """Return the stored windows."""
+        return self._windows(rollup_sql.stored_windows(grain), asked)
+
+    def _windows(self, sql: str, asked: Range, settings: Mapping[str, object] | None = None) -> list[Window]:
+        rows = self._clickhouse.rows(sql, asked.bound, settings)
+        return [Window(row["start"], row["tenant"]) for row in rows]
 
     def remove(self, grain: Grain, window: Window, version: int) -> None:
         """Remove a window of at most `version`; it must be recomputed after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
         self._clickhouse.command(rollup_sql.removal(grain), bound, {"mutations_sync": 2})
 
-    def refill(self, grain: Grain, low: int, high: int, tenants: Sequence[str] = ()) -> None:
-        """Recompute and store all windows from `low` up to `high`, inside the engine."""
-        asked = {"low": low, "high": high, "tenants": list(tenants), "cells": self._cells}
-        self._clickhouse.command(rollup_sql.refill(grain), asked, {**_INSERT, **rollup_sql.SETTINGS})
+    def refill(self, grain: Grain, asked: Range) -> None:
+        """Recompute and store all windows of a range, inside the engine."""
+        settings = {**_INSERT, **rollup_sql.SETTINGS}
+        self._clickhouse.command(rollup_sql.refill(grain), self._asked(grain, asked), settings)
 
     def complete(self, at: datetime) -> None:
         """Store that everything accepted before `at` is counted."""
         row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}
         self.append("watermark", msgspec.json.encode(row))
 
-    def _asked(self, grain: Grain, windows: Sequence[Window]) -> dict[str, object]:
+    def _asked(self, grain: Grain, windows: Sequence[Window] | Range) -> dict[str, object]:
+        if isinstance(windows, Range):
+            return {**windows.bound, "cells": self._cells}
         return {
             "tenants": [window.tenant for window in windows],  # side by side with the windows
             "windows": [window.start for window in windows],

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from outlay_aggregator.adapters.audit import Conflict, Range
+from outlay_aggregator.adapters.audit import Conflict
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.identities import Suspect
-from outlay_aggregator.domain.windows import GRAINS, Window, chunks, length, widen
+from outlay_aggregator.domain.windows import GRAINS, Range, Window, chunks, widen
 from outlay_aggregator.identities import settle
 from outlay_schemas.events import Grain
 from outlay_schemas.identity import identity
@@ -41,9 +41,9 @@ class Rebuild:
     def windows(self, asked: Range) -> dict[Grain, int]:
         """Return how many windows have events or are stored."""
         counts: dict[Grain, int] = {}
-        minutes = self._store.minutes(asked.low, asked.high, asked.tenants)
+        minutes = self._store.minutes(asked)
         for grain in GRAINS:
-            stored = self._store.stored_windows(grain, *_whole(asked, grain), asked.tenants)
+            stored = self._store.stored_windows(grain, asked.whole(grain))
             counts[grain] = len({widen(minute, grain) for minute in minutes} | set(stored))
         return counts
 
@@ -63,14 +63,13 @@ class Rebuild:
         for at, grain in enumerate(GRAINS):
             rebuilt = Rebuilt(grain)
             for done, (low, high) in enumerate(spans):
-                self._fix(grain, Range(low, high, asked.tenants), rebuilt, publish)
+                self._fix(grain, Range(low, high, asked.tenants).whole(grain), rebuilt, publish)
                 progress((at + (done + 1) / len(spans)) / len(GRAINS))
             result.append(rebuilt)
         return result
 
     def _fix(self, grain: Grain, span: Range, rebuilt: Rebuilt, publish: Callable[[bytes], None]) -> None:
-        low, high = _whole(span, grain)
-        wrong = self._store.differences_between(grain, low, high, span.tenants)
+        wrong = self._store.differences(grain, span)
         rebuilt.wrong += len(wrong)
         for difference in wrong:
             if difference.stored_version and difference.stored_version >= difference.right_version:
@@ -78,15 +77,10 @@ class Rebuild:
                 self._store.remove(grain, window, difference.stored_version)
                 rebuilt.removed += 1
         if len(wrong) > MANY:  # readers find them in the tables
-            self._store.refill(grain, low, high, span.tenants)
+            self._store.refill(grain, span)
             return
         for chunk in chunks([Window(d.start, d.tenant) for d in wrong], CHUNK):
             if answer := self._store.compute(grain, chunk):
                 self._store.store(grain, answer)
                 for line in answer.splitlines():
                     publish(line)
-
-
-def _whole(asked: Range, grain: Grain) -> tuple[int, int]:
-    """Widen a range to whole windows."""
-    return asked.low - asked.low % length(grain), asked.high + -asked.high % length(grain)

@@ -7,6 +7,8 @@ side by side), `low` and `high` (bounds of their time) and `cells` (limit of cel
 
 # ruff: noqa: S608 (what is pasted are the constants of this file)
 
+import msgspec
+
 from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.events import Grain
 
@@ -190,9 +192,10 @@ def _asked(start: str, column: str, span: bool = False) -> str:
     return f"{_bounds(column)} AND tenant IN {{tenants:Array(String)}} AND (tenant, {start}) IN ({_ASKED})"
 
 
-def windows_of_ledger() -> str:
-    """Return the statement that lists minutes with events."""
-    return f"SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger WHERE {between('minute')}"
+MINUTES_OF_LEDGER = (
+    f"SELECT DISTINCT tenant, toUnixTimestamp(minute) AS start FROM ledger WHERE {between('minute')}"
+)
+"""Lists minutes with events."""
 
 
 def difference(grain: Grain, span: bool = False) -> str:
@@ -242,9 +245,8 @@ def removal(grain: Grain) -> str:
     )
 
 
-def asked_minutes() -> str:
-    """Return the condition on the ledger for the minutes asked for."""
-    return _asked("minute", "minute")
+ASKED_MINUTES = _asked("minute", "minute")
+"""The condition on the ledger for the minutes asked for."""
 
 
 def rows_of_minutes(span: bool = False) -> str:
@@ -255,14 +257,37 @@ def rows_of_minutes(span: bool = False) -> str:
     )
 
 
-def conflicts_of_minutes() -> str:
-    """Return the statement that lists rows of minutes with one identity and different content, not merged yet."""
-    asked = _asked("minute", "minute")
-    key = "tenant, minute, toSecond(time), source, id"
-    return f"""
+_KEY = "tenant, minute, toSecond(time), source, id"
+CONFLICTS_OF_MINUTES = f"""
 SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision) AS cost,
     max(ledger.revision) AS revision
-FROM ledger PREWHERE {asked} WHERE NOT retracted AND ({key}) IN (
-    SELECT {key} FROM ledger PREWHERE {asked} WHERE NOT retracted
-    GROUP BY {key} HAVING min(fingerprint) != max(fingerprint))
+FROM ledger PREWHERE {ASKED_MINUTES} WHERE NOT retracted AND ({_KEY}) IN (
+    SELECT {_KEY} FROM ledger PREWHERE {ASKED_MINUTES} WHERE NOT retracted
+    GROUP BY {_KEY} HAVING min(fingerprint) != max(fingerprint))
 GROUP BY tenant, source, id, time, fingerprint"""
+"""Lists rows of minutes with one identity and different content, not merged yet."""
+
+
+class HighCardinalitySource(msgspec.Struct, frozen=True):
+    """A producer and its events of a minute; `minute` is Unix seconds."""
+
+    tenant: str
+    minute: int
+    source: str
+    dimension: str
+    """The dimension with most different values."""
+    distinct: int
+    cells: int
+    events: int
+
+
+_COUNTED = ", ".join(f"('{name}', uniq({name}))" for name in CELL)
+HIGH_CARDINALITY_SOURCES = f"""
+SELECT tenant, toUnixTimestamp(minute) AS minute, source, widest.1 AS dimension, widest.2 AS distinct,
+    cells, events
+FROM (
+    SELECT tenant, minute, source, count() AS events, uniq({", ".join(CELL)}) AS cells,
+        arrayReverseSort(d -> d.2, [{_COUNTED}])[1] AS widest
+    FROM ledger PREWHERE {ASKED_MINUTES} WHERE NOT retracted GROUP BY tenant, minute, source
+    ORDER BY cells DESC, source LIMIT 1 BY tenant, minute)"""
+"""Finds the producer with most cells of each minute asked for."""

@@ -21,6 +21,25 @@ class Window:
     tenant: str
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Windows from `low` up to `high` (Unix seconds), of `tenants` (empty: all)."""
+
+    low: int = 946_684_800
+    high: int = 4_102_444_800
+    tenants: Sequence[str] = ()
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """The parameters of the statements."""
+        return {"low": self.low, "high": self.high, "tenants": list(self.tenants)}
+
+    def whole(self, grain: Grain) -> "Range":
+        """Widen the range to whole windows of `grain`."""
+        seconds = _SECONDS[grain]
+        return Range(self.low - self.low % seconds, self.high + -self.high % seconds, self.tenants)
+
+
 def window_of(tenant: str, time: datetime, grain: Grain) -> Window:
     """Return the window of `grain` that holds `time`."""
     return widen(Window(int(time.timestamp()), tenant), grain)
@@ -29,11 +48,6 @@ def window_of(tenant: str, time: datetime, grain: Grain) -> Window:
 def widen(window: Window, grain: Grain) -> Window:
     """Return the window of `grain` that holds the start of `window`."""
     return Window(window.start - window.start % _SECONDS[grain], window.tenant)
-
-
-def length(grain: Grain) -> int:
-    """Return the seconds of a window of `grain`."""
-    return _SECONDS[grain]
 
 
 def end_of(window: Window, grain: Grain) -> int:

@@ -1,11 +1,10 @@
 """Whose a cost is: aliases, owners, virtual tags, defaults, required tags."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from outlay_pricer.domain.matching import Test, compile_match, compile_words, facts_of
-from outlay_schemas.catalog import Alias, Catalog, Owner, RequiredTags, VirtualTag
+from outlay_schemas.catalog import Catalog, Owner, VirtualTag
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent
@@ -26,18 +25,13 @@ class Attributed:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Requirement:
-    policy: RequiredTags
-    tenant: Callable[[str], bool]
-    about: Test
-
-
 class Attribution:
     """The attribution rules of a catalog, ready to be applied."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._aliases = _alias_index(catalog.aliases)
+        self._aliases = {
+            (alias.dimension, other): alias.name for alias in catalog.aliases for other in alias.aliases
+        }
         self._owners: dict[tuple[str, str], list[Owner]] = {}
         for owner in catalog.owners:
             self._owners.setdefault((owner.key, owner.value), []).append(owner)
@@ -47,11 +41,22 @@ class Attribution:
         ]
         self._defaults = [(default.sets, compile_match(default.match)) for default in catalog.defaults]
         self._required = [
-            _Requirement(policy, _tenant_test(policy.tenant), compile_match(policy.match))
+            # A single-tenant installation has no tenant names: `*` is about it too.
+            (
+                policy,
+                None if policy.tenant == "*" else compile_words([policy.tenant]),
+                compile_match(policy.match),
+            )
             for policy in catalog.required_tags
         ]
-        self.idle = not (catalog.aliases or catalog.owners or catalog.virtual_tags or catalog.defaults)
-        self.idle = self.idle and not catalog.required_tags
+        rules = (
+            catalog.aliases,
+            catalog.owners,
+            catalog.virtual_tags,
+            catalog.defaults,
+            catalog.required_tags,
+        )
+        self.idle = not any(rules)
 
     def canonical(self, dimension: str, value: str) -> str:
         """Return the one name of a value that goes by several."""
@@ -79,16 +84,12 @@ class Attribution:
             changed = False
             facts = facts_of(event, result)
             for key in self._owner_keys:
-                for name, value in self._owned(key, facts.get(key, ""), event.time).items():
+                owners = self._owners.get((key, facts.get(key, "")), ())
+                owner = next((one for one in owners if one.active(event.time)), None)
+                for name, value in owner.sets.items() if owner else ():
                     if not result[name]:
                         result[name], changed = value, True
         return result
-
-    def _owned(self, key: str, value: str, at: datetime) -> Mapping[str, str]:
-        for owner in self._owners.get((key, value), ()):
-            if owner.active(at):
-                return {str(name): label for name, label in owner.sets.items()}
-        return {}
 
     def _virtually(self, event: UsageEvent, dimensions: Dimensions) -> Dimensions:
         """Return what virtual tags set, each seeing what the ones before it did."""
@@ -102,11 +103,11 @@ class Attribution:
     def _missing(self, event: UsageEvent, dimensions: Dimensions) -> tuple[str, ...]:
         missing: list[str] = []
         facts = facts_of(event, dimensions) if self._required else {}
-        for requirement in self._required:
-            if not requirement.tenant(event.tenant) or not requirement.about(facts):
+        for policy, of_tenant, about in self._required:
+            if (of_tenant and not of_tenant(event.tenant)) or not about(facts):
                 continue
-            absent = [name for name in requirement.policy.require if not facts.get(name)]
-            if absent and requirement.policy.action == "dead_letter":
+            absent = [name for name in policy.require if not facts.get(name)]
+            if absent and policy.action == "dead_letter":
                 names = ", ".join(absent)
                 raise Invalid(
                     "required_tags_missing", f"{names} is required for tenant {event.tenant!r}", "$"
@@ -115,10 +116,33 @@ class Attribution:
         return tuple(dict.fromkeys(missing))
 
 
-def _alias_index(aliases: tuple[Alias, ...]) -> dict[tuple[str, str], str]:
-    return {(alias.dimension, other): alias.name for alias in aliases for other in alias.aliases}
+Node = tuple[str, str]
 
 
-def _tenant_test(tenant: str) -> Callable[[str], bool]:
-    # A single-tenant installation has no tenant names: `*` is about it too.
-    return (lambda _: True) if tenant == "*" else compile_words([tenant])
+def owner_cycles(owners: Sequence[Owner]) -> list[list[Node]]:
+    """Return each cycle once, as the (key, value) pairs along it, starting with its first in the catalog."""
+    edges: dict[Node, list[Node]] = {}
+    for owner in owners:
+        edges.setdefault((owner.key, owner.value), []).extend(
+            (str(key), value) for key, value in owner.sets.items()
+        )
+    found: dict[frozenset[Node], list[Node]] = {}
+    for start in edges:
+        cycle = _back_to(start, edges)
+        if cycle:
+            found.setdefault(frozenset(cycle), cycle)
+    return list(found.values())
+
+
+def _back_to(start: Node, edges: dict[Node, list[Node]]) -> list[Node]:
+    """Return the shortest way from a node back to itself; empty if it has none."""
+    ways: list[list[Node]] = [[start]]
+    seen: set[Node] = set()
+    for way in ways:  # grows while it is walked: breadth first
+        for target in edges.get(way[-1], []):
+            if target == start:
+                return way
+            if target not in seen:
+                seen.add(target)
+                ways.append([*way, target])
+    return []

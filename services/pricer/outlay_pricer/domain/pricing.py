@@ -12,13 +12,12 @@ import msgspec
 from outlay_pricer.domain.activity import activity_of
 from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.catalog_index import CompiledCatalog
-from outlay_pricer.domain.fingerprint import fingerprint, owners
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, resolved_facts
 from outlay_pricer.domain.price_books import position_of
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
 from outlay_pricer.domain.rate_compiler.rate_book import MODEL_ATTRIBUTES
-from outlay_pricer.domain.usage import CONVENTION, contradiction, normalise
+from outlay_pricer.domain.usage import CONVENTION, contradiction, fingerprint, normalise, owners
 from outlay_schemas.attributes import BILL, REPORTED_BY
 from outlay_schemas.catalog import Negotiated, PriceRef, ReportedPolicy, are_guesses, parse_price_ref
 from outlay_schemas.catalog.price_ref import MARKS

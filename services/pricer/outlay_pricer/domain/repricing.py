@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.catalog_index import CompiledCatalog
-from outlay_pricer.domain.fingerprint import plain_number
 from outlay_pricer.domain.pricing import price
+from outlay_pricer.domain.usage import plain_number
 from outlay_schemas.acceptance import UNSTAMPED_MS
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.dimensions import OWNERS
