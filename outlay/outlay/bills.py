@@ -1,6 +1,6 @@
 """A bill as a whole: which lines it has now, and which the ledger still has from when it came before."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -76,17 +76,15 @@ class Bill:
 
 def earlier_lines(
     clickhouse: ClickHouseClient, tenant: str, keys: Iterable[Key]
-) -> Iterator[Mapping[str, Any]]:
+) -> Sequence[Mapping[str, Any]]:
     """Return the lines that the ledger has of some bills, with what they cost. Raises Retryable."""
     known = sorted(keys)
     if not known:
-        return iter(())
+        return []
     months = [datetime.strptime(key.period, "%Y-%m").replace(tzinfo=UTC).timestamp() for key in known]
-    bound = {
-        "tenant": tenant, "keys": ["\0".join(key) for key in known],
-        "low": int(min(months)) - _AROUND, "high": int(max(months)) + 2 * _AROUND,
-    }  # fmt: skip
-    return iter(clickhouse.rows(_LINES, bound))
+    low, high = int(min(months)) - _AROUND, int(max(months)) + 2 * _AROUND
+    bound = {"tenant": tenant, "keys": ["\0".join(key) for key in known], "low": low, "high": high}
+    return clickhouse.rows(_LINES, bound)
 
 
 def _key(source: str, attributes: Mapping[str, str]) -> Key:

@@ -55,12 +55,8 @@ class IngestClient:
     def __init__(self, url: str, api_key: str, clock: Clock, patience: float = 60.0) -> None:
         if not api_key.isascii():
             raise SendError("the API key has characters that no key has; see: outlay keys list")
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {api_key}", "Content-Type": NDJSON},
-            timeout=30,
-            verify=trusted(),
-        )
+        headers = {"Authorization": f"Bearer {api_key}", "Content-Type": NDJSON}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=30, verify=trusted())
         self._clock = clock
         self._patience = patience
 
@@ -88,9 +84,8 @@ class IngestClient:
         try:
             return retry(lambda: self._post_once(body), self._clock, _BACKOFF, patience=self._patience)
         except Retryable as error:
-            raise SendError(
-                f"ingest at {self._http.base_url} is unavailable ({error}); see: outlay status"
-            ) from error
+            message = f"ingest at {self._http.base_url} is unavailable ({error}); see: outlay status"
+            raise SendError(message) from error
 
     def _post_once(self, body: bytes) -> _Answer:
         try:
@@ -100,14 +95,10 @@ class IngestClient:
         if response.status_code in (429, 500, 502, 503, 504):
             asked = float(response.headers.get("Retry-After", 0))
             raise Retryable(f"{response.status_code} {response.text[:200]}", asked)
-        return _read(response)
-
-
-def _read(response: httpx.Response) -> _Answer:
-    try:
-        return msgspec.json.decode(response.content, type=_Answer)
-    except msgspec.MsgspecError:
-        raise SendError(f"ingest answered {response.status_code}: {response.text[:500]}") from None
+        try:
+            return msgspec.json.decode(response.content, type=_Answer)
+        except msgspec.MsgspecError:
+            raise SendError(f"ingest answered {response.status_code}: {response.text[:500]}") from None
 
 
 def batches(

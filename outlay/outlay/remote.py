@@ -36,13 +36,11 @@ def services() -> list[tuple[str, str]]:
     if not text:
         return [(name, f"http://{name}:{HEALTH_PORT}") for name in SERVICES]
     found = []
-    for part in text.split(","):
-        name, _, url = part.strip().partition("=")
+    for part in map(str.strip, text.split(",")):
+        name, _, url = part.partition("=")
         if name not in SERVICES or not url.startswith(("http://", "https://")):
-            raise StackError(
-                f'OUTLAY_SERVICES: "{part.strip()}" is not NAME=URL',
-                f"write ingest=http://HOST:{HEALTH_PORT},pricer=...; names: {', '.join(SERVICES)}",
-            )
+            hint = f"write ingest=http://HOST:{HEALTH_PORT},pricer=...; names: {', '.join(SERVICES)}"
+            raise StackError(f'OUTLAY_SERVICES: "{part}" is not NAME=URL', hint)
         found.append((name, url.rstrip("/")))
     return found
 
@@ -65,14 +63,13 @@ def checks() -> Iterator[Check]:
     yield from _kafka(KafkaSettings())
     yield from _clickhouse(ClickHouseSettings())
     for name, url in services():
+        hints = {
+            "ready": "",
+            "not ready": f"read its log; {url}/readyz must answer 200",
+            "not reachable": f"start it, or name its health port: OUTLAY_SERVICES={name}=http://HOST:{HEALTH_PORT},...",
+        }
         state = readiness(url, _SECONDS)
-        if state == "ready":
-            yield Check(name, "ok", f"ready at {url}")
-        elif state == "not ready":
-            yield Check(name, "error", f"not ready at {url}", f"read its log; {url}/readyz must answer 200")
-        else:
-            hint = f"start it, or name its health port: OUTLAY_SERVICES={name}=http://HOST:{HEALTH_PORT},..."
-            yield Check(name, "error", f"not reachable at {url}", hint)
+        yield Check(name, "ok" if state == "ready" else "error", f"{state} at {url}", hints[state])
 
 
 def _part(name: str, url: str) -> ProcessStatus:

@@ -14,6 +14,7 @@ from outlay_reports.errors import QueryError
 
 _SEPARATORS = ",;\t|"
 _HEAD = 65_536
+_GZIP = b"\x1f\x8b"
 _SUFFIXES = (".csv", ".gz", ".parquet", ".tsv", ".txt")
 
 
@@ -43,16 +44,16 @@ def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
     opened.seek(0)
     if head == b"PAR1":
         yield from _parquet_rows(path, opened)
-        return
-    must_be_text(path)
-    yield from _csv_rows(path, opened)
+    else:
+        must_be_text(path)
+        yield from _csv_rows(path, opened, packed=head.startswith(_GZIP))
 
 
 def must_be_text(path: Path, *, packed: bool = True) -> None:
     """Raise QueryError for a file that does not begin as text: one error, instead of one a line."""
     with path.open("rb") as opened:
         head = opened.read(_HEAD)
-    if packed and head.startswith(b"\x1f\x8b"):
+    if packed and head.startswith(_GZIP):
         try:
             with gzip.open(path) as unpacked:
                 head = unpacked.read(_HEAD)
@@ -66,15 +67,12 @@ def must_be_text(path: Path, *, packed: bool = True) -> None:
     except UnicodeDecodeError:
         text = False
     if not text:
-        raise QueryError(
-            f"{path} is not text in UTF-8", "export a spreadsheet as CSV in UTF-8, or give Parquet"
-        )
+        hint = "export a spreadsheet as CSV in UTF-8, or give Parquet"
+        raise QueryError(f"{path} is not text in UTF-8", hint)
 
 
-def _csv_rows(path: Path, opened: BinaryIO) -> Iterator[Row]:
-    magic = opened.read(2)
-    opened.seek(0)
-    raw = io.BufferedReader(gzip.GzipFile(fileobj=opened)) if magic == b"\x1f\x8b" else opened
+def _csv_rows(path: Path, opened: BinaryIO, *, packed: bool) -> Iterator[Row]:
+    raw = io.BufferedReader(gzip.GzipFile(fileobj=opened)) if packed else opened
     lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
     try:
         header = lines.readline()

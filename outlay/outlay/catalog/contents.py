@@ -34,19 +34,12 @@ class Listed(Struct, frozen=True):
 def overview(catalog: Catalog) -> list[Part]:
     """Return the parts of a catalog that are not empty."""
     parts: list[Part] = []
-    rates = catalog.rates
-    if rates is not None:
+    if rates := catalog.rates:
         models = sum(len(provider.get("models") or ()) for provider in rates.providers)
         parts.append(Part("model prices", rates.source, rates.version, models, rates.date.isoformat()))
-    parts += [
-        Part("price book", book.name, book.version, len(book.rules), _checked(book))
-        for book in catalog.price_books
-    ]
-    for part in PARTS:
-        value = getattr(catalog, part)
-        if isinstance(value, tuple) and value:
-            parts.append(Part(part, "", "", len(value), ""))
-    return parts
+    parts += [Part("price book", b.name, b.version, len(b.rules), _checked(b)) for b in catalog.price_books]
+    lists = {part: value for part in PARTS if isinstance(value := getattr(catalog, part), tuple)}
+    return parts + [Part(part, "", "", len(value), "") for part, value in lists.items() if value]
 
 
 def _checked(book: PriceBook) -> str:

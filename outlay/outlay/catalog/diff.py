@@ -10,18 +10,10 @@ from outlay_schemas.catalog import Catalog
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "aliases": ("dimension", "name"),
     "azure_deployments": ("resource", "deployment"),
-    "budgets": ("id",),
-    "channels": ("id",),
     "fx": ("currency", "from"),
-    "mute_time_intervals": ("id",),
-    "negotiated": ("id",),
     "owners": ("key", "value", "from"),
-    "reviews": ("id",),
-    "rules": ("id",),
-    "splits": ("id",),
-    "virtual_tags": ("id",),
 }
-"""The fields that name an item of each part. Items of other parts are named by their position."""
+"""The fields that name an item of these parts. Others are named by their `id`, or without one by their position."""
 
 
 class Change(Struct, frozen=True):
@@ -38,7 +30,7 @@ def changes(old: Catalog, new: Catalog) -> list[Change]:
     """Return the differences in the order of the parts. Revision, date and note do not count."""
     before, after = dict(_things(old)), dict(_things(new))
     found: list[Change] = []
-    for thing in [*before, *(thing for thing in after if thing not in before)]:
+    for thing in before | after:
         if thing not in after:
             found.append(Change("removed", thing))
         elif thing not in before:
@@ -49,7 +41,8 @@ def changes(old: Catalog, new: Catalog) -> list[Change]:
 
 
 def _things(catalog: Catalog) -> Iterator[tuple[str, Any]]:
-    plain = catalog.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    without = {"revision", "created_at", "note"}
+    plain = catalog.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=without)
     rates = plain.pop("rates", None) or {}
     for provider in rates.pop("providers", ()):
         models = provider.pop("models", ())
@@ -63,24 +56,17 @@ def _things(catalog: Catalog) -> Iterator[tuple[str, Any]]:
         for rule in rules:
             yield f"price book {book['name']}: {rule['id']}", rule
     for part, value in plain.items():
-        if part in {"revision", "created_at", "note"}:
-            continue
-        if isinstance(value, list):
-            yield from _items(part, value)
-        else:
+        for place, item in enumerate(value, 1) if isinstance(value, list) else ():
+            names = [str(item[name]) for name in _NAMES.get(part, ("id",)) if item.get(name)]
+            yield f"{part}: {' '.join(names) or place}", item
+        if not isinstance(value, list):
             yield part, value
-
-
-def _items(part: str, values: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for place, value in enumerate(values, 1):
-        names = [str(value[name]) for name in _NAMES.get(part, ()) if value.get(name)]
-        yield f"{part}: {' '.join(names) or place}", value
 
 
 def _fields(path: str, old: Any, new: Any) -> Iterator[str]:
     """Name each field that differs, as `path: before → after`."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
+        for key in old | new:
             yield from _fields(f"{path}.{key}" if path else str(key), old.get(key), new.get(key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (one, other) in enumerate(zip(old, new, strict=True)):

@@ -1,6 +1,7 @@
 """Reads a catalog folder: `price_books/*.yaml`, and one YAML file for each other part."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -18,25 +19,7 @@ from outlay_schemas.catalog import Catalog, PriceBook
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DRAFT = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of a catalog that is not published yet; its revision is 0."""
-PARTS = (
-    "aliases",
-    "azure_deployments",
-    "budgets",
-    "channels",
-    "defaults",
-    "fx",
-    "mute_time_intervals",
-    "negotiated",
-    "owners",
-    "reported",
-    "required_tags",
-    "reviews",
-    "routes",
-    "rules",
-    "splits",
-    "usage",
-    "virtual_tags",
-)
+PARTS = sorted(Catalog.model_fields.keys() - {"revision", "created_at", "note", "rates", "price_books"})
 """Each is a field of `Catalog`, and may be a file `<part>.yaml`."""
 
 
@@ -69,33 +52,32 @@ def examine(folder: Path, today: date | None = None) -> tuple[Catalog | None, li
         hint = "give the folder that holds price_books/ and budgets.yaml"
         return None, [Problem(str(folder), 0, "", "there is no such folder", hint)]
     problems = list(_unknown_files(folder))
-    documents: dict[str, Document] = {}
-    price_books: list[PriceBook] = []
-    parts: dict[str, Any] = {}
-    for path in sorted((folder / "price_books").glob("*.yaml")):
-        book = _read(path, f"price_books/{path.name}", TypeAdapter(PriceBook), documents, problems)
-        price_books += [] if book is None else [book]
+    documents: dict[str, Document] = defaultdict(Document)
+    book_files = sorted((folder / "price_books").glob("*.yaml"))
+    book_type = TypeAdapter(PriceBook)
+    found = [_read(path, f"price_books/{path.name}", book_type, documents, problems) for path in book_files]
+    parts: dict[str, Any] = {"price_books": tuple(book for book in found if book is not None)}
     for part in PARTS:
         path = folder / f"{part}.yaml"
-        if path.is_file():
-            kind: TypeAdapter[Any] = TypeAdapter(Catalog.model_fields[part].rebuild_annotation())
-            value = _read(path, path.name, kind, documents, problems)
-            if value is not None:
-                parts[part] = value
+        value = _read(path, path.name, _type_of(part), documents, problems) if path.is_file() else None
+        parts |= {} if value is None else {part: value}
     rates = from_library(today or SystemClock().now().date())
-    catalog = Catalog(revision=0, created_at=_DRAFT, rates=rates, price_books=tuple(price_books), **parts)
+    catalog = Catalog(revision=0, created_at=_DRAFT, rates=rates, **parts)
     problems += contradictions(catalog, documents)
     return catalog, sorted(problems)
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return a JSON Schema for each file name, such as `price_books/*.yaml`, with which editors complete and check."""
-    kinds: dict[str, TypeAdapter[Any]] = {"price_books/*.yaml": TypeAdapter(PriceBook)}
-    kinds |= {f"{part}.yaml": TypeAdapter(Catalog.model_fields[part].rebuild_annotation()) for part in PARTS}
+    kinds = {"price_books/*": TypeAdapter(PriceBook), **{part: _type_of(part) for part in PARTS}}
     return {
-        name: {"$schema": _DIALECT, "title": name, **kind.json_schema(by_alias=True)}
+        f"{name}.yaml": {"$schema": _DIALECT, "title": f"{name}.yaml", **kind.json_schema(by_alias=True)}
         for name, kind in kinds.items()
     }
+
+
+def _type_of(part: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Catalog.model_fields[part].rebuild_annotation())
 
 
 def write_schemas(folder: Path) -> dict[str, str]:
@@ -124,8 +106,7 @@ def _read(
     try:
         return kind.validate_python(document.content)
     except ValidationError as error:
-        for item in _causes(error):
-            problems.append(document.problem(item["loc"], item["msg"], hint_of(item)))
+        problems += [document.problem(item["loc"], item["msg"], hint_of(item)) for item in _causes(error)]
         return None
 
 
@@ -144,9 +125,8 @@ def _causes(error: ValidationError) -> list[Any]:
 def _unknown_files(folder: Path) -> Iterator[Problem]:
     """Find files that would silently be ignored: misspelt names, `.yml`, and the folder of earlier versions."""
     known = {f"{part}.yaml" for part in PARTS}
-    for path in sorted(
-        [*folder.glob("*.y*ml"), *(folder / "price_books").glob("*.yml"), *folder.glob("book*/*.y*ml")]
-    ):
+    inside = folder / "price_books"
+    for path in sorted([*folder.glob("*.y*ml"), *inside.glob("*.yml"), *folder.glob("book*/*.y*ml")]):
         if path.name not in known or path.parent != folder:
             hint = f"use one of {', '.join(PARTS)}"
             if path.suffix == ".yml":

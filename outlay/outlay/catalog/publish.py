@@ -1,6 +1,6 @@
 """Publishes a catalog on the compacted topic `cost.catalog`, as the next revision: one record, all or nothing."""
 
-from typing import Protocol
+from contextlib import closing
 
 from outlay_kit.catalog_feed import KEY
 from outlay_kit.clock import Clock
@@ -14,51 +14,23 @@ from outlay_schemas.topics import CATALOG
 _TRIES = 10
 
 
-class CatalogTopic(Protocol):
-    """The topic of catalogs."""
-
-    def newest(self) -> Catalog | None:
-        """Read to the end and return the newest catalog, of two with one number the first; None for an empty topic."""
-        ...
-
-    def append(self, catalog: Catalog) -> None:
-        """Return when the catalog is durable."""
-        ...
-
-
 def newest(kafka: KafkaSettings) -> Catalog | None:
     """Read the topic to its end and return the newest catalog; None if none was ever published.
 
     Raises Retryable if the end is not reached: a wrong guess would publish over a catalog.
     """
-    return KafkaTopic(kafka).newest()
+    return CatalogTopic(kafka).newest()
 
 
 def publish(kafka: KafkaSettings, content: Catalog, clock: Clock) -> int:
     """Publish `content` as the next revision, unless it is what is in force; return the revision in force."""
-    return publish_on(KafkaTopic(kafka), content, clock)
+    return CatalogTopic(kafka).publish(content, clock)
 
 
 def publish_if_absent(kafka: KafkaSettings, content: Catalog, clock: Clock) -> int:
     """Publish `content` as revision 1 if nothing was published yet; return the revision in force."""
-    topic = KafkaTopic(kafka)
-    known = topic.newest()
-    return known.revision if known is not None else publish_on(topic, content, clock)
-
-
-def publish_on(topic: CatalogTopic, content: Catalog, clock: Clock) -> int:
-    """Publish `content` as the next revision of a topic, unless it is what is in force; return the revision in force.
-
-    Two who publish at once may choose the same number. Every reader takes the first, and whoever finds that it was
-    not theirs publishes again: the number is never kept for two contents.
-    """
-    for _ in range(_TRIES):
-        known = topic.newest()
-        if known is not None and same_content(known, content):
-            return known.revision
-        revision = known.revision + 1 if known else 1
-        topic.append(content.model_copy(update={"revision": revision, "created_at": clock.now()}))
-    raise Retryable("others publish catalogs all the time; try again")
+    known = newest(kafka)
+    return known.revision if known is not None else publish(kafka, content, clock)
 
 
 def same_content(one: Catalog, other: Catalog) -> bool:
@@ -67,14 +39,14 @@ def same_content(one: Catalog, other: Catalog) -> bool:
     return encode_catalog(other.model_copy(update=stamp)) == encode_catalog(one)
 
 
-class KafkaTopic:
-    """The topic on Kafka. Every method raises Retryable where Kafka is away."""
+class CatalogTopic:
+    """The topic of catalogs. Every method raises Retryable where Kafka is away."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
 
     def newest(self) -> Catalog | None:
-        """Read to the end and return the newest catalog, of two with one number the first."""
+        """Read to the end and return the newest catalog, of two with one number the first; None for an empty topic."""
         best: Catalog | None = None
 
         def take(record: Record) -> None:
@@ -88,8 +60,19 @@ class KafkaTopic:
 
     def append(self, catalog: Catalog) -> None:
         """Return when the catalog is durable."""
-        sink = KafkaSink(self._kafka)
-        try:
+        with closing(KafkaSink(self._kafka)) as sink:
             deliver(sink, CATALOG.name, [encode_catalog(catalog)], KEY)
-        finally:
-            sink.close()
+
+    def publish(self, content: Catalog, clock: Clock) -> int:
+        """Publish `content` as the next revision, unless it is what is in force; return the revision in force.
+
+        Two who publish at once may choose the same number. Every reader takes the first, and whoever finds that it was
+        not theirs publishes again: the number is never kept for two contents.
+        """
+        for _ in range(_TRIES):
+            known = self.newest()
+            if known is not None and same_content(known, content):
+                return known.revision
+            revision = known.revision + 1 if known else 1
+            self.append(content.model_copy(update={"revision": revision, "created_at": clock.now()}))
+        raise Retryable("others publish catalogs all the time; try again")

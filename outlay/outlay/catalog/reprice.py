@@ -1,4 +1,4 @@
-"""What `outlay reprice` does: the ledger's events by the catalog in force, and what differs on Kafka again."""
+"""The ledger's events by another catalog: why one costs what it costs, and what differs on Kafka again."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,18 +7,57 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from outlay.catalog.publish import newest
 from outlay_kit.clock import Clock
 from outlay_kit.kafka import RecordSink
+from outlay_kit.settings import KafkaSettings
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.compare import PriceComparison, difference
-from outlay_pricer.domain.repricing import RepricedEvent, reprice
+from outlay_pricer.domain.explain import Explanation, explain
+from outlay_pricer.domain.repricing import differs, reprice, usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_pricer.repricing.catalog_archiver import resend
+from outlay_schemas.catalog import Catalog, decode_catalog
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
 
 PIECE = 10_000
 """Events that wait in memory to be sent."""
+
+
+class Why(Struct, frozen=True):
+    """An event as the ledger has it, and its explanation."""
+
+    event: CostEvent
+    revision: int
+    """The catalog that it is explained by: its own, unless that is not kept any more."""
+    own: bool
+    """Whether that is the catalog that priced it."""
+    same: bool
+    """Whether the explanation comes to what the ledger says."""
+    explanation: Explanation | None = None
+    refused: str = ""
+    """Why the explanation is empty: another catalog than its own refuses the event."""
+
+
+def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:
+    """Explain an event of the ledger. Raises Retryable where the stores are away."""
+    content = _catalog(cost.revision, ledger, kafka)
+    own = content.revision == cost.revision
+    try:
+        explanation = explain(usage_of(cost), CompiledCatalog(content))
+    except Invalid as error:
+        return Why(cost, content.revision, own, same=False, refused=str(error))
+    return Why(cost, content.revision, own, not differs(cost, explanation.event), explanation)
+
+
+def _catalog(revision: int, ledger: LedgerReader, kafka: KafkaSettings) -> Catalog:
+    """Return a revision, or the one in force if it is not kept."""
+    body = ledger.catalog(revision)
+    if body is not None:
+        return decode_catalog(body)
+    return newest(kafka) or Catalog.model_validate({"revision": 0, "created_at": 0})
 
 
 class Amended(Struct, frozen=True):
@@ -45,45 +84,36 @@ class Repriced:
     amended: list[Amended]
 
 
-class Repricing:
-    """One run. Every method raises Retryable where the stores are away; to run it again does no harm."""
+def price_again(
+    ledger: LedgerReader,
+    catalog: CompiledCatalog,
+    sink: RecordSink | None,
+    wanted: Selection,
+    by: Sequence[str],
+) -> Repriced:
+    """Price a selection again, and send what differs to `sink`; None: a dry run.
 
-    def __init__(self, ledger: LedgerReader, catalog: CompiledCatalog, sink: RecordSink | None) -> None:
-        """`sink` is where events are sent; None: a dry run."""
-        self._ledger = ledger
-        self._catalog = catalog
-        self._sink = sink
-        self._refused = 0
-        self._sent = 0
-        self._waiting: list[AcceptedUsage] = []
-        self._closed = ClosedMonths(ledger.closed_months())
+    Raises Retryable where the stores are away; to run it again does no harm.
+    """
+    closed, waiting = ClosedMonths(ledger.closed_months()), list[AcceptedUsage]()
+    refused = sent = 0
 
-    def run(self, wanted: Selection, by: Sequence[str]) -> Repriced:
-        """Price a selection again."""
-        events = self._ledger.events(replace(wanted, before_revision=self._catalog.revision))
-        plan = difference(self._pairs(reprice(events, self._catalog)), by)
-        self._flush()
-        return Repriced(plan, self._refused, self._sent, self._closed.amended())
-
-    def _pairs(self, items: Iterator[RepricedEvent]) -> Iterator[tuple[CostEvent, CostEvent]]:
-        for item in items:
-            if item.new is None:
-                self._refused += 1
-            elif item.differs:
-                self._closed.note(item.old, item.new)
-                self._send(item.resent)
+    def pairs() -> Iterator[tuple[CostEvent, CostEvent]]:
+        nonlocal refused, sent
+        events = ledger.events(replace(wanted, before_revision=catalog.revision))
+        for item in reprice(events, catalog):
+            refused += item.new is None
+            if item.new is not None and item.differs:
+                closed.note(item.old, item.new)
+                waiting.append(item.resent)
+                if len(waiting) >= PIECE or sink is None:
+                    sent += resend(sink, waiting) if sink else 0
+                    waiting.clear()
             yield item.old, item.new or item.old
 
-    def _send(self, usage: AcceptedUsage) -> None:
-        if self._sink is not None:
-            self._waiting.append(usage)
-            if len(self._waiting) >= PIECE:
-                self._flush()
-
-    def _flush(self) -> None:
-        if self._sink is not None and self._waiting:
-            self._sent += resend(self._sink, self._waiting)
-            self._waiting.clear()
+    plan = difference(pairs(), by)
+    sent += resend(sink, waiting) if sink else 0
+    return Repriced(plan, refused, sent, closed.amended())
 
 
 class ClosedMonths:

@@ -20,6 +20,9 @@ try:
 except ImportError:  # pragma: no cover - a PyYAML built without libyaml
     from yaml import SafeLoader as _Safe  # type: ignore[assignment]
 
+Place = Sequence[int | str]
+"""Where a value is in a file: keys, and places in lists."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
@@ -61,9 +64,7 @@ def _moment(loader: _Loader, node: yaml.ScalarNode) -> Any:
     try:
         return loader.construct_yaml_timestamp(node)
     except ValueError:
-        return str(
-            loader.construct_scalar(node)
-        )  # 2026-13-01: the field's own check reports it, with the line
+        return str(loader.construct_scalar(node))  # 2026-13-01: the field's own check reports it
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
@@ -74,33 +75,22 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 class Document:
     """A YAML file: its content, and its tree with line numbers."""
 
-    name: str
-    content: Any
-    tree: yaml.Node | None
+    name: str = ""
+    content: Any = None
+    tree: yaml.Node | None = None
 
-    def line(self, path: Sequence[int | str]) -> int:
-        """Return the line of the value at `path`, or of the nearest value around it."""
+    def line(self, place: Place) -> int:
+        """Return the line of the value at a place, or of the nearest value around it."""
         node, line = self.tree, self.tree.start_mark.line + 1 if self.tree else 1
-        for step in path:
-            found = _step(node, step)
-            if found is None:
-                continue  # pydantic names the member of a union too, which is not in the file
-            line, node = found
+        for step in place:
+            # Without the names of members of a union, which pydantic has in places and files have not.
+            line, node = _step(node, step) or (line, node)
         return line
 
-    def problem(self, place: Sequence[int | str], message: str, hint: str) -> Problem:
-        """Return a problem at a place of this file."""
-        return Problem(self.name, self.line(place), text_of(place), message, hint)
-
-
-NO_DOCUMENT = Document("", None, None)
-
-
-def problem_at(
-    documents: Mapping[str, Document], file: str, place: Sequence[int | str], message: str, hint: str
-) -> Problem:
-    """Return a problem at a place of one of the files."""
-    return documents.get(file, NO_DOCUMENT).problem(place, message, hint)
+    def problem(self, place: Place, message: str, hint: str) -> Problem:
+        """Return a problem at a place of this file, whose path is as `rules[3].prices[0].meters.gb.price`."""
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+        return Problem(self.name, self.line(place), path.removeprefix("."), message, hint)
 
 
 def did_you_mean(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:
@@ -126,19 +116,16 @@ def read_yaml(path: Path, name: str) -> Document:
         text = path.read_text(encoding="utf-8")
         loader = _Loader(text)
         tree = loader.get_single_node()
-        duplicates = list(_duplicate_keys(tree, name))
-        if duplicates:
+        if duplicates := list(_duplicate_keys(tree, name)):
             raise CatalogError(duplicates)
-        content = None if tree is None else loader.construct_document(tree)
-        return Document(name, content, tree)
+        return Document(name, None if tree is None else loader.construct_document(tree), tree)
     except UnicodeDecodeError:
         raise CatalogError([Problem(name, 0, "", "this is not UTF-8 text", "save it as UTF-8")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        line = mark.line + 1 if mark else 0
+        message = f"this is not YAML: {getattr(error, 'problem', None) or error}"
         hint = "check indentation, colons and brackets there"
-        raise CatalogError([Problem(name, line, "", f"this is not YAML: {problem}", hint)]) from None
+        raise CatalogError([Problem(name, mark.line + 1 if mark else 0, "", message, hint)]) from None
 
 
 def _duplicate_keys(node: yaml.Node | None, name: str) -> Iterator[Problem]:
@@ -156,24 +143,14 @@ def _duplicate_keys(node: yaml.Node | None, name: str) -> Iterator[Problem]:
             yield from _duplicate_keys(item, name)
 
 
-def text_of(place: Sequence[int | str]) -> str:
-    """Return a place as text: `rules[3].prices[0].meters.gb.price`."""
-    text = ""
-    for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
 def hint_of(error: Mapping[str, Any]) -> str:
     """Return what to do about an error of pydantic; empty if its message says enough."""
-    place = error["loc"]
-    field = str(place[-1]) if place else ""
+    field = str(error["loc"][-1]) if error["loc"] else ""
     kind = str(error["type"])
     if kind == "extra_forbidden":
         known = _field_names()
-        return (
-            did_you_mean(field, known) if field not in known else ""
-        ) or "remove it: it has no meaning here"
+        near = did_you_mean(field, known) if field not in known else ""
+        return near or "remove it: it has no meaning here"
     if kind in ("literal_error", "union_tag_invalid"):
         context = error.get("ctx", {})
         expected = re.findall(r"'([^']+)'", str(context.get("expected_tags", context.get("expected", ""))))

@@ -1,23 +1,32 @@
-"""Commands about alerts and budgets: what fires now, and what people do with it."""
+"""Commands about alerts, budgets and channels: what fires now, what people do with it, and who is notified."""
 
 import getpass
+from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import typer
 from typer import Argument, Option
 
-from outlay.cli import backtest, channels
-from outlay.cli.errors import CommandError, unknown
+from outlay.cli import backtest
 from outlay.cli.help import App
-from outlay.cli.options import AsJson, Tenant
-from outlay.cli.output import line, print_json, print_rows
-from outlay.cli.report_query import budget_plans, require_tenants, write_report
-from outlay.cli.stores import open_clickhouse, published_or_none
+from outlay.cli.options import AsJson, OtherCatalog, Tenant
+from outlay.cli.output import CommandError, line, print_json, print_report, print_rows, unknown
+from outlay.cli.report_query import budget_plans
+from outlay.cli.stores import open_clickhouse, open_costs, published_or_none, read_folder
+from outlay.embedded.errors import NotRunningError
 from outlay_alerter.alerts.store import Store
+from outlay_alerter.notify.channel import Channel
+from outlay_alerter.notify.channel_registry import of_catalog, remote
+from outlay_alerter.notify.outbox import Outbox
+from outlay_alerter.notify.sample import sample
+from outlay_alerter.notify.thread_store import NullThreadStore
+from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
-from outlay_reports.adapters.cost_reader import CostReader
+from outlay_kit.settings import load
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.incidents import Incident, incidents
@@ -26,9 +35,8 @@ from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
 
 app = App("alerts", "List, acknowledge and test alerts.")
 app.command("backtest")(backtest.backtest)
-app.command("test")(channels.send_sample)
-app.command()(channels.deliveries)
 
+_ADD = "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_SLACK_URL"
 AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
 Note = Annotated[str, Option(help="A comment, included in notifications.")]
 
@@ -43,15 +51,13 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
 
         outlay budgets
     """
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        require_tenants(costs, (tenant,))
+    with open_costs(tenant) as costs:
         plans = budget_plans(costs, (tenant,) if tenant else ())
         states = ForecastCache().states(costs, plans, SystemClock().now())
     if as_json:
-        print_json(msgspec.to_builtins(states))
+        print_json(states)
     elif plans:
-        write_report(budget_table(plans, states))
+        print_report(budget_table(plans, states))
     else:
         line("no budgets yet; write one in budgets.yaml of the catalog")
 
@@ -134,9 +140,7 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
             raise CommandError(f'no open alert starts with "{start}"', error.hint)
         matching = incidents(found)
         if len(matching) > 1:
-            raise CommandError(
-                f'{len(matching)} alerts match "{start}"', "give more of the id: outlay alerts list"
-            )
+            raise _ambiguous(len(matching), start)
         alert, state = matching[0].main, matching[0].state
         if state == action and length is None:
             raise CommandError(f"the alert is {state} already", "see: outlay alerts list")
@@ -158,16 +162,13 @@ def snooze(
 
         outlay alerts snooze 5f0c7a1b --hours 4
     """
-    now = SystemClock().now()
+    now, user = SystemClock().now(), getpass.getuser()
     until = now + timedelta(hours=hours)
-    with open_clickhouse(write=True) as clickhouse:
-        require_tenants(CostReader(clickhouse), (tenant,))
+    with open_clickhouse(tenant, write=True) as clickhouse:
         name = _target(clickhouse, target)
         alerted = (row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts"))
         chosen = [tenant] if tenant else list(alerted)
-        Store(clickhouse).say(
-            [AlertAction(t, name, "snoozed", now, until, note, getpass.getuser()) for t in chosen]
-        )
+        Store(clickhouse).say([AlertAction(t, name, "snoozed", now, until, note, user) for t in chosen])
     line(f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {counted(len(chosen), 'tenant')}")
 
 
@@ -181,9 +182,106 @@ def _target(clickhouse: ClickHouseClient, target: str) -> str:
     alerts = {alert.id: alert.incident_id for alert, _ in Store(clickhouse).stated("")}
     found = list({incident for name, incident in alerts.items() if name.startswith(target)})
     if len(found) > 1:
-        raise CommandError(f'{len(found)} alerts match "{target}"', "give more of the id: outlay alerts list")
+        raise _ambiguous(len(found), target)
     if not found:
-        raise unknown(
-            "alert, rule or budget", target, sorted(rules | alerts.keys()), "see: outlay alerts list"
-        )
+        known = sorted(rules | alerts.keys())
+        raise unknown("alert, rule or budget", target, known, "see: outlay alerts list")
     return found[0]
+
+
+def _ambiguous(count: int, start: str) -> CommandError:
+    return CommandError(f'{count} alerts match "{start}"', "give more of the id: outlay alerts list")
+
+
+@app.command("test")
+def send_sample(
+    channel: Annotated[str, Argument(metavar="CHANNEL", help="Only this one. Default: all.")] = "",
+    name: Annotated[str, Option("--channel", hidden=True)] = "",
+    catalog: OtherCatalog = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a sample alert to the channels of the catalog and of the environment (OUTLAY_ALERTER_...).
+
+    Secrets are read from this command's environment, as the alerter reads them from its own. The exit status is 1 if a
+    channel failed.
+
+    Examples:
+
+        outlay alerts test oncall
+        OUTLAY_CHANNEL_OPS=https://hooks.slack.com/... outlay alerts test ops --catalog ./catalog
+    """
+    wanted = channel or name
+    found = [find_channel(wanted, catalog)] if wanted else list(_channels(catalog).values())
+    if not found:
+        raise CommandError("neither the catalog nor the environment has a channel", _ADD)
+    answers = [(one.name, one.send(sample(SystemClock().now()))) for one in found]
+    failed = [name for name, answer in answers if answer.outcome != "sent"]
+    shown = [{"channel": n, "outcome": a.outcome, "status": a.status, "reason": a.reason} for n, a in answers]
+    if as_json:
+        print_json(shown)
+    else:
+        for one, answer in answers:
+            code = f"HTTP {answer.status}, " if answer.status else ""
+            line(f"{one}: " + ("sent" if answer.outcome == "sent" else f"failed: {code}{answer.reason}"))
+        text = f"Test failed: {len(failed)} of {len(answers)} channels" if failed else "Test passed"
+        line(text, "bold red" if failed else "green")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _channels(folder: Path | None) -> dict[str, Channel]:
+    """Return the channels of the environment and of a catalog (default: the one in force, if a system runs), by name.
+
+    Raises CommandError for a catalog that cannot be read.
+    """
+    settings, clock = load(Settings), SystemClock()
+    try:
+        catalog = read_folder(folder) if folder else published_or_none()
+    except NotRunningError:  # then those of the environment alone
+        catalog = None
+    specs = catalog.channels if catalog else ()
+    own = {spec.id: of_catalog(spec, settings, clock, NullThreadStore(), lambda _: None) for spec in specs}
+    return own | {one.name: one for one in remote(settings, clock) if one.name not in own}
+
+
+def find_channel(name: str, folder: Path | None = None) -> Channel:
+    """Return a channel by its name. Raises CommandError."""
+    known = _channels(folder)
+    if name not in known:
+        raise unknown("channel", name, known, _ADD)
+    return known[name]
+
+
+@app.command()
+def deliveries(
+    channel: Annotated[str, Option(help="Only this channel.")] = "",
+    hours: Annotated[float, Option(min=0, max=2160, help="Hours to look back.")] = 24,
+    dead: Annotated[bool, Option("--dead", help="Only messages that failed for good.")] = False,
+    waiting: Annotated[bool, Option("--waiting", help="Only messages that still wait.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show each attempt to deliver a notification, the newest first; or messages that failed or still wait.
+
+    Examples:
+
+        outlay alerts deliveries --channel oncall
+        outlay alerts deliveries --dead
+    """
+    since = SystemClock().now() - timedelta(hours=hours)
+    with open_clickhouse() as clickhouse:
+        log = Outbox(clickhouse)
+        if dead or waiting:
+            rows = log.messages("failed" if dead else "waiting", channel, since)
+        else:
+            rows = log.attempts(channel, since)
+    title = "Failed messages" if dead else "Waiting messages" if waiting else "Deliveries"
+    print_rows(as_json, rows if as_json else [_short(row) for row in rows], f"{title} (UTC)", "no messages")
+
+
+def _short(row: Mapping[str, object]) -> dict[str, object]:
+    """Return what people read; --json has the ids too."""
+    return {
+        name: str(value)[:19] if name in ("at", "decided", "due") else value
+        for name, value in row.items()
+        if name not in ("tenant", "message", "took_ms")
+    }

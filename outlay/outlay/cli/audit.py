@@ -1,19 +1,17 @@
 """Commands that verify the ledger and the rollups, and rebuild rollups: audit, rebuild."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from typer import Option
 
-from outlay.cli.errors import CommandError
-from outlay.cli.options import AsJson, DryRun
+from outlay.cli.options import AsJson, DryRun, read_utc
 from outlay.cli.output import line, print_json, print_rows, print_table
 from outlay.cli.progress import progress_bar
-from outlay.cli.report_query import require_tenants
-from outlay.cli.stores import first_kept, open_clickhouse, require_kept
+from outlay.cli.stores import first_kept, open_clickhouse, require_kept, require_tenants
 from outlay.local.state import stores
 from outlay_aggregator.adapters.accepted_events import AcceptedEvents, AcceptedEventsAudit
 from outlay_aggregator.adapters.audit import Audit, Conflict, Period, Wrong
@@ -21,7 +19,6 @@ from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.windows import Range
 from outlay_aggregator.settings import Settings
-from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.offsets import Offsets
@@ -61,6 +58,7 @@ def audit(
         outlay audit --from 2026-11-01 --to 2026-12-01 --tenant acme --json
     """
     asked = _range(start, end, tenant, "the ledger no longer has what the totals would be compared with")
+    accepted = None
     with (
         open_clickhouse(
             write=True
@@ -68,42 +66,29 @@ def audit(
         progress_bar("events", "share", as_json) as (progress, task),
     ):
         auditor = Audit(LedgerStore(clickhouse, Settings().user_cells), clickhouse, SystemClock())
-        accepted = None
         if kafka:
-            accepted = _audit_accepted_events(
-                clickhouse,
-                asked,
-                patience,
-                lambda count: progress.update(task, description=f"events {count:,}"),
-            )
+            with closing(Offsets(stores(write=True)[0])) as offsets:
+                groups = Settings().pricer_group, Settings().group
+                accepted = AcceptedEventsAudit(clickhouse, offsets, SystemClock(), *groups).check(
+                    asked.tenants, patience, lambda n: progress.update(task, description=f"events {n:,}")
+                )
         progress.update(task, description="cells", total=1.0, completed=0)
         count, wrong = auditor.differences(
             asked, patience, lambda share: progress.update(task, completed=share)
         )
         periods = auditor.periods(asked)
         conflicts = [*auditor.twice(asked), *auditor.conflicts(asked)]
+        seen = {period.tenant for period in periods}
+        seen |= {balance.tenant for balance in (accepted.balances if accepted else ()) if balance.accepted}
+        require_tenants(CostReader(clickhouse), [name for name in asked.tenants if name not in seen])
     conflicts += [c for c in (accepted.conflicts if accepted else []) if c not in conflicts]
     report = Report(accepted, periods, count, wrong, conflicts)
-    _require_seen(asked.tenants, report)
     if as_json:
         print_json(report.as_dict())
     else:
         report.print()
     if not report.balanced:
         raise typer.Exit(1)
-
-
-def _audit_accepted_events(
-    clickhouse: ClickHouseClient, asked: Range, patience: float, progress: Callable[[int], None]
-) -> AcceptedEvents:
-    settings, offsets = Settings(), Offsets(stores(write=True)[0])
-    try:
-        checker = AcceptedEventsAudit(
-            clickhouse, offsets, SystemClock(), settings.pricer_group, settings.group
-        )
-        return checker.check(asked.tenants, patience, progress)
-    finally:
-        offsets.close()
 
 
 @dataclass(frozen=True)
@@ -164,16 +149,13 @@ class Report:
         )
         for each in self.wrong:
             for cell in each.cells:
-                line(
-                    f"differs: {each.grain} {_time(each.window.start)} {each.window.tenant} {cell.cell}:"
-                    f" ledger {cell.right[0]} USD, {counted(cell.right[1], 'event')}; rollup {cell.stored[0]} USD,"
-                    f" {counted(cell.stored[1], 'event')}",
-                    "red",
+                right, stored = (
+                    f"{cost} USD, {counted(n, 'event')}" for cost, n in (cell.right, cell.stored)
                 )
+                window = f"{each.grain} {_time(each.window.start)} {each.window.tenant} {cell.cell}"
+                line(f"differs: {window}: ledger {right}; rollup {stored}", "red")
         columns = ("tenant", "source", "id", "with", ">bodies", "first time", "last time")
-        rows = [
-            (c.tenant, c.source, c.id, c.kind, c.bodies, c.first_time, c.last_time) for c in self.conflicts
-        ]
+        rows = [astuple(conflict) for conflict in self.conflicts]
         print_table("Conflicts: one identity, different events", columns, rows, "no conflicts")
         if self.balanced:
             line("everything balances", "green")
@@ -184,31 +166,17 @@ class Report:
 
 
 def _print_accepted_events(found: AcceptedEvents) -> None:
+    columns = ("tenant", ">accepted", ">in ledger", ">as events", ">dead letters", ">in flight", ">missing")
     rows = [
-        (b.tenant, f"{b.accepted:,}", f"{b.ledger:,}", f"{b.events:,}", f"{b.dead:,}", f"{b.in_flight:,}",
-         f"{b.missing:,}")
+        [b.tenant, *(f"{n:,}" for n in (b.accepted, b.ledger, b.events, b.dead, b.in_flight, b.missing))]
         for b in found.balances
-    ]  # fmt: skip
-    columns = (
-        "tenant", ">accepted", ">in ledger", ">as events", ">dead letters", ">in flight", ">missing",
-    )  # fmt: skip
+    ]
     print_table("Accepted, as far as Kafka keeps it", columns, rows, "Kafka keeps no accepted event")
     if found.unpriced_lines:
         line(f"{found.unpriced_lines:,} more wait to be priced", "dim")
     for balance in found.balances:
         for name in balance.first_missing:
             line(f"missing: {balance.tenant} {name}", "red")
-
-
-def _require_seen(tenants: Sequence[str], report: Report) -> None:
-    """Raise CommandError for a tenant of which neither Kafka nor the ledger has anything."""
-    seen = {period.tenant for period in report.periods} | {
-        b.tenant for b in (report.accepted_events.balances if report.accepted_events else ()) if b.accepted
-    }
-    for tenant in tenants:
-        if tenant not in seen:
-            with open_clickhouse() as clickhouse:
-                require_tenants(CostReader(clickhouse), (tenant,))
 
 
 def rebuild(
@@ -231,17 +199,15 @@ def rebuild(
         outlay rebuild --tenant acme --dry-run
     """
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
-    with open_clickhouse(write=True) as clickhouse:
-        require_tenants(CostReader(clickhouse), tenant or ())
+    with open_clickhouse(*asked.tenants, write=True) as clickhouse:
         ledger = LedgerStore(clickhouse, Settings().user_cells)
         rebuilder, auditor = Rebuild(ledger), Audit(ledger, clickhouse, SystemClock())
         if dry_run:
-            rows: list[dict[str, object]] = [
-                {"grain": grain, "windows": count} for grain, count in rebuilder.windows(asked).items()
-            ]
+            windows = rebuilder.windows(asked).items()
+            rows: list[dict[str, object]] = [{"grain": grain, "windows": count} for grain, count in windows]
         else:
             sink = KafkaSink(stores(write=True)[0])
-            with progress_bar("windows", "share", as_json, 1.0) as (progress, task):
+            with closing(sink), progress_bar("windows", "share", as_json, 1.0) as (progress, task):
                 rebuilder.settle(list(auditor.twice(asked, _MOST_TWICE)), int(first_kept().timestamp()))
                 done = rebuilder.run(
                     asked,
@@ -249,27 +215,17 @@ def rebuild(
                     lambda record: deliver(sink, ROLLUPS.name, [record]),
                     lambda share: progress.update(task, completed=share),
                 )
-            sink.close()
             rows = [asdict(each) for each in done]
     print_rows(as_json, rows, "", "nothing to rebuild")
 
 
 def _range(start: str | None, end: str | None, tenants: list[str] | None, why: str) -> Range:
     """Return the time range and tenants that are asked for. Raises CommandError, with `why`, for a range too old."""
-    usual = Range()
-    low = _seconds(start, "--from") if start else int(first_kept().timestamp())
-    require_kept(datetime.fromtimestamp(low, UTC), "--from", why)
-    return Range(low, _seconds(end, "--to") if end else usual.high, tuple(tenants or ()))
-
-
-def _seconds(text: str, option: str) -> int:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(
-            f'{option} "{text}" is not a valid time', "write it as 2026-11-24 or 2026-11-24T12:00Z"
-        ) from None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    hint = "write it as 2026-11-24 or 2026-11-24T12:00Z"
+    first = read_utc(start, f'--from "{start}"', hint) if start else first_kept()
+    require_kept(first, "--from", why)
+    high = int(read_utc(end, f'--to "{end}"', hint).timestamp()) if end else Range().high
+    return Range(int(first.timestamp()), high, tuple(tenants or ()))
 
 
 def _time(seconds: int) -> str:

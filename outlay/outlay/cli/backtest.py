@@ -1,33 +1,43 @@
-"""When a rule would have fired: `outlay alerts backtest`."""
+"""When budgets and rules would have fired on the past: `outlay alerts backtest`, and for `outlay catalog plan`."""
 
 import csv
 import json
 import math
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from typer import Option
 
-from outlay.backtest import last_days, pictured, row_of, saved, try_rules
-from outlay.cli.errors import CommandError, unknown
-from outlay.cli.options import AsJson, Picture
-from outlay.cli.output import line, note, out, print_json, print_rows, working
-from outlay.cli.report_query import draw_into, require_tenants
+from outlay.cli.options import AsJson, OtherCatalog, Picture
+from outlay.cli.output import CommandError, line, note, out, print_json, print_rows, unknown, working
+from outlay.cli.report_query import draw_into
 from outlay.cli.stores import open_clickhouse, read_folder, read_published
 from outlay.reports.plots import draw
-from outlay_alerter.backtest.runner import NotPossibleError, on_series
+from outlay_alerter.adapters.rollup_reader import RollupReader
+from outlay_alerter.backtest.recorder import Fired
+from outlay_alerter.backtest.runner import Backtest, BacktestResult, NotPossibleError, on_series
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
+from outlay_kit.time_ranges import TimeRange, floor_to
+from outlay_reports import cost_query, trend
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.money import counted, dollars
 from outlay_reports.svg_chart import trend_svg
-from outlay_schemas.catalog import AlertRule, watch
+from outlay_schemas.catalog import Catalog, watch
+from outlay_schemas.dimensions import scope_text
 from outlay_schemas.money import to_usd
+
+_DAY = timedelta(days=1)
+Tried = Sequence[tuple[str, BacktestResult]]
+"""A rule of each tenant that has it, and when it would have fired."""
 
 
 def backtest(
@@ -36,9 +46,7 @@ def backtest(
         Path | None, Option(metavar="FILE.csv", help="CSV of timestamp,value. Default: the ledger.")
     ] = None,
     *,
-    catalog: Annotated[
-        Path | None, Option(metavar="DIR", help="Catalog folder. Default: the one in force.")
-    ] = None,
+    catalog: OtherCatalog = None,
     days: Annotated[int, Option(min=1, max=366, help="Days to look back, without --series.")] = 30,
     tenant: Annotated[str, Option(help="Tenant, without --series. Default: all.")] = "",
     picture: Picture = None,
@@ -56,8 +64,13 @@ def backtest(
         outlay alerts backtest --rule spend-anomaly --days 30 --picture fired.svg
     """
     if series is None:
-        _on_ledger(rule, catalog, days, tenant, picture, as_json=as_json)
-        return
+        content = read_folder(catalog) if catalog else read_published()
+        _on_ledger(rule, content, days, tenant, picture, as_json=as_json)
+    else:
+        _on_series(rule, read_folder(catalog), series)
+
+
+def _on_series(rule: str, catalog: Catalog, series: Path) -> None:
     wanted, texts, rows = _rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
     for text, at, value in _rows(series):
         texts[at], rows[at] = text, value
@@ -77,21 +90,18 @@ def backtest(
 
 
 def _on_ledger(
-    rule: str, folder: Path | None, days: int, tenant: str, picture: Path | None, *, as_json: bool
+    rule: str, catalog: Catalog, days: int, tenant: str, picture: Path | None, *, as_json: bool
 ) -> None:
-    catalog = read_folder(folder) if folder else read_published()
     known = [item.id for item in (*catalog.budgets, *catalog.rules)]
     if rule not in known:
         raise unknown("rule or budget", rule, known)
     span = last_days(SystemClock().now(), days)
-    with open_clickhouse() as clickhouse, working(f"trying {rule} on the last {days} days"):
-        costs = CostReader(clickhouse)
-        require_tenants(costs, (tenant,))
-        tenants = costs.tenants()
-        tried = try_rules(clickhouse, catalog, [rule], [tenant] if tenant else tenants, span)
-    rows = [row_of(one.tenant, fired) for one in tried for fired in one.found.fired]
-    whole = sum(saved(one.found.fired) for one in tried)
-    query, found = pictured(tried, span)
+    with open_clickhouse(tenant) as clickhouse, working(f"trying {rule} on the last {days} days"):
+        tenants = [tenant] if tenant else CostReader(clickhouse).tenants()
+        tried = _try(clickhouse, catalog, rule, tenants, span)
+    rows = [_row(tenant, fired) for tenant, result in tried for fired in result.fired]
+    whole = sum(_saved(result.fired) for _, result in tried)
+    query, found = _pictured(tried, span)
     title = f"{rule}: fires {counted(len(rows), 'time')} in {days} days"
     if picture is not None:
         draw_into(picture, trend_svg(title, query, found))
@@ -100,26 +110,23 @@ def _on_ledger(
         return
     draw(query, found, out)
     print_rows(False, rows, title, f"{rule} would not have fired in the last {days} days")
-    left = sum(one.found.scopes - one.found.tried for one in tried)
+    left = sum(result.scopes - result.tried for _, result in tried)
     if left:
         line(f"{left:,} cheaper scopes were not tried", "dim")
     if rows:
         line(f"stopping each at once would have saved at most {dollars(whole)}")
 
 
-def _rule(name: str, folder: Path | None) -> Watch:
-    catalog = read_folder(folder)
+def _rule(name: str, catalog: Catalog) -> Watch:
     known = {item.id for item in (*catalog.budgets, *catalog.rules)}
-    defaults: dict[str, AlertRule] = {
-        "anomaly": watch.Anomaly(id="anomaly", name="Anomaly", min_usd=Decimal(0)),
-        "spend_spike": watch.SpendSpike(id="spend_spike", name="Spend spike", min_usd=Decimal(0)),
-    }
+    defaults = {"anomaly": watch.Anomaly, "spend_spike": watch.SpendSpike}
     if name not in known and name in defaults:
-        catalog = catalog.model_copy(update={"rules": (defaults[name],)})
+        rule = defaults[name](id=name, name=name.replace("_", " ").capitalize(), min_usd=Decimal(0))
+        catalog = catalog.model_copy(update={"rules": (rule,)})
     tenants = [b.tenant for b in (*catalog.budgets, *catalog.rules) if b.id == name and b.tenant != "*"]
     found = Watchlist(catalog).watches(tenants[0] if tenants else "").get(name)
     if found is None:
-        raise unknown("rule or budget", name, [*sorted(known), "anomaly", "spend_spike"])
+        raise unknown("rule or budget", name, [*sorted(known), *defaults])
     return found
 
 
@@ -129,27 +136,23 @@ def _rows(file: Path) -> Iterator[tuple[str, datetime, float | None]]:
             reader = csv.DictReader(lines)
             names = {name.strip().lower(): name for name in reader.fieldnames or ()}
             if not {"timestamp", "value"} <= set(names):
-                raise CommandError(
-                    f"{file} has no columns timestamp and value", "its first line names the columns"
-                )
+                hint = "its first line names the columns"
+                raise CommandError(f"{file} has no columns timestamp and value", hint)
             seen, newest, odd = set[datetime](), datetime.min.replace(tzinfo=UTC), 0
             for row in reader:
                 text = (row[names["timestamp"]] or "").strip()
                 try:
                     at, value = _instant(text), _number(row[names["value"]] or "")
                 except ValueError as error:
-                    raise CommandError(
-                        f"{file}, line {reader.line_num}: {error}",
-                        "timestamps are ISO 8601 or Unix seconds; values finite numbers; empty is missing",
-                    ) from None
+                    hint = "timestamps are ISO 8601 or Unix seconds; values finite numbers; empty is missing"
+                    raise CommandError(f"{file}, line {reader.line_num}: {error}", hint) from None
                 odd += at in seen or at < newest
                 seen.add(at)
                 newest = max(newest, at)
                 yield text, at, value
             if odd:
-                note(
-                    f"{odd:,} rows repeat a timestamp or are out of order: sorted, the last of each time kept"
-                )
+                text = "repeat a timestamp or are out of order: sorted, the last of each time kept"
+                note(f"{odd:,} rows {text}")
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", "give a CSV file") from None
     except (UnicodeDecodeError, csv.Error):
@@ -173,3 +176,90 @@ def _number(text: str) -> float | None:
     if not math.isfinite(value := float(text)):
         raise ValueError(f"{text} is not finite")
     return value
+
+
+def last_days(now: datetime, days: int) -> TimeRange:
+    """Return the whole minutes of the last so many days."""
+    end = floor_to(now, "minute")
+    return TimeRange(end - _DAY * days, end)
+
+
+def _try(
+    clickhouse: ClickHouseClient, catalog: Catalog, name: str, tenants: Iterable[str], span: TimeRange
+) -> Tried:
+    """Try a budget or a rule on the past of those of the tenants that have it. Raises NotPossibleError, Retryable."""
+    runner, watches = Backtest(RollupReader(clickhouse)), Watchlist(catalog).watches
+    return [(tenant, runner.run(found, span)) for tenant in tenants if (found := watches(tenant).get(name))]
+
+
+def _row(tenant: str, one: Fired) -> dict[str, object]:
+    """Return an alert that would have been, as people and machines read it."""
+    said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
+    return {
+        "at": f"{one.at:%Y-%m-%d %H:%M}", "until": f"{one.until:%Y-%m-%d %H:%M}" if one.until else "",
+        "tenant": tenant, "scope": scope_text(one.scope), "level": one.level, "actual": said(one.actual),
+        "expected": "" if one.expected is None else said(one.expected),
+        "saved": "" if one.saved is None else dollars(one.saved),
+    }  # fmt: skip
+
+
+def _saved(found: Iterable[Fired]) -> int:
+    """Return what stopping at each alert would have saved at most, in pico-USD; of a budget its highest level says."""
+    best: dict[tuple[object, ...], int] = {}
+    for one in found:
+        if one.saved is not None:
+            cumulative = one.level.replace("forecast-", "").replace(".", "").isdigit()
+            key = (one.rule, str(one.scope), "" if cumulative else one.at)
+            best[key] = max(best.get(key, 0), one.saved)
+    return sum(best.values())
+
+
+def _pictured(tried: Tried, span: TimeRange) -> tuple[cost_query.CostQuery, trend.Trend]:
+    """Return the cost of each day, those on which something fired apart, as plots want it."""
+    asked = cost_query.CostQuery(span, ZoneInfo("UTC"), unit="day")
+    costs, fired = Counter[datetime](), set[datetime]()
+    for _, result in tried:
+        for day, cost in result.daily:
+            costs[day] += cost
+        fired |= {floor_to(alert.at, "day") for alert in result.fired}
+    days = [floor_to(span.start, "day") + _DAY * n for n in range(span.length // _DAY + 1)]
+
+    def series(name: str, chosen: Sequence[bool]) -> trend.Series:
+        sums = [cost_query.Sums(costs[day] if on else 0) for day, on in zip(days, chosen, strict=True)]
+        points = tuple(trend.Point(day, False, s, None) for day, s in zip(days, sums, strict=True))
+        return trend.Series((name,), points, cost_query.Sums(sum(s.cost for s in sums)))
+
+    hot = [day in fired for day in days]
+    parts = (series("quiet", [not on for on in hot]), series("it fires", hot))
+    return asked, trend.Trend(series("all", [True] * len(days)), parts)
+
+
+def planned(
+    clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: TimeRange
+) -> list[dict[str, object]]:
+    """Return what the budgets and rules that differ would have fired in `span`, as they were and as they will be.
+
+    Raises Retryable.
+    """
+    before, after = ({item.id: item for item in (*c.budgets, *c.rules)} for c in (old, new))
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    tenants = RollupReader(clickhouse).tenants() if changed else []
+
+    def fired(catalog: Catalog, name: str) -> tuple[list[Fired], str]:
+        try:
+            tried = _try(clickhouse, catalog, name, tenants, span)
+        except NotPossibleError as error:
+            return [], str(error)
+        return [one for _, result in tried for one in result.fired], ""
+
+    rows: list[dict[str, object]] = []
+    for name in changed:
+        (was, _), (will, why) = fired(old, name), fired(new, name)
+        rows.append(
+            {
+                "rule": name, "fired": len(was) if name in before and not why else None,
+                "would_fire": len(will) if name in after and not why else None,
+                "saved": "" if why else dollars(_saved(will)), "newest": why or (will[-1].title if will else ""),
+            }
+        )  # fmt: skip
+    return rows

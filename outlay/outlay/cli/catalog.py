@@ -1,29 +1,26 @@
 """Commands about the catalog: prices, owners, budgets and rules as reviewed YAML."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
+from msgspec import structs
 from typer import Argument, Option
 
 from outlay.catalog.checks import without_zone
-from outlay.catalog.contents import listing, names_of, overview, summary
+from outlay.catalog.contents import Listed, listing, names_of, overview, summary
 from outlay.catalog.diff import Change, changes
 from outlay.catalog.load import default_folder, examine, write_schemas
 from outlay.catalog.offline import read_lines
-from outlay.catalog.publish import newest
-from outlay.catalog.publish import publish as put
-from outlay.cli.errors import unknown
+from outlay.catalog.publish import CatalogTopic
 from outlay.cli.events import Refusals, lines_of
 from outlay.cli.help import App
 from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
-from outlay.cli.output import line, note, print_json, print_rows, warn, working
-from outlay.cli.price_tables import plan_json, show_plan, show_prices
+from outlay.cli.output import line, note, print_json, print_rows, print_table, unknown, warn, working
+from outlay.cli.price import origin_of, show_plan
 from outlay.cli.stores import SHOWN, open_clickhouse, read_folder, read_published
 from outlay.local.state import stores
 from outlay_kit.clock import SystemClock
@@ -31,14 +28,12 @@ from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.compare import plan as compare
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
-from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.freshness import stale
 from outlay_schemas.events import UsageEvent
 
 app = App(
     "catalog", "Check, compare, publish and show the catalog: prices, owners, budgets and rules as YAML."
 )
-
 Folder = Annotated[
     Path | None,
     Argument(
@@ -49,6 +44,8 @@ Folder = Annotated[
     ),
 ]
 _DEFAULT = "the catalog that comes with Outlay"
+_NAMES = 20
+"""Most names whose prices are shown; --json has them all."""
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
@@ -64,15 +61,10 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
         outlay catalog check my-catalog
     """
     content, problems = examine(folder or default_folder())
-    warnings = [] if content is None else without_zone(content)
-    old = [] if content is None else stale(content, SystemClock().now())
+    warnings = without_zone(content) if content else []
+    old = stale(content, SystemClock().now()) if content else []
     if as_json:
-        print_json(
-            {
-                "problems": [dataclasses.asdict(item) for item in problems], "stale": msgspec.to_builtins(old),
-                "warnings": warnings,
-            }
-        )  # fmt: skip
+        print_json({"problems": problems, "stale": old, "warnings": warnings})
     else:
         for problem in problems:
             note(problem)
@@ -115,31 +107,28 @@ def plan(
     refused = Refusals(as_json)
     with _events(usage, days, refused) as events:
         impact = compare(CompiledCatalog(old), CompiledCatalog(new), events, groups)
-    rules = _tried(old, new, days) if usage is None else []
+    rules: list[dict[str, object]] = []
+    if usage is None:
+        from outlay.cli.backtest import last_days, planned
+
+        with open_clickhouse() as clickhouse, working(f"trying rules on the last {days} days"):
+            rules = planned(clickhouse, old, new, last_days(SystemClock().now(), days))
     if as_json:
-        print_json({"changes": msgspec.to_builtins(found), "impact": plan_json(impact), "rules": rules})
+        print_json({"changes": found, "impact": impact, "rules": rules})
     else:
         _show_changes(found)
         show_plan(impact, f"impact on {usage or f'the last {days} days'}")
         if rules:
-            print_rows(False, rows=rules, title=f"alerts in the last {days} days", empty="")
+            print_rows(False, rules, f"alerts in the last {days} days", "")
     if refused.count:
         raise typer.Exit(1)
-
-
-def _tried(old: Catalog, new: Catalog, days: int) -> list[dict[str, object]]:
-    """Try the budgets and rules that differ on the last days, as they were and as they will be."""
-    from outlay.backtest import last_days, planned
-
-    with open_clickhouse() as clickhouse, working(f"trying rules on the last {days} days"):
-        return planned(clickhouse, old, new, last_days(SystemClock().now(), days))
 
 
 @contextmanager
 def _events(usage: str | None, days: int, refused: Refusals) -> Iterator[Iterator[UsageEvent]]:
     """Return the usage events of a file, or those of the ledger's last days as they were sent."""
     if usage is not None:
-        yield (event for _, event in refused.sift(read_lines(lines_of(usage))))
+        yield refused.sift(read_lines(lines_of(usage)))
         return
     since = SystemClock().now() - timedelta(days=days)
     with open_clickhouse() as clickhouse, working(f"pricing the last {days} days"):
@@ -176,10 +165,10 @@ def publish(
     clock = SystemClock()
     content = read_folder(folder).model_copy(update={"note": comment})
     CompiledCatalog(content)  # pricers would ignore a catalog that cannot be compiled
-    kafka, _ = stores()
     with working("publishing"):
-        known = newest(kafka)
-        revision = put(kafka, content, clock)
+        topic = CatalogTopic(stores()[0])
+        known = topic.newest()
+        revision = topic.publish(content, clock)
     same = known is not None and known.revision == revision
     if as_json:
         print_json({"revision": revision, "published": not same})
@@ -214,16 +203,34 @@ def show(
     moment = SystemClock().now() if at is None else read_moment(at)
     content = read_published() if published else read_folder(catalog)
     if sku is None and not provider:
-        rows = msgspec.to_builtins(overview(content))
+        rows = [structs.asdict(part) for part in overview(content)]
         print_rows(as_json, rows, "Catalog", "the catalog is empty")
         return
     found = listing(CompiledCatalog(content), provider, sku or "*", moment)
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(found)
     else:
-        show_prices(found)
+        _show_prices(found)
     if not any(shown.prices for item in found for shown in item.prices):
         raise unknown("model or SKU", sku or "*", sorted({name for _, name in names_of(content)}))
+
+
+def _show_prices(found: list[Listed]) -> None:
+    """Print the prices of names."""
+    for item in found[:_NAMES]:
+        for shown in item.prices:
+            conditions = {**shown.where, **{key: [value] for key, value in shown.context.items()}}
+            when = "".join(f" {key}={'|'.join(words)}" for key, words in conditions.items())
+            rows = [
+                [p.meter, f"{p.price} {shown.currency}", p.per, p.above if p.above != "0" else "", p.note]
+                for p in shown.prices
+            ]
+            empty = f"{shown.ref}: no price: {shown.reason}"
+            print_table(shown.ref + when, ["meter", ">costs", ">per", ">above", "note"], rows, empty)
+            if rows:
+                line(origin_of(shown.source, shown.checked[:10], shown.since, shown.until), "dim")
+    if len(found) > _NAMES:
+        line(f"… and {len(found) - _NAMES} more names; --json has all", "dim")
 
 
 @app.command()

@@ -1,7 +1,5 @@
 """Commands that charge costs back: statements for business units, and the close of a month."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import getpass
 from dataclasses import replace
 from datetime import datetime
@@ -10,12 +8,11 @@ from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
-from outlay.cli.output import print_rows
-from outlay.cli.report_query import require_tenants, splits_of, write_report
-from outlay.cli.stores import open_clickhouse
+from outlay.cli.output import CommandError, print_rows
+from outlay.cli.report_query import splits_of, write_report
+from outlay.cli.stores import open_clickhouse, open_costs
 from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.adapters.cost_reader import CostReader
@@ -38,6 +35,7 @@ Note = Annotated[str, Option(help="A comment, kept with the closing.")]
 
 
 def chargeback(
+    *,
     month: Annotated[str | None, Option(metavar="YYYY-MM", help="Default: this month.")] = None,
     unit: Annotated[
         str, Option("--by", metavar="DIM", help="Dimension with one statement each.")
@@ -68,8 +66,7 @@ def chargeback(
     """
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
+    with open_costs(tenant or "") as costs:
         query = parse_chargeback_query(
             _one_tenant(costs, tenant), now, month=month, unit=unit, lines=lines, tz=tz
         )
@@ -78,16 +75,18 @@ def chargeback(
             found = replace(found, closings=(*found.closings, _close(found, note, now)))
         if each is not None:
             names = file_names(found.name, (one.unit for one in found.statements))
-            for one in found.statements:
-                _write_pair(each / names[one.unit], month_table(costs, found, now, one.unit), now)
-            index = index_table(found.name, query.by[0], found.statements, names)
-            _write_pair(each / f"{found.name}-index", index, now)
+            pages = {names[one.unit]: month_table(costs, found, now, one.unit) for one in found.statements}
+            pages[f"{found.name}-index"] = index_table(found.name, query.by[0], found.statements, names)
+            each.mkdir(parents=True, exist_ok=True)
+            for name, page in pages.items():
+                write_file(each / f"{name}.html", _page(page, now))
+                write_file(each / f"{name}.csv", to_csv(page))
             return
         statements = month_table(costs, found, now)
     if chosen == "html":
         write_file(file, _page(statements, now))
     else:
-        write_report(statements, chosen, file=file)
+        write_report(statements, chosen, file)
 
 
 @app.command("close")
@@ -114,8 +113,7 @@ def close_month(
 @app.command("list")
 def list_closed(tenant: OneTenant = None, as_json: AsJson = False) -> None:
     """List the closed months."""
-    with open_clickhouse() as clickhouse:
-        require_tenants(CostReader(clickhouse), (tenant or "",))
+    with open_clickhouse(tenant or "") as clickhouse:
         rows = clickhouse.rows(
             "SELECT tenant, period AS month, zone, seq, toString(total) AS usd, unpriced_events AS unpriced,"
             " toString(closed_at) AS closed, closed_by AS by, note FROM closed_periods FINAL"
@@ -127,16 +125,14 @@ def list_closed(tenant: OneTenant = None, as_json: AsJson = False) -> None:
 
 def _one_tenant(costs: CostReader, tenant: str | None) -> str:
     if tenant is not None:
-        require_tenants(costs, (tenant,))
         return tenant
     known = costs.tenants()
-    if len(known) == 1:
-        return known[0]
     if not known:
         raise CommandError("the ledger is empty", "send usage events first: outlay emit FILE")
-    raise CommandError(
-        "statements are for one tenant, and there are several", f"give --tenant, one of: {', '.join(known)}"
-    )
+    if len(known) > 1:
+        hint = f"give --tenant, one of: {', '.join(known)}"
+        raise CommandError("statements are for one tenant, and there are several", hint)
+    return known[0]
 
 
 def _close(month: ChargebackMonth, note: str, now: datetime) -> Closing:
@@ -145,24 +141,15 @@ def _close(month: ChargebackMonth, note: str, now: datetime) -> Closing:
     if month.question.span.end > now:
         raise CommandError(f"{month.name} has not ended in {zone}", "close it when it has")
     if known and not amendments(known[-1].lines, month.lines):
-        raise CommandError(
-            f"{month.name} is closed already, and nothing has changed since", "there is nothing to do"
-        )
+        message = f"{month.name} is closed already, and nothing has changed since"
+        raise CommandError(message, "there is nothing to do")
     closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
     with open_clickhouse(write=True) as clickhouse:
-        ClosedPeriods(clickhouse, month.question.tenants[0]).add(
-            month.name, zone, month.question.by[0], closing
-        )
+        periods = ClosedPeriods(clickhouse, month.question.tenants[0])
+        periods.add(month.name, zone, month.question.by[0], closing)
     return closing
 
 
 def _page(report: ReportTable, now: datetime) -> str:
     made = f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC"
     return html_page(report.title, "Costs of AI use, in USD", [html_table(report)], made)
-
-
-def _write_pair(path: Path, report: ReportTable, now: datetime) -> None:
-    """Write a report as a page and as CSV, beside each other; `path` has no suffix yet."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, text in ((".html", _page(report, now)), (".csv", to_csv(report))):
-        write_file(path.with_name(f"{path.name}{suffix}"), text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,17 +10,13 @@ import msgspec
 import typer
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, DryRun
-from outlay.cli.output import line, print_json, print_rows
-from outlay.cli.report_query import require_tenants
-from outlay.cli.stores import open_clickhouse
-from outlay.local.state import stores
-from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, Replay, StoredDeadLetter, plain
+from outlay.cli.output import CommandError, line, print_json, print_rows
+from outlay.cli.stores import open_clickhouse, open_sink, require_tenants
+from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, StoredDeadLetter, plain
 from outlay_aggregator.domain.edits import Edit
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.kafka import KafkaSink
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_schemas.cloudevents import open_envelope
 from outlay_schemas.errors import Invalid
@@ -34,32 +30,40 @@ _BODY = 2000
 Stage = Literal["ingest", "pricer", "aggregator"]
 
 Ids = Annotated[list[str] | None, Argument(metavar="ID", help="Default: those that the options choose.")]
-Tenant = Annotated[str, Option("--tenant", help="Only of this tenant.")]
-ByStage = Annotated[Stage | None, Option("--stage", help="Only those that this service refused.")]
-Code = Annotated[str, Option("--code", help="Only those with this error code (docs/errors.md).")]
-Contains = Annotated[str, Option("--contains", metavar="TEXT", help="Only those with this text.")]
-Since = Annotated[datetime | None, Option("--since", help="Only those refused since this time, UTC.")]
 Limit = Annotated[int, Option("--limit", min=1, max=100_000, help="At most this many, oldest first.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Options that choose dead letters."""
+
+    tenant: Annotated[str, Option(help="Only of this tenant.")] = ""
+    stage: Annotated[Stage | None, Option(help="Only those that this service refused.")] = None
+    code: Annotated[str, Option(help="Only those with this error code (docs/errors.md).")] = ""
+    contains: Annotated[str, Option(metavar="TEXT", help="Only those with this text.")] = ""
+    since: Annotated[datetime | None, Option(help="Only those refused since this time, UTC.")] = None
+
+    def filter(self, ids: list[str] | None = None, limit: int = 1000, *, replayed: bool = False) -> Filter:
+        """Return them as a filter of the table."""
+        since = self.since.replace(tzinfo=UTC) if self.since else None
+        stage, names = self.stage or "", tuple(ids or ())
+        return Filter(
+            self.tenant, stage, self.code, names, since, self.contains, replayed=replayed, limit=limit
+        )
 
 
 @app.command("list")
 def list_counts(
     *,
-    tenant: Tenant = "",
-    stage: ByStage = None,
-    code: Code = "",
-    contains: Contains = "",
-    since: Since = None,
+    chosen: Chosen,
     replayed: Annotated[bool, Option("--replayed", help="Also those that were replayed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count dead letters by tenant, stage and reason."""
     with _open() as (clickhouse, dead_letters):
-        rows = dead_letters.counts(
-            _filter(None, tenant, stage, code, since=since, contains=contains, replayed=replayed)
-        )
-        if not rows and tenant:
-            require_tenants(CostReader(clickhouse), (tenant,))
+        rows = dead_letters.counts(chosen.filter(replayed=replayed))
+        if not rows:
+            require_tenants(CostReader(clickhouse), (chosen.tenant,))
     print_rows(as_json, rows, "Dead letters", "no dead letters")
 
 
@@ -67,11 +71,7 @@ def list_counts(
 def show_whole(
     *,
     ids: Ids = None,
-    tenant: Tenant = "",
-    stage: ByStage = None,
-    code: Code = "",
-    contains: Contains = "",
-    since: Since = None,
+    chosen: Chosen,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -82,19 +82,16 @@ def show_whole(
         outlay dead-letters show 5f0c7a1b
     """
     with _open() as (_, dead_letters):
-        found = _find(
-            dead_letters,
-            _filter(ids, tenant, stage, code, since=since, contains=contains, replayed=True, limit=limit),
-        )
+        found = _find(dead_letters, chosen.filter(ids, limit, replayed=True))
     if as_json:
-        print_json([{**asdict(each), "body": each.body.decode("utf-8", "replace")} for each in found])
+        print_json([{**asdict(each), "body": _text(each.body)} for each in found])
         return
     for each in found:
         place = f" {each.topic}/{each.partition}@{each.offset}" if each.topic else ""
         again = " replayed" if each.replayed else ""
         line(f"{each.id} {each.at:%Y-%m-%d %H:%M:%S} {each.stage} {each.tenant}{place}{again}", "bold")
         line(f"  {each.path}: {each.message} [{each.code}]")
-        line("  " + each.body[:_BODY].decode("utf-8", "replace"))
+        line("  " + _text(each.body[:_BODY]))
     if not found:
         line("no dead letters", "dim")
 
@@ -106,11 +103,7 @@ def replay(
     set_: Annotated[list[str] | None, Option("--set", metavar="PATH=VALUE", help="Set a field.")] = None,
     delete: Annotated[list[str] | None, Option("--delete", metavar="PATH", help="Remove a field.")] = None,
     rename: Annotated[list[str] | None, Option("--rename", metavar="OLD=NEW", help="Move a field.")] = None,
-    tenant: Tenant = "",
-    stage: ByStage = None,
-    code: Code = "",
-    contains: Contains = "",
-    since: Since = None,
+    chosen: Chosen,
     limit: Limit = 1000,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -125,88 +118,54 @@ def replay(
         outlay dead-letters replay 5f0c... --set usage.input_tokens=5 --delete tags.x
     """
     edits = _edits(rename, delete, set_)
-    sink = None if dry_run else KafkaSink(stores(write=True)[0])
-    try:
-        with _open(sink) as (_, dead_letters):
-            found = _find(
-                dead_letters, _filter(ids, tenant, stage, code, since=since, contains=contains, limit=limit)
-            )
-            edited = [dead_letters.prepare(each, edits) for each in found]
-            sent = 0 if dry_run else dead_letters.replay(edited)
-    finally:
-        if sink is not None:
-            sink.close()
+    with _open(replay=not dry_run) as (_, dead_letters):
+        found = _find(dead_letters, chosen.filter(ids, limit))
+        edited = [dead_letters.prepare(each, edits) for each in found]
+        sent = 0 if dry_run else dead_letters.replay(edited)
     refused = [each for each in edited if each.refusal]
     if as_json:
         rows = [
-            {
-                "id": m.dead_letter.id,
-                "topic": m.topic,
-                "body": m.body.decode("utf-8", "replace"),
-                "refusal": m.refusal,
-            }
+            {"id": m.dead_letter.id, "topic": m.topic, "body": _text(m.body), "refusal": m.refusal}
             for m in edited
         ]
         print_json({"found": len(found), "sent": sent, "refused": len(refused), "dead_letters": rows})
     else:
-        _print(edited, dry_run)
+        for each in edited[:_SHOWN]:
+            if each.refusal:
+                line(f"{each.dead_letter.id} still refused: {each.refusal}")
+            elif dry_run:
+                line(f"{each.dead_letter.id} -> {each.topic}: {_text(each.body[:_BODY])}")
         line(f"found {len(found)}, sent {sent}, still refused {len(refused)}")
     if refused:
         raise typer.Exit(1)
 
 
-def _print(edited: list[Replay], dry_run: bool) -> None:
-    for each in edited[:_SHOWN]:
-        if each.refusal:
-            line(f"{each.dead_letter.id} still refused: {each.refusal}")
-        elif dry_run:
-            line(f"{each.dead_letter.id} -> {each.topic}: {each.body[:_BODY].decode('utf-8', 'replace')}")
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
 
 
 def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str] | None) -> list[Edit]:
+    kinds = ((Edit.rename, renames), (Edit.delete, deletes), (Edit.set, sets))
     try:
-        return [
-            *map(Edit.rename, renames or ()),
-            *map(Edit.delete, deletes or ()),
-            *map(Edit.set, sets or ()),
-        ]
+        return [edit(text) for edit, texts in kinds for text in texts or ()]
     except Invalid as error:
-        raise CommandError(
-            error.message, "write paths as usage.input_tokens, a dot in a name as \\."
-        ) from None
-
-
-def _filter(
-    ids: list[str] | None,
-    tenant: str,
-    stage: Stage | None,
-    code: str,
-    *,
-    since: datetime | None,
-    contains: str,
-    replayed: bool = False,
-    limit: int = 1000,
-) -> Filter:
-    at = since.replace(tzinfo=UTC) if since else None
-    return Filter(tenant, stage or "", code, tuple(ids or ()), at, contains, replayed=replayed, limit=limit)
+        hint = "write paths as usage.input_tokens, a dot in a name as \\."
+        raise CommandError(error.message, hint) from None
 
 
 def _find(dead_letters: DeadLetters, chosen: Filter) -> list[StoredDeadLetter]:
     """Return the chosen dead letters. Raises CommandError for an id that none has."""
     found = dead_letters.find(chosen)
-    for name in chosen.ids:
-        if not any(each.id == name for each in found):
-            raise CommandError(
-                f'no dead letter "{name}" is left to use',
-                "it may be replayed already: outlay dead-letters show",
-            )
+    if missing := [name for name in chosen.ids if not any(each.id == name for each in found)]:
+        hint = "it may be replayed already: outlay dead-letters show"
+        raise CommandError(f'no dead letter "{missing[0]}" is left to use', hint)
     return found
 
 
 @contextmanager
-def _open(sink: KafkaSink | None = None) -> Iterator[tuple[ClickHouseClient, DeadLetters]]:
-    partitions = 1 if sink is None else sink.partitions(COST_EVENTS.name)
-    with open_clickhouse(write=sink is not None) as clickhouse:
+def _open(*, replay: bool = False) -> Iterator[tuple[ClickHouseClient, DeadLetters]]:
+    with open_sink(dry_run=not replay) as sink, open_clickhouse(write=replay) as clickhouse:
+        partitions = sink.partitions(COST_EVENTS.name) if sink else 1
         yield clickhouse, DeadLetters(clickhouse, sink, _opened, partitions)
 
 

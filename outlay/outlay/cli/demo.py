@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +12,7 @@ from rich.live import Live
 from rich.panel import Panel
 from typer import Option
 
-from outlay.cli.errors import CommandError
-from outlay.cli.options import AsJson
+from outlay.cli.options import AsJson, read_utc
 from outlay.cli.output import err, line, note, out, print_json
 from outlay.cli.progress import Steps
 from outlay.demo.run import Demo, Plan
@@ -63,14 +62,9 @@ def demo(
 
 
 def _start(text: str | None) -> datetime:
-
     if text is None:
         return SystemClock().now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f'"{text}" is not a valid time', "write it as 2026-11-01T09:00:00Z") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    at = read_utc(text, f'"{text}"', "write it as 2026-11-01T09:00:00Z")
     return at.replace(second=0, microsecond=0)
 
 
@@ -97,7 +91,6 @@ def _system(quiet: bool) -> Iterator[tuple[LocalState, str, LocalSystem | None]]
 
 
 def _play(system: LocalState, key: str, plan: Plan, quiet: bool) -> dict[str, Any]:
-
     demo = Demo(system, key, plan, SystemClock())
     if quiet or not out.is_terminal:
         return demo.play(_progress(quiet))
@@ -144,12 +137,8 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
     if ours is not None:
         where.append("keep it running   outlay up, then outlay demo again")
     out.print(Panel("\n".join(where), title="next steps", border_style="dim"), markup=False)
-    line(f"  console: {_console_link(system)}")  # on one line: a link that a frame cuts cannot be followed
-
-
-def _console_link(system: LocalState) -> str:
-    """Return the console's address; on a terminal, as a link that logs in."""
-    return login_links(system, home_folder())[TENANT] if out.is_terminal else system.console
+    console = login_links(system, home_folder())[TENANT] if out.is_terminal else system.console
+    line(f"  console: {console}")  # on one line: a link that a frame cuts cannot be followed
 
 
 def _stay(system: LocalSystem) -> None:

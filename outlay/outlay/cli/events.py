@@ -12,13 +12,13 @@ from typing import Annotated, TypeVar
 
 import msgspec
 import typer
+from msgspec import structs
 from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.offline import Refused
-from outlay.cli.errors import CommandError
-from outlay.cli.options import ApiKey, AsJson, EventsFile, Url
-from outlay.cli.output import line, note, print_json, warn
+from outlay.cli.options import AsJson, EventsFile, Ingest
+from outlay.cli.output import CommandError, line, note, print_json, warn
 from outlay.cli.progress import progress_bar
 from outlay.client import IngestClient, Sent, batches
 from outlay.local.state import endpoint
@@ -32,8 +32,8 @@ _METERS = frozenset(METERS.values())
 
 def emit(
     file: EventsFile,
-    url: Url = None,
-    api_key: ApiKey = None,
+    *,
+    ingest: Ingest,
     batch: Annotated[int, Option(min=1, max=5000, help="Events per request.")] = 500,
     as_json: AsJson = False,
 ) -> None:
@@ -46,10 +46,9 @@ def emit(
         outlay emit usage.ndjson
         tail -f usage.ndjson | outlay emit - --batch 1
     """
-    url, api_key = endpoint(url, api_key)
     sent, meters = Sent(), Meters()
     with (
-        IngestClient(url, api_key, SystemClock()) as client,
+        IngestClient(*endpoint(ingest.url, ingest.api_key), SystemClock()) as client,
         progress_bar("sending", "count", as_json) as (progress, task),
     ):
         try:
@@ -92,11 +91,7 @@ class Refusals:
                 yield answer
                 continue
             self.count += 1
-            if self._as_json:
-                fields = {name: getattr(answer, name) for name in ("line", "code", "path", "message")}
-                typer.echo(json.dumps(fields), err=True)
-            else:
-                typer.echo(str(answer), err=True)
+            typer.echo(json.dumps(structs.asdict(answer)) if self._as_json else str(answer), err=True)
 
 
 class _Usage(msgspec.Struct):
@@ -150,10 +145,8 @@ def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
         whole = b"".join([*head, *rest])
         found = msgspec.json.decode(whole if start != b"{" else b"[%b]" % whole, type=list[msgspec.Raw])
     except msgspec.MsgspecError as error:
-        raise CommandError(
-            f"this is not one valid JSON document: {error}",
-            "send one event a line (jq -c . FILE), or one JSON array of events",
-        ) from None
+        hint = "send one event a line (jq -c . FILE), or one JSON array of events"
+        raise CommandError(f"this is not one valid JSON document: {error}", hint) from None
     for event in found:
         yield msgspec.json.format(bytes(event), indent=-1)
 

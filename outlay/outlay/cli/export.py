@@ -1,7 +1,5 @@
 """The command that exports the ledger in FOCUS."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,11 +7,10 @@ from zoneinfo import ZoneInfo
 
 from typer import Option
 
-from outlay.cli.errors import CommandError
 from outlay.cli.help import App
 from outlay.cli.options import From, Tenants, To
-from outlay.cli.output import note
-from outlay.cli.report_query import allocation, require_tenants, splits_of
+from outlay.cli.output import CommandError, note
+from outlay.cli.report_query import splits_of
 from outlay.cli.stores import open_clickhouse
 from outlay.focus.allocation import Sharing, sharing
 from outlay.focus.write import Wanted, tables, write_csv, write_parquet
@@ -22,6 +19,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.periods import parse_time_range
+from outlay_reports.statements import allocate_query
 
 app = App("export", "Export the ledger in FOCUS.")
 
@@ -33,6 +31,7 @@ def export() -> None:
 
 @app.command()
 def focus(
+    *,
     start: From = None,
     end: To = None,
     file: Annotated[
@@ -61,10 +60,8 @@ def focus(
     span = parse_time_range(start, end, ZoneInfo("UTC"), SystemClock().now())
     parquet = file is not None and file.suffix.lower() == ".parquet"
     tenants = tuple(tenant or ())
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        require_tenants(costs, tenants)
-        parts = _sharing(costs, span, tenants) if allocate else None
+    with open_clickhouse(*tenants) as clickhouse:
+        parts = _sharing(CostReader(clickhouse), span, tenants) if allocate else None
         found = tables(clickhouse, Wanted(span, version, grain, tenants, not parquet, parts))
         try:
             if file is None:
@@ -84,4 +81,4 @@ def _sharing(costs: CostReader, span: TimeRange, tenants: tuple[str, ...]) -> Sh
     by = ("business_unit", "team")
     query = CostQuery(span, ZoneInfo("UTC"), by, {}, tenants)
     splits = splits_of(query)
-    return sharing(splits, allocation(costs, query, splits), by)
+    return sharing(splits, allocate_query(costs, query, splits), by)

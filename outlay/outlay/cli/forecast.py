@@ -1,10 +1,9 @@
 """The command that forecasts costs and usage."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,11 +14,10 @@ from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.what_if import unit_price
-from outlay.cli.errors import CommandError
-from outlay.cli.options import AsJson, By, Tenants, Tz, Where
-from outlay.cli.output import note, out, print_json, print_report
-from outlay.cli.report_query import budget_plans, cost_query, write_report
-from outlay.cli.stores import open_clickhouse, published_or_none
+from outlay.cli.options import AsJson, By
+from outlay.cli.output import CommandError, note, out, print_json, print_report
+from outlay.cli.report_query import Costs, Output, Scope, budget_plans, cost_query
+from outlay.cli.stores import open_costs, published_or_none
 from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
@@ -28,7 +26,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.capacity import GPU_METER
 from outlay_reports.forecast.history import SECONDS, read_history
 from outlay_reports.forecast.lines import forecast_lines, hierarchy_lines
-from outlay_reports.forecast.series import Series, frequency_of, read_csv
+from outlay_reports.forecast.series import frequency_of, read_csv
 from outlay_reports.forecast.summary import budget_table, full_table, landing_table
 from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
 from outlay_reports.periods import Unit
@@ -39,6 +37,7 @@ Lines = Iterable[dict[str, str | float]]
 
 
 def forecast(
+    *,
     series: Annotated[
         str | None, Option(metavar="FILE.csv|-", help="CSV of timestamp,value and perhaps series.")
     ] = None,
@@ -63,9 +62,7 @@ def forecast(
             show_default=False,
         ),
     ] = None,
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
+    scope: Scope,
     as_json: AsJson = False,
 ) -> None:
     """Forecast this month and each budget, or any series as NDJSON with intervals that were tested on the past.
@@ -85,21 +82,18 @@ def forecast(
     now = SystemClock().now()
     unit = _UNITS.get((freq or "D").lower())
     if unit is None:
-        raise CommandError(
-            f'--freq "{freq}" is not valid for costs',
-            "give h, D, W or MS; other frequencies work with --series FILE",
-        )
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, unit=unit)
+        hint = "give h, D, W or MS; other frequencies work with --series FILE"
+        raise CommandError(f'--freq "{freq}" is not valid for costs', hint)
+    with open_costs() as costs:
+        query = cost_query(costs, Costs(scope=scope), by, unit)
         query = replace(query, span=period_of(now, "month", query.zone))
         changes = [parse_model_swap(text) for text in what_if or []]
         if full is not None or gpus is not None:
-            _full(costs, query, meter, full, gpus, now, as_json=as_json)
+            _full(costs, query, now, meter, amount=full, gpus=gpus, as_json=as_json)
         elif summary or (summary is None and not (horizon or meter or by or freq or totals)):
             _summary(costs, query, changes, now, as_json=as_json)
         else:
-            _write(_of_costs(costs, query, horizon, meter, changes, now, totals=totals))
+            _write(_of_costs(costs, query, now, horizon, meter, changes=changes, totals=totals))
 
 
 def _write(lines: Lines) -> None:
@@ -109,39 +103,31 @@ def _write(lines: Lines) -> None:
 
 def _of_file(file: str, horizon: int | None, freq: str | None) -> Lines:
     frequency = None if freq is None else frequency_of(freq)
-    if file == "-":
-        found = read_csv(sys.stdin, frequency)
-    else:
-        path = Path(file)
-        if not path.is_file():
-            raise CommandError(f"{path} is not a file", "give a CSV of timestamp,value, or - for stdin")
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as lines:
-                found = read_csv(lines, frequency)
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{path} is not text", "give a CSV of timestamp,value in UTF-8") from error
-    _warn_of_gaps(found)
-    return forecast_lines(found, horizon or max(2 * max(found[0].frequency.periods, default=6), 12))
-
-
-def _warn_of_gaps(found: list[Series]) -> None:
-    """Warn of what makes a forecast less reliable than it looks."""
+    path = Path(file)
+    if file != "-" and not path.is_file():
+        raise CommandError(f"{path} is not a file", "give a CSV of timestamp,value, or - for stdin")
+    try:
+        with nullcontext(sys.stdin) if file == "-" else path.open(encoding="utf-8-sig", newline="") as lines:
+            found = read_csv(lines, frequency)
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not text", "give a CSV of timestamp,value in UTF-8") from error
     missing = sum(one.missing for one in found)
     short = sum(len(one.values) < 8 for one in found)
     if missing:
         note(f"{missing} missing values were filled in from the season before or their neighbours", "yellow")
     if short:
         note(f"{short} series have fewer than 8 values: their intervals are rough and wide", "yellow")
+    return forecast_lines(found, horizon or max(2 * max(found[0].frequency.periods, default=6), 12))
 
 
 def _of_costs(
     costs: CostReader,
     query: CostQuery,
+    now: datetime,
     horizon: int | None,
     meter: str,
-    changes: list[ModelSwap],
-    now: datetime,
     *,
+    changes: list[ModelSwap],
     totals: bool,
 ) -> Lines:
     unit = query.unit or "day"
@@ -152,7 +138,7 @@ def _of_costs(
         )
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
-    scale = _factors(costs, query, changes, now, days) if changes else [1.0] * steps
+    scale = _factors(costs, query, changes, now, days)
     return hierarchy_lines(found, query, scale, totals=totals)
 
 
@@ -160,6 +146,8 @@ def _factors(
     costs: CostReader, query: CostQuery, changes: list[ModelSwap], now: datetime, days: list[float]
 ) -> list[float]:
     """Return the factor of the changes for each day, from the usage of the last 30 days and the catalog in force."""
+    if not changes:
+        return [1.0] * len(days)
     end = now.replace(second=0, microsecond=0)
     span = TimeRange(end - timedelta(days=30), end)
     cells = costs.cells(replace(query, span=span, unit=None, by=("sku",)))
@@ -174,7 +162,7 @@ def _summary(
     cache = ForecastCache()
     spent, landing = cache.land(costs, query, now)
     middle = (query.span.end - now).total_seconds() / 86_400 / 2
-    factor = _factors(costs, query, changes, now, [middle])[0] if changes else 1.0
+    factor = _factors(costs, query, changes, now, [middle])[0]
     month = landing_table(query, spent, landing, factor, [str(change) for change in changes])
     plans = budget_plans(costs, query.tenants)
     budgets = budget_table(plans, cache.states(costs, plans, now)) if plans else None
@@ -190,11 +178,11 @@ def _summary(
 def _full(
     costs: CostReader,
     query: CostQuery,
+    now: datetime,
     meter: str,
+    *,
     amount: float | None,
     gpus: int | None,
-    now: datetime,
-    *,
     as_json: bool,
 ) -> None:
     if gpus is not None:
@@ -203,6 +191,5 @@ def _full(
         raise CommandError("--full needs a meter", "give --meter, such as gpu_seconds or output_tokens")
     catalog = published_or_none() if meter == GPU_METER else None
     price_books = () if catalog is None else catalog.price_books
-    write_report(
-        full_table(costs, query, now, meter, amount, gpus=gpus, price_books=price_books), as_json=as_json
-    )
+    report = full_table(costs, query, now, meter, amount, gpus=gpus, price_books=price_books)
+    Output(as_json=as_json).write(report)

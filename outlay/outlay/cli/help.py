@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
+from functools import wraps
 from typing import Any
 
 import typer
@@ -47,12 +49,8 @@ class _Group(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each command with the whole sentence that says what it does."""
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (name, inspect.cleandoc(one.help or "").split("\n\n")[0].replace("\n", " "))
-                    for name, one in self.commands.items()
-                ]
-            )
+            texts = {name: inspect.cleandoc(one.help or "") for name, one in self.commands.items()}
+            formatter.write_dl([(name, t.split("\n\n")[0].replace("\n", " ")) for name, t in texts.items()])
 
 
 class App(typer.Typer):
@@ -66,8 +64,34 @@ class App(typer.Typer):
         )  # fmt: skip
 
     def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
-        """Return a decorator that adds a command, which ends with a message for expected errors."""
-        from outlay.cli.errors import friendly_errors
+        """Return a decorator that adds a command, which ends with a message for expected errors.
+
+        A parameter whose type is a dataclass stands for the options that the fields of the dataclass declare.
+        """
+        from outlay.cli.output import friendly_errors
 
         add = super().command(name, cls=_Command, **more)
-        return lambda function: add(friendly_errors(function))
+        return lambda function: add(friendly_errors(_with_groups(function)))
+
+
+def _with_groups(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that takes the fields of each dataclass among the parameters, instead of the dataclass."""
+    options: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if is_dataclass(kind := parameter.annotation):
+            fields = inspect.signature(group := _with_groups(kind)).parameters  # type: ignore[arg-type]
+            groups[parameter.name] = group, list(fields)
+            options += fields.values()
+        else:
+            options.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @wraps(function, updated=())
+    def run(**given: Any) -> Any:
+        for name, (group, names) in groups.items():
+            given[name] = group(**{one: given.pop(one) for one in names})
+        return function(**given)
+
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    run.__annotations__ = {option.name: option.annotation for option in options}
+    return run

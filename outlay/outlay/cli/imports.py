@@ -1,8 +1,10 @@
 """Commands that import history from files: tables by a mapping, cloud bills in FOCUS, LiteLLM's logs."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -11,42 +13,104 @@ import yaml
 from typer import Argument, Option
 
 from outlay.bills import Bill, earlier_lines
-from outlay.bulk import Imported, import_items, plain
-from outlay.cli.errors import CommandError
+from outlay.cli import options
 from outlay.cli.help import App
-from outlay.cli.options import ApiKey, AsJson, Decimal, DryRun, Url
-from outlay.cli.output import line, note, print_json
+from outlay.cli.output import CommandError, line, note, print_json
 from outlay.cli.progress import progress_bar
 from outlay.cli.stores import open_clickhouse
-from outlay.client import IngestClient
+from outlay.client import BATCH_EVENTS, IngestClient, Sent
 from outlay.local.state import endpoint, tenant_of
 from outlay.table_files import files_of, must_be_text, rows_of
-from outlay_ingest.domain.decoded_items import Items
+from outlay_ingest.domain.decoded_items import Item, Items
 from outlay_ingest.domain.focus import read_focus
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.tables import ColumnMap, Identities, read_mapping, read_rows
 from outlay_kit.clock import SystemClock
 from outlay_reports.money import counted
 from outlay_schemas.errors import Invalid
+from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.money import to_pico, to_usd
 
 app = App("import", "Import history from files; it goes through ingest like any usage.")
 
 OneFile = Annotated[Path, Argument(exists=True, dir_okay=False, help="The file.")]
 _SHOWN = 20
+_REASONS = 1000
 CostColumn = Literal["EffectiveCost", "BilledCost", "ContractedCost", "ListCost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """Options of every import."""
+
+    ingest: options.Ingest
+    dry_run: options.DryRun = False
+    as_json: options.AsJson = False
+
+
+@dataclass
+class Imported:
+    """What became of a file. `reported` is the sum of the reported costs that were sent, in USD."""
+
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+    ignored: int = 0
+    credit_rows: int = 0
+    credits: Decimal = Decimal(0)
+    reported: Decimal = Decimal(0)
+    removed: int = 0
+    removed_cost: Decimal = Decimal(0)
+    """Lines that a bill no longer has, which are among those sent, and the USD that they cost before."""
+    first: datetime | None = None
+    last: datetime | None = None
+    reasons: list[tuple[str, str, str]] = field(default_factory=list)
+    """Place, code and message of the first thousand refusals."""
+
+    def refuse(self, place: str, code: str, message: str) -> None:
+        """Count a refusal."""
+        self.refused += 1
+        if len(self.reasons) < _REASONS:
+            self.reasons.append((place, code, message))
+
+    def take(self, item: Item) -> UsageEvent | None:
+        """Return the event of an item, or count why it has none."""
+        event = item.event
+        if isinstance(event, Invalid):
+            self.refuse(item.place, event.code, event.message)
+            return None
+        if event.reported_cost is not None:
+            if event.reported_cost < 0:
+                self.credit_rows += 1
+                self.credits += event.reported_cost
+                self.refuse(item.place, "reported_cost_range", "a credit: a cost cannot be negative")
+                return None
+            self.reported += event.reported_cost
+        self.first = min(self.first or event.time, event.time)
+        self.last = max(self.last or event.time, event.time)
+        return event
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for machines."""
+        amounts = {name: _plain(getattr(self, name)) for name in ("removed_cost", "credits", "reported")}
+        reasons = [{"place": p, "code": c, "message": m} for p, c, m in self.reasons]
+        return {**asdict(self), **amounts, "reasons": reasons}
+
+
+def _plain(amount: Decimal) -> str:
+    """Write an amount of USD without trailing zeros."""
+    return to_usd(to_pico(amount))
 
 
 @app.command("csv")
 def import_csv(
+    *,
     file: OneFile,
     mapping: Annotated[
         Path, Option("--map", exists=True, dir_okay=False, help="YAML: which column holds what.")
     ],
-    decimal: Decimal = "point",
-    url: Url = None,
-    api_key: ApiKey = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    decimal: options.Decimal = "point",
+    sending: Sending,
 ) -> None:
     """Import any table with a header (CSV, gzipped CSV or Parquet), by a mapping of its columns.
 
@@ -58,25 +122,19 @@ def import_csv(
         outlay import csv usage.csv --map columns.yaml --dry-run
     """
     columns = _column_map(mapping)
-
-    def read(path: Path, opened: BinaryIO) -> Items:
-        return read_rows(rows_of(path, opened), columns, decimal)
-
-    _run([file], read, url, api_key, dry_run, as_json)
+    _run([file], lambda path, opened: read_rows(rows_of(path, opened), columns, decimal), sending)
 
 
 @app.command()
 def focus(
+    *,
     files: Annotated[
         list[Path], Argument(metavar="FILE", exists=True, help="The files of one bill, or a folder.")
     ],
     cost: Annotated[CostColumn, Option(help="The amount that counts.")] = "EffectiveCost",
-    decimal: Decimal = "point",
+    decimal: options.Decimal = "point",
     part: Annotated[bool, Option("--part", help="Files are a part of the bill: keep other lines.")] = False,
-    url: Url = None,
-    api_key: ApiKey = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
+    sending: Sending,
 ) -> None:
     """Import a cloud bill in FOCUS (CSV, gzipped CSV or Parquet) as events with a reported cost.
 
@@ -97,15 +155,13 @@ def focus(
         return bill.noting(read_focus(rows_of(path, opened), cost, decimal, identities, name))
 
     def removed(result: Imported) -> Items:
-        return () if part else _removed_lines(bill, result, url, api_key)
+        return () if part else _removed_lines(bill, result, sending.ingest)
 
-    _run(paths, read, url, api_key, dry_run, as_json, removed)
+    _run(paths, read, sending, removed)
 
 
 @app.command()
-def litellm(
-    file: OneFile, url: Url = None, api_key: ApiKey = None, dry_run: DryRun = False, as_json: AsJson = False
-) -> None:
+def litellm(*, file: OneFile, sending: Sending) -> None:
     """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line.
 
     Examples:
@@ -113,15 +169,15 @@ def litellm(
         outlay import litellm spend-logs.json
     """
     must_be_text(file, packed=False)
-    _run([file], lambda _, opened: _pieces(opened), url, api_key, dry_run, as_json)
+    _run([file], lambda _, opened: _pieces(opened), sending)
 
 
-def _removed_lines(bill: Bill, result: Imported, url: str | None, api_key: str | None) -> Items:
+def _removed_lines(bill: Bill, result: Imported, ingest: options.Ingest) -> Items:
     """Yield the removals of lines that the ledger has of a bill and the files do not."""
     if bill.unreadable:
         note("lines that the bill no longer has are kept, because some of its lines cannot be read")
         return
-    tenant = tenant_of(url, api_key)
+    tenant = tenant_of(ingest.url, ingest.api_key)
     if tenant is None:
         note("lines that the bill no longer has are kept: the ledger cannot be reached from here")
         return
@@ -153,35 +209,59 @@ def _pieces(opened: BinaryIO) -> Items:
 
 def _run(
     files: Sequence[Path],
-    items: Callable[[Path, BinaryIO], Items],
-    url: str | None,
-    api_key: str | None,
-    dry_run: bool,
-    as_json: bool,
+    read: Callable[[Path, BinaryIO], Items],
+    sending: Sending,
     last: Callable[[Imported], Items] = lambda _: (),
 ) -> None:
     """Import files one after the other, and then what `last` returns."""
-    client = None if dry_run else IngestClient(*endpoint(url, api_key), SystemClock())
-    result, before = Imported(), 0
+    ingest, result, before = sending.ingest, Imported(), 0
+    client = None
+    if not sending.dry_run:
+        client = IngestClient(*endpoint(ingest.url, ingest.api_key), SystemClock())
     total = sum(file.stat().st_size for file in files)
-    with progress_bar("importing", "bytes", as_json, total) as (bar, task):
-        try:
-            for file in files:
-                with file.open("rb") as opened:
-                    for _ in import_items(items(file, opened), client, result):
-                        bar.update(task, completed=before + opened.tell())
-                before += file.stat().st_size
-            for _ in import_items(last(result), client, result):
-                pass
-        finally:
-            if client is not None:
-                client.__exit__()
-    if as_json:
+    with client or nullcontext(), progress_bar("importing", "bytes", sending.as_json, total) as (bar, task):
+        for file in files:
+            with file.open("rb") as opened:
+                for _ in _import(read(file, opened), client, result):
+                    bar.update(task, completed=before + opened.tell())
+            before += file.stat().st_size
+        for _ in _import(last(result), client, result):
+            pass
+    if sending.as_json:
         print_json(result.as_dict())
     else:
-        _show(result, dry_run)
+        _show(result, sending.dry_run)
     if result.refused > result.credit_rows:
         raise typer.Exit(1)
+
+
+def _import(items: Items, client: IngestClient | None, into: Imported) -> Iterator[None]:
+    """Send items; yield after each batch. Without a client nothing is sent. Raises SendError."""
+    lines: list[bytes] = []
+    places: list[str] = []
+    for item in items:
+        if item is None:
+            into.ignored += 1
+        elif event := into.take(item):
+            lines.append(encoder.encode(event))
+            places.append(item.place)
+            if len(lines) >= BATCH_EVENTS:
+                _send(lines, places, client, into)
+                lines, places = [], []
+                yield
+    if lines:
+        _send(lines, places, client, into)
+    yield
+
+
+def _send(lines: list[bytes], places: list[str], client: IngestClient | None, into: Imported) -> None:
+    sent = Sent()
+    if client is not None:
+        client.send(lines, sent)
+    into.sent += len(lines)
+    into.accepted += sent.accepted
+    for refused in sent.refused:
+        into.refuse(places[refused.index], refused.code, f"{refused.path} {refused.message}")
 
 
 def _show(result: Imported, dry_run: bool) -> None:
@@ -192,14 +272,13 @@ def _show(result: Imported, dry_run: bool) -> None:
         line(f"{counted(result.sent, 'event')} sent, {result.accepted:,} accepted, {counts}")
     if result.first is not None:
         period = f"{result.first:%Y-%m-%d %H:%M} to {result.last:%Y-%m-%d %H:%M} UTC"
-        line(f"{period}, reported cost {plain(result.reported)} USD", "dim")
+        line(f"{period}, reported cost {_plain(result.reported)} USD", "dim")
     if result.removed:
-        gone = f"{counted(result.removed, 'line')} of {plain(result.removed_cost)} USD"
+        gone = f"{counted(result.removed, 'line')} of {_plain(result.removed_cost)} USD"
         note(f"{gone} left the bill: set to 0 (see --part)")
     if result.credits:
-        note(
-            f"{counted(result.credit_rows, 'line')} with credits of {plain(result.credits)} USD were not imported"
-        )
+        left = f"{counted(result.credit_rows, 'line')} with credits of {_plain(result.credits)} USD"
+        note(f"{left} were not imported")
     for place, code, message in result.reasons[:_SHOWN]:
         note(f"  {place} {message} [{code}]")
     if len(result.reasons) > _SHOWN:

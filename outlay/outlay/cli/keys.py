@@ -1,23 +1,22 @@
 """Commands for API keys: who may send and read, for which tenant, and how much."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import structs
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, unknown
 from outlay.cli.help import App
 from outlay.cli.options import AsJson
-from outlay.cli.output import line, print_json, print_rows, print_table
+from outlay.cli.output import CommandError, line, print_json, print_rows, unknown
 from outlay.local.state import home_folder, keys_path
 from outlay_kit.audit import AuditError
 from outlay_kit.clock import SystemClock
@@ -30,19 +29,17 @@ _KAFKA = "OUTLAY_KAFKA"
 FileOption = Annotated[
     Path | None,
     Option(
-        "--keys-file",
         envvar="OUTLAY_INGEST_KEYS_FILE",
         metavar="FILE",
         help="The file that ingest reads. Default: the local system's.",
     ),
 ]
-
-
 KeyArgument = Annotated[str, Argument(metavar="KEY", help="Id of a key, or the key itself.")]
 
 
 @app.command()
 def create(
+    *,
     tenant: Annotated[str, Option(help="Tenant whose usage the key sends and sees.")] = "default",
     scope: Annotated[list[Scope] | None, Option(help="Repeat for more. Default: ingest.")] = None,
     name: Annotated[str, Option(help="A name, such as the program that uses it.")] = "",
@@ -78,12 +75,8 @@ def list_keys(
     """List the keys. Their secrets are not kept, and cannot be shown."""
     with _file(keys_file) as (file, now):
         keys = [key for key in file.all() if everything or key.opens(now)]
-    if as_json:
-        print_json([_as_dict(key, now) for key in keys])
-    else:
-        columns = ("id", "tenant", "scopes", "name", "state", "limits")
-        rows = [_row(key, now) for key in keys]
-        print_table("", columns, rows, "no keys yet; create one: outlay keys create")
+    rows = [(_as_dict if as_json else _row)(key, now) for key in keys]
+    print_rows(as_json, rows, "", "no keys yet; create one: outlay keys create")
 
 
 @app.command()
@@ -96,8 +89,8 @@ def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = Fal
 
         outlay keys revoke 4f7k2m9q8x1z
     """
+    key_id = _id(key)
     with _file(keys_file) as (file, now):
-        key_id = _id(key)
         if not file.revoke(key_id, now) and not (_ended(file, key_id) and _KAFKA in os.environ):
             raise _not_in_force(file, key_id, now)
     _publish_end(file, key_id)
@@ -148,11 +141,10 @@ def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
     if path is None:
         path = keys_path(home_folder())
         if not path.parent.is_dir():
-            raise CommandError(
-                f"no local system in {path.parent}", "start one: outlay up; or give --keys-file PATH"
-            )
+            hint = "start one: outlay up; or give --keys-file PATH"
+            raise CommandError(f"no local system in {path.parent}", hint)
     try:
-        yield KeyFile(path, _actor(getpass.getuser)), SystemClock().now()
+        yield KeyFile(path, _actor()), SystemClock().now()
     except (KeyFileError, AuditError) as error:
         raise CommandError(str(error)) from error
 
@@ -174,24 +166,22 @@ def _publish_end(file: KeyFile, key_id: str) -> None:
     try:
         publish_end(KafkaSettings(), key_id, ends)
     except Retryable as error:
-        raise CommandError(
-            f"{key_id} ends in the key file, but not for services with another copy of it: {error}",
-            f"when Kafka answers, and the key must end: outlay keys revoke {key_id}",
-        ) from error
+        message = f"{key_id} ends in the key file, but not for services with another copy of it: {error}"
+        hint = f"when Kafka answers, and the key must end: outlay keys revoke {key_id}"
+        raise CommandError(message, hint) from error
 
 
 def _not_in_force(file: KeyFile, key_id: str, now: datetime) -> CommandError:
-    return unknown(
-        "key", key_id, [key.id for key in file.all() if key.opens(now)], "see: outlay keys list --all"
-    )
+    known = [key.id for key in file.all() if key.opens(now)]
+    return unknown("key", key_id, known, "see: outlay keys list --all")
 
 
-def _actor(user: Callable[[], str]) -> str:
+def _actor() -> str:
     """Return who runs this, for the log: OUTLAY_ACTOR, else the user and the machine."""
     if named := os.environ.get("OUTLAY_ACTOR"):
         return named
     try:
-        return f"{user()}@{socket.gethostname()}"
+        return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
         return f"uid {os.getuid()}@{socket.gethostname()}"
 
@@ -200,11 +190,10 @@ def _quotas(given: list[str]) -> dict[str, int]:
     """Read 10000/day and 100000/month."""
     found: dict[str, int] = {}
     for text in given:
-        events, slash, period = text.partition("/")
-        if not slash or period not in ("day", "month") or not events.isdecimal() or not int(events):
-            raise CommandError(
-                f'"{text}" is not a valid quota', "write a number of events, as in 10000/day or 100000/month"
-            )
+        events, _, period = text.partition("/")
+        if period not in ("day", "month") or not events.isdecimal() or not int(events):
+            hint = "write a number of events, as in 10000/day or 100000/month"
+            raise CommandError(f'"{text}" is not a valid quota', hint)
         found[f"events_per_{period}"] = int(events)
     return found
 
@@ -223,22 +212,19 @@ def _state(key: ApiKey, now: datetime) -> str:
 
 
 def _as_dict(key: ApiKey, now: datetime) -> dict[str, object]:
-    return {
-        "id": key.id, "tenant": key.tenant, "scopes": key.scopes, "name": key.name, "state": _state(key, now),
-        "created": key.created, "expires": key.expires, "revoked": key.revoked,
-        "requests_per_minute": key.requests_per_minute, "events_per_minute": key.events_per_minute,
-        "events_per_day": key.events_per_day, "events_per_month": key.events_per_month,
-    }  # fmt: skip
+    """Return what programs read of a key: everything but how it is checked."""
+    found = {**structs.asdict(key), "state": _state(key, now)}
+    return {name: value for name, value in found.items() if name not in ("secret_sha256", "rotated_from")}
 
 
-def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
+def _row(key: ApiKey, now: datetime) -> dict[str, object]:
     """Return what people read of a key."""
-    limits = (
-        (key.requests_per_minute, "requests/minute"), (key.events_per_minute, "events/minute"),
-        (key.events_per_day, "events/day"), (key.events_per_month, "events/month"),
-    )  # fmt: skip
-    shown = ", ".join(f"{limit:,} {what}" for limit, what in limits if limit)
-    return key.id, key.tenant, " ".join(key.scopes), key.name, _state(key, now), shown
+    limits = {field.name: getattr(key, field.name) for field in fields(Limits)}
+    shown = ", ".join(f"{limit:,} {name.replace('_per_', '/')}" for name, limit in limits.items() if limit)
+    return {
+        "id": key.id, "tenant": key.tenant, "scopes": " ".join(key.scopes), "name": key.name,
+        "state": _state(key, now), "limits": shown,
+    }  # fmt: skip
 
 
 def _print_key(key: str, as_json: bool, **more: object) -> None:

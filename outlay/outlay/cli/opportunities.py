@@ -1,24 +1,21 @@
 """The command that shows possible savings."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import getpass
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from typer import Option
 
-from outlay.cli.errors import unknown
-from outlay.cli.options import FormatJson, FormatOption, From, OutFile, Tenant, To, Tz
-from outlay.cli.output import err, line
-from outlay.cli.report_query import require_tenants, write_report
+from outlay.cli.options import From, Tenant, To, Tz
+from outlay.cli.output import err, line, unknown
+from outlay.cli.report_query import Output
 from outlay.cli.stores import open_clickhouse, read_published
-from outlay.dismissals import Dismissals
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import Opportunities, find
-from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import monthly_saving, saving_basis
 from outlay_reports.money import counted, dollars, share
 from outlay_reports.periods import parse_time_range, parse_zone
@@ -26,7 +23,25 @@ from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.dimensions import name_of
 
 
+class Dismissals:
+    """Which opportunities were dismissed, and why; in ClickHouse. Every method raises Retryable where it is away."""
+
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
+
+    def reasons(self) -> dict[str, str]:
+        """Return why each dismissed opportunity was, by its id."""
+        rows = self._clickhouse.rows("SELECT id, reason FROM dismissals FINAL WHERE dismissed")
+        return {row["id"]: row["reason"] for row in rows}
+
+    def mark(self, identity: str, reason: str, who: str, at: datetime, *, dismissed: bool) -> None:
+        """Dismiss an opportunity, or take it back. The newest mark counts."""
+        row = {"id": identity, "dismissed": dismissed, "reason": reason, "by": who, "at": at.isoformat()}
+        self._clickhouse.insert_json_lines("dismissals", msgspec.json.encode(row))
+
+
 def opportunities(
+    *,
     start: From = "7d",
     end: To = None,
     tz: Tz = "UTC",
@@ -38,9 +53,7 @@ def opportunities(
     restore: Annotated[str | None, Option(metavar="ID", help="Show this one again.")] = None,
     reason: Annotated[str, Option(help="Why it is dismissed.")] = "",
     dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed ones.")] = False,
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Show possible savings: each event of the ledger is priced again as it might have been.
 
@@ -56,23 +69,21 @@ def opportunities(
     """
     span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
     wanted = Selection(since=span.start, until=span.end, tenant=tenant)
-    with open_clickhouse(write=bool(dismiss or restore)) as clickhouse:
-        require_tenants(CostReader(clickhouse), (tenant,))
+    with open_clickhouse(tenant, write=bool(dismiss or restore)) as clickhouse:
         marks = Dismissals(clickhouse)
         known = marks.reasons()
         if dismiss or restore:
             name = dismiss or restore or ""
             if restore and name not in known:
-                raise unknown(
-                    "dismissed opportunity", name, known, "list them: outlay opportunities --dismissed"
-                )
+                see = "list them: outlay opportunities --dismissed"
+                raise unknown("dismissed opportunity", name, known, see)
             if dismiss:
                 _require_opportunity(clickhouse, name, wanted, most)
             marks.mark(name, reason, getpass.getuser(), SystemClock().now(), dismissed=bool(dismiss))
             line(f"{name} is {'dismissed' if dismiss else 'shown again'}")
             return
         found = _find(clickhouse, wanted, most)
-    write_report(savings_table(found, limit, least, {} if dismissed else known), form, as_json, file)
+    to.write(savings_table(found, limit, least, {} if dismissed else known))
 
 
 def _find(clickhouse: ClickHouseClient, wanted: Selection, most: int) -> Opportunities:
@@ -127,21 +138,11 @@ def savings_table(
         Column("examples", "examples", wide=True), Column("evidence", "query", wide=True),
     )  # fmt: skip
     notes = _notes(found, limit, len(shown), len(large) - len(shown))
-    facts: dict[str, object] = {
-        "from": found.since.isoformat(),
-        "to": found.until.isoformat(),
-        "events": found.events,
-    }
-    title = f"Possible savings, from {counted(found.events, 'event')}"
+    facts = {"from": found.since.isoformat(), "to": found.until.isoformat(), "events": found.events}
     return ReportTable(
-        "opportunities",
-        title,
-        columns,
-        tuple(rows),
-        notes=tuple(notes),
-        facts=facts,
-        empty="no savings found",
-    )
+        "opportunities", f"Possible savings, from {counted(found.events, 'event')}", columns, tuple(rows),
+        notes=tuple(notes), facts=facts, empty="no savings found",
+    )  # fmt: skip
 
 
 def _notes(found: Opportunities, limit: int, shown: int, hidden: int) -> list[str]:

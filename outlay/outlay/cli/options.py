@@ -1,6 +1,7 @@
 """The options that several commands share, each described once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,11 +9,9 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
-from outlay.cli.errors import CommandError, unknown
-from outlay.cli.output import note
+from outlay.cli.output import CommandError, note, unknown
 
 Format = Literal["table", "csv", "json", "markdown"]
-TimeUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
 _SUFFIXES = {
     ".csv": "csv", ".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".txt": "table",
 }  # fmt: skip
@@ -42,14 +41,6 @@ To = Annotated[
     str | None, Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now.")
 ]
 Tz = Annotated[str, Option("--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months.")]
-Where = Annotated[
-    list[str] | None,
-    Option(
-        "--where",
-        metavar="DIM=VALUE",
-        help="Only costs with this value; repeat to combine. team= matches unassigned spend.",
-    ),
-]
 Tenants = Annotated[
     list[str] | None,
     Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; repeat for more. Default: all."),
@@ -57,16 +48,6 @@ Tenants = Annotated[
 Tenant = Annotated[str, Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant. Default: all.")]
 OneTenant = Annotated[
     str | None, Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; required if there are several.")
-]
-Amount = Annotated[
-    Literal["cost", "charged"],
-    Option(
-        "--amount", help="cost: what providers charge. charged: what internal customers pay, with markups."
-    ),
-]
-FormatOption = Annotated[
-    Format | None,
-    Option("--format", "-f", help="Default: by the ending of --output, else a table.", show_default=False),
 ]
 FormatJson = Annotated[bool, Option("--json", help="Short for --format json.")]
 OutFile = Annotated[
@@ -79,15 +60,26 @@ CatalogFolder = Annotated[
         "--catalog", metavar="DIR", envvar="OUTLAY_CATALOG", help="Catalog folder. Default: Outlay's own."
     ),
 ]
+OtherCatalog = Annotated[
+    Path | None, Option("--catalog", metavar="DIR", help="Catalog folder. Default: the one in force.")
+]
 Decimal = Annotated[Literal["point", "comma"], Option("--decimal", help="point: 1,234.56. comma: 1.234,56.")]
 DryRun = Annotated[bool, Option("--dry-run", help="Show what would happen; change nothing.")]
-Url = Annotated[
-    str | None, Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
-]
-ApiKey = Annotated[str | None, Option(envvar="OUTLAY_API_KEY", help="API key. Default: the local system's.")]
 EventsFile = Annotated[
     str, Argument(metavar="FILE|-", help="NDJSON, or one JSON array; - is standard input.")
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """Where events are sent, and with which key."""
+
+    url: Annotated[
+        str | None, Option(envvar="OUTLAY_URL", help="Address of ingest. Default: the local system's.")
+    ] = None
+    api_key: Annotated[
+        str | None, Option(envvar="OUTLAY_API_KEY", help="API key. Default: the local system's.")
+    ] = None
 
 
 def format_for(formats: Sequence[str], form: str | None, file: Path | None, default: str) -> str:
@@ -95,9 +87,8 @@ def format_for(formats: Sequence[str], form: str | None, file: Path | None, defa
     suffix = "" if file is None else file.suffix.lower()
     names = ", ".join(formats)
     if suffix in _NOT_WRITTEN:
-        raise CommandError(
-            f"{file}: this command does not write {suffix} files", f"formats: {names}; spreadsheets open .csv"
-        )
+        hint = f"formats: {names}; spreadsheets open .csv"
+        raise CommandError(f"{file}: this command does not write {suffix} files", hint)
     if form is not None or not suffix:
         return form or default
     name = _SUFFIXES.get(suffix, "")
@@ -129,6 +120,15 @@ def read_moment(text: str, option: str = "--at") -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise CommandError(f'{option} "{text}" is not a valid time', hint) from None
+
+
+def read_utc(text: str, name: str, hint: str) -> datetime:
+    """Read a time; without a zone it is in UTC. Raises CommandError, which calls it `name`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{name} is not a valid time", hint) from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def read_dimensions(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import gc
 import sys
-from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from typer import Option
 
 from outlay.catalog.offline import price_lines, read_lines
 from outlay.catalog.what_if import what_if
-from outlay.cli.errors import CommandError
 from outlay.cli.events import Meters, Refusals, events_of, lines_of
 from outlay.cli.options import (
     DEFAULT_BY,
@@ -22,11 +20,13 @@ from outlay.cli.options import (
     read_dimensions,
     read_moment,
 )
-from outlay.cli.output import print_json
-from outlay.cli.price_tables import plan_json, show_plan
-from outlay.cli.stores import read_folder
+from outlay.cli.output import CommandError, line, print_json, print_table, warn
+from outlay.cli.stores import SHOWN, read_folder
+from outlay_pricer.domain.compare import CostDifference, PriceComparison
 from outlay_pricer.domain.compare import compare as difference
-from outlay_schemas.events import CostEvent, encoder
+from outlay_reports.money import counted
+from outlay_schemas.dimensions import name_of
+from outlay_schemas.events import encoder
 
 _BLOCK = 500
 """Cost events written at once."""
@@ -68,23 +68,55 @@ def price(
     meters = Meters()
     lines = meters.watch(events_of(lines_of(file)))
     if compare:
-        found = difference(
-            before, after, (event for _, event in refused.sift(read_lines(lines, moment))), groups
-        )
+        found = difference(before, after, refused.sift(read_lines(lines, moment)), groups)
         if as_json:
-            print_json(plan_json(found))
+            print_json(found)
         else:
             show_plan(found, f"as {as_model or as_book}")
     else:
-        _write(refused.sift(price_lines(lines, after, moment)))
+        costs = refused.sift(price_lines(lines, after, moment))
+        while block := list(islice(costs, _BLOCK)):
+            sys.stdout.buffer.write(encoder.encode_lines(block))
+            sys.stdout.buffer.flush()
     meters.warn()
     if refused.count:
         raise typer.Exit(1)
 
 
-def _write(costs: Iterable[CostEvent]) -> None:
-    """Write cost events to stdout, as NDJSON."""
-    rest = iter(costs)
-    while block := list(islice(rest, _BLOCK)):
-        sys.stdout.buffer.write(encoder.encode_lines(block))
-        sys.stdout.buffer.flush()
+def show_plan(plan: PriceComparison, title: str) -> None:
+    """Print a difference: the groups that change most, and the sum."""
+    total = plan.total
+    changed = [group for group in plan.groups if group.changed or group.refused_after]
+    rows = [
+        [*map(name_of, one.group.values()), one.before, one.after, one.change, one.events, *_moved(one)]
+        for one in changed[:SHOWN]
+    ]
+    names = list(plan.groups[0].group) if plan.groups else []
+    columns = [*names, ">before", ">after", ">change USD", ">events", "unpriced", "estimated"]
+    print_table(title, columns, rows, f"{title}: no cost changes")
+    if len(changed) > SHOWN:
+        line(f"… and {len(changed) - SHOWN} more groups; --json has all", "dim")
+    unpriced, estimated = _moved(total)
+    line(
+        f"{counted(total.events, 'event')}: {total.before} → {total.after} USD, change {total.change}; "
+        f"{total.changed:,} change, unpriced {unpriced}, estimated {estimated}"
+    )
+    if total.refused_after:
+        warn(f"{counted(total.refused_after, 'event')} would become dead letters")
+
+
+def _moved(found: CostDifference) -> list[str]:
+    """Return how the numbers of unpriced and of estimated events change."""
+    pairs = (
+        (found.unpriced_before, found.unpriced_after),
+        (found.estimated_before, found.estimated_after),
+    )
+    return [f"{old:,} → {new:,}" if old != new else f"{new:,}" for old, new in pairs]
+
+
+def origin_of(source: str, checked: str, since: str, until: str = "") -> str:
+    """Return the source of a price, and the dates when it was checked and when it is in force."""
+    dates = f"of {checked}" if checked else "never compared with its source"
+    dates += f", in force since {since[:10]}" if since else ""
+    dates += f", until {until[:10]}" if until else ""
+    return f"{source} ({dates})"

@@ -1,7 +1,5 @@
 """The command that compares the ledger with a provider's bill."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import decimal
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,17 +10,15 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from outlay.cli.channels import find_channel
-from outlay.cli.errors import CommandError, unknown
-from outlay.cli.options import Decimal, FormatJson, FormatOption, OutFile, Tenants, Tz, Where
-from outlay.cli.output import note
-from outlay.cli.report_query import cost_query, write_report
-from outlay.cli.stores import open_clickhouse
+from outlay.cli.alerts import find_channel
+from outlay.cli.options import Decimal
+from outlay.cli.output import CommandError, note, unknown
+from outlay.cli.report_query import Costs, Output, Scope, cost_query
+from outlay.cli.stores import open_costs
 from outlay.focus.bill_files import read_bill
 from outlay_alerter.notify.sample import posted
 from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import TimeRange, midnight, next_first
-from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.money import share
 from outlay_reports.reconcile import ModelPair, drift_alert, drifting, reconcile_table
 from outlay_reports.reconcile import reconcile as pair
@@ -31,8 +27,8 @@ _ROLES = ("day", "model", "cost", "currency")
 
 
 def reconcile(
+    *,
     bill: Annotated[Path, Argument(metavar="FILE", help="A FOCUS file, a provider's table, or a folder.")],
-    tz: Tz = "UTC",
     tolerance: Annotated[float, Option(min=0, help="Accepted difference in percent.")] = 1.0,
     column: Annotated[
         list[str] | None, Option(metavar="ROLE=NAME", help="Roles: day, model, cost, currency.")
@@ -42,14 +38,11 @@ def reconcile(
     ] = None,
     decimal: Decimal = "point",
     every: Annotated[bool, Option("--all", help="Also show days without a difference.")] = False,
-    where: Where = None,
-    tenant: Tenants = None,
+    scope: Scope,
     notify: Annotated[
         list[str] | None, Option(metavar="CHANNEL", help="Notify of a difference; repeat for more.")
     ] = None,
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Compare with a provider's bill: the difference by model and day, and usage that only one side has.
 
@@ -63,19 +56,15 @@ def reconcile(
         outlay reconcile openai-costs.csv --notify finance
     """
     if not bill.exists():
-        raise CommandError(
-            f"{bill} is not a file or folder", "give a FOCUS file, a provider's CSV, or a folder of its parts"
-        )
+        hint = "give a FOCUS file, a provider's CSV, or a folder of its parts"
+        raise CommandError(f"{bill} is not a file or folder", hint)
     limit = Fraction(str(tolerance)) / 100
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by="provider,sku", unit="day")
+    with open_costs() as costs:
+        query = cost_query(costs, Costs(scope=scope), "provider,sku", "day")
         lines, rows = read_bill(bill, query.zone, _rates(rate or []), _roles(column or []), decimal)
         if not any(one.cost for one in lines):
-            raise CommandError(
-                f"none of the {rows} rows of {bill} has a cost",
-                "check the file, or name the column: --column cost=NAME",
-            )
+            hint = "check the file, or name the column: --column cost=NAME"
+            raise CommandError(f"none of the {rows} rows of {bill} has a cost", hint)
         days = sorted({one.day for one in lines})
         span = TimeRange(midnight(days[0], query.zone), midnight(next_first(days[-1], "day"), query.zone))
         query = replace(query, span=span)
@@ -85,7 +74,7 @@ def reconcile(
             for cell in costs.cells(query)
         ]
     models = pair(lines, ours)
-    write_report(reconcile_table(models, limit, bill.name, every=every), form, as_json, file)
+    to.write(reconcile_table(models, limit, bill.name, every=every))
     billed = sum(model.billed for model in models)
     whole = share(billed - sum(model.ours.cost for model in models), billed)
     different = drifting(models, limit)
@@ -101,13 +90,11 @@ def notify_channels(
     """Send the difference to channels of the catalog. Raises CommandError for one that is unknown or fails."""
     found = [find_channel(channel) for channel in channels]
     tenant = tenants[0] if len(tenants) == 1 else ""
-    alert = drift_alert(name, span, different, tenant, SystemClock().now())
+    alert = posted(drift_alert(name, span, different, tenant, SystemClock().now()))
     for channel in found:
-        answer = channel.send(posted(alert))
+        answer, hint = channel.send(alert), f"see: outlay alerts test {channel.name}"
         if answer.outcome != "sent":
-            raise CommandError(
-                f"{channel.name} was not notified: {answer.reason}", f"see: outlay alerts test {channel.name}"
-            )
+            raise CommandError(f"{channel.name} was not notified: {answer.reason}", hint)
         note(f"notified: {channel.name}", "dim")
 
 

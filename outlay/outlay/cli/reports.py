@@ -1,12 +1,10 @@
 """Commands that show who spent what, and why; and SQL on the same data."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 import json
 import re
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Annotated, get_args
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -14,36 +12,19 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from typer import Argument, Option
 
 from outlay.cli import chargeback
-from outlay.cli.errors import CommandError
 from outlay.cli.help import App
-from outlay.cli.options import (
-    Amount,
-    AsJson,
-    By,
-    Format,
-    FormatJson,
-    FormatOption,
-    From,
-    OutFile,
-    Picture,
-    Tenants,
-    TimeUnit,
-    To,
-    Tz,
-    Where,
-    format_for,
-)
-from outlay.cli.output import line, out, print_report, print_rows
-from outlay.cli.report_query import allocation, cost_query, draw_into, write_report
-from outlay.cli.stores import open_clickhouse
+from outlay.cli.options import AsJson, By, Picture
+from outlay.cli.output import CommandError, line, out, print_report, print_rows
+from outlay.cli.report_query import Costs, Output, Scope, cost_query, draw_into, splits_of
+from outlay.cli.stores import open_clickhouse, open_costs
 from outlay.reports.patterns import find_patterns, pattern_picture, pattern_tables
 from outlay.reports.plots import draw
 from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import period_of
 from outlay_reports import report_api
-from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.renderers import to_json
 from outlay_reports.showback import allocated_table
+from outlay_reports.statements import allocate_query
 from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend as trend_of
 from outlay_reports.trend import trend_columns, trend_table
@@ -55,18 +36,12 @@ app.command()(chargeback.chargeback)
 
 @app.command()
 def showback(
+    *,
     by: By = "team",
-    start: From = None,
-    end: To = None,
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
-    amount: Amount = "cost",
+    asked: Costs,
     units: Annotated[bool, Option("--units", help="Add $ per event, user and 1,000 tokens.")] = False,
     allocate: Annotated[bool, Option("--allocate", help="Allocate shared costs by splits.")] = False,
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Show who spent what: a tree of dimensions with shares, with unassigned and unpriced usage.
 
@@ -77,29 +52,22 @@ def showback(
         outlay report showback --by user --where team=growth --units
         outlay report showback --by business_unit --allocate
     """
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
+    with open_costs() as costs:
+        query = cost_query(costs, asked, by)
         if allocate:
-            report = allocated_table(query, allocation(costs, query))
+            report = allocated_table(query, allocate_query(costs, query, splits_of(query)))
         else:
             report = report_api.showback(costs, query, units=units)
-    write_report(report, form, as_json, file)
+    to.write(report)
 
 
 @app.command()
 def top(
+    *,
     by: By = "model",
-    start: From = None,
-    end: To = None,
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
-    amount: Amount = "cost",
+    asked: Costs,
     limit: Annotated[int, Option(min=1, max=10_000, help="Number of rows.")] = 10,
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Show the most expensive models, users, tags, or any combination, with everything else as one row.
 
@@ -108,27 +76,22 @@ def top(
         outlay report top
         outlay report top --by user,model --limit 20 --from 7d
     """
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
-        write_report(report_api.top(costs, query, limit), form, as_json, file)
+    with open_costs() as costs:
+        query = cost_query(costs, asked, by)
+        to.write(report_api.top(costs, query, limit))
 
 
 @app.command()
 def trend(
+    *,
     by: By = None,
-    start: From = None,
-    end: To = None,
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
-    amount: Amount = "cost",
-    unit: Annotated[TimeUnit, Option(help="Length of each period.")] = "day",
+    asked: Costs,
+    unit: Annotated[
+        Literal["hour", "day", "week", "month", "quarter", "year"], Option(help="Length of each period.")
+    ] = "day",
     plot: Annotated[bool, Option("--plot/--no-plot", help="Draw a chart above the table.")] = True,
     picture: Picture = None,
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Show spend over time with its growth, as a chart and a table.
 
@@ -137,37 +100,30 @@ def trend(
         outlay report trend --from 30d
         outlay report trend --by team --unit hour --from today --picture trend.svg
     """
-    chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, unit=unit, amount=amount)
+    chosen = to.format
+    with open_costs() as costs:
+        query = cost_query(costs, asked, by, unit)
         cells = costs.cells(query)
     found = trend_of(query, cells, SystemClock().now())
     report = trend_table(query, found, cells)
     if picture is not None:
         draw_into(picture, trend_svg(report.title, query, found))
-    if plot and chosen == "table" and file is None and report.rows:
+    if plot and chosen == "table" and to.file is None and report.rows:
         draw(query, found, out)
     if chosen in ("table", "markdown"):
         report = trend_columns(query, found, report)
-    write_report(report, chosen, file=file)
+    to.write(report)
 
 
 @app.command()
 def compare(
+    *,
     by: By = "team",
-    start: From = None,
-    end: To = None,
-    tz: Tz = "UTC",
+    asked: Costs,
     against: Annotated[
         str | None, Option(metavar="FROM..TO", help="Default: the period just before.")
     ] = None,
-    where: Where = None,
-    tenant: Tenants = None,
-    amount: Amount = "cost",
-    form: FormatOption = None,
-    as_json: FormatJson = False,
-    file: OutFile = None,
+    to: Output,
 ) -> None:
     """Show why a period cost more than the one before: price, volume, mix, new and gone usage, which add up exactly.
 
@@ -176,21 +132,14 @@ def compare(
         outlay report compare --from 2026-11
         outlay report compare --by team,model --from 7d --against 2026-11-01..2026-11-07
     """
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        later = cost_query(costs, tz, where, tenant, by=by, start=start, end=end, amount=amount)
+    with open_costs() as costs:
+        later = cost_query(costs, asked, by)
         report = report_api.comparison(costs, later, against, SystemClock().now())
-    write_report(report, form, as_json, file)
+    to.write(report)
 
 
 @app.command()
-def patterns(
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
+def patterns(*, scope: Scope, picture: Picture = None, as_json: AsJson = False) -> None:
     """Show growth, weekly and daily patterns, changes of the level, and who caused them.
 
     Examples:
@@ -199,9 +148,8 @@ def patterns(
         outlay report patterns --where team=growth --picture growth.svg
     """
     now = SystemClock().now()
-    with open_clickhouse() as clickhouse:
-        costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant)
+    with open_costs() as costs:
+        query = cost_query(costs, Costs(scope=scope))
         query = replace(query, span=period_of(now, "month", ZoneInfo("UTC")))
         found = find_patterns(costs, query, now)
         reports = pattern_tables(costs, query, found) if found else []

@@ -1,7 +1,5 @@
 """The command that reviews a week on one page."""
 
-# ruff: noqa: PLR0917 (Typer makes an option of each parameter)
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,14 +8,12 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-from outlay.cli.channels import find_channel
-from outlay.cli.errors import CommandError
-from outlay.cli.opportunities import savings_table
-from outlay.cli.options import Tenants, Tz, Where, format_for, write_file
-from outlay.cli.output import note, working
-from outlay.cli.report_query import cost_query
+from outlay.cli.alerts import find_channel
+from outlay.cli.opportunities import Dismissals, savings_table
+from outlay.cli.options import format_for, write_file
+from outlay.cli.output import CommandError, note, working
+from outlay.cli.report_query import Costs, Scope, cost_query
 from outlay.cli.stores import open_clickhouse, read_published
-from outlay.dismissals import Dismissals
 from outlay_alerter.digests.scheduler import review_of
 from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
@@ -39,13 +35,12 @@ _MOST_EVENTS = 200_000
 
 
 def review(
+    *,
     day: Annotated[
         str | None, Argument(metavar="YYYY-MM-DD", help="Default: the last complete week.")
     ] = None,
     _week: Annotated[bool, Option("--week", help="A week, the only period; may be left out.")] = True,
-    tz: Tz = "UTC",
-    where: Where = None,
-    tenant: Tenants = None,
+    scope: Scope,
     savings: Annotated[bool, Option("--savings/--no-savings", help="Also look for savings.")] = True,
     form: Annotated[
         Literal["markdown", "html"] | None,
@@ -71,15 +66,13 @@ def review(
     now = SystemClock().now()
     with open_clickhouse() as clickhouse:
         costs = CostReader(clickhouse)
-        query = cost_query(costs, tz, where, tenant)
-        query = replace(query, span=period_of(now, "week", query.zone))
-        span = last_week(now, query)
-        if day is not None:
-            if len(day) != 10:
-                raise CommandError(
-                    f'"{day}" is not a valid day', "give a day of the week, such as 2026-11-16"
-                )
+        query = cost_query(costs, Costs(scope=scope))
+        if day is None:
+            span = last_week(now, query)
+        elif len(day) == 10:
             span = period_of(parse_time_range(day, day, query.zone, now).start, "week", query.zone)
+        else:
+            raise CommandError(f'"{day}" is not a valid day', "give a day of the week, such as 2026-11-16")
         query = replace(query, span=span)
         catalog = read_published()
         with working("reading the week"):

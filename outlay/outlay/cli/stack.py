@@ -1,15 +1,13 @@
 """Commands that start, stop and check the system: of this machine, or the one that the environment names."""
 
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
 from typer import Option
 
 from outlay import remote
-from outlay.cli.errors import CommandError
 from outlay.cli.options import AsJson
-from outlay.cli.output import err, line, note, out, print_json, print_table, warn
+from outlay.cli.output import CommandError, err, line, note, out, print_json, print_table, warn
 from outlay.cli.progress import Steps
 from outlay.local import doctor as machine
 from outlay.local.control import start, stop
@@ -113,12 +111,11 @@ def doctor(as_json: AsJson = False) -> None:
     """
     found = list(remote.checks() if remote.is_configured() else machine.checks())
     if as_json:
-        print_json([asdict(check) for check in found])
+        print_json(found)
     else:
         for check in found:
-            out.print(
-                f"[{_STYLES[check.state]}]{check.state:<8}[/] [bold]{check.name}[/]  ", end="", soft_wrap=True
-            )
+            mark = f"[{_STYLES[check.state]}]{check.state:<8}[/] [bold]{check.name}[/]  "
+            out.print(mark, end="", soft_wrap=True)
             line(check.found)
             if check.hint:
                 line(f"         Fix: {check.hint}", "dim")
@@ -148,14 +145,11 @@ def setup(
         raise CommandError("a topic cannot have 0 copies", "give --replication-factor 1 or more, or -1")
     kafka, clickhouse = stores(write=True)
     try:
+        copies = Durability(replication_factor, min_insync_replicas)
         warnings = prepare(
-            kafka,
-            clickhouse,
-            SystemClock(),
-            lambda step: note(f"preparing {step}"),
-            direct_tenants=direct_tenant or (),
-            durability=Durability(replication_factor, min_insync_replicas),
-        )
+            kafka, clickhouse, SystemClock(), lambda step: note(f"preparing {step}"),
+            direct_tenants=direct_tenant or (), durability=copies,
+        )  # fmt: skip
     except ValueError as error:
         raise CommandError(str(error), "such a tenant sends over HTTP, with a key") from None
     for text in warnings:

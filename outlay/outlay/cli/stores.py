@@ -1,18 +1,19 @@
 """The stores that commands use: ClickHouse, a catalog folder, and the catalog in force."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outlay.cli.errors import CommandError
-from outlay.cli.output import working
+from outlay.cli.output import CommandError, unknown, working
 from outlay_kit.clock import SystemClock
 from outlay_reports.money import counted
 
 if TYPE_CHECKING:
     from outlay_kit.clickhouse import ClickHouseClient
+    from outlay_kit.kafka import KafkaSink
+    from outlay_reports.adapters.cost_reader import CostReader
     from outlay_schemas.catalog import Catalog
 
 SHOWN = 40
@@ -20,16 +21,54 @@ SHOWN = 40
 
 
 @contextmanager
-def open_clickhouse(*, write: bool = False) -> "Iterator[ClickHouseClient]":
-    """Open the ClickHouse of the system that is found, as the reader unless `write`. Raises StackError."""
+def open_clickhouse(*tenants: str, write: bool = False) -> "Iterator[ClickHouseClient]":
+    """Open the ClickHouse of the system that is found, as the reader unless `write`.
+
+    Raises StackError, and CommandError for one of `tenants` that is unknown; an empty name stands for all tenants.
+    """
     from outlay.local.state import stores
     from outlay_kit.clickhouse import ClickHouseClient
+    from outlay_reports.adapters.cost_reader import CostReader
 
-    clickhouse = ClickHouseClient(stores(write)[1])
-    try:
+    with closing(ClickHouseClient(stores(write)[1])) as clickhouse:
+        require_tenants(CostReader(clickhouse), tenants)
         yield clickhouse
-    finally:
-        clickhouse.close()
+
+
+@contextmanager
+def open_costs(*tenants: str) -> "Iterator[CostReader]":
+    """Open the costs in ClickHouse. Raises as `open_clickhouse` does."""
+    from outlay_reports.adapters.cost_reader import CostReader
+
+    with open_clickhouse(*tenants) as clickhouse:
+        yield CostReader(clickhouse)
+
+
+@contextmanager
+def open_sink(*, dry_run: bool) -> "Iterator[KafkaSink | None]":
+    """Open Kafka to write to; None for a dry run. Raises StackError."""
+    from outlay.local.state import stores
+    from outlay_kit.kafka import KafkaSink
+
+    with nullcontext() if dry_run else closing(KafkaSink(stores(write=True)[0])) as sink:
+        yield sink
+
+
+def require_tenants(costs: "CostReader", tenants: Sequence[str]) -> None:
+    """Raise CommandError for a tenant that has no costs, no dead letters and no key; without data, for none."""
+    named = [tenant for tenant in tenants if tenant]
+    known = costs.known_tenants() if named else set()
+    for tenant in named:
+        if known and tenant not in known and tenant not in _with_keys():
+            raise unknown("tenant", tenant, sorted(known))
+
+
+def _with_keys() -> set[str]:
+    """Return the tenants that a key of the local system was made for; their first event may be on its way."""
+    from outlay.local.state import home_folder, keys_path
+    from outlay_kit.keys import KeyFile
+
+    return {key.tenant for key in KeyFile(keys_path(home_folder())).all()}
 
 
 def read_folder(folder: Path | None) -> "Catalog":

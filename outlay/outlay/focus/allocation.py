@@ -52,8 +52,7 @@ def _condition(split: Split, bound: dict[str, object]) -> str:
     parts = ["1"]
     for name, words in conditions_of(split.match).items():
         text = column(name, bound)
-        tests = [_fits(text, word, bound) for word in words]
-        parts.append(f"({' OR '.join(tests)})")
+        parts.append(f"({' OR '.join(_fits(text, word, bound) for word in words)})")
     return " AND ".join(parts)
 
 
@@ -72,22 +71,13 @@ def shared(
 
     `units`: InvoiceId to the dimension whose values have a part of the invoice each.
     """
-    chosen = pc.and_(
-        pc.not_equal(splits, ""),
-        pc.is_in(splits, pa.array([s for s, w in sharing.weights.items() if w], pa.string())),
-    )
-    origins = table.filter(chosen).to_pylist()
-    if not origins:
-        return table
-    names = splits.filter(chosen).to_pylist()
-    rows = [
-        part
-        for row, split in zip(origins, names, strict=True)
-        for part in _parts(row, split, sharing, units or {})
-    ]
-    return pa.concat_tables(
-        [table.filter(pc.invert(chosen)), pa.Table.from_pylist(rows, schema=table.schema)]
-    )
+    borne = [split for split, weights in sharing.weights.items() if split and weights]
+    chosen = pc.is_in(splits, pa.array(borne, pa.string()))
+    rows: list[dict[str, Any]] = []
+    for row, split in zip(table.filter(chosen).to_pylist(), splits.filter(chosen).to_pylist(), strict=True):
+        rows += _parts(row, split, sharing, units or {})
+    cut = pa.Table.from_pylist(rows, schema=table.schema)
+    return pa.concat_tables([table.filter(pc.invert(chosen)), cut])
 
 
 def _parts(

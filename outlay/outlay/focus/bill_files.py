@@ -1,7 +1,6 @@
 """Reads bills: FOCUS files, and any table with a day, a model and a cost, in one file or several."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
@@ -14,29 +13,16 @@ from outlay_reports.reconcile import BillLine
 from outlay_schemas.errors import Invalid
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_DAYS = (
-    "ChargePeriodStart",
-    "date",
-    "day",
-    "usage_date_utc",
-    "usage_date",
-    "start_time",
-    "timestamp",
-    "usage_start_time",
-)
-_MODELS = ("x_Model", "SkuId", "model", "model_version", "sku", "line_item", "resource", "SkuMeter")
-_COSTS = ("BilledCost", "cost", "cost_usd", "amount_value", "amount", "token_cost", "usd")
-_CURRENCIES = ("BillingCurrency", "currency", "amount_currency")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a file hold the day, the model, the cost, and maybe the currency."""
-
-    day: str
-    model: str
-    cost: str
-    currency: str = ""
+_KNOWN = {
+    "day": (
+        "ChargePeriodStart", "date", "day", "usage_date_utc", "usage_date", "start_time", "timestamp",
+        "usage_start_time",
+    ),
+    "model": ("x_Model", "SkuId", "model", "model_version", "sku", "line_item", "resource", "SkuMeter"),
+    "cost": ("BilledCost", "cost", "cost_usd", "amount_value", "amount", "token_cost", "usd"),
+    "currency": ("BillingCurrency", "currency", "amount_currency"),
+}  # fmt: skip
+"""By role: the names of a column that may hold it, in lower case or not."""
 
 
 def read_bill(
@@ -51,14 +37,14 @@ def read_bill(
     found: list[BillLine] = []
     count = 0
     for file in files_of([path]):
-        columns: Columns | None = None
+        names: dict[str, str] = {}
         for line, row in _rows(file):
-            columns = columns or _columns(list(row), named)
+            names = names or _columns(list(row), named)
             count += 1
-            cost = _cost(row, columns, rates, line, mark)
-            model = row[columns.model].strip()
-            if cost or (row[columns.day].strip() and model):
-                found.append(BillLine(_day(row[columns.day], zone, line), model or "(no model)", cost))
+            day, model, amount, currency = (row[name].strip() if name else "" for name in names.values())
+            cost = _cost(amount, names["cost"], currency.upper() or "USD", rates, line, mark=mark)
+            if cost or (day and model):
+                found.append(BillLine(_day(day, zone, line), model or "(no model)", cost))
     if not count:
         raise QueryError(f"{path} has no rows", "give a bill with at least one")
     return found, count
@@ -78,43 +64,33 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _columns(names: Sequence[str], named: Mapping[str, str]) -> Columns:
-    def pick(role: str, known: Sequence[str], *, needed: bool = True) -> str:
-        if role in named:
-            if named[role] not in names:
-                raise QueryError(f"the file has no column {named[role]}", f"it has {', '.join(names)}")
-            return named[role]
-        lower = {name.lower(): name for name in names}
-        found = next((lower[name.lower()] for name in known if name.lower() in lower), "")
-        if needed and not found:
-            raise QueryError(
-                f"no column of the file is known as its {role}",
-                f"say which: --column {role}=NAME, one of {', '.join(names)}",
-            )
-        return found
-
-    return Columns(
-        pick("day", _DAYS),
-        pick("model", _MODELS),
-        pick("cost", _COSTS),
-        pick("currency", _CURRENCIES, needed=False),
-    )
+def _columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a file that hold the day, the model, the cost and the currency; "" without the last."""
+    lower = {name.lower(): name for name in names}
+    found = {}
+    for role, known in _KNOWN.items():
+        if role in named and named[role] not in names:
+            raise QueryError(f"the file has no column {named[role]}", f"it has {', '.join(names)}")
+        likely = (lower[name.lower()] for name in known if name.lower() in lower)
+        found[role] = named.get(role) or next(likely, "")
+        if not found[role] and role != "currency":
+            hint = f"say which: --column {role}=NAME, one of {', '.join(names)}"
+            raise QueryError(f"no column of the file is known as its {role}", hint)
+    return found
 
 
 def _cost(
-    row: Mapping[str, str], columns: Columns, rates: Mapping[str, Decimal], line: int, mark: Mark
+    text: str, column: str, currency: str, rates: Mapping[str, Decimal], line: int, *, mark: Mark
 ) -> int:
     """Return the cost in pico-USD, rounded half to even where a bill is finer."""
-    currency = (row[columns.currency].strip().upper() or "USD") if columns.currency else "USD"
     try:
-        cost = number(row[columns.cost], columns.cost, mark=mark, currency=currency) or Decimal(0)
+        cost = number(text, column, mark=mark, currency=currency) or Decimal(0)
     except Invalid as error:
         raise QueryError(f"line {line}: {error.message}", "write it as 12.50") from None
     if currency != "USD":
         if currency not in rates:
-            raise QueryError(
-                f"line {line}: the bill is in {currency}", f"say what one is worth: --rate {currency}=1.08"
-            )
+            hint = f"say what one is worth: --rate {currency}=1.08"
+            raise QueryError(f"line {line}: the bill is in {currency}", hint)
         cost = _WIDE.multiply(cost, rates[currency])
     return int(_WIDE.quantize(_WIDE.scaleb(cost, 12), Decimal(1)))
 

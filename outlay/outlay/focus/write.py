@@ -71,22 +71,17 @@ def tables(clickhouse: ClickHouseClient, wanted: Wanted) -> Iterator[pa.Table]:
         sql = statement(
             piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split, on=on
         )
-        answer = clickhouse.raw(sql, bound or None, fmt="ArrowStream")
         rows = 0
-        if answer:
+        if answer := clickhouse.raw(sql, bound or None, fmt="ArrowStream"):
             with pa.ipc.open_stream(answer) as stream:
                 found = stream.read_all()
             rows = found.num_rows
-            table = _as(found, schema)
+            table = pa.table([_cast(found.column(one.name), one.type) for one in schema], schema=schema)
             yield shared(table, found.column("split"), sharing, on.units) if sharing else table
         try:
             piece = cut.send(rows)
         except StopIteration:
-            piece = None
-
-
-def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    return pa.table([_cast(table.column(field.name), field.type) for field in schema], schema=schema)
+            return
 
 
 def _cast(column: Any, kind: pa.DataType) -> Any:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.compare import THING, compare
+from outlay_reports.compare import THING, Difference, compare
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast.history import History, read_history
 from outlay_reports.money import share
@@ -62,26 +62,18 @@ def pattern_picture(title: str, query: CostQuery, found: Found) -> str:
     names = [label(at, "day", query.zone) for at in found.days.starts]
     levels = [(change.place, change.before, change.after) for change in found.changes]
     shapes = [
-        (f"{name}: season {strength_label(shape.strength)} ({shape.strength:.0%})", places, shape.shares)
-        for name, places, shape in (
-            ("Day of the week", [day[:3] for day in DAYS], found.week),
-            ("Hour of the day", [hour[:2] for hour in HOURS], found.day),
-        )
+        (_season("Day of the week", found.week), [day[:3] for day in DAYS], found.week.shares),
+        (_season("Hour of the day", found.day), [hour[:2] for hour in HOURS], found.day.shares),
     ]
     return pattern_svg(title, list(zip(names, found.days.exact[0], strict=True)), levels, shapes)
 
 
 def _growth(days: History) -> ReportTable:
-    rows = []
-    costs = days.exact[0]
-    for length, name in (
-        (1, "yesterday"),
-        (7, "the last 7 days"),
-        (30, "the last 30 days"),
-        (90, "the last 90 days"),
-    ):
+    rows, costs = [], days.exact[0]
+    for length in (1, 7, 30, 90):
         if len(costs) >= 2 * length:
             before, after = sum(costs[-2 * length : -length]), sum(costs[-length:])
+            name = "yesterday" if length == 1 else f"the last {length} days"
             rows.append(Row((name, Spent(before), Spent(after), share(after - before, before))))
     columns = (
         Column("period", "whole days"), Column("before_usd", "before", "usd"), Column("usd", "cost", "usd"),
@@ -89,6 +81,10 @@ def _growth(days: History) -> ReportTable:
     )  # fmt: skip
     title = f"Growth, from {len(days.starts)} whole days"
     return ReportTable("growth", title, columns, tuple(rows), empty="too few days to say")
+
+
+def _season(name: str, shape: Profile) -> str:
+    return f"{name}: season {strength_label(shape.strength)} ({shape.strength:.0%})"
 
 
 def _usual(value: float) -> Spent:
@@ -103,11 +99,10 @@ def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> Rep
         for place, part in zip(names, found.shares, strict=True)
     ]
     columns = (Column(name, ""), Column("share_of_mean", "of the mean", "share"), Column("bar", ""))
-    text = f"{title}: season {strength_label(found.strength)} ({found.strength:.0%})"
+    text = _season(title, found)
     shown = rows if found.strength >= 0.15 else []
-    return ReportTable(
-        name, text, columns, tuple(shown), facts={"strength": round(found.strength, 4)}, empty=""
-    )
+    facts: dict[str, object] = {"strength": round(found.strength, 4)}
+    return ReportTable(name, text, columns, tuple(shown), facts=facts, empty="")
 
 
 def _changes(costs: CostReader, query: CostQuery, found: Found) -> ReportTable:
@@ -123,26 +118,17 @@ def _changes(costs: CostReader, query: CostQuery, found: Found) -> ReportTable:
         Column("change", "change", "growth"), Column("moved_by", "moved most by"),
         Column("moved_usd", "a day", "change"),
     )  # fmt: skip
-    return ReportTable(
-        "changes", "When the level changed", columns, tuple(rows), empty="it did not, for good"
-    )
+    title = "When the level changed"
+    return ReportTable("changes", title, columns, tuple(rows), empty="it did not, for good")
 
 
 def _movers(costs: CostReader, query: CostQuery, days: History) -> ReportTable:
     """Return who rose and fell most: the last seven whole days against the seven before, or as many as there are."""
-    length = min(_AROUND, len(days.starts) // 2)
+    length, count = min(_AROUND, len(days.starts) // 2), len(days.starts)
     rows: list[Row] = []
-    if length:
-        cut, end = days.starts[-length], period_of(days.starts[-1], "day", query.zone).end
-        by = ("team", "sku")
-        asked = replace(query, by=(*by, *THING), unit=None)
-        before = costs.cells(replace(asked, span=TimeRange(days.starts[-2 * length], cut)))
-        after = costs.cells(replace(asked, span=TimeRange(cut, end)))
-        for part in [part for part in compare(before, after, len(by)).parts if part.change][:_MOVERS]:
-            spent = (
-                Spent(part.earlier.cost, part.earlier.unpriced),
-                Spent(part.later.cost, part.later.unpriced),
-            )
+    for part in _compared(costs, query, days, count - length, length):
+        if part.change and len(rows) < _MOVERS:
+            spent = (Spent(side.cost, side.unpriced) for side in (part.earlier, part.later))
             grown = share(part.change, part.earlier.cost)
             rows.append(Row((*map(name_of, part.keys), *spent, part.change, grown)))
     columns = (
@@ -156,18 +142,21 @@ def _movers(costs: CostReader, query: CostQuery, days: History) -> ReportTable:
 def _moved(costs: CostReader, query: CostQuery, days: History, place: int) -> tuple[str, int]:
     """Return who moved most between the week before a change and the week after it, and by how much a day."""
     around = min(_AROUND, place, len(days.starts) - place)
-    edges = [days.starts[place - around], days.starts[place]]
-    last = place + around
-    end = (
-        days.starts[last]
-        if last < len(days.starts)
-        else days.starts[-1] + (days.starts[-1] - days.starts[-2])
-    )
-    by = ("team", "sku")
-    asked = replace(query, by=(*by, *THING), unit=None)
-    before = costs.cells(replace(asked, span=TimeRange(edges[0], edges[1])))
-    after = costs.cells(replace(asked, span=TimeRange(edges[1], end)))
-    parts = compare(before, after, len(by)).parts
+    parts = _compared(costs, query, days, place, around)
     if not parts:
         return "", 0
     return " / ".join(map(name_of, parts[0].keys)), round(Fraction(parts[0].change, around))
+
+
+def _compared(
+    costs: CostReader, query: CostQuery, days: History, place: int, length: int
+) -> Sequence[Difference]:
+    """Compare the costs of `length` days from a day on with those of as many days before, by team and sku."""
+    if not length:
+        return []
+    edges = [*days.starts, period_of(days.starts[-1], "day", query.zone).end]
+    by = ("team", "sku")
+    asked = replace(query, by=(*by, *THING), unit=None)
+    before = costs.cells(replace(asked, span=TimeRange(edges[place - length], edges[place])))
+    after = costs.cells(replace(asked, span=TimeRange(edges[place], edges[place + length])))
+    return compare(before, after, len(by)).parts

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from outlay.catalog.publish import publish_on
+from outlay.catalog.publish import CatalogTopic
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
@@ -14,7 +14,7 @@ OTHER = DRAFT.model_copy(update={"reported": ()})
 CLOCK = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
 
 
-class Topic:
+class Topic(CatalogTopic):
     """The topic, as bytes: what is read is what was written."""
 
     def __init__(self, rivals: list[Catalog] | None = None) -> None:
@@ -34,7 +34,7 @@ class Topic:
 
 def test_only_another_content_makes_another_revision() -> None:
     topic = Topic()
-    published = [publish_on(topic, content, CLOCK) for content in (DRAFT, DRAFT, OTHER, OTHER, DRAFT)]
+    published = [topic.publish(content, CLOCK) for content in (DRAFT, DRAFT, OTHER, OTHER, DRAFT)]
     assert published == [1, 1, 2, 2, 3]
     assert len(topic.log) == 3
     assert decode_catalog(topic.log[0]).created_at == CLOCK.now()
@@ -42,25 +42,25 @@ def test_only_another_content_makes_another_revision() -> None:
 
 def test_an_old_revision_written_late_is_not_the_newest() -> None:
     topic = Topic()
-    publish_on(topic, DRAFT, CLOCK)
-    publish_on(topic, OTHER, CLOCK)
+    topic.publish(DRAFT, CLOCK)
+    topic.publish(OTHER, CLOCK)
     topic.log.append(topic.log[0])  # a replay
-    assert publish_on(topic, DRAFT, CLOCK) == 3
+    assert topic.publish(DRAFT, CLOCK) == 3
 
 
 def test_a_number_that_another_took_first_is_given_up() -> None:
     topic = Topic([OTHER])
-    assert publish_on(topic, DRAFT, CLOCK) == 2
+    assert topic.publish(DRAFT, CLOCK) == 2
     known = topic.newest()
     assert known is not None
     assert (known.revision, known.reported) == (2, DRAFT.reported)
 
 
 def test_two_who_publish_the_same_at_once_make_one_revision() -> None:
-    assert publish_on(Topic([DRAFT]), DRAFT, CLOCK) == 1
+    assert Topic([DRAFT]).publish(DRAFT, CLOCK) == 1
 
 
 def test_a_topic_that_never_settles_is_reported() -> None:
     rivals = [OTHER.model_copy(update={"note": str(number)}) for number in range(50)]
     with pytest.raises(Retryable, match="others publish"):
-        publish_on(Topic(rivals), DRAFT, CLOCK)
+        Topic(rivals).publish(DRAFT, CLOCK)

@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app as alerts
-from outlay.cli.errors import CommandError
 from outlay.cli.events import events_of, lines_of
-from outlay.cli.output import SafeConsole, print_report
+from outlay.cli.output import CommandError, SafeConsole, print_report
 from outlay.client import IngestClient, SendError, batches
 from outlay.embedded.errors import DiskError
 from outlay.embedded.progress import Silent

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from tests.support.commands import CALL, ndjson, run
 
-from outlay.cli.errors import CommandError, unknown
 from outlay.cli.options import format_for
-from outlay.cli.output import SafeConsole, print_grid
-from outlay.cli.report_query import write_report
+from outlay.cli.output import CommandError, SafeConsole, print_grid, unknown
+from outlay.cli.report_query import Output
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 
 ID = "0af7651916cd43dd8448eb211c80319c"
@@ -59,7 +58,7 @@ def test_a_report_in_a_file_is_whole(tmp_path: Path) -> None:
         (Row((TITLE * 4, Spent(10**12))),),
     )
     for name in ("top.txt", "top.csv", "top.md", "top.json"):
-        write_report(table, file=tmp_path / name)
+        Output(file=tmp_path / name).write(table)
         assert TITLE * 4 in (tmp_path / name).read_text(), name
     assert (tmp_path / "top.csv").read_text().startswith("team,usd\n")
     assert (tmp_path / "top.json").read_text().startswith("{")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from outlay.cli.errors import CommandError
-from outlay.cli.report_query import require_tenants
+from outlay.cli.output import CommandError
+from outlay.cli.stores import require_tenants
 from outlay.local.state import keys_path
 from outlay_kit.keys import KeyFile
 from outlay_reports.adapters.cost_reader import CostReader
