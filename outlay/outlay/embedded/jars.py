@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import httpx
+from platformdirs import user_cache_path
 
 from outlay.embedded.errors import ChecksumError, DiskError, MissingError
 from outlay.embedded.progress import Progress
@@ -40,9 +41,7 @@ class Jar:
 
 def cache_folder() -> Path:
     """Return where downloads are kept: OUTLAY_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get("OUTLAY_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outlay"
+    return Path(os.environ.get("OUTLAY_CACHE") or user_cache_path("outlay"))
 
 
 def locked() -> list[Jar]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import msgspec
+from platformdirs import user_data_path
 from pydantic import SecretStr
 
 from outlay.embedded.errors import NotRunningError, StackError, StateError
@@ -51,9 +52,7 @@ class LocalState(msgspec.Struct, frozen=True):
 
 def home_folder() -> Path:
     """Return the data folder: OUTLAY_HOME, else `outlay` in the user's folder for data."""
-    if chosen := os.environ.get("OUTLAY_HOME"):
-        return Path(chosen).absolute()
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "outlay"
+    return Path(os.environ.get("OUTLAY_HOME") or user_data_path("outlay")).absolute()
 
 
 def state_file(home: Path) -> Path:

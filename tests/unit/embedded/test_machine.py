@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from outlay.embedded.errors import AlreadyRunningError, DiskError, MissingError, PortTakenError
+from outlay.embedded.jars import cache_folder
 from outlay.embedded.java import find_java, java_version
 from outlay.embedded.lock import FolderLock, holder
 from outlay.embedded.ports import free_port, is_free, owner
 from outlay.embedded.stack import EmbeddedStack, Ports
+from outlay.local.state import home_folder
 from outlay_kit.clock import SystemClock
 
 
@@ -86,6 +88,23 @@ def test_a_lock_left_by_a_killed_holder_is_no_lock(tmp_path: Path) -> None:
     again.acquire()
     assert not again.reclaimed
     again.release()
+
+
+def test_data_and_downloads_are_in_the_platforms_folders_unless_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("OUTLAY_HOME", "OUTLAY_CACHE", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mac = sys.platform == "darwin"
+    assert home_folder() == tmp_path / ("Library/Application Support" if mac else ".local/share") / "outlay"
+    assert cache_folder() == tmp_path / ("Library/Caches" if mac else ".cache") / "outlay"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert (home_folder(), cache_folder()) == (tmp_path / "data/outlay", tmp_path / "cache/outlay")
+    monkeypatch.setenv("OUTLAY_HOME", "relative")
+    monkeypatch.setenv("OUTLAY_CACHE", str(tmp_path / "mine"))
+    assert (home_folder(), cache_folder()) == (Path.cwd() / "relative", tmp_path / "mine")
 
 
 def test_a_folder_that_cannot_be_made_is_a_disk_error(tmp_path: Path) -> None:
