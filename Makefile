@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
-CODE := outlay sdk schemas kit reports services tests benchmarks
+CODE := outlay sdk schemas kit reports services tests benchmarks examples
 
 # uv trusts the certificates that the system trusts, as pip does: a company's proxy has an authority of its own.
 export UV_SYSTEM_CERTS ?= 1
@@ -43,7 +43,7 @@ check: setup ## format, lint, types, import rules, unit and contract tests, audi
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 	.ci/prose
-	$(BIN)/codespell README.md CONTRIBUTING.md docs deploy outlay sdk schemas kit reports services benchmarks
+	$(BIN)/codespell README.md CONTRIBUTING.md docs deploy outlay sdk schemas kit reports services benchmarks examples
 	$(BIN)/pytest tests/unit tests/contract -q -m "not stack"
 	.ci/audit
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import httpx
 from harness import CLOCK, options, percentile, show
 from pipeline import BATCH, Counted, Meter, Producer, body
-from tests.chaos.rig import Pipeline
-from tests.chaos.stores import Stores
-from tests.processes import end_all
+from tests.support.chaos.rig import Pipeline
+from tests.support.chaos.stores import Stores
+from tests.support.processes import end_all
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.topics import MAX_RECORD_BYTES, USAGE_EVENTS

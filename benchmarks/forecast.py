@@ -3,7 +3,7 @@
     .venv/bin/uv run --frozen --all-packages --group bench python benchmarks/forecast.py [--series 10]
     .venv/bin/python benchmarks/forecast.py --series 40 --only "generated,unseen,cold start,outlay"
 
-Generated series are four weeks of hours (tests/unit/forecast/generated.py), 72 hours ahead, of kinds that the models
+Generated series are four weeks of hours (tests/support/generated_series.py), 72 hours ahead, of kinds that the models
 were tuned on and of kinds that nothing was tuned on (unseen); one and two weeks of hours; two days (cold start), 24
 hours ahead; and months. Public ones come with packages: hourly temperatures of Seattle and San Francisco and monthly
 employment (vega_datasets), passengers of airlines (statsforecast), sea temperatures and CO2 (statsmodels).
@@ -22,7 +22,7 @@ from time import process_time
 
 import numpy as np
 from harness import options, show
-from tests.unit.forecast.generated import KINDS, MONTHLY, UNSEEN, hours, months, unseen
+from tests.support.generated_series import KINDS, MONTHLY, UNSEEN, hours, months, unseen
 
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.smoothing import Array

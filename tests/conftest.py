@@ -3,14 +3,14 @@
 import os
 
 import hypothesis
-from tests.promises import (
+from tests.support.promises import (
     pytest_addoption,
     pytest_collection_modifyitems,
     pytest_runtest_makereport,
     pytest_terminal_summary,
     tally,
 )
-from tests.stack import stack
+from tests.support.stack import stack
 
 __all__ = [
     "pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_makereport", "pytest_terminal_summary",

@@ -8,8 +8,7 @@ from rich.console import Console
 from outlay.demo.run import Demo, Plan
 from outlay.demo.view import Frame, draw
 from outlay.demo.workload import TENANT
-from outlay.local.state import home_folder
-from outlay.local.state import require_running
+from outlay.local.state import home_folder, require_running
 from outlay.local.system import create_key
 from outlay_kit.clock import SystemClock
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import async_playwright
-from tests.browser.conftest import ARGS, chromium
+from tests.support.browser import ARGS, chromium
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import stores
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.channels.slack import message, reply
-from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_alerter.notify.chart import pictures
+from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, alert_decoder
 

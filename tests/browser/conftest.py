@@ -1,47 +1,20 @@
 """A real console process over the real stores, and a real Chromium."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-from tests.integration.console.rig import BUDGETS, Rig, make
-from tests.stack import Stack, environment
-from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+from playwright.async_api import Browser, async_playwright
+from tests.support.browser import ARGS, Console, People, chromium, run_console
+from tests.support.console_rig import BUDGETS, Rig, make
+from tests.support.stack import Stack
+from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish
-from outlay.embedded.ports import free_port
-from outlay.local.system import answers
 from outlay_kit.clock import SystemClock
-
-ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
-PHONE = (375, 740)
-DESK = (1280, 800)
-
-
-def chromium() -> str:
-    """Return where Chromium is: OUTLAY_CHROMIUM, else on the path. `make browser` installs it on Debian."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("OUTLAY_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "no Chromium: run `make browser`, or name one: OUTLAY_CHROMIUM=PATH"
-    return found
-
-
-@dataclass
-class Console:
-    """A running console and its data."""
-
-    url: str
-    rig: Rig
-    stack: Stack
 
 
 @pytest.fixture(scope="session")
@@ -55,44 +28,14 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
 @pytest.fixture(scope="session")
 def console(rig: Rig, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     reader = rig.dependencies.settings.clickhouse
-    yield from _run(rig, replace(stack, reader=reader), tmp_path_factory.mktemp("console"))
+    yield from run_console(rig, replace(stack, reader=reader), tmp_path_factory.mktemp("console"))
 
 
 @pytest.fixture
 def lost(rig: Rig, stack: Stack, tmp_path: Path) -> Iterator[Console]:
     """A console whose ClickHouse is away."""
     nowhere = stack.reader.model_copy(update={"url": "http://127.0.0.1:9"})
-    yield from _run(rig, replace(stack, reader=nowhere), tmp_path)
-
-
-def _run(rig: Rig, stack: Stack, folder: Path) -> Iterator[Console]:
-    port, health = free_port(), free_port()
-    env = {
-        **os.environ,
-        **environment(stack.kafka, stack.reader),
-        "OUTLAY_CONSOLE_PORT": str(port),
-        "OUTLAY_HEALTH_PORT": str(health),
-        "OUTLAY_CONSOLE_KEYS_FILE": str(rig.keys_file),
-        "OUTLAY_CONSOLE_AUDIT_FILE": str(folder / "audit.ndjson"),
-        "OUTLAY_CONSOLE_LOGIN_BURST": "1000",
-        "OUTLAY_CONSOLE_WRITER_USER": stack.writer.user,
-        "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.writer.password.get_secret_value(),
-    }
-    clock = SystemClock()
-    with (folder / "console.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "outlay_console.main"], env=env, stdout=log, stderr=log
-        )
-        try:
-            deadline = clock.monotonic() + 60
-            while not answers(f"http://127.0.0.1:{health}"):
-                assert process.poll() is None, (folder / "console.log").read_text("utf-8")
-                assert clock.monotonic() < deadline, "the console is not ready after a minute"
-                clock.sleep(0.1)
-            yield Console(f"http://127.0.0.1:{port}", rig, stack)
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+    yield from run_console(rig, replace(stack, reader=nowhere), tmp_path)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -101,83 +44,6 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         yield browser
         await browser.close()
-
-
-async def first_paint(page: Page) -> float:
-    """Return the seconds from the start of the visit to the first contentful paint, by the browser's own clock."""
-    milliseconds: float = await page.evaluate(
-        "new Promise((done) => new PerformanceObserver((list) => {"
-        "  const [paint] = list.getEntriesByName('first-contentful-paint'); if (paint) done(paint.startTime);"
-        "}).observe({ type: 'paint', buffered: true }))"
-    )
-    return milliseconds / 1000
-
-
-@dataclass
-class Person:
-    """Somebody who looks: a window, and every complaint of the browser about our pages."""
-
-    page: Page
-    console: Console
-    complaints: list[str]
-    cookies: dict[tuple[str, str], str]
-
-    async def log_in(self, tenant: str = "acme") -> None:
-        """Log in as people do who got a link from the command line; a second time, by the cookie of the first."""
-        key = (self.console.url, tenant)
-        if key in self.cookies:
-            await self.page.context.add_cookies(
-                [{"name": "outlay", "value": self.cookies[key], "url": self.console.url}]
-            )
-            return
-        await self.page.goto(f"{self.console.url}/login#key={self.console.rig.keys[tenant]}")
-        await self.page.wait_for_url(lambda url: "/login" not in url)
-        self.cookies[key] = next(
-            c["value"] for c in await self.page.context.cookies() if c["name"] == "outlay"
-        )
-
-    async def see(self, path: str) -> None:
-        """Go to a page and wait until it is drawn."""
-        await self.page.goto(self.console.url + path, wait_until="load")
-        if await self.page.locator("[data-chart]").count():
-            await self.page.locator(".plot canvas").first.wait_for()
-
-    async def picture(self, name: str) -> None:
-        """Keep a picture of the whole page, where OUTLAY_PICTURES says."""
-        if folder := os.environ.get("OUTLAY_PICTURES"):
-            await self.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
-
-
-class People:
-    """Makes persons, and closes their windows."""
-
-    def __init__(self, browser: Browser, console: Console) -> None:
-        self._browser = browser
-        self._console = console
-        self._contexts: list[BrowserContext] = []
-
-    cookies: ClassVar[dict[tuple[str, str], str]] = {}
-    """Of each console and tenant, kept for all tests: a login takes a second."""
-
-    async def __call__(
-        self, size: tuple[int, int] = DESK, dark: bool = False, console: Console | None = None
-    ) -> Person:
-        """Return somebody with a new window of `size`."""
-        context = await self._browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
-        )
-        context.set_default_timeout(20_000)
-        self._contexts.append(context)
-        page = await context.new_page()
-        person = Person(page, console or self._console, [], self.cookies)
-        page.on("pageerror", lambda error: person.complaints.append(str(error)))
-        page.on("console", lambda m: person.complaints.append(m.text) if m.type == "error" else None)
-        return person
-
-    async def close(self) -> None:
-        """Close every window."""
-        for context in self._contexts:
-            await context.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from playwright.async_api import async_playwright
-from tests.browser.conftest import ARGS, chromium
+from tests.support.browser import ARGS, chromium
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import home_folder, login_links, require_running

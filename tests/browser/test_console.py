@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import PHONE, Console, People, Person, first_paint
-from tests.integration.console.rig import PAGES
-from tests.integration.reports.ledger import cost_event, write
+from tests.support.browser import PHONE, Console, People, Person, first_paint
+from tests.support.console_rig import PAGES
+from tests.support.ledger import cost_event, write
 
 from outlay_kit.clock import SystemClock
 from outlay_kit.kafka import KafkaSink, deliver

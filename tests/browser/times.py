@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import httpx
 from playwright.async_api import Page, async_playwright
-from tests.browser.conftest import ARGS, chromium, first_paint
+from tests.support.browser import ARGS, chromium, first_paint
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import LocalState, home_folder, login_links, require_running

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import Pipeline
-from tests.chaos.stores import Stores
-from tests.processes import end_all
+from tests.support.chaos.rig import Pipeline
+from tests.support.chaos.stores import Stores
+from tests.support.processes import end_all
 
 
 @pytest.fixture(scope="session")

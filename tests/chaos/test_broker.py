@@ -6,10 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import make
-from tests.chaos.scenarios import ids_on_kafka
-from tests.processes import Broker, Ingest, end_all, prepare, until
-from tests.promises import Tally
+from tests.support.chaos.rig import make
+from tests.support.chaos.scenarios import ids_on_kafka
+from tests.support.processes import Broker, Ingest, end_all, prepare, until
+from tests.support.promises import Tally
 
 from outlay_schemas.events import encoder
 

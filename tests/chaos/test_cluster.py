@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.stores import Cluster, Stores
-from tests.processes import end_all, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.stores import Cluster, Stores
+from tests.support.processes import end_all, until
+from tests.support.promises import Tally
 
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas.events import UsageEvent, encoder

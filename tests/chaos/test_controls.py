@@ -1,16 +1,25 @@
 """Negative controls: the same chaos over services whose steps are broken must leave the totals wrong.
 
-A control that does not fail says that its test proves nothing. What is broken: tests/chaos/broken.py.
+A control that does not fail says that its test proves nothing. What is broken: tests/support/chaos/broken.py.
 """
 
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.scenarios import away, correct, feed, kept, paused_twin, poison_of, replay, rolling_restart
-from tests.chaos.stores import Stores, Thief
-from tests.processes import end_all, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.scenarios import (
+    away,
+    correct,
+    feed,
+    kept,
+    paused_twin,
+    poison_of,
+    replay,
+    rolling_restart,
+)
+from tests.support.chaos.stores import Stores, Thief
+from tests.support.processes import end_all, until
+from tests.support.promises import Tally
 
 from outlay_kit.offsets import Offsets, behind
 from outlay_schemas.topics import USAGE_EVENTS

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.scenarios import correct, feed, kept, paused_twin, poison_of, replay, rows
-from tests.chaos.stores import Stores, Thief
-from tests.processes import end_all, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.scenarios import correct, feed, kept, paused_twin, poison_of, replay, rows
+from tests.support.chaos.stores import Stores, Thief
+from tests.support.processes import end_all, until
+from tests.support.promises import Tally
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.events import encoder

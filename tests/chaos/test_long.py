@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.scenarios import away, ids_on_kafka, rolling_restart
-from tests.chaos.stores import Stores
-from tests.chaos.watching import Watch
-from tests.processes import Ingest, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.scenarios import away, ids_on_kafka, rolling_restart
+from tests.support.chaos.stores import Stores
+from tests.support.chaos.watching import Watch
+from tests.support.processes import Ingest, until
+from tests.support.promises import Tally
 from tests.support.receiver import receiving
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]

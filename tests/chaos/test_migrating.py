@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.stores import Stores
-from tests.first_release import write_as_then
-from tests.processes import end_all, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.stores import Stores
+from tests.support.first_release import write_as_then
+from tests.support.processes import end_all, until
+from tests.support.promises import Tally
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate, migrations

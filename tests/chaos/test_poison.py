@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.chaos.rig import Pipeline, Sender, make
-from tests.chaos.stores import Stores
-from tests.processes import end_all, until
-from tests.promises import Tally
+from tests.support.chaos.rig import Pipeline, Sender, make
+from tests.support.chaos.stores import Stores
+from tests.support.processes import end_all, until
+from tests.support.promises import Tally
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.dead_letters import dead_letter

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.chaos.rig import Sender, make
-from tests.processes import Ingest, until
-from tests.promises import Tally
-from tests.system import Cli
+from tests.support.chaos.rig import Sender, make
+from tests.support.processes import Ingest, until
+from tests.support.promises import Tally
+from tests.support.system import Cli
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 

@@ -1,110 +1,13 @@
 """docker-compose.yml brought up as a user would: `make containers`. Needs a Docker engine and docker compose."""
 
-import json
-import os
-import re
-import shlex
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import httpx
 import pytest
-
-ROOT = Path(__file__).parents[2]
-INGEST, CONSOLE = "http://127.0.0.1:8080", "http://127.0.0.1:8088"
-NO_ULIMITS = "services:\n  clickhouse:\n    ulimits: !reset {}\n"
-"""Where an engine may not raise the limit of open files (no CAP_SYS_RESOURCE)."""
-
-
-def until(true: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until `true()`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.5)
-
-
-@dataclass
-class Composition:
-    """The composition in a clean checkout of its own."""
-
-    folder: Path
-    key: str = ""
-    rows: list[str] = field(default_factory=list)
-    """What was done and what came of it, for the table at the end."""
-
-    def compose(self, *words: str, seconds: float = 600) -> str:
-        """Run docker compose; return what it printed to stdout."""
-        command = shlex.split(os.environ.get("OUTLAY_COMPOSE", "docker compose"))
-        done = subprocess.run(
-            [*command, *words], cwd=self.folder, capture_output=True, text=True, timeout=seconds, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout[-1500:]}{done.stderr[-3000:]}"
-        return done.stdout
-
-    def up(self) -> None:
-        self.compose("up", "-d", "--wait", "--pull", "missing", "--no-build")
-
-    def outlay(self, *words: str) -> str:
-        """Run the command line in the composition."""
-        return self.compose("run", "--rm", "-T", "outlay", *words)
-
-    def post(self, source: str, count: int) -> int:
-        """Send events once; return the status, or 0 if the connection failed."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        used = {"usage": {"input_tokens": 1000, "output_tokens": 100}, "team": "growth"}
-        event = {"source": source, "time": now, "kind": "llm", "provider": "openai", "sku": "gpt-5", **used}
-        body = "\n".join(json.dumps({**event, "id": str(n)}) for n in range(count))
-        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/x-ndjson"}
-        try:
-            answer = httpx.post(f"{INGEST}/v1/events", content=body, headers=headers, timeout=40)
-        except httpx.TransportError:
-            return 0
-        assert answer.status_code in {202, 502, 503}, answer.text
-        return answer.status_code
-
-    def send(self, source: str, count: int) -> None:
-        """Send events until they are accepted, as a client does that keeps them."""
-        until(lambda: self.post(source, count) == 202, 180, "202")
-
-    def totals(self) -> tuple[int, str]:
-        """Return (events, cost in USD) of the rollups."""
-        answer = self.outlay(
-            "query", "--json", "SELECT sum(events) AS n, toString(sum(cost)) AS c FROM costs_daily"
-        )
-        [row] = json.loads(answer)
-        return int(row["n"]), str(row["c"])
-
-    def states(self) -> dict[str, dict[str, Any]]:
-        """Return the state of each container by its service."""
-        lines = self.compose("ps", "-a", "--format", "json").splitlines()
-        return {row["Service"]: row for row in map(json.loads, lines)}
-
-    def done(self, what: str, result: object) -> None:
-        self.rows.append(f"| {what} | {result} |")
-
+from tests.support.composition import NO_ULIMITS, ROOT, Composition, may_raise_ulimits
 
 ROWS = pytest.StashKey[list[str]]()
-
-
-def may_raise_ulimits() -> bool:
-    """Return whether the engine may give a container more open files than it has itself."""
-    wanted = re.findall(r"nofile: \{soft: (\d+)", (ROOT / "docker-compose.yml").read_text())[0]
-    command = [
-        "docker",
-        "run",
-        "--rm",
-        "--ulimit",
-        f"nofile={wanted}:{wanted}",
-        "outlay-ingest:0.1.0",
-        "true",
-    ]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="session")
@@ -129,9 +32,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("the composition")
         for row in ("| Done | Result |", "|---|---|", *rows):
             terminalreporter.write_line(row)
-
-
-def images(composition: Composition) -> Sequence[str]:
-    """The images that the composition builds, once each."""
-    text = (composition.folder / "docker-compose.yml").read_text("utf-8")
-    return sorted(set(re.findall(r"image: (outlay\S*)", text)))

@@ -8,7 +8,7 @@ from threading import Thread
 
 import httpx
 import pytest
-from tests.containers.conftest import CONSOLE, Composition, images, until
+from tests.support.composition import CONSOLE, Composition, images, until
 
 from outlay.local.system import SERVICES
 

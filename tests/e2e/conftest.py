@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.system import Cli
+from tests.support.system import Cli
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.support.system import Cli
 from tests.support.usage import usage
-from tests.system import Cli
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 

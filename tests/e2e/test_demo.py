@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from tests.e2e.oracle import Cell, cells
-from tests.stack import environment
 from tests.support.commands import answer, run
-from tests.system import Cli
+from tests.support.oracle import Cell, cells
+from tests.support.stack import environment
+from tests.support.system import Cli
 
 from outlay.demo.trace import read_trace
 from outlay.demo.workload import usage_events

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.bills import LINE, bill
-from tests.system import Cli
+from tests.support.system import Cli
 
 pytestmark = pytest.mark.stack
 

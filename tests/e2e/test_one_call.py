@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.system import Cli
+from tests.support.system import Cli
 
 pytestmark = pytest.mark.stack
 

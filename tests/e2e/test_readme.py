@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tests.system import Cli
+from tests.support.system import Cli
 
 pytestmark = pytest.mark.stack
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.system import Cli
+from tests.support.system import Cli
 
 from outlay_kit.clickhouse import ClickHouseClient
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from tests.otlp_receiver import Collector, collecting
-from tests.processes import until
-from tests.system import Cli
+from tests.support.otlp_receiver import Collector, collecting
+from tests.support.processes import until
+from tests.support.system import Cli
 
 from outlay.local.state import keys_path
 from outlay_kit.clock import SystemClock

@@ -7,7 +7,7 @@ from typing import Any
 import schemathesis
 from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
-from tests.unit.ingest.rig import NDJSON, Rig
+from tests.support.ingest_rig import NDJSON, Rig
 
 from outlay_ingest.domain.endpoints import ENDPOINTS
 

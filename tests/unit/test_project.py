@@ -9,6 +9,10 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PACKAGES = {path.parent.name: path for path in (*ROOT.glob("*/outlay*/"), *ROOT.glob("services/*/outlay_*/"))}
+SCRIPTS = ("tests/browser/picture.py", "tests/browser/times.py", "tests/fuzz/", "tests/containers/offline/")
+"""Programs that people start; they are neither tests nor helpers of tests."""
+TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -59,3 +63,26 @@ def test_pages_are_short_and_wrapped(page: Path) -> None:
         if not fenced and not re.match(r"\s*(\||#|!?\[|<|```)", line) and " " in line.strip():
             prose.append((number, line))
     assert [number for number, line in prose if len(line) > 110] == []
+
+
+def test_helpers_of_tests_are_in_support_and_nothing_imports_a_test_module() -> None:
+    helpers = [str(p) for p in TESTS if not p.name.startswith("test_") and p.name != "conftest.py"]
+    assert [p for p in helpers if not p.startswith(("tests/support/", *SCRIPTS))] == []
+    tests = [p for p in helpers if re.search(r"^(async )?def test_", (ROOT / p).read_text(), re.MULTILINE)]
+    assert [p for p in tests if not p.startswith(SCRIPTS)] == []
+    imports = re.compile(r"^\s*(?:from|import) (tests(?!\.support\b)\S*)", re.MULTILINE)
+    programs = [
+        *(ROOT / "benchmarks").rglob("*.py"),
+        *(ROOT / "docs").rglob("*.py"),
+        *(ROOT / p for p in TESTS),
+    ]
+    assert len(programs) > 300
+    found = {str(p.relative_to(ROOT)): imports.findall(p.read_text("utf-8")) for p in programs}
+    assert {name: modules for name, modules in found.items() if modules} == {}
+
+
+def test_each_folder_of_unit_tests_is_named_for_a_package() -> None:
+    folders = {path.parent.relative_to("tests/unit") for path in TESTS if path.is_relative_to("tests/unit")}
+    assert len(folders) > 20
+    packages = [PACKAGES.get(f.parts[0], ROOT / "nowhere").joinpath(*f.parts[1:]) for f in folders if f.parts]
+    assert [str(package) for package in packages if not package.joinpath("__init__.py").exists()] == []

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.aggregator.rig import System
+from tests.support.aggregator_system import System
 from tests.support.fake_broker import FakeBroker
 
 from outlay_kit.clickhouse import ClickHouseClient

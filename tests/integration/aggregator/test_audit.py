@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
+from tests.support.aggregator_system import START, System, cost_event, lines, stored
 from tests.support.fake_broker import FakeSink
 
 from outlay_aggregator.adapters.audit import Audit

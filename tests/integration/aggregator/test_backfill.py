@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.rig import (
+from tests.support.aggregator_system import (
     GROUP,
     START,
     System,

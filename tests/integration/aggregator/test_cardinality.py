@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.aggregator.rig import START, System, cost_event, lines
+from tests.support.aggregator_system import START, System, cost_event, lines
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.settings import Settings

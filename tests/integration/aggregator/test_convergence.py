@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.aggregator.rig import (
+from tests.support.aggregator_system import (
     GROUP,
     START,
     TRUNCATE,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.aggregator.rig import START, System, cost_event, expected, lines, stored
+from tests.support.aggregator_system import START, System, cost_event, expected, lines, stored
 from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.identities import Index

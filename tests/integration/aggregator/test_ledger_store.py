@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
-from tests.integration.aggregator.rig import START, System, cost_event, lines, stored
+from tests.support.aggregator_system import START, System, cost_event, lines, stored
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.domain.windows import GRAINS, Range, Window, widen, window_of

@@ -5,8 +5,8 @@ from itertools import count
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.catalogs import PLAIN, book, catalog, rates, rule
 from tests.support.odd_events import odd_events
-from tests.unit.pricer.build import PLAIN, book, catalog, rates, rule
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_kit.clickhouse import ClickHouseClient

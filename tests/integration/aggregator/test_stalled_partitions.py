@@ -4,8 +4,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.processes import Service, end_all, prepare, until
-from tests.stack import Stack
+from tests.support.processes import Service, end_all, prepare, until
+from tests.support.stack import Stack
 
 from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
 from outlay_kit.migrator import migrate

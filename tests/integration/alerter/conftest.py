@@ -2,8 +2,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.processes import end_all, prepare
-from tests.stack import Stack
+from tests.support.processes import end_all, prepare
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW, spend
-from tests.stack import Stack, environment
 from tests.support.receiver import NEW_SECRET, receiving
+from tests.support.rollup_rows import NOW, spend
+from tests.support.stack import Stack, environment
 from typer.testing import CliRunner
 
 from outlay.catalog import load_default

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW, spend
 from tests.support.fake_broker import FakeBroker, FakeSink
+from tests.support.rollup_rows import NOW, spend
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW
+from tests.support.rollup_rows import NOW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store

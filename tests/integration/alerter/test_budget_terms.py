@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW, spend
+from tests.support.rollup_rows import NOW, spend
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store

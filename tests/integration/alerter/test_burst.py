@@ -6,8 +6,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.alerter.spend import NOW
-from tests.integration.reports.ledger import cost_event, write
+from tests.support.ledger import cost_event, write
+from tests.support.rollup_rows import NOW
 from tests.support.scripted_channel import Scripted
 
 from outlay_alerter.adapters.rollup_reader import RollupReader

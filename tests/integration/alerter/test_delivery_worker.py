@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.alerter.spend import NOW
 from tests.support.alerts import alert
 from tests.support.fake_broker import FakeBroker, FakeSink
 from tests.support.receiver import receiving
+from tests.support.rollup_rows import NOW
 from tests.support.scripted_channel import Scripted
 
 from outlay_alerter.alerts.store import AlertUpdate, Store

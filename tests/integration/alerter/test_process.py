@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
-from tests.integration.alerter.spend import spend
-from tests.processes import Service, tail, until
-from tests.promises import Tally
-from tests.stack import environment
+from tests.support.processes import Service, tail, until
+from tests.support.promises import Tally
 from tests.support.receiver import Receiver, receiving
+from tests.support.rollup_rows import spend
+from tests.support.stack import environment
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
@@ -113,7 +113,7 @@ def test_p13_negative_control_a_mark_before_the_send_loses_an_alert(
 ) -> None:
     with receiving() as receiver:
         alerter = AlerterProcess(kafka, house, tmp_path, receiver.url)
-        alerter.module = "tests.chaos.broken"
+        alerter.module = "tests.support.chaos.broken"
         alerter.env |= {"OUTLAY_BROKEN": "mark before the send", "OUTLAY_FAILPOINT": "before_ack"}
         alerter.start()
         alerter.spend("6")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.stack import Stack, environment
+from tests.support.stack import Stack, environment
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import spend
 from tests.support.channel_messages import check_slack
 from tests.support.receiver import receiving
+from tests.support.rollup_rows import spend
 
 from outlay_alerter.digests.scheduler import DigestScheduler
 from outlay_alerter.notify.channels.slack import Slack

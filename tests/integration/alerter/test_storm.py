@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW
 from tests.support.alerts import alert
 from tests.support.channel_messages import check_slack, check_teams
 from tests.support.receiver import NEW_SECRET, Receiver, receiving
+from tests.support.rollup_rows import NOW
 from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
 from outlay_alerter.adapters.rollup_reader import RollupReader

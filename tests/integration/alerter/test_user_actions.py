@@ -4,9 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.alerter.spend import NOW, spend
-from tests.integration.alerter.test_anomalies import alerter as anomalies
-from tests.integration.alerter.test_anomalies import hour, sent, write
+from tests.support.rollup_rows import NOW, anomaly_alerter, hour, sent, spend, write
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
@@ -118,7 +116,7 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
 
     write(clickhouse, *usual(-240, 0), hour(0, 400), newest=0)
     clock = FakeClock(NOW + timedelta(minutes=40))
-    watch = anomalies(clickhouse, clock)
+    watch = anomaly_alerter(clickhouse, clock)
     watch.evaluate_all()
     assert sent(clickhouse) == [("firing", "growth", "400")]
     (row,) = clickhouse.rows("SELECT id FROM alerts FINAL")
@@ -131,12 +129,12 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
     assert [state for state, _, _ in sent(clickhouse)] == ["firing", "resolved"]
     write(clickhouse, hour(24, 420), *usual(25, 48), newest=47)
     clock.advance(24 * 3600)
-    for again in (watch, anomalies(clickhouse, clock)):
+    for again in (watch, anomaly_alerter(clickhouse, clock)):
         again.evaluate("acme", {NOW})
     assert len(sent(clickhouse)) == 2  # a day later, at the same hour
     write(clickhouse, hour(48, 900), newest=48)
     clock.advance(3600)
-    for again in (watch, anomalies(clickhouse, clock)):
+    for again in (watch, anomaly_alerter(clickhouse, clock)):
         again.evaluate("acme", {NOW})
     assert sent(clickhouse)[2:] == [("firing", "growth", "900")]
 

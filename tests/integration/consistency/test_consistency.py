@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.integration.consistency.channel_surfaces import CHANNELS, Written
-from tests.integration.consistency.data import (
+from tests.support.consistency.channel_surfaces import CHANNELS, Written
+from tests.support.consistency.data import (
     BUDGETS,
     NOW,
     TENANT,
@@ -26,16 +26,16 @@ from tests.integration.consistency.data import (
     priced,
     used,
 )
-from tests.integration.consistency.surfaces import (
+from tests.support.consistency.surfaces import (
     SURFACES,
     System,
     budget_states,
     console_overview,
 )
-from tests.integration.console.rig import dependencies, make
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
-from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+from tests.support.console_rig import dependencies, make
+from tests.support.ledger import write
+from tests.support.stack import Stack
+from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
 from outlay.catalog.publish import publish
 from outlay_console.adapters.catalog import CatalogView

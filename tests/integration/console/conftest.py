@@ -1,7 +1,7 @@
 import pytest
-from tests.integration.console.rig import Rig, make
-from tests.stack import Stack
-from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+from tests.support.console_rig import Rig, make
+from tests.support.stack import Stack
+from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.console.rig import NOW, Rig, make
-from tests.stack import Stack
+from tests.support.console_rig import NOW, Rig, make
+from tests.support.stack import Stack
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.action_writer import ActionWriter

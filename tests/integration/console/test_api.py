@@ -6,8 +6,8 @@ import json
 from decimal import Decimal
 
 import pytest
-from tests.integration.console.rig import SECRET, SPLITS, Rig
-from tests.stack import Stack
+from tests.support.console_rig import SECRET, SPLITS, Rig
+from tests.support.stack import Stack
 from typer.testing import CliRunner
 
 from outlay.catalog import load_default

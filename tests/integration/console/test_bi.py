@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 import polars as pl
 import pytest
-from tests.integration.reports.ledger import cost_event, random_events, write
-from tests.stack import Stack
+from tests.support.ledger import cost_event, random_events, write
 from tests.support.pages import pages
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock

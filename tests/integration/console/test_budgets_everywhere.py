@@ -14,9 +14,9 @@ import httpx
 import msgspec
 import pytest
 from starlette.testclient import TestClient
-from tests.integration.console.rig import BASE, NOW, Rig, make
-from tests.integration.reports.ledger import cost_event, write
-from tests.stack import Stack
+from tests.support.console_rig import BASE, NOW, Rig, make
+from tests.support.ledger import cost_event, write
+from tests.support.stack import Stack
 from typer.testing import CliRunner
 
 from outlay.cli import alerts as command

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.integration.console.rig import NOW, Rig
-from tests.stack import Stack
+from tests.support.console_rig import NOW, Rig
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.integration.console.rig import NOW, Rig, make
-from tests.stack import Stack
+from tests.support.console_rig import NOW, Rig, make
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.alert_text import AlertText, text_of

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.integration.console.rig import Rig
+from tests.support.console_rig import Rig
 
 from outlay.embedded.jars import Jar, fetched
 from outlay.embedded.java import find_java

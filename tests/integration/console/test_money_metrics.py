@@ -20,7 +20,7 @@ import pytest
 import uvicorn
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.integration.console.rig import NOW, Rig
+from tests.support.console_rig import NOW, Rig
 
 from outlay.embedded.ports import free_port
 from outlay_console.app import Console

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from tests.integration.console.rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
-from tests.stack import Stack
+from tests.support.console_rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
+from tests.support.stack import Stack
 
 from outlay_console.domain.chart_ranges import latest
 from outlay_kit.settings import ClickHouseSettings

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 from pydantic import SecretStr
-from tests.integration.embedded.conftest import READER, WRITER, Server
+from tests.support.chdb_server import READER, WRITER, Server
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Refused

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
-from tests.integration.embedded.conftest import WRITER, Server
+from tests.support.chdb_server import WRITER, Server
 
 pytestmark = pytest.mark.stack
 

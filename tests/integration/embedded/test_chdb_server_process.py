@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.embedded.conftest import Server, command
+from tests.support.chdb_server import Server, command
 
 from outlay.embedded.ports import free_port
 

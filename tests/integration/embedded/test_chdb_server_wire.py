@@ -12,7 +12,7 @@ import httpx
 import lz4.frame
 import pytest
 from backports import zstd
-from tests.integration.embedded.conftest import READER, WRITER, Server
+from tests.support.chdb_server import READER, WRITER, Server
 
 pytestmark = pytest.mark.stack
 

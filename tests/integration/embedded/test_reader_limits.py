@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.integration.embedded.conftest import READER, Server
-from tests.system import Cli
+from tests.support.chdb_server import READER, Server
+from tests.support.system import Cli
 
 from outlay.local.state import TENANT, local_keys
 from outlay_kit.clock import SystemClock

@@ -1,33 +1,5 @@
-import os
-from collections.abc import Iterator
-from pathlib import Path
+"""A bus with its topics, and every process ended after each test."""
 
-import pytest
-from tests.processes import Broker, end_all, prepare
+from tests.support.broker_fixtures import _ends, broker, kafka
 
-from outlay_kit.settings import KafkaSettings
-
-
-@pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest) -> KafkaSettings:
-    """Kafka with its topics: the one that the environment names, or the stack's."""
-    named = os.environ.get("OUTLAY_TEST_KAFKA")
-    settings = KafkaSettings(bootstrap=named) if named else request.getfixturevalue("stack").kafka
-    assert isinstance(settings, KafkaSettings)
-    prepare(settings)
-    return settings
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker that the test may stop."""
-    own = Broker(tmp_path / "kafka").start()
-    prepare(own.settings)
-    yield own
-    own.kill()
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    end_all()
+__all__ = ["_ends", "broker", "kafka"]

@@ -15,7 +15,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from tests.processes import Ingest, tail
+from tests.support.processes import Ingest, tail
 
 from outlay.catalog import load_default
 from outlay_kit.settings import KafkaSettings

@@ -9,25 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.processes import Broker, Ingest, Tail, prepare, tail, until
+from tests.support.processes import Broker, Ingest, Tail, prepare, tail, until
+from tests.support.usage_lines import usage
 
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import dead_letter_decoder, usage_event_decoder
 
 pytestmark = pytest.mark.stack
-
-
-def usage(event_id: str, **changes: object) -> bytes:
-    event = {
-        "id": event_id,
-        "source": "it",
-        "time": datetime.now(UTC).isoformat(),  # noqa: TID251 (a sender's own clock)
-        "kind": "llm",
-        "provider": "anthropic",
-        "sku": "claude-sonnet-4-5",
-        "usage": {"input_tokens": 10, "output_tokens": 5},
-    }
-    return json.dumps({**event, **changes}).encode()
 
 
 def ids(reading: Tail, tenant: str) -> set[str]:

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.integration.ingest.test_promises import usage
-from tests.processes import Ingest, until
+from tests.support.processes import Ingest, until
+from tests.support.usage_lines import usage
 
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import Limits

@@ -1,7 +1,5 @@
 """The same bus, and the same care for processes, as the tests of ingest."""
 
-from tests.integration.ingest import conftest
+from tests.support.broker_fixtures import _ends, broker, kafka
 
-broker = conftest.broker
-kafka = conftest.kafka
-_ends = conftest._ends
+__all__ = ["_ends", "broker", "kafka"]

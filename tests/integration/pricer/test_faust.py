@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.processes import until
+from tests.support import faust_worker
+from tests.support.processes import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.offsets import Offsets
@@ -22,7 +23,7 @@ from outlay_kit.topics import create_topics
 from outlay_schemas.topics import Topic
 
 pytestmark = pytest.mark.stack
-WORKER = Path(__file__).with_name("faust_worker.py")
+WORKER = Path(faust_worker.__file__)
 
 
 class Run:

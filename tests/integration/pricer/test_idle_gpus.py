@@ -7,9 +7,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
-from tests.unit.ingest.rig import Rig
+from tests.support.ingest_rig import Rig
+from tests.support.ledger import write
+from tests.support.stack import Stack
 
 from outlay.catalog import load_default
 from outlay_kit.clickhouse import ClickHouseClient

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.integration.alerter.spend import NOW
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
-from tests.unit.pricer.build import event
-from tests.unit.pricer.test_upcoming_prices import catalog
+from tests.support.catalogs import event
+from tests.support.dated_catalog import catalog
+from tests.support.ledger import write
+from tests.support.rollup_rows import NOW
+from tests.support.stack import Stack
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.processes import Service, until
-from tests.stack import Stack
+from tests.support.processes import Service, until
+from tests.support.stack import Stack
 from typer.testing import CliRunner, Result
 
 from outlay.catalog import load_default

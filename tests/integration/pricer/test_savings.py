@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
+from tests.support.ledger import write
+from tests.support.stack import Stack
 
 from outlay.catalog import load_default
 from outlay_kit.clickhouse import ClickHouseClient

@@ -1,8 +1,8 @@
 """The real engine, its tables made once."""
 
 import pytest
-from tests.stack import Stack
-from tests.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+from tests.support.stack import Stack
+from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
 from outlay_kit.migrator import migrate
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.adapters.closed_periods import ClosedPeriods

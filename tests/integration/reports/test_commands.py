@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.integration.reports.ledger import cost_event, write
-from tests.stack import Stack
+from tests.support.ledger import cost_event, write
 from tests.support.receiver import receiving
+from tests.support.stack import Stack
 from typer.testing import CliRunner, Result
 
 from outlay.catalog import load_default

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.reports.ledger import cost_event, expected, random_events, write
-from tests.stack import Stack
+from tests.support.ledger import cost_event, expected, random_events, write
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange

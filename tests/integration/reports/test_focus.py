@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
-from tests.integration.reports.ledger import cost_event, random_events, write
-from tests.stack import Stack
 from tests.support.focus_rules import validate
+from tests.support.ledger import cost_event, random_events, write
+from tests.support.stack import Stack
 
 from outlay.focus.allocation import Sharing, sharing
 from outlay.focus.columns import Version, columns

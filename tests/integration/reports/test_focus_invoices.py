@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.integration.reports.ledger import cost_event, write
-from tests.stack import Stack
 from tests.support.focus_rules import validate
 from tests.support.focus_validator import failures
+from tests.support.ledger import cost_event, write
+from tests.support.stack import Stack
 
 from outlay.focus.allocation import sharing
 from outlay.focus.columns import Version

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
+from tests.support.ledger import write
+from tests.support.stack import Stack
 
 from outlay.catalog import load_default
 from outlay.focus.write import Wanted, tables, write_csv

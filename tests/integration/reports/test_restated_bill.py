@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.integration.reports.ledger import write
-from tests.stack import Stack
 from tests.support.bills import LINE
+from tests.support.ledger import write
+from tests.support.stack import Stack
 
 from outlay.bills import Bill, Key, earlier_lines
 from outlay.catalog import load_default

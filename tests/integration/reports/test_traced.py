@@ -11,8 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.reports.ledger import random_events, write
-from tests.stack import Stack
+from tests.support.ledger import random_events, write
+from tests.support.stack import Stack
 
 from outlay.reports.patterns import find_patterns, pattern_tables
 from outlay_kit.clickhouse import ClickHouseClient

@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.processes import end_all, prepare
-from tests.secure import DIRECT, Encrypted, Secure, encrypted
-from tests.stack import Stack
+from tests.support.processes import end_all, prepare
+from tests.support.secure import DIRECT, Encrypted, Secure, encrypted
+from tests.support.stack import Stack
 
 from outlay_kit.topics import create_topics
 from outlay_schemas.topics import usage_topic

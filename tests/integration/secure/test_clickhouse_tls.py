@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import trustme
 from pydantic import SecretStr
-from tests.integration.secure.test_secure import MODULES
-from tests.processes import Service, until
-from tests.secure import Encrypted, Secure
+from tests.support.processes import Service, until
+from tests.support.secure import MODULES, Encrypted, Secure
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable

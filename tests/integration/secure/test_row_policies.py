@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.stack import Stack
+from tests.support import row_policies
+from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
@@ -62,7 +63,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "queries": [ONE_TENANT + name for name in granted] + OTHERS,
     }
     (folder / "asked.json").write_text(json.dumps(asked))
-    command = [sys.executable, str(Path(__file__).with_name("policies.py")), str(folder)]
+    command = [sys.executable, str(Path(row_policies.__file__)), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout)

@@ -19,9 +19,9 @@ from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_st
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from tests.integration.ingest.test_promises import usage
-from tests.processes import Ingest, Service, tail, until
-from tests.secure import GRANTS, GROUP, TOPIC, Encrypted, Secure, secret
+from tests.support.processes import Ingest, Service, tail, until
+from tests.support.secure import GRANTS, GROUP, MODULES, TOPIC, Encrypted, Secure, secret
+from tests.support.usage_lines import usage
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
@@ -35,10 +35,6 @@ from outlay_sdk.transport import KafkaTransport
 
 pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parents[3]
-MODULES = {
-    "pricer": "outlay_pricer.main", "repricer": "outlay_pricer.repricing.main", "aggregator": "outlay_aggregator.main",
-    "alerter": "outlay_alerter.main", "console": "outlay_console.main",
-}  # fmt: skip
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from tests.unit.aggregator.rig import NOW, group, line, window
+from tests.support.aggregator_rig import NOW, group, line, window
 
 from outlay_aggregator.domain import dead_letters, rollup_sql
 from outlay_aggregator.domain.record_parser import read, why

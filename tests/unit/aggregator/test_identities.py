@@ -1,6 +1,6 @@
 """What is retracted, as a pure function of what the ledger holds; and the filter that says what may be known."""
 
-from tests.unit.aggregator.rig import line
+from tests.support.aggregator_rig import line
 
 from outlay_aggregator.domain.identities import Place, Seen, contested
 from outlay_aggregator.domain.record_parser import read

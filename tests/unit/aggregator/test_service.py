@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.unit.aggregator.rig import NOW, Rig, batch, group, line
+from tests.support.aggregator_rig import NOW, Rig, batch, group, line
 
 from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import Window

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.otlp_receiver import Collector, collecting
+from tests.support.otlp_receiver import Collector, collecting
 
 from outlay_aggregator.tracing import BatchTraces
 from outlay_kit.broker import Record

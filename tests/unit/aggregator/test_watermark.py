@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from tests.unit.aggregator.rig import NOW
+from tests.support.aggregator_rig import NOW
 
 from outlay_aggregator.watermark import Watermark
 from outlay_kit.clock import FakeClock

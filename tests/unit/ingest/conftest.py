@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.unit.ingest.rig import MakeRig, Rig
+from tests.support.ingest_rig import MakeRig, Rig
 
 from outlay_kit.telemetry import configure_logging
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from backports import zstd
-from tests.unit.ingest.rig import AWAY, JSON, NDJSON, NOW, MakeRig, Rig, enveloped, ndjson, usage
+from tests.support.ingest_rig import AWAY, JSON, NDJSON, NOW, MakeRig, Rig, enveloped, ndjson, usage
 
 from outlay_kit.kafka import OversizeError
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from prometheus_client import REGISTRY
-from tests.unit.ingest.rig import NDJSON, NOW, Rig, ndjson, usage
+from tests.support.ingest_rig import NDJSON, NOW, Rig, ndjson, usage
 
 from outlay_ingest import metrics
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.unit.ingest.rig import JSON, Rig
+from tests.support.ingest_rig import JSON, Rig
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price

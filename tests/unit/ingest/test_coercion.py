@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.ingest.rig import JSON, NOW, Rig
+from tests.support.ingest_rig import JSON, NOW, Rig
 
 from outlay_ingest.domain.coercion import count, money
 

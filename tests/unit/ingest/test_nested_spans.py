@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.unit.ingest.rig import NOW, Rig
+from tests.support.ingest_rig import NOW, Rig
 
 END = int(NOW.timestamp() * 1e9) - 60_000_000_000
 TRACE, OUTER, BETWEEN, INNER = "5b8efff798038103d269b633813fc60c", "a" * 16, "b" * 16, "c" * 16

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from tests.unit.ingest.rig import Rig, usage
+from tests.support.ingest_rig import Rig, usage
 
 from outlay_ingest.domain.endpoints import ENDPOINTS
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.unit.ingest.rig import JSON, Rig
+from tests.support.ingest_rig import JSON, Rig
 
 from outlay_ingest.domain.focus import read_focus
 from outlay_schemas.acceptance import Stamp, stamp_of

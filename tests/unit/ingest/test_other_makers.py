@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.unit.ingest.rig import JSON, NDJSON, NOW, MakeRig, Rig, enveloped
+from tests.support.ingest_rig import JSON, NDJSON, NOW, MakeRig, Rig, enveloped
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price

@@ -19,14 +19,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Status, StatusCode
-from tests.unit.ingest.rig import AWAY, NOW, Rig
+from tests.support.ingest_rig import AWAY, Rig
+from tests.support.otlp_requests import END, json_request, log_request
 
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.otlp import read_traces
 from outlay_schemas.events import UsageEvent
 
 PROTO = "application/x-protobuf"
-END = int(NOW.timestamp() * 1e9) - 60_000_000_000
 GOLDEN = Path(__file__).parents[2] / "golden"
 NEW = {
     "gen_ai.operation.name": "chat",
@@ -94,26 +94,6 @@ async def post(
     sent = {"Content-Type": media, "Authorization": f"Bearer {rig.key}"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     return await rig.client.post(path, content=body, headers=sent)
-
-
-def json_request(attributes: Mapping[str, Any], **fields: object) -> dict[str, Any]:
-    """The same in OTLP's JSON."""
-    pairs = [
-        {"key": k, "value": {"intValue": str(v)} if isinstance(v, int) else {"stringValue": v}}
-        for k, v in attributes.items()
-    ]
-    one = {
-        "traceId": "5B8EFFF798038103D269B633813FC60C",
-        "spanId": "EEE19B7EC3C1B174",
-        "name": "chat",
-        "startTimeUnixNano": str(END - 10**9),
-        "endTimeUnixNano": str(END),
-        "attributes": pairs,
-        "status": {},
-        **fields,
-    }
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "checkout"}}]}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {}, "spans": [one]}]}]}
 
 
 def read_one(attributes: Mapping[str, Any], **fields: object) -> Item | None:
@@ -249,19 +229,6 @@ def test_azure_names_its_resource() -> None:
 async def test_spans_without_an_identity_or_a_time_are_refused(rig: Rig, fields: dict[str, Any]) -> None:
     answer = await post(rig, json.dumps(json_request(NEW, **fields)).encode(), "application/json")
     assert answer.json()["partialSuccess"]["rejectedSpans"] == "1"
-
-
-def log_request(attributes: Mapping[str, Any], body: str = "", **fields: object) -> bytes:
-    pairs = [
-        {"key": k, "value": {"intValue": str(v)} if isinstance(v, int) else {"stringValue": v}}
-        for k, v in attributes.items()
-    ]
-    record = {"timeUnixNano": str(END), "body": {"stringValue": body}, "attributes": pairs, **fields}
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "claude-code"}},
-                               {"key": "team.id", "value": {"stringValue": "platform"}}]}  # fmt: skip
-    return json.dumps(
-        {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
-    ).encode()
 
 
 async def test_a_coding_agents_requests_are_events(rig: Rig) -> None:

@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.unit.ingest.test_otlp import json_request, log_request
-from tests.unit.sdk.rig import make
+from tests.support.otlp_requests import json_request, log_request
+from tests.support.sdk_rig import make
 
 from outlay.catalog import load_default
 from outlay_ingest.domain.decoded_items import Head, Item

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
-from tests.unit.ingest.rig import MakeRig, Rig, usage
+from tests.support.ingest_rig import MakeRig, Rig, usage
 
 from outlay_ingest.protocol import MAX_HEAD_BYTES, GuardedProtocol
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ingest.rig import JSON, NDJSON, NOW, MakeRig, Rig, ndjson, usage
+from tests.support.ingest_rig import JSON, NDJSON, NOW, MakeRig, Rig, ndjson, usage
 
 from outlay_ingest.domain.rate_limits import RateLimiter
 from outlay_ingest.quotas import Quotas

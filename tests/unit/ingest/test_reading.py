@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.ingest.rig import NOW, enveloped, ndjson, usage
+from tests.support.ingest_rig import NOW, enveloped, ndjson, usage
 
 from outlay_ingest.domain.reading import CHUNK_BYTES, Chunk, Format, Rules, TooManyEventsError, read
 from outlay_schemas.errors import Invalid

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.unit.ingest.rig import AWAY, MakeRig, usage
+from tests.support.ingest_rig import AWAY, MakeRig, usage
 
 from outlay_ingest.refusal_log import LINES_A_SECOND
 from outlay_kit.tracing import HEADER, MOST_IN_RECORD

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.ingest.rig import NOW, Rig, enveloped, usage
+from tests.support.ingest_rig import NOW, Rig, enveloped, usage
 
 from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_schemas.topics import DEAD_LETTER, USAGE_EVENTS

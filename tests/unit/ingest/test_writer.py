@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.ingest.rig import AWAY, HeldSink
+from tests.support.ingest_rig import AWAY, HeldSink
 
 from outlay_ingest.body import MemoryBudget
 from outlay_ingest.domain.rejections import Rejection

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.otlp_receiver import Collector, collecting
+from tests.support.otlp_receiver import Collector, collecting
 
 from outlay_kit.otel import Tracing
 from outlay_kit.tracing import HEADER, MOST_IN_RECORD, parents, wanted

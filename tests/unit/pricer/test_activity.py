@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from pydantic import ValidationError
-from tests.unit.pricer.build import catalog, event
+from tests.support.catalogs import catalog, event
 
 from outlay_ingest.domain.decoded_items import Head
 from outlay_ingest.domain.gpus import read_gpus

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.unit.pricer.build import book, catalog, event, rule
+from tests.support.catalogs import book, catalog, event, rule
 
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Negotiated

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.pricer.build import NOW, catalog, event
+from tests.support.catalogs import NOW, catalog, event
 
 from outlay_pricer.domain.attribution import owner_cycles
 from outlay_pricer.domain.pricing import price

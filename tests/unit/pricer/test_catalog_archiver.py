@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from tests.support.catalogs import catalog
 from tests.support.fake_broker import FakeBroker, FakeSink
-from tests.unit.pricer.build import catalog
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.unit.pricer.build import book, rule, source
+from tests.support.catalogs import book, rule, source
 
 from outlay_schemas.catalog import Budget, Catalog, PriceRef, decode_catalog, encode_catalog, parse_price_ref
 from outlay_schemas.catalog.watch import Silence

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.pricer.build import NOW, event
+from tests.support.catalogs import NOW, event
 
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog

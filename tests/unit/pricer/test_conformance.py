@@ -5,193 +5,21 @@ release's own data (its units, its tier thresholds, its dates and hours), so tha
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, localcontext
-from typing import Any
+from collections.abc import Callable
 
-import genai_prices
 import pytest
 from genai_prices.data import providers
-from genai_prices.data_units import unit_data
-from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
+from genai_prices.types import Provider
+from tests.support.conformance import (
+    agree,
+    library_price,
+    model_contexts,
+    model_times,
+    model_usages,
+    our_price,
+)
 
-from outlay.catalog.model_prices import from_library
-from outlay_pricer.domain import CompiledCatalog, price
-from outlay_pricer.domain.list_price import by_rates
-from outlay_pricer.domain.rate_compiler.units import Units
-from outlay_schemas.catalog import Catalog, parse_price_ref
-from outlay_schemas.errors import Invalid
-from outlay_schemas.events import Quantity, UsageEvent
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-UNITS = Units(unit_data).by_usage
-NOT_FOUND = "no such model, or only a guess which it is"
-DIFFERENCES = {
-    "a modality without a price of its own": "is unpriced; the library takes the price of text, and looks no further",
-    "cached tokens whose modality is not stated": "are worked out, or bounded; the library refuses the call",
-    "cached tokens by modality without their total": "are added up; the library refuses the call",
-}
-"""Where we mean to differ from the library. The random usages find each of them."""
-HALF_PICO = Decimal("0.0000000000005")
-
-
-@pytest.fixture(scope="module")
-def catalog() -> CompiledCatalog:
-    return CompiledCatalog(Catalog(revision=1, created_at=NOW, rates=from_library(date(2026, 11, 24))))
-
-
-def _prices(model: ModelInfo) -> list[ModelPrice]:
-    own = [model.prices] if isinstance(model.prices, ModelPrice) else [item.prices for item in model.prices]
-    return own + [variant.prices for variant in model.price_variants or ()]
-
-
-def _usages(model: ModelInfo) -> Iterator[dict[str, Quantity]]:
-    yield {"input_tokens": 0}
-    yield {"input_tokens": 4808, "output_tokens": 110}
-    yield {
-        "input_tokens": 4808,
-        "cache_read_tokens": 4096,
-        "output_tokens": 110,
-        "output_reasoning_tokens": 64,
-    }
-    yield {"cache_write_tokens": 500, "output_tokens": 7, "input_tokens": 5000, "cache_read_tokens": 4000}
-    yield {
-        "input_tokens": 9000,
-        "cache_write_tokens": 3000,
-        "cache_write_5m_tokens": 1000,
-        "cache_write_1h_tokens": 2000,
-        "output_tokens": 3,
-    }
-    yield {"input_tokens": 100, "cache_read_tokens": 101}  # contradicts itself
-    yield {"cache_read_tokens": 10, "output_tokens": 1}  # a part without its whole
-    yield {"audio_seconds": 7, "input_audio_seconds": 7}
-    yield {"audio_seconds": Decimal("61.5"), "input_audio_seconds": Decimal("61.5")}
-    keys = [unit["price_key"] for unit in unit_data.values()]
-    used = {key for prices in _prices(model) for key in vars(prices) if key in keys}
-    mine = [name for name, unit in unit_data.items() if unit["price_key"] in used and name != "requests"]
-    yield {name: 10_000 // (1 + 5 * index) for index, name in enumerate(mine)} or {"input_tokens": 1}
-    yield dict.fromkeys(mine, 1000000) or {"input_tokens": 1}
-    yield dict.fromkeys(mine, 1) or {"input_tokens": 1}
-    for start in _thresholds(model):
-        yield {"input_tokens": start, "output_tokens": 1000}
-        yield {"input_tokens": start + 1, "output_tokens": 1000, "cache_read_tokens": start // 2}
-
-
-def _thresholds(model: ModelInfo) -> set[int]:
-    values = [value for prices in _prices(model) for value in vars(prices).values()]
-    return {tier.start for value in values if isinstance(value, TieredPrices) for tier in value.tiers}
-
-
-def _times(model: ModelInfo) -> Iterator[datetime]:
-    yield NOW
-    holders: list[Any] = [
-        *(model.prices if isinstance(model.prices, list) else ()),
-        *(model.price_variants or ()),
-    ]
-    for holder in holders:
-        if isinstance(holder.constraint, StartDateConstraint):
-            start = datetime.combine(holder.constraint.start_date, datetime.min.time(), UTC)
-            yield start
-            yield start - timedelta(microseconds=1)
-        elif holder.constraint is not None:
-            for edge in (holder.constraint.start_time, holder.constraint.end_time):
-                moment = datetime.combine(NOW.date(), edge.replace(tzinfo=None), edge.tzinfo or UTC)
-                yield moment
-                yield moment - timedelta(microseconds=1)
-
-
-def _contexts(model: ModelInfo) -> Iterator[dict[str, str]]:
-    yield {}
-    for variant in model.price_variants or ():
-        yield dict(variant.when)
-
-
-def _name(model: ModelInfo) -> str:
-    """A name that means this model: its id, unless its own rule does not know that."""
-    if model.is_match(model.id):
-        return model.id
-    return next((text for text in _texts(model.match) if model.is_match(text)), model.id)
-
-
-def _texts(clause: Any) -> Iterator[str]:
-    for word in ("equals", "starts_with", "contains", "ends_with"):
-        if hasattr(clause, word):
-            yield getattr(clause, word)
-    for part in (*getattr(clause, "or_", ()), *getattr(clause, "and_", ())):
-        yield from _texts(part)
-
-
-def _theirs(
-    usage: dict[str, Quantity], model: ModelInfo, provider: Provider, at: datetime, context: dict[str, str]
-) -> Decimal | str:
-    # More digits than the library's usual 28, so that what is compared is the price and not its rounding.
-    with localcontext(prec=60):
-        try:
-            return genai_prices.calc_price(
-                genai_prices.Usage(**usage),
-                _name(model),
-                provider_id=provider.id,
-                genai_request_timestamp=at,
-                price_context=context or None,
-            ).total_price
-        except LookupError:
-            return NOT_FOUND
-        except ValueError as error:
-            return str(error)
-
-
-def _ours(
-    usage: dict[str, Quantity],
-    model: ModelInfo,
-    provider: Provider,
-    at: datetime,
-    context: dict[str, str],
-    catalog: CompiledCatalog,
-) -> Decimal | str:
-    event = UsageEvent(
-        id="1",
-        source="t",
-        time=at,
-        kind="llm",
-        sku=_name(model),
-        provider=provider.id,
-        usage=usage,
-        attributes=context,
-    )
-    try:
-        cost = price(event, catalog)
-    except Invalid as error:
-        if "which includes it" not in error.message:
-            return error.message
-        # A part larger than its whole: the library prices that, we refuse it. The arithmetic is compared all the same.
-        amounts = by_rates(event, usage, catalog).amounts
-        return Decimal(round(sum(amounts.values()))).scaleb(-12)
-    if sum(map(Decimal, cost.cost_parts.values())) != Decimal(cost.cost or 0):
-        return f"parts {cost.cost_parts} do not add up to {cost.cost}"
-    reference = parse_price_ref(cost.price_ref)
-    if reference.reason == "model_unknown" or (reference.guesses and not model.is_match(_name(model))):
-        return NOT_FOUND
-    # What nothing prices costs nothing with the library; here it is reported.
-    return Decimal(cost.cost or 0)
-
-
-def difference(theirs: Decimal | str, usage: dict[str, Quantity], ours: Decimal | str) -> str | None:
-    """Name the deliberate difference between two answers; None: they should be the same."""
-    modality, stated, total = DIFFERENCES
-    if isinstance(theirs, str) and theirs.startswith("Missing usage for cache_"):
-        return stated if "overlapping" in theirs else total
-    if not any(value and name in UNITS and UNITS[name].modality for name, value in usage.items()):
-        return None
-    if isinstance(ours, str):
-        return modality if ours.startswith(("Invalid usage data", "Missing usage")) else None
-    return modality if isinstance(theirs, Decimal) and ours <= theirs else None
-
-
-def _agree(theirs: Decimal | str, ours: Decimal | str) -> bool:
-    if isinstance(theirs, Decimal) and isinstance(ours, Decimal):
-        return abs(theirs - ours) <= HALF_PICO
-    return theirs == ours
+from outlay_pricer.domain import CompiledCatalog
 
 
 @pytest.mark.parametrize("provider", providers, ids=lambda provider: provider.id)
@@ -203,13 +31,13 @@ def test_every_price_is_the_librarys_own(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the library warns of usage it has no price for
         for model in provider.models:
-            for at in _times(model):
-                for context in _contexts(model):
-                    for usage in _usages(model):
-                        theirs = _theirs(usage, model, provider, at, context)
-                        ours = _ours(usage, model, provider, at, context, catalog)
+            for at in model_times(model):
+                for context in model_contexts(model):
+                    for usage in model_usages(model):
+                        theirs = library_price(usage, model, provider, at, context)
+                        ours = our_price(usage, model, provider, at, context, catalog)
                         checked += 1
-                        if not _agree(theirs, ours):
+                        if not agree(theirs, ours):
                             wrong.append((model.id, at.isoformat(), context, usage, theirs, ours))
     record_property("compared", checked)
     assert not wrong, f"{len(wrong)} of {checked} differ, such as {wrong[:3]}"

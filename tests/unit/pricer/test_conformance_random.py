@@ -9,7 +9,7 @@ import pytest
 from genai_prices.data import providers
 from genai_prices.data_units import unit_data
 from genai_prices.types import ModelInfo
-from tests.unit.pricer import test_conformance as grid
+from tests.support import conformance as grid
 
 from outlay_pricer.domain import CompiledCatalog
 from outlay_schemas.events import Quantity
@@ -23,7 +23,7 @@ AMOUNTS = (0, 1, 7, 3600, Decimal("2.5"), Decimal("0.000000001"), Decimal("12.12
 
 
 def _usage(draw: random.Random, model: ModelInfo) -> dict[str, Quantity]:
-    keys = {key for prices in grid._prices(model) for key in vars(prices)}
+    keys = {key for prices in grid.model_prices(model) for key in vars(prices)}
     own = [name for name in UNITS if unit_data[name]["price_key"] in keys]
     names = draw.sample(own, draw.randint(0, len(own))) + draw.sample(UNITS, draw.randint(0, 2))
     names += ["input_tokens", "output_tokens"] if draw.random() < 0.8 else UNITS[:1]
@@ -55,10 +55,10 @@ def test_random_usages_cost_what_the_library_says(seed: int, catalog: CompiledCa
             provider, model = draw.choice(MODELS)
             usage = _usage(draw, model)
             at = grid.NOW - timedelta(minutes=draw.randint(0, 1_500_000))
-            context = draw.choice(list(grid._contexts(model)))
-            theirs = grid._theirs(usage, model, provider, at, context)
-            ours = grid._ours(usage, model, provider, at, context, catalog)
-            if not grid._agree(theirs, ours):
+            context = draw.choice(list(grid.model_contexts(model)))
+            theirs = grid.library_price(usage, model, provider, at, context)
+            ours = grid.our_price(usage, model, provider, at, context, catalog)
+            if not grid.agree(theirs, ours):
                 why = grid.difference(theirs, usage, ours)
                 assert why, (provider.id, model.id, usage, at, context, theirs, ours)
                 found.add(why)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.pricer import build
-from tests.unit.pricer.build import NOW, UNITS, catalog, event, model
-from tests.unit.pricer.test_price_table import BATCH, DATED, NIGHT, TIERED
+from tests.support import catalogs
+from tests.support.catalogs import BATCH, DATED, NIGHT, NOW, TIERED, UNITS, catalog, event, model
 
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.rate_compiler import rate_book, rate_card, rate_codegen
@@ -96,8 +95,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_what_is_remembered_is_bounded_and_changes_no_answer() -> None:
-    ready = catalog(build.rates(build.PLAIN, TIERED, DATED, NIGHT, BATCH))
-    fresh = catalog(build.rates(build.PLAIN, TIERED, DATED, NIGHT, BATCH))
+    ready = catalog(catalogs.rates(catalogs.PLAIN, TIERED, DATED, NIGHT, BATCH))
+    fresh = catalog(catalogs.rates(catalogs.PLAIN, TIERED, DATED, NIGHT, BATCH))
     meters = ["input_tokens", "output_tokens", "cache_read_tokens", "web_searches", "crates"]
     for sku in ("plain", "tiered", "dated", "night", "batch"):
         for hour in (1, 5, 23):
@@ -114,7 +113,7 @@ def test_what_is_remembered_is_bounded_and_changes_no_answer() -> None:
 
 
 def test_a_line_is_remembered_with_its_time() -> None:
-    book = RateBook(build.rates(DATED))
+    book = RateBook(catalogs.rates(DATED))
     usage = {"input_tokens": 1_000_000}
     for at, usd in [
         (NOW, 1),
@@ -129,7 +128,7 @@ def test_a_line_is_remembered_with_its_time() -> None:
 
 
 def test_litellm_names_its_provider_in_the_model() -> None:
-    book = RateBook(build.rates())
+    book = RateBook(catalogs.rates())
     assert book.find("litellm", "acme/plain").provider == "acme"
     unknown = book.find("litellm", "zip/plain").refused
     assert unknown is not None
@@ -148,7 +147,7 @@ def test_seconds_may_be_parts_beside_whole_tokens() -> None:
 
 def test_model_options_without_a_constraint_hold_always() -> None:
     listed = model("listed", [{"prices": {"input_mtok": "1"}}, {"prices": {"input_mtok": "2"}}])
-    assert price(event({"input_tokens": 1_000_000}, "listed"), catalog(build.rates(listed))).cost == "2"
+    assert price(event({"input_tokens": 1_000_000}, "listed"), catalog(catalogs.rates(listed))).cost == "2"
 
 
 _MOMENTS = st.integers(0, 4 * 86_400).map(lambda seconds: NOW + timedelta(seconds=seconds))
@@ -156,8 +155,8 @@ _MOMENTS = st.integers(0, 4 * 86_400).map(lambda seconds: NOW + timedelta(second
 
 @given(st.lists(_MOMENTS, min_size=2, max_size=12))
 def test_a_price_of_a_time_of_day_is_remembered_until_it_switches(times: list[datetime]) -> None:
-    book, usage = RateBook(build.rates(NIGHT)), {"input_tokens": 1_000_000}
+    book, usage = RateBook(catalogs.rates(NIGHT)), {"input_tokens": 1_000_000}
     for at in times:
-        fresh = RateBook(build.rates(NIGHT)).quote("acme", "night", usage, at)
+        fresh = RateBook(catalogs.rates(NIGHT)).quote("acme", "night", usage, at)
         night = at.time() >= time(22, 30) or at.time() < time(5)
         assert book.quote("acme", "night", usage, at)[2] == fresh[2] == ((1 if night else 4) * 10**12,) * 2

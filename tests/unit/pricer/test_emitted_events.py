@@ -7,8 +7,8 @@ from time import process_time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.catalogs import PLAIN, book, catalog, rates, rule
 from tests.support.odd_events import odd_events
-from tests.unit.pricer.build import PLAIN, book, catalog, rates, rule
 
 from outlay_aggregator.domain.record_parser import read
 from outlay_pricer.record_pricing import RecordPosition, Tenancy, price_record

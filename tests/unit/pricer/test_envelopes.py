@@ -9,7 +9,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_st
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.pricer.test_record_pricing import CATALOG, NOW, PLACE, costs, lines, usage
+from tests.support.storage_events import CATALOG, NOW, PLACE, costs, lines, usage
 
 from outlay_pricer.record_pricing import PricedRecord, Tenancy, price_record
 from outlay_schemas.events import encoder

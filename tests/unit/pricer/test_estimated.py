@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
-from tests.unit.pricer.build import PLAIN, book, catalog, event, model, provider, rates, rule, source
+from tests.support.catalogs import PLAIN, book, catalog, event, model, provider, rates, rule, source
 
 from outlay.catalog import load_default
 from outlay.catalog.model_prices import from_library

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.pricer.build import UNITS, catalog, event, model, rates
+from tests.support.catalogs import UNITS, catalog, event, model, rates
 
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_pricer.domain.pricing import price

@@ -4,8 +4,20 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from tests.unit.pricer.build import NOW, PLAIN, book, catalog, event, model, rates, rule, source
-from tests.unit.pricer.test_price_table import BATCH, DATED, TIERED
+from tests.support.catalogs import (
+    BATCH,
+    DATED,
+    NOW,
+    PLAIN,
+    TIERED,
+    book,
+    catalog,
+    event,
+    model,
+    rates,
+    rule,
+    source,
+)
 
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.compare import as_model, compare, only_book, plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.unit.pricer.build import book, catalog, event, model, rates
+from tests.support.catalogs import book, catalog, event, model, rates
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog

@@ -11,7 +11,7 @@ import pytest
 from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.pricer.build import UNITS, catalog, event, model, rates, source
+from tests.support.catalogs import UNITS, catalog, event, model, rates, source
 
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider, rates, source
+from tests.support.catalogs import NOW, PLAIN, catalog, event, model, provider, rates, source
 
 from outlay.catalog.model_prices import from_library
 from outlay_pricer.domain.catalog_index import CompiledCatalog

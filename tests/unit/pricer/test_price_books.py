@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.unit.pricer.build import PLAIN, book, catalog, event, model, rates, rule
+from tests.support.catalogs import PLAIN, book, catalog, event, model, rates, rule
 
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import MeterPrice, PriceBook
@@ -234,7 +234,7 @@ def test_a_book_completes_what_the_rates_do_not_know() -> None:
 
 
 def test_no_price_data_at_all_is_a_state_too() -> None:
-    from tests.unit.pricer.build import source
+    from tests.support.catalogs import source
 
     from outlay_pricer.domain.catalog_index import CompiledCatalog
 

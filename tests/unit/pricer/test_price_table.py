@@ -5,52 +5,24 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.pricer.build import NOW, PLAIN, catalog, event, model, provider, rates
+from tests.support.catalogs import (
+    BATCH,
+    DATED,
+    NIGHT,
+    NOW,
+    PLAIN,
+    TIERED,
+    catalog,
+    event,
+    model,
+    provider,
+    rates,
+)
 
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog import Minimum
 
 M = Decimal(1_000_000)
-TIERED = model(
-    "tiered",
-    {
-        "input_mtok": {
-            "base": "3",
-            "tiers": [{"start": 200_000, "price": "6"}, {"start": 400_000, "price": "9"}],
-        },
-        "output_mtok": {"base": "15", "tiers": [{"start": 200_000, "price": "22.5"}]},
-    },
-)
-DATED = model(
-    "dated",
-    [
-        {"prices": {"input_mtok": "2"}},
-        {"constraint": {"start_date": "2026-11-01"}, "prices": {"input_mtok": "1"}},
-    ],
-)
-NIGHT = model(
-    "night",
-    [
-        {"prices": {"input_mtok": "4"}},
-        {
-            "constraint": {"start_time": "22:30:00", "end_time": "06:00:00+01:00"},
-            "prices": {"input_mtok": "1"},
-        },
-    ],
-)
-BATCH = model(
-    "batch",
-    {"input_mtok": "4", "output_mtok": "8"},
-    price_variants=[
-        {"when": {"processing": "batch"}, "prices": {"input_mtok": "2", "output_mtok": None}},
-        {"when": {"processing": "batch"}, "prices": {"input_mtok": "1", "output_mtok": "4"}},
-        {
-            "when": {"processing": "batch"},
-            "prices": {"output_mtok": "3"},
-            "constraint": {"start_date": "2026-12-01"},
-        },
-    ],
-)
 SEARCH = model("search", {"requests_kcount": "5", "input_mtok": "1", "web_searches_kcount": "10"})
 SPEECH = model("speech", {"audio_hours": "0.04"})
 DAY = datetime(2026, 11, 24, tzinfo=UTC)

@@ -1,64 +1,22 @@
 """From a record's bytes to cost events and dead dead_letters."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.storage_events import CATALOG, NOW, PLACE, costs, lines, usage
 
-from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.repricing import reprice
 from outlay_pricer.record_pricing import RECORD_BYTES, PricedRecord, RecordPosition, Tenancy, price_record
 from outlay_schemas.acceptance import UNSTAMPED_MS, Stamp
-from outlay_schemas.catalog import Catalog
-from outlay_schemas.events import CostEvent, cost_event_decoder, encoder
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-PLACE = RecordPosition("usage.events", 3, 42)
-CATALOG = CompiledCatalog(
-    Catalog.model_validate(
-        {
-            "revision": 7,
-            "created_at": NOW,
-            "price_books": [
-                {
-                    "name": "own",
-                    "version": "1",
-                    "rules": [{"id": "box", "sku": "box", "prices": [{"meters": {"gb": {"price": "0.5"}}}]}],
-                }
-            ],
-        }
-    )
-)
-
-
-def usage(event_id: str = "1", **changes: object) -> dict[str, Any]:
-    event = {
-        "id": event_id,
-        "source": "s",
-        "time": "2026-11-24T11:00:00Z",
-        "tenant": "acme",
-        "kind": "storage",
-        "sku": "box",
-        "usage": {"gb": 3},
-        **changes,
-    }
-    return {name: value for name, value in event.items() if value is not None}
-
-
-def lines(*events: object) -> bytes:
-    return b"\n".join(e if isinstance(e, bytes) else json.dumps(e).encode() for e in events)
+from outlay_schemas.events import cost_event_decoder, encoder
 
 
 def run(value: bytes, default_tenant: str = "") -> PricedRecord:
     return price_record(value, PLACE, CATALOG, NOW, Tenancy(default_tenant))
-
-
-def costs(priced: PricedRecord) -> list[CostEvent]:
-    return [event for _, value in priced.values for event in cost_event_decoder.decode_lines(value)]
 
 
 def test_every_event_of_a_record_is_priced_in_order() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.unit.pricer.build import PLAIN, book, catalog, event, model, rates, rule
+from tests.support.catalogs import PLAIN, book, catalog, event, model, rates, rule
 
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.repricing import differs, reprice, usage_of

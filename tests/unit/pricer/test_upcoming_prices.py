@@ -1,28 +1,15 @@
 """Which prices change, and what that comes to, at the events' own time of the day."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from tests.unit.pricer.build import event
+from tests.support.catalogs import event
+from tests.support.dated_catalog import DAY, NOW, catalog
 
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.compare import CostChange, change_dates, cost_change
-from outlay_schemas.catalog import Catalog, FxRate, Negotiated, PriceBook, RateData
+from outlay_schemas.catalog import FxRate, Negotiated, RateData
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-DAY = datetime(2026, 12, 1, tzinfo=UTC)
-BOOK = PriceBook.model_validate(
-    {
-        "name": "own", "version": "1",
-        "rules": [{
-            "id": "calls", "kind": "custom", "sku": ["geo"],
-            "prices": [
-                {"to": "2026-12-01", "meters": {"calls": {"price": "0.5"}}},
-                {"from": "2026-12-01", "meters": {"calls": {"price": "0.75"}}},
-            ],
-        }],
-    }
-)  # fmt: skip
 RATES = RateData.model_validate(
     {
         "version": "1", "date": "2026-01-01", "units": {},
@@ -35,10 +22,6 @@ RATES = RateData.model_validate(
         ]}],
     }
 )  # fmt: skip
-
-
-def catalog(**parts: object) -> Catalog:
-    return Catalog.model_validate({"revision": 1, "created_at": NOW, "price_books": (BOOK,), **parts})
 
 
 def test_dates_come_from_price_books_the_library_agreements_and_currencies() -> None:

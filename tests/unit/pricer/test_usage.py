@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.pricer.build import catalog, event, model, rates
+from tests.support.catalogs import catalog, event, model, rates
 
 from outlay_pricer.domain.explain import explain
 from outlay_pricer.domain.pricing import price

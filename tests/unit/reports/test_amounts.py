@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.unit.reports.build import question
+from tests.support.ledger_cells import question
 
 from outlay_reports.allocation import allocate
 from outlay_reports.chargeback import Closing, Line, amendments, lines_of, statements

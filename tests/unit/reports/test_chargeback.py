@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.reports.build import cell, question
+from tests.support.ledger_cells import cell, question
 
 from outlay_reports.allocation import allocate, apportion, dimensions_of
 from outlay_reports.chargeback import OWN, SHARED, Closing, Line, amendments, lines_of, statements

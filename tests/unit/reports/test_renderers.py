@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from rich.console import Console
-from tests.unit.reports.build import END, cell, question
+from tests.support.ledger_cells import END, cell, question
 
 from outlay.cli.output import print_report
 from outlay.reports.plots import draw

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.reports.build import END, cell, question, sums
+from tests.support.ledger_cells import END, cell, question, sums
 
 from outlay_reports.compare import compare
 from outlay_reports.cost_query import Cell, Sums, parse_conditions, parse_dimensions

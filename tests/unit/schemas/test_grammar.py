@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.unit.pricer.build import PLAIN, book, catalog, rates, rule
+from tests.support.catalogs import PLAIN, book, catalog, rates, rule
 
 from outlay_aggregator.domain import record_parser
 from outlay_ingest.domain.reading import Rules, read

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.unit.sdk.rig import AWAY, NEVER, make
+from tests.support.sdk_rig import AWAY, NEVER, make
 
 from outlay_schemas.events import usage_event_decoder
 from outlay_schemas.validate import check_usage_event

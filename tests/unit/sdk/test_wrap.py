@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
-from tests.unit.sdk.rig import Held, make
+from tests.support.sdk_rig import Held, make
 
 from outlay_sdk import Outlay
 

@@ -1,0 +1,201 @@
+"""A console over the real engine, with the data of two tenants, asked as a browser asks."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+from tests.support.ledger import cost_event, random_events, write
+from tests.support.stack import Stack
+
+from outlay_console.actions import Actions
+from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.adapters.catalog import CatalogHistory, CatalogView, Rates
+from outlay_console.adapters.consumer_lag import ConsumerLag
+from outlay_console.adapters.forecasts import Forecasts
+from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.tail import EventTail
+from outlay_console.app import Console, Dependencies
+from outlay_console.sessions import Sessions
+from outlay_console.settings import Settings
+from outlay_kit.audit import AuditLog
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import FakeClock
+from outlay_kit.keys import KeyFile, KeyRing
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import ClickHouseSettings
+from outlay_kit.time_ranges import TimeRange
+from outlay_kit.topics import create_topics
+from outlay_schemas import topics
+from outlay_schemas.alerts import Alert, Contributor
+from outlay_schemas.catalog import Match, Share, Split
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.events import CostEvent, encoder
+from outlay_schemas.money import Usd
+
+NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
+BASE = "http://console"
+SECRET = "zebra-crossing"
+"""The name of the other tenant's team: it may be on no page of ours."""
+PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/opportunities", "/quality", "/live")
+BUDGETS = (
+    Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
+    Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
+)
+SPLITS = (
+    Split(
+        id="mini", match=Match(sku=("gpt-5-mini",)), method="even",
+        shares=(Share(sets={"team": "growth"}), Share(sets={"team": "platform"})),
+    ),
+)  # fmt: skip
+
+
+@dataclass
+class Rig:
+    """The application, its keys, and the data of `acme`."""
+
+    dependencies: Dependencies
+    keys_file: Path
+    keys: dict[str, str]
+    events: Sequence[CostEvent]
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a browser without cookies."""
+        transport = httpx.ASGITransport(app=Console(self.dependencies).app(), raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url=BASE, headers={"sec-fetch-site": "same-origin"}
+        )
+
+    async def logged_in(self, tenant: str = "acme") -> httpx.AsyncClient:
+        """Return a browser that is logged in."""
+        client = self.client()
+        answer = await client.post("/login", data={"key": self.keys[tenant]})
+        assert answer.status_code == 303
+        return client
+
+    def spent(self, start: datetime, end: datetime, **scope: str) -> Decimal:
+        """Return the sum by the oracle."""
+        return sum(
+            (
+                Decimal(e.cost or 0)
+                for e in self.events
+                if start <= e.time < end and all(getattr(e, k) == v for k, v in scope.items())
+            ),
+            Decimal(0),
+        )
+
+
+def make(stack: Stack, folder: Path, database: str = "console", now: datetime = NOW) -> Rig:
+    """Fill the ledger of `acme` and `globex`, and put a console over them."""
+    create_topics(stack.kafka, topics.ALL)
+    writer = stack.writer.model_copy(update={"database": database})
+    migrate(writer)
+    events = random_events("acme", TimeRange(now - timedelta(days=3), now), 300, seed=9)
+    write(writer, events)
+    secret = cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)
+    secret.accepted_ms = int((secret.time + timedelta(seconds=20)).timestamp() * 1000)
+    write(writer, [secret])
+    for tenant in ("acme", "globex"):
+        _add(writer, tenant, now)
+    files = KeyFile(folder / "keys.json")
+    keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "empty")}
+    keys["kim"] = files.create("acme", ("read", "admin"), now, name="kim")
+    _keep(writer, now)
+    reader = stack.reader.model_copy(update={"database": database})
+    return Rig(dependencies(stack, reader, folder), folder / "keys.json", keys, events)
+
+
+def dependencies(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencies:
+    """Wire a console as main.py does, at a time that stands still."""
+    clock = FakeClock(NOW)
+    settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
+    readers = Readers(reader, 2, 20)
+    writer = stack.writer.model_copy(update={"database": reader.database})
+    catalog = CatalogView(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
+    return Dependencies(
+        settings=settings,
+        sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),
+        readers=readers,
+        catalog=lambda: catalog,
+        tail=EventTail(stack.kafka, clock),
+        consumer_lag=ConsumerLag(stack.kafka, clock),
+        forecasts=Forecasts(readers, patience=20),
+        history=CatalogHistory(readers),
+        actions=Actions(ActionWriter(writer), AuditLog(folder / "audit.ndjson")),
+        clock=clock,
+    )
+
+
+def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
+    """Add an alert and a dead dead_letter."""
+    name = SECRET if tenant == "globex" else "growth"
+    alert = Alert(
+        id=f"a-{tenant}", tenant=tenant, rule="spikes", rule_type="spend_spike", scope={"team": name},
+        window=(now - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0), level="spike",
+        severity="critical", state="firing",
+        title=f"Spend of {name} is 5 times what is usual", summary=f"{name} <b>spent</b> more.", expected=Usd("1"),
+        actual=Usd("5"), contributors=[Contributor("sku", name, Usd("4"))], at=now - timedelta(hours=1), query="",
+    )  # fmt: skip
+    row = {"tenant": tenant, "id": alert.id, "rule": alert.rule, "state": "firing", "seq": 1,
+           "window": alert.window, "body": encoder.encode(alert).decode()}  # fmt: skip
+    dead_letter = {"id": f"l-{tenant}", "tenant": tenant, "stage": "ingest", "code": f"bad_{name}", "path": "$.usage",
+              "message": f"{name} is wrong", "at": now, "body": "", "topic": "", "line": 0}  # fmt: skip
+    clickhouse = ClickHouseClient(settings)
+    clickhouse.insert_json_lines("alerts", encoder.encode(row))
+    clickhouse.insert_json_lines("dead_letters", encoder.encode(dead_letter))
+    snooze = {
+        "tenant": tenant,
+        "target": "spikes",
+        "action": "snoozed",
+        "until": now + timedelta(hours=8),
+        "comment": f"{name} launch",
+        "at": now,
+    }
+    clickhouse.insert_json_lines("alert_actions", encoder.encode(snooze))
+    twice = {
+        "tenant": tenant,
+        "source": name,
+        "id": "twice",
+        "time": now,
+        "fingerprint": 1,
+        "cost": "1",
+        "revision": 1,
+    }
+    clickhouse.insert_json_lines("conflicts", encoder.encode(twice))
+    look = {
+        "tenant": tenant,
+        "evaluated_at": now,
+        "since": now - timedelta(days=3),
+        "until": now,
+        "events": 300,
+    }
+    found = {"kind": "batch tier", "team": name, "project": "p", "provider": "openai", "sku": name, "cost": "40",
+             "recommendation": "send it as a batch", "prerequisite": "can it wait for hours?",
+             "saving": "20"}  # fmt: skip
+    saved = [look | {"id": "", "saving": "1.5"}, look | found | {"id": f"o-{tenant}"}]
+    clickhouse.insert_json_lines("opportunities", b"\n".join(encoder.encode(row) for row in saved))
+    clickhouse.close()
+
+
+def _keep(settings: ClickHouseSettings, now: datetime) -> None:
+    """Keep two catalogs, the second with another price book and newer prices of models."""
+    clickhouse = ClickHouseClient(settings)
+    for revision, version in ((1, "0.2.2"), (2, "0.2.3")):
+        price_books = [{"name": "cloud", "version": str(revision)}]
+        body = {"rates": {"source": "genai-prices", "version": version}, "price_books": price_books}
+        at = now - timedelta(days=3 - revision)
+        row = {"revision": revision, "created_at": at, "note": "by kim", "body": json.dumps(body)}
+        clickhouse.insert_json_lines("catalogs", encoder.encode(row))
+    clickhouse.close()
+
+
+def chart_of(page: str) -> dict[str, list[object]]:
+    """Return the data of a page's chart."""
+    match = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    found: dict[str, list[object]] = json.loads(match[1])
+    return found
