@@ -35,4 +35,4 @@ def html_table(report: ReportTable, heading: str = "") -> Markup:
         )
         for row, cells in body
     ]
-    return render("table.html", heading=heading, head=head, rows=rows, tree=report.tree, notes=report.notes)
+    return render("table.html", heading=heading, head=head, rows=rows, report=report)

@@ -94,6 +94,8 @@ def to_markdown(sheet: ReportTable) -> str:
     """Return a Markdown table with its title and notes."""
     head, body = display_rows(sheet)
     lines = [f"### {sheet.title}", ""]
+    if not sheet.rows:
+        return "\n".join([*lines, sheet.empty, "", *(f"- {note}" for note in sheet.notes)]).rstrip() + "\n"
     lines.append("| " + " | ".join(title for title, _ in head) + " |")
     lines.append("|" + "|".join("---:" if right else "---" for _, right in head) + "|")
     for row, cells in body:

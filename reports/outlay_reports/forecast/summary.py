@@ -1,4 +1,4 @@
-"""The forecast for people: where the month lands, which budgets it breaks, and when something is full."""
+"""The forecast for people: the cost of the month, the budgets that it exceeds, and when something is full."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ _UNTESTED = "no forecast yet: it needs two whole days of history"
 def landing_table(
     question: CostQuery, spent: Sums, landing: Landing | None, factor: float, assumed: Sequence[str]
 ) -> ReportTable:
-    """Return where the question's span lands. `factor`: what assumptions make of what is still to come."""
+    """Return the forecast for the end of the question's span. `factor`: assumptions, applied to what is to come."""
 
     def cell(pico: int) -> Spent:
         return Spent(spent.cost + round((pico - spent.cost) * factor), spent.unpriced)
@@ -39,17 +39,17 @@ def landing_table(
         notes.append(f"{counted(spent.unpriced, 'event')} unpriced: the forecast is one of lower bounds")
     end = question.span.end.astimezone(question.zone)
     columns = (Column("what", ""), Column("usd", "USD", "usd"))
-    title = f"Landing on {end:%Y-%m-%d %H:%M} {question.zone.key}"
-    return ReportTable("landing", title, columns, tuple(rows), notes=tuple(notes))
+    title = f"Forecast to {end:%Y-%m-%d %H:%M} {question.zone.key}"
+    return ReportTable("forecast", title, columns, tuple(rows), notes=tuple(notes))
 
 
 def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) -> ReportTable:
-    """Return every budget with its landing, the probability that it is exceeded, and when it is used up."""
+    """Return every budget with its forecast, the probability that it is exceeded, and when it is used up."""
     rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
     columns = (
         Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
         Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
-        Column("landing_usd", "landing", "usd"), Column("lower80_usd", "80% from", "usd"),
+        Column("forecast_usd", "forecast", "usd"), Column("lower80_usd", "80% from", "usd"),
         Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
         Column("probability", "probability", "share", wide=True),
     )  # fmt: skip

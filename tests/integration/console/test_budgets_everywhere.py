@@ -292,7 +292,7 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
     assert reviewed is not None
     assert [row.values for row in reviewed.rows] == [row.values for row in sheet.rows]
-    landing = columns.index("landing_usd")
+    landing = columns.index("forecast_usd")
     for state, row in zip(states.values(), reviewed.rows, strict=True):
         cell = row.values[landing]
         assert (None if cell is None else isinstance(cell, Spent) and cell.pico) == (

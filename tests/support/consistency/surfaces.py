@@ -239,7 +239,7 @@ def reviews(system: System, zone: str) -> Figures:
     names = [column.name for column in budgets.columns]
     rows = {row.values[0]: dict(zip(names, row.values, strict=True)) for row in budgets.rows}
     spent, charged = rows["All AI"]["spent_usd"], rows["Charged"]["spent_usd"]
-    landing = rows["All AI"]["landing_usd"]
+    landing = rows["All AI"]["forecast_usd"]
     assert isinstance(spent, Spent)
     assert isinstance(charged, Spent)
     assert isinstance(landing, Spent)

@@ -101,6 +101,8 @@ def test_an_envelope_may_carry_a_subject_and_extensions() -> None:
 @pytest.mark.parametrize(
     ("wrong", "fix"),
     [
+        ({"sku": None, "model": "gpt-5"}, "did you mean sku?"),
+        ({"time": "24/11/2026"}, "write it as in 2026-11-24T01:02:03Z"),
         ({"usgae": {}}, "did you mean usage?"),
         ({"department": "x"}, "tags or attributes"),
         ({"time": "2026-11-24T11:00:00"}, "as in 2026-11-24T01:02:03Z"),

@@ -10,7 +10,7 @@ from outlay_reports.report_table import Column, ReportTable, Row, Spent
 def test_each_figure_of_a_line_has_its_name_for_no_heading_stands_above_it() -> None:
     columns = (
         Column("budget", "budget"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
-        Column("landing_usd", "forecast", "usd"), Column("id", "id"),
+        Column("forecast_usd", "forecast", "usd"), Column("id", "id"),
     )  # fmt: skip
     rows = tuple(
         Row((name, Spent(12 * 10**12), Fraction(1, 2), None if name == "Idle" else Spent(24 * 10**12), "x"))

@@ -11,6 +11,7 @@ from tests.support.ledger_cells import END, cell, question
 
 from outlay.cli.output import print_report
 from outlay.reports.plots import draw
+from outlay_reports.html import html_table
 from outlay_reports.renderers import to_csv, to_json, to_markdown
 from outlay_reports.showback import showback_table
 from outlay_reports.svg_chart import ticks, trend_svg
@@ -44,6 +45,14 @@ def test_markdown_is_a_table_that_pipes_do_not_break() -> None:
     table = [line for line in lines if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in table} == {6}
     assert "**total**" in table[-1]
+
+
+def test_an_empty_table_is_a_sentence_and_not_a_heading_without_rows() -> None:
+    empty = showback_table(question("team"), [])
+    for text in (to_markdown(empty), html_table(empty)):
+        assert "no spend in this period" in text
+        assert "<table>" not in text
+        assert "|" not in text
 
 
 def test_a_narrow_terminal_still_shows_every_name_and_number() -> None:

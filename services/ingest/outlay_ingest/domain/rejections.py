@@ -61,13 +61,15 @@ def _explain_type(message: str, raw: bytes) -> Invalid:
         return Invalid("missing_field", f"the field {name} is required", f"{path}.{name}")
     if "timezone" in what:
         return Invalid("time_zone_missing", "a time needs its zone, as in 2026-11-24T01:02:03Z", path)
+    if "RFC3339" in what:
+        what = "this is not an RFC 3339 time; write it as in 2026-11-24T01:02:03Z"
     return Invalid("wrong_type", what[:_SHOWN], _exact(path, raw))
 
 
 def _unknown(field: str, path: str) -> str:
     if path == "$.data" and field in _ENVELOPE:
         return f"{field} belongs to the envelope; leave it out of data"
-    near = difflib.get_close_matches(field, _FIELDS, 1)
+    near = ["sku"] if field == "model" else difflib.get_close_matches(field, _FIELDS, 1)
     fix = f"did you mean {near[0]}?" if near else "put what is your own into tags or attributes"
     return f"unknown field {field}; {fix}"
 
