@@ -27,7 +27,7 @@ from outlay_reports.report_builders import AMOUNTS, EVENTS, amount_columns, dime
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 from outlay_schemas.catalog import Split
 from outlay_schemas.digests import digest
-from outlay_schemas.dimensions import name_of
+from outlay_schemas.dimensions import PAYER, name_of
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _TAKEN = {"index", "unassigned"}
@@ -75,7 +75,7 @@ def parse_chargeback_query(
     now: datetime,
     *,
     month: str | None = None,
-    unit: str = "business_unit",
+    unit: str = PAYER,
     lines: str = "team,provider,model",
     tz: str = "UTC",
 ) -> CostQuery:

@@ -58,6 +58,8 @@ LABELS = {d.name: d.label for d in DIMENSIONS}
 ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases}
 FREE = ("tags.", "attributes.")
 """What begins so names a tag or an attribute of the event, which the ledger keeps: `tags.env`, `attributes.region`."""
+PAYER = "business_unit"
+"""Who pays by default: a statement of chargeback has one for each value."""
 UNASSIGNED = "(unassigned)"
 """How a missing value is shown, everywhere."""
 

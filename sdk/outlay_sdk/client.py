@@ -29,7 +29,7 @@ class Outlay:
     """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait.
 
     `url` and `api_key` default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in
-    the log. `labels` are defaults for every event: project, team, use_case, user, business_unit, tags. At most
+    the log. `labels` (see `Labels`) are defaults for every event. At most
     `max_events` wait; past that, new ones are dropped and counted in `stats`.
     """
 
@@ -168,7 +168,7 @@ class Outlay:
 
     @contextmanager
     def context(self, **labels: Unpack[Labels]) -> Iterator[None]:
-        """Label all usage inside: project, team, use_case, user, business_unit, tags. Nests; follows tasks."""
+        """Label all usage inside (see `Labels`). Nests; follows tasks."""
         merged = dict(_inside.get() or {})
         _merge(merged, _clean(labels))
         token = _inside.set(merged)

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
-LABELS = ("project", "team", "use_case", "user", "business_unit")
-
 
 class Labels(TypedDict, total=False):
     """Who the usage belongs to. A type checker finds a misspelt name; at run time it is logged once."""
@@ -19,6 +17,9 @@ class Labels(TypedDict, total=False):
     business_unit: str | None
     tenant: str | None
     tags: Mapping[str, object] | None
+
+
+LABELS = tuple(name for name in Labels.__annotations__ if name not in {"tenant", "tags"})
 
 
 class CallLabels(Labels, total=False):

@@ -28,6 +28,7 @@ from outlay_reports.statements import (
     parse_chargeback_query,
     read_month,
 )
+from outlay_schemas.dimensions import PAYER
 
 app = App("periods", "Close months, and list the closed ones.")
 Format = Literal["table", "csv", "json", "markdown", "html"]
@@ -37,9 +38,7 @@ Note = Annotated[str, Option(help="A comment, kept with the closing.")]
 def chargeback(
     *,
     month: Annotated[str | None, Option(metavar="YYYY-MM", help="Default: this month.")] = None,
-    unit: Annotated[
-        str, Option("--by", metavar="DIM", help="Dimension with one statement each.")
-    ] = "business_unit",
+    unit: Annotated[str, Option("--by", metavar="DIM", help="Dimension with one statement each.")] = PAYER,
     lines: Annotated[str, Option(metavar="DIM,DIM", help="Dimensions of a line.")] = "team,provider,model",
     tz: Tz = "UTC",
     tenant: OneTenant = None,

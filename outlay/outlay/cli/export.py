@@ -20,6 +20,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.periods import parse_time_range
 from outlay_reports.statements import allocate_query
+from outlay_schemas.dimensions import PAYER
 
 app = App("export", "Export the ledger in FOCUS.")
 
@@ -78,7 +79,7 @@ def focus(
 
 def _sharing(costs: CostReader, span: TimeRange, tenants: tuple[str, ...]) -> Sharing:
     """Return how the shared costs of a time range are allocated, as in `showback --allocate`."""
-    by = ("business_unit", "team")
+    by = (PAYER, "team")
     query = CostQuery(span, ZoneInfo("UTC"), by, {}, tenants)
     splits = splits_of(query)
     return sharing(splits, allocate_query(costs, query, splits), by)

@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from outlay.cli.output import CommandError, note, unknown
+from outlay_schemas.dimensions import ROLLED
 
 Format = Literal["table", "csv", "json", "markdown"]
 _SUFFIXES = {
@@ -24,8 +25,7 @@ By = Annotated[
     Option(
         "--by",
         metavar="DIM,DIM",
-        help="Dimensions, widest first: business_unit, team, project, use_case, user, provider, model, kind,"
-        " activity, tenant, tags.NAME, attributes.NAME.",
+        help=f"Dimensions, widest first. Any of {', '.join(ROLLED)}, user, tags.NAME, attributes.NAME.",
     ),
 ]
 GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]

@@ -5,7 +5,10 @@ capacity are left out: the specification asks for them only of who has such thin
 """
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
+
+from outlay_schemas.dimensions import OWNERS
 
 Version = Literal["1.2", "1.3", "1.4"]
 Kind = Literal["text", "decimal", "price", "time", "count"]
@@ -107,15 +110,17 @@ STANDARD = (
 )
 OWN = (
     Column("x_Activity", "activity"),
-    Column("x_BusinessUnit", "nullIf(business_unit, '')", nullable=True),
     Column("x_ChargedCost", "charged", "decimal"),
     Column("x_Events", "events", "count"),
     Column("x_Kind", "kind"),
     Column("x_PriceReference", "price"),
     Column("x_PriceStatus", "status"),
-    Column("x_Team", "nullIf(team, '')", nullable=True),
     Column("x_UnpricedEvents", "unpriced", "count"),
-    Column("x_UseCase", "nullIf(use_case, '')", nullable=True),
+    *(
+        Column(f"x_{name.title().replace('_', '')}", f"nullIf({name}, '')", nullable=True)
+        for name in OWNERS
+        if name not in ("project", "user")  # a project is a SubAccount
+    ),
 )
 
 
@@ -124,4 +129,6 @@ def columns(version: Version) -> tuple[Column, ...]:
 
     1.3 adds HostProviderName and ServiceProviderName for PublisherName and ProviderName, which 1.4 has no more.
     """
-    return tuple(c for c in STANDARD if c.since <= version <= c.until) + OWN
+    return tuple(c for c in STANDARD if c.since <= version <= c.until) + tuple(
+        sorted(OWN, key=attrgetter("name"))
+    )

@@ -9,13 +9,12 @@ from outlay.focus.columns import Column, Version, columns
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod
 from outlay_reports.range_sums import between, bind, column
-from outlay_schemas.dimensions import UNASSIGNED
+from outlay_schemas.dimensions import EXACT, UNASSIGNED
 
 SECONDS = {"hour": 3600, "day": 86_400}
 
 _METERS = """
-SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activity, c.provider AS provider,
-    c.sku AS sku, c.project AS project, c.team AS team, c.business_unit AS business_unit, c.use_case AS use_case,
+SELECT c.tenant AS tenant, {start} AS start, {dimensions},
     c.tags AS tags, c.attributes['region'] AS region, c.attributes['service_tier'] AS tier,
     c.price_status AS status, c.price_ref AS price,
     ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
@@ -40,7 +39,7 @@ SELECT c.tenant AS tenant, {start} AS start, c.kind AS kind, c.activity AS activ
         c.usage[meter]) AS amount
 FROM (SELECT *, minute FROM ledger FINAL WHERE {span}{tenants}) AS c"""
 _GROUPS = (
-    "tenant, start, kind, activity, provider, sku, project, team, business_unit, use_case, tags, region, tier,"
+    f"tenant, start, {', '.join(EXACT)}, tags, region, tier,"
     " status, price, meter, adjusts, split, invoice, detail, late"
 )
 _TIME = "formatDateTime({sql}, '%Y-%m-%dT%H:%i:%SZ')"
@@ -105,6 +104,7 @@ def statement(
     `split`: SQL for the id of the split that shares an event's cost; the rows then have one more column, `split`.
     """
     meters = _METERS.format(
+        dimensions=", ".join(f"c.{name} AS {name}" for name in EXACT),
         start=f"toDateTime(toStartOf{grain.capitalize()}(c.minute), 'UTC')",
         span=between("minute", span),
         tenants=" AND tenant IN {tenants:Array(String)}" if tenants else "",

@@ -11,6 +11,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, midnight, next_first
 from outlay_reports.chargeback import Closing, Line, statement_id
 from outlay_reports.periods import parse_zone
+from outlay_schemas.dimensions import PAYER
 from outlay_schemas.money import to_pico, to_usd
 
 _READ = (
@@ -75,7 +76,7 @@ class ClosedPeriod:
     zone: str
     closings: tuple[ClosingTime, ...]
     stated: int
-    unit: str = "business_unit"
+    unit: str = PAYER
     """The dimension that pays."""
 
     @property

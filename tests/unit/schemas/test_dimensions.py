@@ -16,6 +16,23 @@ from outlay_schemas.events import CostEvent, RollupGroup, UsageEvent
 from outlay_sdk import events as sdk
 
 ROOT = Path(__file__).parents[3]
+BY_NAME = {
+    "schemas/outlay_schemas/dimensions.py": "the table itself",
+    "schemas/outlay_schemas/events.py": "the typed messages",
+    "schemas/outlay_schemas/catalog/terms.py": "the typed form of the catalog's `match`",
+    "schemas/outlay_schemas/sql/0001_ledger.sql": "a migration",
+    "schemas/outlay_schemas/sql/0100_after_first_release.sql": "a migration",
+    "schemas/outlay_schemas/sql/0101_cost_views.sql": "a migration",
+    "sdk/outlay_sdk/__init__.py": "an example",
+    "sdk/outlay_sdk/events.py": "keyword arguments that type checkers know; the SDK imports nothing of ours",
+    "services/ingest/outlay_ingest/domain/litellm.py": "LiteLLM's names for them",
+    "services/ingest/outlay_ingest/domain/otlp/semconv.py": "OpenTelemetry's names for them",
+    "services/ingest/outlay_ingest/domain/tables.py": "the typed form of a column map",
+    "reports/outlay_reports/digest.py": "the owners that a digest misses",
+    "outlay/outlay/cli/reports.py": "examples in a help text",
+    "outlay/outlay/demo/workload.py": "the demo's data",
+}
+"""Where a dimension must stand by its name, and why. Everything else takes it from the table."""
 SHIPPED = ("outlay", "sdk", "schemas", "kit", "reports", "services", "deploy", "docs")
 
 
@@ -67,3 +84,12 @@ def test_a_missing_value_has_one_label_everywhere() -> None:
         ["git", "grep", "-nE", others, "--", *SHIPPED], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert found.stdout == ""
+
+
+def test_a_dimension_is_named_only_where_a_name_is_needed() -> None:
+    named = "|".join(name for name in dimensions.OWNERS if "_" in name)  # others are ordinary words
+    code = [f"{folder}/*.{suffix}" for folder in SHIPPED for suffix in ("py", "sql", "html", "js")]
+    found = subprocess.run(
+        ["git", "grep", "-lwE", named, "--", *code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert set(found.stdout.split()) == set(BY_NAME)
