@@ -4,6 +4,8 @@ The first spelling that is there counts. OpenTelemetry's conventions moved these
 (`prompt_tokens` → `input_tokens`; `cache_creation` → `cache_write`), and instrumentations lag behind.
 """
 
+from outlay_schemas.dimensions import OWNERS
+
 GEN, LLM, OI, AI = "gen_ai.usage.", "llm.usage.", "llm.token_count.", "ai.usage."
 COUNTS = (GEN, LLM, OI, AI)
 """How the names of counts begin."""
@@ -75,13 +77,13 @@ AI_SDK, AI_SDK_CALL = "ai.operationId", ".do"
 AI_SDK_5, EXCLUSIVE = AI + "cachedInputTokens", ("anthropic", "amazon-bedrock", "vertex.anthropic", "bedrock")
 """AI SDK 5 leaves the cache out of the input of these providers; 6 does not, and gives `inputTokenDetails`."""
 
-LABELS: dict[str, tuple[str, ...]] = {
-    "project": ("outlay.project", "openinference.project.name"),
-    "team": ("outlay.team", "team.id", "team"),
-    "use_case": ("outlay.use_case",),
-    "user": ("outlay.user", "user.id", "enduser.id", "langfuse.user.id", "user.email"),
-    "business_unit": ("outlay.business_unit", "department"),
+_OTHERS: dict[str, tuple[str, ...]] = {
+    "project": ("openinference.project.name",),
+    "team": ("team.id", "team"),
+    "user": ("user.id", "enduser.id", "langfuse.user.id", "user.email"),
+    "business_unit": ("department",),
 }
+LABELS = {name: (f"outlay.{name}", *_OTHERS.get(name, ())) for name in OWNERS}
 """Whose the usage is: on the span, or on its resource (`OTEL_RESOURCE_ATTRIBUTES=outlay.team=growth`)."""
 ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 TAG = "outlay.tag."
