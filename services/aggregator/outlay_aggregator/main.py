@@ -3,7 +3,6 @@
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
-from outlay_aggregator.tracing import BatchTraces
 from outlay_aggregator.watermark import Watermark
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import KafkaSink, KafkaSource
@@ -37,8 +36,7 @@ def main() -> None:
     clickhouse = ClickHouseClient(settings.clickhouse)
     service.watch_partitions(settings.group, TOPICS, lambda: clickhouse.command("SELECT 1"))
     tracing = start("aggregator")
-    traces = BatchTraces(tracing, clock) if tracing is not None else None
-    aggregator = Aggregator(_store(settings), sink, clock, settings, health.progress, traces=traces)
+    aggregator = Aggregator(_store(settings), sink, clock, settings, health.progress, tracing=tracing)
     Loop(
         source,
         aggregator.handle,

@@ -18,7 +18,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -30,7 +30,7 @@ from outlay_aggregator.domain.windows import GRAINS, BackfillQueue, Window, chun
 from outlay_aggregator.identities import Identities, settle
 from outlay_aggregator.minute_checks import MinuteChecks
 from outlay_aggregator.settings import Settings
-from outlay_aggregator.tracing import BatchTraces
+from outlay_aggregator.tracing import note_batch
 from outlay_kit.broker import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
@@ -39,6 +39,9 @@ from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import DeadLetter, Grain, encoder
 from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+
+if TYPE_CHECKING:
+    from outlay_kit.otel import Tracing
 
 log = get_logger(__name__)
 _CHEAP_SHARE = 0.2
@@ -69,12 +72,12 @@ class Aggregator:
         settings: Settings | None = None,
         progress: Callable[[], None] = lambda: None,
         *,
-        traces: BatchTraces | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """`progress()` is called during a batch: a batch with many windows is not a stall."""
         self._store, self._sink, self._clock = store, sink, clock
         self._settings = settings or Settings()
-        self._progress, self._traces = progress, traces
+        self._progress, self._tracing = progress, tracing
         self._pace = 0.0
         self._batches = 0
         self._backfill = BackfillQueue(
@@ -108,8 +111,9 @@ class Aggregator:
         if batch.records:
             done = self._clock.monotonic()
             self._note(started, written, done, minutes=len(minutes), events=events)
-            if self._traces is not None:
-                self._traces.note(batch.records, written - started, done - written, len(live))
+            if self._tracing is not None:
+                now, seconds = self._clock.now(), (written - started, done - written)
+                note_batch(self._tracing, batch.records, now, *seconds, minutes=len(live))
         self._catch_up()
         self._batches += bool(batch.records)
         self._identities.done(records)
@@ -250,15 +254,11 @@ class Aggregator:
             try:
                 future.result(timeout=120)
             except OversizeError:
-                metrics.OVERSIZE.inc()
-                self._publish_less(line, tenant)
-
-    def _publish_less(self, line: bytes, tenant: bytes) -> None:
-        """Publish a window that is too large for a record without its details: the rollup tables have them."""
-        try:
-            deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line)], tenant)
-        except OversizeError:
-            deliver(self._sink, ROLLUPS.name, [dead_letters.bare(line)], tenant)
+                metrics.OVERSIZE.inc()  # publish it without its details: the rollup tables have them
+                try:
+                    deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line)], tenant)
+                except OversizeError:
+                    deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line, ())], tenant)
 
     def _note(self, started: float, written: float, done: float, *, minutes: int, events: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)

@@ -1,38 +1,37 @@
 """Adds the work on a batch to the traces of its records, if traces are on: two spans, the same for each trace."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from outlay_kit.broker import Record
-from outlay_kit.clock import Clock
 from outlay_kit.tracing import MOST_IN_BATCH, parents
 
 if TYPE_CHECKING:
     from outlay_kit.otel import Tracing
 
 
-class BatchTraces:
-    """Writes the spans of batches that are done."""
-
-    def __init__(self, tracing: "Tracing", clock: Clock) -> None:
-        self._tracing = tracing
-        self._clock = clock
-
-    def note(self, records: Sequence[Record], ledger: float, rollups: float, minutes: int) -> None:
-        """Note a batch that is durable as of now: seconds of the ledger, then of the rollups of so many minutes."""
-        found: list[str] = []
-        for record in records:
-            if record.headers:
-                found += parents(record.headers)
-            if len(found) >= MOST_IN_BATCH:
-                break
-        if not found:
-            return
-        end = self._clock.now()
-        written = end - timedelta(seconds=rollups)
-        begun = written - timedelta(seconds=ledger)
-        found = found[:MOST_IN_BATCH]
-        self._tracing.note("write to the ledger", found, begun, written, {"outlay.records": len(records)})
-        if minutes:
-            self._tracing.note("roll up", found, written, end, {"outlay.minutes": minutes})
+def note_batch(
+    tracing: "Tracing",
+    records: Sequence[Record],
+    end: datetime,
+    ledger: float,
+    rollups: float,
+    *,
+    minutes: int,
+) -> None:
+    """Note a batch that is durable at `end`: seconds of the ledger, then of the rollups of so many minutes."""
+    found: list[str] = []
+    for record in records:
+        if record.headers:
+            found += parents(record.headers)
+        if len(found) >= MOST_IN_BATCH:
+            break
+    if not found:
+        return
+    written = end - timedelta(seconds=rollups)
+    begun = written - timedelta(seconds=ledger)
+    found = found[:MOST_IN_BATCH]
+    tracing.note("write to the ledger", found, begun, written, {"outlay.records": len(records)})
+    if minutes:
+        tracing.note("roll up", found, written, end, {"outlay.minutes": minutes})

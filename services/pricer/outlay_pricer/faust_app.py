@@ -12,13 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import faust
-from aiokafka import codec  # type: ignore[import-untyped]
-from aiokafka.errors import (  # type: ignore[import-untyped]
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-)
+from aiokafka import codec, errors  # type: ignore[import-untyped]
 from faust.exceptions import ProducerSendError
 
 from outlay_kit.backoff import Backoff
@@ -35,7 +29,7 @@ from outlay_schemas.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 log = get_logger(__name__)
 
 _BACKOFF = Backoff(most=5.0)
-_AWAY = (KafkaConnectionError, KafkaTimeoutError)
+_AWAY = (errors.KafkaConnectionError, errors.KafkaTimeoutError)
 
 
 class UnreadableCodecError(Exception):
@@ -112,7 +106,7 @@ async def send(
     while True:
         try:
             await (await app.producer.send(topic, None, value, partition, None, list(headers) or None))
-        except (KafkaError, ProducerSendError) as error:
+        except (errors.KafkaError, ProducerSendError) as error:
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
             if not is_temporary(cause):
                 raise
@@ -129,7 +123,7 @@ async def send(
 
 def is_temporary(error: BaseException | None) -> bool:
     """Whether the same delivery may work later."""
-    if isinstance(error, MessageSizeTooLargeError) or not isinstance(error, KafkaError):
+    if isinstance(error, errors.MessageSizeTooLargeError) or not isinstance(error, errors.KafkaError):
         return False
     return isinstance(error, _AWAY) or bool(getattr(error, "retriable", False))
 

@@ -62,9 +62,8 @@ class LedgerReader:
         for start, end in self._spans(wanted):
             answer = self._clickhouse.raw(
                 f"SELECT {_COLUMNS} FROM (SELECT * FROM ledger FINAL WHERE NOT retracted AND {where}"
-                " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')}) AND time >= {from:DateTime64(6, 'UTC')}"
-                " AND minute <= {to:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}) AS l"
-                " ORDER BY l.time",
+                " AND minute >= toStartOfMinute({from:DateTime64(6, 'UTC')})"
+                " AND minute <= {to:DateTime64(6, 'UTC')}) AS l ORDER BY l.time",
                 {**bound, "from": start, "to": end},
             )
             yield from (_decoder.decode(line) for line in answer.splitlines())
@@ -72,12 +71,8 @@ class LedgerReader:
     def count(self, wanted: Selection) -> int:
         """Return how many events a selection has."""
         where, bound = _conditions(wanted)
-        start, end = _bounds(wanted)
-        rows = self._clickhouse.rows(
-            f"SELECT count() AS found FROM ledger FINAL WHERE NOT retracted AND {where}"
-            " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}",
-            {**bound, "from": start, "to": end},
-        )
+        sql = f"SELECT count() AS found FROM ledger FINAL WHERE NOT retracted AND {where}"
+        rows = self._clickhouse.rows(sql, bound)
         return int(rows[0]["found"])
 
     def catalog(self, revision: int) -> bytes | None:
@@ -94,7 +89,7 @@ class LedgerReader:
 
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
         """Cut a selection into spans of time of about a piece each."""
-        low, high = _bounds(wanted)
+        low, high = wanted.since or _FIRST, wanted.until or _LAST
         begin: datetime | None = None
         rows = 0
         end = low
@@ -113,9 +108,7 @@ class LedgerReader:
 
     def _minutes(self, wanted: Selection) -> Iterator[tuple[datetime, int]]:
         """Return the minutes that a selection has rows in, and at most how many."""
-        low, high = _bounds(wanted)
         where, bound = _conditions(wanted)
-        limits = {**bound, "from": low, "to": high}
         hours = ""
         if wanted.unsure:  # the rollups know where to look: a small table instead of a large one
             hours = (
@@ -124,18 +117,12 @@ class LedgerReader:
                 " AND time >= toStartOfHour({from:DateTime64(6, 'UTC')}) AND time < {to:DateTime64(6, 'UTC')})"
             )
         found = self._clickhouse.rows(
-            f"SELECT minute, count() AS found FROM ledger WHERE {where}{hours}"
-            " AND time >= {from:DateTime64(6, 'UTC')} AND time < {to:DateTime64(6, 'UTC')}"
-            " GROUP BY minute ORDER BY minute",
-            limits,
+            f"SELECT minute, count() AS found FROM ledger WHERE {where}{hours} GROUP BY minute ORDER BY minute",
+            bound,
         )
         for row in found:
             minute: datetime = row["minute"]
             yield minute.replace(tzinfo=UTC) if minute.tzinfo is None else minute, int(row["found"])
-
-
-def _bounds(wanted: Selection) -> tuple[datetime, datetime]:
-    return wanted.since or _FIRST, wanted.until or _LAST
 
 
 def _seconds(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -147,7 +134,8 @@ def _seconds(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
 
 def _conditions(wanted: Selection) -> tuple[str, dict[str, object]]:
     """Return a condition and what it binds."""
-    parts, bound = ["1"], dict[str, object]()
+    parts = ["time >= {from:DateTime64(6, 'UTC')}", "time < {to:DateTime64(6, 'UTC')}"]
+    bound: dict[str, object] = {"from": wanted.since or _FIRST, "to": wanted.until or _LAST}
     for name in ("tenant", "provider", "source", "id"):
         if value := getattr(wanted, name):
             parts.append(f"{name} = {{{name}:String}}")

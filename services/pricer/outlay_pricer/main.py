@@ -13,7 +13,6 @@ import faust
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clock import Clock
-from outlay_kit.health import Health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.offsets import Offsets
 from outlay_kit.service import Service
@@ -52,12 +51,17 @@ def main() -> None:
     service.watch_partitions(settings.group, list(topics))
     app = faust_app.create_app(settings)
     tracing = start("pricer")
-    tenancies = {name: _tenancy(settings, tenant) for name, tenant in topics.items()}
+    shared = Tenancy(default=settings.default_tenant)
+    tenancies = {name: Tenancy(only=tenant) if tenant else shared for name, tenant in topics.items()}
     work = _work(feed, clock, tenancies, partitions)
     faust_app.attach(
         app, list(topics), traced(work, tracing), partial(faust_app.send, app), settings.in_flight
     )
-    _follow_readiness(app, health)
+
+    async def assigned(*_: object, **__: object) -> None:
+        health.ready = True
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
     _run(app, tracing.close if tracing is not None else lambda: None)
 
 
@@ -74,10 +78,6 @@ def _topics(settings: Settings, clock: Clock) -> dict[str, str]:
         return retry(lambda: usage_topics(offsets.topics()), clock, _BACKOFF, log=log)
     finally:
         offsets.close()
-
-
-def _tenancy(settings: Settings, tenant: str) -> Tenancy:
-    return Tenancy(only=tenant) if tenant else Tenancy(default=settings.default_tenant)
 
 
 def _work(
@@ -126,13 +126,6 @@ def _wait_for_kafka(settings: Settings, clock: Clock) -> int:
             sink.close()
 
     return retry(connect, clock, _BACKOFF, log=log)
-
-
-def _follow_readiness(app: faust.App, health: Health) -> None:
-    async def assigned(*_: object, **__: object) -> None:
-        health.ready = True
-
-    app.on_partitions_assigned.connect(assigned, weak=False)
 
 
 class _Worker(faust.Worker):

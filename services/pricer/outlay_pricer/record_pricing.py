@@ -4,7 +4,7 @@ The whole record is decoded at once where everything in it is right, which is th
 record with an error in it is taken apart, line by line.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -83,20 +83,26 @@ def price_record(
     """
     alone = from_record(value, headers)
     stamp = stamp_of(headers, place.timestamp_ms, place.offset)
+    latest, refused = _latest(stamp, now), list[DeadLetter]()
+
+    def cost_of(event: UsageEvent, stamp: Stamp) -> CostEvent:
+        return _price(event, catalog, tenancy, stamp, latest)
+
+    def refuse(body: bytes, number: int, why: Invalid) -> None:
+        where = (place.topic, place.partition, place.offset)
+        refused.append(dead_letter("pricer", body, why, now, line=number, tenant=tenancy.only, place=where))
+
     if alone is not None:
-        return _apart([alone], _Work(place, stamp, catalog, now, tenancy, partitions))
-    try:
-        events = _decoder.decode_lines(value)
-        latest = _latest(stamp, now)
-        costs = [_price(event, catalog, tenancy, stamp.after(n), latest) for n, event in enumerate(events)]
-    except (*UNREADABLE, Invalid):
-        return _apart(value.split(b"\n"), _Work(place, stamp, catalog, now, tenancy, partitions))
-    return PricedRecord(_values(costs, partitions), len(costs), [], *_unsure(costs))
-
-
-def _unsure(costs: list[CostEvent]) -> tuple[int, int]:
+        costs = _apart([alone], stamp, cost_of, refuse)
+    else:
+        try:
+            events = _decoder.decode_lines(value)
+            costs = [cost_of(event, stamp.after(number)) for number, event in enumerate(events)]
+        except (*UNREADABLE, Invalid):
+            costs = _apart(value.split(b"\n"), stamp, cost_of, refuse)
     statuses = [cost.price_status for cost in costs]
-    return statuses.count("unpriced"), statuses.count("estimated")
+    unsure = (statuses.count("unpriced"), statuses.count("estimated"))
+    return PricedRecord(_values(costs, partitions), len(costs), refused, *unsure)
 
 
 def _latest(stamp: Stamp, now: datetime) -> datetime:
@@ -144,59 +150,47 @@ def admit(event: UsageEvent) -> None:
         event.time = event.time.astimezone(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A record's place and stamp, and what it is priced by."""
-
-    place: RecordPosition
-    stamp: Stamp
-    catalog: CompiledCatalog
-    now: datetime
-    tenancy: Tenancy
-    partitions: int
-
-
 _TOO_BAD = (
     f"the rest of a record with {MOST_BAD} bad lines is not read; correct its producer, then replay this"
 )
 
 
-def _apart(lines: Sequence[bytes], work: _Work) -> PricedRecord:
+def _apart(
+    lines: Sequence[bytes],
+    stamp: Stamp,
+    cost_of: Callable[[UsageEvent, Stamp], CostEvent],
+    refuse: Callable[[bytes, int, Invalid], None],
+) -> list[CostEvent]:
+    """Price line by line; refuse those that cannot be priced."""
     costs: list[CostEvent] = []
-    refused: list[DeadLetter] = []
-    stamp, tenancy = work.stamp, work.tenancy
-    where = (work.place.topic, work.place.partition, work.place.offset)
-
-    def refuse(body: bytes, number: int, why: Invalid) -> None:
-        refused.append(
-            dead_letter("pricer", body, why, work.now, line=number, tenant=tenancy.only, place=where)
-        )
-
+    bad = 0
     for number, line in enumerate(lines):
         if not line.strip():
             continue
-        if len(refused) == MOST_BAD:
-            rest = b"\n".join(lines[number:])
-            refuse(rest, number, Invalid("record_unreadable", _TOO_BAD))
+        if bad == MOST_BAD:
+            refuse(b"\n".join(lines[number:]), number, Invalid("record_unreadable", _TOO_BAD))
             break
         try:
-            costs.append(_price_line(line, work, stamp))
+            costs.append(_price_line(line, stamp, cost_of))
         except (*UNREADABLE, Invalid) as error:
+            bad += 1
             refuse(line, number, _reason(error))
         stamp = stamp.after(1)  # as where the whole record is right
-    return PricedRecord(_values(costs, work.partitions), len(costs), refused, *_unsure(costs))
+    return costs
 
 
-def _price_line(line: bytes, work: _Work, stamp: Stamp) -> CostEvent:
+def _price_line(line: bytes, stamp: Stamp, cost_of: Callable[[UsageEvent, Stamp], CostEvent]) -> CostEvent:
     """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
     try:
-        return _price(_decoder.decode(line), work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
+        known = _decoder.decode(line)
     except msgspec.ValidationError:
         if b'"specversion"' not in line:
             raise
-    event = open_envelope(line)
+        event = open_envelope(line)
+    else:
+        return cost_of(known, stamp)
     try:
-        return _price(event, work.catalog, work.tenancy, stamp, _latest(work.stamp, work.now))
+        return cost_of(event, stamp)
     except Invalid as why:
         raise within(why) from None
 

@@ -182,7 +182,13 @@ class AcceptedEventsAudit:
                 bodies = events.setdefault((event.tenant, event.source, event.id), [])
                 if event not in bodies:
                     bodies.append(event)
-        return [_conflict(*key, bodies) for key, bodies in events.items() if len(bodies) > 1]
+        found = []
+        for key, bodies in ((key, bodies) for key, bodies in events.items() if len(bodies) > 1):
+            first, last = (pick(event.time for event in bodies) for pick in (min, max))
+            same = first.replace(microsecond=0) == last.replace(microsecond=0)
+            kind = "another body" if same else "another time"
+            found.append(Conflict(*key, kind, len(bodies), first.isoformat(), last.isoformat()))
+        return found
 
 
 def _lines(record: Record) -> list[bytes]:
@@ -210,13 +216,6 @@ def _bodies(record: Record) -> list[bytes]:
         except (*UNREADABLE, ValueError):
             bodies.append(line)
     return bodies
-
-
-def _conflict(tenant: str, source: str, event_id: str, bodies: Sequence[UsageEvent]) -> Conflict:
-    first, *_, last = sorted(event.time for event in bodies)
-    same = first.replace(microsecond=0) == last.replace(microsecond=0)
-    kind = "another body" if same else "another time"
-    return Conflict(tenant, source, event_id, kind, len(bodies), first.isoformat(), last.isoformat())
 
 
 _IDENTITY = "cityHash64(tenant, source, id, minute)"

@@ -1,7 +1,7 @@
 """Dead letters: listed, shown, fixed and sent again, each once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -178,11 +178,8 @@ class DeadLetters:
 
 
 def _bound(chosen: Filter) -> dict[str, object]:
-    return {
-        "tenant": chosen.tenant, "stage": chosen.stage, "code": chosen.code, "ids": list(chosen.ids),
-        "since": int(chosen.since.timestamp()) if chosen.since else 0, "contains": chosen.contains,
-        "replayed": chosen.replayed, "limit": chosen.limit,
-    }  # fmt: skip
+    since = int(chosen.since.timestamp()) if chosen.since else 0
+    return {**asdict(chosen), "ids": list(chosen.ids), "since": since}
 
 
 def _stored(row: dict[str, object]) -> StoredDeadLetter:

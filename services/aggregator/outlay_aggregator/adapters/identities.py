@@ -67,11 +67,12 @@ class Index:
         found: list[Place] = []
         for some in _chunks(set(suspects), seconds):
             names = {(suspect.tenant, suspect.source, suspect.id) for suspect in some}
+            where, bound = _asked(some, seconds)
             answer = self._clickhouse.raw(
                 "SELECT tenant, source, id, toUnixTimestamp(toDateTime(time, 'UTC')) AS second,"
-                f" max(row_version) AS top, maxIf(row_version, NOT retracted) AS live {_asked(some, seconds)}"
+                f" max(row_version) AS top, maxIf(row_version, NOT retracted) AS live {where}"
                 " GROUP BY tenant, source, id, second",
-                _tenants(some),
+                bound,
                 settings=SETTINGS,
             )
             found += [p for p in _decoder.decode_lines(answer) if (p.tenant, p.source, p.id) in names]
@@ -82,18 +83,17 @@ class Index:
         seconds: dict[int, set[int]] = {}
         suspects: set[Suspect] = set()
         for place in places:
-            suspect = Suspect(
-                identity(place.tenant, place.source, place.id), place.tenant, place.source, place.id
-            )
+            name = (place.tenant, place.source, place.id)
+            suspect = Suspect(identity(*name), *name)
             suspects.add(suspect)
             seconds.setdefault(suspect.identity, set()).add(place.second)
         for some in _chunks(suspects, seconds):
+            where, bound = _asked(some, seconds)
             self._clickhouse.command(
                 "INSERT INTO conflicts (tenant, source, id, time, fingerprint, cost, revision)"
                 " SELECT tenant, source, id, time, fingerprint, argMax(ledger.cost, ledger.revision),"
-                f" max(ledger.revision) {_asked(some, seconds)} AND NOT retracted"
-                " GROUP BY tenant, source, id, time, fingerprint",
-                _tenants(some),
+                f" max(ledger.revision) {where} AND NOT retracted GROUP BY tenant, source, id, time, fingerprint",
+                bound,
             )
 
 
@@ -116,20 +116,17 @@ def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Ite
         yield chunk
 
 
-def _asked(suspects: Sequence[Suspect], seconds: Mapping[int, set[int]]) -> str:
-    """Return the condition for the rows of identities in their seconds."""
+def _asked(suspects: Sequence[Suspect], seconds: Mapping[int, set[int]]) -> tuple[str, dict[str, object]]:
+    """Return the condition for the rows of identities in their seconds, and what it binds."""
     names = sorted({suspect.identity for suspect in suspects})
     where = sorted({second for name in names for second in seconds[name]})
     places = ",".join(f"({second - second % 60},{second % 60})" for second in where)
-    return (
+    sql = (
         "FROM ledger PREWHERE tenant IN {tenants:Array(String)}"
         f" AND minute IN ({_list(sorted({second - second % 60 for second in where}))})"
         f" AND (minute, toSecond(time)) IN ({places}) WHERE {_IDENTITY} IN ({_list(names)})"
     )
-
-
-def _tenants(suspects: Sequence[Suspect]) -> dict[str, object]:
-    return {"tenants": sorted({suspect.tenant for suspect in suspects})}
+    return sql, {"tenants": sorted({suspect.tenant for suspect in suspects})}
 
 
 def _list(numbers: Iterable[int]) -> str:

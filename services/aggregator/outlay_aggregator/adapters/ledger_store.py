@@ -102,8 +102,7 @@ class LedgerStore(Index):
 
         `narrow`: expect few users past the limit; the answer is the same if there are many.
         """
-        sql = rollup_sql.recompute(grain, is_span(windows, grain), narrow)
-        return self._clickhouse.raw(sql, self._asked(grain, windows), settings=rollup_sql.SETTINGS)
+        return self._ask(rollup_sql.recompute(grain, is_span(windows, grain), narrow), grain, windows)
 
     def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
         if len(self._wide) > _MOST_WIDE:
@@ -118,9 +117,7 @@ class LedgerStore(Index):
 
     def stored(self, grain: Grain, windows: Sequence[Window]) -> bytes:
         """Return `windows` as they are stored."""
-        return self._clickhouse.raw(
-            rollup_sql.stored(grain), self._asked(grain, windows), settings=rollup_sql.SETTINGS
-        )
+        return self._ask(rollup_sql.stored(grain), grain, windows)
 
     def differences(self, grain: Grain, asked: Sequence[Window] | Range) -> list[Difference]:
         """Return the windows, of those asked for, whose stored state differs from a recomputation.
@@ -128,7 +125,7 @@ class LedgerStore(Index):
         A range must begin and end with a window of `grain`.
         """
         sql = rollup_sql.difference(grain, span=isinstance(asked, Range))
-        answer = self._clickhouse.raw(sql, self._asked(grain, asked), settings=rollup_sql.SETTINGS)
+        answer = self._ask(sql, grain, asked)
         return msgspec.json.Decoder(Difference).decode_lines(answer)
 
     def suspects(self, asked: Range) -> dict[Grain, list[Window]]:
@@ -162,8 +159,7 @@ class LedgerStore(Index):
         return msgspec.json.Decoder(rollup_sql.HighCardinalitySource).decode_lines(answer)
 
     def _keep(self, table: str, sql: str, minutes: Sequence[Window]) -> bytes:
-        asked = self._asked("minute", minutes)
-        if answer := self._clickhouse.raw(sql, asked, settings=rollup_sql.SETTINGS):
+        if answer := self._ask(sql, "minute", minutes):
             self.append(table, answer)
         return answer
 
@@ -193,6 +189,9 @@ class LedgerStore(Index):
         """Store that everything accepted before `at` is counted."""
         row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}
         self.append("watermark", msgspec.json.encode(row))
+
+    def _ask(self, sql: str, grain: Grain, windows: Sequence[Window] | Range) -> bytes:
+        return self._clickhouse.raw(sql, self._asked(grain, windows), settings=rollup_sql.SETTINGS)
 
     def _asked(self, grain: Grain, windows: Sequence[Window] | Range) -> dict[str, object]:
         if isinstance(windows, Range):

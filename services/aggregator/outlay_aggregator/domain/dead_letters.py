@@ -1,5 +1,6 @@
 """Dead letters read from Kafka, and rollup windows that must become smaller. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,7 +12,6 @@ from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import (
     DeadLetter,
     RollupGroup,
-    RollupWindow,
     dead_letter_decoder,
     encoder,
     rollup_window_decoder,
@@ -54,27 +54,21 @@ def _check(read_one: DeadLetter) -> None:
         raise ValueError(f"at is not a time with a zone from {FIRST_YEAR} to {LAST_YEAR}")
 
 
-def thin(line: bytes) -> bytes:
-    """Return a window without users and usage, for when the whole is too large for a record."""
+def thin(line: bytes, kept: Sequence[str] = EXACT) -> bytes:
+    """Return a window without usage, and without users and all dimensions but those `kept`.
+
+    It is for when the whole is too large for a record. With none kept, it is one cell with the totals.
+    """
     window = rollup_window_decoder.decode(line)
+    folded = {name: OTHER for name in CELL if name not in kept}
     cells: dict[tuple[str, ...], RollupGroup] = {}
     for group in window.groups:
-        key = tuple(getattr(group, name) for name in EXACT)
+        key = tuple(getattr(group, name) for name in kept)
         if key in cells:
             _add(cells[key], group)
         else:
-            cells[key] = msgspec.structs.replace(group, user=OTHER, usage={})
-    thinned: RollupWindow = msgspec.structs.replace(window, groups=list(cells.values()))
-    return encoder.encode(thinned)
-
-
-def bare(line: bytes) -> bytes:
-    """Return a window as one cell with its totals, for when even the thin one is too large for a record."""
-    window = rollup_window_decoder.decode(line)
-    everything = msgspec.structs.replace(window.groups[0], **dict.fromkeys(CELL, OTHER), usage={})
-    for group in window.groups[1:]:
-        _add(everything, group)
-    return encoder.encode(msgspec.structs.replace(window, groups=[everything]))
+            cells[key] = msgspec.structs.replace(group, usage={}, **folded)
+    return encoder.encode(msgspec.structs.replace(window, groups=list(cells.values())))
 
 
 def _add(known: RollupGroup, group: RollupGroup) -> None:

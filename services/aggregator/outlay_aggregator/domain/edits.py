@@ -64,29 +64,21 @@ def apply(body: bytes, edits: Sequence[Edit]) -> bytes:
         raise Invalid("json_malformed", f"this is not JSON, so edits cannot fix it: {error}") from None
     for edit in edits:
         if edit.what == "set":
-            _make(whole, edit.path)[edit.path[-1]] = edit.value
-        elif (holder := _find(whole, edit.path)) is not None and edit.path[-1] in holder:
+            _holder(whole, edit.path, create=True)[edit.path[-1]] = edit.value
+        elif edit.path[-1] in (holder := _holder(whole, edit.path)):
             value = holder.pop(edit.path[-1])
             if edit.what == "rename":
-                _make(whole, edit.to)[edit.to[-1]] = value
+                _holder(whole, edit.to, create=True)[edit.to[-1]] = value
     return msgspec.json.encode(whole)
 
 
-def _make(whole: object, path: tuple[str, ...]) -> dict[str, Any]:
-    """Return the object that holds the last name of `path`; create missing ones."""
+def _holder(whole: object, path: tuple[str, ...], *, create: bool = False) -> dict[str, Any]:
+    """Return the object that holds the last name of `path`; create it where it is missing, or return an empty one."""
     holder = _object(whole, ())
     for at, name in enumerate(path[:-1]):
+        if name not in holder and not create:
+            return {}
         holder = _object(holder.setdefault(name, {}), path[: at + 1])
-    return holder
-
-
-def _find(whole: object, path: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the object that holds the last name of `path`, or None."""
-    holder = _object(whole, ())
-    for at, name in enumerate(path[:-1]):
-        if name not in holder:
-            return None
-        holder = _object(holder[name], path[: at + 1])
     return holder
 
 

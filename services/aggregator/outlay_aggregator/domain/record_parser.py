@@ -131,35 +131,32 @@ def why(line: bytes, number: int, oldest: datetime = FIRST) -> BadLine | None:
     """Decode a line in full; return what is wrong with it, or None if the contract and the engine accept it."""
     try:
         event = cost_event_decoder.decode(line)
-        bad = _why_event(event, line, number, oldest)
-        if bad is None:
+        fault = next(_faults(event, oldest), None)
+        if fault is None:
             _minutes(_decode(line), oldest)
     except Invalid as error:
-        return BadLine(line, number, error.code, error.message, error.path)
+        fault = (error.code, error.message, error.path)
     except _UNREADABLE as error:
         text, _, place = str(error).partition(" - at `")
-        return BadLine(
-            line, number, "cost_event_invalid", text, place.rstrip("`").replace("$[0]", "$") or "$"
-        )
-    return bad
+        fault = ("cost_event_invalid", text, place.rstrip("`").replace("$[0]", "$") or "$")
+    return None if fault is None else BadLine(line, number, *fault)
 
 
-def _why_event(event: CostEvent, line: bytes, number: int, oldest: datetime) -> BadLine | None:
+def _faults(event: CostEvent, oldest: datetime) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong: code, message, path. Only the first counts: the others take it as right."""
     if event.time.tzinfo is None:
-        return BadLine(line, number, "time_naive", "time has no zone; write it as UTC", "$.time")
+        yield "time_naive", "time has no zone; write it as UTC", "$.time"
     if not FIRST_YEAR <= event.time.year <= LAST_YEAR:
         message = f"the year {event.time.year} is not from {FIRST_YEAR} to {LAST_YEAR}"
-        return BadLine(line, number, "time_out_of_range", message, "$.time")
+        yield "time_out_of_range", message, "$.time"
     if event.time < oldest:
-        message = f"the ledger keeps nothing from before {oldest:%Y-%m-%d}"
-        return BadLine(line, number, "past_retention", message, "$.time")
+        yield "past_retention", f"the ledger keeps nothing from before {oldest:%Y-%m-%d}", "$.time"
     if not event.tenant or not event.id or not event.source:
-        return BadLine(line, number, "identity_missing", "tenant, source and id are required")
+        yield "identity_missing", "tenant, source and id are required", "$"
     for path, amount, places in _amounts(event):
         if not _fits(amount, places):
             message = f"the ledger holds numbers of {38 - places} digits and {places} decimal places"
-            return BadLine(line, number, "number_out_of_range", message, path)
-    return None
+            yield "number_out_of_range", message, path
 
 
 def _amounts(event: CostEvent) -> Iterator[tuple[str, object, int]]:
@@ -192,11 +189,7 @@ def _minutes(heads: Sequence[_Head], oldest: datetime) -> frozenset[Window]:
         times = [(tenant, f"{second}Z") for tenant, second, _ in places]
     else:
         times = [(head.tenant, head.time) for head in heads]
-    return frozenset(_window(tenant, text, oldest) for tenant, text in times)
-
-
-def _window(tenant: str, text: str, oldest: datetime) -> Window:
-    time = datetime.fromisoformat(text)
-    if not max(oldest, FIRST) <= time or time.year > LAST_YEAR:
+    found = [(tenant, datetime.fromisoformat(text)) for tenant, text in times]
+    if any(not max(oldest, FIRST) <= time or time.year > LAST_YEAR for _, time in found):
         raise ValueError("time is out of range")
-    return window_of(tenant, time, "minute")
+    return frozenset(window_of(tenant, time, "minute") for tenant, time in found)

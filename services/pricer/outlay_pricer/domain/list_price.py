@@ -201,19 +201,19 @@ def _by_price_books(
         if catalog.dead_letter_contradictions:
             raise Invalid("usage_contradictory", str(error), "$.usage") from None
         return _refuse(ref, "usage_contradictory", usage, str(error))
-    priced = price_meters(span, own, facts, usd)
-    if not priced.amounts:
+    amounts, free, guesses = price_meters(span, own, facts, usd)
+    if not amounts:
         return _refuse(ref, "meter_unknown", usage, f"{ref} has no price for {', '.join(usage)}")
-    guesses = (*rule.assumed(facts), *priced.guesses, *_ignored_terms(rule, event, catalog))
+    guesses = (*rule.assumed(facts), *guesses, *_ignored_terms(rule, event, catalog))
     if guesses or currency != "USD":
         terms = () if currency == "USD" else (f"fx-{currency}",)
         ref = PriceRef(ref.book, ref.version, ref.rule, terms=terms, guesses=guesses)
     return ListPrice(
         ref,
-        amounts=priced.amounts,
-        quantities={name: own[name] for name in priced.amounts},
+        amounts=amounts,
+        quantities={name: own[name] for name in amounts},
         uncovered=unpriced,
-        free=priced.free,
+        free=free,
         booked=(rule, span, usd),
     )
 

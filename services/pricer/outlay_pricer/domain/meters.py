@@ -61,9 +61,8 @@ class CompiledMeter:
             return top * self.numerator, bottom * self.denominator
         if self._rates and self.price.mode == "graduated" and not (self.price.minimum or self.price.rounding):
             start = position - self._free
-            return self._graduated(
-                max(start, _ZERO), max(start + Fraction(quantity), _ZERO)
-            ).as_integer_ratio()
+            end = max(start + Fraction(quantity), _ZERO)
+            return self._graduated(max(start, _ZERO), end).as_integer_ratio()
         lines = self.lines(quantity, position)
         return (sum((line.amount for line in lines), _ZERO) * PICO).as_integer_ratio()
 
@@ -83,12 +82,12 @@ class CompiledMeter:
         billed = self._round(Fraction(quantity))
         if not billed:
             return []
-        start = max(position - Fraction(price.free), Fraction(0))
-        end = max(position + billed - Fraction(price.free), Fraction(0))
+        start = max(position - self._free, _ZERO)
+        end = max(position + billed - self._free, _ZERO)
         lines = (
             self._tiers(start, end) if price.tiers else [self._line(end - start, price.price or Decimal(0))]
         )
-        total = sum((line.amount for line in lines), Fraction(0))
+        total = sum((line.amount for line in lines), _ZERO)
         if price.minimum is not None and total < Fraction(price.minimum):
             missing = Fraction(price.minimum) - total
             lines.append(
@@ -101,11 +100,8 @@ class CompiledMeter:
         if rounding is None:
             return quantity
         step = Fraction(rounding.step)
-        if rounding.mode == "up":
-            return ceil(quantity / step) * step
-        if rounding.mode == "down":
-            return floor(quantity / step) * step
-        return floor(quantity / step + Fraction(1, 2)) * step
+        whole = {"up": ceil, "down": floor}.get(rounding.mode, lambda steps: floor(steps + Fraction(1, 2)))
+        return whole(quantity / step) * step
 
     def _tiers(self, start: Fraction, end: Fraction) -> list[MeterLine]:
         if self.price.mode == "volume":

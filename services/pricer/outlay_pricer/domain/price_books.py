@@ -5,24 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from operator import attrgetter
 
 from outlay_pricer.domain.matching import Facts, Test, compile_facts, compile_words
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_schemas.catalog import BookRule, DatedPrices, FxRate, PriceBook, PriceRef
 from outlay_schemas.dimensions import OWNERS
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
-from outlay_schemas.grammar import MAX_PLACES, MAX_QUANTITY
+from outlay_schemas.grammar import check_quantity
 
 _FACTS = {*OWNERS, "activity", "tenant", "source"}
-
-
-@dataclass(frozen=True)
-class BookPrice:
-    """The price of an event by a rule: exact pico-USD by meter."""
-
-    amounts: dict[str, Fraction]
-    free: bool
-    guesses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -44,9 +37,8 @@ class CompiledRule:
             PricePeriod(dated, {name: CompiledMeter(price) for name, price in dated.meters.items()})
             for dated in rule.prices
         ]
-        self._kind = compile_words(rule.kind or ("*",))
-        self._provider = compile_words(rule.provider) if rule.provider else None
-        self._sku = compile_words(rule.sku)
+        named = {"kind": rule.kind or ("*",), "sku": rule.sku}
+        self._named = compile_facts({**named, "provider": rule.provider} if rule.provider else named)
         self._where: Test = compile_facts({_fact(key): words for key, words in rule.where.items()})
         self._assumes: list[tuple[str, str, Callable[[str], bool]]] = [
             (key, _fact(key), compile_words(words)) for key, words in rule.assumes.items()
@@ -58,8 +50,7 @@ class CompiledRule:
 
     def names(self, kind: str, provider: str, sku: str) -> bool:
         """Tell whether the rule may be about such an event."""
-        ours = self._provider is None or self._provider(provider)
-        return ours and self._kind(kind) and self._sku(sku)
+        return self._named({"kind": kind, "provider": provider, "sku": sku})
 
     def fits(self, facts: Facts) -> bool:
         """Tell whether an event says what the rule wants, and nothing else than what it assumes."""
@@ -87,22 +78,24 @@ def _fact(key: str) -> str:
     return key if key in _FACTS or "." in key else f"attributes.{key}"
 
 
-def price_meters(span: PricePeriod, usage: Mapping[str, Quantity], facts: Facts, usd: Fraction) -> BookPrice:
-    """Price the meters of an event that the rule knows. `usd` is what one unit of the book's currency is worth."""
+def price_meters(
+    span: PricePeriod, usage: Mapping[str, Quantity], facts: Facts, usd: Fraction
+) -> tuple[dict[str, Fraction], bool, tuple[str, ...]]:
+    """Price the meters of an event that the rule knows. `usd` is what one unit of the book's currency is worth.
+
+    Returns exact pico-USD by meter, whether all of it is free, and guesses.
+    """
     amounts: dict[str, Fraction] = {}
-    guesses: dict[str, None] = {}
-    free = True
+    free = known = True
     for name, meter in span.meters.items():
         quantity = usage.get(name)
         if quantity is None or any(other in usage for other in meter.price.included_in):
             continue
-        position, known = position_of(meter, facts)
+        position, sure = position_of(meter, facts)
         amount = meter.amount(quantity, position)
         amounts[name] = amount if usd == 1 else amount * usd
-        free = free and meter.free
-        if not known:
-            guesses["position"] = None
-    return BookPrice(amounts, free and bool(amounts), tuple(guesses))
+        free, known = free and meter.free, known and sure
+    return amounts, free and bool(amounts), () if known else ("position",)
 
 
 def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:
@@ -118,17 +111,11 @@ def position_of(meter: CompiledMeter, facts: Facts) -> tuple[Fraction, bool]:
         return Fraction(0), False
     try:
         position = Decimal(facts.get(f"attributes.{price.position}", ""))
-    except InvalidOperation:
-        return Fraction(0), False
-    # Bounded as quantities are: an exponent of a million would be a number of a million digits.
-    if not position.is_finite() or not 0 <= position <= MAX_QUANTITY or _places(position) > MAX_PLACES:
+        # Bounded as quantities are: an exponent of a million would be a number of a million digits.
+        check_quantity(position, "$.attributes")
+    except (InvalidOperation, Invalid):
         return Fraction(0), False
     return Fraction(position), True
-
-
-def _places(number: Decimal) -> int:
-    exponent = number.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
 
 
 class CompiledPriceBooks:
@@ -138,7 +125,9 @@ class CompiledPriceBooks:
         rules = [
             rule
             for book in price_books
-            for rule in sorted((CompiledRule(book, rule) for rule in book.rules), key=_rank, reverse=True)
+            for rule in sorted(
+                (CompiledRule(book, rule) for rule in book.rules), key=attrgetter("rank"), reverse=True
+            )
         ]
         self._rules = [rule for rule in rules if rule.rule.prices[0].factor is None]
         self._factors = [rule for rule in rules if rule.rule.prices[0].factor is not None]
@@ -179,7 +168,3 @@ class CompiledPriceBooks:
             if rate.currency == currency and rate.active(at):
                 return Fraction(rate.usd)
         return None
-
-
-def _rank(rule: CompiledRule) -> tuple[bool, int, bool]:
-    return rule.rank

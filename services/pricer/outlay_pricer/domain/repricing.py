@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, cast
 
 from outlay_pricer.domain.attribution import MISSING
 from outlay_pricer.domain.catalog_index import CompiledCatalog
@@ -13,7 +12,7 @@ from outlay_schemas.acceptance import UNSTAMPED_MS
 from outlay_schemas.catalog import parse_price_ref
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import AcceptedUsage, Activity, CostEvent, UsageEvent
+from outlay_schemas.events import AcceptedUsage, CostEvent, UsageEvent
 
 _KEPT = (
     "cost",
@@ -58,24 +57,12 @@ def usage_of(cost: CostEvent) -> UsageEvent:
 
     Quantities come back in their one spelling (5.0 as 5), which has the same fingerprint.
     """
-    given = cost.given
-
-    owners: dict[str, Any] = {name: given.get(name, getattr(cost, name)) or None for name in OWNERS}
-    return UsageEvent(
-        id=cost.id,
-        source=cost.source,
-        time=cost.time,
-        kind=cost.kind,
-        sku=given.get("sku", cost.sku),
-        usage={meter: plain_number(quantity) for meter, quantity in cost.usage.items()},
-        activity=cast("Activity | None", given.get("activity", cost.activity) or None),
-        provider=given.get("provider", cost.provider),
-        tenant=cost.tenant,
-        **owners,
-        tags=cost.tags,
-        attributes={name: value for name, value in cost.attributes.items() if name != MISSING},
-        reported_cost=None if cost.reported_cost is None else Decimal(cost.reported_cost),
-    )
+    fields = {name: cost.given.get(name, getattr(cost, name)) for name in UsageEvent.__struct_fields__}
+    fields |= {name: fields[name] or None for name in (*OWNERS, "activity")}
+    fields["usage"] = {meter: plain_number(quantity) for meter, quantity in cost.usage.items()}
+    fields["attributes"] = {name: value for name, value in cost.attributes.items() if name != MISSING}
+    fields["reported_cost"] = None if cost.reported_cost is None else Decimal(cost.reported_cost)
+    return UsageEvent(**fields)
 
 
 def reprice(costs: Iterable[CostEvent], catalog: CompiledCatalog) -> Iterator[RepricedEvent]:
@@ -92,8 +79,5 @@ def differs(old: CostEvent, new: CostEvent) -> bool:
     """Tell whether two prices of one event differ in more than their revision."""
     if any(getattr(old, name) != getattr(new, name) for name in _KEPT):
         return True
-    return old.price_ref != new.price_ref and _unversioned(old.price_ref) != _unversioned(new.price_ref)
-
-
-def _unversioned(ref: str) -> object:
-    return replace(parse_price_ref(ref), version="")
+    refs = (replace(parse_price_ref(one.price_ref), version="") for one in (old, new))
+    return old.price_ref != new.price_ref and len(set(refs)) > 1

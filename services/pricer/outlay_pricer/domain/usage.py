@@ -41,7 +41,11 @@ ALIASES: Mapping[str, str] = {
 TOTAL = "total_tokens"
 TTLS = ("cache_write_5m_tokens", "cache_write_1h_tokens")
 CACHE_WRITES = "cache_write_tokens"
-_CACHE = ("cache_read_tokens", CACHE_WRITES)
+_CONVENTIONS = {
+    INPUT_EXCLUDES_CACHE: ("input_tokens", "cache_read_tokens", CACHE_WRITES),
+    OUTPUT_EXCLUDES_REASONING: ("output_tokens", "output_reasoning_tokens"),
+}
+"""A total as everyone else counts it is the sum of these: that meter, and what the convention counts outside."""
 
 
 def normalise(
@@ -65,7 +69,12 @@ def normalise(
             f"$.usage.{CACHE_WRITES}",
         )
     for word in dict.fromkeys(convention.replace(",", " ").split()):
-        _apply(word, result)
+        if word not in _CONVENTIONS:
+            known = " or ".join(_CONVENTIONS)
+            message = f"{word!r} is not a usage convention; use {known}"
+            raise Invalid("usage_convention", message, f"$.attributes.{CONVENTION}")
+        total, *_ = meters = _CONVENTIONS[word]
+        result[total] = _sum([result.get(meter, 0) for meter in meters])
     _check_total(result)
     return result, tuple(derived)
 
@@ -75,7 +84,11 @@ def _unalias(usage: Mapping[str, Quantity], aliases: Mapping[str, str]) -> dict[
     for name, value in usage.items():
         meter = aliases.get(name, name)
         if isinstance(value, Decimal) and meter.endswith("_tokens"):
-            value = _whole(meter, value)  # noqa: PLW2901 - a token count is whole from here on
+            if int(value) != value:
+                raise Invalid(
+                    "usage_fractional", f"{value} is not a whole number of tokens", f"$.usage.{meter}"
+                )
+            value = int(value)  # noqa: PLW2901 - a token count is whole from here on
         if meter in result and result[meter] != value:
             raise Invalid(
                 "usage_contradictory",
@@ -84,29 +97,6 @@ def _unalias(usage: Mapping[str, Quantity], aliases: Mapping[str, str]) -> dict[
             )
         result[meter] = value
     return result
-
-
-def _whole(meter: str, value: Decimal) -> int:
-    whole = int(value)
-    if whole != value:
-        raise Invalid("usage_fractional", f"{value} is not a whole number of tokens", f"$.usage.{meter}")
-    return whole
-
-
-def _apply(word: str, usage: dict[str, Quantity]) -> None:
-    if word == INPUT_EXCLUDES_CACHE:
-        parts = [usage[name] for name in _CACHE if name in usage]
-        usage["input_tokens"] = _sum([usage.get("input_tokens", 0), *parts])
-    elif word == OUTPUT_EXCLUDES_REASONING:
-        usage["output_tokens"] = _sum(
-            [usage.get("output_tokens", 0), usage.get("output_reasoning_tokens", 0)]
-        )
-    else:
-        raise Invalid(
-            "usage_convention",
-            f"{word!r} is not a usage convention; use {INPUT_EXCLUDES_CACHE} or {OUTPUT_EXCLUDES_REASONING}",
-            f"$.attributes.{CONVENTION}",
-        )
 
 
 def _check_total(usage: dict[str, Quantity]) -> None:
@@ -134,7 +124,7 @@ def contradiction(usage: Mapping[str, Quantity], parts: Iterable[tuple[str, str]
 
 
 def _sum(values: list[Quantity]) -> int:
-    return sum(int(value) for value in values)  # token counts: whole since `_whole`
+    return sum(int(value) for value in values)  # token counts: whole since `_unalias`
 
 
 _canonical = msgspec.json.Encoder(order="deterministic")

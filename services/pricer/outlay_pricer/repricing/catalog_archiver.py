@@ -30,14 +30,10 @@ def resend(sink: RecordSink, usages: Iterable[AcceptedUsage]) -> int:
     sent = 0
     rest = iter(usages)
     while chunk := list(islice(rest, RECORD_EVENTS * RECORDS)):
-        deliver(sink, USAGE_EVENTS.name, list(_records(chunk)))
+        parts = (chunk[first : first + RECORD_EVENTS] for first in range(0, len(chunk), RECORD_EVENTS))
+        deliver(sink, USAGE_EVENTS.name, [encoder.encode_lines(part) for part in parts])
         sent += len(chunk)
     return sent
-
-
-def _records(usages: list[AcceptedUsage]) -> Iterator[bytes]:
-    for first in range(0, len(usages), RECORD_EVENTS):
-        yield encoder.encode_lines(usages[first : first + RECORD_EVENTS])
 
 
 log = get_logger(__name__)
@@ -75,14 +71,10 @@ class CatalogArchiver:
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         """`settle_seconds`: how long pricers that do not have a new catalog yet may still price by an old one."""
-        self._clickhouse = clickhouse
-        self._ledger = LedgerReader(clickhouse)
-        self._sink = sink
-        self._clock = clock
+        self._clickhouse, self._ledger = clickhouse, LedgerReader(clickhouse)
+        self._sink, self._clock, self._progress = sink, clock, progress
         self._settle = settle_seconds
-        self._progress = progress
-        self._revision = 0
-        self._until = 0.0
+        self._revision, self._until = 0, 0.0
         self._logged: set[str] = set()
 
     def keep(self, catalog: Arrived) -> None:

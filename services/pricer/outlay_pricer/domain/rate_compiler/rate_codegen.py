@@ -50,68 +50,49 @@ class Shape:
         return self.run(usage, self.numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class ShapePlan:
-    """What the arithmetic of a set of meters has in common for all models that price the same units."""
-
-    run: Run
-    tiers: int
-    """How many of the card's thresholds matter: none where no total was reported to compare with them."""
-    columns: tuple[int, ...]
-    """The rates that are paid, as places in the card."""
-    meters: tuple[str, ...]
-    uncovered: tuple[str, ...]
+Plan = Callable[[Bands], Shape]
+"""What makes shapes of one set of meters, for all models that price the same units."""
 
 
 def build_shape(
     units: Units, priced: list[Unit], meters: tuple[str, ...], bands: Bands, general: frozenset[Modality]
 ) -> Shape:
     """Work out the arithmetic for events that report `meters`."""
-    starts, rates, denominator = bands
-    key = (tuple([unit.order for unit in priced]), meters, len(starts), general)
+    tiers = len(bands[0])
+    key = (tuple([unit.order for unit in priced]), meters, tiers, general)
     plan = units.plans.get(key)
     if plan is None:
         if len(units.plans) >= MAX_PLANS:
             units.plans.clear()
-        plan = units.plans[key] = _plan(units, priced, meters, len(starts), general)
-    chosen = [band[column] for band in rates[: plan.tiers + 1] for column in plan.columns]
-    return Shape(
-        run=plan.run,
-        numbers=(*starts[: plan.tiers], *chosen),
-        meters=plan.meters,
-        denominator=denominator,
-        uncovered=plan.uncovered,
-        free=bool(chosen) and not any(chosen),
-        parts=units.parts(meters),
-        itemised=not units.text.isdisjoint(meters),
-    )
+        plan = units.plans[key] = _plan(units, priced, meters, tiers, general)
+    return plan(bands)
 
 
 def _plan(
     units: Units, priced: list[Unit], meters: tuple[str, ...], tiers: int, general: frozenset[Modality]
-) -> ShapePlan:
+) -> Plan:
     places = {meter: place for place, meter in enumerate(meters) if meter in units.reported}
-    paid = [
-        (column, unit)
-        for column, unit in enumerate(priced)
-        if unit.usage_key in places or unit.usage_key == REQUESTS
-    ]
-    leaves = [_leaf(unit, priced, places, meters) for _, unit in paid]
+    paid = [unit for unit in priced if unit.usage_key in places or unit.usage_key == REQUESTS]
+    columns = [priced.index(unit) for unit in paid]
+    leaves = [_leaf(unit, priced, places, meters) for unit in paid]
     needed = priced + ([units.by_usage[INPUT]] if tiers and INPUT in units.by_usage else [])
     zero = _zero(needed, [units.by_usage[meter] for meter in places], places)
+    # None of the card's thresholds matters where no total was reported to compare with them.
     tiers = tiers if INPUT in places else 0
-    return ShapePlan(
-        run=_compiled(_source(len(meters), leaves, zero, places.get(INPUT, -1), tiers))(meters),
-        tiers=tiers,
-        columns=tuple(column for column, _ in paid),
-        meters=tuple(unit.usage_key for _, unit in paid),
-        uncovered=tuple(
-            meter
-            for meter in meters
-            if meter != REQUESTS
-            and (meter not in places or not is_priced(units.by_usage[meter], priced, general))
-        ),
-    )
+    run = _compiled(_source(len(meters), leaves, zero, places.get(INPUT, -1), tiers))(meters)
+    names, parts = tuple(unit.usage_key for unit in paid), units.parts(meters)
+    covered = {meter for meter in places if is_priced(units.by_usage[meter], priced, general)}
+    uncovered = tuple(meter for meter in meters if meter != REQUESTS and meter not in covered)
+    itemised = not units.text.isdisjoint(meters)
+
+    def shape(bands: Bands) -> Shape:
+        starts, rates, denominator = bands
+        chosen = [band[column] for band in rates[: tiers + 1] for column in columns]
+        free = bool(chosen) and not any(chosen)
+        numbers = (*starts[:tiers], *chosen)
+        return Shape(run, numbers, names, denominator, uncovered, free, parts, itemised)
+
+    return shape
 
 
 def _zero(needed: Iterable[Unit], reported: Sequence[Unit], places: Mapping[str, int]) -> list[str]:

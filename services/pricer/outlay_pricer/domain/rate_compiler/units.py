@@ -76,6 +76,7 @@ class Units:
                 dimensions=frozenset((str(k), str(v)) for k, v in raw.get("dimensions", {}).items()),
                 order=order,
             )
+        self.by_dimensions = {unit.dimensions: unit for unit in self.by_usage.values()}
         self.by_price = {unit.price_key: unit for unit in self.by_usage.values()}
         self.plans: dict[PlanKey, Any] = {}
         """Remembered by `rate_codegen.build_shape`."""
@@ -89,11 +90,6 @@ class Units:
             unit for unit in self.by_usage.values() if ("family", "tokens") in unit.dimensions
         )
         self.reported = frozenset(key for key in self.by_usage if key != REQUESTS)
-
-    @cached_property
-    def by_dimensions(self) -> dict[frozenset[tuple[str, str]], Unit]:
-        """Return the units by their place among the dimensions."""
-        return {unit.dimensions: unit for unit in self.by_usage.values()}
 
     def _find_parts(self, meters: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         units = [self.by_usage[meter] for meter in meters if meter in self.by_usage]
