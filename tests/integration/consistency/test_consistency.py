@@ -86,7 +86,7 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "alerts": {
         **_cells("budget_used top", ALL),
-        **_cells("charged_budget", "no: an incident of one tenant names one budget; see test_budgets_everywhere.py"),
+        **_cells("charged_budget", "no: an incident names one budget; test_budgets_everywhere.py has a charged one"),
         **_cells("forecast interval", "no: test_budgets_everywhere.py compares alerts about forecasts"),
         **_cells(
             "today month charged by_team by_tag effects unpriced estimated savings",

@@ -48,7 +48,7 @@ from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import CostEvent
-from outlay_schemas.money import to_pico
+from outlay_schemas.money import Usd, to_pico
 
 pytestmark = pytest.mark.stack
 DAYS = 12
@@ -76,6 +76,7 @@ TERMS: dict[str, dict[str, object]] = {
     "fiscal": {"anchor_day": 15, "timezone": "Europe/Berlin", "rollover_percent": 50},
     "rolling": {"rolling_days": 7},
     "small": {"amount": 50},
+    "charged": {"counts": "charged"},
 }
 
 
@@ -104,12 +105,16 @@ def spending() -> list[CostEvent]:
                 sku=("gpt-5", "gpt-5-mini")[n % 2],
             )  # fmt: skip
             event.attributes = {"region": ("eu", "us", "ap")[n]}
+            event.charged = Usd(str(Decimal(event.cost or 0) + Decimal("0.125")))
             found.append(event)
     tags = {"env": "prod"}
     for n in range(3):
         at = NOW - timedelta(hours=2 + n)
         found.append(cost_event("acme", 99_990 + n, at, None, team="growth", sku="mystery", tags=tags))
-    return [*found, cost_event("acme", 99_999, NOW - timedelta(hours=1), "39.38", team="growth", tags=tags)]
+    return [
+        *found,
+        cost_event("acme", 99_999, NOW - timedelta(hours=1), "39.38", team="growth", tags=tags, charged="45"),
+    ]
 
 
 @dataclass
@@ -158,14 +163,14 @@ def value_of(event: CostEvent, name: str) -> str:
     return str(getattr(event, name))
 
 
-def oracle(events: list[CostEvent], scope: Mapping[str, object], since: str) -> Decimal:
-    """Return what a scope cost since an instant, by the events alone."""
+def oracle(events: list[CostEvent], scope: Mapping[str, object], since: str, amount: str = "cost") -> Decimal:
+    """Return what a scope cost, or was charged, since an instant, by the events alone."""
     found = Decimal(0)
     for event in events:
         values = {name: value_of(event, name) for name in scope}
         wanted = {name: value if isinstance(value, list) else [value] for name, value in scope.items()}
         if f"{event.time:%Y-%m-%dT%H:%M}" >= since and all(values[name] in wanted[name] for name in scope):
-            found += Decimal(event.cost or 0)
+            found += Decimal(getattr(event, amount) or 0)
     return found
 
 
@@ -184,6 +189,8 @@ def test_what_is_used_is_what_the_events_say(surfaces: Surfaces) -> None:
         ("rolling", "2026-11-18T14:43"), ("small", "2026-11-01T00:00"),
     ):  # fmt: skip
         assert Decimal(states[name].spent) == oracle(surfaces.events, growth, since), name
+    charged = oracle(surfaces.events, growth, "2026-11-01T00:00", "charged")
+    assert Decimal(states["charged"].spent) == charged > Decimal(states["team"].spent)
     assert (states["team"].unpriced, states["model"].unpriced, states["tag"].unpriced) == (3, 0, 3)
     assert states["small"].runs_out_at is not None
     assert states["small"].runs_out_at < NOW
