@@ -27,12 +27,22 @@ def check_usage_event(event: UsageEvent) -> None:
             _check_meter_name(meter)
         if isinstance(quantity, Decimal):
             check_quantity(quantity, f"$.usage.{meter}")
+            if meter.endswith("_tokens"):
+                whole_tokens(meter, quantity)
     if len(event.tags) > MAX_TAGS or len(event.attributes) > MAX_TAGS:
         raise Invalid(
             "tags_too_wide", f"at most {MAX_TAGS} tags and {MAX_TAGS} attributes an event", "$.tags"
         )
     if event.reported_cost is not None:
         check_reported_cost(event.reported_cost)
+
+
+def whole_tokens(meter: str, quantity: Decimal) -> int:
+    """Return a count of tokens as an integer. Raises Invalid for a part of a token."""
+    whole = int(quantity)
+    if whole != quantity:
+        raise Invalid("usage_fractional", f"{quantity} is not a whole number of tokens", f"$.usage.{meter}")
+    return whole
 
 
 def _check_meter_name(meter: str) -> None:

@@ -17,7 +17,7 @@ from outlay_kit.clock import SystemClock
 
 pytestmark = pytest.mark.stack
 
-SLOW = """SELECT count() FROM numbers(100000000) AS a, numbers(1000) AS b
+SLOW = """SELECT count() FROM numbers(4000000) AS a, numbers(1000) AS b
 WHERE cityHash64(a.number, b.number) % 1000003 = 1"""
 CLIENTS = 40
 

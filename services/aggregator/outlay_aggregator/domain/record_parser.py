@@ -4,6 +4,7 @@
 refuse, are bad lines before any insert.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 _Name = Annotated[str, Meta(min_length=1)]
 _Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_NUMBERS = ("revision", "fingerprint", "accepted_ms", "accepted_seq")
+_INTEGER = re.compile(r"[0-9]+")
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _TIMES = re.compile(rf"(?:{TIME}\n)*+")
 _AMOUNTS = re.compile(rf"(?:{AMOUNT}\n)*+")
 
@@ -134,12 +138,27 @@ def why(line: bytes, number: int, oldest: datetime = FIRST) -> BadLine | None:
         fault = next(_faults(event, oldest), None)
         if fault is None:
             _minutes(_decode(line), oldest)
+            _check_fields(line)
     except Invalid as error:
         fault = (error.code, error.message, error.path)
     except _UNREADABLE as error:
         text, _, place = str(error).partition(" - at `")
         fault = ("cost_event_invalid", text, place.rstrip("`").replace("$[0]", "$") or "$")
     return None if fault is None else BadLine(line, number, *fault)
+
+
+def _check_fields(line: bytes) -> None:
+    """Raise Invalid for a field that is given twice, or for a number in a form that the engine does not read."""
+    seen = set[str]()
+    for name, value in json.loads(line, object_pairs_hook=list, parse_int=str, parse_float=str):
+        if name in seen:
+            raise Invalid("cost_event_invalid", f"the field {name} is given twice", f"$.{name}")
+        seen.add(name)
+        if name in _NUMBERS and not _INTEGER.fullmatch(value):
+            raise Invalid("cost_event_invalid", f"write {value} with digits alone", f"$.{name}")
+        for meter, quantity in value if name == "usage" else ():
+            if not _DECIMAL.fullmatch(quantity):
+                raise Invalid("cost_event_invalid", f"{quantity!r} is not a number", f"$.usage.{meter}")
 
 
 def _faults(event: CostEvent, oldest: datetime) -> Iterator[tuple[str, str, str]]:
@@ -170,10 +189,9 @@ def _amounts(event: CostEvent) -> Iterator[tuple[str, object, int]]:
 
 
 def _fits(amount: object, places: int) -> bool:
-    try:
-        number = Decimal(str(amount))
-    except ArithmeticError:
+    if not _DECIMAL.fullmatch(str(amount)):
         return False
+    number = Decimal(str(amount))
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and -places <= exponent <= 15 and number.adjusted() < 38 - places
 

@@ -18,6 +18,7 @@ from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.grammar import check_time
 from outlay_schemas.validate import check_usage_event
 
 Format = Literal["json", "ndjson", "cloudevent", "cloudevents"]
@@ -213,6 +214,7 @@ def _check(event: UsageEvent, tenant: str, latest: datetime, earliest: datetime)
             f"{time.isoformat()} is older than this ledger keeps ({earliest:%Y-%m-%d})",
             "$.time",
         )
+    check_time(time)
     if time.tzinfo is not UTC:
         event.time = time.astimezone(UTC)
     event.tenant = tenant

@@ -15,6 +15,7 @@ import msgspec
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
+from outlay_schemas.validate import whole_tokens
 
 CONVENTION = "usage_convention"
 INPUT_EXCLUDES_CACHE = "input_excludes_cache"
@@ -84,11 +85,7 @@ def _unalias(usage: Mapping[str, Quantity], aliases: Mapping[str, str]) -> dict[
     for name, value in usage.items():
         meter = aliases.get(name, name)
         if isinstance(value, Decimal) and meter.endswith("_tokens"):
-            if int(value) != value:
-                raise Invalid(
-                    "usage_fractional", f"{value} is not a whole number of tokens", f"$.usage.{meter}"
-                )
-            value = int(value)  # noqa: PLW2901 - a token count is whole from here on
+            value = whole_tokens(meter, value)  # noqa: PLW2901 - a token count is whole from here on
         if meter in result and result[meter] != value:
             raise Invalid(
                 "usage_contradictory",
