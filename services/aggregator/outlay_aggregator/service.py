@@ -18,6 +18,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -30,11 +31,11 @@ from outlay_aggregator.domain.windows import GRAINS, BackfillQueue, Window, chun
 from outlay_aggregator.identities import Identities, settle
 from outlay_aggregator.minute_checks import MinuteChecks
 from outlay_aggregator.settings import Settings
-from outlay_aggregator.tracing import note_batch
 from outlay_kit.broker import Batch, OversizeError, Record, RecordSink, deliver
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.telemetry import get_logger
+from outlay_kit.tracing import MOST_IN_BATCH, parents
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import DeadLetter, Grain, encoder
@@ -113,7 +114,7 @@ class Aggregator:
             self._note(started, written, done, minutes=len(minutes), events=events)
             if self._tracing is not None:
                 now, seconds = self._clock.now(), (written - started, done - written)
-                note_batch(self._tracing, batch.records, now, *seconds, minutes=len(live))
+                note_batch(self._tracing, batch.records, now, seconds, len(live))
         self._catch_up()
         self._batches += bool(batch.records)
         self._identities.done(records)
@@ -277,3 +278,17 @@ class _Tenant(msgspec.Struct):
 
 def _place(record: Record) -> tuple[str, int, int]:
     return record.topic, record.partition, record.offset
+
+
+def note_batch(
+    tracing: "Tracing", records: Sequence[Record], end: datetime, seconds: tuple[float, float], minutes: int
+) -> None:
+    """Note a batch that is durable at `end`: `seconds` of the ledger, then of the rollups of so many minutes."""
+    headers = (parents(record.headers) for record in records if record.headers)
+    if not (found := list(islice(chain.from_iterable(headers), MOST_IN_BATCH))):
+        return
+    written = end - timedelta(seconds=seconds[1])
+    begun = written - timedelta(seconds=seconds[0])
+    tracing.note("write to the ledger", found, begun, written, {"outlay.records": len(records)})
+    if minutes:
+        tracing.note("roll up", found, written, end, {"outlay.minutes": minutes})

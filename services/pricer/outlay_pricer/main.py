@@ -46,8 +46,9 @@ def main() -> None:
     partitions = _wait_for_kafka(settings, clock)
     while not feed.wait(10.0):
         log.warning("waiting for a catalog; if none was ever published: outlay catalog publish")
-    topics = _topics(settings, clock)
-    Watchdog(Offsets(settings.kafka), settings.group, topics, health, faust_app.end).start()
+    offsets = Offsets(settings.kafka)
+    topics = retry(lambda: usage_topics(offsets.topics()), clock, _BACKOFF, log=log)
+    Watchdog(offsets, settings.group, topics, health, faust_app.end).start()
     service.watch_partitions(settings.group, list(topics))
     app = faust_app.create_app(settings)
     tracing = start("pricer")
@@ -71,23 +72,14 @@ def compile_catalog(value: bytes) -> tuple[int, CompiledCatalog]:
     return compiled.revision, compiled
 
 
-def _topics(settings: Settings, clock: Clock) -> dict[str, str]:
-    """Return the topics to read, each with the one tenant whose it is ("": all tenants')."""
-    offsets = Offsets(settings.kafka)
-    try:
-        return retry(lambda: usage_topics(offsets.topics()), clock, _BACKOFF, log=log)
-    finally:
-        offsets.close()
-
-
 def _work(
     feed: CatalogFeed[CompiledCatalog], clock: Clock, tenancies: Mapping[str, Tenancy], partitions: int
 ) -> Callable[[bytes, RecordPosition, Headers], list[Output]]:
     def work(value: bytes, place: RecordPosition, headers: Headers) -> list[Output]:
         started = time.thread_time()
-        tenancy = tenancies[place.topic]
+        now, tenancy = clock.now(), tenancies[place.topic]
         priced = price_record(
-            value, place, feed.current(), clock.now(), tenancy, headers=headers, partitions=partitions
+            value, place, feed.current(), now, tenancy, headers=headers, partitions=partitions
         )
         metrics.SECONDS.observe(time.thread_time() - started)
         metrics.RECORDS.inc()
@@ -95,16 +87,10 @@ def _work(
         metrics.EVENTS.labels("estimated").inc(priced.estimated)
         metrics.EVENTS.labels("unpriced").inc(priced.unpriced)
         if priced.dead_letters:
-            metrics.EVENTS.labels("dead_letter").inc(len(priced.dead_letters))
-            first = priced.dead_letters[0]
+            count, first = len(priced.dead_letters), priced.dead_letters[0]
+            metrics.EVENTS.labels("dead_letter").inc(count)
             where = f"{place.topic}/{place.partition}/{place.offset}"
-            log.warning(
-                "dead letters",
-                count=len(priced.dead_letters),
-                code=first.code,
-                dead_letter=first.id,
-                record=where,
-            )
+            log.warning("dead letters", count=count, code=first.code, dead_letter=first.id, record=where)
         outputs = [Output(COST_EVENTS.name, value, partition=number) for number, value in priced.values]
         return outputs + [Output(DEAD_LETTER.name, encoder.encode(dead)) for dead in priced.dead_letters]
 

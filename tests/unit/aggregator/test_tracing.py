@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.otlp_receiver import Collector, collecting
 
-from outlay_aggregator.tracing import note_batch
+from outlay_aggregator.service import note_batch
 from outlay_kit.broker import Record
 from outlay_kit.otel import Tracing
 from outlay_kit.tracing import HEADER, MOST_IN_BATCH
@@ -29,7 +29,7 @@ def traced(number: int) -> Record:
 def test_a_batch_is_noted_in_each_trace_of_its_records_up_to_a_bound(collector: Collector) -> None:
     tracing = Tracing("aggregator")
     records = [Record("cost.events", 0, 0, b"{}"), *(traced(n) for n in range(1, MOST_IN_BATCH + 9))]
-    note_batch(tracing, records, NOW, 0.5, 0.25, minutes=2)
+    note_batch(tracing, records, NOW, (0.5, 0.25), 2)
     tracing.close()
     ledger = [span for span in collector.spans if span.name == "write to the ledger"]
     rollups = [span for span in collector.spans if span.name == "roll up"]
@@ -40,7 +40,7 @@ def test_a_batch_is_noted_in_each_trace_of_its_records_up_to_a_bound(collector: 
 
 def test_a_batch_whose_minutes_wait_is_only_in_the_ledger(collector: Collector) -> None:
     tracing = Tracing("aggregator")
-    note_batch(tracing, [traced(1)], NOW, 0.5, 0.0, minutes=0)
-    note_batch(tracing, [Record("t", 0, 0, b"")], NOW, 0.5, 0.0, minutes=0)
+    note_batch(tracing, [traced(1)], NOW, (0.5, 0.0), 0)
+    note_batch(tracing, [Record("t", 0, 0, b"")], NOW, (0.5, 0.0), 0)
     tracing.close()
     assert [span.name for span in collector.spans] == ["write to the ledger"]

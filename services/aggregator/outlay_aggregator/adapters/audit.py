@@ -87,7 +87,7 @@ class Period:
     events: int
     unpriced: int
     ledger: Decimal
-    rollups: dict[Grain, Decimal] = field(default_factory=dict)
+    rollups: dict[Grain, Decimal] = field(default_factory=lambda: dict.fromkeys(GRAINS, Decimal(0)))
 
     @property
     def balanced(self) -> bool:
@@ -116,19 +116,14 @@ class Audit:
 
     def periods(self, asked: Range) -> list[Period]:
         """Return the months of each tenant. While events arrive, the rollups may be a moment behind."""
-        found = {
-            (r["tenant"], r["month"]): Period(
-                r["tenant"], r["month"], r["events"], r["unpriced"], Decimal(r["cost"])
-            )
-            for r in self._clickhouse.rows(_LEDGER_TOTALS, asked.bound)
-        }
+        found: dict[tuple[str, str], Period] = {}
+        for row in self._clickhouse.rows(_LEDGER_TOTALS, asked.bound):
+            key = row["tenant"], row["month"]
+            found[key] = Period(*key, row["events"], row["unpriced"], Decimal(row["cost"]))
         for grain in GRAINS:
             for row in self._clickhouse.rows(_rollup_totals(grain), asked.bound):
                 key = row["tenant"], row["month"]
-                period = found.setdefault(key, Period(*key, 0, 0, Decimal(0)))
-                period.rollups[grain] = Decimal(row["cost"])
-        for period in found.values():
-            period.rollups = {grain: period.rollups.get(grain, Decimal(0)) for grain in GRAINS}
+                found.setdefault(key, Period(*key, 0, 0, Decimal(0))).rollups[grain] = Decimal(row["cost"])
         return [found[key] for key in sorted(found)]
 
     def _days(self, asked: Range) -> Iterator[tuple[int, int]]:

@@ -123,14 +123,7 @@ def contested(places: Iterable[Place], oldest: int) -> tuple[list[Place], list[t
 def retraction(place: Place, version: int) -> bytes:
     """Return the ledger row that retracts the event in `place`, as a line of JSON."""
     return msgspec.json.encode(
-        {
-            "tenant": place.tenant,
-            "source": place.source,
-            "id": place.id,
-            "time": datetime.fromtimestamp(place.second, UTC),
-            "cost": "0",
-            "price_status": "retracted",
-            "retracted": True,
-            "row_version": str(version),
-        }
-    )
+        {"tenant": place.tenant, "source": place.source, "id": place.id,
+         "time": datetime.fromtimestamp(place.second, UTC), "cost": "0", "price_status": "retracted",
+         "retracted": True, "row_version": str(version)}
+    )  # fmt: skip

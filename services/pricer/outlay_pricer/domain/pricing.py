@@ -9,11 +9,10 @@ from typing import Any
 
 import msgspec
 
-from outlay_pricer.domain.activity import activity_of
 from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice, list_price
-from outlay_pricer.domain.matching import Facts, resolved_facts
+from outlay_pricer.domain.matching import Facts, activity_of, resolved_facts
 from outlay_pricer.domain.price_books import position_of
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
 from outlay_pricer.domain.rate_compiler.rate_book import MODEL_ATTRIBUTES

@@ -71,18 +71,12 @@ class PriceChangeScanner:
 
     def _events(self, name: tuple[str, str, str], since: datetime, most: int) -> list[UsageEvent]:
         """Return at most so many events of a name since then, spread over all of them by their ids."""
-        tenant, provider, sku = name
+        named = dict(zip(("tenant", "provider", "sku"), name, strict=True))
         ids = self._clickhouse.rows(
             "SELECT source, id, toUnixTimestamp64Micro(time) AS at FROM costs WHERE tenant = {tenant:String}"
             " AND provider = {provider:String} AND sku = {sku:String}"
             " AND minute >= toDateTime({since:UInt32}, 'UTC') ORDER BY cityHash64(source, id) LIMIT {most:UInt32}",
-            {
-                "tenant": tenant,
-                "provider": provider,
-                "sku": sku,
-                "since": int(since.timestamp()),
-                "most": most,
-            },
+            {**named, "since": int(since.timestamp()), "most": most},
         )
         wanted = {(row["source"], row["id"]) for row in ids}
         if not wanted:
@@ -90,7 +84,7 @@ class PriceChangeScanner:
         times = [row["at"] for row in ids]
         low = datetime.fromtimestamp(min(times) // 1_000_000, UTC)
         high = datetime.fromtimestamp(max(times) // 1_000_000 + 1, UTC)
-        selection = Selection(since=low, until=high, tenant=tenant, provider=provider, sku=sku)
+        selection = Selection(low, high, *name)
         events = LedgerReader(self._clickhouse).events(selection)
         return [usage_of(event) for event in events if (event.source, event.id) in wanted]
 
