@@ -16,11 +16,11 @@ from starlette.testclient import TestClient
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory
-from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
+from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import EventTail
-from outlay_console.app import Console, Dependencies
+from outlay_console.app import Console
+from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog

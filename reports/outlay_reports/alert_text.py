@@ -184,7 +184,7 @@ def _list(alerts: Sequence[Alert]) -> AlertList:
         alerts, key=lambda a: (a.state == "resolved", -rank[a.incident_severity], -_money(a), a.id)
     )
     left = order[SHOWN:]
-    spent = sum((Decimal(a.actual) for a in left if a.unit == "USD"), Decimal(0))
+    spent = sum(map(_money, left), Decimal(0))
     firing, rules = sum(a.state == "firing" for a in alerts), sorted({a.rule for a in alerts})
     names = rules[0] if len(rules) == 1 else f"{len(rules)} rules"
     kind = "alerts about past periods" if all(a.backfill for a in alerts) else "alerts"
@@ -202,27 +202,24 @@ def _money(alert: Alert) -> Decimal:
 
 
 def _amounts(alert: Alert) -> str:
-    actual = amount_text(alert, alert.actual)
+    actual, expected = amount_text(alert, alert.actual), amount_text(alert, alert.expected or "0")
     if alert.rule_type in _UPCOMING:
-        return f"{amount_text(alert, alert.expected or '0')} now, {actual} after the change, in 30 days"
+        return f"{expected} now, {actual} after the change, in 30 days"
+    impact = Decimal(alert.impact or 0)
+    over = f" ({usd(impact)} over)" if impact > 0 else ""
     if alert.expected is None or alert.rule_type == "new_spender":
         text = actual
     elif alert.rule_type == "budget":
-        text = f"{actual} spent of {amount_text(alert, alert.expected)}{_over(alert)}"
+        text = f"{actual} spent of {expected}{over}"
     elif alert.rule_type == "budget_forecast":
-        text = f"{about(Decimal(alert.actual))} forecast, limit {amount_text(alert, alert.expected)}"
+        text = f"{about(Decimal(alert.actual))} forecast, limit {expected}"
     elif alert.rule_type in ("spend_spike", "anomaly", "budget_burn"):
-        text = f"{actual}, expected {amount_text(alert, alert.expected)}{_over(alert)}"
+        text = f"{actual}, expected {expected}{over}"
     else:
-        text = f"{actual} (limit: {amount_text(alert, alert.expected).removesuffix(f' {alert.unit}')})"
+        text = f"{actual} (limit: {expected.removesuffix(f' {alert.unit}')})"
     if alert.rate_per_hour is not None and Decimal(alert.rate_per_hour) and alert.state != "resolved":
         text += f". Spending {about(Decimal(alert.rate_per_hour))}/hour right now"
     return text
-
-
-def _over(alert: Alert) -> str:
-    over = Decimal(alert.impact or 0)
-    return f" ({usd(over)} over)" if over > 0 else ""
 
 
 def _summary(alert: Alert) -> str:
@@ -245,19 +242,15 @@ def _top(alert: Alert) -> Iterator[TopValues]:
         groups.setdefault(c.dimension, []).append(c)
     for dimension, group in groups.items():
         if says_something(dimension, group, alert.scope_values):
-            values = (
-                (c.value, f"{_short(c.value)} {usd(c.cost)}{_share(alert, Decimal(c.cost))}") for c in group
-            )
-            yield TopValues(dimension, LABELS.get(dimension, dimension), tuple(values))
+            values = tuple((c.value, _top_value(alert, c)) for c in group)
+            yield TopValues(dimension, LABELS.get(dimension, dimension), values)
 
 
-def _short(value: str) -> str:
-    return name_of(value if len(value) <= _NAME else value[: _NAME - 1] + "…")
-
-
-def _share(alert: Alert, cost: Decimal) -> str:
-    whole = Decimal(alert.actual)
-    return f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
+def _top_value(alert: Alert, one: Contributor) -> str:
+    cost, whole = Decimal(one.cost), Decimal(alert.actual)
+    name = one.value if len(one.value) <= _NAME else one.value[: _NAME - 1] + "…"
+    part = f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
+    return f"{name_of(name)} {usd(one.cost)}{part}"
 
 
 def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str, str]]:

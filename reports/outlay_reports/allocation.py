@@ -10,6 +10,9 @@ from typing import Any
 from outlay_reports.cost_query import Cell, Keys, Sums
 from outlay_schemas.catalog import Match, Split
 
+_Known = tuple[Cell, Mapping[str, str]]
+"""A cell, and its value of each dimension."""
+
 
 @dataclass(frozen=True)
 class Allocated:
@@ -63,23 +66,27 @@ def allocate(cells: Sequence[Cell], names: Sequence[str], depth: int, splits: Se
     `names`: the cells' dimensions; the first `depth` are those of the report, and of the answer. A receiver that
     has several combinations of them gets its part in proportion to their own costs.
     """
-    own: list[Cell] = []
+    own: list[_Known] = []
     pools: dict[str, Sums] = {split.id: Sums() for split in splits}
     for cell in cells:
         facts = dict(zip(names, cell.keys, strict=True))
         split = next((split for split in splits if _fits(split.match, facts)), None)
         if split is None:
-            own.append(cell)
+            own.append((cell, facts))
         else:
             pools[split.id].add(cell.sums)
     received = []
     for split in splits:
-        pool, weights = pools[split.id], _weights(split, own, names, depth)
+        pool, weights = pools[split.id], _weights(split, own, names[:depth])
         parts, others = apportion(pool.cost, weights), apportion(pool.beside, weights)
         received += [
             Allocated(split.id, keys, cost, others[keys]) for keys, cost in sorted(parts.items()) if cost
         ]
-    return Allocation(_folded(own, depth), tuple(received), pools)
+    folded: dict[tuple[int, Keys], Sums] = {}
+    for cell, _ in own:
+        folded.setdefault((cell.bucket, cell.keys[:depth]), Sums()).add(cell.sums)
+    ordered = sorted(folded.items(), key=lambda item: item[0])
+    return Allocation(tuple(Cell(*key, sums) for key, sums in ordered), tuple(received), pools)
 
 
 def _fits(match: Match, facts: Mapping[str, str]) -> bool:
@@ -97,38 +104,36 @@ def _word_fits(word: str, text: str) -> bool:
     return bool(text) and re.fullmatch(pattern, text) is not None
 
 
-def _weights(split: Split, own: Sequence[Cell], names: Sequence[str], depth: int) -> dict[Keys, int]:
-    """Return how much of the pool each receiver bears, as whole-numbered weights."""
+def _weights(split: Split, own: Sequence[_Known], names: Sequence[str]) -> dict[Keys, int]:
+    """Return how much of the pool each receiver (its values of `names`) bears, as whole-numbered weights."""
     if split.method == "proportional":
-        place = list(names).index(split.by)
-        wanted = {tuple(share.sets.items()) for share in split.shares}
-        found: dict[Keys, int] = defaultdict(int)
-        for cell in own:
-            facts = dict(zip(names, cell.keys, strict=True))
-            chosen = not wanted or any(all(facts[n] == v for n, v in pairs) for pairs in wanted)
-            if cell.keys[place] and chosen:
-                found[cell.keys[:depth]] += cell.sums.cost
-        return found or {("",) * depth: 1}
+        sets = [share.sets for share in split.shares] or [{}]
+        chosen = [
+            (cell, facts) for cell, facts in own if facts[split.by] and any(_has(facts, s) for s in sets)
+        ]
+        return _costs(chosen, len(names)) or {("",) * len(names): 1}
     # Every share is scaled by the same number, so that a fixed weight of 0.3 and one of 0.7 are whole.
     scale = 10**12
     weights: dict[Keys, int] = defaultdict(int)
     for share in split.shares:
         size = scale if split.method == "even" or share.weight is None else round(share.weight * scale)
-        within = _within(share.sets, own, names, depth)
+        within = _costs([one for one in own if _has(one[1], share.sets)], len(names))
+        if not any(within.values()):
+            within = {tuple(dict[str, str](share.sets).get(name, "") for name in names): 1}
         for keys, part in apportion(size, within).items():
             weights[keys] += part
     return weights
 
 
-def _within(
-    sets: Mapping[Any, str], own: Sequence[Cell], names: Sequence[str], depth: int
-) -> dict[Keys, int]:
+def _has(facts: Mapping[str, str], sets: Mapping[Any, str]) -> bool:
+    return all(facts[name] == value for name, value in sets.items())
+
+
+def _costs(own: Iterable[_Known], depth: int) -> dict[Keys, int]:
     found: dict[Keys, int] = defaultdict(int)
-    for cell in own:
-        facts = dict(zip(names, cell.keys, strict=True))
-        if all(facts[name] == value for name, value in sets.items()):
-            found[cell.keys[:depth]] += cell.sums.cost
-    return found if any(found.values()) else {tuple(sets.get(name, "") for name in names[:depth]): 1}
+    for cell, _ in own:
+        found[cell.keys[:depth]] += cell.sums.cost
+    return found
 
 
 def apportion(amount: int, weights: Mapping[Keys, int]) -> dict[Keys, int]:
@@ -142,13 +147,3 @@ def apportion(amount: int, weights: Mapping[Keys, int]) -> dict[Keys, int]:
     for keys in order[:left]:
         parts[keys] += 1
     return parts
-
-
-def _folded(cells: Iterable[Cell], depth: int) -> tuple[Cell, ...]:
-    """Add up cells that are the same in the report's dimensions."""
-    found: dict[tuple[int, Keys], Sums] = {}
-    for cell in cells:
-        found.setdefault((cell.bucket, cell.keys[:depth]), Sums()).add(cell.sums)
-    return tuple(
-        Cell(bucket, keys, sums) for (bucket, keys), sums in sorted(found.items(), key=lambda x: x[0])
-    )

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from outlay_kit.time_ranges import PLAIN, Anchor, PeriodName, TimeRange, floor_to, period_of
 from outlay_reports.cost_query import Amount
-from outlay_reports.forecast.landing import Landing
+from outlay_reports.forecast.trajectory import Landing
 from outlay_schemas import catalog
 from outlay_schemas.money import Usd, to_pico, to_usd
 

@@ -75,11 +75,6 @@ class Statement(msgspec.Struct, frozen=True):
     amendments: tuple[Amendment, ...]
 
     @property
-    def cost(self) -> int:
-        """Pico-USD of the lines."""
-        return sum(line.cost for line in self.lines)
-
-    @property
     def unpriced(self) -> int:
         """Events that are not, or not wholly, priced: the cost is a lower bound if not 0."""
         return sum(line.unpriced for line in self.lines)
@@ -87,13 +82,13 @@ class Statement(msgspec.Struct, frozen=True):
     @property
     def amended(self) -> int:
         """Pico-USD of the lines and the amendments together."""
-        return self.cost + sum(item.change for item in self.amendments)
+        return sum(line.cost for line in self.lines) + sum(item.change for item in self.amendments)
 
     @property
     def of_provider(self) -> int:
         """The same of what the provider charges."""
-        lines = sum(line.of_provider for line in self.lines)
-        return lines + sum(item.provider_change for item in self.amendments)
+        changes = sum(item.provider_change for item in self.amendments)
+        return sum(line.of_provider for line in self.lines) + changes
 
 
 def statement_id(tenant: str, period: str, zone: str, seq: int) -> str:

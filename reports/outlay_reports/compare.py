@@ -13,23 +13,23 @@ its share of cached input and of output: that is in price, since it is what a to
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums
 from outlay_reports.money import share
-from outlay_reports.report_builders import (
+from outlay_reports.report_table import (
     GROWTH,
+    Column,
+    ReportTable,
+    Row,
     cost_report,
     dimension_columns,
-    gaps,
-    heading,
     names,
     range_text,
     spent,
 )
-from outlay_reports.report_table import Column, ReportTable, Row
 
 EFFECTS = ("price", "volume", "mix", "new", "gone")
 THING = ("kind", "provider", "sku")
@@ -133,7 +133,8 @@ def compare_table(
         Column("change_usd", "change", "change"), GROWTH,
         *(Column(f"{name}_usd", name, "change") for name in EFFECTS),
     )  # fmt: skip
-    title = f"{heading('Compare', later)}, with {range_text(span, earlier)}"
-    rows, notes = map(row, found.parts), gaps(found.all.later, cells, later.by)
-    more = {"earlier_from": span.start.isoformat(), "earlier_to": span.end.isoformat()}
-    return cost_report("compare", title, later, columns, rows, total=row(found.all), notes=notes, **more)
+    report = cost_report(
+        "compare", "Compare", later, columns, map(row, found.parts), total=row(found.all), whole=found.all.later,
+        cells=cells, earlier_from=span.start.isoformat(), earlier_to=span.end.isoformat(),
+    )  # fmt: skip
+    return replace(report, title=f"{report.title}, with {range_text(span, earlier)}")

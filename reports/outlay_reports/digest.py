@@ -1,4 +1,7 @@
-"""The weekly or daily digest: total, causes of change, forecast, budgets, alerts, savings, data quality."""
+"""The weekly or daily digest: total, causes of change, forecast, budgets, alerts, savings, data quality.
+
+As a page (HTML, Markdown) and as the lines of a chat message.
+"""
 
 # ruff: noqa: S608 (only constants of this file are interpolated; values are bound)
 
@@ -6,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, midnight, period_of
@@ -16,6 +20,7 @@ from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
 from outlay_reports.money import counted, dollars, percent, share
 from outlay_reports.periods import previous_range
+from outlay_reports.renderers import display_rows, html_page, html_table, render, to_markdown
 from outlay_reports.report_table import Column, ReportTable, Row
 from outlay_reports.showback import top_table
 from outlay_reports.svg_chart import trend_svg
@@ -51,8 +56,7 @@ class DigestSection:
     picture: str = ""
 
 
-@dataclass(frozen=True)
-class DigestSources:
+class DigestSources(NamedTuple):
     """The stores and budgets that a digest reads."""
 
     reader: CostReader
@@ -63,13 +67,14 @@ class DigestSources:
 def build_digest(
     sources: DigestSources, week: CostQuery, now: datetime, savings: ReportTable | None
 ) -> list[DigestSection]:
-    """Return the digest of a week or a day. `savings`: the newest opportunities, if there are any."""
+    """Return the digest of a week or a day, the total and its change first. `savings`: the newest, if there are any."""
     reader = sources.reader
-    earlier = replace(week, span=previous_range(week.span, week.zone))
-    asked = replace(week, by=("team", "sku"))
-    deep = (*asked.by, *THING)
-    new = reader.cells(replace(week, by=deep))
-    found = compare(reader.cells(replace(earlier, by=deep)), new, 2)
+    by = ("team", "sku")
+    later = replace(week, by=by)
+    earlier = replace(later, span=previous_range(week.span, week.zone))
+    old, new = (reader.cells(replace(query, by=(*by, *THING))) for query in (earlier, later))
+    found = compare(old, new, len(by))
+    teams = replace(week, by=("team",))
     month = replace(week, span=period_of(now, "month", week.zone))
     outlook = ForecastCache()
     spent, landing = outlook.land(reader, month, now)
@@ -77,13 +82,8 @@ def build_digest(
     sections = [
         DigestSection("Summary", _short(found, period_word(week))),
         DigestSection("Last six weeks", picture=_picture(reader, week)),
-        DigestSection(
-            "Why", _why(found), _shortened(compare_table(replace(earlier, by=asked.by), asked, found, new), 8)
-        ),
-        DigestSection(
-            "Top spenders",
-            sheet=top_table(replace(week, by=("team",)), reader.cells(replace(week, by=("team",))), 8),
-        ),
+        DigestSection("Why", _why(found), _shortened(compare_table(earlier, later, found, new), 8)),
+        DigestSection("Top spenders", sheet=top_table(teams, reader.cells(teams), 8)),
         DigestSection("Forecast for the month", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants)
@@ -100,14 +100,13 @@ def build_digest(
 def last_week(now: datetime, question: CostQuery) -> TimeRange:
     """Return the last whole week, Monday to Sunday, of the question's zone."""
     this = period_of(now, "week", question.zone)
-    monday = this.start.astimezone(question.zone).date() - timedelta(days=7)
-    return TimeRange(midnight(monday, question.zone), this.start)
+    return period_of(this.start - timedelta(hours=1), "week", question.zone)
 
 
 def yesterday(now: datetime, question: CostQuery) -> TimeRange:
     """Return the last whole day of the question's zone."""
     today = period_of(now, "day", question.zone)
-    return TimeRange(period_of(today.start - timedelta(hours=1), "day", question.zone).start, today.start)
+    return period_of(today.start - timedelta(hours=1), "day", question.zone)
 
 
 def period_word(question: CostQuery) -> str:
@@ -117,29 +116,20 @@ def period_word(question: CostQuery) -> str:
 
 def _short(found: Comparison, word: str) -> str:
     whole = found.all
+    before, spent = (dollars(s.cost, lower_bound=bool(s.unpriced)) for s in (whole.earlier, whole.later))
     if not whole.later.events:
-        before = dollars(whole.earlier.cost, lower_bound=bool(whole.earlier.unpriced))
         return f"No events in this {word}; the {word} before cost {before}."
-    spent = dollars(whole.later.cost, lower_bound=bool(whole.later.unpriced))
-    growth = share(whole.change, whole.earlier.cost)
-    change = (
-        f"{dollars(whole.change, sign=True)} ({percent(growth, sign=True)})" if growth is not None else "new"
-    )
+    growth = percent(share(whole.change, whole.earlier.cost), sign=True)
+    change = f"{dollars(whole.change, sign=True)} ({growth})" if growth else "new"
     events = counted(whole.later.events, "event")
     return f"The {word} cost {spent} for {events}: {change} compared with the {word} before."
 
 
 def _why(found: Comparison) -> str:
-    parts = [
-        f"{name} {dollars(effect, sign=True)}"
-        for name, effect in found.all.effects.items()
-        if abs(effect) >= _CENT
-    ]
-    moved = [
-        f"{' / '.join(map(name_of, p.keys))} {dollars(p.change, sign=True)}"
-        for p in found.parts[:3]
-        if p.change
-    ]
+    effects = [(name, effect) for name, effect in found.all.effects.items() if abs(effect) >= _CENT]
+    parts = [f"{name} {dollars(effect, sign=True)}" for name, effect in effects]
+    changed = [(" / ".join(map(name_of, part.keys)), part.change) for part in found.parts[:3]]
+    moved = [f"{name} {dollars(change, sign=True)}" for name, change in changed if change]
     text = f"Causes: {', '.join(parts)}." if parts else "No change."
     return f"{text} Largest changes: {'; '.join(moved)}." if moved else text
 
@@ -161,11 +151,8 @@ def _best(savings: ReportTable) -> ReportTable:
 
 def _shortened(sheet: ReportTable, most: int) -> ReportTable:
     left = len(sheet.rows) - most
-    return (
-        sheet
-        if left <= 0
-        else replace(sheet, rows=sheet.rows[:most], notes=(*sheet.notes, f"{left} more rows"))
-    )
+    notes = (*sheet.notes, f"{left} more rows") if left > 0 else sheet.notes
+    return replace(sheet, rows=sheet.rows[:most], notes=notes)
 
 
 def _picture(reader: CostReader, week: CostQuery) -> str:
@@ -183,11 +170,9 @@ def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
     bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
     rows = tuple(Row((str(b["severity"]), _stands(b), str(b["title"]))) for b in bodies)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "alert"))
-    return DigestSection(
-        "Alerts",
-        "" if rows else "No alerts.",
-        ReportTable("alerts", "Alerts", columns, rows) if rows else None,
-    )
+    if not rows:
+        return DigestSection("Alerts", "No alerts.")
+    return DigestSection("Alerts", sheet=ReportTable("alerts", "Alerts", columns, rows))
 
 
 def _stands(alert: Mapping[str, object]) -> str:
@@ -206,13 +191,73 @@ def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
         cells = sources.reader.cells(replace(week, by=(name,)))
         unassigned = sum(cell.sums.cost for cell in cells if not cell.keys[0])
         if any(not cell.keys[0] for cell in cells):
-            part = percent(share(unassigned, whole.cost)) or "0%"
-            rows.append(
-                Row((f"without {name.replace('_', ' ')}", dollars(unassigned), f"{part} of the cost"))
-            )
+            part = f"{percent(share(unassigned, whole.cost)) or '0%'} of the cost"
+            rows.append(Row((f"without {name.replace('_', ' ')}", dollars(unassigned), part)))
     dead_letters = sources.clickhouse.rows(_DEAD_LETTERS, _bounds(week))
     rows += [Row(("dead letters", f"{one['n']:,}", f"{one['stage']}: {one['code']}")) for one in dead_letters]
     columns = (Column("what", "issue"), Column("amount", "amount"), Column("which", "details"))
     if not rows:
         return DigestSection("Data quality", "All events are priced and assigned; none were rejected.")
     return DigestSection("Data quality", sheet=ReportTable("quality", "Data quality", columns, tuple(rows)))
+
+
+_TOP = 5
+"""Rows of each table in a chat message."""
+_SKIPPED = ("id", "make sure", "such as", "of its cost")
+"""Columns that a chat message leaves out."""
+
+
+def title_of(question: CostQuery) -> str:
+    """Return the title of the digest of a time range."""
+    start = question.span.start.astimezone(question.zone)
+    day = period_word(question) == "day"
+    return f"AI costs {f'on {start:%A},' if day else 'in the week of'} {start:%Y-%m-%d}"
+
+
+def markdown(question: CostQuery, sections: Sequence[DigestSection]) -> str:
+    """Return the digest as Markdown."""
+    parts = [f"# {title_of(question)}\n"]
+    for section in sections:
+        sheet = section.sheet and to_markdown(section.sheet).split("\n", 2)[2]
+        body = [part for part in (section.text, sheet) if part]
+        if body:
+            parts.append(f"## {section.heading}\n\n" + "\n\n".join(map(str, body)).rstrip() + "\n")
+    return "\n".join(parts)
+
+
+def html(question: CostQuery, sections: Sequence[DigestSection], now: datetime) -> str:
+    """Return the digest as an HTML page with its charts."""
+    bodies = [
+        render("section.html", section=section, table=html_table(section.sheet) if section.sheet else "")
+        for section in sections
+    ]
+    days = "Midnight to midnight" if period_word(question) == "day" else "Monday to Sunday"
+    subtitle = f"{days}, {question.zone.key}; costs in USD"
+    return html_page(title_of(question), subtitle, bodies, f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC")
+
+
+def points(sections: Sequence[DigestSection]) -> list[tuple[str, list[str]]]:
+    """Return each heading after the headline with a few lines."""
+    found = []
+    for section in sections[1:]:
+        lines = [section.text] if section.text else []
+        if section.sheet is not None and not (section.heading == "Why" and section.text):
+            lines += _lines(section.sheet)
+        if lines:
+            found.append((section.heading, lines))
+    return found
+
+
+def _lines(sheet: ReportTable) -> list[str]:
+    head, body = display_rows(sheet)
+    rows = [cells for row, cells in body if row is not sheet.total]
+    lines = []
+    for cells in rows[:_TOP]:
+        pairs = ((title, cell.strip()) for (title, _), cell in zip(head, cells, strict=True))
+        shown = [(title, cell) for title, cell in pairs if cell and title not in _SKIPPED]
+        named = " · ".join(
+            f"{title} {cell}" for title, cell in shown[1:]
+        )  # a chat line has no column headings
+        first = shown[0][1] if shown else ""
+        lines.append(f"{first}: {named}" if named else first)
+    return [*lines, *([f"and {len(rows) - _TOP} more"] if len(rows) > _TOP else [])]

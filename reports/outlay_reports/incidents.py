@@ -58,4 +58,4 @@ def incidents(stored: Iterable[tuple[Alert, str]]) -> list[Incident]:
         # An alert that fires again after its incident was resolved opens another one under the same id.
         key = (alert.incident.id, alert.incident.opened_at) if alert.incident else alert.id
         groups.setdefault(key, []).append((alert, state))
-    return [Incident(tuple(a for a, _ in group), tuple(s for _, s in group)) for group in groups.values()]
+    return [Incident(*zip(*group, strict=True)) for group in groups.values()]

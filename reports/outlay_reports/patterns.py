@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,31 +40,23 @@ class LevelShift:
 def profile(values: Array, places: Sequence[int], period: int) -> Profile:
     """Return the profile over `period` places, without the moving median. `places`: that of each value."""
     where = np.asarray(places)
-    level = _level(values, period)
     mean = float(np.mean(values))
     if mean <= 0 or len(values) < 2 * period:
         return Profile((1.0,) * period, 0.0)
+    # The mean over one whole period around each value, which no season of that period moves.
+    sums, count = np.concatenate([[0.0], np.cumsum(values)]), len(values)
+    low = np.clip(np.arange(count) - period // 2, 0, count - period)
+    level = (sums[low + period] - sums[low]) / period
     ratio = values / np.where(level > 0, level, mean)
     shares = np.array([np.median(ratio[where == n]) if np.any(where == n) else 1.0 for n in range(period)])
     usual = float(np.mean(shares))
     if usual <= 0:  # at most times nothing was spent: a few days make no season
         return Profile((1.0,) * period, 0.0)
     shares = shares / usual
-    rest = ratio - shares[where]
-    around = ratio - float(np.mean(ratio))
-    spread = float(np.mean(np.minimum(around**2, 9 * np.median(around**2) + 1e-12)))
-    left = float(np.mean(np.minimum(rest**2, 9 * np.median(around**2) + 1e-12)))
+    around, rest = (ratio - float(np.mean(ratio))) ** 2, (ratio - shares[where]) ** 2
+    most = 9 * np.median(around) + 1e-12
+    spread, left = (float(np.mean(np.minimum(squares, most))) for squares in (around, rest))
     return Profile(tuple(map(float, shares)), max(0.0, min(1.0, 1 - left / spread)) if spread > 1e-9 else 0.0)
-
-
-def _level(values: Array, period: int) -> Array:
-    """Return the mean over one whole period around each value, which no season of that period moves."""
-    padded = np.concatenate([[0.0], np.cumsum(values)])
-    count = len(values)
-    low = np.clip(np.arange(count) - period // 2, 0, max(count - period, 0))
-    high = np.minimum(low + period, count)
-    found: Array = (padded[high] - padded[low]) / np.maximum(high - low, 1)
-    return found
 
 
 def level_shifts(days: Array, *, least: int = 5, most: int = 5) -> list[LevelShift]:
@@ -77,11 +70,9 @@ def level_shifts(days: Array, *, least: int = 5, most: int = 5) -> list[LevelShi
         return []
     plain = _without_week(days)
     found = sorted(_cuts(np.clip(plain, *_fence(plain)), 0, least, most))
-    edges = [0, *found, len(days)]
+    levels = [float(np.median(plain[low:high])) for low, high in pairwise([0, *found, len(days)])]
     result = []
-    for n, place in enumerate(found, 1):
-        before = float(np.median(plain[edges[n - 1] : place]))
-        after = float(np.median(plain[place : edges[n + 1]]))
+    for place, (before, after) in zip(found, pairwise(levels), strict=True):
         if abs(after - before) >= 0.1 * max(abs(before), abs(after), 1e-12):
             result.append(LevelShift(place, before, after))
     return result
@@ -107,10 +98,9 @@ def _cuts(values: Array, offset: int, least: int, left: int) -> list[int]:
     count = len(values)
     if left <= 0 or count < 2 * least:
         return []
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    places = np.arange(least, count - least + 1)
-    whole = float(sums[-1])
-    gain = sums[places] ** 2 / places + (whole - sums[places]) ** 2 / (count - places) - whole**2 / count
+    places, whole = np.arange(least, count - least + 1), float(np.sum(values))
+    left_sums = np.cumsum(values)[places - 1]
+    gain = left_sums**2 / places + (whole - left_sums) ** 2 / (count - places) - whole**2 / count
     best = int(np.argmax(gain))
     # Noise by neighbours, which a change of level does not inflate; days after each other are alike: hence the 3.
     noise = float(np.median(np.abs(np.diff(values)))) / 0.954 + 1e-9 * float(np.mean(np.abs(values)) + 1e-12)

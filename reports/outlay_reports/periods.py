@@ -11,9 +11,10 @@ from outlay_reports.errors import QueryError
 Unit = PeriodName
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
-_HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 _AGO = re.compile(r"(\d{1,4})([hdw])\Z")
+_LENGTHS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_FORMS: dict[Unit | None, str] = {"month": "%Y-%m", "year": "%Y", "day": "%Y-%m-%d", "week": "%Y-%m-%d"}
 _MONTH = re.compile(r"(\d{4})-(\d{2})\Z")
 
 
@@ -42,15 +43,9 @@ def period_bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[da
 def label(at: datetime, unit: Unit | None, zone: ZoneInfo) -> str:
     """Name the unit that begins at `at`: 2026-11, 2026-Q4, 2026-11-24, 2026-11-24T01:00+01:00."""
     local = at.astimezone(zone)
-    if unit == "month":
-        return f"{local:%Y-%m}"
     if unit == "quarter":
         return f"{local:%Y}-Q{(local.month + 2) // 3}"
-    if unit == "year":
-        return f"{local:%Y}"
-    if unit in ("day", "week"):
-        return f"{local:%Y-%m-%d}"
-    return local.isoformat(timespec="minutes")
+    return local.strftime(_FORMS[unit]) if unit in _FORMS else local.isoformat(timespec="minutes")
 
 
 def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
@@ -60,13 +55,12 @@ def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: da
     local), or for the start how long ago (36h, 7d, 4w). Raises QueryError.
     """
     ceiling = ceil_to(now, 60)
-    last = ceiling if end is None else _moment(end, zone, ceiling, last=True)
+    last = _moment("now" if end is None else end, zone, ceiling, last=True)
+    first = period_of(last - _MINUTE, "month", zone).start
     if start is not None:
         first = _moment(start, zone, ceiling, last=False)
         if end is None and _MONTH.match(start):
             last = min(ceiling, _moment(start, zone, ceiling, last=True))
-    else:
-        first = period_of(last - _MINUTE, "month", zone).start
     if first >= last:
         raise QueryError(
             f"the time from {first.isoformat()} to {last.isoformat()} is empty", "give a --from before --to"
@@ -78,7 +72,7 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
     if text in ("now", "today"):
         return now if text == "now" or last else period_of(now, "day", zone).start
     if ago := _AGO.match(text):
-        return now - int(ago[1]) * {"h": _HOUR, "d": timedelta(days=1), "w": timedelta(weeks=1)}[ago[2]]
+        return now - int(ago[1]) * _LENGTHS[ago[2]]
     try:
         if month := _MONTH.match(text):
             first = date(int(month[1]), int(month[2]), 1)

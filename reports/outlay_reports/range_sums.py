@@ -106,17 +106,17 @@ def sums(
         more = f" AND ({kept}) IN (SELECT {', '.join(keys)} FROM ({keep.sql}))"
     selects = []
     for grain, ranges in _pieces(parts, bounds, source.ledger).items():
-        sums_ = [
-            text
-            for n, part in enumerate(parts)
-            for text in source.sums(n, measures, part.where, ranges[n], alone=len(parts) == 1)
-        ]
-        maps = ["sumMap(usage) AS usage"] if usage else []
-        maps += [f"sum(usage[{bind(meter, source.bound)}]) AS used{n}" for n, meter in enumerate(meters)]
-        times = source.within([low_high for some in ranges for low_high in some])
+        columns = list(inner)
+        for n, part in enumerate(parts):
+            one = f"{source.within(ranges[n])}{conditions(part.where, source.bound)}"
+            total, end = ("sum", "") if len(parts) == 1 else ("sumIf", f", {one}")
+            columns += [f"{total}({source.measure(name)}{end}) AS {name}_{n}" for name in measures]
+        columns += ["sumMap(usage) AS usage"] if usage else []
+        columns += [f"sum(usage[{bind(meter, source.bound)}]) AS used{n}" for n, meter in enumerate(meters)]
+        times = source.within([span for some in ranges for span in some])
         alone = conditions(parts[0].where, source.bound) if len(parts) == 1 else ""
         selects.append(
-            f"SELECT {', '.join([*inner, *sums_, *maps])} FROM {source.rows(grain)}"
+            f"SELECT {', '.join(columns)} FROM {source.rows(grain)}"
             f" WHERE {source.whose(tenants)} AND {times}{alone}{more}{_group(groups)}"
         )
     if len(selects) == 1:
@@ -135,17 +135,16 @@ def windows(
     where: Where | None = None,
     *,
     measures: Sequence[str] = tuple(MEASURES),
-    exact: bool = False,
 ) -> Query:
     """Return a query of unsummed windows: `time`, `k0`, ..., measures. Takes `{tenant:String}`."""
     where = where or {}
-    source = _Source({*by, *where}, needs_ledger((*by, *where), exact), {}, tuple(measures))
+    source = _Source({*by, *where}, needs_ledger((*by, *where)), {}, tuple(measures))
     columns = [f"toString({source.column(name)}) AS k{n}" for n, name in enumerate(by)]
     columns += [f"{source.measure(name)} AS {name}" for name in measures]
     time = _START[grain] if source.ledger else "window"
     return Query(
         f"SELECT {', '.join([f'{time} AS time', *columns])} FROM {source.rows(grain)}"
-        f" WHERE {source.whose(None)} AND {source.within([_seconds(span)])}{conditions(where, source.bound)}",
+        f" WHERE {source.whose(None)} AND {source.within([span])}{conditions(where, source.bound)}",
         source.bound,
     )
 
@@ -176,10 +175,7 @@ def bind(value: str | list[str], bound: dict[str, object]) -> str:
 
 def between(column: str, span: TimeRange) -> str:
     """Return the SQL of a range of time."""
-    return _between(column, *_seconds(span))
-
-
-def _between(column: str, low: int, high: int) -> str:
+    low, high = _seconds(span)
     return f"({column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC'))"
 
 
@@ -217,38 +213,34 @@ class _Source:
             return "tenant = {tenant:String}"
         return f"tenant IN {bind(list(tenants), self.bound)}" if tenants else "1"
 
-    def within(self, ranges: Sequence[tuple[int, int]]) -> str:
-        """Return that a row's window starts in one of some ranges, in Unix seconds."""
-        merged = _merged(ranges)
+    def within(self, ranges: Iterable[TimeRange]) -> str:
+        """Return that a row's window starts in one of some ranges."""
+        merged: list[TimeRange] = []
+        for one in sorted(ranges, key=lambda span: span.start):
+            if merged and one.start <= merged[-1].end:
+                merged[-1] = TimeRange(merged[-1].start, max(one.end, merged[-1].end))
+            elif one.start < one.end:
+                merged.append(one)
         if not merged:
             return "0"
-        each = [_between(self.time, low, high) for low, high in merged]
-        if len(each) <= _MANY:
-            return f"({' OR '.join(each)})"
-        edges = ", ".join(f"{low}, {high}" for low, high in merged)
-        at = _place(self.time, f"[{edges}]::Array(UInt32)")
-        return f"({_between(self.time, merged[0][0], merged[-1][1])} AND {at} % 2 = 1)"
-
-    def sums(
-        self, n: int, measures: Sequence[str], where: Where, ranges: Sequence[tuple[int, int]], *, alone: bool
-    ) -> list[str]:
-        if alone:
-            return [f"sum({self.measure(name)}) AS {name}_{n}" for name in measures]
-        condition = f"{self.within(ranges)}{conditions(where, self.bound)}"
-        return [f"sumIf({self.measure(name)}, {condition}) AS {name}_{n}" for name in measures]
+        if len(merged) <= _MANY:
+            return f"({' OR '.join(between(self.time, span) for span in merged)})"
+        at = _place(self.time, [second for span in merged for second in _seconds(span)])
+        whole = TimeRange(merged[0].start, merged[-1].end)
+        return f"({between(self.time, whole)} AND {at} % 2 = 1)"
 
 
 def _pieces(
     parts: Sequence[Selection], bounds: Sequence[datetime], ledger: bool
-) -> dict[Grain, list[list[tuple[int, int]]]]:
+) -> dict[Grain, list[list[TimeRange]]]:
     """Return by grain, and by part, the ranges that are read: no bucket is cut by a window."""
-    found: dict[Grain, list[list[tuple[int, int]]]] = {}
+    found: dict[Grain, list[list[TimeRange]]] = {}
     for n, part in enumerate(parts):
         cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
         for low, high in pairwise(cuts):
             piece = TimeRange(_minute(low), _minute(high))
             for one in [Piece("minute", piece)] if ledger else cover(piece):
-                found.setdefault(one.grain, [[] for _ in parts])[n].append(_seconds(one.span))
+                found.setdefault(one.grain, [[] for _ in parts])[n].append(one.span)
     return found or {"minute": [[] for _ in parts]}
 
 
@@ -259,23 +251,13 @@ def _bucket(column: str, bounds: Sequence[datetime]) -> str:
     if len(steps) <= 1:
         step = steps.pop() if steps else 1 << 31
         return f"intDiv(toUnixTimestamp({column}) - {starts[0]}, {step})"
-    edges = ", ".join(map(str, starts))
-    return f"toUInt32({_place(column, f'[{edges}]::Array(UInt32)')} - 1)"
+    return f"toUInt32({_place(column, starts)} - 1)"
 
 
-def _place(column: str, edges: str) -> str:
-    """Return the SQL of the place, from 1, of the last edge that is not after a window."""
+def _place(column: str, seconds: Sequence[int]) -> str:
+    """Return the SQL of the place, from 1, of the last of some Unix seconds that is not after a window."""
+    edges = f"[{', '.join(map(str, seconds))}]::Array(UInt32)"
     return f"indexOf({edges}, roundDown(toUInt32(toUnixTimestamp({column})), {edges}))"
-
-
-def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(high, merged[-1][1])
-        elif low < high:
-            merged.append((low, high))
-    return merged
 
 
 def _minute(at: datetime) -> datetime:

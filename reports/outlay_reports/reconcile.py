@@ -1,16 +1,15 @@
 """Our ledger against a bill: by day and model, with what each side has and the other has not."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.cost_query import Sums
+from outlay_reports.cost_query import Sums, total
 from outlay_reports.money import dollars, percent, share
-from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, spent
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.digests import digest
 from outlay_schemas.money import to_usd
@@ -61,11 +60,7 @@ class ModelPair:
     @property
     def ours(self) -> Sums:
         """What the ledger has."""
-        found = Sums()
-        for day in self.days:
-            if day.ours is not None:
-                found.add(day.ours)
-        return found
+        return total(day.ours for day in self.days if day.ours)
 
     @property
     def drift(self) -> Fraction | None:
@@ -98,12 +93,11 @@ def reconcile(bill: Iterable[BillLine], ours: Iterable[tuple[date, str, str, Sum
     ours = list(ours)
     pairs: dict[tuple[str, date], Pair] = {}
     shown: dict[str, str] = {}
-    billed: dict[tuple[str, date], int] = defaultdict(int)
     for line in bill:
-        shown.setdefault(canonical(line.model), line.model)
-        billed[canonical(line.model), line.day] += line.cost
-    for (name, day), cost in billed.items():
-        pairs[name, day] = Pair(day, name, billed=cost)
+        name = canonical(line.model)
+        shown.setdefault(name, line.model)
+        pair = pairs.setdefault((name, line.day), Pair(line.day, name, 0))
+        pair.billed = (pair.billed or 0) + line.cost
     providers = {provider for _, provider, model, _ in ours if canonical(model) in shown}
     for day, provider, model, sums in ours:
         if provider not in providers:
@@ -121,71 +115,57 @@ def reconcile(bill: Iterable[BillLine], ours: Iterable[tuple[date, str, str, Sum
 
 def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair]:
     """Return the models whose ledger is off by more than `tolerance` of their bill, or that one side has alone."""
-    return [
-        model
-        for model in models
-        if (abs(model.drift) > tolerance if model.drift is not None else bool(model.ours.cost))
-    ]
+    return [model for model in models if _off(model.drift, tolerance, model.ours.cost)]
+
+
+def _off(drift: Fraction | None, tolerance: Fraction, alone: int) -> bool:
+    """Tell whether a drift is more than `tolerance`; without a bill: whether there is anything at all."""
+    return abs(drift) > tolerance if drift is not None else bool(alone)
 
 
 def reconcile_table(models: list[ModelPair], tolerance: Fraction, name: str, *, every: bool) -> ReportTable:
     """Return both sides by model, and by day where they differ (`every`: all days)."""
-    rows: list[Row] = []
 
-    def row(keys: tuple[Value, ...], billed: int | None, ours: Sums | None, note: str, depth: int) -> Row:
-        cost = ours.cost if ours else 0
-        difference = (billed or 0) - cost
-        values: tuple[Value, ...] = (
-            *keys,
-            None if billed is None else Spent(billed),
-            None if ours is None else Spent(ours.cost, ours.unpriced),
-            difference,
-            share(difference, billed or 0),
-            note,
-        )
-        return Row(values, depth, leaf=depth == 1)
+    def row(model: str | None, day: str | None, billed: int | None, ours: Sums | None, note: str = "") -> Row:
+        difference = (billed or 0) - (ours.cost if ours else 0)
+        bill, ledger = None if billed is None else Spent(billed), None if ours is None else spent(ours)
+        values = (model, day, bill, ledger, difference, share(difference, billed or 0), note)
+        return Row(values, int(day is not None), leaf=day is not None)
 
-    whole, total_billed = Sums(), 0
+    rows = []
     for model in models:
-        whole.add(model.ours)
-        total_billed += model.billed
-        rows.append(row((model.model, None), model.billed, model.ours, model.note, 0))
-        for day in model.days:
-            off = share(day.difference, day.billed or 0)
-            if every or (abs(off) > tolerance if off is not None else bool(day.difference)):
-                rows.append(row((model.model, day.day.isoformat()), day.billed, day.ours, "", 1))
+        rows.append(row(model.model, None, model.billed, model.ours, model.note))
+        rows += [
+            row(model.model, one.day.isoformat(), one.billed, one.ours)
+            for one in model.days
+            if every or _off(share(one.difference, one.billed or 0), tolerance, one.difference)
+        ]
+    billed, whole = sum(model.billed for model in models), total(model.ours for model in models)
     columns = (
         Column("model", "model"), Column("day", "day"), Column("bill_usd", "bill", "usd"),
         Column("ledger_usd", "ledger", "usd"), Column("difference_usd", "bill - ledger", "change"),
         Column("drift", "drift", "growth"), Column("note", ""),
     )  # fmt: skip
-    notes = _notes(total_billed, whole, tolerance)
-    notes += _alone(models)
-    total = row((None, None), total_billed, whole, "", 0)
-    return ReportTable(
-        "reconcile", f"Reconcile with {name}", columns, tuple(rows), total, tuple(notes), tree=2
-    )
+    notes = (*_notes(billed, whole, tolerance), *_alone(models))
+    title, last = f"Reconcile with {name}", row(None, None, billed, whole)
+    return ReportTable("reconcile", title, columns, tuple(rows), last, notes, tree=2)
 
 
 def _notes(total_billed: int, whole: Sums, tolerance: Fraction) -> list[str]:
     drift = share(total_billed - whole.cost, total_billed)
-    notes = [
-        f"the ledger is off by {percent(drift, sign=True) or 'all'} of the bill; {percent(tolerance)} is taken as none"
-    ]
+    off = percent(drift, sign=True) or "all"
+    notes = [f"the ledger is off by {off} of the bill; {percent(tolerance)} is taken as none"]
     if drift and whole.cost:
         ratio = Fraction(total_billed, whole.cost)
         notes.append(f"calibration: what the ledger says, times {float(ratio):.6f}, is the bill")
     if whole.unpriced:
-        notes.append(
-            f"{dollars(whole.cost, lower_bound=True)}, {whole.unpriced:,} events of the ledger are unpriced:"
-            " it is a lower bound"
-        )
+        least = dollars(whole.cost, lower_bound=True)
+        notes.append(f"{least}, {whole.unpriced:,} events of the ledger are unpriced: it is a lower bound")
     return notes
 
 
-def _alone(models: Iterable[ModelPair]) -> list[str]:
+def _alone(models: Sequence[ModelPair]) -> list[str]:
     """Say what one side has alone: a gap, and no drift of prices."""
-    models = list(models)
     found = []
     unknown = [model for model in models if model.note == "not in the ledger" and model.billed]
     if unknown:
@@ -193,9 +173,7 @@ def _alone(models: Iterable[ModelPair]) -> list[str]:
         found.append(f"{cost} of the bill is for what the ledger does not have: {_named(unknown)}")
     absent = [model for model in models if model.note == "not on the bill" and model.ours.events]
     if absent:
-        sums = Sums()
-        for model in absent:
-            sums.add(model.ours)
+        sums = total(model.ours for model in absent)
         cost = dollars(sums.cost, lower_bound=bool(sums.unpriced))
         found.append(f"{cost} of the ledger is for what is not on the bill: {_named(absent)}")
     return found
@@ -208,13 +186,8 @@ def _named(models: Sequence[ModelPair]) -> str:
 
 def drift_alert(name: str, span: TimeRange, off: Sequence[ModelPair], tenant: str, now: datetime) -> Alert:
     """Return the alert of a bill that the ledger is not like. The same bill has the same id; `off`: the worst first."""
-    billed = sum(model.billed for model in off)
-    ours = Sums()
-    for model in off:
-        ours.add(model.ours)
-    words = [
-        f"{model.model}: bill {dollars(model.billed)}, ledger {dollars(model.ours.cost)}" for model in off[:5]
-    ]
+    billed, ours = sum(model.billed for model in off), total(model.ours for model in off)
+    words = [f"{one.model}: bill {dollars(one.billed)}, ledger {dollars(one.ours.cost)}" for one in off[:5]]
     drift = percent(share(billed - ours.cost, billed), sign=True) or "all"
     identity = digest((tenant, name, span.start.isoformat()))
     low, high = (int(at.timestamp()) for at in (span.start, span.end))

@@ -1,13 +1,21 @@
-"""A sheet in each format. All show the same exact values."""
+"""A report in each format: CSV, JSON, Markdown and HTML. All show the same exact values."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from outlay_reports.report_table import Column, ReportTable, Row, machine, one_line, shown
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from outlay_reports.money import dollars
+from outlay_reports.report_table import ReportTable, Row, machine, one_line, shown
 
 _NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
+_templates = Environment(
+    loader=PackageLoader("outlay_reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_templates.filters["dollars"] = dollars
 
 
 def to_csv(sheet: ReportTable) -> str:
@@ -17,41 +25,32 @@ def to_csv(sheet: ReportTable) -> str:
     writer.writerow(column.name for column in sheet.columns)
     for row in sheet.rows:
         if row.leaf:
-            writer.writerow(
-                [
-                    _cell(machine(value, column))
-                    for value, column in zip(row.values, sheet.columns, strict=True)
-                ]
-            )
+            pairs = zip(row.values, sheet.columns, strict=True)
+            writer.writerow([_cell(machine(value, column)) for value, column in pairs])
     return text.getvalue()
 
 
 def _cell(value: str | int | None) -> str | int:
     """Keep a spreadsheet from taking a name for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r", "-") and not _is_number(value):
-        return f"'{value}"
+    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r", "-"):
+        number = value.lstrip("+-").replace(".", "", 1).isdigit()
+        return value if number else f"'{value}"
     return "" if value is None else value
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("+-").replace(".", "", 1).isdigit()
 
 
 def to_json(sheet: ReportTable) -> str:
     """Return one object: what the report is, its total, its rows, and subtotals apart from them."""
-    rows = [_object(sheet.columns, row) for row in sheet.rows if row.leaf]
-    subtotals = [_object(sheet.columns, row) for row in sheet.rows if not row.leaf]
-    value = {"report": sheet.name, **sheet.facts, "rows": rows}
-    if subtotals:
+
+    def named(row: Row) -> dict[str, object]:
+        pairs = zip(sheet.columns, row.values, strict=True)
+        return {column.name: machine(value, column) for column, value in pairs if value is not None}
+
+    value = {"report": sheet.name, **sheet.facts, "rows": [named(row) for row in sheet.rows if row.leaf]}
+    if subtotals := [named(row) for row in sheet.rows if not row.leaf]:
         value["subtotals"] = subtotals
     if sheet.total is not None:
-        value["total"] = _object(sheet.columns, sheet.total)
+        value["total"] = named(sheet.total)
     return json.dumps({**value, "notes": list(sheet.notes)}, ensure_ascii=False) + "\n"
-
-
-def _object(columns: Sequence[Column], row: Row) -> dict[str, object]:
-    pairs = zip(columns, row.values, strict=True)
-    return {column.name: machine(value, column) for column, value in pairs if value is not None}
 
 
 def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
@@ -62,7 +61,7 @@ def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple
     head = [(" / ".join(column.title for column in sheet.columns[:tree]), False)] if tree else []
     head += [(column.title, column.kind in _NUMERIC) for column in columns]
     body = []
-    for row in _all(sheet):
+    for row in (*sheet.rows, *([sheet.total] if sheet.total else [])):
         cells = [shown(row.values[n], column) for n, column in zip(kept, columns, strict=True)]
         if tree:
             name = "total" if row is sheet.total else str(row.values[row.depth])
@@ -72,22 +71,11 @@ def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple
         elif row.depth > 0:
             cells[0] = ""  # the row above it says whose it is
         body.append((row, [one_line(cell) for cell in cells]))
-    return _without_empty(sheet, [(one_line(title), right) for title, right in head], body)
-
-
-def _all(sheet: ReportTable) -> Iterator[Row]:
-    yield from sheet.rows
-    if sheet.total is not None:
-        yield sheet.total
-
-
-def _without_empty(
-    sheet: ReportTable, head: list[tuple[str, bool]], body: list[tuple[Row, list[str]]]
-) -> tuple[list[tuple[str, bool]], list[tuple[Row, list[str]]]]:
-    """Leave out what says nothing on the whole page: a column of zeros or blanks."""
-    kept = [n for n in range(len(head)) if any(cells[n] not in ("", "0", "$0.00") for _, cells in body)]
-    kept = kept or list(range(len(head)))
-    return [head[n] for n in kept], [(row, [cells[n] for n in kept]) for row, cells in body]
+    # A column of zeros or blanks on the whole page says nothing.
+    full = [n for n in range(len(head)) if any(cells[n] not in ("", "0", "$0.00") for _, cells in body)]
+    full = full or list(range(len(head)))
+    titles = [(one_line(title), right) for title, right in head]
+    return [titles[n] for n in full], [(row, [cells[n] for n in full]) for row, cells in body]
 
 
 def to_markdown(sheet: ReportTable) -> str:
@@ -104,3 +92,24 @@ def to_markdown(sheet: ReportTable) -> str:
         lines.append("| " + " | ".join(f"**{cell}**" if strong and cell else cell for cell in safe) + " |")
     lines += ["", *(f"- {note}" for note in sheet.notes)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def render(template: str, **values: object) -> Markup:
+    """Render a template of this package; values that are not Markup are escaped."""
+    return Markup(_templates.get_template(template).render(values))  # noqa: S704 (the environment escapes)
+
+
+def html_page(title: str, subtitle: str, sections: Sequence[Markup], made: str) -> str:
+    """Return a page, ready to print or mail: no script, nothing fetched. `made` says when it was made."""
+    return render("page.html", title=title, subtitle=subtitle, sections=sections, made=made)
+
+
+def html_table(report: ReportTable) -> Markup:
+    """Return a report as a table and its notes."""
+    head, body = display_rows(report)
+    deepest = max((row.depth for row, _ in body), default=0)
+    rows = []
+    for row, cells in body:
+        group = not row.leaf and row.depth < deepest
+        rows.append((row, "total" if row is report.total else "group" if group else "", cells))
+    return render("table.html", head=head, rows=rows, report=report)

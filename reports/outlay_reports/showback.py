@@ -1,27 +1,29 @@
 """Showback: who spent what, as a tree of dimensions with shares or as a list of the most expensive."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from outlay_reports.allocation import Allocation
 from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums, total
 from outlay_reports.money import dollars, share
-from outlay_reports.report_builders import (
+from outlay_reports.report_table import (
     AMOUNTS,
     EVENTS,
     SHARE,
+    Column,
+    ReportTable,
+    Row,
+    Spent,
+    Value,
     amount_columns,
     cost_report,
     count_columns,
     counts,
     dimension_columns,
-    gaps,
-    heading,
     names,
     spent,
 )
-from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.money import PICO
 
 _UNITS = (
@@ -117,9 +119,10 @@ def showback_table(
         *count_columns(root.sums), *(_UNITS if units else ()),
     )  # fmt: skip
     rows = [row(node.keys, node.sums) for node in walk(root)]
-    notes, title = gaps(root.sums, cells, query.by), heading("Showback", query)
-    report = cost_report("showback", title, query, columns, rows, total=row((), root.sums), notes=notes)
-    return replace(report, tree=depth)
+    every = row((), root.sums)
+    return cost_report(
+        "showback", "Showback", query, columns, rows, total=every, whole=root.sums, cells=cells, tree=depth
+    )
 
 
 def top_table(query: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTable:
@@ -135,7 +138,7 @@ def top_table(query: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTabl
     for keys, sums in ranked[:limit]:
         running += sums.cost
         rows.append(row(names(keys, depth), sums, share(running, whole.cost)))
-    title = heading(f"Top {len(rows)}", query)
+    title = f"Top {len(rows)}"
     if others := ranked[limit:]:
         rest = total(sums for _, sums in others)
         rows.append(row((f"({len(others):,} others)", *[""] * (depth - 1)), rest, None))
@@ -143,8 +146,8 @@ def top_table(query: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTabl
         *dimension_columns(query.by), *amount_columns(query.amount, whole), SHARE,
         Column("running_share", "running", "share"), *count_columns(whole),
     )  # fmt: skip
-    every, notes = row([None] * depth, whole, None), gaps(whole, cells, query.by)
-    return cost_report("top", title, query, columns, rows, total=every, notes=notes)
+    every = row([None] * depth, whole, None)
+    return cost_report("top", title, query, columns, rows, total=every, whole=whole, cells=cells)
 
 
 def allocated_table(query: CostQuery, found: Allocation) -> ReportTable:
@@ -176,13 +179,11 @@ def allocated_table(query: CostQuery, found: Allocation) -> ReportTable:
         *(Column(f"shared_usd.{name}", f"of {name}", "usd", wide=len(splits) < 2) for name in splits),
     )  # fmt: skip
     pools = [f"{dollars(found.pools[name].cost)} of {name} is shared" for name in splits]
-    notes = [
-        *(pools or ["no split of the catalog fits any cost of this time"]),
-        *gaps(own[()], found.own, query.by),
-    ]
-    first, *rows = (row(node.keys, node.sums) for node in _nodes(both, depth))
-    title = heading("Showback with shared costs", query)
-    return replace(cost_report("showback", title, query, columns, rows, total=first, notes=notes), tree=depth)
+    every, *rows = (row(node.keys, node.sums) for node in _nodes(both, depth))
+    return cost_report(
+        "showback", "Showback with shared costs", query, columns, rows, total=every, whole=own[()], cells=found.own,
+        notes=pools or ["no split of the catalog fits any cost of this time"], tree=depth,
+    )  # fmt: skip
 
 
 def _nodes(cells: Sequence[Cell], depth: int) -> list[Node]:

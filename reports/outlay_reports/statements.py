@@ -23,8 +23,16 @@ from outlay_reports.cost_query import CostQuery, Sums, parse_dimensions
 from outlay_reports.errors import QueryError
 from outlay_reports.money import counted, dollars
 from outlay_reports.periods import parse_time_range, parse_zone
-from outlay_reports.report_builders import AMOUNTS, EVENTS, amount_columns, dimension_columns
-from outlay_reports.report_table import Column, ReportTable, Row, Spent
+from outlay_reports.report_table import (
+    AMOUNTS,
+    EVENTS,
+    Column,
+    ReportTable,
+    Row,
+    Spent,
+    amount_columns,
+    dimension_columns,
+)
 from outlay_schemas.catalog import Split
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import PAYER, name_of
@@ -94,11 +102,7 @@ def read_month(reader: CostReader, question: CostQuery, splits: Sequence[Split])
     """Read a month. Raises QueryError if it was closed with other lines, and Retryable."""
     lines, depth = lines_of(allocate_query(reader, question, splits)), len(question.by) - 1
     closings = tuple(reader.closings(question.tenants[0], _month_name(question), question.zone.key))
-    closed = (
-        next((len(line.keys) for line in closings[-1].lines if line.what == OWN), depth)
-        if closings
-        else depth
-    )
+    closed = next((len(line.keys) for one in closings[-1:] for line in one.lines if line.what == OWN), depth)
     if closed != depth:
         raise QueryError(
             f"the month was closed with lines of {closed} dimensions, and these have {depth}",

@@ -10,19 +10,19 @@ from outlay_kit.time_ranges import period_of
 from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums, total
 from outlay_reports.money import share
 from outlay_reports.periods import label
-from outlay_reports.report_builders import (
+from outlay_reports.report_table import (
     AMOUNTS,
     EVENTS,
     GROWTH,
     UNPRICED,
+    Column,
+    ReportTable,
+    Row,
     cost_report,
     dimension_columns,
-    gaps,
-    heading,
     names,
     spent,
 )
-from outlay_reports.report_table import Column, ReportTable, Row
 from outlay_reports.showback import leaves
 from outlay_schemas.dimensions import name_of
 
@@ -108,31 +108,28 @@ def trend_table(query: CostQuery, found: Trend, cells: Sequence[Cell]) -> Report
         UNPRICED,
     )
     every = Row((*[None] * (depth + 2), spent(whole), None, whole.events, whole.unpriced))
-    title, notes = heading(f"Trend by {query.unit}", query), gaps(whole, cells, query.by)
-    return cost_report("trend", title, query, columns, rows, total=every, notes=notes, unit=query.unit)
+    title = f"Trend by {query.unit}"
+    return cost_report(
+        "trend", title, query, columns, rows, total=every, whole=whole, cells=cells, unit=query.unit
+    )
 
 
 def trend_columns(query: CostQuery, found: Trend, report: ReportTable, most: int = 5) -> ReportTable:
     """Return the same trend for people: a row for each period, a column for each of the most expensive parts."""
     if not query.by:
         return report
-    shown, rest = found.parts[:most], found.parts[most:]
-    titles = [part.name for part in shown] + ([f"{len(rest)} others"] if rest else [])
+    shown, rest, points = found.parts[:most], found.parts[most:], found.all.points
+    parts = [(part.name, [point.sums for point in part.points], part.whole) for part in shown]
+    if rest:
+        others = [total(part.points[n].sums for part in rest) for n in range(len(points))]
+        parts.append((f"{len(rest)} others", others, total(others)))
     rows = []
-    for n, point in enumerate(found.all.points):
-        costs = [spent(part.points[n].sums) for part in shown]
-        costs += [spent(total(part.points[n].sums for part in rest))] if rest else []
+    for n, point in enumerate(points):
+        costs = (spent(sums[n]) for _, sums, _ in parts)
         rows.append(Row((*_when(query, point), *costs, spent(point.sums), point.growth)))
-    wholes = [spent(part.whole) for part in shown] + (
-        [spent(total(part.whole for part in rest))] if rest else []
-    )
-    columns = (
-        *_time_columns(query),
-        *(Column(title, title, "usd") for title in titles),
-        AMOUNTS[query.amount],
-        GROWTH,
-    )
-    every = Row((None, None, *wholes, spent(found.all.whole), None))
+    named = (Column(name, name, "usd") for name, _, _ in parts)
+    columns = (*_time_columns(query), *named, AMOUNTS[query.amount], GROWTH)
+    every = Row((None, None, *(spent(whole) for _, _, whole in parts), spent(found.all.whole), None))
     return replace(report, columns=columns, rows=tuple(rows), total=every)
 
 

@@ -17,20 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "services/console/outlay_console/static/vendor"
 TESTS = ROOT / "tests/browser/vendor"
-PACKAGES = {
-    "uplot@1.6.32": (
-        STATIC,
-        {
-            "package/dist/uPlot.iife.min.js": "uPlot.iife.min.js",
-            "package/dist/uPlot.min.css": "uPlot.min.css",
-            "package/LICENSE": "uPlot.LICENSE",
-        },
-    ),
-    "axe-core@4.14.1": (
-        TESTS,
-        {"package/axe.min.js": "axe.min.js", "package/LICENSE": "axe-core.LICENSE"},
-    ),
+UPLOT = {
+    "dist/uPlot.iife.min.js": "uPlot.iife.min.js",
+    "dist/uPlot.min.css": "uPlot.min.css",
+    "LICENSE": "uPlot.LICENSE",
 }
+AXE = {"axe.min.js": "axe.min.js", "LICENSE": "axe-core.LICENSE"}
+PACKAGES = {"uplot@1.6.32": (STATIC, UPLOT), "axe-core@4.14.1": (TESTS, AXE)}
 SHA512 = Path(__file__).with_name("vendor.sha512")
 
 
@@ -39,11 +32,8 @@ def main() -> int:
     known = dict(line.split() for line in SHA512.read_text("utf-8").splitlines())
     for package, (folder, files) in PACKAGES.items():
         with tempfile.TemporaryDirectory() as place:
-            packed = subprocess.run(
-                ["npm", "pack", package, "--json", "--pack-destination", place],
-                check=True,
-                capture_output=True,
-            )
+            command = ["npm", "pack", package, "--json", "--pack-destination", place]
+            packed = subprocess.run(command, check=True, capture_output=True)
             archive = (Path(place) / json.loads(packed.stdout)[0]["filename"]).read_bytes()
         found = base64.b64encode(hashlib.sha512(archive).digest()).decode()
         if found != known.get(package):
@@ -52,7 +42,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             for inside, name in files.items():
-                source = tar.extractfile(inside)
+                source = tar.extractfile(f"package/{inside}")
                 if source is None:
                     raise FileNotFoundError(f"{package} has no {inside}")
                 (folder / name).write_bytes(source.read())

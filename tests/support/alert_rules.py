@@ -8,7 +8,7 @@ from outlay_alerter.rules import budget as budget_rule
 from outlay_alerter.rules import threshold as threshold_rule
 from outlay_alerter.rules.threshold import Threshold
 from outlay_alerter.rules.watch import Budget
-from outlay_reports.forecast.landing import Landing
+from outlay_reports.forecast.trajectory import Landing
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12

@@ -12,14 +12,13 @@ import httpx
 from tests.support.ledger import cost_event, random_events, write
 from tests.support.stack import Stack
 
-from outlay_console.actions import Actions
-from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.actions import Actions, ActionWriter
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, Rates
-from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
+from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import EventTail
-from outlay_console.app import Console, Dependencies
+from outlay_console.app import Console
+from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog

@@ -17,8 +17,7 @@ from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.chargeback import Closing, amendments
-from outlay_reports.html import html_page, html_table
-from outlay_reports.renderers import to_csv
+from outlay_reports.renderers import html_page, html_table, to_csv
 from outlay_reports.report_table import ReportTable
 from outlay_reports.statements import (
     ChargebackMonth,

@@ -23,11 +23,10 @@ from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.capacity import GPU_METER
 from outlay_reports.forecast.history import SECONDS, read_history
 from outlay_reports.forecast.lines import forecast_lines, hierarchy_lines
 from outlay_reports.forecast.series import frequency_of, read_csv
-from outlay_reports.forecast.summary import budget_table, full_table, landing_table
+from outlay_reports.forecast.summary import GPU_METER, budget_table, full_table, landing_table
 from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_json

@@ -21,7 +21,7 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import period_of
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import find
-from outlay_reports import digest_pages
+from outlay_reports import digest
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import DigestSection, DigestSources, build_digest, last_week
@@ -81,9 +81,9 @@ def review(
     if send:
         _send(send, query, sections, now)
     elif written == "html":
-        write_file(file, digest_pages.html(query, sections, now))
+        write_file(file, digest.html(query, sections, now))
     else:
-        write_file(file, digest_pages.markdown(query, sections))
+        write_file(file, digest.markdown(query, sections))
 
 
 def _savings(clickhouse: ClickHouseClient, catalog: Catalog, query: CostQuery) -> ReportTable:

@@ -27,16 +27,16 @@ _CLOSED = (
 _lines = msgspec.json.Decoder(tuple[Line, ...])
 
 
+@dataclass(frozen=True)
 class ClosedPeriods:
     """The closings of one tenant's months."""
 
-    def __init__(self, clickhouse: ClickHouseClient, tenant: str) -> None:
-        self._clickhouse = clickhouse
-        self._tenant = tenant
+    clickhouse: ClickHouseClient
+    tenant: str
 
     def read(self, period: str, zone: str) -> list[Closing]:
         """Return every closing of a month, the first first. Raises Retryable."""
-        rows = self._clickhouse.rows(_READ, {"tenant": self._tenant, "period": period, "zone": zone})
+        rows = self.clickhouse.rows(_READ, {"tenant": self.tenant, "period": period, "zone": zone})
         return [
             Closing(
                 r["seq"],
@@ -51,13 +51,13 @@ class ClosedPeriods:
     def add(self, period: str, zone: str, unit: str, closing: Closing) -> None:
         """Keep a closing; `unit`: the dimension that pays. Repeating it changes nothing. Raises Retryable."""
         row = {
-            "tenant": self._tenant, "period": period, "zone": zone, "unit": unit, "seq": closing.seq,
+            "tenant": self.tenant, "period": period, "zone": zone, "unit": unit, "seq": closing.seq,
             "total": to_usd(closing.cost),
             "unpriced_events": sum(line.unpriced for line in closing.lines),
             "body": msgspec.json.encode(closing.lines).decode(),
             "closed_at": closing.at.isoformat(), "closed_by": closing.by, "note": closing.note,
         }  # fmt: skip
-        self._clickhouse.insert_json_lines("closed_periods", msgspec.json.encode(row))
+        self.clickhouse.insert_json_lines("closed_periods", msgspec.json.encode(row))
 
 
 class ClosingTime(NamedTuple):

@@ -3,9 +3,10 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, BudgetUsage
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.trajectory import (
+    Landing,
     Trajectory,
     TrajectoryInput,
     history_range,
@@ -29,10 +30,9 @@ _UNITS: tuple[Unit, ...] = ("day", "hour")
 _KEPT = 5000
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     minute: datetime
-    wanted: TrajectoryInput
+    made_from: object
     course: Trajectory
 
 
@@ -58,10 +58,11 @@ class ForecastCache:
         }
         read = _wanted(reader, list(due.values()), minute) if due else []
         wanted = dict(zip(due, read, strict=True))
-        changed = {key: one for key, one in wanted.items() if not _same(known.get(key), one)}
-        made = dict(zip(changed, trajectories(list(changed.values())), strict=True))
-        for key, one in wanted.items():
-            known[key] = _Known(minute, one, made[key] if key in made else known[key].course)
+        spent = {key: (one.edges, one.history.tobytes(), one.left.tobytes()) for key, one in wanted.items()}
+        changed = [key for key in wanted if key not in known or known[key].made_from != spent[key]]
+        made = dict(zip(changed, trajectories([wanted[key] for key in changed]), strict=True))
+        for key in wanted:
+            known[key] = _Known(minute, spent[key], made[key] if key in made else known[key].course)
         with self._lock:
             for key in wanted:
                 self._known[key] = known[key]
@@ -123,14 +124,6 @@ def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime
 def _key(period: CostQuery) -> tuple[object, ...]:
     scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
     return period.tenants, scope, period.zone.key, period.span, period.amount
-
-
-def _same(known: _Known | None, wanted: TrajectoryInput) -> bool:
-    return known is not None and (
-        known.wanted.edges == wanted.edges
-        and np.array_equal(known.wanted.history, wanted.history)
-        and np.array_equal(known.wanted.left, wanted.left)
-    )
 
 
 def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:

@@ -68,13 +68,14 @@ def forecast(values: Array, periods: Sequence[int], steps: int) -> Forecast:
     tests = candidates(values, seasons, [*origins, length], max(steps, ahead), once)
     pairs = zip(origins, tests[:-1], strict=True)
     errors = np.stack([values[:, at : at + ahead].T[:, :, None] - found[:ahead] for at, found in pairs])
-    mean = np.einsum("hsm,sm->hs", tests[-1][:steps], _weights(errors))
+    weights, mixed = _mixed(errors)
+    mean = np.einsum("hsm,sm->hs", tests[-1][:steps], weights)
     near = [p for p in periods[:2] if p <= 7 * periods[0]]  # the shortest season, and a week of days
     unseen = [p for p in near if length < 1.4 * p]
     if once_seen := next((p for p in unseen if p <= length), 0):
         # Most such series have it, but no test could confirm it: take half.
         mean = (mean + values[:, -once_seen:].T[np.arange(steps) % once_seen]) / 2
-    honest = _honest(errors) * _larger(values, origins, max(near, default=3))[:, None, :]
+    honest = mixed * _larger(values, origins, max(near, default=3))[:, None, :]
     return Forecast(np.maximum(mean, 0.0), honest, bool(unseen))
 
 
@@ -98,46 +99,29 @@ def _origins(first: int, last: int, stride: int) -> list[int]:
     return sorted({round(last - n * gap) for n in range(count) if last - n * gap >= first})
 
 
-def _weights(errors: Array) -> Array:
-    """Return the share of each model in each series (series x models) by its back-test; the best few only.
+def _mixed(errors: Array) -> tuple[Array, Array]:
+    """Return the share of each model in each series (series x models; the best few only), and the errors of the mix.
 
     The measure is the mean over folds of the square root of the mean squared error, halfway to the absolute error:
-    one fold with an incident does not decide.
+    one fold with an incident does not decide. The last fold counts three times the first. The errors of a fold are
+    those of the weights that the other folds choose.
     """
-    return mix(np.tensordot(_late(len(errors)), _losses(errors), 1))
+    folds = len(errors)
+    late = np.linspace(1.0, 3.0, folds)[:, None, None] / (2.0 * folds)
+    losses = (np.sqrt(np.mean(errors**2, axis=1)) + np.mean(np.abs(errors), axis=1)) * late
+    whole = np.sum(losses, axis=0)
+    weights = [_mix(whole - one) if folds > 2 else _mix(whole) for one in losses]
+    mixed = [np.einsum("hsm,sm->hs", *pair) for pair in zip(errors, weights, strict=True)]
+    return _mix(whole), np.stack(mixed)
 
 
-def _losses(errors: Array) -> Array:
-    """Return how wrong each model was in each fold: folds x series x models."""
-    found: Array = np.sqrt(np.mean(errors**2, axis=1)) + np.mean(np.abs(errors), axis=1)
-    return found
-
-
-def _late(folds: int) -> Array:
-    """Return the weights of folds, the oldest first: the last counts three times the first."""
-    weights = np.linspace(1.0, 3.0, folds)
-    found: Array = weights / np.sum(weights)
-    return found
-
-
-def mix(losses: Array) -> Array:
+def _mix(losses: Array) -> Array:
     """Return weights for losses (series x models): the best few, by the inverse of the loss to the fourth."""
     count = min(_BEST, losses.shape[1])
     worst = np.partition(losses, count - 1, axis=1)[:, count - 1 : count]
     inverse = np.where(losses <= worst, 1.0 / np.maximum(losses, 1e-12) ** 4, 0.0)
     weights: Array = inverse / np.sum(inverse, axis=1, keepdims=True)
     return weights
-
-
-def _honest(errors: Array) -> Array:
-    """Return the errors of the mix, each fold forecast by the weights that the other folds choose."""
-    folds = len(errors)
-    if folds < 3:
-        mixed: Array = np.einsum("khsm,sm->khs", errors, _weights(errors))
-        return mixed
-    each = _losses(errors) * _late(folds)[:, None, None]
-    whole = np.sum(each, axis=0)
-    return np.stack([np.einsum("hsm,sm->hs", errors[k], mix(whole - each[k])) for k in range(folds)])
 
 
 def candidates(
@@ -161,21 +145,19 @@ def candidates(
 
 def repeats(past: Array, periods: Sequence[int], steps: int, once: Sequence[int] = ()) -> Array:
     """Return what repeats the last value, the last season, the mean of the last seasons, and that with growth."""
-    found = [np.repeat(past[:, -1][None, :], steps, axis=0)]
-    found.append(_drifted(past, steps, max(periods, default=1)))
+    found = [np.repeat(past[:, -1][None, :], steps, axis=0), _drifted(past, steps, max(periods, default=1))]
+    ahead = np.arange(steps)
     for period in once:
-        last = _capped(past, period, min(periods, default=period))[np.arange(steps) % period]
-        found += [last, last * _growth(past, period) ** (1 + np.arange(steps)[:, None] // period)]
+        last = _capped(past, period, min(periods, default=period))[ahead % period]
+        found += [last, last * _growth(past, period) ** (1 + ahead[:, None] // period)]
     for period in periods:
-        last = past[:, -period:].T
-        found.append(last[np.arange(steps) % period])
+        found.append(past[:, -period:].T[ahead % period])
         count = min(past.shape[1] // period, 4)
         if count > 1:
             # Seasons x series x period, the last season first.
             cut = past[:, past.shape[1] - count * period :].reshape(len(past), count, period)
             seasons = np.swapaxes(cut, 0, 1)[::-1]
-            found.append(np.mean(seasons, axis=0).T[np.arange(steps) % period])
-            found.append(_grown(seasons, steps))
+            found += [np.mean(seasons, axis=0).T[ahead % period], _grown(seasons, steps)]
     return np.stack(found, axis=2)
 
 

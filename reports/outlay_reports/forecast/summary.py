@@ -1,17 +1,21 @@
 """The forecast for people: the cost of the month, the budgets that it exceeds, and when something is full."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
 
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.capacity import GPU_METER, gpu_seconds, growth
-from outlay_reports.forecast.history import read_history
-from outlay_reports.forecast.landing import Landing
+from outlay_reports.forecast.history import History, read_history
+from outlay_reports.forecast.smoothing import Array
+from outlay_reports.forecast.trajectory import Landing
 from outlay_reports.money import counted, percent
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.catalog import Budget, PriceBook
@@ -58,9 +62,8 @@ def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) ->
 
 def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[BudgetPlan]:
     """Return the budgets of some tenants, as each of them has them."""
-    return [
-        plan_of(budget, tenant) for budget in budgets for tenant in tenants if budget.tenant in ("*", tenant)
-    ]
+    pairs = product(budgets, tenants)
+    return [plan_of(budget, tenant) for budget, tenant in pairs if budget.tenant in ("*", tenant)]
 
 
 def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
@@ -105,9 +108,8 @@ def full_table(
     else:
         known = read_history(reader, replace(question, by=(), unit="day"), now, meter)
     if not known.values.any():
-        raise QueryError(
-            f"{meter} has less than one whole day of history", "see what is metered: outlay report top --json"
-        )
+        hint = "see what is metered: outlay report top --json"
+        raise QueryError(f"{meter} has less than one whole day of history", hint)
     found = growth(known.values[0])
     size = 86_400 if gpus else 1
     whole = f"the reservation of {gpus:,} GPUs" if gpus else f"{amount:,.0f} a day"
@@ -129,12 +131,77 @@ def full_table(
     sure = (
         f"from {days} days of history" if days >= 21 else f"only {days} days of history: take it as a guess"
     )
-    said = (
-        f"at this growth {whole} is full on {usual}, between {soon} and {late} (80% range)"
-        if not full and found.slope > 0
-        else f"{whole} is {'full already' if full else 'not reached: use does not grow'}"
-    )
+    said = f"{whole} is {'full already' if full else 'not reached: use does not grow'}"
+    if not full and found.slope > 0:
+        said = f"at this growth {whole} is full on {usual}, between {soon} and {late} (80% range)"
     columns = (Column("name", "", wide=True), Column("what", ""), Column("value", "value"))
     title = f"When {whole} is full" if gpus else f"When {meter} reaches {whole}"
     counted = (f"counted with it: seconds of {', '.join(machines)}",) if machines else ()
     return ReportTable("full", title, columns, rows, notes=(said, sure, *counted))
+
+
+GPU_METER = "gpu_seconds"
+_MACHINES = "compute_seconds"
+
+
+def gpus_of(price_books: Iterable[PriceBook], provider: str, sku: str) -> float:
+    """Return the GPUs of a machine type by the first rule that names it; 0 if it has none or is unknown."""
+    for rule in (rule for book in price_books for rule in book.rules if rule.gpus is not None):
+        offered = not rule.provider or provider.lower() in map(str.lower, rule.provider)
+        if offered and any(fnmatchcase(sku.lower(), name.lower()) for name in rule.sku):
+            return float(rule.gpus or 0)
+    return 0.0
+
+
+def gpu_seconds(
+    reader: CostReader, question: CostQuery, now: datetime, price_books: Sequence[PriceBook]
+) -> tuple[History, list[str]]:
+    """Return the GPU seconds of every whole day before `now`, and the machine types that are part of them."""
+    days = replace(question, by=(), unit="day")
+    found = read_history(reader, days, now, GPU_METER)
+    machines = read_history(reader, replace(days, by=("provider", "sku")), now, _MACHINES)
+    counted = []
+    for (provider, sku), seconds in zip(machines.keys, machines.values, strict=True):
+        gpus = gpus_of(price_books, provider, sku) if seconds.any() else 0.0
+        if gpus:
+            found.values[0] += seconds * gpus
+            counted.append(f"{sku} ({gpus:g} GPUs)" if gpus != 1 else f"{sku} (1 GPU)")
+    return found, sorted(counted)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Growth of a daily value: its level at the end of the history, and its slope a day with an 80% interval."""
+
+    level: float
+    slope: float
+    low: float
+    high: float
+
+    def days_until(self, amount: float) -> tuple[float | None, float | None, float | None]:
+        """Return the days until `amount`: at this growth, soonest and latest (80%). None: never."""
+        return self._days(amount, self.slope), self._days(amount, self.high), self._days(amount, self.low)
+
+    def _days(self, amount: float, slope: float) -> float | None:
+        if self.level >= amount:
+            return 0.0
+        days = (amount - self.level) / slope if slope > 0 else np.inf
+        return days if days < 3650 else None
+
+
+def growth(days: Array) -> Growth:
+    """Fit growth by the median of all slopes between weeks, or days of short history (Theil 1950, Sen 1968)."""
+    step = 7 if len(days) >= 21 else 1
+    count = len(days) // step
+    sizes = days[len(days) - count * step :].reshape(count, step).mean(axis=1)
+    if count < 3:
+        level = float(np.mean(days)) if len(days) else 0.0
+        return Growth(level, 0.0, 0.0, 0.0)
+    slopes = np.array([(sizes[b] - sizes[a]) / (b - a) for a, b in combinations(range(count), 2)]) / step
+    slope = float(np.median(slopes))
+    # Sen's interval: Kendall's statistic has this variance without growth.
+    width = 1.2816 * np.sqrt(count * (count - 1) * (2 * count + 5) / 18) / len(slopes) / 2
+    low, high = np.quantile(slopes, [max(0.5 - width, 0.0), min(0.5 + width, 1.0)])
+    middle = np.arange(count) * step - (count - 1) * step - (step - 1) / 2
+    level = float(np.median(sizes - slope * middle))
+    return Growth(level, slope, float(low), float(high))

@@ -53,34 +53,26 @@ def factors(
     """Return the daily factors of the forecast. Raises QueryError for an unused source or an unpriced target."""
     flat, monthly = 1.0, 1.0
     for change in changes:
-        if change.what == "price":
-            flat *= 1 + change.size
-        elif change.what == "growth":
+        if change.what == "growth":
             monthly *= 1 + change.size
         else:
-            flat *= _mixed(change, models, unit_price)
+            flat *= 1 + change.size if change.what == "price" else _mixed(change, models, unit_price)
     return [flat * monthly ** (day / 30.4375) for day in days]
 
 
 def _mixed(change: ModelSwap, models: Mapping[str, Sums], unit_price: UnitPrice) -> float:
     """Return the factor of moving a share of one model's tokens to another, at what a token of each comes to cost."""
-    whole = sum(sums.cost for sums in models.values())
-    source, target = _unit(change.source, models), _unit(change.target, models)
+    source = _unit(change.source, models)
     if source is None:
         known = ", ".join(sorted(name for name in models if _unit(name, models)))
         raise QueryError(f"{change.source} has no priced tokens in this time", f"use one of {known}")
     used = models[change.source]
-    if target is None:
-        target = unit_price(change.target, used)
-    part = Fraction(used.cost, whole)
+    target = _unit(change.target, models) or unit_price(change.target, used)
+    part = Fraction(used.cost, sum(sums.cost for sums in models.values()))
     return float(1 - part * Fraction(change.size) * (1 - target / source))
 
 
 def _unit(model: str, models: Mapping[str, Sums]) -> Fraction | None:
     """Return what a token came to cost, in pico-USD; None: no priced tokens were used."""
-    sums = models.get(model)
-    return (
-        None
-        if sums is None or not sums.tokens or not sums.cost
-        else Fraction(sums.cost) / Fraction(sums.tokens)
-    )
+    sums = models.get(model, Sums())
+    return Fraction(sums.cost) / Fraction(sums.tokens) if sums.tokens and sums.cost else None

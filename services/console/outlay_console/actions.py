@@ -1,36 +1,50 @@
 """User actions on pages: acknowledge, snooze or expect an alert; dismiss an opportunity. Each is audited first."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import get_args
+from typing import Literal, get_args
+
+from starlette.exceptions import HTTPException
 
 from outlay_console import metrics
-from outlay_console.adapters.action_writer import ActionWriter
 from outlay_console.adapters.rollup_reader import RollupReader
-from outlay_console.pages.request import MissingError
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
+from outlay_kit.settings import ClickHouseSettings
 from outlay_schemas.alerts import ActionKind, AlertAction
+from outlay_schemas.events import encoder
+
+
+class ActionWriter:
+    """Writes one row at a time."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._clickhouse = ClickHouseClient(settings)
+        self._lock = threading.Lock()
+
+    async def write(self, table: Literal["alert_actions", "dismissals"], row: object) -> None:
+        """Write an action; the alerter applies one on an alert within seconds. Raises Retryable."""
+
+        def insert() -> None:
+            with self._lock:
+                self._clickhouse.insert_json_lines(table, encoder.encode(row))
+
+        await asyncio.to_thread(insert)
+
 
 _NOTE = 500
 _HOURS = 8760
 _KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 
-class FormError(Exception):
-    """A form with an invalid value; the message names it."""
-
-
-class ForbiddenError(Exception):
-    """The session lacks the scope for an action."""
-
-
 @dataclass(frozen=True)
 class Actions:
-    """Applies the forms of pages."""
+    """Applies the forms of pages. An invalid value, a missing scope or target is an HTTPException with a text."""
 
     writer: ActionWriter | None
     """None: this console is read-only."""
@@ -43,21 +57,20 @@ class Actions:
     async def act(
         self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
     ) -> None:
-        """Apply an action to an alert. Raises MissingError, FormError, ForbiddenError, Retryable."""
+        """Apply an action to an alert. Raises HTTPException, Retryable."""
         writer = self._writer(session)
         found = await rollups.incident(target)
         if found is None:
-            raise MissingError("This alert does not exist.")
+            raise HTTPException(404, "This alert does not exist.")
         kind = next((one for one in _KINDS if one == form.get("action")), None)
         if kind is None:
-            raise FormError(f"action must be one of {', '.join(_KINDS)}")
+            raise HTTPException(400, f"action must be one of {', '.join(_KINDS)}")
         target = found.main.rule if kind == "snoozed" and form.get("whole") else found.id
         until, note = _until(kind, form, now), _note(form)
-        details = {"tenant": session.tenant, "action": kind, "note": note}
-        await self._log(
-            session, "alerts.act", target, details | ({"until": until.isoformat()} if until else {}), now
-        )
-        await writer.write(AlertAction(session.tenant, target, kind, now, until, note, session.who))
+        details = {"action": kind, "note": note} | ({"until": until.isoformat()} if until else {})
+        await self._log(session, "alerts.act", target, details, now)
+        action = AlertAction(session.tenant, target, kind, now, until, note, session.who)
+        await writer.write("alert_actions", action)
         metrics.ACTIONS.labels(kind).inc()
 
     async def dismiss(
@@ -66,23 +79,26 @@ class Actions:
         """Dismiss an opportunity, or restore it. Raises as `act` does."""
         writer = self._writer(session)
         if target not in {one["id"] for one in (await rollups.opportunities()).found}:
-            raise MissingError("This opportunity does not exist.")
+            raise HTTPException(404, "This opportunity does not exist.")
         dismissed, reason = not form.get("undo"), _note(form)
         action = "opportunities.dismiss" if dismissed else "opportunities.restore"
-        await self._log(session, action, target, {"tenant": session.tenant, "reason": reason}, now)
-        await writer.dismiss(target, reason, session.who, now, dismissed=dismissed)
+        await self._log(session, action, target, {"reason": reason}, now)
+        row = {"id": target, "dismissed": dismissed, "reason": reason, "by": session.who, "at": now}
+        await writer.write("dismissals", row)
         metrics.ACTIONS.labels("dismissed").inc()
 
     def _writer(self, session: Session) -> ActionWriter:
         if self.writer is None or not session.admin:
-            raise ForbiddenError("This needs a key with the scope admin, and a console with write access.")
+            raise HTTPException(
+                403, "This needs a key with the scope admin, and a console with write access."
+            )
         return self.writer
 
     async def _log(
         self, session: Session, action: str, subject: str, details: Mapping[str, object], now: datetime
     ) -> None:
         """Write to the audit log; an action that cannot be audited is not applied."""
-        actor = f"key {session.key_id}"
+        actor, details = f"key {session.key_id}", {"tenant": session.tenant, **details}
         try:
             await asyncio.to_thread(self.audit.append, actor, action, subject, details, now)
         except AuditError as error:
@@ -92,7 +108,7 @@ class Actions:
 def _note(form: Mapping[str, str]) -> str:
     note = form.get("note", "").strip()
     if len(note) > _NOTE or not note.isprintable():
-        raise FormError(f"a note must be one line of at most {_NOTE} characters")
+        raise HTTPException(400, f"a note must be one line of at most {_NOTE} characters")
     return note
 
 
@@ -105,5 +121,5 @@ def _until(kind: ActionKind, form: Mapping[str, str], now: datetime) -> datetime
     text = form.get("hours", "")
     hours = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
     if not 0 < hours <= _HOURS:
-        raise FormError(f"hours must be a number from 1 to {_HOURS}")
+        raise HTTPException(400, f"hours must be a number from 1 to {_HOURS}")
     return now + timedelta(hours=hours)

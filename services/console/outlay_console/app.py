@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -16,33 +15,23 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from outlay_console import metrics
-from outlay_console.actions import Actions, ForbiddenError, FormError
-from outlay_console.adapters.catalog import CatalogHistory, CatalogView
-from outlay_console.adapters.consumer_lag import ConsumerLag
-from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
-from outlay_console.adapters.tail import EventTail
 from outlay_console.api import Api
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.money_metrics import money_metrics
-from outlay_console.pages import alerts, budgets, explore, live, opportunities, overview, prices, quality
-from outlay_console.pages.request import MissingError, PageRequest
-from outlay_console.sessions import Session, Sessions
-from outlay_console.settings import Settings
+from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages.request import Dependencies, Page, PageRequest
+from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
-from outlay_console.templating import STATIC, Context, templates
-from outlay_console.web import Guard, Static, Throttle, path_of, read_form, safe_path, who
-from outlay_kit.clock import Clock
+from outlay_console.templating import STATIC, templates
+from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path, who
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import presented_key
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog import Split
 
 log = get_logger(__name__)
-Page = Callable[[PageRequest], Awaitable[Context]]
-
-
 _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
     "/explore": ("explore", explore.explore),
@@ -54,31 +43,14 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/prices": ("prices", prices.prices),
     "/opportunities": ("opportunities", opportunities.opportunities),
     "/quality": ("quality", quality.quality),
-    "/live": ("live", live.live),
+    "/live": ("live", explore.live),
 }
-_STATUSES: dict[type[Exception], int] = {FormError: 400, ForbiddenError: 403, MissingError: 404}
 _STATUS_TITLES = {
     400: "Invalid request",
     403: "Permission denied",
     404: "Not found",
     503: "Cost data is temporarily unavailable",
 }
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """What main.py wires."""
-
-    settings: Settings
-    sessions: Sessions
-    readers: Readers
-    catalog: Callable[[], CatalogView | None]
-    tail: EventTail
-    consumer_lag: ConsumerLag
-    forecasts: Forecasts
-    history: CatalogHistory
-    actions: Actions
-    clock: Clock
 
 
 class Console:
@@ -117,56 +89,38 @@ class Console:
 
     def _page(self, name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            started = self._deps.clock.monotonic()
-            response = await self._answer(request, name, page)
-            metrics.REQUESTS.labels(name, response.status_code).inc()
-            metrics.SECONDS.labels(name).observe(self._deps.clock.monotonic() - started)
-            return response
+            session = self._session(request)
+            if session is None:
+                return self._to_login(request)
+            view = View()
+            try:
+                view = self._view(request)
+                asked = self._ask(request, session, view)
+                context = {"view": view, "now": asked.now, **await page(asked)}
+                return self._html(name, 200, request, session=session, **context)
+            except ViewError as error:
+                return self._error(request, 400, str(error), session, View())
+            except HTTPException as error:
+                return self._error(request, error.status_code, error.detail, session, view)
+            except Retryable as error:
+                log.warning("page failed: dependency unavailable", page=name, error=str(error))
+                what = "ClickHouse is not responding. No data is lost: events wait in Kafka until it is back."
+                return self._error(request, 503, what, session, view)
 
-        return answer
+        return measured(name, self._deps.clock, answer)
 
-    async def _answer(self, request: Request, name: str, page: Page) -> Response:
-        session = self._session(request)
-        if session is None:
-            return self._to_login(request)
-        view = View()
-        try:
-            view = self._view(request)
-            ask = await self._ask(request, session, view, name)
-            context = {"view": view, "now": ask.now, **await page(ask)}
-            return self._html(name, 200, request, session=session, **context)
-        except ViewError as error:
-            return self._error(request, 400, str(error), session, View())
-        except MissingError as error:
-            return self._error(request, 404, str(error), session, view)
-        except Retryable as error:
-            log.warning("page failed: dependency unavailable", page=name, error=str(error))
-            what = "ClickHouse is not responding. No data is lost: events wait in Kafka until it is back."
-            return self._error(request, 503, what, session, view)
-
-    async def _ask(self, request: Request, session: Session, view: View, name: str) -> PageRequest:
-        deps = self._deps
+    def _ask(self, request: Request, session: Session, view: View) -> PageRequest:
         return PageRequest(
-            tenant=session.tenant,
-            rollups=self._rollups(session),
-            view=view,
-            now=deps.clock.now(),
-            params=request.query_params,
-            path=request.path_params,
-            catalog=deps.catalog(),
-            forecasts=deps.forecasts,
-            history=deps.history,
-            may=deps.actions.may(session),
-            ingest_url=deps.settings.ingest_url,
-            consumer_lag=await deps.consumer_lag.read() if name == "quality" else {},
-        )
+            self._deps, session.tenant, self._rollups(session), view, self._deps.clock.now(), request.query_params,
+            request.path_params, self._deps.catalog(), self._deps.actions.may(session),
+        )  # fmt: skip
 
     def _splits(self) -> Sequence[Split]:
         shown = self._deps.catalog()
         return shown.splits if shown else ()
 
     def _rollups(self, session: Session) -> RollupReader:
-        return RollupReader(self._deps.readers.of(session.tenant))
+        return RollupReader(TenantReader(self._deps.readers, session.tenant))
 
     def _view(self, request: Request) -> View:
         return read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
@@ -188,16 +142,10 @@ class Console:
             return self._html("login", 200, request, next=where, problem="")
         form = await read_form(request)
         where = safe_path(form.get("next", "/"))
-        wait = self._throttle.wait(who(request), self._deps.clock.monotonic())
-        if wait:
+        if wait := self._throttle.wait(who(request), self._deps.clock.monotonic()):
             metrics.LOGINS.labels("throttled").inc()
-            response = self._html(
-                "login",
-                429,
-                request,
-                next=where,
-                problem="Too many attempts. Wait a few seconds and try again.",
-            )
+            problem = "Too many attempts. Wait a few seconds and try again."
+            response = self._html("login", 429, request, next=where, problem=problem)
             response.headers["Retry-After"] = str(int(wait) + 1)
             return response
         cookie = self._deps.sessions.open(form.get("key", "").strip(), self._deps.clock.now())
@@ -206,21 +154,20 @@ class Console:
             problem = "This key is unknown, revoked, or lacks the scope read."
             return self._html("login", 401, request, next=where, problem=problem)
         metrics.LOGINS.labels("accepted").inc()
+        return self._with_cookie(where, cookie, int(self._deps.settings.session_hours * 3600))
+
+    async def _logout(self, _: Request) -> Response:
+        return self._with_cookie("/login", "", 0)
+
+    def _with_cookie(self, where: str, cookie: str, seconds: int) -> Response:
         response = RedirectResponse(where, 303)
         response.set_cookie(
             self._cookie,
             cookie,
-            max_age=int(self._deps.settings.session_hours * 3600),
+            max_age=seconds,
             httponly=True,
             samesite="strict",
             secure=self._deps.settings.https,
-        )
-        return response
-
-    async def _logout(self, _: Request) -> Response:
-        response = RedirectResponse("/login", 303)
-        response.delete_cookie(
-            self._cookie, httponly=True, samesite="strict", secure=self._deps.settings.https
         )
         return response
 
@@ -230,13 +177,12 @@ class Console:
         if session is None:
             return RedirectResponse("/login", 303)
         kind, target = request.url.path.split("/")[1], request.path_params["id"]
-        actions, rollups = self._deps.actions, self._rollups(session)
+        act = self._deps.actions.act if kind == "alerts" else self._deps.actions.dismiss
+        form = await read_form(request)
         try:
-            form = await read_form(request)
-            act = actions.act if kind == "alerts" else actions.dismiss
-            await act(session, rollups, target, form, now)
-        except (FormError, ForbiddenError, MissingError) as error:
-            return self._error(request, _STATUSES[type(error)], str(error), session, View())
+            await act(session, self._rollups(session), target, form, now)
+        except HTTPException as error:
+            return self._error(request, error.status_code, error.detail, session, View())
         except Retryable as error:
             log.warning("user action not saved", path=request.url.path, error=str(error))
             return self._error(request, 503, "The change was not saved: try again.", session, View())
@@ -248,13 +194,9 @@ class Console:
         if session is None:
             return self._api.refused(request)
         try:
-            return await money_metrics(
-                await self._ask(request, session, self._view(request), "money_metrics")
-            )
-        except ViewError as error:
-            return PlainTextResponse(f"{error}\n", 400)
-        except Retryable as error:
-            return PlainTextResponse(f"{error}\n", 503)
+            return await money_metrics(self._ask(request, session, self._view(request)))
+        except (ViewError, Retryable) as error:
+            return PlainTextResponse(f"{error}\n", 400 if isinstance(error, ViewError) else 503)
 
     async def _stream_figures(self, request: Request) -> Response:
         session = self._session(request)

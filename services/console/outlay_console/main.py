@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 import uvicorn
 from starlette.applications import Starlette
 
-from outlay_console.actions import Actions
-from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.actions import Actions, ActionWriter
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, read_catalog_view
-from outlay_console.adapters.consumer_lag import ConsumerLag
 from outlay_console.adapters.forecasts import Forecasts
+from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.readers import Readers
-from outlay_console.adapters.tail import EventTail
-from outlay_console.app import Console, Dependencies
+from outlay_console.app import Console
+from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog

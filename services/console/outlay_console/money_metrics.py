@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.responses import Response
 
-from outlay_console.adapters.rollup_reader import CostTotal
 from outlay_console.pages.budgets import BudgetState, states
-from outlay_console.pages.overview import MonthEnd, landed, spans
+from outlay_console.pages.overview import landed, spans
 from outlay_console.pages.request import PageRequest
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.range_sums import Selection
@@ -43,19 +40,28 @@ SERIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "outlay_budget_forecast_usd": ("Forecast spend at the end of the period", _BUDGET),
     "outlay_data_updated_timestamp_seconds": ("When the tenant's totals last changed", ("tenant",)),
 }
+_TOTALS = {
+    "outlay_spend_usd": "cost",
+    "outlay_charged_usd": "charged",
+    "outlay_events": "events",
+    "outlay_unpriced_events": "unpriced",
+    "outlay_estimated_events": "estimated",
+    "outlay_estimated_usd": "guessed",
+}
+"""Series to the field of a total that it shows."""
 
 
-class _Gauges(Collector):
+class _Gauges:
+    """The gauges that have a value."""
+
     def __init__(self) -> None:
-        self._families = {
-            name: GaugeMetricFamily(name, text, labels=by) for name, (text, by) in SERIES.items()
-        }
+        self.registry = CollectorRegistry()
+        self._known: dict[str, Gauge] = {}
 
     def set(self, name: str, value: object, *labels: str) -> None:
-        self._families[name].add_metric(labels, float(str(value)))
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        return [family for family in self._families.values() if family.samples]
+        if name not in self._known:
+            self._known[name] = Gauge(name, *SERIES[name], registry=self.registry)
+        self._known[name].labels(*labels).set(float(str(value)))
 
 
 async def money_metrics(request: PageRequest) -> Response:
@@ -64,52 +70,37 @@ async def money_metrics(request: PageRequest) -> Response:
     minute = floor_to(request.now, "minute")
     wanted = {"today": ranges["today"], "month": ranges["month"], "burn": TimeRange(minute - _BURN, minute)}
     totals = await request.rollups.totals({name: Selection(part) for name, part in wanted.items()})
-    teams = (await request.rollups.breakdown(replace(request.view, by="team"), ranges["month"], limit=TEAMS))[
-        "team"
-    ]
-    month = await request.forecasts.month(request.tenant, request.view.zone, request.now)
-    gauges = _Gauges()
+    by_team = replace(request.view, by="team")
+    teams = (await request.rollups.breakdown(by_team, ranges["month"], limit=TEAMS))["team"]
+    month = await request.deps.forecasts.month(request.tenant, request.view.zone, request.now)
+    tenant, gauges = request.tenant, _Gauges()
     for period in ("today", "month"):
-        _set_totals(gauges, totals[period], request.tenant, period)
+        for name, measure in _TOTALS.items():
+            gauges.set(name, getattr(totals[period], measure), tenant, period)
     named = [row for row in teams.rows if row.now]
     for row in named:
-        gauges.set("outlay_team_spend_usd", row.now, request.tenant, name_of(row.value))
+        gauges.set("outlay_team_spend_usd", row.now, tenant, name_of(row.value))
     if rest := teams.spent.cost - sum(row.now for row in named):
-        gauges.set("outlay_team_spend_usd", rest, request.tenant, "(other)")
-    gauges.set(
-        "outlay_burn_rate_usd_per_hour", totals["burn"].cost * (timedelta(hours=1) // _BURN), request.tenant
-    )
-    _set_forecast(gauges, landed(month, totals["month"], request.now), request.tenant)
+        gauges.set("outlay_team_spend_usd", rest, tenant, "(other)")
+    gauges.set("outlay_burn_rate_usd_per_hour", totals["burn"].cost * (timedelta(hours=1) // _BURN), tenant)
+    if end := landed(month, totals["month"], request.now):
+        for bound in ("expected", "low", "high"):
+            gauges.set("outlay_forecast_usd", getattr(end, bound), tenant, bound)
     for state in await states(request):
         _set_budget(gauges, state)
     if written := (await request.rollups.fresh()).written:
-        gauges.set("outlay_data_updated_timestamp_seconds", written.timestamp(), request.tenant)
-    registry = CollectorRegistry()
-    registry.register(gauges)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _set_totals(gauges: _Gauges, total: CostTotal, tenant: str, period: str) -> None:
-    gauges.set("outlay_spend_usd", total.cost, tenant, period)
-    gauges.set("outlay_charged_usd", total.charged, tenant, period)
-    gauges.set("outlay_events", total.events, tenant, period)
-    gauges.set("outlay_unpriced_events", total.unpriced, tenant, period)
-    gauges.set("outlay_estimated_events", total.estimated, tenant, period)
-    gauges.set("outlay_estimated_usd", total.guessed, tenant, period)
-
-
-def _set_forecast(gauges: _Gauges, end: MonthEnd | None, tenant: str) -> None:
-    if end is not None:
-        for bound, value in (("expected", end.expected), ("low", end.low), ("high", end.high)):
-            gauges.set("outlay_forecast_usd", value, tenant, bound)
+        gauges.set("outlay_data_updated_timestamp_seconds", written.timestamp(), tenant)
+    return Response(generate_latest(gauges.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _set_budget(gauges: _Gauges, state: BudgetState) -> None:
     status = state.status
-    labels = status.tenant, status.budget
-    gauges.set("outlay_budget_amount_usd", status.amount, *labels)
-    gauges.set("outlay_budget_spent_usd", status.spent, *labels)
-    gauges.set("outlay_budget_remaining_usd", status.remaining, *labels)
-    gauges.set("outlay_budget_used_ratio", float(state.used), *labels)
-    if status.forecast is not None:
-        gauges.set("outlay_budget_forecast_usd", status.forecast, *labels)
+    for name, value in {
+        "outlay_budget_amount_usd": status.amount,
+        "outlay_budget_spent_usd": status.spent,
+        "outlay_budget_remaining_usd": status.remaining,
+        "outlay_budget_used_ratio": float(state.used),
+        "outlay_budget_forecast_usd": status.forecast,
+    }.items():
+        if value is not None:
+            gauges.set(name, value, status.tenant, status.budget)

@@ -5,19 +5,17 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from outlay_console import metrics
+from outlay_console.adapters.kafka import EventTail, TailEvent
 from outlay_console.adapters.rollup_reader import RollupReader
-from outlay_console.adapters.tail import EventTail, TailEvent
 from outlay_console.domain.view import View
 from outlay_console.pages.overview import spans
 from outlay_console.sessions import Session
-from outlay_console.templating import count
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.money import usd
@@ -63,14 +61,11 @@ class LiveTotals:
 
 
 async def _figures(rollups: RollupReader, view: View, written: int, now: datetime) -> str:
-    totals = await rollups.totals(
-        {name: Selection(span) for name, span in spans(view, now).items() if name in _SHOWN}
-    )
-    shown: dict[str, object] = {
-        name: usd(totals[name].cost, lower_bound=bool(totals[name].unpriced)) for name in _SHOWN
-    }
-    shown |= {"events": count(totals["today"].events), "unpriced": count(totals["month"].unpriced)}
-    return json.dumps({**shown, "written": written})
+    ranges = spans(view, now)
+    totals = await rollups.totals({name: Selection(ranges[name]) for name in _SHOWN})
+    shown = {name: usd(one.cost, lower_bound=bool(one.unpriced)) for name, one in totals.items()}
+    events, unpriced = f"{totals['today'].events:,}", f"{totals['month'].unpriced:,}"
+    return json.dumps({**shown, "events": events, "unpriced": unpriced, "written": written})
 
 
 def figures_stream(
@@ -127,20 +122,10 @@ def tail_stream(request: Request, tail: EventTail, alive: Callable[[], Session |
 
 
 def _shown(event: TailEvent) -> Mapping[str, object]:
-    cost = None if event.cost is None else Decimal(event.cost)
-    return {
-        "id": event.id,
-        "source": event.source,
-        "time": event.time,
-        "at": int(event.time.timestamp()),
-        "provider": event.provider,
-        "sku": event.sku,
-        "team": event.team,
-        "project": event.project,
-        "user": event.user,
-        "cost": usd(cost),
-        "unpriced": event.price_status == "unpriced",
-    }
+    shown = ("id", "source", "time", "provider", "sku", "team", "project", "user")
+    return {name: getattr(event, name) for name in shown} | {
+        "at": int(event.time.timestamp()), "cost": usd(event.cost), "unpriced": event.price_status == "unpriced",
+    }  # fmt: skip
 
 
 def _stream(request: Request, name: str, messages: AsyncIterator[str]) -> Response:

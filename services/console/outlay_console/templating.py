@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 from outlay_console.domain.view import DIMENSIONS
 from outlay_reports import money
-from outlay_reports.money import counted
 from outlay_schemas.dimensions import name_of
 
 ROOT = Path(str(resources.files("outlay_console")))
@@ -48,8 +47,8 @@ def templates() -> Environment:
     )
     env.filters |= {
         "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
-        "count": count, "events": events, "quantity": quantity, "named": name_of, "noun": noun,
-        "json": to_json, "local": local,
+        "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
+        "named": name_of, "noun": noun, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
@@ -60,16 +59,6 @@ def templates() -> Environment:
     return env
 
 
-def count(number: int) -> str:
-    """Write a number of things."""
-    return f"{number:,}"
-
-
-def events(number: int) -> str:
-    """Write a number of events: `1 event`, `1,200 events`."""
-    return counted(number, "event")
-
-
 def quantity(number: Decimal) -> str:
     """Write a quantity in full, with thousands set off."""
     text = f"{number:,f}"
@@ -78,13 +67,10 @@ def quantity(number: Decimal) -> str:
 
 def ago(at: datetime, now: datetime) -> str:
     """Say how long ago `at` was."""
-    past = now - at
-    if past < timedelta(seconds=5):
-        return "just now"
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        if past.total_seconds() >= length * (2 if unit == "d" else 1):
-            return f"{int(past.total_seconds() // length)} {unit} ago"
-    return "just now"
+    past = (now - at).total_seconds()
+    units = (("d", 86_400, 172_800), ("h", 3600, 3600), ("min", 60, 60), ("s", 1, 5))
+    found = (f"{int(past // length)} {unit} ago" for unit, length, least in units if past >= least)
+    return next(found, "just now")
 
 
 def noun(text: str) -> str:
@@ -116,7 +102,3 @@ def _version() -> str:
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-Context = Mapping[str, object]
-"""What a template is given."""

@@ -1,6 +1,7 @@
 """HTTP building blocks: security headers, same-origin check, throttle, static files, forms."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from outlay_console import metrics
+from outlay_kit.clock import Clock
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -66,10 +70,8 @@ def same_origin(headers: Headers) -> bool:
 def safe_path(text: str) -> str:
     """Return where to go after the login: a path of ours, else the start page."""
     parts = urlsplit(text)
-    ours = (
-        text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    )
-    return text if ours and text.isprintable() and not text.startswith("/login") else "/"
+    ours = text.startswith("/") and not text.startswith(("//", "/\\", "/login")) and text.isprintable()
+    return text if ours and not parts.netloc and not parts.scheme else "/"
 
 
 _MOST_ADDRESSES = 10_000
@@ -116,6 +118,21 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > _FORM_BYTES:
             raise HTTPException(413)
     return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def measured(
+    name: str, clock: Clock, answer: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that counts and times its requests under the name of its page."""
+
+    async def endpoint(request: Request) -> Response:
+        started = clock.monotonic()
+        response = await answer(request)
+        metrics.REQUESTS.labels(name, response.status_code).inc()
+        metrics.SECONDS.labels(name).observe(clock.monotonic() - started)
+        return response
+
+    return endpoint
 
 
 def path_of(request: Request) -> str:

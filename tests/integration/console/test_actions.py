@@ -8,8 +8,7 @@ import pytest
 from tests.support.console_rig import NOW, Rig, make
 from tests.support.stack import Stack
 
-from outlay_console.actions import Actions
-from outlay_console.adapters.action_writer import ActionWriter
+from outlay_console.actions import Actions, ActionWriter
 from outlay_kit.audit import AuditLog
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings

@@ -14,7 +14,7 @@ import pytest
 from tests.support.console_rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
 from tests.support.stack import Stack
 
-from outlay_console.domain.chart_ranges import latest
+from outlay_console.domain.view import latest
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import midnight
 from outlay_reports.money import exact, usd

@@ -26,7 +26,8 @@ from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
-from outlay_console.app import Console, Dependencies
+from outlay_console.app import Console
+from outlay_console.pages.request import Dependencies
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.chart_ranges import RANGES, bucket_for, latest, starts_of
+from outlay_console.domain.view import RANGES, bucket_for, latest, starts_of
 from outlay_kit.time_ranges import TimeRange, cover, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)

@@ -11,20 +11,19 @@ from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.chart_ranges import latest, starts_of
-from outlay_console.domain.view import View
+from outlay_console.domain.view import View, latest, starts_of
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.web import safe_path, same_origin
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import ClickHouseSettings
-from outlay_reports.range_sums import Query, Selection
+from outlay_reports.range_sums import Query, Selection, sums
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
 SPAN = latest("30d", NOW, VIEW.zone)
 QUESTIONS = {
-    "totals": queries.totals([Selection(SPAN, VIEW.filters), Selection(SPAN.before)]),
+    "totals": sums([Selection(SPAN, VIEW.filters), Selection(SPAN.before)], measures=queries.TOTAL),
     "breakdown": queries.breakdown(VIEW, SPAN, 10),
     "movers": queries.breakdown(VIEW, SPAN, 5, ("team", "sku")),
     "series": queries.series(VIEW, SPAN, starts_of("day", SPAN, VIEW.zone), ["a"]),

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.chart_ranges import RANGES
-from outlay_console.domain.view import DIMENSIONS, View, ViewError, read_view
+from outlay_console.domain.view import DIMENSIONS, RANGES, View, ViewError, read_view
 
 _VALUES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=4, unique=True)
 _FILTERS = st.dictionaries(st.sampled_from(sorted(DIMENSIONS)), _VALUES, max_size=4)

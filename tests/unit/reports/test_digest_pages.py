@@ -2,8 +2,7 @@
 
 from fractions import Fraction
 
-from outlay_reports.digest import DigestSection
-from outlay_reports.digest_pages import points
+from outlay_reports.digest import DigestSection, points
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
 
 

@@ -11,8 +11,7 @@ from tests.support.ledger_cells import END, cell, question
 
 from outlay.cli.output import print_report
 from outlay.reports.plots import draw
-from outlay_reports.html import html_table
-from outlay_reports.renderers import to_csv, to_json, to_markdown
+from outlay_reports.renderers import html_table, to_csv, to_json, to_markdown
 from outlay_reports.showback import showback_table
 from outlay_reports.svg_chart import ticks, trend_svg
 from outlay_reports.trend import trend

@@ -18,7 +18,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import period_of
-from outlay_reports import digest_pages
+from outlay_reports import digest
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.cost_query import CostQuery
@@ -113,13 +113,13 @@ def review_of(
     console: str = "",
 ) -> Review:
     """Return a review as a message."""
-    points = [Point(heading, lines) for heading, lines in digest_pages.points(sections)]
+    points = [Point(heading, lines) for heading, lines in digest.points(sections)]
     day = question.span.start.astimezone(question.zone)
     by_hand = f" · by hand: outlay review --week {day:%Y-%m-%d}" if period_word(question) == "week" else ""
     whose = ", ".join(question.tenants) or "everybody"
     return Review(
-        id=name, review=of, title=digest_pages.title_of(question), headline=digest_pages.headline(sections),
-        points=points, html=str(digest_pages.html(question, sections, now)), link=f"{console}/" if console else "",
+        id=name, review=of, title=digest.title_of(question), headline=sections[0].text,
+        points=points, html=str(digest.html(question, sections, now)), link=f"{console}/" if console else "",
         foot=f"{whose} · {question.zone.key}{by_hand}",
     )  # fmt: skip
 

@@ -21,8 +21,7 @@ from outlay_reports.budgets import (
     previous_period,
 )
 from outlay_reports.budgets import status as status_of
-from outlay_reports.forecast.landing import Landing
-from outlay_reports.forecast.trajectory import history_range
+from outlay_reports.forecast.trajectory import Landing, history_range
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema

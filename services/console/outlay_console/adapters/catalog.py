@@ -58,14 +58,13 @@ def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
     """Decode what the console shows of a catalog message, without the model prices. Raises ValueError."""
     try:
         parts = _parts.decode(data)
-        price_books = _PRICE_BOOKS.validate_json(bytes(parts.price_books))
-        budgets = _BUDGETS.validate_json(bytes(parts.budgets))
-        splits = _SPLITS.validate_json(bytes(parts.splits))
+        shown = CatalogView(
+            parts.revision, parts.created_at, parts.note, parts.rates,
+            _PRICE_BOOKS.validate_json(bytes(parts.price_books)), _BUDGETS.validate_json(bytes(parts.budgets)),
+            _SPLITS.validate_json(bytes(parts.splits)),
+        )  # fmt: skip
     except (msgspec.MsgspecError, ValidationError) as error:
         raise ValueError(f"the catalog cannot be read: {error}") from error
-    shown = CatalogView(
-        parts.revision, parts.created_at, parts.note, parts.rates, price_books, budgets, splits
-    )
     return parts.revision, shown
 
 

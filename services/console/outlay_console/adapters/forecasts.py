@@ -9,7 +9,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.readers import Readers
-from outlay_console.domain.chart_ranges import Bucket
+from outlay_console.domain.view import Bucket
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import floor_to, period_of
@@ -17,7 +17,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetPlan, BudgetStatus
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast import bands, forecast
+from outlay_reports.forecast import Bands, bands, forecast
 from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.trajectory import SEASONS, Trajectory
 
@@ -33,10 +33,8 @@ class BucketForecast:
     """What the next buckets are expected to cost, USD: the first is the one that has begun."""
 
     starts: Sequence[datetime]
-    mean: Sequence[float]
-    lower: dict[int, Sequence[float]]
-    """By level, 80 and 95 percent."""
-    upper: dict[int, Sequence[float]]
+    bands: Bands
+    """Of one series."""
 
 
 class Forecasts:
@@ -47,7 +45,7 @@ class Forecasts:
         self._readers, self._patience = readers, patience
         self._engine = ForecastCache()
         self._made: OrderedDict[Key, object] = OrderedDict()
-        self._running: dict[Key, asyncio.Task[object]] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
 
     async def states(self, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets of a tenant stand now, in their order. Raises Retryable."""
@@ -80,14 +78,12 @@ class Forecasts:
     async def _soon(self, key: Key, make: Callable[[CostReader], T]) -> T | None:
         """Return what was or is made in time; what takes longer goes on, and the next page has it."""
         if key not in self._made:
-            task = self._running.get(key)
-            if task is None:
-                task = asyncio.create_task(self._make(key, make))
-                self._running[key] = task
-            await asyncio.wait({task}, timeout=self._patience)
+            if key not in self._running:
+                self._running[key] = asyncio.create_task(self._make(key, make))
+            await asyncio.wait({self._running[key]}, timeout=self._patience)
         return self._made.get(key)  # type: ignore[return-value]  # (a key is of one kind of forecast)
 
-    async def _make(self, key: Key, make: Callable[[CostReader], object]) -> object:
+    async def _make(self, key: Key, make: Callable[[CostReader], object]) -> None:
         try:
             self._made[key] = await self._readers.call(lambda clickhouse: make(CostReader(clickhouse)))
             while len(self._made) > _MOST:
@@ -96,7 +92,6 @@ class Forecasts:
             log.warning("no forecast now", error=str(error))
         finally:
             del self._running[key]
-        return None
 
 
 def _ahead(costs: CostReader, asked: CostQuery, now: datetime, steps: int) -> BucketForecast | None:
@@ -106,9 +101,7 @@ def _ahead(costs: CostReader, asked: CostQuery, now: datetime, steps: int) -> Bu
     found = forecast(known.values, SEASONS[asked.unit or "day"], steps)
     if not found.tested:
         return None
-    starts, bounds = [asked.span.start], bands(found, known.values)
+    starts = [asked.span.start]
     while len(starts) < steps:
         starts.append(period_of(starts[-1], asked.unit or "day", asked.zone).end)
-    lower = {level: bounds.lower[level][:, 0].tolist() for level in (80, 95)}
-    upper = {level: bounds.upper[level][:, 0].tolist() for level in (80, 95)}
-    return BucketForecast(starts, found.mean[:, 0].tolist(), lower, upper)
+    return BucketForecast(starts, bands(found, known.values))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -28,10 +29,6 @@ class Readers:
         self._own = threading.local()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
 
-    def of(self, tenant: str) -> "TenantReader":
-        """Return the only way to ask: for one tenant."""
-        return TenantReader(self, tenant)
-
     async def shared(self, sql: str, **bound: object) -> list[dict[str, Any]]:
         """Return the rows of a question that is about no tenant. Raises Retryable; ValueError for any other."""
         if sql not in SHARED:
@@ -44,10 +41,9 @@ class Readers:
 
     async def call(self, ask: Callable[[ClickHouseClient], T]) -> T:
         """Run in a thread what asks the clickhouse. Who calls sees to it that it asks for one tenant only."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):
-                return await loop.run_in_executor(self._threads, self._asked, ask)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, ask)
         except TimeoutError as error:
             raise Retryable(f"ClickHouse took longer than {self._seconds:g} s") from error
 
@@ -67,20 +63,19 @@ class Readers:
             raise
 
 
+@dataclass(frozen=True)
 class TenantReader:
     """Asks for one tenant. No query can be asked that does not bind it, nor one that brings another."""
 
-    def __init__(self, readers: Readers, tenant: str) -> None:
-        self._readers = readers
-        self._tenant = tenant
+    readers: Readers
+    tenant: str
 
     async def rows(self, question: Query | str, **bound: object) -> list[dict[str, Any]]:
         """Return the rows of a question. Raises Retryable; ValueError for one that leaves the tenant open."""
         asked = Query(question, dict(bound)) if isinstance(question, str) else question
-        if asked.sql.count("FROM costs") + asked.sql.count("FROM rollup_") > asked.sql.count(
-            f"tenant = {_TENANT}"
-        ):
+        tables = asked.sql.count("FROM costs") + asked.sql.count("FROM rollup_")
+        if tables > asked.sql.count(f"tenant = {_TENANT}"):
             raise ValueError("a query reads a table for all tenants")
         if _TENANT not in asked.sql or "tenant" in asked.bound:
             raise ValueError("a query takes its tenant from the session, and from nothing else")
-        return await self._readers.run(asked.sql, {**asked.bound, "tenant": self._tenant})
+        return await self.readers.run(asked.sql, {**asked.bound, "tenant": self.tenant})

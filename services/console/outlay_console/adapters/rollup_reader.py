@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
-from outlay_console.domain.chart_ranges import Bucket, starts_of
-from outlay_console.domain.view import View
+from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
-from outlay_reports.range_sums import Selection
+from outlay_reports.range_sums import Selection, sums
 from outlay_schemas.alerts import AlertAction, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
@@ -68,7 +68,6 @@ class Breakdown:
 class Series:
     """Cost by bucket: for each name, one amount for each of `starts`."""
 
-    bucket: Bucket
     starts: list[datetime]
     names: list[str]
     costs: list[list[Decimal]]
@@ -78,9 +77,13 @@ class Series:
 class Freshness:
     """When the rollups last changed; all None without data."""
 
-    newest: datetime | None
-    oldest: datetime | None
-    written: datetime | None
+    newest: datetime | None = None
+    oldest: datetime | None = None
+    written: datetime | None = None
+
+    def usual_range(self, now: datetime) -> str:
+        """Return the smallest range that shows everything there is, a day at most."""
+        return "3h" if self.oldest and now - self.oldest < timedelta(hours=3) else "24h"
 
 
 @dataclass(frozen=True)
@@ -96,28 +99,24 @@ class Savings:
     found: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
 class RollupReader:
     """Reads the rollups of one tenant."""
 
-    def __init__(self, reader: TenantReader) -> None:
-        self._reader = reader
+    reader: TenantReader
 
     async def totals(self, wanted: Mapping[str, Selection]) -> dict[str, CostTotal]:
         """Return what was spent in each of some parts, all in one question."""
-        if not wanted:
-            return {}
-        row = (await self._reader.rows(queries.totals(list(wanted.values()))))[0]
-        return {
-            name: CostTotal(*(row[f"{measure}_{n}"] for measure in queries.TOTAL))
-            for n, name in enumerate(wanted)
-        }
+        (row,) = await self.reader.rows(sums(list(wanted.values()), measures=queries.TOTAL))
+        values = ([row[f"{measure}_{n}"] for measure in queries.TOTAL] for n in range(len(wanted)))
+        return {name: CostTotal(*each) for name, each in zip(wanted, values, strict=True)}
 
     async def breakdown(
         self, view: View, span: TimeRange, more: Sequence[str] = (), limit: int = 200
     ) -> dict[str, Breakdown]:
         """Return the values of the view's dimension and of `more`, the most expensive first; at most `limit` each."""
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
-        for r in await self._reader.rows(queries.breakdown(view, span, limit, more)):
+        for r in await self.reader.rows(queries.breakdown(view, span, limit, more)):
             one = found[r["dimension"]]
             one.spent = CostTotal(*(r[f"all_{measure}"] for measure in queries.TOTAL))
             one.before = r["all_before"]
@@ -131,108 +130,81 @@ class RollupReader:
     async def series(self, view: View, span: TimeRange, bucket: Bucket, top: list[str]) -> Series:
         """Return cost over time of the values in `top`, and of the rest together."""
         starts = starts_of(bucket, span, view.zone)
-        rows = await self._reader.rows(queries.series(view, span, starts, top))
+        rows = await self.reader.rows(queries.series(view, span, starts, top))
         costs = {name: [Decimal(0)] * len(starts) for name in [*top, queries.REST]}
         for r in rows:
             costs[r["value"]][r["bucket"]] += r["cost"]
         names = [name for name in costs if name != queries.REST or any(costs[name])]
-        return Series(bucket, starts, names, [costs[name] for name in names])
+        return Series(starts, names, [costs[name] for name in names])
 
     async def events(self, view: View, span: TimeRange, limit: int = 200) -> list[dict[str, Any]]:
         """Return the newest events of a view; rollups name their minutes, except with a filter on users."""
         minutes = None
         if "user" not in view.filters:
             hours = await self._busy(view, TimeRange(floor_to(span.start, "hour"), span.end), "hour", limit)
-            start = datetime.fromtimestamp(hours[-1], UTC) if hours else span.end
+            start = _utc(hours[-1]) if hours else span.end
             minutes = await self._busy(view, TimeRange(max(span.start, start), span.end), "minute", limit)
             if not minutes:
                 return []
-        rows = await self._reader.rows(queries.events(view, span, limit, minutes))
+        rows = await self.reader.rows(queries.events(view, span, limit, minutes))
         return [_aware(row) for row in rows]
 
     async def _busy(self, view: View, span: TimeRange, grain: Grain, limit: int) -> list[int]:
         """Return the newest windows (Unix seconds, newest first) that hold `limit` events together."""
-        found: list[int] = []
-        many = 0
-        for row in await self._reader.rows(queries.busy(view, span, grain, limit)):
-            if many >= limit:
-                break
-            found.append(row["at"])
-            many += row["many"]
-        return found
+        rows = await self.reader.rows(queries.busy(view, span, grain, limit))
+        before = accumulate((row["many"] for row in rows), initial=0)
+        return [row["at"] for row, many in zip(rows, before, strict=False) if many < limit]
 
     async def event(self, source: str, id: str, at: int) -> dict[str, Any] | None:  # noqa: A002
         """Return one event, in the minute of `at` (Unix seconds)."""
-        rows = await self._reader.rows(queries.EVENT, source=source, id=id, at=at)
+        rows = await self.reader.rows(queries.EVENT, source=source, id=id, at=at)
         return _aware(rows[0]) if rows else None
 
     async def incidents(self) -> list[Incident]:
         """Return the incidents: open ones first, then the most severe, then the newest."""
-        return sorted(_incidents(await self._reader.rows(queries.ALERTS)), key=lambda one: one.order)
+        return sorted(_incidents(await self.reader.rows(queries.ALERTS)), key=lambda one: one.order)
 
     async def incident(self, alert: str) -> Incident | None:
         """Return the incident of an alert."""
-        found = _incidents(await self._reader.rows(queries.INCIDENT, id=alert))
+        found = _incidents(await self.reader.rows(queries.INCIDENT, id=alert))
         return next((one for one in found if alert in [part.id for part in one.alerts]), None)
 
     async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
         """Return the user actions in force at `now`, by target (alert or rule) and action."""
-        rows = await self._reader.rows(queries.ALERT_ACTIONS, now=int(now.timestamp()))
+        rows = await self.reader.rows(queries.ALERT_ACTIONS, now=int(now.timestamp()))
         return {(r["target"], r["action"]): AlertAction(**_aware(r)) for r in rows}
 
     async def opportunities(self) -> Savings:
         """Return what the newest look found that could be saved."""
-        rows = await self._reader.rows(queries.OPPORTUNITIES)
+        rows = await self.reader.rows(queries.OPPORTUNITIES)
         whole = next((row for row in rows if not row["id"]), None)
         if whole is None:
             return Savings()
-        since, until, looked = (datetime.fromtimestamp(whole[k], UTC) for k in ("low", "high", "looked"))
+        since, until, looked = (_utc(whole[name]) for name in ("low", "high", "looked"))
         found = [row for row in rows if row["id"]]
         return Savings(since, until, looked, whole["events"], whole["saving"], found)
 
-    async def conflicts(self) -> list[dict[str, Any]]:
-        """Return identities under which events were sent that differ, the newest first."""
-        return _times(await self._reader.rows(queries.CONFLICTS))
-
-    async def high_cardinality(self) -> list[dict[str, Any]]:
-        """Return producers that sent more values in a minute than its rollup names, the newest first."""
-        return _times(await self._reader.rows(queries.HIGH_CARDINALITY))
-
-    async def clock_skew(self, since: datetime) -> list[dict[str, Any]]:
-        """Return by source how long after its events they were accepted, in seconds, the largest skew first."""
-        return await self._reader.rows(queries.CLOCK_SKEW, low=int(since.timestamp()))
-
-    async def unpriced(self, since: datetime) -> list[dict[str, Any]]:
-        """Return what has no price, by provider and SKU."""
-        return _times(await self._reader.rows(queries.UNPRICED, low=int(since.timestamp())))
-
-    async def dead_letters(self) -> list[dict[str, Any]]:
-        """Return dead letters by reason."""
-        return _times(await self._reader.rows(queries.DEAD_LETTERS))
-
-    async def health(self, since: datetime) -> dict[str, Any]:
-        """Return sums that tell how good the data is."""
-        return (await self._reader.rows(queries.HEALTH, low=int(since.timestamp())))[0]
+    async def rows(self, sql: str, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Return the rows of a statement of queries.py that takes no more than `since`; `newest` as a time."""
+        bound = {} if since is None else {"low": int(since.timestamp())}
+        rows = await self.reader.rows(sql, **bound)
+        return [{**row, "newest": _utc(row["newest"])} if "newest" in row else row for row in rows]
 
     async def written(self) -> int:
         """Return when the rollups last changed, Unix milliseconds. Days are computed last."""
-        return int((await self._reader.rows(queries.WRITTEN))[0]["written"])
+        return int((await self.reader.rows(queries.WRITTEN))[0]["written"])
 
     async def fresh(self) -> Freshness:
         """Return how recent the rollups are."""
-        row = (await self._reader.rows(queries.NEWEST))[0]
+        row = (await self.reader.rows(queries.NEWEST))[0]
         if not row["windows"]:
-            return Freshness(None, None, None)
-        written = datetime.fromtimestamp(row["written"] // 1000, UTC) + timedelta(
-            milliseconds=row["written"] % 1000
-        )
-        return Freshness(
-            datetime.fromtimestamp(row["newest"], UTC), datetime.fromtimestamp(row["oldest"], UTC), written
-        )
+            return Freshness()
+        newest, oldest, seconds = (_utc(at) for at in (row["newest"], row["oldest"], row["written"] // 1000))
+        return Freshness(newest, oldest, seconds + timedelta(milliseconds=row["written"] % 1000))
 
 
-def _times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "newest": datetime.fromtimestamp(row["newest"], UTC)} for row in rows]
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _incidents(rows: Sequence[Mapping[str, Any]]) -> list[Incident]:

@@ -39,8 +39,8 @@ def cost_breakdown(row: Mapping[str, object]) -> CostBreakdown:
     """Return the breakdown of a row of the view `costs`."""
     usage, parts = _decimals(row["usage"]), _decimals(row["cost_parts"])
     unpriced = set(row["unpriced_meters"]) if isinstance(row["unpriced_meters"], list | tuple) else set()
-    lines = [_line(meter, usage.get(meter, Decimal(0)), cost) for meter, cost in parts.items()]
-    lines += [_line(meter, usage.get(meter, Decimal(0)), None) for meter in sorted(unpriced - set(parts))]
+    costs = parts | dict.fromkeys(sorted(unpriced - set(parts)))
+    lines = [_line(meter, usage.get(meter, Decimal(0)), cost) for meter, cost in costs.items()]
     included = [meter for meter in usage if meter not in parts and meter not in unpriced]
     try:
         ref = parse_price_ref(str(row["price_ref"]))

@@ -52,32 +52,24 @@ def _differences(old: Revision, new: Revision) -> list[str]:
     what = [f"model prices: {old.rates} \u2192 {new.rates}"] if old.rates != new.rates else []
     for name in sorted({*old.price_books, *new.price_books}):
         before, after = old.price_books.get(name), new.price_books.get(name)
-        if before is None:
-            what.append(f"price book {name} {after} added")
-        elif after is None:
-            what.append(f"price book {name} removed")
-        elif before != after:
-            what.append(f"price book {name}: {before} \u2192 {after}")
+        if before != after:
+            change = f"{name} {after} added" if before is None else f"{name}: {before} \u2192 {after}"
+            what.append(f"price book {name} removed" if after is None else f"price book {change}")
     return what
 
 
 def scheduled_prices(price_books: Sequence[PriceBook], limit: int = 50) -> list[ScheduledPrice]:
     """Return prices that follow another one in time, the newest first; those that are still to come too."""
     found = []
-    for book in price_books:
-        for rule in book.rules:
-            for old, new in itertools.pairwise(rule.prices):
-                if new.starts is None:
-                    continue
-                lines = [
-                    f"{meter}: {_price(old.meters.get(meter))} \u2192 {_price(price)}"
-                    for meter, price in new.meters.items()
-                    if old.meters.get(meter) != price
-                ]
-                sku = ", ".join(rule.sku)
-                found.append(
-                    ScheduledPrice(book.name, rule.id, sku, new.starts, new.source or book.source, lines)
-                )
+    for book, rule in ((one, rule) for one in price_books for rule in one.rules):
+        for old, new in itertools.pairwise(rule.prices):
+            changed = [(old.meters.get(meter), meter, price) for meter, price in new.meters.items()]
+            lines = [
+                f"{meter}: {_price(was)} \u2192 {_price(now)}" for was, meter, now in changed if was != now
+            ]
+            sku, source = ", ".join(rule.sku), new.source or book.source
+            if new.starts is not None:
+                found.append(ScheduledPrice(book.name, rule.id, sku, new.starts, source, lines))
     return sorted(found, key=lambda one: one.starts, reverse=True)[:limit]
 
 

@@ -16,14 +16,8 @@ from outlay_schemas.events import Grain
 REST = "\x00rest"
 """Stands for the values past the greatest, in a series; no dimension can hold it."""
 
-
 TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cost", "charged", "free_events")
 """The measures of a total, in the order of `Total`."""
-
-
-def totals(wanted: Sequence[Selection]) -> Query:
-    """Ask for some sums in one go: one row with the measures of each part, by its number."""
-    return sums(wanted, measures=TOTAL)
 
 
 def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ()) -> Query:

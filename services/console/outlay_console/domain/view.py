@@ -1,13 +1,13 @@
-"""A view: the time range, grouping and filters of an address."""
+"""A view: the time range, grouping and filters of an address, and the buckets of its chart."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_console.domain.chart_ranges import RANGES, Bucket, bucket_for, latest
-from outlay_kit.time_ranges import TimeRange, midnight
+from outlay_kit.time_ranges import TimeRange, ceil_to, midnight, next_first
 from outlay_schemas.dimensions import CELL, LABELS
 
 DIMENSIONS = {name: LABELS[name] for name in CELL}
@@ -15,6 +15,17 @@ DIMENSIONS = {name: LABELS[name] for name in CELL}
 MAX_VALUES = 50
 """Most values that one filter may name."""
 _LONGEST_DAYS = 1100
+Bucket = Literal["minute", "hour", "day", "month"]
+"""What one bar of a chart holds; days and months are the view's time zone's."""
+
+RANGES: dict[str, tuple[str, timedelta]] = {
+    "3h": ("3 hours", timedelta(hours=3)),
+    "24h": ("24 hours", timedelta(hours=24)),
+    "7d": ("7 days", timedelta(days=7)),
+    "30d": ("30 days", timedelta(days=30)),
+    "90d": ("90 days", timedelta(days=90)),
+}
+"""Ranges that end now: name in an address, name for people, length."""
 
 
 class ViewError(Exception):
@@ -36,10 +47,9 @@ class View:
 
     def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
-        if self.first is not None and self.last is not None:
-            return TimeRange(
-                midnight(self.first, self.zone), midnight(self.last + timedelta(days=1), self.zone)
-            )
+        if self.first and self.last:
+            end = midnight(self.last + timedelta(days=1), self.zone)
+            return TimeRange(midnight(self.first, self.zone), end)
         return latest(self.range, now, self.zone)
 
     def bucket(self, now: datetime) -> Bucket:
@@ -73,8 +83,8 @@ class View:
         return replace(self, filters={})
 
 
-def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = "UTC") -> View:
-    """Read a view from an address. `usual` and `zone` hold where it says nothing. Raises ViewError."""
+def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
+    """Read a view from an address. `zone` holds where it names none. Raises ViewError."""
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
@@ -83,7 +93,7 @@ def read_view(pairs: Iterable[tuple[str, str]], usual: str = "24h", zone: str = 
         raise ViewError("give both from and to, as 2026-11-01, or a range")
     if first and last and not 0 <= (last - first).days < _LONGEST_DAYS:
         raise ViewError(f"to must not be before from, and at most {_LONGEST_DAYS} days after it")
-    name = _one(given, "range", usual)
+    name = _one(given, "range", "24h")
     if first is None and name not in RANGES:
         raise ViewError(f"{name} is not a range; use one of {', '.join(RANGES)}")
     by = _one(given, "by", "team")
@@ -117,3 +127,38 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ViewError(f"{name[:64]} is not a time zone; use an IANA name such as Europe/Berlin") from None
+
+
+def bucket_for(span: TimeRange) -> Bucket:
+    """Return the bucket that makes a readable chart of `span`: at most about 200 bars."""
+    if span.length <= timedelta(hours=3):
+        return "minute"
+    if span.length <= timedelta(days=8):
+        return "hour"
+    return "day" if span.length <= timedelta(days=200) else "month"
+
+
+def latest(name: str, now: datetime, zone: ZoneInfo) -> TimeRange:
+    """Return the range `name` that ends with the bucket of `now`. Raises KeyError for a name not in RANGES."""
+    length = RANGES[name][1]
+    if length >= timedelta(days=10):
+        end = midnight(now.astimezone(zone).date() + timedelta(days=1), zone)
+        return TimeRange(midnight(end.astimezone(zone).date() - length, zone), end)
+    past = now.astimezone(zone).utcoffset() or timedelta()
+    past %= timedelta(hours=1)  # where a zone's hours begin is not where UTC's do
+    end = ceil_to(now, 60) if length <= timedelta(hours=3) else ceil_to(now + past, 3600) - past
+    return TimeRange(end - length, end)
+
+
+def starts_of(bucket: Bucket, span: TimeRange, zone: ZoneInfo) -> list[datetime]:
+    """Return the start of every bucket in `span`, so that a bucket without spend is a bar of nothing."""
+    if bucket in ("minute", "hour"):
+        step = timedelta(minutes=1) if bucket == "minute" else timedelta(hours=1)
+        return [span.start + n * step for n in range(int(span.length / step))]
+    found = []
+    day = span.start.astimezone(zone).date()
+    day = day.replace(day=1) if bucket == "month" else day
+    while (start := midnight(day, zone)) < span.end:
+        found.append(start)
+        day = next_first(day, "month" if bucket == "month" else "day")
+    return found

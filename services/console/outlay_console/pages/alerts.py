@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 
+from starlette.exceptions import HTTPException
+
 from outlay_console.domain.view import DIMENSIONS, View
-from outlay_console.pages.request import MissingError, PageRequest
-from outlay_console.templating import Context
+from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.incidents import Incident
 from outlay_schemas.alerts import AlertAction
 
@@ -30,12 +31,12 @@ async def alerts(request: PageRequest) -> Context:
 
 
 async def alert(request: PageRequest) -> Context:
-    """Return the incident of an alert with its reason and its actions. Raises MissingError."""
+    """Return the incident of an alert with its reason and its actions. Raises HTTPException 404."""
     found, actions = await asyncio.gather(
         request.rollups.incident(request.path.get("id", "")), request.rollups.alert_actions(request.now)
     )
     if found is None:
-        raise MissingError("This alert does not exist.")
+        raise HTTPException(404, "This alert does not exist.")
     main, zone = found.main, request.view.zone
     scope = {name: values for name, values in main.scope_values.items() if name in DIMENSIONS}
     day = main.window.astimezone(zone).date()

@@ -5,8 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_console.pages.request import PageRequest
-from outlay_console.templating import Context
+from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
@@ -44,7 +43,7 @@ async def states(request: PageRequest) -> list[BudgetState]:
     """Return the state of every budget of the catalog, the fullest first."""
     found = request.catalog.budgets_of(request.tenant) if request.catalog else []
     plans = [plan_of(budget, request.tenant) for budget in found]
-    statuses = await request.forecasts.states(plans, request.now)
+    statuses = await request.deps.forecasts.states(plans, request.now)
     shown = [
         BudgetState(budget, plan, status, _elapsed(status, request.now))
         for budget, plan, status in zip(found, plans, statuses, strict=True)

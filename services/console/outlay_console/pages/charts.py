@@ -1,18 +1,21 @@
 """A chart as its page carries it: a data block, which a script draws and a table repeats."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.forecasts import BucketForecast
-from outlay_console.adapters.rollup_reader import CHART_VALUES, Series
-from outlay_console.domain.chart_ranges import Bucket
+from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow
 from outlay_console.domain.queries import REST
-from outlay_kit.time_ranges import TimeRange
+from outlay_console.domain.view import Bucket, View
+from outlay_console.pages.request import Context, PageRequest
+from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
 
+AHEAD = {"24h": 8, "7d": 48, "30d": 10, "90d": 28}
+"""How many bars of each range are forecast."""
 _FORMS: dict[Bucket, str] = {
     "minute": "%H:%M",
     "hour": "%a %d %b %H:%M",
@@ -21,55 +24,57 @@ _FORMS: dict[Bucket, str] = {
 }
 
 
-def chart(
-    series: Series, zone: ZoneInfo, alerts: Sequence[Alert] = (), ahead: BucketForecast | None = None
-) -> dict[str, object]:
-    """Return a chart of stacked bars, its marks, and what is expected next."""
-    starts = [int(start.timestamp()) for start in series.starts]
-    return {
-        "bucket": series.bucket,
+async def chart_of(
+    request: PageRequest, view: View, rows: Sequence[BreakdownRow], incidents: Sequence[Incident]
+) -> Context:
+    """Return the chart of a view: the values with the most spend, marks of alerts, and what is expected next."""
+    span, bucket, zone = view.span(request.now), view.bucket(request.now), view.zone
+    top = [row.value for row in rows[:CHART_VALUES] if row.now]
+    series, ahead = await asyncio.gather(
+        request.rollups.series(view, span, bucket, top), _ahead(request, view, bucket)
+    )
+    # Colours go by the alphabet, so that a change of rank changes no colour.
+    order = sorted(name for name in series.names if name != REST)
+    alerts = [one.main for one in incidents]
+    chart = {
+        "bucket": bucket,
         "zone": zone.key,
-        "starts": starts,
-        "labels": [label(start, series.bucket, zone) for start in series.starts],
+        **_times(series.starts, view, bucket),
         "names": ["everything else" if name == REST else name_of(name) for name in series.names],
-        "colours": _colours(series.names),
+        "colours": [CHART_VALUES if name == REST else order.index(name) for name in series.names],
         "costs": series.costs,
         "marks": [
             {"at": int(_moment(alert).timestamp()), "title": alert.title, "severity": alert.severity}
             for alert in alerts
+            if _moment(alert) in span
         ],
-        "ahead": _ahead(ahead, series.bucket, zone) if ahead else None,
+        "ahead": ahead and {**_times(ahead.starts, view, bucket), **_bands(ahead)},
     }
+    return {"top": top, "chart": chart, "later": request.deps.forecasts.waiting(request.tenant, zone)}
 
 
-def _ahead(ahead: BucketForecast, bucket: Bucket, zone: ZoneInfo) -> dict[str, object]:
-    """Return a forecast as a script draws it and a table repeats it: for drawing only, so in cents."""
-    return {
-        "starts": [int(start.timestamp()) for start in ahead.starts],
-        "labels": [label(start, bucket, zone) for start in ahead.starts],
-        "mean": [round(value, 4) for value in ahead.mean],
-        **{
-            f"{name}{level}": [round(value, 4) for value in side[level]]
-            for name, side in (("low", ahead.lower), ("high", ahead.upper))
-            for level in (80, 95)
-        },
-    }
+async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketForecast | None:
+    """Return what the bars that come next are expected to be; of all, and of a range that ends now."""
+    steps = AHEAD.get(view.range)
+    if view.filters or steps is None:
+        return None
+    return await request.deps.forecasts.ahead(
+        request.tenant, view.zone, request.now, bucket=bucket, steps=steps
+    )
 
 
-def _colours(names: Sequence[str]) -> list[int]:
-    """Return the number of each name's colour: by the alphabet, so that a change of rank changes no colour."""
-    order = sorted(name for name in names if name != REST)
-    return [CHART_VALUES if name == REST else order.index(name) for name in names]
+def _times(starts: Sequence[datetime], view: View, bucket: Bucket) -> dict[str, object]:
+    """Return when bars begin, as Unix seconds and as labels."""
+    labels = [start.astimezone(view.zone).strftime(_FORMS[bucket]) for start in starts]
+    return {"starts": [int(start.timestamp()) for start in starts], "labels": labels}
 
 
-def label(start: datetime, bucket: Bucket, zone: ZoneInfo) -> str:
-    """Name a bucket."""
-    return start.astimezone(zone).strftime(_FORMS[bucket])
-
-
-def marked(incidents: Sequence[Incident], span: TimeRange) -> list[Alert]:
-    """Return the worst alert of each incident that a chart of `span` shows."""
-    return [one.main for one in incidents if span.start <= _moment(one.main) < span.end]
+def _bands(ahead: BucketForecast) -> dict[str, object]:
+    """Return the forecast and its intervals, USD: for drawing only, so rounded."""
+    arrays = {"mean": ahead.bands.mean}
+    arrays |= {f"low{level}": ahead.bands.lower[level] for level in LEVELS}
+    arrays |= {f"high{level}": ahead.bands.upper[level] for level in LEVELS}
+    return {name: array[:, 0].round(4).tolist() for name, array in arrays.items()}
 
 
 def _moment(alert: Alert) -> datetime:

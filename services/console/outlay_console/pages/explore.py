@@ -2,17 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from outlay_console.adapters.rollup_reader import CHART_VALUES
-from outlay_console.domain.chart_ranges import RANGES
+from starlette.exceptions import HTTPException
+
 from outlay_console.domain.cost_breakdown import cost_breakdown
-from outlay_console.domain.view import DIMENSIONS
-from outlay_console.pages.charts import chart, marked
-from outlay_console.pages.overview import coming, usual_range
-from outlay_console.pages.request import MissingError, PageRequest
-from outlay_console.templating import Context
+from outlay_console.domain.view import DIMENSIONS, RANGES
+from outlay_console.pages.charts import chart_of
+from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.incidents import Incident
 
 EVENTS = 200
@@ -22,18 +19,12 @@ _FAR = datetime(2106, 1, 1, tzinfo=UTC)
 
 async def explore(request: PageRequest) -> Context:
     """Return a chart and a table of the view."""
-    view = request.view
-    if not request.says_range:
-        view = replace(view, range=usual_range(await request.rollups.fresh(), request.now))
+    view = await request.view_shown()
     span = view.span(request.now)
     found, incidents = await asyncio.gather(
         request.rollups.breakdown(view, span), request.rollups.incidents() if not view.filters else _none()
     )
     one = found[view.by]
-    top = [row.value for row in one.rows[:CHART_VALUES] if row.now]
-    series, ahead = await asyncio.gather(
-        request.rollups.series(view, span, view.bucket(request.now), top), coming(request, view)
-    )
     return {
         "view": view,
         "span": span,
@@ -41,15 +32,18 @@ async def explore(request: PageRequest) -> Context:
         "rows": one.rows,
         "total": one.spent,
         "before": one.before,
-        "top": top,
-        "chart": chart(series, view.zone, marked(incidents, span), ahead),
-        "later": request.forecasts.waiting(request.tenant, view.zone),
+        **await chart_of(request, view, one.rows, incidents),
     }
 
 
 async def _none() -> list[Incident]:
     """Return no alerts: they are not of a part that somebody filters."""
     return []
+
+
+async def live(_: PageRequest) -> Context:
+    """Return nothing: the page follows the stream of events."""
+    return {}
 
 
 async def events(request: PageRequest) -> Context:
@@ -64,14 +58,14 @@ async def events(request: PageRequest) -> Context:
 
 
 async def event(request: PageRequest) -> Context:
-    """Return one event and its price, taken apart. Raises MissingError."""
+    """Return one event and its price, taken apart. Raises HTTPException 404."""
     text = request.params.get("at", "")
     at = int(text) if text.isascii() and text.isdecimal() and len(text) < 11 else -1
     row = None
     if 0 <= at < int(_FAR.timestamp()):
         row = await request.rollups.event(request.params.get("source", ""), request.params.get("id", ""), at)
     if row is None:
-        raise MissingError("This event does not exist, or is not counted yet.")
+        raise HTTPException(404, "This event does not exist, or is not counted yet.")
     return {"event": row, "why": cost_breakdown(row), "book": _book(request, row), "labels": _labels(row)}
 
 

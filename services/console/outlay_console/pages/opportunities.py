@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from outlay_console.pages.request import PageRequest
-from outlay_console.templating import Context
+from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.adapters.savings import monthly_saving, saving_basis
 from outlay_reports.money import share
 from outlay_schemas.money import PICO, to_pico, to_usd

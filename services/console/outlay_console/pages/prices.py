@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 
 from outlay_console.domain.history import changes, scheduled_prices
-from outlay_console.pages.request import PageRequest
-from outlay_console.templating import Context
+from outlay_console.domain.queries import UNPRICED
+from outlay_console.pages.request import Context, PageRequest
 from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rates
 
 _LOOK_BACK = timedelta(days=30)
@@ -14,7 +14,7 @@ _LOOK_BACK = timedelta(days=30)
 async def prices(request: PageRequest) -> Context:
     """Return what is unpriced, how the catalog changed, and the price books."""
     unpriced, revisions = await asyncio.gather(
-        request.rollups.unpriced(request.now - _LOOK_BACK), request.history.read()
+        request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read()
     )
     catalog = request.catalog
     price_books = catalog.price_books if catalog else ()

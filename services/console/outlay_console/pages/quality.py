@@ -3,8 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from outlay_console.pages.request import PageRequest
-from outlay_console.templating import Context
+from outlay_console.domain import queries
+from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.money import share
 
 _LOOK_BACK = timedelta(days=30)
@@ -13,18 +13,19 @@ _RECENT = timedelta(hours=1)
 
 async def quality(request: PageRequest) -> Context:
     """Return how complete and how new the data is."""
-    sums = await request.rollups.health(request.now - _LOOK_BACK)
+    rows = request.rollups.rows
+    (sums,) = await rows(queries.HEALTH, request.now - _LOOK_BACK)
     cost = Decimal(sums["cost"])
     return {
         "fresh": await request.rollups.fresh(),
-        "backlog": request.consumer_lag,
-        "dead_letters": await request.rollups.dead_letters(),
-        "conflicts": await request.rollups.conflicts(),
+        "backlog": await request.deps.consumer_lag.read(),
+        "dead_letters": await rows(queries.DEAD_LETTERS),
+        "conflicts": await rows(queries.CONFLICTS),
         "skews": [
             row | {"typical": after(row["typical"]), "least": after(row["least"])}
-            for row in await request.rollups.clock_skew(request.now - _RECENT)
+            for row in await rows(queries.CLOCK_SKEW, request.now - _RECENT)
         ],
-        "high_cardinality": await request.rollups.high_cardinality(),
+        "high_cardinality": await rows(queries.HIGH_CARDINALITY),
         "sums": sums,
         "unpriced_share": share(Decimal(sums["unpriced"]), Decimal(sums["events"])) or 0,
         "no_team": share(Decimal(sums["no_team"]), cost) or 0,

@@ -1,25 +1,44 @@
 """What a page is asked with: whose costs, which view, and where to look."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starlette.datastructures import QueryParams
 
+from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView
 from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.adapters.kafka import ConsumerLag, EventTail
+from outlay_console.adapters.readers import Readers
+from outlay_console.adapters.rollup_reader import Freshness, RollupReader
 from outlay_console.domain.view import View
+from outlay_console.sessions import Sessions
+from outlay_console.settings import Settings
+from outlay_kit.clock import Clock
 
 
-class MissingError(Exception):
-    """What the address names is not there."""
+@dataclass(frozen=True)
+class Dependencies:
+    """What main.py wires."""
+
+    settings: Settings
+    sessions: Sessions
+    readers: Readers
+    catalog: Callable[[], CatalogView | None]
+    tail: EventTail
+    consumer_lag: ConsumerLag
+    forecasts: Forecasts
+    history: CatalogHistory
+    actions: Actions
+    clock: Clock
 
 
 @dataclass(frozen=True)
 class PageRequest:
     """One request for a page, its session checked."""
 
+    deps: Dependencies
     tenant: str
     rollups: RollupReader
     view: View
@@ -29,15 +48,16 @@ class PageRequest:
     """What stands in the path of the address, by name."""
     catalog: CatalogView | None
     """None: no catalog was seen yet."""
-    forecasts: Forecasts
-    history: CatalogHistory
     may: bool
     """Whether who is looking may say something about alerts, too."""
-    ingest_url: str
-    consumer_lag: Mapping[str, int | None]
-    """Service to Kafka records that it has still to do; None: it cannot be known now."""
 
-    @property
-    def says_range(self) -> bool:
-        """Whether the address names a range."""
-        return "range" in self.params or "from" in self.params
+    async def view_shown(self, fresh: Freshness | None = None) -> View:
+        """Return the view; without a range in the address, the smallest that shows everything, a day at most."""
+        if "range" in self.params or "from" in self.params:
+            return self.view
+        return replace(self.view, range=(fresh or await self.rollups.fresh()).usual_range(self.now))
+
+
+Context = Mapping[str, object]
+"""What a template is given."""
+Page = Callable[[PageRequest], Awaitable[Context]]

@@ -12,8 +12,7 @@ from outlay.catalog import load_default
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import Cell, CostQuery, Sums
-from outlay_reports.forecast.capacity import gpu_seconds, gpus_of
-from outlay_reports.forecast.summary import full_table
+from outlay_reports.forecast.summary import full_table, gpu_seconds, gpus_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 24

@@ -8,8 +8,7 @@ from tests.support.ledger_cells import sums
 
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.capacity import growth
-from outlay_reports.forecast.summary import likely
+from outlay_reports.forecast.summary import growth, likely
 from outlay_reports.forecast.whatif import factors, parse_model_swap
 
 

@@ -14,9 +14,14 @@ from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.adapters.forecast_cache import ForecastCache, exhausted_at
 from outlay_reports.budgets import plan_of
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.landing import Landing
 from outlay_reports.forecast.smoothing import Array
-from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
+from outlay_reports.forecast.trajectory import (
+    Landing,
+    Trajectory,
+    history_range,
+    trajectories,
+    trajectory_input,
+)
 from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.catalog import Budget
 

@@ -1,12 +1,13 @@
-"""The newest cost events as they come, from Kafka, for whoever looks now: a sample, never a count.
+"""Kafka for pages: the newest cost events as they come, and how far each service is behind.
 
-One consumer for the whole console, without a group, and only while somebody listens. If it cannot keep up it
-jumps to the end: the page shows the newest events, and the ledger counts all.
+The events are a sample for whoever looks now, never a count. One consumer for the whole console, without a group, and
+only while somebody listens. If it cannot keep up it jumps to the end: the page shows the newest events, and the ledger
+counts all.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -15,9 +16,10 @@ import msgspec
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import read_newest
+from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import COST_EVENTS
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
 
 log = get_logger(__name__)
 _LINES = 200
@@ -107,3 +109,40 @@ def _offer(queue: Listener, event: TailEvent) -> None:
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(event)
+
+
+_READERS = {
+    "pricer": ("outlay-pricer", [USAGE_EVENTS.name]),
+    "aggregator": ("outlay-aggregator", [COST_EVENTS.name, DEAD_LETTER.name]),
+    "alerter": ("outlay-alerter", [ROLLUPS.name]),
+}
+_KEEP_SECONDS = 5.0
+
+
+class ConsumerLag:
+    """Service to Kafka records that it has still to do."""
+
+    def __init__(self, settings: KafkaSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: Mapping[str, int | None] = dict.fromkeys(_READERS)
+        self._until = clock.monotonic()
+
+    async def read(self) -> Mapping[str, int | None]:
+        """Return what is known, at most 5 s old; None where Kafka does not say."""
+
+        def known() -> Mapping[str, int | None]:
+            with self._lock:
+                if self._clock.monotonic() >= self._until:
+                    self._known = {name: self._ask(*reads) for name, reads in _READERS.items()}
+                    self._until = self._clock.monotonic() + _KEEP_SECONDS
+                return self._known
+
+        return await asyncio.to_thread(known)
+
+    def _ask(self, group: str, topics: list[str]) -> int | None:
+        try:
+            return committed_lag(self._settings, group, topics)
+        except Retryable:
+            return None
