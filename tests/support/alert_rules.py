@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from outlay_alerter.rules import budget as budget_rule
-from outlay_alerter.rules import threshold as threshold_rule
 from outlay_alerter.rules.threshold import Threshold
-from outlay_alerter.rules.watch import Budget
+from outlay_alerter.rules.watch import Budget, compile_rule
 from outlay_reports.forecast.trajectory import Landing
 from outlay_schemas.catalog import watch as schema
 
@@ -24,7 +23,7 @@ def budget(**terms: object) -> Budget:
 def threshold(**terms: object) -> Threshold:
     """Return a threshold on costs above 10 USD."""
     named = {"id": "t", "name": "T", "metric": "cost", "above": 10, **terms}
-    return threshold_rule.compile_rule(schema.Threshold.model_validate(named), "acme")
+    return compile_rule(schema.Threshold.model_validate(named), "acme")
 
 
 def landing(spent: int, rest: float, spread: float = 0.0, days: float = 6.5) -> Landing:

@@ -106,5 +106,5 @@ def watch_live(
     for now in sorted(ticks | arrivals):
         clock.advance((now - clock.now()).total_seconds())
         found, _ = evaluator.find(watchlist, "acme", [now], recorder.known)
-        recorder.turn(now, [finding for finding, _ in found])
+        recorder.turn(now, found)
     return recorder.fired

@@ -1,6 +1,7 @@
 """Reads from the rollups what budgets ask for, and lets the domain decide."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
@@ -53,25 +54,23 @@ class BudgetReader:
         sums = self._rollups.costs.totals([budget_query(wanted[n], keys[n][2]) for n in due])
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
-    def find(
-        self, budget: Budget, times: Sequence[datetime]
-    ) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
+    def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[Finding], BudgetStatus]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
 
         Raises Retryable.
         """
         now = self._clock.now()
         current = budget_period(budget, now)
-        found: list[tuple[Finding, TimeRange]] = []
+        found: list[Finding] = []
         spans = {budget_period(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
             spent = Spent(self._total(budget, span), self._before(budget, span))
-            found += [(finding, span) for finding in budgets.findings(budget, span, spent)]
+            found += budgets.findings(budget, span, spent)
         spent = self._spent(budget, current, now)
         end = min(floor_to(now, "minute") + _MINUTE, current.end)
         burns = {budgets.burn_level(burn): _last(end, burn.length) for burn in budget.burns}
         found += [
-            (finding, burns.get(finding.key.level, current))
+            replace(finding, about=burns.get(finding.key.level, current))
             for finding in budgets.findings(budget, current, spent)
         ]
         return found, budgets.status(budget, current, spent, now)
@@ -103,11 +102,11 @@ class BudgetReader:
         self._read_unpriced([budget], now)
         _, unpriced = self._unpriced[budget.tenant, budget.id, budget_period(budget, now)]
         if budget.rolling is not None:
-            return Spent(total, before, burns, unpriced=unpriced)
+            return Spent(total, before, unpriced, burns=burns)
         (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
         amount = period_amount(budget, span, before)
         reached = self._when(budget, span, amount, now) if total >= amount else None
-        return Spent(total, before, burns, course.land(now, total), reached, unpriced)
+        return Spent(total, before, unpriced, course.land(now, total), reached, burns)
 
     def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""

@@ -14,7 +14,6 @@ from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
-from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetStatus
 
 log = get_logger(__name__)
@@ -23,8 +22,6 @@ _LEAST_SECONDS = 15.0
 """Seconds between two readings, at least."""
 _TIMES_AS_LONG = 20
 """And so many times as long as a reading took: a twentieth of the time goes into each rule at most."""
-
-Found = list[tuple[Finding, TimeRange]]
 
 
 class TenantEvaluator:
@@ -44,9 +41,9 @@ class TenantEvaluator:
 
     def find(
         self, watchlist: Watchlist, tenant: str, times: Iterable[datetime], known: dict[str, AlertRecord]
-    ) -> tuple[Found, list[BudgetStatus]]:
+    ) -> tuple[list[Finding], list[BudgetStatus]]:
         """Return all that holds, breached or not, and how budgets stand. Raises Retryable."""
-        found: Found = []
+        found: list[Finding] = []
         standing: list[BudgetStatus] = []
         now, times = self._clock.now(), set(times)
         self._readers[1].begin(watchlist.budgets(tenant))
@@ -54,7 +51,7 @@ class TenantEvaluator:
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)
             if result is not None:
-                found += [(marked(finding, span, now), span) for finding, span in result.findings]
+                found += [marked(finding, now) for finding in result.findings]
                 standing += result.standing
         return found, standing
 

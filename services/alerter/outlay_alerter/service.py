@@ -23,7 +23,6 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import Batch
 from outlay_kit.telemetry import get_logger
-from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import SEVERITY_RANK
@@ -146,8 +145,7 @@ class Alerter:
         words = self._store.actions(tenant)
         watches = watchlist.watches(tenant)
         known = self._applier.apply(tenant, words, self._store.known(tenant), watches)
-        found, standing = self._evaluator.find(watchlist, tenant, times, known)
-        findings = [finding for finding, _ in found]
+        findings, standing = self._evaluator.find(watchlist, tenant, times, known)
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))
         again = RenotifyPolicy(
@@ -155,19 +153,17 @@ class Alerter:
         )  # fmt: skip
         changes = transitions(findings, known, again)
         incidents = {one.id: one.incident for one in known.values()}
-        reasons = SuppressionContext(again.now, again.snoozes, watchlist.mutes(tenant), watches, incidents)
+        reasons = SuppressionContext(again.now, again.snoozes, watchlist.mutes(tenant), incidents)
         suppressed_ids = suppressed(findings, changes, known, reasons)
         changes = [c for c in changes if not (c.repeats and c.id in suppressed_ids)]
         changes += unnotified(findings, changes, known, suppressed_ids)
-        self._write_down(
-            changes, {finding.key.id(): span for finding, span in found}, suppressed_ids, reasons, known
-        )
+        self._write_down(changes, suppressed_ids, reasons, known)
         self._stood(standing)
         self._statuses.write(standing)
 
     def _write_down(
-        self, changes: list[Transition], spans: Mapping[str, TimeRange], suppressed_ids: dict[str, str],
-        reasons: SuppressionContext, known: Mapping[str, AlertRecord],
+        self, changes: list[Transition], suppressed_ids: dict[str, str], reasons: SuppressionContext,
+        known: Mapping[str, AlertRecord],
     ) -> None:  # fmt: skip
         if not changes:
             return
@@ -181,11 +177,10 @@ class Alerter:
         )
         alerts = {
             change.id: self._builder.alert(
-                change, spans[change.id], reasons.watches.get(change.finding.key.rule),
-                explained=n < MOST_EXPLAINED, quiet=suppressed_ids.get(change.id, ""),
+                change, explained=n < MOST_EXPLAINED, quiet=suppressed_ids.get(change.id, "")
             )
             for n, change in enumerate(changes)
-        }  # fmt: skip
+        }
         shown = [change for change in changes if not change.silent]
         begun = [change.message_id for change in shown if change.state == "firing"]
         before = self._store.outbox.incidents(changes[0].finding.key.tenant, begun)

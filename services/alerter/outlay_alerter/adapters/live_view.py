@@ -86,6 +86,6 @@ class LiveView:
         """Return the price changes to come."""
         return self._rollups.announced(self._tenant, self.now)
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
+    def budget(self, budget: Budget) -> tuple[list[Finding], BudgetStatus]:
         """Evaluate a budget."""
         return self._budgets.find(budget, sorted(self.changed))

@@ -11,7 +11,7 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.baseline import baseline_of
-from outlay_alerter.rules.watch import Budget, Scope, Watch, matches
+from outlay_alerter.rules.watch import Budget, Scope, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.alert_text import says_something
@@ -39,15 +39,13 @@ class AlertBuilder:
     def __init__(self, rollups: RollupReader, clock: Clock, console: str = "") -> None:
         self._rollups, self._clock, self._console = rollups, clock, console.rstrip("/")
 
-    def alert(
-        self, change: Transition, window: TimeRange, watch: Watch | None, *, explained: bool, quiet: str = ""
-    ) -> Alert:
-        """Return the alert of a change that was decided of `window`. Raises Retryable.
+    def alert(self, change: Transition, *, explained: bool, quiet: str = "") -> Alert:
+        """Return the alert of a change. Raises Retryable.
 
         `quiet`: why people are not notified. Without `explained` it gets no reasons: they take queries.
         """
         finding, key = change.finding, change.finding.key
-        span = self._so_far(window)
+        span = self._so_far(finding.span)
         over, per_hour = _impact(finding, span)
         alert = Alert(
             id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
@@ -57,7 +55,7 @@ class AlertBuilder:
             title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
             expected=None if finding.expected is None else to_usd(finding.expected),
             contributors=[], at=self._clock.now(), query=_query(key.tenant, span, key.scope),
-            unit=finding.unit, started_at=self._began(change, span, watch), impact=over,
+            unit=finding.unit, started_at=self._began(change, span), impact=over,
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
             link=f"{self._console}/alerts/{change.id}" if self._console else "", backfill=finding.backfill,
@@ -65,11 +63,9 @@ class AlertBuilder:
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]
             alert = msgspec.structs.replace(alert, effects=effects, compared="the prices of the day before")
-        return self._explained(alert, finding, window, span, watch) if explained else alert
+        return self._explained(alert, finding, span) if explained else alert
 
-    def _explained(
-        self, alert: Alert, finding: Finding, window: TimeRange, span: TimeRange, watch: Watch | None
-    ) -> Alert:
+    def _explained(self, alert: Alert, finding: Finding, span: TimeRange) -> Alert:
         """Return a firing alert with who spends, how fast, and why it costs more."""
         if alert.state != "firing":
             return alert
@@ -81,7 +77,7 @@ class AlertBuilder:
         end = self._minute_end()
         lately = self._spent(key.tenant, TimeRange(end - _RATE, end), key.scope)
         alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
-        baseline = baseline_of(finding.rule_type, watch, window, span)
+        baseline = baseline_of(finding, span)
         if baseline is None or alert.effects:
             return alert
         earlier = self._rollups.things(key.tenant, baseline.span, key.scope)
@@ -90,13 +86,13 @@ class AlertBuilder:
         effects = [Effect(kind, to_usd(split[kind])) for kind in get_args(EffectKind) if split[kind]]
         return msgspec.structs.replace(alert, effects=effects, compared=baseline.text if effects else "")
 
-    def _began(self, change: Transition, span: TimeRange, watch: Watch | None) -> datetime:
+    def _began(self, change: Transition, span: TimeRange) -> datetime:
         """Return when it began: an episode keeps its beginning until it is over."""
         finding, before = change.finding, change.before
         if before is not None and before.active and before.alert and before.alert.started_at:
             return before.alert.started_at
-        if finding.rule_type == "budget_burn" and isinstance(watch, Budget):
-            return self._burns_since(finding, span, watch)
+        if finding.rule_type == "budget_burn" and isinstance(finding.watch, Budget):
+            return self._burns_since(finding, span, finding.watch)
         return self._clock.now() if finding.shown else min(finding.key.window, self._clock.now())
 
     def _burns_since(self, finding: Finding, span: TimeRange, budget: Budget) -> datetime:

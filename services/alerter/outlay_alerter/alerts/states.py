@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from outlay_alerter.rules.watch import NONE, Scope
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.alerts import Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
@@ -24,6 +24,7 @@ UNTIL = "%Y-%m-%d %H:%M UTC"
 _WIDTH = 4
 """Width of the lengths in the hash. Another width would give every alert a new id."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 StoredState = State | Literal["pending", "expected", "ended"]
 """The states that the store has; alerts show the first three."""
 _QUIETLY = ("pending", "expected", "ended")
@@ -60,8 +61,9 @@ class Key:
 class Finding:
     """The result of evaluating one key: breached or not, with figures in pico-USD."""
 
+    watch: Watch
+    """The rule or budget that found it."""
     key: Key
-    rule_type: str
     breached: bool
     severity: Severity
     title: str
@@ -72,13 +74,13 @@ class Finding:
     unit: str = "USD"
     """What `actual` and `expected` count, in 1e-12 of it."""
     judged: TimeRange | None = None
-    """The newest window that was evaluated; None: now. `hold` and `calm` count whole windows."""
+    """The newest window that was evaluated; None: now. `hold` and `calm` of its rule count whole windows."""
+    about: TimeRange | None = None
+    """The time that its figures are of, if that is not `judged`."""
     shown: datetime | None = None
     """The window to show, if it is not the key's."""
-    hold: timedelta = NONE
-    """Time that it must last before it fires."""
-    calm: timedelta = NONE
-    """Time that it must be over before it resolves."""
+    kind: str = ""
+    """Its `rule_type`, if that is not the type of its rule."""
     once: bool = False
     """Whether it is sent only once, however long it stays true."""
     backfill: bool = False
@@ -92,10 +94,20 @@ class Finding:
         Whole windows count, so that the answer does not depend on how often it is evaluated. A window that is still
         filling counts if the alert was pending for that long.
         """
-        waited = now - since >= self.hold
+        waited = now - since >= self.watch.hold
         if self.judged is None:
             return waited
-        return self.judged.end - self.key.window >= self.hold and (waited or self.judged.end <= now)
+        return self.judged.end - self.key.window >= self.watch.hold and (waited or self.judged.end <= now)
+
+    @property
+    def span(self) -> TimeRange:
+        """The time that its figures are of."""
+        return self.about or self.judged or TimeRange(self.key.window, self.key.window)
+
+    @property
+    def rule_type(self) -> str:
+        """What the alert calls its kind of rule."""
+        return self.kind or self.watch.type
 
     @property
     def money(self) -> bool:
@@ -112,7 +124,7 @@ class AlertRecord:
     state: StoredState
     seq: int
     window: datetime
-    decided_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    decided_at: datetime = EPOCH
     """When it was decided."""
     notified: bool = True
     """Whether people were notified that it fires."""
@@ -214,8 +226,9 @@ class RenotifyPolicy:
     def rested(self, alert: str, finding: Finding) -> bool:
         """Return whether it has been over for long enough."""
         begin, now = (finding.judged.start, finding.judged.end) if finding.judged else (self.now, self.now)
-        since = self.calm.setdefault(alert, begin) if finding.calm else begin
-        return now - since >= finding.calm
+        calm = finding.watch.calm
+        since = self.calm.setdefault(alert, begin) if calm else begin
+        return now - since >= calm
 
 
 def transitions(
@@ -246,7 +259,7 @@ def _next(
     if state in ("resolved", "expected"):
         if again.expects(finding.key):
             return None
-        waits = state == "resolved" and finding.hold and not finding.held(again.now, again.now)
+        waits = state == "resolved" and finding.watch.hold and not finding.held(again.now, again.now)
         return "pending" if waits else "firing"
     if before is None or state in ("acknowledged", "ended"):
         return None
@@ -255,21 +268,12 @@ def _next(
     return "firing" if again.due(before) and not finding.once else None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAlerts:
-    """The open alerts of one rule."""
-
-    alerts: frozenset[str]
-    windows: tuple[datetime, ...]
-    """Their windows, newest first: few, though there may be many alerts."""
-
-    def since(self, tenant: str, rule: str, scope: Scope, level: str) -> datetime | None:
-        """Return the newest window in which a scope is already firing."""
-        windows = (at for at in self.windows if Key(tenant, rule, scope, at, level).id() in self.alerts)
-        return next(windows, None)
+def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> dict[str, datetime]:
+    """Return the newest window of the open alerts of a rule, by `Key.line`."""
+    mine = sorted((k.window, k.line) for k in known.values() if k.active and k.rule == rule)
+    return {line: window for window, line in mine}
 
 
-def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> OpenAlerts:
-    """Return the open alerts of a rule."""
-    mine = [k for k in known.values() if k.active and k.rule == rule]
-    return OpenAlerts(frozenset(k.id for k in mine), tuple(sorted({k.window for k in mine}, reverse=True)))
+def open_since(opened: Mapping[str, datetime], watch: Watch, scope: Scope, level: str) -> datetime | None:
+    """Return the newest window in which a scope is already firing."""
+    return opened.get(Key(watch.tenant, watch.id, scope, EPOCH, level).line()) if opened else None

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
-from outlay_alerter.rules.watch import Budget, Mute, Scope, Watch
+from outlay_alerter.rules.watch import Budget, Mute, Scope
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 
@@ -23,8 +23,6 @@ class SuppressionContext:
     now: datetime
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
     mutes: Sequence[Mute] = ()
-    watches: Mapping[str, Watch] = field(default_factory=dict)
-    """Rules and budgets by id."""
     incidents: Mapping[str, str] = field(default_factory=dict)
     """The incident of each alert that has one."""
 
@@ -55,7 +53,7 @@ def suppressed(
     others = [(k.id, k.rule, k.scope) for k in known.values() if k.fired and k.id not in why]
     others += [(i, f.key.rule, f.key.scope) for i, f in sent.items() if i not in known]
     for alert, finding in breached.items():
-        if alert not in why and (text := _covered_by(finding, sent, others, context.watches)):
+        if alert not in why and (text := _covered_by(finding, sent, others)):
             why[alert] = text
     return why
 
@@ -141,15 +139,10 @@ def _group(finding: Finding) -> tuple[object, ...]:
 
 
 def _covered_by(
-    finding: Finding,
-    sent: Mapping[str, Finding],
-    others: Iterable[tuple[str, str, Scope]],
-    watches: Mapping[str, Watch],
+    finding: Finding, sent: Mapping[str, Finding], others: Iterable[tuple[str, str, Scope]]
 ) -> str:
     """Return which alert covers this one; empty: none."""
-    watch, alert, scope = watches.get(finding.key.rule), finding.key.id(), finding.key.scope
-    if watch is None:
-        return ""
+    watch, alert, scope = finding.watch, finding.key.id(), finding.key.scope
     if watch.depends_on is not None:
         near = (o for o in others if o[0] != alert and o[1] in watch.depends_on)
         covering = (rule for _, rule, its in near if within(its, scope) or within(scope, its))
@@ -157,7 +150,7 @@ def _covered_by(
     if not isinstance(watch, Budget):
         return ""
     for other in sent.values():
-        wider = watches.get(other.key.rule)
+        wider = other.watch
         if isinstance(wider, Budget) and _contains(wider, watch) and _one_cause(other, finding):
             return f"covered by {wider.id}"
     return ""

@@ -45,7 +45,7 @@ class Recorder:
         known = {i: k for f in findings if (k := self.known.get(i := f.key.id()) or self._over.get(i))}
         for step in transitions(findings, known, RenotifyPolicy(now, calm=self._calm)):
             key, finding = step.finding.key, step.finding
-            one = AlertRecord(step.id, key.rule, step.state, step.seq, key.window, now)
+            one = AlertRecord(step.id, key.rule, step.state, step.seq, key.window, now, line=key.line())
             (self.known if one.active else self._over)[step.id] = one
             if step.state == "firing":
                 self._open[step.id] = len(self.fired)

@@ -14,7 +14,7 @@ from outlay_alerter.backtest.recorder import Fired, Recorder
 from outlay_alerter.backtest.view import BacktestView, Loaded, Spending, dense, step_of
 from outlay_alerter.rules.base import Judged, Measure, Needs, largest
 from outlay_alerter.rules.registry import KINDS
-from outlay_alerter.rules.watch import Budget, Watch, matches
+from outlay_alerter.rules.watch import Budget, Rule, Watch, matches
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
@@ -111,7 +111,7 @@ def on_past(rule: Watch, loaded: Loaded, at: Iterable[datetime]) -> list[Fired]:
     recorder = Recorder()
     for moment in at:
         past.to(moment)
-        recorder.turn(moment, [finding for finding, _ in evaluator.evaluate(past, recorder.known).findings])
+        recorder.turn(moment, evaluator.evaluate(past, recorder.known).findings)
     return recorder.fired
 
 
@@ -130,17 +130,25 @@ def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
     line = [_measure(values[at]) for at in starts]
     spending = Spending.of({at: m.cost for at, m in zip(starts, line, strict=True) if m})
     past = BacktestView(Loaded(starts, length, {(): line}, starts, spending=spending))
-    evaluator, recorder = kind.evaluator(kind.on_step(replace(rule, by=(), scope={}), length), 1), Recorder()
+    evaluator, recorder = kind.evaluator(_on_step(rule, length), 1), Recorder()
     for at in starts:
         past.to(at + length)
         result = evaluator.evaluate(past, recorder.known)
-        began = recorder.turn(at + length, [finding for finding, _ in result.findings])
+        began = recorder.turn(at + length, result.findings)
         judged = (
             replace(result.judged[0], at=at, value=values[at])
             if result.judged
             else Judged(at, None, "missing")
         )
         yield Point(judged, bool(began))
+
+
+def _on_step(rule: Watch, step: timedelta) -> Watch:
+    """Make it a rule on the windows of a series, which are as long as the series' own step."""
+    grain = "day" if step >= timedelta(days=1) else "hour" if step >= timedelta(hours=1) else "minute"
+    if isinstance(rule, Rule) and hasattr(rule.spec, "grain"):
+        rule = replace(rule, spec=rule.spec.model_copy(update={"grain": grain}))
+    return replace(rule, by=(), scope={})
 
 
 def _measure(value: float | None) -> Measure | None:

@@ -153,13 +153,12 @@ class BacktestView:
         """Return nothing: what was announced when is not known."""
         return []
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
+    def budget(self, budget: Budget) -> tuple[list[Finding], BudgetStatus]:
         """Evaluate a budget as of now."""
         now, spending = self.now, self._loaded.spending or Spending.of({})
         period = budget_period(budget, now)
         spent = self._spent(budget, spending, period)
-        found = budgets.findings(budget, period, spent)
-        return [(finding, period) for finding in found], budgets.status(budget, period, spent, now)
+        return budgets.findings(budget, period, spent), budgets.status(budget, period, spent, now)
 
     def _spent(self, rule: Budget, spending: Spending, period: TimeRange) -> Spent:
         now, before = self._moment, 0
@@ -172,13 +171,13 @@ class BacktestView:
             for b in rule.burns
         )
         if not rule.forecasts or rule.rolling is not None:
-            return Spent(total, before, burns)
+            return Spent(total, before, burns=burns)
         key = (period, floor_to(self.now, "hour"))
         if self._course is None or self._course[0] != key:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
             (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
             self._course = key, course
-        return Spent(total, before, burns, self._course[1].land(self.now, total))
+        return Spent(total, before, landing=self._course[1].land(self.now, total), burns=burns)
 
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:

@@ -1,40 +1,35 @@
 """Anomalies: spending that is not what the time of the day and of the week make likely."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.alerts.states import AlertRecord, Key, open_alerts
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_since
+from outlay_alerter.detection.detector import Detector
+from outlay_alerter.detection.tuning import Tuning, Verdict
 from outlay_alerter.rules import base
-from outlay_alerter.rules.anomaly_scope import HISTORY, LEVEL, Anomaly, Watched, feed, peek, watch
-from outlay_alerter.rules.base import (
-    EMPTY,
-    LOOK_BACK,
-    Evaluation,
-    Kind,
-    Needs,
-    Values,
-    View,
-    Windows,
-    back,
-    common,
-    grain_of,
-    largest,
-)
+from outlay_alerter.rules.base import EMPTY, LOOK_BACK, Evaluation, Judged, Kind, Needs, Values, View, Windows
+from outlay_alerter.rules.watch import Rule, Scope
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.money import dollars
+from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
-from outlay_schemas.money import to_pico
+from outlay_schemas.dimensions import scope_text
+from outlay_schemas.events import Grain
+from outlay_schemas.money import PICO
 
-
-def compile_rule(rule: schema.Anomaly, tenant: str) -> Anomaly:
-    """Return an anomaly rule of the catalog as the evaluator needs it."""
-    return Anomaly(
-        **common(rule, tenant), by=tuple(rule.group_by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
-        sensitivity=float(rule.sensitivity), zone=ZoneInfo(rule.timezone), direction=rule.direction,
-        holidays=frozenset(rule.holidays), settle=timedelta(minutes=rule.settle_minutes),
-    )  # fmt: skip
+HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
+"""How many windows a detector is taught before it says anything."""
+CALM = 2
+"""So many normal windows in a row end an anomaly, an hour of them at least: what comes back sooner is one episode."""
+LEVEL = "anomaly"
+_NEXT = timedelta(microseconds=1)
+_ALIKE = 5, 4
+"""What differs by at most so much (a quarter more) as somebody expected is like it."""
+_NEAR = timedelta(hours=1)
+"""And is at the same time of the day, give or take so much."""
+Anomaly = Rule[schema.Anomaly]
 
 
 class Evaluator(base.Evaluator[Anomaly]):
@@ -42,40 +37,40 @@ class Evaluator(base.Evaluator[Anomaly]):
 
     def __init__(self, rule: Anomaly, most_scopes: int) -> None:
         super().__init__(rule, most_scopes)
-        self._watched: dict[Values, Watched] = {}
+        self._watched: dict[Values, WatchedScope] = {}
         self._marked: frozenset[str] = frozenset()
         """The alerts that somebody marked as expected: of others, detectors learn something else."""
 
     def needs(self, start: datetime) -> Needs:
         """Return what it reads."""
-        grain = self._rule.grain
-        return Needs(grain, back(start, grain, HISTORY[grain]))
+        grain = self._rule.spec.grain
+        return Needs(grain, base.back(start, grain, HISTORY[grain]))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Feed what is new to the detectors, and return what they found. Raises Retryable."""
-        rule, result = self._rule, Evaluation()
+        rule, spec, result = self._rule, self._rule.spec, Evaluation()
         newest_minute = view.newest()
         if newest_minute is None:
             return result
-        current = view.window(newest_minute, rule.grain)
-        history = current.start - current.length * HISTORY[rule.grain]
+        current = view.window(newest_minute, spec.grain)
+        history = current.start - current.length * HISTORY[spec.grain]
         marked = frozenset(k.id for k in known.values() if k.expected and k.rule == rule.id)
         since = min((w.next for w in self._watched.values()), default=history)
         if marked != self._marked or since < history:
             self._watched.clear()
             since = history
         self._marked = marked
-        windows = view.windows(rule, rule.grain, since, current.start)
+        windows = view.windows(rule, spec.grain, since, current.start)
         result.left_out = self._admit(windows, known)
-        over, speak_from = view.seen(rule.settle), current.start - current.length * LOOK_BACK
+        over = view.seen(timedelta(minutes=spec.settle_minutes))
+        speak_from = current.start - current.length * LOOK_BACK
         done = sum(at + windows.length <= over for at in windows.starts)
         for values, one in self._watched.items():
             line = windows.lines.get(values) or [EMPTY] * len(windows.starts)
             costs = [None if measure is None else measure.cost for measure in line]
-            found = feed(rule, one, zip(windows.starts[:done], costs[:done], strict=True), speak_from)
+            result.findings += one.feed(zip(windows.starts[:done], costs[:done], strict=True), speak_from)
             if done == len(windows.starts) - 1:
-                found += peek(rule, one, current.start, costs[-1] or 0)
-            result.findings += [(finding, finding.judged or current) for finding in found]
+                result.findings += one.peek(current.start, costs[-1] or 0)
             if one.judged:
                 result.judged.append(one.judged)
         return result
@@ -90,26 +85,21 @@ class Evaluator(base.Evaluator[Anomaly]):
             return 0
         room = self._most - len(self._watched)
         opened, expected = open_alerts(rule.id, known), _expected(rule, known)
-        for values in largest(fresh, room):
+        for values in base.largest(fresh, room):
             scope = rule.scope_of(values)
             first = next((n for n, measure in enumerate(fresh[values]) if measure != EMPTY), None)
             if first is None:
                 continue
-            line = Key(rule.tenant, rule.id, scope, windows.starts[first], LEVEL).line()
-            self._watched[values] = watch(
-                rule, scope, windows.starts[first], windows.length,
-                open_since=opened.since(rule.tenant, rule.id, scope, LEVEL), expected=expected.get(line, ()),
+            begin = windows.starts[first]
+            line = Key(rule.tenant, rule.id, scope, begin, LEVEL).line()
+            self._watched[values] = WatchedScope(
+                rule, scope, begin, windows.length,
+                open_since=open_since(opened, rule, scope, LEVEL), expected=expected.get(line, ()),
             )  # fmt: skip
         return max(0, len(fresh) - room)
 
 
-KIND = Kind(
-    Anomaly,
-    schema.Anomaly,
-    compile_rule,
-    Evaluator,
-    on_step=lambda rule, step: replace(rule, grain=grain_of(step)),
-)
+KIND = Kind(schema.Anomaly, Evaluator)
 
 
 def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list[TimeRange]]:
@@ -120,3 +110,131 @@ def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list
             end = one.decided_at if one.state == "resolved" else datetime.max.replace(tzinfo=UTC)
             found.setdefault(one.line, []).append(TimeRange(one.window, end))
     return found
+
+
+class WatchedScope:
+    """One scope of a rule: its detector, the next window that it is to be fed, and its anomaly under way."""
+
+    def __init__(
+        self, rule: Anomaly, scope: Scope, begin: datetime, length: timedelta, *,
+        open_since: datetime | None = None, expected: Sequence[TimeRange] = (),
+    ) -> None:  # fmt: skip
+        """Begin with the window at `begin`; a window is as long as `length`.
+
+        `open_since`: the window of the alert that is not over. `expected`: times that somebody marked as expected.
+        """
+        spec, self._zone = rule.spec, ZoneInfo(rule.spec.timezone)
+        self._rule, self._scope, self._length, self._expected = rule, scope, length, expected
+        tuning = Tuning(
+            int(length.total_seconds()), float(spec.sensitivity), float(spec.min_usd), spec.direction, self._zone,
+            frozenset(spec.holidays),
+        )  # fmt: skip
+        self._detector = Detector(tuning)
+        self.next = begin
+        """No window that starts before this is fed."""
+        self.judged: Judged | None = None
+        """What was said of the newest window that was fed."""
+        self._begun, self._calm = open_since, 0
+        self._bumps: list[tuple[datetime, int]] = []
+        """Windows that somebody expected, and by how many pico-USD each differed from what was likely."""
+
+    def feed(self, costs: Iterable[tuple[datetime, int | None]], speak_from: datetime) -> list[Finding]:
+        """Feed windows that are over, in order, each once; a cost of None is missing.
+
+        Only windows from `speak_from` on make alerts: what is older is history.
+        """
+        found: list[Finding] = []
+        for at, actual in costs:
+            if at < self.next:
+                continue
+            verdict = self._judged(at, actual)
+            self.next = at + _NEXT
+            self.judged = Judged(
+                at, None if actual is None else actual / PICO, verdict.status, verdict.expected,
+                verdict.lower, verdict.upper, verdict.score,
+            )  # fmt: skip
+            if actual is not None and at >= (self._begun or speak_from):
+                found += self._spoken(at, actual, verdict)
+        return found
+
+    def peek(self, at: datetime, actual: int) -> list[Finding]:
+        """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
+        if at < self.next or self._begun is not None:
+            return []
+        verdict = self._detector.judge(at, actual / PICO)
+        extra = _extra(actual, verdict)
+        if not verdict.fired or extra <= 0 or self._alike(at, extra):
+            return []
+        return [self._finding(at, at, actual, verdict)]
+
+    def _judged(self, at: datetime, actual: int | None) -> Verdict:
+        """Judge a window that is over, and learn from it: what somebody expected, and what is like it, as it is."""
+        if actual is None or not self._expected:
+            return self._detector.update(at, None if actual is None else actual / PICO)
+        verdict = self._detector.judge(at, actual / PICO)
+        extra = _extra(actual, verdict)
+        meant = any(at in span for span in self._expected)
+        alike = verdict.fired and not meant and self._alike(at, extra)
+        self._detector.update(at, actual / PICO, usual=meant or alike)
+        if meant and verdict.fired:
+            self._bumps.append((at, extra))
+        return replace(verdict, status="expected") if alike else verdict
+
+    def _alike(self, at: datetime, extra: int) -> bool:
+        """Tell whether a window is like one that somebody expected, as long as the rule looks back."""
+        grain, (over, under) = self._rule.spec.grain, _ALIKE
+        for then, before in self._bumps:
+            same = (extra > 0) == (before > 0) and abs(extra) * under <= abs(before) * over
+            apart = (self._clock(at) - self._clock(then)) % timedelta(days=1)
+            near = min(apart, timedelta(days=1) - apart) <= max(_NEAR, 2 * self._length)
+            if same and (near or grain == "day") and at - then <= self._length * HISTORY[grain]:
+                return True
+        return False
+
+    def _clock(self, at: datetime) -> timedelta:
+        local = at.astimezone(self._zone)
+        return timedelta(hours=local.hour, minutes=local.minute)
+
+    def _spoken(self, at: datetime, actual: int, verdict: Verdict) -> list[Finding]:
+        if verdict.fired:
+            self._begun, self._calm = self._begun or at, 0
+            return [self._finding(self._begun, at, actual, verdict)]
+        if self._begun is None:
+            return []
+        self._calm += 1
+        if self._calm < max(CALM, timedelta(hours=1) // self._length):
+            return []
+        finding = self._finding(self._begun, at, actual, verdict)
+        self._begun, self._calm = None, 0
+        return [finding]
+
+    def _finding(self, begun: datetime, at: datetime, actual: int, verdict: Verdict) -> Finding:
+        """Return what holds of the scope: the anomaly began in the window `begun`; the one at `at` was judged."""
+        rule, grain, where = self._rule, self._rule.spec.grain, scope_text(self._scope)
+        lower, expected, upper = (
+            round((one or 0.0) * PICO) for one in (verdict.lower, verdict.expected, verdict.upper)
+        )
+        title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"
+        if verdict.fired:
+            title = f"{rule.name}: {where} at {dollars(actual)} a {grain}, {dollars(expected)} is usual"
+        summary = (
+            f"{dollars(actual)} in a {grain}; at this time of the day and of the week"
+            f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
+        )
+        if verdict.after_nothing:
+            summary = (
+                f"{dollars(actual)} in a {grain}; nothing was spent before, and from {dollars(upper)} on"
+                " the rule speaks."
+            )
+        severity: Severity = (
+            "info" if actual < expected else "critical" if verdict.score >= 0.75 else "warning"
+        )
+        return Finding(
+            rule, Key(rule.tenant, rule.id, self._scope, begun, LEVEL), verdict.fired, severity, title, summary,
+            actual, expected, judged=TimeRange(at, at + self._length),
+            facts={"score": f"{verdict.score:.3f}", "direction": "down" if actual < expected else "up"},
+        )  # fmt: skip
+
+
+def _extra(actual: int, verdict: Verdict) -> int:
+    return actual - round((verdict.expected or 0.0) * PICO)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
-from outlay_alerter.rules.watch import NONE, Budget, Scope, Watch
+from outlay_alerter.rules.watch import NONE, Budget, Watch, compile_rule
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.catalog.watch import RuleBase
@@ -102,7 +102,7 @@ class View(Protocol):
     def announced(self) -> "list[Announced]":
         """Return the price changes to come."""
 
-    def budget(self, budget: Budget) -> tuple[list[tuple[Finding, TimeRange]], BudgetStatus]:
+    def budget(self, budget: Budget) -> tuple[list[Finding], BudgetStatus]:
         """Evaluate a budget; return what holds, and its status."""
 
 
@@ -133,9 +133,9 @@ def judged(
 
 @dataclass(slots=True)
 class Evaluation:
-    """What holds of a rule as of one moment, breached or not, each with the time that its figures are of."""
+    """What holds of a rule as of one moment, breached or not."""
 
-    findings: list[tuple[Finding, TimeRange]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     """Of the newest window of each scope, where the rule judges windows."""
     standing: list[BudgetStatus] = field(default_factory=list)
@@ -158,7 +158,6 @@ class Needs:
     """From one evaluation to the next; None: as long as a window."""
 
 
-S = TypeVar("S", bound=RuleBase)
 W = TypeVar("W", bound=Watch)
 
 
@@ -178,7 +177,7 @@ class Evaluator(ABC, Generic[W]):
         """Return what holds as of `view.now`; `known`: the alerts that are not over. Raises Retryable."""
 
 
-def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
+def marked(finding: Finding, now: datetime) -> Finding:
     """Mark a finding about a window or period that ended before the look-back: it was imported, or came late.
 
     Its alert ends by itself: the windows that would end it may never come.
@@ -189,57 +188,26 @@ def marked(finding: Finding, span: TimeRange, now: datetime) -> Finding:
         look_back = timedelta(days=1)
     else:
         return finding
-    if span.end + look_back >= now:
+    end = finding.span.end
+    if end + look_back >= now:
         return finding
-    return replace(finding, backfill=True, facts={**finding.facts, "until": span.end.strftime(UNTIL)})
+    return replace(finding, backfill=True, facts={**finding.facts, "until": end.strftime(UNTIL)})
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[S, W]):
-    """A kind of rule. `rules/__init__.py` registers each under the `type` that the catalog gives it."""
+class Kind:
+    """A kind of rule: the `KIND` of its module, whose name is the `type` that the catalog gives it."""
 
-    rule: type[W]
-    schema: type[S]
+    schema: type[RuleBase]
     """What it is in the catalog."""
-    compile: Callable[[S, str], W]
-    """Turns a rule of the catalog into what its evaluator needs, for one tenant."""
-    evaluator: Callable[[W, int], Evaluator[W]]
+    evaluator: Callable[[Any, int], Evaluator[Any]]
     """Makes the evaluator of a rule that watches at most so many scopes, those that cost most."""
-    on_step: Callable[[W, timedelta], W] = lambda rule, _: rule
-    """Makes it a rule on the windows of a series, which are as long as the series' own step."""
+    compile: Callable[[Any, str], Watch] = compile_rule
+    """Turns a rule of the catalog into what its evaluator needs, for one tenant."""
     no_backtest: str = ""
     """Why it cannot be tried on the past; empty: it can."""
     no_series: str = ""
     """Why it cannot be tried on a series of values; empty: it can."""
-
-
-AnyKind = Kind[Any, Any]
-
-
-class Common(TypedDict):
-    """The fields that all rules and budgets share."""
-
-    id: str
-    name: str
-    tenant: str
-    scope: Scope
-    hold: timedelta
-    calm: timedelta
-    depends_on: tuple[str, ...] | None
-
-
-def common(of: RuleBase, tenant: str) -> Common:
-    """Return the fields that all rules and budgets share, for one tenant."""
-    return {
-        "id": of.id, "name": of.name, "tenant": tenant, "scope": {str(k): v for k, v in of.scope.items()},
-        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.keep_firing_minutes),
-        "depends_on": of.depends_on,
-    }  # fmt: skip
-
-
-def grain_of(step: timedelta) -> Grain:
-    """Return the grain whose windows are about as long as the step of a series."""
-    return "day" if step >= timedelta(days=1) else "hour" if step >= timedelta(hours=1) else "minute"
 
 
 def back(start: datetime, grain: Grain, windows: int) -> datetime:

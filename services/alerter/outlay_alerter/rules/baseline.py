@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
+from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules.spend_spike import HISTORY
-from outlay_alerter.rules.watch import Budget, Watch
+from outlay_alerter.rules.watch import Budget
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.budgets import previous_period
 from outlay_schemas.events import Grain
@@ -25,8 +26,9 @@ class Baseline:
     """What it is called: `the average minute of the 2 hours before`."""
 
 
-def baseline_of(rule_type: str, watch: Watch | None, window: TimeRange, so_far: TimeRange) -> Baseline | None:
-    """Return what the cost of `so_far`, the part of `window` that is over, compares with; None: with nothing."""
+def baseline_of(finding: Finding, so_far: TimeRange) -> Baseline | None:
+    """Return what the cost of `so_far`, the part of a finding's span that is over, compares with; None: nothing."""
+    rule_type, watch, window = finding.rule_type, finding.watch, finding.span
     if rule_type in ("budget", "budget_forecast") and isinstance(watch, Budget):
         if watch.rolling is not None:
             return Baseline(so_far.before, Fraction(1), f"the {watch.rolling.days} days before")

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
+from outlay_alerter.alerts.states import EPOCH, UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, common, judged
-from outlay_alerter.rules.watch import Budget, Burn
+from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, judged
+from outlay_alerter.rules.watch import Budget, Burn, common
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import (
     BudgetStatus,
@@ -29,8 +30,6 @@ from outlay_schemas.money import PICO, to_pico
 
 STEP = timedelta(minutes=15)
 """How often a backtest looks at a budget."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""The window of a rolling budget, which has no beginning: it is one and the same alert that comes and goes."""
 BURN_PART = 12
 """The most recent 1/12 of a burn window must also exceed the rate, so that the alert resolves quickly."""
 
@@ -68,7 +67,7 @@ class Evaluator(base.Evaluator[Budget]):
         return Evaluation(found, [_point(self._rule, view.now, spent, status)], [status])
 
 
-KIND = Kind(Budget, schema.Budget, compile_rule, Evaluator)
+KIND = Kind(schema.Budget, Evaluator, compile_rule)
 
 
 def _point(rule: Budget, at: datetime, before: int, status: BudgetStatus) -> Judged:
@@ -81,21 +80,11 @@ def _point(rule: Budget, at: datetime, before: int, status: BudgetStatus) -> Jud
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was spent, in pico-USD, as far as a budget asks for it."""
+class Spent(BudgetUsage):
+    """What was spent, as far as a budget asks for it."""
 
-    total: int
-    """In the period."""
-    before: int = 0
-    """In the period before it; asked for if money rolls over."""
     burns: tuple[tuple[int, int], ...] = ()
-    """For each burn window: in the whole of it, and in its last part."""
-    landing: Landing | None = None
-    """Where the period lands; None: there is too little history, or the budget is rolling."""
-    reached: datetime | None = None
-    """The minute at which the amount was used up, if it is."""
-    unpriced: int = 0
-    """Events of the period that have no price."""
+    """For each burn window, in pico-USD: in the whole of it, and in its last part."""
 
 
 def severity_of(threshold: Decimal) -> Severity:
@@ -111,15 +100,14 @@ def level_of(threshold: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def allowed(budget: Budget, span: TimeRange, amount: int, length: timedelta) -> int:
+def allowed(span: TimeRange, amount: int, length: timedelta) -> int:
     """Return what an even spending of the amount would spend in `length`, in pico-USD."""
-    whole = span.end - span.start
-    return amount * (length // timedelta(microseconds=1)) // (whole // timedelta(microseconds=1))
+    return amount * (length // timedelta(microseconds=1)) // (span.length // timedelta(microseconds=1))
 
 
-def burn_rate(budget: Budget, span: TimeRange, amount: int, spent: int, length: timedelta) -> Decimal:
+def burn_rate(span: TimeRange, amount: int, spent: int, length: timedelta) -> Decimal:
     """Return how many times as fast as allowed money was spent: 1 uses it up at the end of the period."""
-    even = allowed(budget, span, amount, length)
+    even = allowed(span, amount, length)
     return (Decimal(spent) / even).quantize(Decimal("0.01")) if even else Decimal(0)
 
 
@@ -128,9 +116,8 @@ def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> Budge
     rate = None
     if budget.burns and spent.burns:
         amount = period_amount(budget, span, spent.before)
-        rate = str(burn_rate(budget, span, amount, spent.burns[0][0], budget.burns[0].length))
-    used = BudgetUsage(spent.total, spent.before, spent.unpriced, spent.landing, spent.reached)
-    return status_of(budget, span, used, at, rate)
+        rate = str(burn_rate(span, amount, spent.burns[0][0], budget.burns[0].length))
+    return status_of(budget, span, spent, at, rate)
 
 
 def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
@@ -138,99 +125,73 @@ def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
     amount = period_amount(budget, span, spent.before)
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
     if spent.landing is not None:
-        found += [
-            _forecast(budget, span, amount, landing=spent.landing, threshold=t)
-            for t in sorted(set(budget.forecasts))
-        ]
-    for burn, pair in zip(budget.burns, spent.burns, strict=False):
-        found.append(_burn(budget, span, amount, burn, pair))
-    return found
+        found += [_forecast(budget, span, amount, spent.landing, t) for t in sorted(set(budget.forecasts))]
+    burns = zip(budget.burns, spent.burns, strict=False)
+    return found + [_burn(budget, span, amount, burn, pair) for burn, pair in burns]
 
 
-def key_of(budget: Budget, span: TimeRange, level: str) -> Key:
-    """Return what makes an alert of a budget the same alert."""
-    window = span.start if budget.rolling is None else _EPOCH
-    return Key(budget.tenant, budget.id, budget.scope, window, level)
+def _finding(
+    budget: Budget, span: TimeRange, level: str, *, breached: bool, facts: Mapping[str, str], **terms: Any
+) -> Finding:
+    """Return what holds of one level. A rolling budget is one and the same alert that comes and goes."""
+    rolling = budget.rolling is not None
+    key = Key(budget.tenant, budget.id, budget.scope, EPOCH if rolling else span.start, level)
+    until = {} if rolling else {"until": span.end.strftime(UNTIL)}
+    return Finding(budget, key, breached, facts={**until, **facts}, about=span, **terms)
 
 
 def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
-    level = level_of(threshold)
-    breached = crossed(spent.total, amount, threshold)
-    used = f"{_percent(spent.total, amount)} used" if breached else f"back below {level}%"
-    return Finding(
-        key=key_of(budget, span, level),
-        rule_type="budget",
-        breached=breached,
-        severity=severity_of(threshold),
-        title=f"{_named(budget)}: {used} ({dollars(spent.total)} of {dollars(amount)})",
+    level, total = level_of(threshold), spent.spent
+    breached = crossed(total, amount, threshold)
+    used = f"{_percent(total, amount)} used" if breached else f"back below {level}%"
+    return _finding(
+        budget, span, level, breached=breached, severity=severity_of(threshold), shown=span.start,
+        title=f"{_named(budget)}: {used} ({dollars(total)} of {dollars(amount)})",
         summary=(
-            f"{dollars(spent.total)} of {dollars(amount)} spent in {_period(budget, span)}."
+            f"{dollars(total)} of {dollars(amount)} spent in {_period(budget, span)}."
             f" This alert is for {level}%, which is {dollars(percent_of(amount, threshold))}."
         ),
-        actual=spent.total,
-        expected=percent_of(amount, threshold),
-        facts={**_until(budget, span), **_gone(spent.landing, amount, spent.reached)},
-        shown=span.start,
-        hold=budget.hold,
-        calm=budget.calm,
-    )
+        actual=total, expected=percent_of(amount, threshold), facts=_gone(spent.landing, amount, spent.reached),
+    )  # fmt: skip
 
 
-def _forecast(
-    budget: Budget, span: TimeRange, amount: int, *, landing: Landing, threshold: Decimal
-) -> Finding:
+def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, threshold: Decimal) -> Finding:
     level, expected = level_of(threshold), landing.expected
     low, high = landing.bounds(80)
     breached = crossed(expected, amount, threshold)
     how = "forecast" if breached else "no longer forecast"
-    return Finding(
-        key=key_of(budget, span, f"forecast-{level}"),
-        rule_type="budget_forecast",
-        breached=breached,
+    return _finding(
+        budget, span, f"forecast-{level}", kind="budget_forecast", breached=breached, shown=span.start,
         severity="warning" if threshold >= 100 else "info",
         title=f"{_named(budget)}: {how} to reach {level}% ({dollars(expected)} of {dollars(amount)})",
         summary=(
             f"{dollars(landing.spent)} of {dollars(amount)} spent in {_period(budget, span)}. The forecast for the end"
             f" is {dollars(expected)}, between {dollars(low)} and {dollars(high)} in 8 of 10 cases."
         ),
-        actual=expected,
-        expected=percent_of(amount, threshold),
-        facts={**_until(budget, span), **_gone(landing, amount)},
-        shown=span.start,
-        hold=budget.hold,
-        calm=budget.calm,
-    )
+        actual=expected, expected=percent_of(amount, threshold), facts=_gone(landing, amount),
+    )  # fmt: skip
 
 
 def _burn(budget: Budget, span: TimeRange, amount: int, burn: Burn, spent: tuple[int, int]) -> Finding:
     lengths = (burn.length, burn.length / BURN_PART)
-    hundred = burn.rate * 100
     breached = all(
-        crossed(cost, allowed(budget, span, amount, length), hundred)
+        crossed(cost, allowed(span, amount, length), burn.rate * 100)
         for cost, length in zip(spent, lengths, strict=True)
     )
-    rate = burn_rate(budget, span, amount, spent[0], burn.length)
-    hours = _hours(burn)
+    rate, hours, limit = burn_rate(span, amount, spent[0], burn.length), _hours(burn), level_of(burn.rate)
     how = "spending" if breached else "no longer spending"
-    return Finding(
-        key=key_of(budget, span, burn_level(burn)),
-        rule_type="budget_burn",
-        breached=breached,
-        severity=burn.severity,
+    return _finding(
+        budget, span, burn_level(burn), kind="budget_burn", breached=breached, severity=burn.severity,
         title=(
-            f"{_named(budget)}: {how} more than {level_of(burn.rate)} times as fast as it allows"
+            f"{_named(budget)}: {how} more than {limit} times as fast as it allows"
             f" ({dollars(spent[0])} in {hours} h)"
         ),
         summary=(
             f"{dollars(spent[0])} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
-            f" (limit: {level_of(burn.rate)} times)."
+            f" (limit: {limit} times)."
         ),
-        actual=spent[0],
-        expected=allowed(budget, span, amount, burn.length),
-        facts={**_until(budget, span), "burn_rate": str(rate)},
-        hold=budget.hold,
-        calm=budget.calm,
-    )
+        actual=spent[0], expected=allowed(span, amount, burn.length), facts={"burn_rate": str(rate)},
+    )  # fmt: skip
 
 
 def burn_level(burn: Burn) -> str:
@@ -262,10 +223,6 @@ def _period(budget: Budget, span: TimeRange) -> str:
     if budget.rolling is not None:
         return f"the last {budget.rolling.days} days"
     return f"the {budget.period} from {span.start.astimezone(budget.zone):%Y-%m-%d %H:%M} {budget.zone.key}"
-
-
-def _until(budget: Budget, span: TimeRange) -> dict[str, str]:
-    return {} if budget.rolling is not None else {"until": span.end.strftime(UNTIL)}
 
 
 def _gone(landing: Landing | None, amount: int, reached: datetime | None = None) -> dict[str, str]:

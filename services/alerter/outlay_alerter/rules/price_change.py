@@ -3,38 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import ClassVar
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, common
-from outlay_alerter.rules.watch import Watch, matches
+from outlay_alerter.rules.base import Evaluation, Kind, Needs, View
+from outlay_alerter.rules.watch import Rule, matches
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
-from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.money import to_pico
 
 _MONTH = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceChange(Watch):
-    """Prices that change within `ahead`. `min_cost` is pico-USD of 30 days."""
-
-    type: ClassVar = "price_change"
-    ahead: timedelta
-    min_cost: int
-    severity: Severity
-
-
-def compile_rule(rule: schema.PriceChange, tenant: str) -> PriceChange:
-    """Return a rule of price changes of the catalog as the evaluator needs it."""
-    return PriceChange(
-        **common(rule, tenant), ahead=timedelta(days=rule.days), min_cost=to_pico(Decimal(rule.min_usd)),
-        severity=rule.severity,
-    )  # fmt: skip
+PriceChange = Rule[schema.PriceChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +40,11 @@ class Evaluator(base.Evaluator[PriceChange]):
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return the changes that come soon. Raises Retryable."""
         found = (judge(self._rule, one, view.now) for one in view.announced())
-        return Evaluation([(finding, TimeRange(view.now - _MONTH, view.now)) for finding in found if finding])
+        return Evaluation([finding for finding in found if finding])
 
 
 KIND = Kind(
-    PriceChange, schema.PriceChange, compile_rule, Evaluator,
+    schema.PriceChange, Evaluator,
     no_backtest="the past does not say which price changes were known when: it looks ahead only",
     no_series="it looks at announced prices, and a series has none",
 )  # fmt: skip
@@ -74,27 +54,20 @@ def judge(rule: PriceChange, announced: Announced, now: datetime) -> Finding | N
     """Return what holds of a change that is to come; None: it is too far, too small, or not in scope."""
     extra = announced.after - announced.before
     cell = {"provider": announced.provider, "sku": announced.sku}
-    near = now < announced.at <= now + rule.ahead
-    if not near or abs(extra) < rule.min_cost or not matches(rule.scope, cell):
+    near = now < announced.at <= now + timedelta(days=rule.spec.days)
+    if not near or abs(extra) < to_pico(rule.spec.min_usd) or not matches(rule.scope, cell):
         return None
     on, about = f"{announced.at:%Y-%m-%d}", "" if announced.whole else "about "
     signed = f"{'+' if extra > 0 else ''}{dollars(extra)}"
+    scope = {name: (value,) for name, value in cell.items()}
     return Finding(
-        key=Key(
-            rule.tenant, rule.id, {name: (value,) for name, value in cell.items()}, announced.at, "price"
-        ),
-        rule_type="price_change",
-        breached=True,
-        severity=rule.severity,
+        rule, Key(rule.tenant, rule.id, scope, announced.at, "price"), breached=True, severity=rule.spec.severity,
         title=f"{rule.name}: {announced.sku} changes on {on}: {about}{signed} at your last 30 days",
         summary=(
             f"The price of {announced.sku} of {announced.provider} changes on {on}. What was used in the last 30 days"
             f" costs {about}{dollars(announced.before)} before and {dollars(announced.after)} after that."
         ),
-        actual=announced.after,
-        expected=announced.before,
+        actual=announced.after, expected=announced.before, parts=(("price", extra),),
         facts={"until": announced.at.strftime(UNTIL), "changes_on": on, "change": signed},
-        parts=(("price", extra),),
-        hold=rule.hold,
-        once=True,
-    )
+        about=TimeRange(now - _MONTH, now), once=True,
+    )  # fmt: skip

@@ -5,13 +5,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from outlay_alerter import rules
-from outlay_alerter.rules.base import AnyKind
+from outlay_alerter.rules.base import Kind
 
-
-def _kinds() -> Mapping[str, AnyKind]:
-    modules = (import_module(f"{rules.__name__}.{found.name}") for found in iter_modules(rules.__path__))
-    kinds = (vars(module)["KIND"] for module in modules if "KIND" in vars(module))
-    return {kind.rule.type: kind for kind in kinds}
-
-
-KINDS: Mapping[str, AnyKind] = _kinds()
+_MODULES = {
+    found.name: import_module(f"{rules.__name__}.{found.name}") for found in iter_modules(rules.__path__)
+}
+KINDS: Mapping[str, Kind] = {name: one.KIND for name, one in _MODULES.items() if hasattr(one, "KIND")}

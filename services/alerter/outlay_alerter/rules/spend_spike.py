@@ -4,29 +4,16 @@ A spike that lasts is one alert: it keeps the window in which it began.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, open_alerts
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_since
 from outlay_alerter.detection.recurrence import ALIKE, is_sparse, limit_of, monthly_peak
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import (
-    Evaluation,
-    Judged,
-    Kind,
-    Measure,
-    Needs,
-    View,
-    Windows,
-    back,
-    common,
-    grain_of,
-    judged,
-)
-from outlay_alerter.rules.watch import Scope, Watch
+from outlay_alerter.rules.base import Evaluation, Judged, Kind, Measure, Needs, View, Windows
+from outlay_alerter.rules.watch import Rule, Scope
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
 from outlay_schemas.catalog import watch as schema
@@ -34,6 +21,7 @@ from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO, to_pico
 
+SpendSpike = Rule[schema.SpendSpike]
 Outcome = Literal["insufficient_history", "below_minimum", "normal", "spike"]
 
 LEVEL = "spike"
@@ -47,68 +35,43 @@ LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
 """How many earlier windows tell what is usual where most are empty."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendSpike(Watch):
-    """A window that costs far more than those before it. `min_cost` is pico-USD."""
-
-    type: ClassVar = "spend_spike"
-    grain: Grain
-    min_cost: int
-    sensitivity: float
-    """2 fires at half the distance from what is usual, 0.5 at twice."""
-
-
-def compile_rule(rule: schema.SpendSpike, tenant: str) -> SpendSpike:
-    """Return a spend spike rule of the catalog as the evaluator needs it."""
-    return SpendSpike(
-        **common(rule, tenant), by=tuple(rule.group_by), grain=rule.grain, min_cost=to_pico(Decimal(rule.min_usd)),
-        sensitivity=float(rule.sensitivity),
-    )  # fmt: skip
-
-
 class Evaluator(base.Evaluator[SpendSpike]):
     """Judges the newest windows of each scope by those before them. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
         """Return what it reads."""
-        grain = self._rule.grain
-        return Needs(grain, back(start, grain, LONG[grain]))
+        grain = self._rule.spec.grain
+        return Needs(grain, base.back(start, grain, LONG[grain]))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
         """Return what holds of the newest windows. Raises Retryable."""
-        rule, result = self._rule, Evaluation()
+        rule, grain, result = self._rule, self._rule.spec.grain, Evaluation()
         newest_minute = view.newest()
         if newest_minute is None:
             return result
-        newest, opened = view.window(newest_minute, rule.grain), open_alerts(rule.id, known)
-        since = newest.start - newest.length * (_READ[rule.grain] + view.look_back - 1)
-        least = 0 if opened.alerts else rule.min_cost  # what costs less can end a spike, but not be one
-        windows = view.windows(rule, rule.grain, since, newest.start, least=least)
+        newest, opened = view.window(newest_minute, grain), open_alerts(rule.id, known)
+        since = newest.start - newest.length * (_READ[grain] + view.look_back - 1)
+        least = 0 if opened else to_pico(rule.spec.min_usd)  # what costs less can end a spike, but not be one
+        windows = view.windows(rule, grain, since, newest.start, least=least)
         if not windows.lines:
             return result
         sparse = {values for values, line in windows.lines.items() if is_sparse([m.cost for m in line if m])}
         for chosen in (set(windows.lines) - sparse, sparse):
             if chosen is sparse and chosen:
-                since = newest.start - newest.length * (LONG[rule.grain] + view.look_back - 1)
-                windows = view.windows(rule, rule.grain, since, newest.start, least=least)
-            first = view.begun(rule.grain, windows) if chosen else 0
+                since = newest.start - newest.length * (LONG[grain] + view.look_back - 1)
+                windows = view.windows(rule, grain, since, newest.start, least=least)
+            first = view.begun(grain, windows) if chosen else 0
             for values in sorted(chosen):
                 found, point = judge(
                     rule, rule.scope_of(values), windows, windows.lines[values],
                     first=first, opened=opened, over=view.seen(), look_back=view.look_back,
                 )  # fmt: skip
-                result.findings += [(one, one.judged or newest) for one in found]
+                result.findings += found
                 result.judged.append(point)
         return result
 
 
-KIND = Kind(
-    SpendSpike,
-    schema.SpendSpike,
-    compile_rule,
-    Evaluator,
-    on_step=lambda rule, step: replace(rule, grain=grain_of(step)),
-)
+KIND = Kind(schema.SpendSpike, Evaluator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +93,26 @@ def verdict_of(
     Where most of them are empty, those that are not say what is usual: spending in batches is not a spike each time.
     `monthly()`: what earlier months spent at most around this day.
     """
-    recent = history[-HISTORY[rule.grain] :]
-    if len(recent) < MIN_HISTORY[rule.grain]:
+    grain = rule.spec.grain
+    recent = history[-HISTORY[grain] :]
+    if len(recent) < MIN_HISTORY[grain]:
         return Verdict("insufficient_history", windows=len(recent))
-    filled = [cost for cost in history[-LONG[rule.grain] :] if cost] if is_sparse(recent) else []
-    recent = filled[-HISTORY[rule.grain] :] or recent
-    middle, limit = limit_of(recent, rule.sensitivity)
+    filled = [cost for cost in history[-LONG[grain] :] if cost] if is_sparse(recent) else []
+    recent = filled[-HISTORY[grain] :] or recent
+    middle, limit = limit_of(recent, float(rule.spec.sensitivity))
     if actual > limit and (peak := monthly()) is not None and peak > middle:
         middle, limit = peak, max(limit, int(peak * ALIKE))
-    if actual - middle < rule.min_cost:
+    if actual - middle < to_pico(rule.spec.min_usd):
         return Verdict("below_minimum", middle, limit, len(recent))
     return Verdict("spike" if actual > limit else "normal", middle, limit, len(recent))
 
 
 def judge(
     rule: SpendSpike, scope: Scope, windows: Windows, line: Sequence[Measure | None], *,
-    first: int, opened: OpenAlerts, over: datetime, look_back: int,
+    first: int, opened: Mapping[str, datetime], over: datetime, look_back: int,
 ) -> tuple[list[Finding], Judged]:  # fmt: skip
     """Judge the last windows of one scope; a window that ends after `over` can fire, but not resolve."""
-    begun, found = opened.since(rule.tenant, rule.id, scope, LEVEL), dict[datetime, Finding]()
+    begun, found = open_since(opened, rule, scope, LEVEL), dict[datetime, Finding]()
     point = Judged(windows.starts[-1], None, "missing")
     for place in range(max(0, len(line) - look_back), len(line)):
         measure, at = line[place], windows.starts[place]
@@ -186,30 +150,23 @@ def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:
     share = max(0.0, value - expected) / max(upper - expected, 1e-12)
     fired = verdict.outcome == "spike"
     status = "anomaly" if fired else verdict.outcome
-    return judged(at, value, share, fired=fired, status=status, expected=expected, upper=upper)
+    return base.judged(at, value, share, fired=fired, status=status, expected=expected, upper=upper)
 
 
 def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: TimeRange) -> Finding:
-    where = scope_text(key.scope)
-    expected = verdict.expected or 0
+    where, grain, expected = scope_text(key.scope), rule.spec.grain, verdict.expected or 0
     times = f", {actual / expected:.1f} times as usual" if expected else ""
     breached = verdict.outcome == "spike"
-    title = f"{rule.name}: {where} at {dollars(actual)} a {rule.grain}{times}"
-    if not breached:
-        title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {rule.grain}"
+    title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"
+    if breached:
+        title = f"{rule.name}: {where} at {dollars(actual)} a {grain}{times}"
     return Finding(
-        key=key,
-        rule_type="spend_spike",
-        breached=breached,
+        rule, key, breached,
         severity="critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning",
         title=title,
         summary=(
-            f"{dollars(actual)} in a {rule.grain}; the median of the {verdict.windows} before it is"
+            f"{dollars(actual)} in a {grain}; the median of the {verdict.windows} before it is"
             f" {dollars(expected)}, and more than {dollars(verdict.limit or 0)} is a spike."
         ),
-        actual=actual,
-        expected=expected,
-        judged=window,
-        hold=rule.hold,
-        calm=rule.calm,
-    )
+        actual=actual, expected=expected, judged=window,
+    )  # fmt: skip

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_reports.budgets import BudgetPlan
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Severity
+from outlay_schemas.catalog import watch as schema
 
 Scope = Mapping[str, tuple[str, ...]]
 """Dimension to the values that are in; a cell is in if each dimension agrees. Empty: everything."""
@@ -34,8 +35,8 @@ class Burn:
 class Watch:
     """What every budget and rule has."""
 
-    type: ClassVar[str]
-    """Its kind, under which `outlay_alerter.rules` registers how it is evaluated."""
+    type: str = ""
+    """Its kind: the module of `outlay_alerter.rules` that evaluates it."""
     id: str
     name: str
     tenant: str
@@ -59,11 +60,36 @@ class Watch:
         return {**self.scope, **{name: (value,) for name, value in zip(self.by, values, strict=True)}}
 
 
+S = TypeVar("S", bound=schema.AlertRule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Watch, Generic[S]):
+    """A rule of the catalog, as it holds for one tenant."""
+
+    spec: S
+
+
+def common(of: schema.RuleBase, tenant: str) -> dict[str, Any]:
+    """Return the fields that all rules and budgets share, for one tenant."""
+    return {
+        "id": of.id, "name": of.name, "tenant": tenant, "scope": {str(k): v for k, v in of.scope.items()},
+        "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.keep_firing_minutes),
+        "depends_on": of.depends_on,
+    }  # fmt: skip
+
+
+def compile_rule(spec: S, tenant: str) -> Rule[S]:
+    """Return a rule of the catalog as the evaluator needs it."""
+    by = tuple(getattr(spec, "group_by", ()))
+    return Rule(**common(spec, tenant), type=spec.type, by=by, spec=spec)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget(Watch, BudgetPlan):
     """A budget with the levels at which it alerts. Thresholds are percentages of its amount."""
 
-    type: ClassVar = "budget"
+    type: str = "budget"
     thresholds: tuple[Decimal, ...]
     forecasts: tuple[Decimal, ...] = ()
     burns: tuple[Burn, ...] = ()

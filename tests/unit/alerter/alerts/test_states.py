@@ -15,9 +15,11 @@ from outlay_alerter.alerts.states import (
     RenotifyPolicy,
     Transition,
     open_alerts,
+    open_since,
     transitions,
 )
 from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
+from outlay_alerter.rules.watch import Watch
 from outlay_schemas.alerts import AlertAction
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -26,9 +28,8 @@ MINUTE = timedelta(minutes=1)
 
 
 def finding(*, breached: bool, hold: int = 0, calm: int = 0, key: Key = KEY) -> Finding:
-    return Finding(
-        key, "threshold", breached, "warning", "t", "s", 1, hold=hold * MINUTE, calm=calm * MINUTE
-    )  # fmt: skip
+    rule = Watch(type="threshold", id="r", name="R", tenant="acme", hold=hold * MINUTE, calm=calm * MINUTE)
+    return Finding(rule, key, breached, "warning", "t", "s", 1)
 
 
 @dataclass
@@ -102,7 +103,7 @@ def test_what_is_expected_is_over_and_does_not_fire_again_for_the_same() -> None
     machine.say("expected")
     assert machine.turn(bad, 1) == ["expected"]
     assert machine.turn(bad, 99) == []
-    assert open_alerts("r", machine.known).since("acme", "r", KEY.scope, "above") == NOW  # it lasts
+    assert open_since(open_alerts("r", machine.known), bad.watch, KEY.scope, "above") == NOW  # it lasts
     assert machine.turn(good, 1) == ["resolved silently"]
     later = finding(breached=True, key=Key("acme", "r", KEY.scope, NOW + timedelta(days=1), "above"))
     assert machine.turn(later, 1440) == ["firing"]

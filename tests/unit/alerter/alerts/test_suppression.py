@@ -10,8 +10,7 @@ from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
 from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified, within
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.budget import Spent
-from outlay_alerter.rules.threshold import compile_rule
-from outlay_alerter.rules.watch import Budget
+from outlay_alerter.rules.watch import Budget, compile_rule
 from outlay_alerter.watchlist import mute_of
 from outlay_reports.budgets import budget_period
 from outlay_schemas.catalog import watch as schema
@@ -121,26 +120,25 @@ def test_a_muted_alert_that_still_fires_is_sent_when_the_mute_ends() -> None:
 
 WHOLE = budget(id="whole", amount=1000)
 TEAM = budget(id="team", amount=100, scope={"team": "growth"})
-PLANS = SuppressionContext(NOW, watches={"whole": WHOLE, "team": TEAM})
 
 
 def test_a_budget_is_quiet_where_the_one_around_it_crosses_for_the_same_cause() -> None:
     both = crossed(WHOLE, 1050) + crossed(TEAM, 200)  # without the team's 100 too much it would be 950
-    assert suppressed_ids(both, PLANS) == ["team 100"]
+    assert suppressed_ids(both, REASONS) == ["team 100"]
     two = crossed(WHOLE, 1500) + crossed(TEAM, 200)  # others are too much, too
-    assert suppressed_ids(two, PLANS) == []
-    asleep = SuppressionContext(NOW, {"whole": NOW + timedelta(hours=1)}, watches=PLANS.watches)
+    assert suppressed_ids(two, REASONS) == []
+    asleep = SuppressionContext(NOW, {"whole": NOW + timedelta(hours=1)})
     assert suppressed_ids(both, asleep) == ["whole 100"]  # somebody must hear of it
-    assert suppressed_ids(crossed(WHOLE, 900) + crossed(TEAM, 200), PLANS) == []
+    assert suppressed_ids(crossed(WHOLE, 900) + crossed(TEAM, 200), REASONS) == []
 
 
 def test_budgets_of_other_periods_and_lesser_alerts_hush_nothing() -> None:
     daily = budget(id="team", amount=100, scope={"team": "growth"}, period="day")
     both = crossed(WHOLE, 1050) + crossed(daily, 200)
-    assert suppressed_ids(both, SuppressionContext(NOW, watches={"whole": WHOLE, "team": daily})) == []
+    assert suppressed_ids(both, REASONS) == []
     low = budget(id="whole", amount=1000, thresholds=[80])
     both = crossed(low, 850) + crossed(TEAM, 200)
-    assert suppressed_ids(both, SuppressionContext(NOW, watches={"whole": low, "team": TEAM})) == []
+    assert suppressed_ids(both, REASONS) == []
 
 
 def test_a_rule_may_name_what_it_depends_on() -> None:
@@ -154,16 +152,13 @@ def test_a_rule_may_name_what_it_depends_on() -> None:
     }
     rule = compile_rule(schema.Threshold.model_validate(terms), "acme")
     key = Key("acme", "t", {"team": ("growth",)}, NOW, "above")
-    found = Finding(key, "threshold", True, "warning", "", "", 1)
-    watches = {"whole": WHOLE, "t": rule}
-    assert suppressed_ids([*crossed(WHOLE, 1050), found], SuppressionContext(NOW, watches=watches)) == [
-        "t above"
-    ]
-    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches)) == []
+    found = Finding(rule, key, True, "warning", "", "", 1)
+    assert suppressed_ids([*crossed(WHOLE, 1050), found], REASONS) == ["t above"]
+    assert suppressed_ids([found], REASONS) == []
     fires = {"w": AlertRecord("w", "whole", "firing", 1, NOW)}
-    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches), fires) == ["t above"]
+    assert suppressed_ids([found], REASONS, fires) == ["t above"]
     other = {"w": AlertRecord("w", "whole", "firing", 1, NOW, scope={"team": ("data",)})}
-    assert suppressed_ids([found], SuppressionContext(NOW, watches=watches), other) == []
+    assert suppressed_ids([found], REASONS, other) == []
 
 
 def test_scopes_lie_within_each_other() -> None:

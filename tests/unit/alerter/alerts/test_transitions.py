@@ -12,10 +12,10 @@ from outlay_alerter.alerts.states import AlertRecord, open_alerts, transitions
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules import spend_spike
 from outlay_alerter.rules.base import Measure, Windows
-from outlay_alerter.rules.spend_spike import SpendSpike
-from outlay_alerter.rules.watch import Budget
+from outlay_alerter.rules.watch import Budget, compile_rule
 from outlay_kit.time_ranges import Anchor, PeriodName, cover, grain_length, period_of
 from outlay_reports.budgets import budget_period
+from outlay_schemas.catalog import watch as schema
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo"]
 PERIODS: list[PeriodName] = ["hour", "day", "week", "month", "quarter", "year"]
@@ -89,9 +89,7 @@ def test_levels_are_named_alike_however_they_are_written() -> None:
     assert {budgets.level_of(Decimal(text)) for text in ("80", "80.0", "8E+1")} == {"80"}
 
 
-RULE = SpendSpike(
-    id="s", name="S", tenant="acme", by=("team",), grain="minute", min_cost=DOLLAR, sensitivity=1.0
-)
+RULE = compile_rule(schema.SpendSpike(id="s", name="S", group_by=("team",), grain="minute"), "acme")
 
 
 def test_too_little_history_is_said_and_a_spike_is_seen() -> None:
@@ -118,7 +116,9 @@ def test_a_spike_that_lasts_is_one_alert_and_ends_once() -> None:
         for change in transitions(found, known):
             sent.append((change.id, change.state))
             key = change.finding.key
-            known[change.id] = AlertRecord(change.id, key.rule, change.state, change.seq, key.window)
+            known[change.id] = AlertRecord(
+                change.id, key.rule, change.state, change.seq, key.window, line=key.line()
+            )
     assert [state for _, state in sent] == ["firing", "resolved"]
     assert len({alert for alert, _ in sent}) == 1
 

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from outlay.cli.alerts import app
 from outlay_alerter.backtest.runner import on_series
-from outlay_alerter.rules import anomaly, spend_spike
+from outlay_alerter.rules.watch import compile_rule
 from outlay_schemas.catalog.watch import Anomaly, SpendSpike
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 VALUES = [10 + (n % 24) / 10 for n in range(24 * 14)]
-ANOMALY = anomaly.compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(0)), "acme")
-SPIKE = spend_spike.compile_rule(SpendSpike(id="s", name="S", min_usd=Decimal(0)), "acme")
+ANOMALY = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(0)), "acme")
+SPIKE = compile_rule(SpendSpike(id="s", name="S", min_usd=Decimal(0)), "acme")
 
 
 def rows(

@@ -9,11 +9,10 @@ from tests.support.alert_rules import budget, threshold
 from outlay_alerter.backtest.recorder import Fired
 from outlay_alerter.backtest.runner import Backtest, NotPossibleError, moments, on_past, on_series
 from outlay_alerter.backtest.view import Loaded, Spending, dense
-from outlay_alerter.rules import anomaly, new_spender, silence, spend_spike
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.registry import KINDS
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Watch, compile_rule
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
 
@@ -82,16 +81,16 @@ def test_a_spike_and_an_anomaly_fire_and_end() -> None:
     line = [50 + 10 * (n % 24 > 8) + n % 3 for n in range(20 * 24)]
     at, span = START + 15 * DAY, TimeRange(START + 10 * DAY, SPAN.end)
     line[15 * 24] = 400
-    spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
+    spike = compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
     (one,) = windows(spike, span, {(): line})
     assert (one.at, one.until) == (at + HOUR, at + 2 * HOUR)
-    odd = anomaly.compile_rule(schema.Anomaly(id="a", name="A"), "acme")
+    odd = compile_rule(schema.Anomaly(id="a", name="A"), "acme")
     (two,) = windows(odd, span, {(): line})
     assert (two.at, two.until) == (at + HOUR, at + 3 * HOUR)
 
 
 def test_what_a_tenant_had_before_a_scope_began_is_the_history_of_its_first_window() -> None:
-    spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
+    spike = compile_rule(schema.SpendSpike(id="s", name="S"), "acme")
     line, span = [0] * 47 + [400], TimeRange(START, START + 48 * HOUR)
     (one,) = windows(spike, span, {(): line})
     assert (one.at, one.expected) == (span.end, 0)
@@ -100,13 +99,13 @@ def test_what_a_tenant_had_before_a_scope_began_is_the_history_of_its_first_wind
 
 
 def test_newcomers_and_silences_are_found_in_the_past() -> None:
-    new = new_spender.compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",), days=5), "acme")
+    new = compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",), days=5), "acme")
     days: dict[Values, list[int]] = {("old",): [1] * 20, ("x",): [2 * (n in (6, 7, 17)) for n in range(20)]}
     found = windows(new, SPAN, days, length=DAY)
     assert [(one.scope["sku"], one.at) for one in found] == [
         (("x",), START + 7 * DAY), (("x",), START + 18 * DAY),
     ]  # fmt: skip
-    quiet = silence.compile_rule(schema.Silence(id="q", name="Q", minutes=60), "acme")
+    quiet = compile_rule(schema.Silence(id="q", name="Q", minutes=60), "acme")
     minutes = [START + n * timedelta(minutes=30) for n in range(10)] + [START + 10 * HOUR]
     loaded = Loaded([], grain_length("minute"), {}, minutes={(): minutes})
     first, last = run(quiet, TimeRange(START, START + 12 * HOUR), loaded)
@@ -169,7 +168,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.mark.parametrize("every", [20, 60, 180, 1440])
 def test_steady_spending_in_batches_is_no_spike_and_a_real_one_is(every: int) -> None:
-    spike = spend_spike.compile_rule(schema.SpendSpike(id="s", name="S", grain="minute"), "acme")
+    spike = compile_rule(schema.SpendSpike(id="s", name="S", grain="minute"), "acme")
     days = 12 if every == 1440 else 4
     line = [5 if n % every == 0 else 0 for n in range(days * 1440)]
     span = TimeRange(START, START + len(line) * MINUTE)

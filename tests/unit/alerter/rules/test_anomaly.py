@@ -9,8 +9,8 @@ import pytest
 
 from outlay_alerter.detection.detector import Detector
 from outlay_alerter.detection.tuning import Tuning
-from outlay_alerter.rules.anomaly import compile_rule
-from outlay_alerter.rules.anomaly_scope import feed, watch
+from outlay_alerter.rules.anomaly import WatchedScope
+from outlay_alerter.rules.watch import compile_rule
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog.watch import Anomaly
 from outlay_schemas.money import PICO
@@ -21,10 +21,10 @@ HOUR = timedelta(hours=1)
 
 def test_spending_after_nothing_says_so() -> None:
     rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
-    watched = watch(rule, {}, START, HOUR)
+    watched = WatchedScope(rule, {}, START, HOUR)
     at = START + timedelta(hours=500)
     costs = [(START + timedelta(hours=n), 0) for n in range(500)]
-    (finding,) = feed(rule, watched, [*costs, (at, 5000 * PICO)], at)
+    (finding,) = watched.feed([*costs, (at, 5000 * PICO)], at)
     assert finding.breached
     assert finding.severity == "critical"
     assert "nothing was spent before, and from $5.00 on" in finding.summary
@@ -39,9 +39,9 @@ def test_what_somebody_expected_is_learned_and_its_like_does_not_fire() -> None:
     costs |= {batch: 400 * PICO, later: 430 * PICO}
 
     def fired(expected: Sequence[TimeRange], **more: int) -> list[datetime]:
-        watched = watch(rule, {}, START, HOUR, expected=expected)
+        watched = WatchedScope(rule, {}, START, HOUR, expected=expected)
         changed = costs | {START + timedelta(hours=int(name[1:])): v * PICO for name, v in more.items()}
-        found = feed(rule, watched, changed.items(), START)
+        found = watched.feed(changed.items(), START)
         return sorted({f.key.window for f in found if f.breached})
 
     meant = [TimeRange(batch, batch + timedelta(hours=3))]
@@ -61,8 +61,8 @@ def test_what_was_expected_is_forgotten_when_the_rule_looks_back_no_further() ->
     batch = START + timedelta(days=10, hours=2)
     again = batch + timedelta(days=36)
     costs |= {batch: 400 * PICO, again: 400 * PICO}
-    watched = watch(rule, {}, START, HOUR, expected=[TimeRange(batch, batch + timedelta(hours=3))])
-    found = feed(rule, watched, costs.items(), START)
+    watched = WatchedScope(rule, {}, START, HOUR, expected=[TimeRange(batch, batch + timedelta(hours=3))])
+    found = watched.feed(costs.items(), START)
     assert again in {f.key.window for f in found if f.breached}
 
 

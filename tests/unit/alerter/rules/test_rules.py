@@ -8,11 +8,12 @@ import pytest
 from pydantic import ValidationError
 from tests.support.alert_rules import threshold
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, OpenAlerts, RenotifyPolicy, transitions
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, RenotifyPolicy, transitions
 from outlay_alerter.rules import new_spender, price_change, silence
 from outlay_alerter.rules import threshold as thresholds
 from outlay_alerter.rules.base import Measure, Windows
 from outlay_alerter.rules.threshold import Threshold
+from outlay_alerter.rules.watch import compile_rule
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -24,10 +25,7 @@ SCOPE = {"team": ("growth",)}
 def judge(rule: Threshold, *series: Measure, since: dict[str, datetime] | None = None) -> list[Finding]:
     starts = [HOUR - timedelta(hours=n) for n in range(len(series) - 1, -1, -1)]
     windows = Windows(starts, timedelta(hours=1), {})
-    opened = OpenAlerts(
-        frozenset(Key("acme", "t", SCOPE, at, level).id() for level, at in (since or {}).items()),
-        tuple((since or {}).values()),
-    )
+    opened = {Key("acme", "t", SCOPE, at, level).line(): at for level, at in (since or {}).items()}
     return thresholds.judge(rule, SCOPE, windows, series, over=NOW - timedelta(minutes=2), opened=opened)
 
 
@@ -105,7 +103,7 @@ def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:
 
 
 def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
-    rule = new_spender.compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",)), "acme")
+    rule = compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",)), "acme")
     day = NOW.replace(hour=0, minute=0)
     found = new_spender.judge(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
     assert found is not None
@@ -116,7 +114,7 @@ def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
 
 
 def test_who_falls_silent_is_missed_until_it_is_back() -> None:
-    rule = silence.compile_rule(schema.Silence(id="s", name="S", minutes=30), "acme")
+    rule = compile_rule(schema.Silence(id="s", name="S", minutes=30), "acme")
     last = NOW - timedelta(minutes=30)
     found = silence.judge(rule, SCOPE, last=last, now=NOW, begun=None)
     assert found is not None
@@ -131,9 +129,7 @@ def test_who_falls_silent_is_missed_until_it_is_back() -> None:
 
 
 def test_a_price_change_fires_once_before_it_comes() -> None:
-    rule = price_change.compile_rule(
-        schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme"
-    )
+    rule = compile_rule(schema.PriceChange(id="p", name="Price", days=10, min_usd=Decimal(2)), "acme")
     at = datetime(2026, 12, 1, tzinfo=UTC)
 
     def found(extra: int, now: datetime, *, whole: bool = True) -> Finding | None:
@@ -156,7 +152,7 @@ def test_a_price_change_fires_once_before_it_comes() -> None:
 
 
 def test_a_price_change_out_of_scope_does_not_fire() -> None:
-    rule = price_change.compile_rule(
+    rule = compile_rule(
         schema.PriceChange.model_validate({"id": "p", "name": "P", "scope": {"sku": "x"}}), "acme"
     )
     one = price_change.Announced("openai", "gpt-6", NOW + timedelta(days=1), DOLLAR, 9 * DOLLAR, whole=True)
