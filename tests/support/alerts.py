@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from outlay_alerter.digests.message import Point, Review
-from outlay_alerter.notify.notification import Notification, OutboxMessage
+from outlay_alerter.notify.notification import Notification, OutboxMessage, Point, Review
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd

@@ -68,11 +68,12 @@ class RollupsInMemory:
         return next((at for at in self._minutes if at in span), None)
 
     def series(
-        self, tenant: str, grain: Grain, newest: datetime, count: int, dimensions: Sequence[str], **_: object
-    ) -> list[tuple[int, dict[str, str], int]]:
-        starts = [newest - grain_length(grain) * n for n in range(count - 1, -1, -1)]
+        self, tenant: str, grain: Grain, starts: Sequence[datetime], *_: object, **__: object
+    ) -> dict[datetime, int]:
+        if not starts:
+            return {}
         line = self.windows(Watch(id="", name="", tenant=tenant), starts, grain).get((), {})
-        return [(n, {}, line[at].cost) for n, at in enumerate(starts) if at in line]
+        return {at: line[at].cost for at in starts if at in line}
 
 
 def rule(kind: str, grain: Grain, **terms: object) -> dict[str, object]:

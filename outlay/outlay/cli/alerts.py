@@ -21,8 +21,8 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import of_catalog, remote
 from outlay_alerter.notify.outbox import Outbox
-from outlay_alerter.notify.sample import sample
-from outlay_alerter.notify.thread_store import NullThreadStore
+from outlay_alerter.notify.sample import alert as sample
+from outlay_alerter.notify.sample import posted
 from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
@@ -214,7 +214,7 @@ def send_sample(
     found = [find_channel(wanted, catalog)] if wanted else list(_channels(catalog).values())
     if not found:
         raise CommandError("neither the catalog nor the environment has a channel", _ADD)
-    answers = [(one.name, one.send(sample(SystemClock().now()))) for one in found]
+    answers = [(one.name, one.send(posted(sample(SystemClock().now())))) for one in found]
     failed = [name for name, answer in answers if answer.outcome != "sent"]
     shown = [{"channel": n, "outcome": a.outcome, "status": a.status, "reason": a.reason} for n, a in answers]
     if as_json:
@@ -240,7 +240,7 @@ def _channels(folder: Path | None) -> dict[str, Channel]:
     except NotRunningError:  # then those of the environment alone
         catalog = None
     specs = catalog.channels if catalog else ()
-    own = {spec.id: of_catalog(spec, settings, clock, NullThreadStore(), lambda _: None) for spec in specs}
+    own = {spec.id: of_catalog(spec, settings, clock) for spec in specs}
     return own | {one.name: one for one in remote(settings, clock) if one.name not in own}
 
 

@@ -14,7 +14,7 @@ from outlay.cli.options import format_for, write_file
 from outlay.cli.output import CommandError, note, working
 from outlay.cli.report_query import Costs, Scope, cost_query
 from outlay.cli.stores import open_clickhouse, read_published
-from outlay_alerter.digests.scheduler import review_of
+from outlay_alerter.digests import review_of
 from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock

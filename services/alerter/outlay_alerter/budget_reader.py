@@ -123,9 +123,7 @@ class BudgetReader:
     def _total(self, budget: Budget, span: TimeRange) -> int:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
-            self._read[key] = self._rollups.cells(
-                budget.tenant, span, sorted(budget.scope), exact=True, amount=budget.counts
-            )
+            self._read[key] = self._rollups.cells(budget.tenant, span, sorted(budget.scope), budget.counts)
         cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
 

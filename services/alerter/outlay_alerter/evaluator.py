@@ -1,27 +1,103 @@
-"""What every budget and rule of a tenant finds, as of now."""
+"""What every budget and rule of a tenant finds, as of now: read from the rollups, of tags from the ledger."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from outlay_alerter.adapters.live_view import LiveView
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import AlertRecord, Finding
+from outlay_alerter.backtest.view import dense
 from outlay_alerter.budget_reader import BudgetReader
-from outlay_alerter.rules.base import Evaluation, Evaluator, marked
+from outlay_alerter.rules.base import LOOK_BACK, Evaluation, Evaluator, Values, Windows, marked
+from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.registry import KINDS
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
+from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import BudgetStatus
+from outlay_schemas.events import Grain
 
 log = get_logger(__name__)
-T = TypeVar("T")
 _LEAST_SECONDS = 15.0
 """Seconds between two readings, at least."""
 _TIMES_AS_LONG = 20
 """And so many times as long as a reading took: a twentieth of the time goes into each rule at most."""
+
+
+class LiveView:
+    """A view of one tenant as of now. Every method raises Retryable."""
+
+    look_back = LOOK_BACK
+
+    def __init__(
+        self,
+        rollups: RollupReader,
+        budgets: BudgetReader,
+        tenant: str,
+        now: datetime,
+        changed: Collection[datetime],
+    ) -> None:
+        """`changed`: minutes that changed since the evaluation before."""
+        self._rollups, self._budgets, self._tenant = rollups, budgets, tenant
+        self.now, self.changed = now, changed
+        self._newest: list[datetime | None] = []
+
+    def newest(self) -> datetime | None:
+        """Return the newest minute with events, not after now. It is read once."""
+        if not self._newest:
+            self._newest = [self._rollups.newest(self._tenant, self.now)]
+        return self._newest[0]
+
+    def over(self, settle: timedelta = NONE) -> datetime:
+        """Return the moment by which a window must have ended, by the clock, to be over."""
+        return self.now - settle
+
+    def seen(self, settle: timedelta = NONE) -> datetime:
+        """Return the same by the newest event."""
+        return (self.newest() or self.now) - settle
+
+    def window(self, at: datetime, grain: Grain) -> TimeRange:
+        """Return the window of `grain` that holds `at`, UTC."""
+        at = floor_to(at, grain)
+        return TimeRange(at, at + grain_length(grain))
+
+    def windows(
+        self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
+        meters: Sequence[str] = (), least: int = 0,
+    ) -> Windows:  # fmt: skip
+        """Return the windows of each scope of a rule."""
+        first, last, length = floor_to(since, grain), floor_to(to, grain), grain_length(grain)
+        starts = [first + length * n for n in range((last - first) // length + 1)]
+        if not starts:
+            return Windows([], length, {})
+        found = self._rollups.windows(rule, starts, grain, meters=meters, least=least, look_back=LOOK_BACK)
+        return Windows(starts, length, dense(found, starts))
+
+    def begun(self, grain: Grain, windows: Windows) -> int:
+        """Return the index of the first window in which the tenant has anything."""
+        return self._rollups.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
+
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+        """Return the first day with cost of each scope, and the cost since then."""
+        return self._rollups.firsts(rule, self._since(since))
+
+    def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
+        """Return the start of the last minute with events of each scope."""
+        return self._rollups.lasts(rule, self._since(since))
+
+    def _since(self, since: datetime) -> TimeRange:
+        """Return the time range up to the end of this minute: a producer's clock may be ahead."""
+        return TimeRange(since, self.window(self.now, "minute").end)
+
+    def announced(self) -> list[Announced]:
+        """Return the price changes to come."""
+        return self._rollups.announced(self._tenant, self.now)
+
+    def budget(self, budget: Budget) -> tuple[list[Finding], BudgetStatus]:
+        """Evaluate a budget."""
+        return self._budgets.find(budget, sorted(self.changed))
 
 
 class TenantEvaluator:
@@ -30,7 +106,8 @@ class TenantEvaluator:
     def __init__(self, rollups: RollupReader, budgets: BudgetReader, clock: Clock, most_scopes: int) -> None:
         self._clock, self._most = clock, most_scopes
         self._readers = rollups, budgets
-        self._pace = LedgerReadThrottle(clock)
+        self._next: dict[tuple[str, str], float] = {}
+        """When each rule with tags may be read again."""
         self._evaluators: dict[tuple[str, str], tuple[Watch, Evaluator[Any]]] = {}
         self._waiting: dict[tuple[str, str], set[datetime]] = {}
         """Minutes that changed, of rules with tags that were not due since."""
@@ -47,7 +124,7 @@ class TenantEvaluator:
         standing: list[BudgetStatus] = []
         now, times = self._clock.now(), set(times)
         self._readers[1].begin(watchlist.budgets(tenant))
-        live = LiveView(self._readers, tenant, now, times)
+        live = LiveView(*self._readers, tenant, now, times)
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)
             if result is not None:
@@ -57,14 +134,16 @@ class TenantEvaluator:
 
     def _tagged(self, watch: Watch, times: set[datetime], known: dict[str, AlertRecord]) -> Evaluation | None:
         """Evaluate what only the ledger knows, if it is due: then for all minutes that changed since."""
-        key = (watch.tenant, watch.id)
+        key, began = (watch.tenant, watch.id), self._clock.monotonic()
         waiting = self._waiting.setdefault(key, set())
         waiting |= times
-        now = self._clock.now()
-        live = LiveView(self._readers, watch.tenant, now, waiting)
-        result = self._pace.read(*key, lambda: self._evaluate(watch, live, known))
-        if result is not None:
-            waiting.clear()
+        if began < self._next.get(key, began):
+            return None
+        live = LiveView(*self._readers, watch.tenant, self._clock.now(), waiting)
+        result = self._evaluate(watch, live, known)
+        took = self._clock.monotonic() - began
+        self._next[key] = began + max(_LEAST_SECONDS, took * _TIMES_AS_LONG)
+        waiting.clear()
         return result
 
     def _evaluate(self, watch: Watch, live: LiveView, known: dict[str, AlertRecord]) -> Evaluation:
@@ -79,21 +158,3 @@ class TenantEvaluator:
                 "too many scopes; the smallest are not watched", rule=watch.id, scopes=result.left_out
             )
         return result
-
-
-class LedgerReadThrottle:
-    """Remembers when each rule with tags may be read again."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._next: dict[tuple[str, str], float] = {}
-
-    def read(self, tenant: str, rule: str, work: Callable[[], T]) -> T | None:
-        """Do the work if it is due; None: it is not yet."""
-        began = self._clock.monotonic()
-        if began < self._next.get((tenant, rule), began):
-            return None
-        found = work()
-        took = self._clock.monotonic() - began
-        self._next[tenant, rule] = began + max(_LEAST_SECONDS, took * _TIMES_AS_LONG)
-        return found

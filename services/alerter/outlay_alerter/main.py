@@ -10,11 +10,11 @@ from outlay_alerter.budget_api.http import serve
 from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
-from outlay_alerter.digests.scheduler import DigestScheduler
+from outlay_alerter.digests import DigestScheduler
 from outlay_alerter.leader_election import LeadingSource
 from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import remote
-from outlay_alerter.notify.channels.builtin import builtin_channels
+from outlay_alerter.notify.channels.builtin import KafkaChannel, LogChannel
 from outlay_alerter.notify.delivery_manager import DeliveryManager
 from outlay_alerter.service import Alerter, CatalogFollower
 from outlay_alerter.settings import Settings
@@ -52,7 +52,7 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
                 return
         leading: list[LeadingSource] = []
         board = DeliveryManager(settings, clock, stop.asked, lambda: any(source.leads for source in leading))
-        board.add_fixed([*builtin_channels(sink), *channels(settings, clock)])
+        board.add_fixed([KafkaChannel(sink), LogChannel(), *channels(settings, clock)])
         board.follow(feed.current().catalog)
         clickhouse, outlook = ClickHouseClient(settings.clickhouse), ForecastCache()
         sums, statuses = RollupReader(clickhouse), BudgetStatusStore(clickhouse)

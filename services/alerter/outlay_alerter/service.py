@@ -1,6 +1,6 @@
 """What the alerter does with a batch of rollups: evaluate each tenant once, decide, write down; then commit."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -12,8 +12,7 @@ from outlay_alerter.alerts.incidents import with_incidents
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition, transitions
 from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
 from outlay_alerter.alerts.suppression import SuppressionContext, joined_snoozed, suppressed, unnotified
-from outlay_alerter.alerts.user_action_applier import MACHINE_CHANNELS, UserActionApplier
-from outlay_alerter.alerts.user_actions import expectations, snoozes
+from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
 from outlay_alerter.budget_api.status_store import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
@@ -25,7 +24,7 @@ from outlay_kit.kafka import Batch
 from outlay_kit.telemetry import get_logger
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus
-from outlay_schemas.alerts import SEVERITY_RANK
+from outlay_schemas.alerts import SEVERITY_RANK, AlertAction
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.errors import UNREADABLE
 from outlay_schemas.events import Aware, Grain
@@ -37,6 +36,8 @@ class _Touched(msgspec.Struct):
     window: Aware
 
 
+MACHINE_CHANNELS = ("bus",)
+"""Channels that also get suppressed alerts."""
 _LOOK = 2.0
 """Seconds between two looks for user actions."""
 
@@ -97,7 +98,6 @@ class Alerter:
         self._builder, self._renotify = AlertBuilder(rollups, clock, console), renotify
         self._watchlist, self._channels, self._decided = watchlist, tuple(channels), decided
         self._routed, self._stood = routed, stood
-        self._applier = UserActionApplier(store, clock, self._channels, decided, routed)
         self._statuses = BudgetStatusStore(store.clickhouse)
         self._calm: dict[str, datetime] = {}
         self._looked, self._heard = clock.monotonic(), 0
@@ -144,7 +144,7 @@ class Alerter:
         watchlist, times = self._watchlist(), sorted(set(minutes))
         words = self._store.actions(tenant)
         watches = watchlist.watches(tenant)
-        known = self._applier.apply(tenant, words, self._store.known(tenant), watches)
+        known = self._apply(tenant, words, self._store.known(tenant), watches)
         findings, standing = self._evaluator.find(watchlist, tenant, times, known)
         fresh = {f.key.id() for f in findings if f.breached} - set(known)
         known |= self._store.known_of(tenant, sorted(fresh))
@@ -160,6 +160,42 @@ class Alerter:
         self._write_down(changes, suppressed_ids, reasons, known)
         self._stood(standing)
         self._statuses.write(standing)
+
+    def _apply(
+        self,
+        tenant: str,
+        actions: Sequence[AlertAction],
+        known: dict[str, AlertRecord],
+        rules: Container[str],
+    ) -> dict[str, AlertRecord]:
+        """Store what people did and whose period is over; return the alerts after it. Raises Retryable.
+
+        `rules`: the ids that exist.
+        """
+        now = self._clock.now()
+        changes = action_changes(actions, known, now, rules)
+        if not changes:
+            return known
+        alerts = [
+            msgspec.structs.replace(
+                c.record.alert, at=now, facts={**c.record.alert.facts, c.fact[0]: c.fact[1]},
+                state="acknowledged" if c.state == "acknowledged" else "resolved",
+            )
+            for c in changes
+            if c.record.alert is not None
+        ]  # fmt: skip
+        updates = [
+            AlertUpdate(alert, c.record.seq + 1, c.state, c.record.notified)
+            for c, alert in zip(changes, with_incidents(alerts, known, {}), strict=True)
+        ]
+        self._decide([u for u in updates if u.notified], [u for u in updates if not u.notified])
+        return self._store.known(tenant)
+
+    def _decide(self, to_all: Sequence[AlertUpdate], machines_only: Sequence[AlertUpdate]) -> None:
+        self._store.decide(to_all, self._channels, self._routed)
+        self._store.decide(machines_only, [name for name in self._channels if name in MACHINE_CHANNELS])
+        if to_all or machines_only:
+            self._decided()
 
     def _write_down(
         self, changes: list[Transition], suppressed_ids: dict[str, str], reasons: SuppressionContext,
@@ -190,20 +226,18 @@ class Alerter:
             suppressed_ids[alert] = why
             facts = {**alerts[alert].facts, "quiet": why}
             alerts[alert] = msgspec.structs.replace(alerts[alert], facts=facts)
-        to_all, machines_only, noted = list[AlertUpdate](), list[AlertUpdate](), list[AlertUpdate]()
-        for change in changes:
-            decided = AlertUpdate(
-                alerts[change.id], change.seq, change.message_id, state=change.state,
-                notified=change.notified(suppressed_ids),
-            )  # fmt: skip
-            (noted if change.silent else machines_only if change.id in suppressed_ids else to_all).append(
-                decided
+        updates = [
+            (
+                change,
+                AlertUpdate(alerts[change.id], change.seq, change.state, change.notified(suppressed_ids)),
             )
-        self._store.decide(to_all, self._channels, self._routed)
-        self._store.decide(machines_only, [name for name in self._channels if name in MACHINE_CHANNELS])
-        self._store.decide(noted, ())
-        if to_all or machines_only:
-            self._decided()
+            for change in changes
+        ]
+        loud = [(c, u) for c, u in updates if not c.silent]
+        self._decide(
+            [u for c, u in loud if c.id not in suppressed_ids], [u for c, u in loud if c.id in suppressed_ids]
+        )
+        self._store.decide([u for c, u in updates if c.silent], ())
 
 
 class CatalogFollower:

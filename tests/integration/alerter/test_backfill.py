@@ -9,8 +9,8 @@ from tests.support.rollup_rows import NOW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.digests.message import decoder as digest_decoder
-from outlay_alerter.digests.scheduler import DigestScheduler
+from outlay_alerter.digests import DigestScheduler
+from outlay_alerter.notify.notification import review_decoder as digest_decoder
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient

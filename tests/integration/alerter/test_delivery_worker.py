@@ -23,7 +23,7 @@ pytestmark = pytest.mark.stack
 
 
 def decide(store: Store, *names: str, channels: tuple[str, ...] = ("webhook",)) -> None:
-    store.decide([AlertUpdate(alert(name), 1, f"msg_{name}_1") for name in names], channels)
+    store.decide([AlertUpdate(alert(name), 1, "firing") for name in names], channels)
 
 
 def states(clickhouse: ClickHouseClient, channel: str = "webhook") -> list[tuple[str, str, int]]:

@@ -10,7 +10,7 @@ from tests.support.channel_messages import check_slack
 from tests.support.receiver import receiving
 from tests.support.rollup_rows import spend
 
-from outlay_alerter.digests.scheduler import DigestScheduler
+from outlay_alerter.digests import DigestScheduler
 from outlay_alerter.notify.channels.slack import Slack
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
 from outlay_alerter.notify.http_post import HttpPoster, read_networks

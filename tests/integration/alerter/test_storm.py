@@ -83,7 +83,7 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def decided(one: Alert) -> AlertUpdate:
-    return AlertUpdate(one, 1, f"msg_{one.id}_1", state=one.state)
+    return AlertUpdate(one, 1, one.state)
 
 
 def test_a_thousand_scopes_that_fire_at_once_are_one_message_a_channel(

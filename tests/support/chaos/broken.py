@@ -19,7 +19,6 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import remote
 from outlay_alerter.notify.notification import DeliveryResult, Notification
-from outlay_alerter.notify.outbox import DeliveryAttempt
 from outlay_ingest import main as ingest
 from outlay_kit.broker import RecordSink
 from outlay_kit.catalog_feed import CatalogFeed
@@ -177,9 +176,8 @@ class MarksFirst:
 
     def send(self, notification: Notification) -> DeliveryResult:
         now = self._clock.now()
-        self._store.outbox.record(
-            notification, DeliveryAttempt(self.name, "sent", notification.attempt + 1, now, "", 200, now, 0)
-        )
+        result = DeliveryResult("sent", status=200)
+        self._store.outbox.record(notification, self.name, result, due=now, began=now, ended=now)
         failpoint("before_ack")
         return self._channel.send(notification)
 

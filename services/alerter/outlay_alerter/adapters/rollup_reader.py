@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.price_change import Announced
-from outlay_alerter.rules.watch import Watch
+from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_reports.adapters.cost_reader import CostReader
@@ -56,37 +56,26 @@ class RollupReader:
         return datetime.fromtimestamp(found["at"], UTC) if found["n"] else None
 
     def cells(
-        self,
-        tenant: str,
-        span: TimeRange,
-        dimensions: Sequence[str],
-        *,
-        exact: bool = False,
-        amount: Amount = "cost",
+        self, tenant: str, span: TimeRange, dimensions: Sequence[str], amount: Amount
     ) -> list[tuple[dict[str, str], int]]:
-        """Return an amount in pico-USD of each combination of `dimensions` in `span`.
-
-        `exact`: users from the ledger, not those that the rollups name.
-        """
-        query = sums([Selection(span)], dimensions, measures=(amount,), exact=exact)
+        """Return an amount in pico-USD of each combination of `dimensions` in `span`; users as the ledger has them."""
+        query = sums([Selection(span)], dimensions, measures=(amount,), exact=True)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        return [(_cell(row, dimensions), to_pico(row[f"{amount}_0"])) for row in rows]
+        return [
+            ({name: row[f"k{n}"] for n, name in enumerate(dimensions)}, to_pico(row[f"{amount}_0"]))
+            for row in rows
+        ]
 
     def series(
-        self,
-        tenant: str,
-        grain: Grain,
-        newest: datetime,
-        count: int,
-        dimensions: Sequence[str],
-        *,
-        amount: Amount = "cost",
-    ) -> list[tuple[int, dict[str, str], int]]:
-        """Return (place, cell, pico-USD) for the `count` windows that end with `newest`; place 0 is the oldest."""
-        starts = windows_to(grain, newest, count)
-        query = sums([Selection(span_of(starts, grain))], dimensions, measures=(amount,), bounds=starts)
+        self, tenant: str, grain: Grain, starts: Sequence[datetime], scope: Scope, *, amount: Amount = "cost"
+    ) -> dict[datetime, int]:
+        """Return the pico-USD of a scope in each window with events of those at `starts`, which have no gaps."""
+        if not starts:
+            return {}
+        selection = Selection(span_of(starts, grain), scope)
+        query = sums([selection], measures=(amount,), bounds=starts)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        return [(r["bucket"], _cell(r, dimensions), to_pico(r[f"{amount}_0"])) for r in rows]
+        return {starts[row["bucket"]]: to_pico(row[f"{amount}_0"]) for row in rows}
 
     def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
         """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""
@@ -152,20 +141,14 @@ class RollupReader:
 
     def firsts(self, rule: Watch, span: TimeRange) -> dict[Values, tuple[datetime, int]]:
         """Return the first day with cost in `span` of each scope of a rule, and its cost in all of it."""
-        rows = self._grouped(
-            rule,
-            span,
-            "day",
-            measure="cost",
-            select="toUnixTimestamp(min(time)) AS first, sum(cost) AS spent",
-        )
+        select = "toUnixTimestamp(min(time)) AS first, sum(cost) AS spent"
+        rows = self._grouped(rule, span, "day", measure="cost", select=select)
         return {values: (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for values, r in rows}
 
     def lasts(self, rule: Watch, span: TimeRange) -> dict[Values, datetime]:
         """Return the last minute with events in `span` of each scope of a rule."""
-        rows = self._grouped(
-            rule, span, "minute", measure="events", select="toUnixTimestamp(max(time)) AS last"
-        )
+        select = "toUnixTimestamp(max(time)) AS last"
+        rows = self._grouped(rule, span, "minute", measure="events", select=select)
         return {values: datetime.fromtimestamp(r["last"], UTC) for values, r in rows}
 
     def minutes(self, rule: Watch, span: TimeRange, most: int) -> dict[Values, list[datetime]]:
@@ -217,10 +200,6 @@ def windows_to(grain: Grain, newest: datetime, count: int) -> list[datetime]:
 def span_of(starts: Sequence[datetime], grain: Grain) -> TimeRange:
     """Return the time range that windows fill."""
     return TimeRange(starts[0], starts[-1] + grain_length(grain))
-
-
-def _cell(row: Mapping[str, str], dimensions: Sequence[str]) -> dict[str, str]:
-    return {name: row[f"k{n}"] for n, name in enumerate(dimensions)}
 
 
 def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:

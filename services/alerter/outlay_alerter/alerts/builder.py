@@ -7,11 +7,11 @@ from typing import get_args
 
 import msgspec
 
-from outlay_alerter.adapters.rollup_reader import RollupReader
+from outlay_alerter.adapters.rollup_reader import RollupReader, windows_to
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.baseline import baseline_of
-from outlay_alerter.rules.watch import Budget, Scope, matches
+from outlay_alerter.rules.watch import Budget, Scope
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.alert_text import says_something
@@ -75,7 +75,8 @@ class AlertBuilder:
         if not money:
             return alert
         end = self._minute_end()
-        lately = self._spent(key.tenant, TimeRange(end - _RATE, end), key.scope)
+        minutes = windows_to("minute", end - timedelta(minutes=1), _RATE // timedelta(minutes=1))
+        lately = sum(self._rollups.series(key.tenant, "minute", minutes, key.scope).values())
         alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
         baseline = baseline_of(finding, span)
         if baseline is None or alert.effects:
@@ -99,25 +100,16 @@ class AlertBuilder:
         """Return the last moment of a burn window since which spending alone exceeds what the whole may burn."""
         grain: Grain = "minute" if span.length <= timedelta(hours=6) else "hour"
         step = grain_length(grain)
-        count = span.length // step
-        costs = [0] * count
-        names = sorted(finding.key.scope)
-        rows = self._rollups.series(
-            finding.key.tenant, grain, span.end - step, count, names, amount=budget.counts
-        )
-        for place, cell, cost in rows:
-            if matches(finding.key.scope, cell):
-                costs[place] += cost
+        costs = self._rollups.series(
+            finding.key.tenant, grain, windows_to(grain, span.end - step, span.length // step),
+            finding.key.scope, amount=budget.counts,
+        )  # fmt: skip
         limit, total = budgets.burn_limit(budget, finding), 0
-        for place in reversed(range(count)):
-            total += costs[place]
+        for start in sorted(costs, reverse=True):
+            total += costs[start]
             if total >= limit:
-                return span.start + step * place
+                return start
         return span.start
-
-    def _spent(self, tenant: str, span: TimeRange, scope: Scope) -> int:
-        cells = self._rollups.cells(tenant, span, sorted(scope))
-        return sum(cost for cell, cost in cells if matches(scope, cell))
 
     def _so_far(self, window: TimeRange) -> TimeRange:
         """Cut a window at the end of this minute: what is to come is not compared."""
@@ -156,12 +148,7 @@ def _impact(finding: Finding, span: TimeRange) -> tuple[Usd | None, Usd | None]:
 
 def _shown_state(state: StoredState) -> State:
     """Return what is shown of a state: what is pending would fire; what people ended is resolved."""
-    states: dict[StoredState, State] = {
-        "firing": "firing",
-        "pending": "firing",
-        "acknowledged": "acknowledged",
-    }
-    return states.get(state, "resolved")
+    return state if state == "acknowledged" else "firing" if state in ("firing", "pending") else "resolved"
 
 
 def _query(tenant: str, span: TimeRange, scope: Scope) -> str:

@@ -154,6 +154,11 @@ class AlertRecord:
         return self.state in ("firing", "acknowledged")
 
 
+def message_id(alert: str, seq: int) -> str:
+    """Return the id that every attempt of every channel uses, so that receivers keep one copy."""
+    return f"msg_{alert}_{seq}"
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A change of state. `seq` counts the changes of an alert: 1 fires, 2 resolves, 3 fires again."""
@@ -166,8 +171,8 @@ class Transition:
 
     @property
     def message_id(self) -> str:
-        """The id that every attempt of every channel uses, so that receivers keep one copy."""
-        return f"msg_{self.id}_{self.seq}"
+        """The id of its message."""
+        return message_id(self.id, self.seq)
 
     @property
     def repeats(self) -> bool:

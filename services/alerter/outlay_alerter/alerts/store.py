@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key
+from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key, StoredState, message_id
 from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
@@ -26,18 +26,12 @@ def no_route(alert: Alert, notified: Collection[str]) -> Mapping[str, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class AlertUpdate:
-    """A new version of an alert to store."""
+    """A new version of an alert to store. `notified`: whether people were notified that it fires."""
 
     alert: Alert
     seq: int
-    message: str
-    """Id of its message."""
-    state: str = ""
-    """Its stored state, if that is not the state of the alert: pending."""
-    ended_reason: str = ""
-    """Why it is closed though the breach lasts: expected, ended."""
+    state: StoredState
     notified: bool = True
-    """Whether people were notified that it fires."""
 
 
 class Store:
@@ -83,29 +77,21 @@ class Store:
         notified = self.outbox.channels(tenant, [alert.incident_id for alert in changed])
         messages, states = list[dict[str, object]](), list[dict[str, object]]()
         for u in updates:
-            alert, body = u.alert, encoder.encode(u.alert).decode()
+            alert, body, ended = u.alert, encoder.encode(u.alert).decode(), u.state in ("expected", "ended")
             incident = alert.incident.id if alert.incident else ""
             due = dict.fromkeys(channels, alert.at) | dict(route(alert, notified.get(incident, ())))
             messages += [
-                {"tenant": tenant, "message_id": u.message, "incident": incident, "channel": channel,
+                {"tenant": tenant, "message_id": message_id(alert.id, u.seq), "incident": incident, "channel": channel,
                  "body": body, "due_at": at, "created_at": alert.at}
                 for channel, at in due.items()
             ]  # fmt: skip
             states.append(
                 {"tenant": tenant, "id": alert.id, "incident": alert.incident_id, "rule": alert.rule,
-                 "state": u.state or alert.state, "ended_reason": u.ended_reason, "seq": u.seq,
+                 "state": "resolved" if ended else u.state, "ended_reason": u.state if ended else "", "seq": u.seq,
                  "window": alert.window, "decided_at": alert.at, "notified": u.notified, "body": body}
             )  # fmt: skip
         self.outbox.add(messages)
         self._insert("alerts", states)
-
-    def bodies(self, tenant: str, ids: Sequence[str]) -> dict[str, Alert]:
-        """Return the newest version of these alerts."""
-        rows = self.clickhouse.rows(
-            "SELECT id, body FROM alerts FINAL WHERE tenant = {tenant:String} AND id IN {ids:Array(String)}",
-            {"tenant": tenant, "ids": list(ids)},
-        )
-        return {row["id"]: alert_decoder.decode(row["body"]) for row in rows}
 
     def stated(self, start: str) -> list[tuple[Alert, str]]:
         """Return the open or expected alerts whose id begins with `start`, each with its state."""
@@ -143,7 +129,7 @@ class Store:
 
     def _insert(self, table: str, rows: Sequence[dict[str, object]]) -> None:
         if rows:
-            self.clickhouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+            self.clickhouse.insert_json_lines(table, encoder.encode_lines(rows))
 
 
 def _record(tenant: str, row: Mapping[str, Any]) -> AlertRecord:

@@ -1,6 +1,6 @@
 """What people did with alerts, and what the clock does: changes of state without a new finding."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +30,7 @@ def action_changes(
 
     An alert whose rule is not among `rules` resolves; None: every rule exists.
     """
-    newest = _newest([*actions, *_on_incidents(actions, records)])
+    newest = _newest(actions, records)
     changes: list[ActionChange] = []
     for one in records.values():
         if one.state not in ("pending", "firing", "acknowledged"):
@@ -49,7 +49,7 @@ def action_changes(
 
 def snoozes(actions: Sequence[AlertAction], records: Mapping[str, AlertRecord]) -> dict[str, datetime]:
     """Return when the snooze of each alert, incident, rule or budget ends."""
-    newest = _newest([*actions, *_on_incidents(actions, records)])
+    newest = _newest(actions, records)
     return {target: one.until for (target, kind), one in newest.items() if kind == "snoozed" and one.until}
 
 
@@ -58,7 +58,7 @@ def expectations(
 ) -> dict[str, datetime | None]:
     """Return until when which alerts are expected: by id and, if a time was given, by their line."""
     found: dict[str, datetime | None] = {}
-    for (target, kind), action in _newest([*actions, *_on_incidents(actions, records)]).items():
+    for (target, kind), action in _newest(actions, records).items():
         if kind != "expected":
             continue
         found[target] = action.until
@@ -70,19 +70,18 @@ def expectations(
     return found
 
 
-def _newest(actions: Iterable[AlertAction]) -> dict[tuple[str, ActionKind], AlertAction]:
-    return {(one.target, one.action): one for one in sorted(actions, key=lambda one: one.at)}
-
-
-def _on_incidents(
-    actions: Iterable[AlertAction], records: Mapping[str, AlertRecord]
-) -> Iterable[AlertAction]:
-    """Yield each action on a part of an incident as an action on the incident."""
-    for action in actions:
+def _newest(
+    actions: Sequence[AlertAction], records: Mapping[str, AlertRecord]
+) -> dict[tuple[str, ActionKind], AlertAction]:
+    """Return the newest action of each kind on each target; one on a part of an incident is on the incident, too."""
+    found: dict[tuple[str, ActionKind], AlertAction] = {}
+    for action in sorted(actions, key=lambda one: one.at):
         part = records.get(action.target)
         incident = part.alert.incident if part and part.alert else None
+        found[action.target, action.action] = action
         if incident is not None and action.at >= incident.opened_at:
-            yield msgspec.structs.replace(action, target=incident.id)
+            found[incident.id, action.action] = msgspec.structs.replace(action, target=incident.id)
+    return found
 
 
 def _holds(action: AlertAction, now: datetime) -> bool:

@@ -49,7 +49,13 @@ class Recorder:
             (self.known if one.active else self._over)[step.id] = one
             if step.state == "firing":
                 self._open[step.id] = len(self.fired)
-                self.fired.append(_fired(finding, now))
+                saved = 0 if finding.money and finding.expected is not None else None
+                self.fired.append(
+                    Fired(
+                        key.rule, key.scope, key.level, now, None, finding.title, finding.actual, finding.expected,
+                        finding.unit, saved,
+                    )
+                )  # fmt: skip
             elif step.state == "resolved":
                 self.known.pop(step.id, None)
                 if (place := self._open.pop(step.id, None)) is not None:
@@ -66,11 +72,3 @@ class Recorder:
         else:
             saved = (one.saved or 0) + max(0, finding.actual - (finding.expected or 0))
         self.fired[place] = replace(one, saved=max(0, saved))
-
-
-def _fired(finding: Finding, now: datetime) -> Fired:
-    key, counts = finding.key, finding.money and finding.expected is not None
-    return Fired(
-        key.rule, key.scope, key.level, now, None, finding.title, finding.actual, finding.expected, finding.unit,
-        0 if counts else None,
-    )  # fmt: skip

@@ -14,7 +14,7 @@ from outlay_alerter.backtest.recorder import Fired, Recorder
 from outlay_alerter.backtest.view import BacktestView, Loaded, Spending, dense, step_of
 from outlay_alerter.rules.base import Judged, Measure, Needs, largest
 from outlay_alerter.rules.registry import KINDS
-from outlay_alerter.rules.watch import Budget, Rule, Watch, matches
+from outlay_alerter.rules.watch import Budget, Rule, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_schemas.events import Grain
 from outlay_schemas.money import PICO
@@ -87,22 +87,13 @@ class Backtest:
         starts = _starts(needs.grain, TimeRange(needs.since, span.end))
         lines = self._rollups.windows(rule, starts, needs.grain, meters=needs.meters)
         chosen = largest({values: line.values() for values, line in lines.items()}, MOST_SCOPES)
-        alive = self._rollups.series(rule.tenant, needs.grain, starts[-1], len(starts), ())
-        return Loaded(
-            starts, length, dense({values: lines[values] for values in chosen}, starts),
-            alive=sorted(starts[place] for place, _, _ in alive),
-        ), len(lines)  # fmt: skip
+        alive = sorted(self._rollups.series(rule.tenant, needs.grain, starts, {}))
+        chosen_lines = dense({values: lines[values] for values in chosen}, starts)
+        return Loaded(starts, length, chosen_lines, alive), len(lines)
 
     def _costs(self, rule: Watch, grain: Grain, span: TimeRange) -> dict[datetime, int]:
-        starts, names = _starts(grain, span), sorted(rule.scope)
         amount = rule.counts if isinstance(rule, Budget) else "cost"
-        found: dict[datetime, int] = {}
-        if starts:
-            rows = self._rollups.series(rule.tenant, grain, starts[-1], len(starts), names, amount=amount)
-            for place, cell, cost in rows:
-                if matches(rule.scope, cell):
-                    found[starts[place]] = found.get(starts[place], 0) + cost
-        return found
+        return self._rollups.series(rule.tenant, grain, _starts(grain, span), rule.scope, amount=amount)
 
 
 def on_past(rule: Watch, loaded: Loaded, at: Iterable[datetime]) -> list[Fired]:
@@ -135,12 +126,9 @@ def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
         past.to(at + length)
         result = evaluator.evaluate(past, recorder.known)
         began = recorder.turn(at + length, result.findings)
-        judged = (
-            replace(result.judged[0], at=at, value=values[at])
-            if result.judged
-            else Judged(at, None, "missing")
-        )
-        yield Point(judged, bool(began))
+        judged = result.judged[0] if result.judged else Judged(at, None, "missing")
+        value = values[at] if result.judged else None
+        yield Point(replace(judged, at=at, value=value), bool(began))
 
 
 def _on_step(rule: Watch, step: timedelta) -> Watch:

@@ -1,11 +1,12 @@
-"""The HTTP endpoint `GET /v1/budgets/{id}/status`, served beside the evaluation."""
+"""The HTTP endpoint `GET /v1/budgets/{id}/status`, served beside the evaluation, and its OpenAPI 3.1 document."""
 
 import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import uvicorn
@@ -16,12 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from outlay_alerter.budget_api import openapi
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.clock import Clock
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
+from outlay_reports.budgets import BudgetStatus
+from outlay_schemas.errors import PROBLEM
 
 log = get_logger(__name__)
 SECONDS = Histogram(
@@ -78,8 +80,7 @@ def _wanted(request: Request) -> tuple[str, float, Fail | None]:
         age = -1.0
     if not 0 <= age <= _MOST_AGE:
         raise Problem(HTTPStatus.BAD_REQUEST, "parameter", "max_age must be from 0 to 3600 seconds")
-    wanted: Fail | None = "open" if fail == "open" else "closed" if fail == "closed" else None
-    return mode, 0.0 if mode == "strict" else age, wanted
+    return mode, 0.0 if mode == "strict" else age, cast(Fail | None, fail)
 
 
 def _body(answer: Answer, mode: str, name: str) -> dict[str, object]:
@@ -91,7 +92,7 @@ def _body(answer: Answer, mode: str, name: str) -> dict[str, object]:
 
 
 async def _openapi(_: Request) -> Response:
-    return Response(openapi.encoded(), media_type="application/json")
+    return Response(msgspec.json.encode(document()), media_type="application/json")
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -135,3 +136,72 @@ async def _every_second(keys: KeyRing) -> None:
             keys.refresh()
         except KeyFileError:
             log.exception("the key file cannot be read; the previous keys stay valid")
+
+
+Document = dict[str, Any]
+_OWN: Document = {
+    "allowed": {"type": "boolean", "description": "Whether to spend. Callers need nothing else."},
+    "known": {
+        "type": "boolean",
+        "description": "false: the status is unknown, and `fail` decided `allowed`.",
+    },
+    "mode": {"enum": ["cached", "strict"]},
+    "fail": {"enum": ["open", "closed"], "description": "What is allowed if the status is unknown."},
+    "age_ms": {"type": "integer", "minimum": 0, "description": "Milliseconds since it was computed."},
+}
+_QUERY: dict[str, tuple[Document, str]] = {
+    "mode": ({**_OWN["mode"], "default": "cached"}, "strict: computed from the rollups now."),
+    "max_age": (
+        {"type": "number", "minimum": 0, "maximum": 3600, "default": 10}, "Maximum age in seconds, if cached.",
+    ),
+    "fail": ({"enum": ["open", "closed"]}, "If the status is unknown. Default: the policy of the budget."),
+}  # fmt: skip
+_PROBLEMS = {
+    "400": "A parameter is not valid.",
+    "401": "The API key is missing or unknown.",
+    "403": "The key has neither the scope ingest nor read.",
+    "404": "The tenant has no such budget.",
+}
+
+
+@cache
+def document() -> Document:
+    """Build the OpenAPI document."""
+    ref = "#/components/schemas/{name}"
+    (_,), parts = msgspec.json.schema_components([BudgetStatus], ref_template=ref)
+    properties = {**_OWN, **parts.pop("BudgetStatus")["properties"]}
+    answer = {"type": "object", "required": [*_OWN, "budget"], "properties": properties}
+    problem = {"application/problem+json": {"schema": {"$ref": ref.format(name="Problem")}}}
+    named: list[Document] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    named += [
+        {"name": name, "in": "query", "schema": schema, "description": text}
+        for name, (schema, text) in _QUERY.items()
+    ]
+    success = {
+        "description": "The status, or that it is unknown.",
+        "content": {"application/json": {"schema": {"$ref": ref.format(name="BudgetStatus")}}},
+    }
+    problems = {code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()}
+    operation = {
+        "operationId": "budgetStatus", "summary": "Get the status of a budget", "parameters": named,
+        "responses": {"200": success, **problems},
+    }  # fmt: skip
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Outlay budgets",
+            "version": "0.1.0",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "The status of a budget, for programs that ask before they spend.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"header": []}],
+        "paths": {"/v1/budgets/{id}/status": {"get": operation}},
+        "components": {
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+            "schemas": {"BudgetStatus": answer, "Problem": PROBLEM, **parts},
+        },
+    }

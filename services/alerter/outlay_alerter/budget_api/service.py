@@ -53,29 +53,21 @@ class Answer:
         return self.fail == "open" and not self.still_over
 
 
-@dataclass(slots=True)
-class _Read:
-    status: BudgetStatus
-    at: float
-
-
 class BudgetStatusService:
     """Answers for one process. Use it on one event loop."""
 
     def __init__(
-        self,
-        reader: Callable[[], StatusReader],
-        watchlist: Callable[[], Watchlist],
-        clock: Clock,
+        self, reader: Callable[[], StatusReader], watchlist: Callable[[], Watchlist], clock: Clock,
         patience: float = 2.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """`reader()` is called twice: for callers that wait, and for statuses computed behind an answer.
 
         `patience`: seconds that ClickHouse may take before the status is unknown.
         """
         self._readers = {waits: (asyncio.Lock(), reader()) for waits in (True, False)}
         self._watchlist, self._clock, self._patience = watchlist, clock, patience
-        self._read: dict[_Key, _Read] = {}
+        self._read: dict[_Key, tuple[BudgetStatus, float]] = {}
+        """The newest status of each budget, and when it was computed, on the monotonic clock."""
         self._running: dict[_Key, asyncio.Task[BudgetStatus]] = {}
         self._catalog: Watchlist | None = None
         self._budgets: dict[_Key, Budget] = {}
@@ -87,20 +79,21 @@ class BudgetStatusService:
         """
         budget = self._budget(tenant, name)
         key, fail = (tenant, name), fail or ("closed" if budget.closed else "open")
-        read, now = self._read.get(key), self._clock.monotonic()
-        if read is not None and max_age > 0 and now - read.at <= max_age:
-            if now - read.at > FRESH_SECONDS and key not in self._running:
+        known, at = self._read.get(key, (None, 0.0))
+        age = self._clock.monotonic() - at
+        if known is not None and max_age > 0 and age <= max_age:
+            if age > FRESH_SECONDS and key not in self._running:
                 self._start(budget, waits=False)
-            return Answer(read.status, now - read.at, known=True, fail=fail)
+            return Answer(known, age, known=True, fail=fail)
         running = self._running.get(key) if max_age else None  # strict: it must start after the call
         task = running or self._start(budget, waits=True)
         try:
             status = await asyncio.wait_for(asyncio.shield(task), self._patience)
         except (Retryable, TimeoutError):
-            if read is None:
+            if known is None:
                 return Answer(None, 0.0, known=False, fail=fail)
-            over = read.status.standing == "over" and self._clock.now() < read.status.period_end
-            return Answer(read.status, now - read.at, known=False, fail=fail, still_over=over)
+            over = known.standing == "over" and self._clock.now() < known.period_end
+            return Answer(known, age, known=False, fail=fail, still_over=over)
         return Answer(status, 0.0, known=True, fail=fail)
 
     def learn(self, statuses: Iterable[BudgetStatus]) -> None:
@@ -108,8 +101,7 @@ class BudgetStatusService:
         self._follow()
         now, monotonic = self._clock.now(), self._clock.monotonic()
         self._read |= {
-            (one.tenant, one.budget): _Read(one, monotonic - (now - one.at).total_seconds())
-            for one in statuses
+            (one.tenant, one.budget): (one, monotonic - (now - one.at).total_seconds()) for one in statuses
         }
 
     def _follow(self) -> Watchlist:
@@ -147,5 +139,5 @@ class BudgetStatusService:
             began = self._clock.monotonic()
             status = await asyncio.to_thread(reader.standing, budget)
         if self._budgets.get(key) is budget:
-            self._read[key] = _Read(status, began)
+            self._read[key] = status, began
         return status

@@ -26,14 +26,9 @@ class BudgetStatusStore:
 
     def write(self, statuses: Sequence[BudgetStatus]) -> None:
         """Write the statuses that changed."""
-        timeless = {
-            (s.tenant, s.budget): msgspec.structs.replace(s, at=datetime.fromtimestamp(0, UTC))
-            for s in statuses
-        }
-        changed = [
-            s for s in statuses
-            if self._written.get((s.tenant, s.budget)) != timeless[s.tenant, s.budget]
-        ]  # fmt: skip
+        epoch = datetime.fromtimestamp(0, UTC)
+        timeless = {(s.tenant, s.budget): msgspec.structs.replace(s, at=epoch) for s in statuses}
+        changed = [s for s in statuses if self._written.get(k := (s.tenant, s.budget)) != timeless[k]]
         self._insert([(s, s.standing, s.at, encoder.encode(s).decode()) for s in changed])
         self._written |= timeless
 
@@ -44,11 +39,9 @@ class BudgetStatusStore:
             self._written.pop((s.tenant, s.budget), None)
 
     def _insert(self, rows: Sequence[tuple[BudgetStatus, str, datetime, str]]) -> None:
-        lines = (
-            encoder.encode(
-                {"tenant": s.tenant, "budget": s.budget, "standing": standing, "at": at, "body": body}
-            )
+        lines = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": standing, "at": at, "body": body}
             for s, standing, at, body in rows
-        )
-        if rows:
-            self._clickhouse.insert_json_lines("budget_status", b"\n".join(lines))
+        ]
+        if lines:
+            self._clickhouse.insert_json_lines("budget_status", encoder.encode_lines(lines))

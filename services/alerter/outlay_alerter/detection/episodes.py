@@ -18,8 +18,6 @@ _PAUSE = 3600
 class Episodes:
     """The peaks of recent episodes, by direction, as multiples of the limit."""
 
-    __slots__ = ("_horizon", "_last", "_now", "_pause", "_peak", "_peaks")
-
     def __init__(self, step: int) -> None:
         self._horizon, self._pause = _HORIZON // step, max(2, _PAUSE // step)
         self._peaks: deque[tuple[int, float]] = deque(maxlen=_MOST)

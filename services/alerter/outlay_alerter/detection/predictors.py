@@ -21,21 +21,6 @@ _SURE = 0.03
 class Predictor:
     """One way to predict. `cycle` is the number of windows in its season, 0: it has none."""
 
-    __slots__ = (
-        "_base",
-        "_cycle",
-        "_held",
-        "_near",
-        "_patience",
-        "_season",
-        "_seen",
-        "_stride",
-        "_turn",
-        "error",
-        "level",
-        "residuals",
-    )
-
     def __init__(self, cycle: int, passes: int, level_windows: int, spans: Spans) -> None:
         self._cycle = cycle
         self._patience = level_windows

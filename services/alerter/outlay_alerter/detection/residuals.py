@@ -34,8 +34,6 @@ _SUSPECT = 0.6
 class Residuals:
     """The newest residuals of one way to predict."""
 
-    __slots__ = ("_recent", "_rings", "_spans", "_suspected")
-
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
         self._rings = [Ring(KEPT) for _ in spans]

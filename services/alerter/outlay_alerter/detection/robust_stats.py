@@ -78,8 +78,6 @@ class Season:
     with their median.
     """
 
-    __slots__ = ("_now", "_passes", "_place", "_rings")
-
     def __init__(self, passes: int) -> None:
         self._passes = passes
         self._rings: dict[int, Ring] = {}

@@ -51,8 +51,9 @@ class ChannelContext:
     settings: "Settings"
     poster: HttpPoster
     clock: Clock
-    threads: ThreadStore
-    picture: Picture
+    threads: ThreadStore | None = None
+    """None: for samples, each of which is a first message."""
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)

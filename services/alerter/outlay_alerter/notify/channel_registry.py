@@ -10,36 +10,34 @@ from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind
 from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.configured_channel import ConfiguredChannel, Secrets
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
-from outlay_alerter.notify.thread_store import NullThreadStore, ThreadStore
+from outlay_alerter.notify.thread_store import ThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import channels as schema
 
-
-def _kinds() -> Mapping[str, ChannelKind]:
-    modules = (import_module(f"{channels.__name__}.{one.name}") for one in iter_modules(channels.__path__))
-    kinds = (vars(module)["KIND"] for module in modules if "KIND" in vars(module))
-    return {get_args(kind.spec.model_fields["type"].annotation)[0]: kind for kind in kinds}
-
-
-KINDS: Mapping[str, ChannelKind] = _kinds()
+_MODULES = [import_module(f"{channels.__name__}.{one.name}") for one in iter_modules(channels.__path__)]
+KINDS: Mapping[str, ChannelKind] = {
+    get_args(one.KIND.spec.model_fields["type"].annotation)[0]: one.KIND
+    for one in _MODULES
+    if hasattr(one, "KIND")
+}
 
 
 def of_catalog(
-    spec: schema.Channel, settings: Settings, clock: Clock, threads: ThreadStore, picture: Picture
-) -> Channel:
+    spec: schema.Channel, settings: Settings, clock: Clock, threads: ThreadStore | None = None,
+    picture: Picture | None = None,
+) -> Channel:  # fmt: skip
     """Return a channel of the catalog. Problems with its secrets show when it is used."""
-    context = _context(settings, clock, threads, picture)
+    context = ChannelContext(settings, _poster(settings), clock, threads, picture)
     build = KINDS[spec.type].build
     return ConfiguredChannel(spec, lambda known: build(known, context), Secrets(settings.secret_paths))
 
 
 def remote(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the channels of the settings, which lead to people and to other systems."""
-    context = _context(settings, clock, NullThreadStore(), lambda _: None)
+    context = ChannelContext(settings, _poster(settings), clock)
     return [channel for kind in KINDS.values() if (channel := kind.from_settings(context)) is not None]
 
 
-def _context(settings: Settings, clock: Clock, threads: ThreadStore, picture: Picture) -> ChannelContext:
-    poster = HttpPoster(read_networks(settings.allow_networks), settings.channel_seconds)
-    return ChannelContext(settings, poster, clock, threads, picture)
+def _poster(settings: Settings) -> HttpPoster:
+    return HttpPoster(read_networks(settings.allow_networks), settings.channel_seconds)

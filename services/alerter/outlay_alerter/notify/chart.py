@@ -9,9 +9,8 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
-from outlay_alerter.adapters.rollup_reader import RollupReader
+from outlay_alerter.adapters.rollup_reader import RollupReader, windows_to
 from outlay_alerter.notify.notification import Notification
-from outlay_alerter.rules.watch import matches
 from outlay_kit.errors import Retryable
 from outlay_kit.time_ranges import floor_to, grain_length
 from outlay_reports.alert_text import main_of
@@ -87,13 +86,7 @@ def _bars(pen: ImageDraw.ImageDraw, spending: Spending, top: int) -> None:
 
 def _times(pen: ImageDraw.ImageDraw, spending: Spending) -> None:
     wide = (_WIDTH - _LEFT - _RIGHT) / max(len(spending.costs), 1)
-    form = (
-        "%H:%M"
-        if spending.step < timedelta(hours=1)
-        else "%d %b %H:%M"
-        if spending.step < timedelta(days=1)
-        else "%d %b"
-    )
+    form = {"minute": "%H:%M", "hour": "%d %b %H:%M", "day": "%d %b"}[_grain(spending.step)]
     every = max(len(spending.costs) // 5, 1)
     for place in range(0, len(spending.costs), every):
         at = spending.start + spending.step * place
@@ -130,37 +123,37 @@ def pictures(rollups: RollupReader) -> Picture:
         alert = next(
             a for a in (alert_decoder.decode(m.body) for m in notification.messages) if a.id == shown.id
         )
-        grain = _grain(alert)
+        grain = _grain_of(alert)
         newest = floor_to(alert.at, grain)
         if alert.rule_type not in _PERIODS:
             newest = min(newest, floor_to(alert.window, grain) + grain_length(grain) * _AFTER)
-        scope = alert.scope_values
-        costs = [0] * _WINDOWS
+        starts = windows_to(grain, newest, _WINDOWS)
         try:
-            for place, cell, cost in rollups.series(alert.tenant, grain, newest, _WINDOWS, sorted(scope)):
-                if matches(scope, cell):
-                    costs[place] += cost
+            found = rollups.series(alert.tenant, grain, starts, alert.scope_values)
         except Retryable:
             return None
-        if not any(costs):
+        if not any(found.values()):
             return None
         expected = None
         if alert.expected is not None and alert.rule_type not in _PERIODS:
             expected = to_pico(Decimal(alert.expected))
         title = f"USD by {grain}: {scope_text(shown.scope_values)}"
-        step = grain_length(grain)
         since = None if alert.rule_type in _PERIODS else alert.window
-        return draw(Spending(title, newest - step * (_WINDOWS - 1), step, costs, since, expected))
+        costs = [found.get(at, 0) for at in starts]
+        return draw(Spending(title, starts[0], grain_length(grain), costs, since, expected))
 
     return picture
 
 
-def _grain(alert: Alert) -> Grain:
+def _grain_of(alert: Alert) -> Grain:
     """Return the grain of the windows that were judged, else one in which what happened fills a part of the picture."""
     if alert.rule_type == "budget_burn":
         return "minute"
     if alert.rule_type not in _PERIODS and alert.window_end is not None:
-        length = alert.window_end - alert.window
-        return "minute" if length < timedelta(hours=1) else "hour" if length < timedelta(days=1) else "day"
+        return _grain(alert.window_end - alert.window)
     age = alert.at - alert.window
     return "minute" if age < timedelta(minutes=45) else "hour" if age < timedelta(hours=45) else "day"
+
+
+def _grain(length: timedelta) -> Grain:
+    return "minute" if length < timedelta(hours=1) else "hour" if length < timedelta(days=1) else "day"

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
@@ -13,7 +12,7 @@ from outlay_alerter.notify.chart import pictures
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
 from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.routing import Routing
-from outlay_alerter.notify.thread_store import ClickHouseThreads
+from outlay_alerter.notify.thread_store import ThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -25,15 +24,18 @@ from outlay_schemas.catalog import channels as schema
 log = get_logger(__name__)
 
 
-@dataclass
 class _Running:
-    """A worker and its thread."""
+    """A worker and its thread. `spec` None: the channel comes from the settings."""
 
-    worker: DeliveryWorker
-    spec: schema.Channel | None
-    """None: the channel comes from the settings."""
-    ended: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+    def __init__(
+        self, worker: DeliveryWorker, spec: schema.Channel | None, run: "Callable[[_Running], None]"
+    ) -> None:
+        self.worker, self.spec, self.ended = worker, spec, threading.Event()
+        self.thread = threading.Thread(target=run, args=(self,), name=worker.name, daemon=True)
+
+    def join(self, seconds: float) -> None:
+        if self.thread.ident is not None:
+            self.thread.join(timeout=seconds)
 
 
 class DeliveryManager:
@@ -52,7 +54,9 @@ class DeliveryManager:
         """Add the channels that do not depend on the catalog."""
         for channel in channels:
             outbox = Outbox(ClickHouseClient(self._settings.clickhouse))
-            self._workers[channel.name] = _Running(DeliveryWorker(channel, outbox, self._clock), None)
+            self._workers[channel.name] = _Running(
+                DeliveryWorker(channel, outbox, self._clock), None, self._run
+            )
 
     @property
     def fixed(self) -> list[str]:
@@ -83,9 +87,8 @@ class DeliveryManager:
     def start(self) -> None:
         """Start every worker that is not running yet."""
         self._started = True
-        for name, running in self._workers.items():
-            if running.thread is None:
-                running.thread = threading.Thread(target=self._run, args=(running,), name=name, daemon=True)
+        for running in self._workers.values():
+            if running.thread.ident is None:
                 running.thread.start()
 
     def wake(self) -> None:
@@ -96,22 +99,20 @@ class DeliveryManager:
     def join(self) -> None:
         """Wait for the workers after the stop, no longer than a receiver may take."""
         for running in self._workers.values():
-            if running.thread is not None:
-                running.thread.join(timeout=self._settings.channel_seconds)
+            running.join(self._settings.channel_seconds)
 
     def _running(self, spec: schema.Channel) -> _Running:
         clickhouse = ClickHouseClient(self._settings.clickhouse)  # threads cannot share a connection
-        threads, picture = ClickHouseThreads(clickhouse), pictures(RollupReader(clickhouse))
-        channel = of_catalog(spec, self._settings, self._clock, threads, picture)
+        picture = pictures(RollupReader(clickhouse))
+        channel = of_catalog(spec, self._settings, self._clock, ThreadStore(clickhouse), picture)
         digested = spec.digest.severities if spec.digest else ()
-        return _Running(DeliveryWorker(channel, Outbox(clickhouse), self._clock, digested), spec)
+        return _Running(DeliveryWorker(channel, Outbox(clickhouse), self._clock, digested), spec, self._run)
 
     def _end(self, running: _Running) -> None:
         """Let a worker finish its message; the others stay in the outbox, in case the channel comes back."""
         running.ended.set()
         running.worker.wake.set()
-        if running.thread is not None:
-            running.thread.join(timeout=self._settings.channel_seconds)
+        running.join(self._settings.channel_seconds)
 
     def _run(self, running: _Running) -> None:
         try:

@@ -18,12 +18,13 @@ from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.notification import (
     DeliveryResult,
     Notification,
+    Outcome,
     SentAlert,
     group_messages,
     next_delay,
     update_kind,
 )
-from outlay_alerter.notify.outbox import DeliveryAttempt, Outbox
+from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
@@ -125,7 +126,8 @@ class DeliveryWorker:
 
     def _record(self, notification: Notification, result: DeliveryResult, began: datetime) -> None:
         name, now, attempt = self.name, self._clock.now(), notification.attempt + 1
-        outcome, due = ("failed" if result.outcome == "disabled" else result.outcome), now
+        outcome: Outcome = "failed" if result.outcome == "disabled" else result.outcome
+        due = now
         if outcome == "retry":
             jitter = random.random()  # noqa: S311 (not a secret)
             delay = _BUILTIN_DELAY if name in _BUILTIN else next_delay(attempt, result.retry_after, jitter)
@@ -143,10 +145,8 @@ class DeliveryWorker:
                 "notification not sent", channel=name, message=notification.id, outcome=outcome, attempt=attempt,
                 reason=result.reason, retry_at=due.isoformat() if outcome == "retry" else None,
             )  # fmt: skip
-        took = int((now - began).total_seconds() * 1000)
         self._outbox.record(
-            notification,
-            DeliveryAttempt(name, outcome, attempt, due, result.reason, result.status, now, took),
+            notification, name, replace(result, outcome=outcome), due=due, began=began, ended=now
         )
 
 

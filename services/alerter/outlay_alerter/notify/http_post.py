@@ -71,19 +71,14 @@ class HttpPoster:
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
     ) -> tuple[DeliveryResult, bytes]:
         async with asyncio.timeout(self.seconds):
-            addresses = await resolve(url, self.allowed)
+            port = url.port or (443 if url.scheme == "https" else 80)
+            addresses = await resolve_host(url.host, port, self.allowed)
             for address in addresses[:-1]:
                 try:
                     return await _send(url, address, body, headers)
                 except httpx.ConnectError:
                     continue  # nothing was sent yet: try the next address
             return await _send(url, addresses[-1], body, headers)
-
-
-async def resolve(url: httpx.URL, allowed: Sequence[Network]) -> list[str]:
-    """Return the allowed addresses of a URL's host. Raises RefusedError if it has none."""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    return await resolve_host(url.host, port, allowed)
 
 
 async def resolve_host(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
@@ -116,7 +111,7 @@ async def _send(
         response = await client.send(request, stream=True)
         try:
             read = await _read(response)
-            return _answer(response, _text(read)), read
+            return _answer(response, printable(read[: _SHOWN * 4].decode("utf-8", "replace"))), read
         finally:
             await response.aclose()
 
@@ -130,8 +125,8 @@ async def _read(response: httpx.Response) -> bytes:
     return read
 
 
-def _text(read: bytes) -> str:
-    text = read[: _SHOWN * 4].decode("utf-8", "replace")
+def printable(text: str) -> str:
+    """Return what people see of an answer."""
     return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN].strip()
 
 

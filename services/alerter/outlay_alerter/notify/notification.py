@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+from msgspec import Struct
+
 from outlay_alerter.alerts.incidents import SETTLE
-from outlay_alerter.digests import message as digests
 from outlay_reports.alert_text import shared_incident
 from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident, Severity, alert_decoder
 
@@ -27,6 +29,32 @@ REVIEW = "rev_"
 Outcome = Literal["sent", "retry", "disabled", "failed"]
 UpdateKind = Literal["opened", "escalated", "reminder", "acknowledged", "resolved", "updated"]
 """All but `updated` notify people; that is for channels that can change a message they sent."""
+
+
+class Point(Struct, frozen=True):
+    """A heading and its lines."""
+
+    heading: str
+    lines: list[str]
+
+
+class Review(Struct, frozen=True, tag="review"):
+    """The spending of a day or a week as a message."""
+
+    id: str
+    """Of the review and its period: one message each."""
+    review: str
+    """Id of the review in the catalog."""
+    title: str
+    headline: str
+    points: list[Point]
+    html: str = ""
+    """The whole page."""
+    link: str = ""
+    foot: str = ""
+
+
+review_decoder = msgspec.json.Decoder(Review)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +86,7 @@ class Notification:
     messages: tuple[OutboxMessage, ...]
     alerts: tuple[Alert, ...]
     """Empty for a digest."""
-    review: digests.Review | None = None
+    review: Review | None = None
     kind: UpdateKind = "opened"
     """What it means to its channel."""
     before: tuple[Alert, ...] = ()
@@ -170,7 +198,7 @@ def _join(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
 
 def _envelope(name: str, messages: Sequence[OutboxMessage]) -> Notification:
     if name.startswith(REVIEW):
-        return Notification(name, tuple(messages), (), digests.decoder.decode(messages[0].body))
+        return Notification(name, tuple(messages), (), review_decoder.decode(messages[0].body))
     alerts = tuple(alert_decoder.decode(message.body) for message in messages)
     return Notification(name, tuple(messages), alerts)
 

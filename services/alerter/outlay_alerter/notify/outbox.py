@@ -1,10 +1,9 @@
 """The outbox in ClickHouse: messages to send, each attempt, and endpoints that are disabled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from outlay_alerter.notify.notification import Notification, OutboxMessage, SentAlert
+from outlay_alerter.notify.notification import DeliveryResult, Notification, OutboxMessage, SentAlert
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, Incident, alert_decoder
 from outlay_schemas.events import encoder
@@ -25,20 +24,6 @@ _ATTEMPTS = (
     " AND ({channel:String} = '' OR channel = {channel:String})"
     " ORDER BY d.at DESC, channel, message_id LIMIT {n:UInt32}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryAttempt:
-    """One attempt; `due` is when the next one is due if its outcome is `retry`."""
-
-    channel: str
-    outcome: str
-    attempt: int
-    due: datetime
-    reason: str
-    status: int
-    at: datetime
-    took_ms: int
 
 
 class Outbox:
@@ -88,16 +73,20 @@ class Outbox:
         """Store the batch of each message."""
         self.add([_row(message) for message in messages])
 
-    def record(self, notification: Notification, attempt: DeliveryAttempt) -> None:
-        """Store an attempt, and the state of each message after it."""
-        state = {"retry": "waiting"}.get(attempt.outcome, attempt.outcome)
-        after = {"state": state, "attempt": attempt.attempt, "due_at": attempt.due, "reason": attempt.reason}
+    def record(
+        self, notification: Notification, channel: str, result: DeliveryResult, *,
+        due: datetime, began: datetime, ended: datetime,
+    ) -> None:  # fmt: skip
+        """Store an attempt, and the state of each message after it; `due`: when the next one is due, if any."""
+        outcome, attempt, reason = result.outcome, notification.attempt + 1, result.reason
+        state = "waiting" if outcome == "retry" else outcome
+        after = {"state": state, "attempt": attempt, "due_at": due, "reason": reason}
         self.add([{**_row(m), "version": m.version + 1, **after} for m in notification.messages])
         row = {
-            "at": attempt.at, "tenant": notification.messages[0].tenant, "channel": attempt.channel,
-            "message_id": notification.id, "messages": len(notification.messages), "attempt": attempt.attempt,
-            "outcome": attempt.outcome, "status": attempt.status, "reason": attempt.reason,
-            "took_ms": attempt.took_ms,
+            "at": ended, "tenant": notification.messages[0].tenant, "channel": channel,
+            "message_id": notification.id, "messages": len(notification.messages), "attempt": attempt,
+            "outcome": outcome, "status": result.status, "reason": reason,
+            "took_ms": int((ended - began).total_seconds() * 1000),
         }  # fmt: skip
         self._insert("alert_deliveries", [row])
 
@@ -165,7 +154,7 @@ class Outbox:
 
     def _insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
-            self._clickhouse.insert_json_lines(table, b"\n".join(encoder.encode(row) for row in rows))
+            self._clickhouse.insert_json_lines(table, encoder.encode_lines(rows))
 
 
 def _row(message: OutboxMessage) -> dict[str, object]:

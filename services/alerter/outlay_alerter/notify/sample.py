@@ -23,11 +23,6 @@ def alert(now: datetime) -> Alert:
     )  # fmt: skip
 
 
-def sample(now: datetime) -> Notification:
-    """Return the sample as a notification."""
-    return posted(alert(now))
-
-
 def posted(one: Alert) -> Notification:
     """Return an alert as a notification of its own, always under the same id."""
     message = f"msg_{one.id}_1"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.events import encoder
@@ -20,20 +19,8 @@ class Thread:
     """Whether it is about one incident only, so that it can be updated."""
 
 
-class ThreadStore(Protocol):
-    """Remembers the first message of each incident."""
-
-    def of(self, channel: str, incident: str) -> Thread | None:
-        """Return the first message of an incident; None: it has none. Raises Retryable."""
-        ...
-
-    def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
-        """Note the first message of incidents. Raises Retryable."""
-        ...
-
-
-class ClickHouseThreads:
-    """Remembers them in ClickHouse."""
+class ThreadStore:
+    """Remembers the first message of each incident, in ClickHouse."""
 
     def __init__(self, clickhouse: ClickHouseClient) -> None:
         self._clickhouse = clickhouse
@@ -49,15 +36,5 @@ class ClickHouseThreads:
     def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
         """Note the first message of incidents. Raises Retryable."""
         row = {"channel": channel, "place": thread.place, "ts": thread.ts, "alone": thread.alone}
-        lines = (encoder.encode({**row, "alert": incident}) for incident in incidents)
-        self._clickhouse.insert_json_lines("alert_threads", b"\n".join(lines))
-
-
-class NullThreadStore:
-    """Remembers nothing: for samples, each of which is a first message."""
-
-    def of(self, channel: str, incident: str) -> Thread | None:
-        """Return None."""
-
-    def remember(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
-        """Do nothing."""
+        lines = encoder.encode_lines([{**row, "alert": incident} for incident in incidents])
+        self._clickhouse.insert_json_lines("alert_threads", lines)

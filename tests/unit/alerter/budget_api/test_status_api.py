@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
-from outlay_alerter.budget_api import openapi
+from outlay_alerter.budget_api import http as openapi
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, UnknownBudgetError
 from outlay_alerter.rules import budget as budgets

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_alerter.digests.message import last_due
+from outlay_alerter.digests import last_due
 from outlay_schemas.catalog.channels import Review
 
 

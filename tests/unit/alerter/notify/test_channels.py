@@ -21,7 +21,6 @@ from outlay_alerter.notify.channels.email import Server
 from outlay_alerter.notify.configured_channel import Secrets, with_secrets
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import DeliveryResult
-from outlay_alerter.notify.thread_store import NullThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog import channels as schema
@@ -89,7 +88,7 @@ def test_every_channel_renders_every_message(name: str, monkeypatch: pytest.Monk
         return DeliveryResult("sent")
 
     monkeypatch.setattr(Server, "send", send)
-    context = ChannelContext(Settings(), poster, SystemClock(), NullThreadStore(), lambda _: None)
+    context = ChannelContext(Settings(), poster, SystemClock())
     channel = KINDS[name].build(example(name), context)
     resolved = msgspec.structs.replace(FIRING, state="resolved")
     messages = [of(FIRING), of(resolved), of(*(alert(f"a{n}") for n in range(9)))]
@@ -105,7 +104,7 @@ def test_every_channel_renders_every_message(name: str, monkeypatch: pytest.Monk
 
 def test_a_channel_of_the_catalog_hides_its_secrets_until_it_sends() -> None:
     spec = example("webhook").model_copy(update={"secret": "${env:OUTLAY_CHANNEL_NOWHERE}"})
-    made = of_catalog(spec, Settings(), SystemClock(), NullThreadStore(), lambda _: None)
+    made = of_catalog(spec, Settings(), SystemClock())
     result = made.send(of(FIRING))
     assert (result.outcome, made.target) == ("retry", "")
     assert "OUTLAY_CHANNEL_NOWHERE" in result.reason

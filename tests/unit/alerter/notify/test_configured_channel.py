@@ -16,7 +16,6 @@ from tests.support.receiver import receiving
 from outlay_alerter.notify.channel import Channel as Sending
 from outlay_alerter.notify.channel_registry import of_catalog
 from outlay_alerter.notify.chart import Spending, draw
-from outlay_alerter.notify.thread_store import NullThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import SystemClock
 from outlay_schemas.catalog.channels import Channel
@@ -28,9 +27,7 @@ SPEC = {"id": "ops", "type": "slack", "url": "${env:OUTLAY_CHANNEL_OPS}", "hide"
 
 def channel() -> Sending:
     spec = TypeAdapter(Channel).validate_python(SPEC)
-    return of_catalog(
-        spec, Settings(allow_networks="127.0.0.0/8"), SystemClock(), NullThreadStore(), lambda _: None
-    )
+    return of_catalog(spec, Settings(allow_networks="127.0.0.0/8"), SystemClock())
 
 
 def test_a_channel_says_it_in_its_words_and_hides_what_it_must(monkeypatch: pytest.MonkeyPatch) -> None:

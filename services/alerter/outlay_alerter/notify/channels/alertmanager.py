@@ -35,8 +35,23 @@ class AlertmanagerApi(HttpChannel):
         super().__init__(name, f"{url.rstrip('/')}/api/v2/alerts", poster)
 
     def render(self, notification: Notification) -> object:
-        """Return the alerts."""
-        return alertmanager_api(notification)
+        """Return the alerts (`postableAlerts` of its OpenAPI document).
+
+        A firing alert lasts until its end is sent, so that `resolve_timeout` never ends it. An incident that got worse
+        has other labels: it ends under its earlier labels.
+        """
+        found = []
+        for group in by_incident(notification.content):
+            made, main = _prometheus(group), main_of(group)
+            del made["status"], made["fingerprint"]
+            if main.state != "resolved":
+                made["endsAt"] = rfc3339(main.at + _LONGEST)
+            if not main.link:
+                del made["generatorURL"]
+            found.append(made)
+            if notification.kind == "escalated" and notification.before:
+                found.append({**made, "labels": _labels(notification.before), "endsAt": rfc3339(main.at)})
+        return found
 
 
 def alertmanager(notification: Notification) -> dict[str, object]:
@@ -57,26 +72,6 @@ def alertmanager(notification: Notification) -> dict[str, object]:
         "externalURL": notification.alerts[0].link,
         "alerts": alerts,
     }
-
-
-def alertmanager_api(notification: Notification) -> list[dict[str, object]]:
-    """Return the body of `POST /api/v2/alerts` (`postableAlerts` of its OpenAPI document).
-
-    A firing alert lasts until its end is sent, so that `resolve_timeout` never ends it. An incident that got worse has
-    other labels: it ends under its earlier labels.
-    """
-    found = []
-    for group in by_incident(notification.content):
-        made, main = _prometheus(group), main_of(group)
-        del made["status"], made["fingerprint"]
-        if main.state != "resolved":
-            made["endsAt"] = rfc3339(main.at + _LONGEST)
-        if not main.link:
-            del made["generatorURL"]
-        found.append(made)
-        if notification.kind == "escalated" and notification.before:
-            found.append({**made, "labels": _labels(notification.before), "endsAt": rfc3339(main.at)})
-    return found
 
 
 def label_name(dimension: str) -> str:

@@ -1,6 +1,5 @@
 """The channels that always exist: the Kafka topic `cost.alerts`, and the log."""
 
-from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.notification import DeliveryResult, Notification
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink, deliver
@@ -42,16 +41,11 @@ class LogChannel:
     def send(self, notification: Notification) -> DeliveryResult:
         """Write it."""
         for alert in notification.alerts:
-            facts = {
+            known = {
                 "state": alert.state,
                 "severity": alert.severity,
                 "alert": alert.id,
                 "summary": alert.summary,
             }
-            log.warning(alert.title, **facts)
+            log.warning(alert.title, **known)
         return DeliveryResult("sent")
-
-
-def builtin_channels(sink: RecordSink) -> list[Channel]:
-    """Return them."""
-    return [KafkaChannel(sink), LogChannel()]

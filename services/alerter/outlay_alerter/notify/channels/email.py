@@ -14,13 +14,12 @@ from importlib import resources
 from typing import Literal
 
 import aiosmtplib
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment
 
-from outlay_alerter.digests.message import Review
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind
 from outlay_alerter.notify.chart import Picture
-from outlay_alerter.notify.http_post import Network, RefusedError, resolve_host
-from outlay_alerter.notify.notification import DeliveryResult, Notification
+from outlay_alerter.notify.http_post import Network, RefusedError, printable, resolve_host
+from outlay_alerter.notify.notification import DeliveryResult, Notification, Review
 from outlay_kit.clock import Clock
 from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
@@ -220,24 +219,14 @@ def _color(state: State, severity: Severity) -> str:
     return _RESOLVED if state == "resolved" else _COLORS[severity]
 
 
-_TEMPLATE = Environment(
-    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-).from_string(resources.files(__package__).joinpath("email.html").read_text("utf-8"))
+_TEMPLATE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    resources.files(__package__).joinpath("email.html").read_text("utf-8")
+)
 
 
 def _html(color: str, title: str, footer: str, **content: object) -> str:
-    known = {
-        "lead": "",
-        "text": None,
-        "pictured": False,
-        "alerts": (),
-        "rest": "",
-        "points": (),
-        "link": "",
-        "page": False,
-    }
     helpers = {"clock": clock, "color_of": _color, "title_of": title_of}
-    return _TEMPLATE.render(color=color, title=title, footer=footer, **helpers, **{**known, **content})
+    return _TEMPLATE.render(color=color, title=title, footer=footer, **helpers, **content)
 
 
 def _failed(error: Exception, seconds: float) -> DeliveryResult:
@@ -260,8 +249,7 @@ def _failed(error: Exception, seconds: float) -> DeliveryResult:
 
 
 def _answered(code: int, text: str) -> DeliveryResult:
-    shown = "".join(c if c.isprintable() else " " for c in text)[:200].strip()
-    return DeliveryResult("retry", f"answered {code}: {shown}", status=code)
+    return DeliveryResult("retry", f"answered {code}: {printable(text)}", status=code)
 
 
 def _build(spec: EmailChannel, context: ChannelContext) -> Channel:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from outlay_alerter.digests.message import Review
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
-from outlay_alerter.notify.notification import Notification, Outcome
+from outlay_alerter.notify.notification import Notification, Outcome, Review
 from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
 from outlay_schemas.catalog.channels import SlackChannel
@@ -64,9 +63,8 @@ def reply(alerts: Sequence[Alert]) -> dict[str, object]:
         f"{text.when(clock)}. {escape(text.amounts)}",
     ]
     lines += [escape(part) for _, part in text.parts]
-    lines += (
-        [" · ".join(f"{escape(name)}: {escape(value)}" for name, value in text.facts)] if text.facts else []
-    )
+    facts = " · ".join(f"{escape(name)}: {escape(value)}" for name, value in text.facts)
+    lines += [facts] if facts else []
     return {"text": cut(escape(text.title), _TEXT), "blocks": [section("\n".join(lines))]}
 
 
@@ -186,13 +184,11 @@ def cut(text: str, most: int) -> str:
     return kept + "…"
 
 
-def _build(spec: SlackChannel, context: ChannelContext) -> Channel:
-    return Slack(spec.id, spec.url, context.poster)
-
-
 def _from_settings(context: ChannelContext) -> Channel | None:
     url = context.settings.slack_url.get_secret_value()
     return Slack("slack", url, context.poster) if url else None
 
 
-KIND = ChannelKind(SlackChannel, _build, _from_settings)
+KIND = ChannelKind(
+    SlackChannel, lambda spec, context: Slack(spec.id, spec.url, context.poster), _from_settings
+)

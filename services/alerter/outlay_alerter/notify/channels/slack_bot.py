@@ -33,8 +33,8 @@ class SlackBot:
     updates = True
 
     def __init__(
-        self, name: str, token: str, channel: str, poster: HttpPoster, *, threads: ThreadStore,
-        picture: Picture | None = None, api: str = "https://slack.com/api",
+        self, name: str, token: str, channel: str, poster: HttpPoster, *,
+        threads: ThreadStore | None = None, picture: Picture | None = None, api: str = "https://slack.com/api",
     ) -> None:  # fmt: skip
         self.name, self.target = name, f"{api}#{channel}#{token}"
         self._token, self._channel, self._api = token, channel, api.rstrip("/")
@@ -46,14 +46,15 @@ class SlackBot:
             return self._call("chat.postMessage", render(notification))[0]
         ids = sorted({alert.incident_id for alert in notification.alerts})
         alone = len(ids) == 1
-        if alone:
+        if alone and self._threads is not None:
             known = self._threads.of(self.name, ids[0])
             if known is not None and known.place == self._channel:
                 return self._follow(notification, known)
         answer, said = self._call("chat.postMessage", message(notification.content))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
             try:
-                self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
+                if self._threads is not None:
+                    self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
             except Retryable as error:  # it was sent: what follows will be messages of their own
                 log.warning("the thread is not remembered", channel=self.name, error=str(error))
             if alone:

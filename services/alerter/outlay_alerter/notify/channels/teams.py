@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from outlay_alerter.digests.message import Review
 from outlay_alerter.notify.channel import ChannelKind, HttpChannel
-from outlay_alerter.notify.notification import Notification, Outcome
+from outlay_alerter.notify.notification import Notification, Outcome, Review
 from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog.channels import TeamsChannel

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from outlay_alerter.digests.message import Review
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
 from outlay_alerter.notify.http_post import HttpPoster
-from outlay_alerter.notify.notification import DeliveryResult, Notification, rfc3339
+from outlay_alerter.notify.notification import DeliveryResult, Notification, Review, rfc3339
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_schemas.alerts import Alert

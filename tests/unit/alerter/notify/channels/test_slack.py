@@ -13,9 +13,9 @@ from tests.support.alerts import REVIEW, alert, notification
 from tests.support.channel_messages import CASES, check_slack
 from tests.support.receiver import receiving
 
-from outlay_alerter.digests.message import Point
 from outlay_alerter.notify.channels.slack import Slack, message, slack_review
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
+from outlay_alerter.notify.notification import Point
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.money import Usd
 

@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
 
 class Memory(ThreadStore):
-    """ClickHouseThreads that are remembered while a test lasts."""
+    """Threads that are remembered while a test lasts."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], Thread] = {}

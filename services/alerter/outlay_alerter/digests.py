@@ -7,11 +7,10 @@ was written makes it again, one after that sends it again under the same id, and
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.digests.message import Point, Review, last_due
-from outlay_alerter.notify.notification import REVIEW
+from outlay_alerter.notify.notification import REVIEW, Point, Review
 from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -38,6 +37,7 @@ log = get_logger(__name__)
 
 _LOOK = 15.0
 """Seconds between two looks for a review that is due."""
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class DigestScheduler:
@@ -134,3 +134,20 @@ def _question(wanted: schema.Review, due: datetime) -> CostQuery:
 
 def _whose(wanted: schema.Review) -> str:
     return ",".join(wanted.tenants)
+
+
+def last_due(review: schema.Review, now: datetime) -> datetime:
+    """Return when a review was due last, UTC: today or up to a week ago.
+
+    A time that the clock leaves out is due when the clock has jumped over it; one that comes twice is due at the first.
+    """
+    zone = ZoneInfo(review.timezone)
+    hour, minute = map(int, review.at.split(":"))
+    local = now.astimezone(zone)
+    found = local.replace(hour=hour, minute=minute, second=0, microsecond=0, fold=0)
+    if review.every == "week":
+        found -= timedelta(days=(found.weekday() - _DAYS.index(review.day)) % 7)
+    step = timedelta(days=7 if review.every == "week" else 1)
+    while found.astimezone(UTC) > now:
+        found -= step
+    return found.astimezone(UTC)
