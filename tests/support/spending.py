@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
-from outlay_alerter.backtest.recorder import Fired, Recorder
-from outlay_alerter.backtest.runner import Backtest
+from outlay_alerter.backtest.runner import Backtest, Fired, Recorder
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.rules.base import Measure, Values

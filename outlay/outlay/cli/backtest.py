@@ -20,8 +20,7 @@ from outlay.cli.report_query import draw_into
 from outlay.cli.stores import open_clickhouse, read_folder, read_published
 from outlay.reports.plots import draw
 from outlay_alerter.adapters.rollup_reader import RollupReader
-from outlay_alerter.backtest.recorder import Fired
-from outlay_alerter.backtest.runner import Backtest, BacktestResult, NotPossibleError, on_series
+from outlay_alerter.backtest.runner import Backtest, BacktestResult, Fired, NotPossibleError, on_series
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient

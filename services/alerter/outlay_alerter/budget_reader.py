@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules import budget as budgets
-from outlay_alerter.rules.budget import BURN_PART, Spent
+from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget, matches
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.adapters.forecast_cache import ForecastCache, budget_query, exhausted_at
 from outlay_reports.budgets import BudgetStatus, budget_period, period_amount, previous_period
-
-_MINUTE = timedelta(minutes=1)
 
 
 class BudgetReader:
@@ -64,15 +63,10 @@ class BudgetReader:
         found: list[Finding] = []
         spans = {budget_period(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
-            spent = Spent(self._total(budget, span), self._before(budget, span))
-            found += budgets.findings(budget, span, spent)
+            before = self._total(budget, previous_period(budget, span)) if budget.rollover else 0
+            found += budgets.findings(budget, span, Spent(self._total(budget, span), before))
         spent = self._spent(budget, current, now)
-        end = min(floor_to(now, "minute") + _MINUTE, current.end)
-        burns = {budgets.burn_level(burn): _last(end, burn.length) for burn in budget.burns}
-        found += [
-            replace(finding, about=burns.get(finding.key.level, current))
-            for finding in budgets.findings(budget, current, spent)
-        ]
+        found += budgets.findings(budget, current, spent)
         return found, budgets.status(budget, current, spent, now)
 
     def standing(self, budget: Budget) -> BudgetStatus:
@@ -90,23 +84,18 @@ class BudgetReader:
         ]
 
     def _spent(self, budget: Budget, span: TimeRange, now: datetime) -> Spent:
-        total, before = self._total(budget, span), self._before(budget, span)
-        end = min(floor_to(now, "minute") + _MINUTE, span.end)
-        burns = tuple(
-            (
-                self._total(budget, _last(end, burn.length)),
-                self._total(budget, _last(end, burn.length / BURN_PART)),
-            )
-            for burn in budget.burns
-        )
+        spent = budgets.spent_of(budget, span, now, partial(self._total, budget))
         self._read_unpriced([budget], now)
         _, unpriced = self._unpriced[budget.tenant, budget.id, budget_period(budget, now)]
         if budget.rolling is not None:
-            return Spent(total, before, unpriced, burns=burns)
+            return replace(spent, unpriced=unpriced)
         (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
-        amount = period_amount(budget, span, before)
-        reached = self._when(budget, span, amount, now) if total >= amount else None
-        return Spent(total, before, unpriced, course.land(now, total), reached, burns)
+        amount, landing = (
+            period_amount(budget, span, spent.before),
+            course.land(now, spent.spent),
+        )
+        reached = self._when(budget, span, amount, now) if spent.spent >= amount else None
+        return replace(spent, unpriced=unpriced, landing=landing, reached=reached)
 
     def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""
@@ -117,18 +106,9 @@ class BudgetReader:
             self._reached[key] = minute, exhausted_at(self._rollups.costs, budget_query(budget, span), amount)
         return self._reached[key][1]
 
-    def _before(self, budget: Budget, span: TimeRange) -> int:
-        return self._total(budget, previous_period(budget, span)) if budget.rollover else 0
-
     def _total(self, budget: Budget, span: TimeRange) -> int:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
             self._read[key] = self._rollups.cells(budget.tenant, span, sorted(budget.scope), budget.counts)
         cells = self._read[key]
         return sum(cost for cell, cost in cells if matches(budget.scope, cell))
-
-
-def _last(end: datetime, length: timedelta) -> TimeRange:
-    """Return the last `length` up to `end`, in whole minutes, one at least."""
-    minutes = max(1, round(length / _MINUTE))
-    return TimeRange(end - _MINUTE * minutes, end)

@@ -26,7 +26,7 @@ _TIMES_AS_LONG = 20
 """And so many times as long as a reading took: a twentieth of the time goes into each rule at most."""
 
 
-class LiveView:
+class _LiveView:
     """A view of one tenant as of now. Every method raises Retryable."""
 
     look_back = LOOK_BACK
@@ -45,21 +45,17 @@ class LiveView:
         self._newest: list[datetime | None] = []
 
     def newest(self) -> datetime | None:
-        """Return the newest minute with events, not after now. It is read once."""
         if not self._newest:
             self._newest = [self._rollups.newest(self._tenant, self.now)]
         return self._newest[0]
 
     def over(self, settle: timedelta = NONE) -> datetime:
-        """Return the moment by which a window must have ended, by the clock, to be over."""
         return self.now - settle
 
     def seen(self, settle: timedelta = NONE) -> datetime:
-        """Return the same by the newest event."""
         return (self.newest() or self.now) - settle
 
     def window(self, at: datetime, grain: Grain) -> TimeRange:
-        """Return the window of `grain` that holds `at`, UTC."""
         at = floor_to(at, grain)
         return TimeRange(at, at + grain_length(grain))
 
@@ -67,7 +63,6 @@ class LiveView:
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
         meters: Sequence[str] = (), least: int = 0,
     ) -> Windows:  # fmt: skip
-        """Return the windows of each scope of a rule."""
         first, last, length = floor_to(since, grain), floor_to(to, grain), grain_length(grain)
         starts = [first + length * n for n in range((last - first) // length + 1)]
         if not starts:
@@ -76,15 +71,12 @@ class LiveView:
         return Windows(starts, length, dense(found, starts))
 
     def begun(self, grain: Grain, windows: Windows) -> int:
-        """Return the index of the first window in which the tenant has anything."""
         return self._rollups.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
 
     def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
-        """Return the first day with cost of each scope, and the cost since then."""
         return self._rollups.firsts(rule, self._since(since))
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
-        """Return the start of the last minute with events of each scope."""
         return self._rollups.lasts(rule, self._since(since))
 
     def _since(self, since: datetime) -> TimeRange:
@@ -92,11 +84,9 @@ class LiveView:
         return TimeRange(since, self.window(self.now, "minute").end)
 
     def announced(self) -> list[Announced]:
-        """Return the price changes to come."""
         return self._rollups.announced(self._tenant, self.now)
 
     def budget(self, budget: Budget) -> tuple[list[Finding], BudgetStatus]:
-        """Evaluate a budget."""
         return self._budgets.find(budget, sorted(self.changed))
 
 
@@ -124,7 +114,7 @@ class TenantEvaluator:
         standing: list[BudgetStatus] = []
         now, times = self._clock.now(), set(times)
         self._readers[1].begin(watchlist.budgets(tenant))
-        live = LiveView(*self._readers, tenant, now, times)
+        live = _LiveView(*self._readers, tenant, now, times)
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)
             if result is not None:
@@ -139,14 +129,14 @@ class TenantEvaluator:
         waiting |= times
         if began < self._next.get(key, began):
             return None
-        live = LiveView(*self._readers, watch.tenant, self._clock.now(), waiting)
+        live = _LiveView(*self._readers, watch.tenant, self._clock.now(), waiting)
         result = self._evaluate(watch, live, known)
         took = self._clock.monotonic() - began
         self._next[key] = began + max(_LEAST_SECONDS, took * _TIMES_AS_LONG)
         waiting.clear()
         return result
 
-    def _evaluate(self, watch: Watch, live: LiveView, known: dict[str, AlertRecord]) -> Evaluation:
+    def _evaluate(self, watch: Watch, live: _LiveView, known: dict[str, AlertRecord]) -> Evaluation:
         key = (watch.tenant, watch.id)
         before, evaluator = self._evaluators.get(key, (None, None))
         if evaluator is None or before != watch:

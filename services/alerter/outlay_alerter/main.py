@@ -7,8 +7,7 @@ from functools import partial
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import serve
-from outlay_alerter.budget_api.service import BudgetStatusService
-from outlay_alerter.budget_api.status_store import BudgetStatusStore
+from outlay_alerter.budget_api.service import BudgetStatusService, BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.digests import DigestScheduler
 from outlay_alerter.leader_election import LeadingSource

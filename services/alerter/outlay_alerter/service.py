@@ -13,7 +13,7 @@ from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, Transition
 from outlay_alerter.alerts.store import AlertUpdate, Router, Store, no_route
 from outlay_alerter.alerts.suppression import SuppressionContext, joined_snoozed, suppressed, unnotified
 from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
-from outlay_alerter.budget_api.status_store import BudgetStatusStore
+from outlay_alerter.budget_api.service import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.watchlist import Watchlist

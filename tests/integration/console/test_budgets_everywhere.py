@@ -24,8 +24,7 @@ from outlay.main import app
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import BudgetStatusApi
-from outlay_alerter.budget_api.service import BudgetStatusService
-from outlay_alerter.budget_api.status_store import BudgetStatusStore
+from outlay_alerter.budget_api.service import BudgetStatusService, BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist

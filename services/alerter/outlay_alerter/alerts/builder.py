@@ -1,6 +1,7 @@
 """Builds an alert from a decision: since when, how fast, why it costs more, who spends, where to look."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import get_args
@@ -10,11 +11,12 @@ import msgspec
 from outlay_alerter.adapters.rollup_reader import RollupReader, windows_to
 from outlay_alerter.alerts.states import Finding, StoredState, Transition
 from outlay_alerter.rules import budget as budgets
-from outlay_alerter.rules.baseline import baseline_of
+from outlay_alerter.rules.spend_spike import HISTORY
 from outlay_alerter.rules.watch import Budget, Scope
 from outlay_kit.clock import Clock
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.alert_text import says_something
+from outlay_reports.budgets import previous_period
 from outlay_reports.compare import compare
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Alert, Contributor, Effect, EffectKind, State
@@ -31,6 +33,10 @@ _TOTALS = ("budget", "budget_forecast")
 
 _TOP_DIMENSIONS = ("sku", "user")
 """Model and user come first: they say what is used and whom to ask."""
+
+_REACH: dict[Grain, str] = {"minute": "2 hours", "hour": "7 days", "day": "8 weeks"}
+"""How long `HISTORY` windows are."""
+_WEEK = timedelta(days=7)
 
 
 class AlertBuilder:
@@ -78,7 +84,7 @@ class AlertBuilder:
         minutes = windows_to("minute", end - timedelta(minutes=1), _RATE // timedelta(minutes=1))
         lately = sum(self._rollups.series(key.tenant, "minute", minutes, key.scope).values())
         alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
-        baseline = baseline_of(finding, span)
+        baseline = _baseline_of(finding, span)
         if baseline is None or alert.effects:
             return alert
         earlier = self._rollups.things(key.tenant, baseline.span, key.scope)
@@ -166,3 +172,39 @@ def _column(name: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """An earlier time. `scale` times its cost compares with the cost of the alert's window."""
+
+    span: TimeRange
+    scale: Fraction
+    text: str
+    """What it is called: `the average minute of the 2 hours before`."""
+
+
+def _baseline_of(finding: Finding, so_far: TimeRange) -> _Baseline | None:
+    """Return what the cost of `so_far`, the part of a finding's span that is over, compares with; None: nothing."""
+    rule_type, watch, window = finding.rule_type, finding.watch, finding.span
+    if rule_type in ("budget", "budget_forecast") and isinstance(watch, Budget):
+        if watch.rolling is not None:
+            return _Baseline(so_far.before, Fraction(1), f"the {watch.rolling.days} days before")
+        earlier = previous_period(watch, window)
+        end = min(earlier.end, earlier.start + so_far.length)
+        return _Baseline(
+            TimeRange(earlier.start, end), Fraction(1), f"the same part of the {watch.period} before"
+        )
+    if rule_type == "budget_burn":
+        hours = Fraction(int(so_far.length.total_seconds()), 3600)
+        text = "the hour before" if hours == 1 else f"the {float(hours):g} hours before"
+        return _Baseline(so_far.before, Fraction(1), text)
+    grain = next((name for name in _REACH if grain_length(name) == window.length), None)
+    if grain is None or rule_type not in ("spend_spike", "anomaly", "threshold"):
+        return None
+    if rule_type == "anomaly" and grain != "day":
+        windows, reach = _WEEK // window.length, "7 days"  # each time of the day, and of the week
+    else:
+        windows, reach = HISTORY[grain], _REACH[grain]
+    earlier = TimeRange(window.start - window.length * windows, window.start)
+    return _Baseline(earlier, Fraction(1, windows), f"the average {grain} of the {reach} before")

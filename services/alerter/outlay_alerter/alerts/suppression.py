@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
-from outlay_alerter.rules.watch import Budget, Mute, Scope
+from outlay_alerter.rules.watch import Budget, Mute, Scope, within
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 
@@ -90,11 +90,6 @@ def unnotified(
         if finding.breached and alert not in suppressed_ids and alert not in changing
         and alert in known and known[alert].state == "firing" and not known[alert].notified
     ]  # fmt: skip
-
-
-def within(inner: Scope, outer: Scope) -> bool:
-    """Return whether all of `inner` is in `outer`."""
-    return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
 
 
 def _end(change: Transition, context: SuppressionContext) -> str:

@@ -5,7 +5,7 @@ A window is part of the past when it is over. Everything is loaded once, for the
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
@@ -14,11 +14,11 @@ import numpy as np
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
-from outlay_alerter.rules.budget import BURN_PART, Spent
+from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to
-from outlay_reports.budgets import BudgetStatus, budget_period, previous_period
+from outlay_reports.budgets import BudgetStatus, budget_period
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Trajectory, history_range, trajectories, trajectory_input
 from outlay_reports.periods import Unit, period_bounds
@@ -161,23 +161,17 @@ class BacktestView:
         return budgets.findings(budget, period, spent), budgets.status(budget, period, spent, now)
 
     def _spent(self, rule: Budget, spending: Spending, period: TimeRange) -> Spent:
-        now, before = self._moment, 0
-        total = spending.between(period.start, now)
-        if rule.rollover:
-            earlier = previous_period(rule, period)
-            before = spending.between(earlier.start, earlier.end)
-        burns = tuple(
-            (spending.between(now - b.length, now), spending.between(now - b.length / BURN_PART, now))
-            for b in rule.burns
+        spent = budgets.spent_of(
+            rule, period, self.now, lambda span: spending.between(span.start, min(span.end, self._moment))
         )
         if not rule.forecasts or rule.rolling is not None:
-            return Spent(total, before, burns=burns)
+            return spent
         key = (period, floor_to(self.now, "hour"))
         if self._course is None or self._course[0] != key:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
             (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
             self._course = key, course
-        return Spent(total, before, landing=self._course[1].land(self.now, total), burns=burns)
+        return replace(spent, landing=self._course[1].land(self.now, spent.spent))
 
 
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:

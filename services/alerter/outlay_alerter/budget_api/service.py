@@ -1,20 +1,26 @@
 """The status of a budget, for programs that ask before they spend: from memory, or computed now."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, Protocol
+
+import msgspec
 
 from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import Watchlist
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.budgets import BudgetStatus
+from outlay_schemas.events import encoder
 
 Fail = Literal["open", "closed"]
 FRESH_SECONDS = 2.0
 """An older status is computed again behind the answer, so that frequent callers never wait."""
 _Key = tuple[str, str]
+_decoder = msgspec.json.Decoder(BudgetStatus)
 
 
 class UnknownBudgetError(LookupError):
@@ -141,3 +147,38 @@ class BudgetStatusService:
         if self._budgets.get(key) is budget:
             self._read[key] = status, began
         return status
+
+
+class BudgetStatusStore:
+    """Every method raises Retryable when ClickHouse is unavailable."""
+
+    def __init__(self, clickhouse: ClickHouseClient) -> None:
+        self._clickhouse = clickhouse
+        self._written: dict[tuple[str, str], BudgetStatus] = {}
+
+    def read(self) -> list[BudgetStatus]:
+        """Return the newest status of each budget that was not removed."""
+        rows = self._clickhouse.rows("SELECT body FROM budget_status FINAL WHERE standing != 'removed'")
+        return [_decoder.decode(row["body"]) for row in rows]
+
+    def write(self, statuses: Sequence[BudgetStatus]) -> None:
+        """Write the statuses that changed."""
+        epoch = datetime.fromtimestamp(0, UTC)
+        timeless = {(s.tenant, s.budget): msgspec.structs.replace(s, at=epoch) for s in statuses}
+        changed = [s for s in statuses if self._written.get(k := (s.tenant, s.budget)) != timeless[k]]
+        self._insert([(s, s.standing, s.at, encoder.encode(s).decode()) for s in changed])
+        self._written |= timeless
+
+    def remove(self, statuses: Sequence[BudgetStatus], at: datetime) -> None:
+        """Write that budgets are no longer in the catalog."""
+        self._insert([(s, "removed", at, "{}") for s in statuses])
+        for s in statuses:
+            self._written.pop((s.tenant, s.budget), None)
+
+    def _insert(self, rows: Sequence[tuple[BudgetStatus, str, datetime, str]]) -> None:
+        lines = [
+            {"tenant": s.tenant, "budget": s.budget, "standing": standing, "at": at, "body": body}
+            for s, standing, at, body in rows
+        ]
+        if lines:
+            self._clickhouse.insert_json_lines("budget_status", encoder.encode_lines(lines))

@@ -8,7 +8,7 @@
 4. The level is a median, so a shift that lasts is learned after half of its windows and a spike never is.
 5. The season learns extremes only up to the limit.
 6. Batches, monthly jobs, a return to an earlier level and frequent bursts are ordinary
-   (`recurrence.py`, `episodes.py`).
+   (`recurrence.py`).
 """
 
 from collections import deque
@@ -17,10 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from math import asinh, isfinite, sinh
 
-from outlay_alerter.detection.episodes import Episodes
-from outlay_alerter.detection.predictors import Predictor
-from outlay_alerter.detection.recurrence import ALIKE, limit_of, monthly_peak
-from outlay_alerter.detection.residuals import KEPT
+from outlay_alerter.detection.predictors import KEPT, Predictor
+from outlay_alerter.detection.recurrence import ALIKE, Episodes, limit_of, monthly_peak
 from outlay_alerter.detection.robust_stats import Ring
 from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 

@@ -1,14 +1,16 @@
 """How a detector judges, and what it says of a window."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from typing import Literal
 
-from outlay_alerter.detection.residuals import Spans
-
 Direction = Literal["up", "down", "both"]
 Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]
+
+Spans = Sequence[tuple[int, float, float]]
+"""Over how many windows residuals are averaged; how many spreads are too many; and by how much a mean must
+also be beyond all but the most extreme recent ones. The first span is of one window."""
 
 DAY, WEEK = 86_400, 604_800
 """In seconds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import DeliveryResult, Notification, Outcome
-from outlay_alerter.notify.thread_store import ThreadStore
+from outlay_alerter.notify.outbox import Outbox
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import channels as schema
 from outlay_schemas.events import encoder
@@ -51,7 +51,7 @@ class ChannelContext:
     settings: "Settings"
     poster: HttpPoster
     clock: Clock
-    threads: ThreadStore | None = None
+    threads: Outbox | None = None
     """None: for samples, each of which is a first message."""
     picture: Picture | None = None
 

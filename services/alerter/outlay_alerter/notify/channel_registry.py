@@ -10,7 +10,7 @@ from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind
 from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.configured_channel import ConfiguredChannel, Secrets
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
-from outlay_alerter.notify.thread_store import ThreadStore
+from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.settings import Settings
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import channels as schema
@@ -24,7 +24,7 @@ KINDS: Mapping[str, ChannelKind] = {
 
 
 def of_catalog(
-    spec: schema.Channel, settings: Settings, clock: Clock, threads: ThreadStore | None = None,
+    spec: schema.Channel, settings: Settings, clock: Clock, threads: Outbox | None = None,
     picture: Picture | None = None,
 ) -> Channel:  # fmt: skip
     """Return a channel of the catalog. Problems with its secrets show when it is used."""

@@ -12,7 +12,6 @@ from outlay_alerter.notify.chart import pictures
 from outlay_alerter.notify.delivery_worker import DeliveryWorker
 from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.routing import Routing
-from outlay_alerter.notify.thread_store import ThreadStore
 from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -103,10 +102,10 @@ class DeliveryManager:
 
     def _running(self, spec: schema.Channel) -> _Running:
         clickhouse = ClickHouseClient(self._settings.clickhouse)  # threads cannot share a connection
-        picture = pictures(RollupReader(clickhouse))
-        channel = of_catalog(spec, self._settings, self._clock, ThreadStore(clickhouse), picture)
+        outbox, picture = Outbox(clickhouse), pictures(RollupReader(clickhouse))
+        channel = of_catalog(spec, self._settings, self._clock, outbox, picture)
         digested = spec.digest.severities if spec.digest else ()
-        return _Running(DeliveryWorker(channel, Outbox(clickhouse), self._clock, digested), spec, self._run)
+        return _Running(DeliveryWorker(channel, outbox, self._clock, digested), spec, self._run)
 
     def _end(self, running: _Running) -> None:
         """Let a worker finish its message; the others stay in the outbox, in case the channel comes back."""

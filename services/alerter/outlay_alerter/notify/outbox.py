@@ -1,6 +1,7 @@
 """The outbox in ClickHouse: messages to send, each attempt, and endpoints that are disabled."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from outlay_alerter.notify.notification import DeliveryResult, Notification, OutboxMessage, SentAlert
@@ -24,6 +25,18 @@ _ATTEMPTS = (
     " AND ({channel:String} = '' OR channel = {channel:String})"
     " ORDER BY d.at DESC, channel, message_id LIMIT {n:UInt32}"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A message that others answer to."""
+
+    place: str
+    """The channel's own name for where it is."""
+    ts: str
+    """Its id there."""
+    alone: bool
+    """Whether it is about one incident only, so that it can be updated."""
 
 
 class Outbox:
@@ -143,6 +156,19 @@ class Outbox:
         """Stop sending to an endpoint. Another address of the channel is another endpoint."""
         row = {"channel": channel, "target": target, "disabled": True, "reason": reason, "at": at}
         self._insert("alert_endpoints", [row])
+
+    def thread(self, channel: str, incident: str) -> Thread | None:
+        """Return the first message of an incident; None: it has none. Raises Retryable."""
+        rows = self._clickhouse.rows(
+            "SELECT place, ts, alone FROM alert_threads FINAL WHERE channel = {c:String} AND alert = {a:String}",
+            {"c": channel, "a": incident},
+        )
+        return Thread(rows[0]["place"], rows[0]["ts"], bool(rows[0]["alone"])) if rows else None
+
+    def remember_thread(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
+        """Note the first message of incidents. Raises Retryable."""
+        row = {"channel": channel, "place": thread.place, "ts": thread.ts, "alone": thread.alone}
+        self._insert("alert_threads", [{**row, "alert": incident} for incident in incidents])
 
     def attempts(self, channel: str, since: datetime) -> Sequence[dict[str, object]]:
         """Return the attempts since then, the newest first, of one channel or all (empty): no body, no secret."""

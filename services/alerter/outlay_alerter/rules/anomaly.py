@@ -32,7 +32,7 @@ _NEAR = timedelta(hours=1)
 Anomaly = Rule[schema.Anomaly]
 
 
-class Evaluator(base.Evaluator[Anomaly]):
+class _Evaluator(base.Evaluator[Anomaly]):
     """Keeps a detector for each scope, fed from history at first and then window by window."""
 
     def __init__(self, rule: Anomaly, most_scopes: int) -> None:
@@ -42,12 +42,10 @@ class Evaluator(base.Evaluator[Anomaly]):
         """The alerts that somebody marked as expected: of others, detectors learn something else."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         grain = self._rule.spec.grain
         return Needs(grain, base.back(start, grain, HISTORY[grain]))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Feed what is new to the detectors, and return what they found. Raises Retryable."""
         rule, spec, result = self._rule, self._rule.spec, Evaluation()
         newest_minute = view.newest()
         if newest_minute is None:
@@ -99,7 +97,7 @@ class Evaluator(base.Evaluator[Anomaly]):
         return max(0, len(fresh) - room)
 
 
-KIND = Kind(schema.Anomaly, Evaluator)
+KIND = Kind(schema.Anomaly, _Evaluator)
 
 
 def _expected(rule: Anomaly, known: Mapping[str, AlertRecord]) -> dict[str, list[TimeRange]]:

@@ -1,6 +1,6 @@
 """Budgets: what is left of them, and which of their levels are crossed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from outlay_alerter.alerts.states import EPOCH, UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, judged
 from outlay_alerter.rules.watch import Budget, Burn, common
-from outlay_kit.time_ranges import TimeRange
+from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import (
     BudgetStatus,
     BudgetUsage,
@@ -30,6 +30,7 @@ from outlay_schemas.money import PICO, to_pico
 
 STEP = timedelta(minutes=15)
 """How often a backtest looks at a budget."""
+_MINUTE = timedelta(minutes=1)
 BURN_PART = 12
 """The most recent 1/12 of a burn window must also exceed the rate, so that the alert resolves quickly."""
 
@@ -43,7 +44,7 @@ def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     )  # fmt: skip
 
 
-class Evaluator(base.Evaluator[Budget]):
+class _Evaluator(base.Evaluator[Budget]):
     """Asks the view how a budget stands."""
 
     def __init__(self, rule: Budget, most_scopes: int = 0) -> None:
@@ -51,7 +52,6 @@ class Evaluator(base.Evaluator[Budget]):
         self._before: BudgetStatus | None = None
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         rule, period = self._rule, budget_period(self._rule, start)
         since = previous_period(rule, period).start if rule.rollover else period.start
         since = min([since, *(start - burn.length for burn in rule.burns)])
@@ -60,14 +60,13 @@ class Evaluator(base.Evaluator[Budget]):
         return Needs("minute", since, "spending", step=STEP)
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return what holds of the periods that changed and of the current one. Raises Retryable."""
         found, status = view.budget(self._rule)
         before, self._before = self._before, status
         spent = to_pico(before.spent) if before and before.period_start == status.period_start else 0
         return Evaluation(found, [_point(self._rule, view.now, spent, status)], [status])
 
 
-KIND = Kind(schema.Budget, Evaluator, compile_rule)
+KIND = Kind(schema.Budget, _Evaluator, compile_rule)
 
 
 def _point(rule: Budget, at: datetime, before: int, status: BudgetStatus) -> Judged:
@@ -85,6 +84,23 @@ class Spent(BudgetUsage):
 
     burns: tuple[tuple[int, int], ...] = ()
     """For each burn window, in pico-USD: in the whole of it, and in its last part."""
+    end: datetime | None = None
+    """The end of the burn windows."""
+
+
+def spent_of(budget: Budget, span: TimeRange, now: datetime, total: Callable[[TimeRange], int]) -> Spent:
+    """Return what was spent in the period of now, given what any time range cost."""
+    end = min(floor_to(now, "minute") + _MINUTE, span.end)
+    before = total(previous_period(budget, span)) if budget.rollover else 0
+    burns = tuple(
+        (total(_last(end, burn.length)), total(_last(end, burn.length / BURN_PART))) for burn in budget.burns
+    )
+    return Spent(total(span), before, burns=burns, end=end)
+
+
+def _last(end: datetime, length: timedelta) -> TimeRange:
+    """Return the last `length` up to `end`, in whole minutes, one at least."""
+    return TimeRange(end - _MINUTE * max(1, round(length / _MINUTE)), end)
 
 
 def severity_of(threshold: Decimal) -> Severity:
@@ -126,8 +142,7 @@ def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
     if spent.landing is not None:
         found += [_forecast(budget, span, amount, spent.landing, t) for t in sorted(set(budget.forecasts))]
-    burns = zip(budget.burns, spent.burns, strict=False)
-    return found + [_burn(budget, span, amount, burn, pair) for burn, pair in burns]
+    return found + [_burn(budget, span, amount, spent, n) for n in range(len(spent.burns))]
 
 
 def _finding(
@@ -137,7 +152,7 @@ def _finding(
     rolling = budget.rolling is not None
     key = Key(budget.tenant, budget.id, budget.scope, EPOCH if rolling else span.start, level)
     until = {} if rolling else {"until": span.end.strftime(UNTIL)}
-    return Finding(budget, key, breached, facts={**until, **facts}, about=span, **terms)
+    return Finding(budget, key, breached, facts={**until, **facts}, **{"about": span, **terms})
 
 
 def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
@@ -172,25 +187,26 @@ def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, th
     )  # fmt: skip
 
 
-def _burn(budget: Budget, span: TimeRange, amount: int, burn: Burn, spent: tuple[int, int]) -> Finding:
-    lengths = (burn.length, burn.length / BURN_PART)
+def _burn(budget: Budget, span: TimeRange, amount: int, spent: Spent, n: int) -> Finding:
+    burn, (whole, part) = budget.burns[n], spent.burns[n]
     breached = all(
         crossed(cost, allowed(span, amount, length), burn.rate * 100)
-        for cost, length in zip(spent, lengths, strict=True)
+        for cost, length in ((whole, burn.length), (part, burn.length / BURN_PART))
     )
-    rate, hours, limit = burn_rate(span, amount, spent[0], burn.length), _hours(burn), level_of(burn.rate)
+    rate, hours, limit = burn_rate(span, amount, whole, burn.length), _hours(burn), level_of(burn.rate)
     how = "spending" if breached else "no longer spending"
     return _finding(
         budget, span, burn_level(burn), kind="budget_burn", breached=breached, severity=burn.severity,
+        about=_last(spent.end, burn.length) if spent.end else span,
         title=(
             f"{_named(budget)}: {how} more than {limit} times as fast as it allows"
-            f" ({dollars(spent[0])} in {hours} h)"
+            f" ({dollars(whole)} in {hours} h)"
         ),
         summary=(
-            f"{dollars(spent[0])} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
+            f"{dollars(whole)} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
             f" (limit: {limit} times)."
         ),
-        actual=spent[0], expected=allowed(span, amount, burn.length), facts={"burn_rate": str(rate)},
+        actual=whole, expected=allowed(span, amount, burn.length), facts={"burn_rate": str(rate)},
     )  # fmt: skip
 
 

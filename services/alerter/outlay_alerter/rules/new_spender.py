@@ -19,15 +19,13 @@ _DAY = timedelta(days=1)
 NewSpender = Rule[schema.NewSpender]
 
 
-class Evaluator(base.Evaluator[NewSpender]):
+class _Evaluator(base.Evaluator[NewSpender]):
     """Looks for the first day with cost of each scope. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         return Needs("day", back(start, "day", self._rule.spec.days + 1))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return the scopes that are new. Raises Retryable."""
         rule = self._rule
         since = view.window(view.now, "day").start - rule.spec.days * _DAY
         firsts = view.firsts(rule, since)
@@ -41,7 +39,7 @@ class Evaluator(base.Evaluator[NewSpender]):
 
 
 KIND = Kind(
-    schema.NewSpender, Evaluator,
+    schema.NewSpender, _Evaluator,
     no_series="it compares one scope with all others, and a series has only one",
 )  # fmt: skip
 

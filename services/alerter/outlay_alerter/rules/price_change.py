@@ -30,21 +30,19 @@ class Announced:
     """Whether all of that use was priced both ways; else the sums are scaled from a part of it."""
 
 
-class Evaluator(base.Evaluator[PriceChange]):
+class _Evaluator(base.Evaluator[PriceChange]):
     """Compares announced prices with those of today. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         return Needs("day", start)
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return the changes that come soon. Raises Retryable."""
         found = (judge(self._rule, one, view.now) for one in view.announced())
         return Evaluation([finding for finding in found if finding])
 
 
 KIND = Kind(
-    schema.PriceChange, Evaluator,
+    schema.PriceChange, _Evaluator,
     no_backtest="the past does not say which price changes were known when: it looks ahead only",
     no_series="it looks at announced prices, and a series has none",
 )  # fmt: skip

@@ -17,15 +17,13 @@ _MINUTE = timedelta(minutes=1)
 Silence = Rule[schema.Silence]
 
 
-class Evaluator(base.Evaluator[Silence]):
+class _Evaluator(base.Evaluator[Silence]):
     """Looks for the last minute with events of each scope. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         return Needs("minute", start - _stale(self._rule), "minutes")
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return the scopes that are silent, and those that are back. Raises Retryable."""
         rule, now, opened = self._rule, view.over(), open_alerts(self._rule.id, known)
         found = []
         for values, last in view.lasts(rule, now - _stale(rule)).items():
@@ -36,7 +34,7 @@ class Evaluator(base.Evaluator[Silence]):
 
 
 KIND = Kind(
-    schema.Silence, Evaluator, no_series="it looks for minutes without events, and a series has values only"
+    schema.Silence, _Evaluator, no_series="it looks for minutes without events, and a series has values only"
 )
 
 

@@ -35,16 +35,14 @@ LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
 """How many earlier windows tell what is usual where most are empty."""
 
 
-class Evaluator(base.Evaluator[SpendSpike]):
+class _Evaluator(base.Evaluator[SpendSpike]):
     """Judges the newest windows of each scope by those before them. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         grain = self._rule.spec.grain
         return Needs(grain, base.back(start, grain, LONG[grain]))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return what holds of the newest windows. Raises Retryable."""
         rule, grain, result = self._rule, self._rule.spec.grain, Evaluation()
         newest_minute = view.newest()
         if newest_minute is None:
@@ -71,7 +69,7 @@ class Evaluator(base.Evaluator[SpendSpike]):
         return result
 
 
-KIND = Kind(schema.SpendSpike, Evaluator)
+KIND = Kind(schema.SpendSpike, _Evaluator)
 
 
 @dataclass(frozen=True, slots=True)

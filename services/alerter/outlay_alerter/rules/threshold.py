@@ -32,16 +32,14 @@ UNITS = {
 }
 
 
-class Evaluator(base.Evaluator[Threshold]):
+class _Evaluator(base.Evaluator[Threshold]):
     """Judges the newest windows of each scope. Keeps no state."""
 
     def needs(self, start: datetime) -> Needs:
-        """Return what it reads."""
         grain = self._rule.spec.grain
         return Needs(grain, base.back(start, grain, 0), meters=meters_of(self._rule))
 
     def evaluate(self, view: View, known: Mapping[str, AlertRecord]) -> Evaluation:
-        """Return what holds of the newest windows. Raises Retryable."""
         rule, opened, result = self._rule, open_alerts(self._rule.id, known), Evaluation()
         newest = view.window(view.now, rule.spec.grain)
         since = newest.start - newest.length * (view.look_back - 1) - SETTLE  # so that some windows are over
@@ -53,7 +51,7 @@ class Evaluator(base.Evaluator[Threshold]):
         return result
 
 
-KIND = Kind(schema.Threshold, Evaluator)
+KIND = Kind(schema.Threshold, _Evaluator)
 
 
 def _with_open(

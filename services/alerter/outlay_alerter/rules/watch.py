@@ -22,6 +22,11 @@ def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
     return all(cell.get(dimension, "") in values for dimension, values in scope.items())
 
 
+def within(inner: Scope, outer: Scope) -> bool:
+    """Return whether all of `inner` is in `outer`."""
+    return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Burn:
     """So many times as fast as the budget allows, over the last `length`."""
@@ -131,8 +136,7 @@ class Mute:
 
     def covers(self, rule: str, scope: Scope) -> bool:
         """Tell whether it speaks of an alert of `rule` whose scope is `scope`: one that lies within its own."""
-        within = all(set(scope.get(name, ("\0",))) <= set(values) for name, values in self.scope.items())
-        return within and (not self.rules or rule in self.rules)
+        return within(scope, self.scope) and (not self.rules or rule in self.rules)
 
     def _of(self, day: int) -> bool:
         return not self.days or day in self.days

@@ -7,10 +7,10 @@ import pytest
 from tests.support.alert_rules import budget, landing
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
-from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified, within
+from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.budget import Spent
-from outlay_alerter.rules.watch import Budget, compile_rule
+from outlay_alerter.rules.watch import Budget, compile_rule, within
 from outlay_alerter.watchlist import mute_of
 from outlay_reports.budgets import budget_period
 from outlay_schemas.catalog import watch as schema

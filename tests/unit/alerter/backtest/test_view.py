@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.alert_rules import budget, threshold
 
-from outlay_alerter.backtest.recorder import Fired
-from outlay_alerter.backtest.runner import Backtest, NotPossibleError, moments, on_past, on_series
+from outlay_alerter.backtest.runner import Backtest, Fired, NotPossibleError, moments, on_past, on_series
 from outlay_alerter.backtest.view import Loaded, Spending, dense
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.base import Measure, Values

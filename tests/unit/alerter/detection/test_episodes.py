@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from outlay_alerter.detection.detector import Detector
-from outlay_alerter.detection.episodes import Episodes
-from outlay_alerter.detection.recurrence import monthly_peak
+from outlay_alerter.detection.recurrence import Episodes, monthly_peak
 from outlay_alerter.detection.tuning import Tuning
 
 START = datetime(2026, 11, 2, tzinfo=UTC)

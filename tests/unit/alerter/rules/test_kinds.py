@@ -6,8 +6,7 @@ from typing import get_args
 import pytest
 from tests.support.pages import pages
 
-from outlay_alerter.backtest.recorder import Fired
-from outlay_alerter.backtest.runner import NotPossibleError, moments, on_past, on_series
+from outlay_alerter.backtest.runner import Fired, NotPossibleError, moments, on_past, on_series
 from outlay_alerter.backtest.view import Loaded, Spending, dense
 from outlay_alerter.rules.base import Measure, Values
 from outlay_alerter.rules.registry import KINDS

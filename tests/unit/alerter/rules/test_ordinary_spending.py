@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.spending import Costs, rule, try_on_past, watch_live
 
-from outlay_alerter.backtest.recorder import Fired
+from outlay_alerter.backtest.runner import Fired
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.events import Grain
 

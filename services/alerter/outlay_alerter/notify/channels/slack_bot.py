@@ -11,7 +11,7 @@ from outlay_alerter.notify.channels.slack import message, render, reply
 from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import DeliveryResult, Notification
-from outlay_alerter.notify.thread_store import Thread, ThreadStore
+from outlay_alerter.notify.outbox import Outbox, Thread
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog.channels import SlackBotChannel
@@ -34,7 +34,7 @@ class SlackBot:
 
     def __init__(
         self, name: str, token: str, channel: str, poster: HttpPoster, *,
-        threads: ThreadStore | None = None, picture: Picture | None = None, api: str = "https://slack.com/api",
+        threads: Outbox | None = None, picture: Picture | None = None, api: str = "https://slack.com/api",
     ) -> None:  # fmt: skip
         self.name, self.target = name, f"{api}#{channel}#{token}"
         self._token, self._channel, self._api = token, channel, api.rstrip("/")
@@ -47,14 +47,14 @@ class SlackBot:
         ids = sorted({alert.incident_id for alert in notification.alerts})
         alone = len(ids) == 1
         if alone and self._threads is not None:
-            known = self._threads.of(self.name, ids[0])
+            known = self._threads.thread(self.name, ids[0])
             if known is not None and known.place == self._channel:
                 return self._follow(notification, known)
         answer, said = self._call("chat.postMessage", message(notification.content))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
             try:
                 if self._threads is not None:
-                    self._threads.remember(self.name, ids, Thread(self._channel, ts, alone=alone))
+                    self._threads.remember_thread(self.name, ids, Thread(self._channel, ts, alone=alone))
             except Retryable as error:  # it was sent: what follows will be messages of their own
                 log.warning("the thread is not remembered", channel=self.name, error=str(error))
             if alone:

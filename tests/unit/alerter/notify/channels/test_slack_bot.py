@@ -10,22 +10,22 @@ from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 from outlay_alerter.notify.channels.slack_bot import SlackBot
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import Notification
-from outlay_alerter.notify.thread_store import Thread, ThreadStore
+from outlay_alerter.notify.outbox import Outbox, Thread
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
 
-class Memory(ThreadStore):
+class Memory(Outbox):
     """Threads that are remembered while a test lasts."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], Thread] = {}
 
-    def of(self, channel: str, alert: str) -> Thread | None:
-        return self.known.get((channel, alert))
+    def thread(self, channel: str, incident: str) -> Thread | None:
+        return self.known.get((channel, incident))
 
-    def remember(self, channel: str, alerts: Sequence[str], thread: Thread) -> None:
-        self.known |= {(channel, alert): thread for alert in alerts}
+    def remember_thread(self, channel: str, incidents: Sequence[str], thread: Thread) -> None:
+        self.known |= {(channel, incident): thread for incident in incidents}
 
 
 def bot(api: SlackApi, memory: Memory, token: str = TOKEN, channel: str = CHANNEL) -> SlackBot:
