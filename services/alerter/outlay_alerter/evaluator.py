@@ -67,7 +67,7 @@ class _LiveView:
         starts = [first + length * n for n in range((last - first) // length + 1)]
         if not starts:
             return Windows([], length, {})
-        found = self._rollups.windows(rule, starts, grain, meters=meters, least=least, look_back=LOOK_BACK)
+        found = self._rollups.windows(rule, starts, grain, meters=meters, least=least)
         return Windows(starts, length, dense(found, starts))
 
     def begun(self, grain: Grain, windows: Windows) -> int:

@@ -1,16 +1,12 @@
 """The catalog's budgets and rules as their evaluators need them."""
 
 from dataclasses import dataclass
-from datetime import time
-from zoneinfo import ZoneInfo
 
 from outlay_alerter.rules.budget import compile_rule as budget_of
 from outlay_alerter.rules.registry import KINDS
-from outlay_alerter.rules.watch import Budget, Mute, Watch
+from outlay_alerter.rules.watch import Budget, Watch
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.model import Catalog, decode_catalog
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +24,15 @@ class Watchlist:
         found = (b for b in self.catalog.budgets if b.id == name and b.tenant in ("*", tenant))
         return next((budget_of(b, tenant) for b in found), None)
 
-    def mutes(self, tenant: str) -> list[Mute]:
+    def mutes(self, tenant: str) -> list[schema.MuteTimeInterval]:
         """Return the mute windows of a tenant."""
-        return [mute_of(m) for m in self.catalog.mute_time_intervals if m.tenant in ("*", tenant)]
+        return [m for m in self.catalog.mute_time_intervals if m.tenant in ("*", tenant)]
 
     def watches(self, tenant: str) -> dict[str, Watch]:
         """Return all of a tenant's budgets and rules by id."""
         rules = (r for r in self.catalog.rules if r.tenant in ("*", tenant))
         every: list[Watch] = [*self.budgets(tenant), *(KINDS[r.type].compile(r, tenant) for r in rules)]
         return {watch.id: watch for watch in every}
-
-
-def mute_of(mute: schema.MuteTimeInterval) -> Mute:
-    """Return a mute window of the catalog as the domain wants it."""
-    begin, end = mute.between or (time(0), time(0))
-    return Mute(
-        id=mute.id, rules=frozenset(mute.rules), zone=ZoneInfo(mute.timezone),
-        scope={str(name): values for name, values in mute.scope.items()},
-        days=frozenset(_DAYS.index(day) for day in mute.days), begin=begin, end=end,
-        starts=mute.starts, ends=mute.ends,
-    )  # fmt: skip
 
 
 def compile_watchlist(data: bytes) -> tuple[int, Watchlist]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.base import LOOK_BACK, Measure, Values
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.clickhouse import ClickHouseClient
@@ -109,17 +109,17 @@ class RollupReader:
 
     def windows(
         self, rule: Watch, starts: Sequence[datetime], grain: Grain, *,
-        meters: Sequence[str] = (), least: int = 0, look_back: int = 1,
+        meters: Sequence[str] = (), least: int = 0,
     ) -> dict[Values, dict[datetime, Measure]]:  # fmt: skip
         """Return the windows with events of each scope of a rule; they start at `starts`, without gaps.
 
-        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
+        `least`: only scopes that cost at least so many pico-USD in one of the newest windows.
         A rule without `by` always has one line, so that nothing at all can be too little.
         """
         by, scope = rule.by, rule.scope
         keep = None
         if least > 0 and by:
-            late = starts[-look_back:]
+            late = starts[-LOOK_BACK:]
             spent = sums([Selection(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
             keep = Query(
                 f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",

@@ -211,10 +211,7 @@ class RenotifyPolicy:
         """Return whether a firing alert is due to be sent again."""
         if known.state != "firing":
             return False
-        until = max(
-            (self.snoozes.get(t, known.decided_at) for t in (known.id, known.rule, known.incident)),
-            default=known.decided_at,
-        )
+        until = max(self.snoozes.get(t, known.decided_at) for t in (known.id, known.rule, known.incident))
         if until > self.now:
             return False
         return until > known.decided_at or (
@@ -223,10 +220,8 @@ class RenotifyPolicy:
 
     def expects(self, key: Key) -> bool:
         """Return whether somebody marked this as expected."""
-        for name in (key.id(), key.line()):
-            if name in self.expected and ((until := self.expected[name]) is None or until > self.now):
-                return True
-        return False
+        named = [self.expected[name] for name in (key.id(), key.line()) if name in self.expected]
+        return any(until is None or until > self.now for until in named)
 
     def rested(self, alert: str, finding: Finding) -> bool:
         """Return whether it has been over for long enough."""

@@ -8,12 +8,16 @@ fires when its reason ends is sent then.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Transition
-from outlay_alerter.rules.watch import Budget, Mute, Scope, within
+from outlay_alerter.rules.watch import Budget, Scope, within
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
+from outlay_schemas.catalog.watch import MuteTimeInterval
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class SuppressionContext:
 
     now: datetime
     snoozes: Mapping[str, datetime] = field(default_factory=dict)
-    mutes: Sequence[Mute] = ()
+    mutes: Sequence[MuteTimeInterval] = ()
     incidents: Mapping[str, str] = field(default_factory=dict)
     """The incident of each alert that has one."""
 
@@ -31,8 +35,21 @@ class SuppressionContext:
         targets = (alert, rule, self.incidents.get(alert, alert))
         if any(self.snoozes.get(target, self.now) > self.now for target in targets):
             return "snoozed"
-        on = (mute for mute in self.mutes if mute.covers(rule, scope) and mute.on(self.now))
-        return next((f"muted by {mute.id}" for mute in on), "")
+        about = (m for m in self.mutes if within(scope, m.scope) and (not m.rules or rule in m.rules))
+        return next((f"muted by {mute.id}" for mute in about if muted(mute, self.now)), "")
+
+
+def muted(mute: MuteTimeInterval, at: datetime) -> bool:
+    """Return whether a mute window is on; one that ends before it begins ends on the next day."""
+    if (mute.starts and at < mute.starts) or (mute.ends and at >= mute.ends):
+        return False
+    begin, end = mute.between or (time(0), time(0))
+    local = at.astimezone(ZoneInfo(mute.timezone))
+    now, today = local.time(), not mute.days or _DAYS[local.weekday()] in mute.days
+    if begin < end:
+        return today and begin <= now < end
+    yesterday = not mute.days or _DAYS[local.weekday() - 1] in mute.days
+    return (today and now >= begin) or (yesterday and now < end)
 
 
 def suppressed(

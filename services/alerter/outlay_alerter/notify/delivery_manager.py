@@ -119,4 +119,4 @@ class DeliveryManager:
         except Exception:
             log.exception("a delivery worker failed; ending the process", channel=running.worker.name)
             os._exit(70)  # no one would notice a thread that ends alone; the next process sends what is left
-        running.worker.close()
+        running.worker.outbox.close()

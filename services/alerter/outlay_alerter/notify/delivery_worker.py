@@ -62,7 +62,7 @@ class DeliveryWorker:
         self, channel: Channel, outbox: Outbox, clock: Clock, digested: Collection[Severity] = ()
     ) -> None:
         """`digested`: severities that this channel gets as one message, however few they are."""
-        self._channel, self._outbox, self._clock, self._digested = channel, outbox, clock, digested
+        self._channel, self.outbox, self._clock, self._digested = channel, outbox, clock, digested
         self.name = channel.name
         self.wake = threading.Event()
         """Set it to have the worker look into the outbox at once."""
@@ -70,20 +70,20 @@ class DeliveryWorker:
     def turn(self) -> int:
         """Send what is due; return how many messages were tried. Raises Retryable if ClickHouse is unavailable."""
         name = self.name
-        waiting = self._outbox.due(name, self._clock.now())
+        waiting = self.outbox.due(name, self._clock.now())
         DUE.labels(name).set(len(waiting))
         if not waiting:
             return 0
         target = hashlib.sha256(self._channel.target.encode()).hexdigest()[:16]
-        disabled = self._outbox.disabled(name, target)
+        disabled = self.outbox.disabled(name, target)
         notifications, fresh = group_messages(waiting, self._digested)
-        self._outbox.store_batches(fresh)
+        self.outbox.store_batches(fresh)
         for notification in self._classified(notifications):
             began = self._clock.now()
             result = DeliveryResult("failed", disabled) if disabled else self._send(notification)
             if result.outcome == "disabled":
                 disabled = f"the endpoint is disabled: it {result.reason}"
-                self._outbox.disable(name, target, disabled, self._clock.now())
+                self.outbox.disable(name, target, disabled, self._clock.now())
                 log.error("endpoint disabled", channel=name, reason=result.reason)
             self._record(notification, result, began)
             if self._channel.pause and not disabled:
@@ -105,14 +105,10 @@ class DeliveryWorker:
                 self._clock.sleep(1.0)
                 self.wake.set()
 
-    def close(self) -> None:
-        """Close the connection to ClickHouse."""
-        self._outbox.close()
-
     def _classified(self, notifications: Sequence[Notification]) -> list[Notification]:
         """Return notifications with what each means to this channel, given what it was sent before."""
         incidents = [one.incident.id for one in notifications if one.incident is not None]
-        sent = self._outbox.sent(self.name, incidents)
+        sent = self.outbox.sent(self.name, incidents)
         return [
             _with_kind(one, sent.get(one.incident.id, [])) if one.incident else one for one in notifications
         ]
@@ -145,7 +141,7 @@ class DeliveryWorker:
                 "notification not sent", channel=name, message=notification.id, outcome=outcome, attempt=attempt,
                 reason=result.reason, retry_at=due.isoformat() if outcome == "retry" else None,
             )  # fmt: skip
-        self._outbox.record(
+        self.outbox.record(
             notification, name, replace(result, outcome=outcome), due=due, began=began, ended=now
         )
 

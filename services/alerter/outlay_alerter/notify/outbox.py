@@ -63,12 +63,8 @@ class Outbox:
 
     def has(self, prefix: str) -> bool:
         """Return whether there is a message whose id starts with `prefix`, in any state."""
-        return bool(
-            self._clickhouse.rows(
-                "SELECT 1 FROM alert_outbox WHERE startsWith(message_id, {prefix:String}) LIMIT 1",
-                {"prefix": prefix},
-            )
-        )
+        sql = "SELECT 1 FROM alert_outbox WHERE startsWith(message_id, {prefix:String}) LIMIT 1"
+        return bool(self._clickhouse.rows(sql, {"prefix": prefix}))
 
     def due(self, channel: str, now: datetime, limit: int = 2000) -> list[OutboxMessage]:
         """Return the messages that a channel must send now, the oldest first."""

@@ -9,7 +9,7 @@ from typing import Any
 from outlay_alerter.alerts.states import EPOCH, UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, judged
-from outlay_alerter.rules.watch import Budget, Burn, common
+from outlay_alerter.rules.watch import Budget, common
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import (
     BudgetStatus,
@@ -37,10 +37,9 @@ BURN_PART = 12
 
 def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the evaluator needs it."""
-    burns = (Burn(timedelta(seconds=int(n.hours * 3600)), n.rate, n.severity) for n in b.burn)
     return Budget(
-        **{**vars(plan_of(b, tenant)), **common(b, tenant)}, thresholds=tuple(b.thresholds),
-        forecasts=tuple(b.forecast_thresholds), burns=tuple(burns), closed=b.fail == "closed",
+        **{**vars(plan_of(b, tenant)), **common(b, tenant)}, thresholds=b.thresholds,
+        forecasts=b.forecast_thresholds, burns=b.burn, closed=b.fail == "closed",
     )  # fmt: skip
 
 
@@ -54,7 +53,7 @@ class _Evaluator(base.Evaluator[Budget]):
     def needs(self, start: datetime) -> Needs:
         rule, period = self._rule, budget_period(self._rule, start)
         since = previous_period(rule, period).start if rule.rollover else period.start
-        since = min([since, *(start - burn.length for burn in rule.burns)])
+        since = min([since, *(start - _length(burn) for burn in rule.burns)])
         if rule.forecasts:
             since = min(since, history_range(rule.zone, "day", start, ledger=rule.tagged).start)
         return Needs("minute", since, "spending", step=STEP)
@@ -93,7 +92,8 @@ def spent_of(budget: Budget, span: TimeRange, now: datetime, total: Callable[[Ti
     end = min(floor_to(now, "minute") + _MINUTE, span.end)
     before = total(previous_period(budget, span)) if budget.rollover else 0
     burns = tuple(
-        (total(_last(end, burn.length)), total(_last(end, burn.length / BURN_PART))) for burn in budget.burns
+        (total(_last(end, length)), total(_last(end, length / BURN_PART)))
+        for length in map(_length, budget.burns)
     )
     return Spent(total(span), before, burns=burns, end=end)
 
@@ -132,7 +132,7 @@ def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> Budge
     rate = None
     if budget.burns and spent.burns:
         amount = period_amount(budget, span, spent.before)
-        rate = str(burn_rate(span, amount, spent.burns[0][0], budget.burns[0].length))
+        rate = str(burn_rate(span, amount, spent.burns[0][0], _length(budget.burns[0])))
     return status_of(budget, span, spent, at, rate)
 
 
@@ -189,15 +189,16 @@ def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, th
 
 def _burn(budget: Budget, span: TimeRange, amount: int, spent: Spent, n: int) -> Finding:
     burn, (whole, part) = budget.burns[n], spent.burns[n]
+    length, hours, limit = _length(burn), _hours(burn), level_of(burn.rate)
     breached = all(
-        crossed(cost, allowed(span, amount, length), burn.rate * 100)
-        for cost, length in ((whole, burn.length), (part, burn.length / BURN_PART))
+        crossed(cost, allowed(span, amount, time), burn.rate * 100)
+        for cost, time in ((whole, length), (part, length / BURN_PART))
     )
-    rate, hours, limit = burn_rate(span, amount, whole, burn.length), _hours(burn), level_of(burn.rate)
+    rate = burn_rate(span, amount, whole, length)
     how = "spending" if breached else "no longer spending"
     return _finding(
         budget, span, burn_level(burn), kind="budget_burn", breached=breached, severity=burn.severity,
-        about=_last(spent.end, burn.length) if spent.end else span,
+        about=_last(spent.end, length) if spent.end else span,
         title=(
             f"{_named(budget)}: {how} more than {limit} times as fast as it allows"
             f" ({dollars(whole)} in {hours} h)"
@@ -206,11 +207,11 @@ def _burn(budget: Budget, span: TimeRange, amount: int, spent: Spent, n: int) ->
             f"{dollars(whole)} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
             f" (limit: {limit} times)."
         ),
-        actual=whole, expected=allowed(span, amount, burn.length), facts={"burn_rate": str(rate)},
+        actual=whole, expected=allowed(span, amount, length), facts={"burn_rate": str(rate)},
     )  # fmt: skip
 
 
-def burn_level(burn: Burn) -> str:
+def burn_level(burn: schema.Burn) -> str:
     """Return the level of a burn rate's alerts: `burn-6h`."""
     return f"burn-{_hours(burn)}h"
 
@@ -221,8 +222,12 @@ def burn_limit(budget: Budget, finding: Finding) -> int:
     return percent_of(finding.expected or 0, rate * 100)
 
 
-def _hours(burn: Burn) -> str:
-    return level_of(Decimal(int(burn.length.total_seconds())) / 3600)
+def _hours(burn: schema.Burn) -> str:
+    return level_of(Decimal(int(_length(burn).total_seconds())) / 3600)
+
+
+def _length(burn: schema.Burn) -> timedelta:
+    return timedelta(seconds=int(burn.hours * 3600))
 
 
 def _named(budget: Budget) -> str:

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
-from zoneinfo import ZoneInfo
 
 from outlay_reports.budgets import BudgetPlan
 from outlay_reports.range_sums import needs_ledger
-from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 
 Scope = Mapping[str, tuple[str, ...]]
@@ -25,15 +23,6 @@ def matches(scope: Scope, cell: Mapping[str, str]) -> bool:
 def within(inner: Scope, outer: Scope) -> bool:
     """Return whether all of `inner` is in `outer`."""
     return all(name in inner and set(inner[name]) <= set(values) for name, values in outer.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Burn:
-    """So many times as fast as the budget allows, over the last `length`."""
-
-    length: timedelta
-    rate: Decimal
-    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +86,7 @@ class Budget(Watch, BudgetPlan):
     type: str = "budget"
     thresholds: tuple[Decimal, ...]
     forecasts: tuple[Decimal, ...] = ()
-    burns: tuple[Burn, ...] = ()
+    burns: tuple[schema.Burn, ...] = ()
     closed: bool = False
     """Whether callers must stop when its status is unknown."""
 
@@ -105,38 +94,3 @@ class Budget(Watch, BudgetPlan):
     def tagged(self) -> bool:
         """Whether only the ledger knows its figures: money that is limited is counted exactly, of users too."""
         return needs_ledger(self.scope, exact=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mute:
-    """A time without notifications: every week, or once. What still fires at its end is notified then."""
-
-    id: str
-    rules: frozenset[str] = frozenset()
-    """Empty: of every rule."""
-    scope: Scope = field(default_factory=dict)
-    zone: ZoneInfo
-    days: frozenset[int] = frozenset()
-    """Of the week on which it begins, 0 is Monday; empty: every day."""
-    begin: time = time(0)
-    end: time = time(0)
-    """On the clocks of its zone; not after `begin`: on the next day."""
-    starts: datetime | None = None
-    ends: datetime | None = None
-
-    def on(self, at: datetime) -> bool:
-        """Tell whether it is on at `at`."""
-        if (self.starts and at < self.starts) or (self.ends and at >= self.ends):
-            return False
-        local = at.astimezone(self.zone)
-        now, today, yesterday = local.time(), local.weekday(), (local.weekday() - 1) % 7
-        if self.begin < self.end:
-            return self._of(today) and self.begin <= now < self.end
-        return (self._of(today) and now >= self.begin) or (self._of(yesterday) and now < self.end)
-
-    def covers(self, rule: str, scope: Scope) -> bool:
-        """Tell whether it speaks of an alert of `rule` whose scope is `scope`: one that lies within its own."""
-        return within(scope, self.scope) and (not self.rules or rule in self.rules)
-
-    def _of(self, day: int) -> bool:
-        return not self.days or day in self.days

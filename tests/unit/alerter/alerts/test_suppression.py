@@ -7,11 +7,10 @@ import pytest
 from tests.support.alert_rules import budget, landing
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
-from outlay_alerter.alerts.suppression import SuppressionContext, suppressed, unnotified
+from outlay_alerter.alerts.suppression import SuppressionContext, muted, suppressed, unnotified
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget, compile_rule, within
-from outlay_alerter.watchlist import mute_of
 from outlay_reports.budgets import budget_period
 from outlay_schemas.catalog import watch as schema
 
@@ -54,13 +53,11 @@ def test_a_snoozed_alert_is_decided_and_not_sent() -> None:
 
 
 def mute(**terms: object) -> SuppressionContext:
-    return SuppressionContext(
-        NOW, mutes=[mute_of(schema.MuteTimeInterval.model_validate({"id": "m", **terms}))]
-    )
+    return SuppressionContext(NOW, mutes=[schema.MuteTimeInterval.model_validate({"id": "m", **terms})])
 
 
 @pytest.mark.parametrize(
-    ("terms", "muted"),
+    ("terms", "on"),
     [
         ({"days": ["tue"]}, True),
         ({"days": ["wed"]}, False),
@@ -76,8 +73,8 @@ def mute(**terms: object) -> SuppressionContext:
         ({"days": ["tue"], "scope": {"team": "growth"}}, False),  # the alert is of more than that
     ],
 )
-def test_a_mute_window_is_kept_by_the_clocks_of_its_zone(terms: dict[str, object], *, muted: bool) -> None:
-    assert suppressed_ids(crossed(budget(), 100), mute(**terms)) == (["b 100"] if muted else [])
+def test_a_mute_window_is_kept_by_the_clocks_of_its_zone(terms: dict[str, object], *, on: bool) -> None:
+    assert suppressed_ids(crossed(budget(), 100), mute(**terms)) == (["b 100"] if on else [])
 
 
 def test_a_mute_covers_what_lies_within_it() -> None:
@@ -88,10 +85,12 @@ def test_a_mute_covers_what_lies_within_it() -> None:
 
 def test_a_mute_over_midnight_follows_the_clocks_through_their_change() -> None:
     named = {"id": "m", "between": ["01:30", "03:30"], "timezone": "Europe/Berlin", "days": ["sun"]}
-    night = mute_of(schema.MuteTimeInterval.model_validate(named))
-    on = [n for n in range(24) if night.on(datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=15 * n))]
+    night = schema.MuteTimeInterval.model_validate(named)
+    on = [
+        n for n in range(24) if muted(night, datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=15 * n))
+    ]
     assert (on[0], on[-1]) == (0, 9)  # 01:30 CEST, which is before, to 03:30 CET: three hours
-    assert night.begin == time(1, 30)
+    assert night.between == (time(1, 30), time(3, 30))
 
 
 def test_a_mute_must_end_some_time() -> None:

@@ -50,13 +50,7 @@ def card(alerts: Sequence[Alert]) -> dict[str, object]:
 
 def teams_review(review: Review) -> dict[str, object]:
     """Return the card of a digest."""
-    body: list[Element] = [
-        {
-            "type": "Container", "style": "accent", "bleed": True,
-            "items": [text(review.title, weight="bolder", size="medium")],
-        },
-        text(review.headline, weight="bolder"),
-    ]  # fmt: skip
+    body = [banner(review.title, "accent"), text(review.headline, weight="bolder")]
     for point in review.points:
         body.append(text(point.heading, weight="bolder", spacing="medium"))
         body += [text(line[:_DIGEST_LINE], spacing="small") for line in point.lines[:_DIGEST_LINES]]
@@ -89,8 +83,7 @@ def _message(body: list[Element], actions: list[Element], fallback: str) -> dict
 
 def _one(found: AlertText) -> Iterator[Element]:
     style = "good" if found.state == "resolved" else _COLORS[found.severity]
-    title = text(found.title[:_TITLE], weight="bolder", size="medium")
-    yield {"type": "Container", "style": style, "bleed": True, "items": [title]}
+    yield banner(found.title[:_TITLE], style)
     yield text(found.amounts, weight="bolder")
     yield text(f"{found.when(clock)} · {plain(found.scope)}", raw=True, subtle=True)
     yield text(found.summary)
@@ -112,14 +105,19 @@ def _one(found: AlertText) -> Iterator[Element]:
 
 
 def _many(found: AlertList) -> Iterator[Element]:
-    title = text(found.headline, weight="bolder", size="medium")
-    yield {"type": "Container", "style": _COLORS[found.worst], "bleed": True, "items": [title]}
+    yield banner(found.headline, _COLORS[found.worst])
     for alert in found.shown:
         color = "good" if alert.state == "resolved" else _COLORS[alert.severity]
         yield text(title_of(alert)[:_LINE], color=color)
     if found.rest:
         yield text(found.rest)
     yield text(found.footer, subtle=True, size="small")
+
+
+def banner(title: str, style: str) -> Element:
+    """Return the title on a coloured ground."""
+    items = [text(title, weight="bolder", size="medium")]
+    return {"type": "Container", "style": style, "bleed": True, "items": items}
 
 
 def text(words: str, *, raw: bool = False, **looks: object) -> Element:
