@@ -62,12 +62,16 @@ class DigestScheduler:
                 continue
             if not self._outbox.has(f"{REVIEW}{wanted.id}."):
                 # New: its first message is the next one, not one from before it was set up.
-                self._outbox.post(name, wanted.channels, _whose(wanted), b"{}", due, state="sent")
+                self._post(wanted, name, due, b"{}", state="sent")
             elif not self._outbox.has(name):
                 self._make(wanted, name, due, catalog)
                 made += 1
             self._done.add(name)
         return made
+
+    def _post(self, wanted: schema.Review, name: str, due: datetime, body: bytes, **outcome: str) -> None:
+        tenants = ",".join(wanted.tenants)
+        self._outbox.post(name, wanted.channels, tenants, body, due, **outcome)
 
     def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
         question = _question(wanted, due)
@@ -80,12 +84,10 @@ class DigestScheduler:
         except Exception:
             # Written down first: it is not made again and again, and does not end each successor, too.
             reason = "it could not be made: the alerter's log says why"
-            self._outbox.post(
-                name, wanted.channels, _whose(wanted), b"{}", due, state="failed", reason=reason
-            )
+            self._post(wanted, name, due, b"{}", state="failed", reason=reason)
             raise
         body = review_of(name, question, sections, now=due, of=wanted.id, console=self._console)
-        self._outbox.post(name, wanted.channels, _whose(wanted), encoder.encode(body), due)
+        self._post(wanted, name, due, encoder.encode(body))
         log.info("a review is made", review=wanted.id, due=due.isoformat())
         self._called()
 
@@ -130,10 +132,6 @@ def _question(wanted: schema.Review, due: datetime) -> CostQuery:
     question = CostQuery(whole, zone, (), {}, tuple(wanted.tenants))
     span = yesterday(due, question) if wanted.every == "day" else last_week(due, question)
     return replace(question, span=span)
-
-
-def _whose(wanted: schema.Review) -> str:
-    return ",".join(wanted.tenants)
 
 
 def last_due(review: schema.Review, now: datetime) -> datetime:

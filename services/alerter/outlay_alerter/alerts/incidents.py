@@ -38,9 +38,6 @@ class _Group:
             for member in members
         )
 
-    def add(self, alert: Alert, state: State) -> None:
-        self.members[alert.id] = alert, state
-
     def snapshot(self) -> Incident:
         """Return the incident as it is now, without suppressed alerts unless it has no others."""
         sent = [(a, state) for a, state in self.members.values() if "quiet" not in a.facts]
@@ -83,7 +80,7 @@ def with_incidents(
     for alert in alerts:
         group = homes.get(alert.id) or _group_of(alert, open_, decided)
         open_[group.id] = homes[alert.id] = group
-        group.add(alert, alert.state)
+        group.members[alert.id] = alert, alert.state
     return [msgspec.structs.replace(alert, incident=homes[alert.id].snapshot()) for alert in alerts]
 
 
@@ -109,5 +106,5 @@ def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
     for one, alert, incident in members:
         home = found.get(incident.id) if incident else None
         if home is not None and incident is not None and incident.opened_at == home.opened_at:
-            home.add(alert, alert.state if one.active else "resolved")
+            home.members[alert.id] = alert, alert.state if one.active else "resolved"
     return found

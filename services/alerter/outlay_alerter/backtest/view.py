@@ -4,7 +4,7 @@ A window is part of the past when it is over. Everything is loaded once, for the
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
@@ -25,7 +25,7 @@ from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.events import Grain
 
 _UNITS: tuple[Unit, ...] = ("day", "hour")
-_MINUTE, _INSTANT = timedelta(minutes=1), timedelta(microseconds=1)
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ class BacktestView:
     def now(self) -> datetime:
         """The last instant before the moment, which belongs to the windows and periods that end with it."""
         return self._moment - _INSTANT
-
-    @property
-    def changed(self) -> Collection[datetime]:
-        """Minutes that changed: those of now."""
-        return [self.now]
 
     def newest(self) -> datetime | None:
         """Return the start of the newest window."""

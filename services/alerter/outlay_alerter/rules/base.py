@@ -5,7 +5,7 @@ of a backtest reads what was loaded before; the evaluator is the same.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -64,10 +64,6 @@ class View(Protocol):
     @property
     def look_back(self) -> int:
         """How many of the newest windows are judged."""
-
-    @property
-    def changed(self) -> Collection[datetime]:
-        """Minutes that changed since the evaluation before."""
 
     def newest(self) -> datetime | None:
         """Return the start of the newest minute (of a series: window) with events, not after `now`."""

@@ -100,43 +100,25 @@ def judge(
     A window that ends after `over` is still filling: a sum can be too high already, and nothing else can be said.
     `opened`: the alerts that are not over. What lasts is one alert.
     """
-    found: list[Finding] = []
+    found: dict[tuple[str, datetime], Finding] = {}
     for level, limit in (("above", rule.spec.above), ("below", rule.spec.below)):
-        if limit is None:
-            continue
-        early = level == "above" and rule.spec.metric in SUMS
-        values = [
-            (TimeRange(at, at + windows.length), value, at + windows.length > over)
-            for at, measure in zip(windows.starts, line, strict=True)
-            if measure is not None and (value := value_of(rule, measure)) is not None
-            and (early or at + windows.length <= over)
-        ]  # fmt: skip
-        begun = open_since(opened, rule, scope, level)
-        found += _level(rule, scope, values, level=level, limit=limit, begun=begun)
-    return found
-
-
-def _level(
-    rule: Threshold,
-    scope: Scope,
-    values: Sequence[tuple[TimeRange, Fraction, bool]],
-    *,
-    level: str,
-    limit: Decimal,
-    begun: datetime | None,
-) -> list[Finding]:
-    found: dict[datetime, Finding] = {}
-    for window, value, filling in values:
-        open_now = begun is not None and begun <= window.start
-        breached = _beyond(level, value, limit, rule.spec.margin if open_now else Decimal(0))
-        if breached:
-            begun = begun or window.start
-        if begun is None or begun > window.start or (filling and not breached):
-            continue
-        key = Key(rule.tenant, rule.id, scope, begun, level)
-        found[begun] = _finding(rule, key, value, limit, breached=breached, window=window)
-        if not breached and not rule.calm:
-            begun = None  # otherwise what comes back before it was calm for long enough is the same alert
+        begun, early = open_since(opened, rule, scope, level), level == "above" and rule.spec.metric in SUMS
+        for at, measure in zip(windows.starts, line, strict=True):
+            window = TimeRange(at, at + windows.length)
+            value = None if measure is None else value_of(rule, measure)
+            filling = window.end > over
+            if limit is None or value is None or (filling and not early):
+                continue
+            open_now = begun is not None and begun <= at
+            breached = _beyond(level, value, limit, rule.spec.margin if open_now else Decimal(0))
+            if breached:
+                begun = begun or at
+            if begun is None or begun > at or (filling and not breached):
+                continue
+            key = Key(rule.tenant, rule.id, scope, begun, level)
+            found[level, begun] = _finding(rule, key, value, limit, breached=breached, window=window)
+            if not breached and not rule.calm:
+                begun = None  # otherwise what comes back before it was calm for long enough is the same alert
     return list(found.values())
 
 
