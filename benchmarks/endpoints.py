@@ -181,7 +181,7 @@ def serving(name: str, argv: list[str], key: str = "", port: int = 0, **env: str
     """Run a server on the first core."""
     process = subprocess.Popen(["taskset", "-c", "0", sys.executable, *argv], env={**os.environ, **env})
     try:
-        for _ in range(200):
+        for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break

@@ -1,10 +1,32 @@
-"""Ports on loopback: free ones, and who has the others."""
+"""Ports on loopback: the usual ones, free ones, and who has the others."""
 
+import os
 import socket
+from collections.abc import Mapping
 
 import psutil
 
 from outlay.embedded.errors import PortTakenError
+
+LISTENERS = {
+    "kafka": ("Kafka", "OUTLAY_PORT_KAFKA", "9092"),
+    "controller": ("Kafka's controller", "OUTLAY_PORT_KAFKA_CONTROLLER", "9093"),
+    "clickhouse": ("ClickHouse", "OUTLAY_PORT_CLICKHOUSE", "8123"),
+    "ingest": ("ingest", "OUTLAY_PORT_INGEST", "8080"),
+    "console": ("console", "OUTLAY_PORT_CONSOLE", "8088"),
+    "alerter": ("the alerter", "OUTLAY_PORT_ALERTER", "8089"),
+}
+"""For each listener: its name for people, the variable that names another port, and its usual port."""
+
+
+def usual_ports() -> dict[str, int]:
+    """Return the port of each listener: the usual one, or the one that the environment names."""
+    return {name: int(os.environ.get(variable, port)) for name, (_, variable, port) in LISTENERS.items()}
+
+
+def free_ports() -> dict[str, int]:
+    """Return a free port for each listener."""
+    return {name: free_port() for name in LISTENERS}
 
 
 def free_port() -> int:
@@ -26,14 +48,15 @@ def is_free(port: int) -> bool:
         return True
 
 
-def require_free(port: int, purpose: str, variable: str) -> None:
-    """Raise PortTakenError, naming who has it, if `port` is taken."""
-    if is_free(port):
-        return
-    raise PortTakenError(
-        f"port {port}, meant for {purpose}, is taken by {owner(port)}",
-        f"stop that process, choose another port ({variable}=PORT), or let free ports be chosen: --ports auto",
-    )
+def require_free(ports: Mapping[str, int]) -> None:
+    """Raise PortTakenError, naming who has it, for the first port that is taken."""
+    for name, port in ports.items():
+        purpose, variable, _ = LISTENERS[name]
+        if not is_free(port):
+            raise PortTakenError(
+                f"port {port}, meant for {purpose}, is taken by {owner(port)}",
+                f"stop that process, choose another port ({variable}=PORT), or let free ports be chosen: --ports auto",
+            )
 
 
 def owner(port: int) -> str:

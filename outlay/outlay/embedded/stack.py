@@ -1,10 +1,9 @@
 """The stores of the embedded stack, started and stopped together in one folder."""
 
-import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from pydantic import SecretStr
 
@@ -12,7 +11,7 @@ from outlay.embedded.clickhouse import CONSOLE, READER, WRITER, ClickHouse
 from outlay.embedded.errors import DiskError
 from outlay.embedded.kafka import KafkaBroker
 from outlay.embedded.lock import FolderLock
-from outlay.embedded.ports import free_port, require_free
+from outlay.embedded.ports import free_ports, require_free
 from outlay.embedded.progress import Progress, Silent
 from outlay.embedded.supervisor import Child, Supervisor
 from outlay_kit.clock import Clock
@@ -21,39 +20,11 @@ from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 _FREE_BYTES = 500 * 2**20
 
 
-@dataclass(frozen=True)
-class Ports:
-    """The ports of the stores, on loopback."""
-
-    kafka: int
-    controller: int
-    clickhouse: int
-
-    @classmethod
-    def fixed(cls) -> "Ports":
-        """Return the usual ports, or those that the environment names."""
-        return cls(
-            int(os.environ.get("OUTLAY_PORT_KAFKA", "9092")),
-            int(os.environ.get("OUTLAY_PORT_KAFKA_CONTROLLER", "9093")),
-            int(os.environ.get("OUTLAY_PORT_CLICKHOUSE", "8123")),
-        )
-
-    @classmethod
-    def auto(cls) -> "Ports":
-        """Return ports that are free now."""
-        return cls(free_port(), free_port(), free_port())
-
-    def require_free(self) -> None:
-        """Raise PortTakenError for the first that is taken."""
-        require_free(self.kafka, "Kafka", "OUTLAY_PORT_KAFKA")
-        require_free(self.controller, "Kafka's controller", "OUTLAY_PORT_KAFKA_CONTROLLER")
-        require_free(self.clickhouse, "ClickHouse", "OUTLAY_PORT_CLICKHOUSE")
-
-
 class EmbeddedStack:
     """Kafka and ClickHouse in `home`, for as long as this process lives. Use it as a context manager.
 
-    It does not start where less than `least_free` bytes are free on the disk.
+    `ports` are those of `ports.LISTENERS`, free ones by default. It does not start where less than `least_free` bytes
+    are free on the disk.
     Raises StackError, with what to do, if it cannot start; then nothing of it is left running.
     """
 
@@ -61,20 +32,21 @@ class EmbeddedStack:
         self,
         home: Path,
         clock: Clock,
-        ports: Ports | None = None,
+        ports: Mapping[str, int] | None = None,
         progress: Progress | None = None,
         least_free: int = _FREE_BYTES,
     ) -> None:
         self.home = home
         self._least_free = least_free
-        self._ports = ports or Ports.auto()
+        self._clock = clock
+        self._ports = ports or free_ports()
         self._progress = progress or Silent()
         self._lock = FolderLock(home)
         self.supervisor = Supervisor(home / "logs", clock)
-        self.broker = KafkaBroker(home / "kafka", self._ports.kafka, self._ports.controller)
-        self.clickhouse = ClickHouse(home / "clickhouse", self._ports.clickhouse)
+        self.broker = KafkaBroker(home / "kafka", self._ports["kafka"], self._ports["controller"])
+        self.clickhouse = ClickHouse(home / "clickhouse", self._ports["clickhouse"])
 
-    def __enter__(self) -> "EmbeddedStack":
+    def __enter__(self) -> Self:
         self._lock.acquire()
         try:
             self._start()
@@ -83,7 +55,7 @@ class EmbeddedStack:
             raise
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -120,7 +92,7 @@ class EmbeddedStack:
                 f"{free // 2**20} MB are free on the disk of {self.home}; the stack needs {self._least_free // 2**20}",
                 "free some space, or choose another folder: OUTLAY_HOME=DIR",
             )
-        self._ports.require_free()
+        require_free(self._ports)
         kafka = self.broker.prepare(self._progress)
         clickhouse = self.clickhouse.prepare()
         self._progress.step("starting ClickHouse and Kafka")

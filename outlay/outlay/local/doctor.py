@@ -10,10 +10,9 @@ from typing import Literal
 from outlay.embedded.errors import StackError
 from outlay.embedded.jars import KAFKA_VERSION, cache_folder, locked, missing
 from outlay.embedded.java import find_java, java_version
-from outlay.embedded.ports import is_free, owner
-from outlay.embedded.stack import Ports
+from outlay.embedded.ports import LISTENERS, is_free, owner, usual_ports
 from outlay.local.state import home_folder, running
-from outlay.local.system import answers, ingest_port
+from outlay.local.system import answers
 from outlay_reports.money import counted
 
 _FREE_BYTES = 2 * 2**30
@@ -102,14 +101,8 @@ def _memory() -> Iterator[Check]:
 def _ports() -> Iterator[Check]:
     if running() is not None:
         return
-    ports = Ports.fixed()
-    wanted = (
-        (ports.kafka, "Kafka", "OUTLAY_PORT_KAFKA"),
-        (ports.controller, "Kafka's controller", "OUTLAY_PORT_KAFKA_CONTROLLER"),
-        (ports.clickhouse, "ClickHouse", "OUTLAY_PORT_CLICKHOUSE"),
-        (ingest_port(), "ingest", "OUTLAY_PORT_INGEST"),
-    )
-    for port, what, variable in wanted:
+    for name, port in usual_ports().items():
+        what, variable, _ = LISTENERS[name]
         if is_free(port):
             yield Check(f"port {port}", "ok", f"free for {what}")
         else:

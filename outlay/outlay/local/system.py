@@ -9,9 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from outlay.embedded.ports import free_port, require_free
-from outlay.embedded.progress import Progress, Silent
-from outlay.embedded.stack import EmbeddedStack, Ports
+from outlay.embedded.ports import free_port, free_ports, usual_ports
+from outlay.embedded.progress import Progress
+from outlay.embedded.stack import EmbeddedStack
 from outlay.embedded.supervisor import Child
 from outlay.local.setup import prepare
 from outlay.local.state import (
@@ -26,7 +26,6 @@ from outlay.local.state import (
 )
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
-from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
 SERVICES = {
     "ingest": "outlay_ingest.main",
@@ -39,7 +38,7 @@ SERVICES = {
 """The module of each, in the order in which they stop, so that what came in is counted."""
 
 
-class LocalSystem:
+class LocalSystem(EmbeddedStack):
     """The whole system in one folder, for as long as this process lives. Use it as a context manager.
 
     `fixed` takes the usual ports (or those that the environment names) and raises PortTakenError where one is
@@ -50,61 +49,24 @@ class LocalSystem:
     def __init__(
         self, home: Path, clock: Clock | None = None, progress: Progress | None = None, fixed: bool = False
     ) -> None:
-        self.home = home
-        self._clock = clock or SystemClock()
-        self._progress = progress or Silent()
-        self._fixed = fixed
-        self._stack = EmbeddedStack(home, self._clock, Ports.fixed() if fixed else Ports.auto(), progress)
-        self._ingest_port = ingest_port() if fixed else free_port()
-        self._console_port = console_port() if fixed else free_port()
-        self._status_port = status_port() if fixed else free_port()
+        ports = usual_ports() if fixed else free_ports()
+        super().__init__(home, clock or SystemClock(), ports, progress)
         self._health = {name: free_port() for name in SERVICES}
-
-    def __enter__(self) -> "LocalSystem":
-        if self._fixed:
-            require_free(self._ingest_port, "ingest", "OUTLAY_PORT_INGEST")
-            require_free(self._console_port, "console", "OUTLAY_PORT_CONSOLE")
-            require_free(self._status_port, "the alerter", "OUTLAY_PORT_ALERTER")
-        self._stack.__enter__()
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def kafka(self) -> KafkaSettings:
-        """How to reach Kafka."""
-        return self._stack.kafka
-
-    @property
-    def writer(self) -> ClickHouseSettings:
-        """How to reach ClickHouse as its writer."""
-        return self._stack.writer
-
-    @property
-    def reader(self) -> ClickHouseSettings:
-        """How to reach ClickHouse as the user that can only read."""
-        return self._stack.reader
 
     @property
     def ingest_url(self) -> str:
         """Where events are sent."""
-        return f"http://127.0.0.1:{self._ingest_port}"
+        return f"http://127.0.0.1:{self._ports['ingest']}"
 
     @property
     def console_url(self) -> str:
         """Where people look."""
-        return f"http://127.0.0.1:{self._console_port}"
+        return f"http://127.0.0.1:{self._ports['console']}"
 
     @property
     def alerter_url(self) -> str:
         """Where programs ask how a budget stands."""
-        return f"http://127.0.0.1:{self._status_port}"
+        return f"http://127.0.0.1:{self._ports['alerter']}"
 
     def create_key(self, tenant: str) -> str:
         """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
@@ -112,14 +74,14 @@ class LocalSystem:
 
     def pids(self) -> dict[str, int]:
         """Return the process of each part that runs."""
-        return self._stack.supervisor.pids()
+        return self.supervisor.pids()
 
     def state(self) -> LocalState:
         """Return how others reach this system."""
         writer, reader = self.writer, self.reader
         processes = [
             Process(child.name, child.pid or 0, child.restarts, self._health_url(child.name))
-            for child in self._stack.supervisor.status()
+            for child in self.supervisor.status()
         ]
         return LocalState(
             pid=os.getpid(), kafka=self.kafka.bootstrap, clickhouse=writer.url, ingest=self.ingest_url,
@@ -141,17 +103,19 @@ class LocalSystem:
     def stop(self) -> None:
         """Stop everything, services first."""
         state_file(self.home).unlink(missing_ok=True)
-        self._stack.stop()
+        super().stop()
 
     def _start(self) -> None:
+        super()._start()
         prepare(self.kafka, self.writer, self._clock, lambda what: self._progress.step(f"preparing {what}"))
         self.create_key(TENANT)
         self._progress.step(f"starting {', '.join(SERVICES)}")
-        self._stack.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
+        self.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
         self.write_state()
 
     def _child(self, name: str) -> Child:
-        clickhouse = self._stack.console if name == "console" else self.writer
+        clickhouse = self.console if name == "console" else self.writer
+        keys = str(keys_path(self.home))
         env = {
             "OUTLAY_ENV": "dev",
             "OUTLAY_KAFKA": self.kafka.bootstrap,
@@ -159,14 +123,14 @@ class LocalSystem:
             "OUTLAY_CLICKHOUSE_USER": clickhouse.user,
             "OUTLAY_CLICKHOUSE_PASSWORD": clickhouse.password.get_secret_value(),
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
-            "OUTLAY_INGEST_PORT": str(self._ingest_port),
-            "OUTLAY_INGEST_KEYS_FILE": str(keys_path(self.home)),
-            "OUTLAY_ALERTER_PORT": str(self._status_port),
-            "OUTLAY_ALERTER_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_INGEST_PORT": str(self._ports["ingest"]),
+            "OUTLAY_INGEST_KEYS_FILE": keys,
+            "OUTLAY_ALERTER_PORT": str(self._ports["alerter"]),
+            "OUTLAY_ALERTER_KEYS_FILE": keys,
             "OUTLAY_ALERTER_CONSOLE_URL": self.console_url,
             "OUTLAY_CONSOLE_INGEST_URL": self.ingest_url,
-            "OUTLAY_CONSOLE_PORT": str(self._console_port),
-            "OUTLAY_CONSOLE_KEYS_FILE": str(keys_path(self.home)),
+            "OUTLAY_CONSOLE_PORT": str(self._ports["console"]),
+            "OUTLAY_CONSOLE_KEYS_FILE": keys,
             "OUTLAY_CONSOLE_SECRET_FILE": str(self.home / "console.secret"),
             "OUTLAY_CONSOLE_WRITER_USER": self.writer.user,
             "OUTLAY_CONSOLE_WRITER_PASSWORD": self.writer.password.get_secret_value(),
@@ -176,21 +140,6 @@ class LocalSystem:
 
     def _health_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._health[name]}" if name in self._health else ""
-
-
-def ingest_port() -> int:
-    """Return the usual port of ingest, or the one that the environment names."""
-    return int(os.environ.get("OUTLAY_PORT_INGEST", "8080"))
-
-
-def console_port() -> int:
-    """Return the usual port of the console, or the one that the environment names."""
-    return int(os.environ.get("OUTLAY_PORT_CONSOLE", "8088"))
-
-
-def status_port() -> int:
-    """Return the usual port where programs ask how a budget stands, or the one that the environment names."""
-    return int(os.environ.get("OUTLAY_PORT_ALERTER", "8089"))
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:

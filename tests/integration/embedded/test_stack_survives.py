@@ -24,7 +24,6 @@ pytestmark = pytest.mark.stack
 
 PARENT = """
 import json, pathlib, signal, sys
-from outlay.embedded.stack import Ports
 from outlay.embedded.stack import EmbeddedStack
 from outlay_kit.clock import SystemClock
 
@@ -32,7 +31,7 @@ class Tell:
     def step(self, text): print(json.dumps({"step": text}), flush=True)
     def bytes(self, done, total): pass
 
-with EmbeddedStack(pathlib.Path(sys.argv[1]), SystemClock(), Ports.auto(), Tell()) as stack:
+with EmbeddedStack(pathlib.Path(sys.argv[1]), SystemClock(), None, Tell()) as stack:
     reach = {"url": stack.writer.url, "user": stack.writer.user, "kafka": stack.kafka.bootstrap}
     password = stack.writer.password.get_secret_value()
     print(json.dumps({**reach, "password": password, "pids": stack.supervisor.pids()}), flush=True)

@@ -12,8 +12,8 @@ from outlay.embedded.errors import AlreadyRunningError, DiskError, MissingError,
 from outlay.embedded.jars import cache_folder
 from outlay.embedded.java import find_java, java_version
 from outlay.embedded.lock import FolderLock, holder
-from outlay.embedded.ports import free_port, is_free, owner
-from outlay.embedded.stack import EmbeddedStack, Ports
+from outlay.embedded.ports import free_ports, is_free, owner
+from outlay.embedded.stack import EmbeddedStack
 from outlay.local.state import home_folder
 from outlay_kit.clock import SystemClock
 
@@ -53,7 +53,7 @@ def test_a_taken_port_names_who_has_it(tmp_path: Path) -> None:
         assert f"(pid {os.getpid()})" in name
         with (
             pytest.raises(PortTakenError) as caught,
-            EmbeddedStack(tmp_path, SystemClock(), Ports(port, free_port(), free_port())),
+            EmbeddedStack(tmp_path, SystemClock(), {**free_ports(), "kafka": port}),
         ):
             pass
     assert f"port {port}, meant for Kafka, is taken by {name}" in caught.value.message
