@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ import psutil
 from harness import CLOCK, options, percentile, show
 
 from outlay.local.system import LocalSystem
-from outlay_kit.kafka import read_compacted
+from outlay_kit.kafka import Record, follow
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import ROLLUPS
 
@@ -80,14 +81,17 @@ class Counted:
 
     def follow(self, kafka: KafkaSettings) -> None:
         """Read the topic in a daemon thread."""
-        asked = (kafka, ROLLUPS.name, lambda record: self._take(record.value), lambda: False)
-        threading.Thread(target=read_compacted, args=asked, daemon=True).start()
+        asked = (kafka, [ROLLUPS], self._take_all, lambda: False)
+        threading.Thread(target=follow, args=asked, daemon=True).start()
 
     def accepted(self, total: int, at: float) -> None:
         self._waiting.append((total, at))
 
-    def _take(self, value: bytes) -> None:
-        window = self._decoder.decode(value)
+    def _take_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._take(self._decoder.decode(record.value))
+
+    def _take(self, window: _Window) -> None:
         if window.tenant != self._tenant or window.grain != "minute":
             return
         events = sum(group.events for group in window.groups)

@@ -37,7 +37,7 @@ class CatalogFeed(Generic[C]):
         self._revision = 0
         self._value: C | None = None
         self._arrived = threading.Event()
-        self._follower = TopicFollower(settings, CATALOG.name, self.take, clock, self._caught_up)
+        self._follower = TopicFollower(settings, CATALOG, self.take, clock, self._caught_up)
         self.stop = self._follower.stop
 
     def start(self) -> "CatalogFeed[C]":

@@ -17,6 +17,17 @@ _MOST_FORGIVEN = 9
 """A stall is found after at most 1 + 9 times the stall seconds, however little CPU time the machine gave."""
 
 
+def repeat(work: Callable[[], object], every: float, name: str) -> None:
+    """Do some work every so many seconds, in a daemon thread."""
+
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(every):
+            work()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
 class Health:
     """The state of one process. Work calls `progress`; probes and the watchdog ask `stalled`."""
 
@@ -91,13 +102,11 @@ class Watchdog:
         """Look in a daemon thread."""
 
         def watch() -> None:
-            pause = threading.Event()
-            while not pause.wait(self._every):
-                if self.look():
-                    log.error("stalled: work is waiting and none was done; ending this process")
-                    os._exit(70)
+            if self.look():
+                log.error("stalled: work is waiting and none was done; ending this process")
+                os._exit(70)
 
-        threading.Thread(target=watch, name="watchdog", daemon=True).start()
+        repeat(watch, self._every, "watchdog")
 
 
 class _Quiet(WSGIRequestHandler):

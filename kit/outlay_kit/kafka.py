@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -43,7 +43,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
 
 __all__ = [
     "Batch", "Committable", "KafkaSink", "KafkaSource", "OversizeError", "Partition", "Record", "RecordSink",
-    "RecordSource", "deliver", "read_compacted",
+    "RecordSource", "deliver", "follow",
 ]  # fmt: skip
 
 log = get_logger(__name__)
@@ -51,13 +51,14 @@ log = get_logger(__name__)
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 """Our own mistakes, which no retry fixes: they end the process."""
-_READ: dict[str, object] = {
+READ: dict[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
     "allow_auto_create_topics": False,
     "max_partition_fetch_bytes": MAX_RECORD_BYTES,
     "metrics_enabled": False,
 }
+"""Options of every consumer."""
 _REBALANCE_MS = 10_000
 """How long one `poll` waits for the other members, which answer after their batch."""
 _OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -68,7 +69,7 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[str], **options: object) -> None:
         defaults: dict[str, object] = {
-            **_READ,
+            **READ,
             "max_poll_records": 1000,
             "fetch_max_wait_ms": 100,
             "session_timeout_ms": 10_000,
@@ -85,9 +86,7 @@ class KafkaSource:
 
     def _subscribe(self, topics: Sequence[str]) -> None:
         """Join once the partitions are known: a leader that joins before that assigns none."""
-        for topic in topics:
-            if not self._consumer.partitions_for_topic(topic):
-                raise Retryable(f"topic {topic} does not exist yet; create it with: outlay setup")
+        require(self._consumer, topics)
         self._consumer.subscribe(list(topics))
 
     def poll(self, timeout: float) -> Batch:
@@ -95,7 +94,7 @@ class KafkaSource:
         with away("Kafka does not answer"):
             self._finish_rejoin()
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
-        return Batch([_record(r) for part in answer.values() for r in part])
+        return Batch([record_of(r) for part in answer.values() for r in part])
 
     def _finish_rejoin(self) -> None:
         """Wait for the end of a rebalance, which kafka-python 3.0.12 otherwise forgets.
@@ -225,7 +224,8 @@ def away(what: str) -> Iterator[None]:
         raise Retryable(f"{what}: {error}") from error
 
 
-def _record(found: Any) -> Record:
+def record_of(found: Any) -> Record:
+    """Return a record as kafka-python read it."""
     return Record(found.topic, found.partition, found.offset, found.value or b"", found.key, found.headers)
 
 
@@ -237,67 +237,54 @@ def _as_ours(error: BaseException) -> BaseException:
     return Retryable(f"Kafka did not take the record: {error}")
 
 
-def read_compacted(
-    settings: KafkaSettings,
-    topic: str,
-    on_record: Callable[[Record], None],
-    stop: Callable[[], bool],
-    caught_up: Callable[[], None] = lambda: None,
-) -> None:
-    """Feed every record of a topic's only partition to `on_record`, from the start, until `stop()`.
+def follow(
+    settings: KafkaSettings, topics: Sequence[Topic], on_records: Callable[[Sequence[Record]], object],
+    stop: Callable[[], bool], *, newest: bool = False, most: int | None = None,
+    caught_up: Callable[[], object] = lambda: None,
+) -> None:  # fmt: skip
+    """Feed the records of topics to `on_records` until `stop()`: all, or with `newest` those that come from now on.
 
-    Without a group: every process reads it all. `caught_up` is called once what is there now has been read.
+    Without a group: every process reads it all. `caught_up` is called once what is there now has been read. With `most`
+    it is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to the end.
     Raises Retryable only at the start.
     """
-    place, behind = TopicPartition(topic, 0), True
-    options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 500}
+    options = {**settings.client_options(), **READ, "fetch_max_wait_ms": 200, "max_poll_records": most or 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
     try:
         with away("Kafka does not answer"):
-            if not consumer.partitions_for_topic(topic):
-                raise Retryable(f"topic {topic} does not exist yet; create it with: outlay setup")
-            consumer.assign([place])
-            consumer.seek_to_beginning()
-            end = consumer.end_offsets([place])[place]
+            require(consumer, topics)
+            consumer.assign(
+                [TopicPartition(topic.name, n) for topic in topics for n in range(topic.partitions)]
+            )
+            (consumer.seek_to_end if newest else consumer.seek_to_beginning)()
+            left = dict(consumer.end_offsets(consumer.assignment()))
+        behind = True
         while not stop():
             try:
-                if behind and (consumer.position(place, timeout_ms=1000) or 0) >= end:
+                left = {
+                    p: end for p, end in left.items() if (consumer.position(p, timeout_ms=1000) or 0) < end
+                }
+                if behind and not left:
                     behind = False
                     caught_up()
-                answer = consumer.poll(timeout_ms=500)
+                records = [record_of(r) for part in consumer.poll(timeout_ms=300).values() for r in part]
+                if most and len(records) >= most:
+                    consumer.seek_to_end()
             except KafkaError:
-                log.warning("dependency unavailable, retrying to read the topic", topic=topic)
+                log.warning(
+                    "dependency unavailable, retrying to read", topics=[topic.name for topic in topics]
+                )
                 threading.Event().wait(0.5)
                 continue
-            for r in (r for part in answer.values() for r in part):
-                on_record(_record(r))
+            if records:
+                on_records(records)
     finally:
         consumer.close(autocommit=False)
 
 
-def read_newest(
-    settings: KafkaSettings,
-    topic: Topic,
-    on_records: Callable[[Sequence[bytes]], None],
-    stop: Callable[[], bool],
-    most: int = 50,
-) -> None:
-    """Feed the records that a topic gets from now on to `on_records`, until `stop()`. Raises Retryable.
-
-    This is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to the end.
-    """
-    options = {**settings.client_options(), **_READ, "fetch_max_wait_ms": 200, "max_poll_records": most}
-    with away(f"Kafka does not answer at {settings.bootstrap}"):
-        consumer: Any = KafkaConsumer(**options)
-        try:
-            consumer.assign([TopicPartition(topic.name, n) for n in range(topic.partitions)])
-            consumer.seek_to_end()
-            while not stop():
-                values = [r.value or b"" for part in consumer.poll(timeout_ms=300).values() for r in part]
-                if values:
-                    on_records(values)
-                if len(values) >= most:
-                    consumer.seek_to_end()
-        finally:
-            consumer.close(autocommit=False)
+def require(consumer: Any, topics: Iterable[Topic | str]) -> None:
+    """Raise Retryable unless the topics exist."""
+    for name in (topic if isinstance(topic, str) else topic.name for topic in topics):
+        if not consumer.partitions_for_topic(name):
+            raise Retryable(f"topic {name} does not exist yet; create it with: outlay setup")

@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
@@ -26,7 +25,16 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _UNKNOWN = hashlib.sha256(b"").hexdigest()
 
 
-class ApiKey(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True):
+    """Limits of a key. 0: no limit."""
+
+    requests_per_minute: int = 0
+    events_per_minute: int = 0
+    events_per_day: int = 0
+    events_per_month: int = 0
+
+
+class ApiKey(Limits, frozen=True, kw_only=True):
     """A key without its secret."""
 
     id: str
@@ -38,11 +46,6 @@ class ApiKey(msgspec.Struct, frozen=True):
     name: str = ""
     expires: datetime | None = None
     """When it ends: after the grace period of a rotation."""
-    requests_per_minute: int = 0
-    """0: no limit, here and below."""
-    events_per_minute: int = 0
-    events_per_day: int = 0
-    events_per_month: int = 0
     rotated_from: str = ""
     """The first key of a chain of rotations; empty: this one."""
 
@@ -56,14 +59,7 @@ class ApiKey(msgspec.Struct, frozen=True):
         return not self.revoked and (self.expires is None or now < self.expires)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits of a key. 0: no limit."""
-
-    requests_per_minute: int = 0
-    events_per_minute: int = 0
-    events_per_day: int = 0
-    events_per_month: int = 0
+_UNLIMITED = Limits()
 
 
 class _File(msgspec.Struct):
@@ -93,7 +89,12 @@ class KeyFile:
             raise KeyFileError(f"{self._path} cannot be read as a file of keys: {error}") from error
 
     def create(
-        self, tenant: str, scopes: tuple[Scope, ...], now: datetime, name: str = "", limits: Limits = Limits()
+        self,
+        tenant: str,
+        scopes: tuple[Scope, ...],
+        now: datetime,
+        name: str = "",
+        limits: Limits = _UNLIMITED,
     ) -> str:
         """Create a key and return it with its secret, which is not stored. Raises KeyFileError."""
         if not 0 < len(tenant) <= 256:
@@ -108,7 +109,10 @@ class KeyFile:
                 f"unknown scope {', '.join(sorted(unknown))}; the scopes are {', '.join(SCOPES)}"
             )
         key_id, digest, whole = _secret()
-        key = ApiKey(key_id, tenant, scopes, digest, now, name=name, **asdict(limits))
+        key = ApiKey(
+            id=key_id, tenant=tenant, scopes=scopes, secret_sha256=digest, created=now, name=name,
+            **structs.asdict(limits),
+        )  # fmt: skip
         with self._alone():
             keys = [*self.all(), key]
             self._log("keys.create", key, now)

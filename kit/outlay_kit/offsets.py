@@ -1,10 +1,11 @@
 """Reads offsets of topics and groups, and records between them, by a client outside of any group."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from outlay_kit.errors import Retryable
-from outlay_kit.kafka import Record
+from outlay_kit.kafka import READ, Record, record_of
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import USAGE_EVENTS, usage_topics
 
@@ -17,12 +18,6 @@ Places = Mapping[int, int]
 _TIMEOUT_MS = 10_000
 _POLL_MS = 500
 _PATIENCE_POLLS = 60
-_OPTIONS: dict[str, object] = {
-    "enable_auto_commit": False,
-    "metrics_enabled": False,
-    "allow_auto_create_topics": False,
-    "max_partition_fetch_bytes": 16 * 2**20,
-}
 
 
 class Positions(Protocol):
@@ -47,28 +42,22 @@ class Offsets:
 
     def topics(self) -> Sequence[str]:
         """Return the names of the topics that this client may see."""
-        client = self._client("")
-        try:
+        with self._client() as client:
             return sorted(client.topics())
-        except KafkaError as error:
-            raise self._away("", error) from error
 
     def starts(self, topic: str) -> Places:
         """Return the offset of the oldest record that is kept."""
-        return self._ask(topic, "", "beginning_offsets")
+        return self._ask(topic, "beginning_offsets")
 
     def ends(self, topic: str) -> Places:
         """Return the offset that the next record will have."""
-        return self._ask(topic, "", "end_offsets")
+        return self._ask(topic, "end_offsets")
 
     def committed(self, group: str, topic: str) -> Places:
         """Return the offset that `group` reads next: the oldest if it committed none yet."""
         starts = self.starts(topic)
-        client = self._client(group)
-        try:
+        with self._client(group) as client:
             found = {p: client.committed(TopicPartition(topic, p), timeout_ms=_TIMEOUT_MS) for p in starts}
-        except KafkaError as error:
-            raise self._away(group, error) from error
         return {p: max(starts[p], offset or 0) for p, offset in found.items()}
 
     def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
@@ -79,8 +68,7 @@ class Offsets:
         left = {TopicPartition(topic, p): end for p, end in high.items() if low[p] < end}
         if not left:
             return
-        client = self._client("")
-        try:
+        with self._client() as client:
             client.assign(list(left))
             for partition in left:
                 client.seek(partition, low[partition.partition])
@@ -93,12 +81,8 @@ class Offsets:
                 for partition, records in answer.items():
                     for r in records:
                         if partition in left and r.offset < left[partition]:
-                            on_record(
-                                Record(r.topic, r.partition, r.offset, r.value or b"", r.key, r.headers)
-                            )
+                            on_record(record_of(r))
                 left = {p: end for p, end in left.items() if client.position(p, timeout_ms=_TIMEOUT_MS) < end}
-        except KafkaError as error:
-            raise self._away("", error) from error
 
     def close(self) -> None:
         """Close the clients."""
@@ -106,43 +90,34 @@ class Offsets:
             client.close(autocommit=False)
         self._clients.clear()
 
-    def _ask(self, topic: str, group: str, method: str) -> Places:
-        client = self._client(group)
-        try:
+    def _ask(self, topic: str, method: str) -> Places:
+        with self._client() as client:
             partitions = [
                 TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()
             ]
             if not partitions:
                 raise UnknownTopicOrPartitionError(f"{topic} does not exist yet")
             found = getattr(client, method)(partitions, timeout_ms=_TIMEOUT_MS)
-        except KafkaError as error:
-            raise self._away(group, error) from error
         return {partition.partition: offset for partition, offset in found.items()}
 
-    def _client(self, group: str) -> Any:
-        if group not in self._clients:
-            options = {**_OPTIONS, **self._settings.client_options(), "group_id": group or None}
-            try:
+    @contextmanager
+    def _client(self, group: str = "") -> Iterator[Any]:
+        """Yield the client of a group; after an error the next call connects again."""
+        try:
+            if group not in self._clients:
+                options = {**READ, **self._settings.client_options(), "group_id": group or None}
                 self._clients[group] = KafkaConsumer(**options)
-            except KafkaError as error:
-                raise self._away(group, error) from error
-        return self._clients[group]
-
-    def _away(self, group: str, error: KafkaError) -> Retryable:
-        """Drop the client, so that the next call connects again."""
-        client = self._clients.pop(group, None)
-        if client is not None:
-            client.close(autocommit=False)
-        return Retryable(f"Kafka did not answer: {error}")
+            yield self._clients[group]
+        except KafkaError as error:
+            if client := self._clients.pop(group, None):
+                client.close(autocommit=False)
+            raise Retryable(f"Kafka did not answer: {error}") from error
 
 
 def read_whole(settings: KafkaSettings, topic: str, on_record: Callable[[Record], None]) -> None:
     """Feed every record that `topic` holds now to `on_record`. Raises Retryable, also if there is no such topic."""
-    offsets = Offsets(settings)
-    try:
+    with closing(Offsets(settings)) as offsets:
         offsets.read(topic, offsets.starts(topic), offsets.ends(topic), on_record)
-    finally:
-        offsets.close()
 
 
 def behind(at: Places, end: Places) -> int:
@@ -155,9 +130,6 @@ def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) ->
 
     The topics of single tenants belong to `usage.events`.
     """
-    offsets = Offsets(settings)
-    try:
+    with closing(Offsets(settings)) as offsets:
         own = usage_topics(offsets.topics()) if USAGE_EVENTS.name in topics else {}
         return sum(behind(offsets.committed(group, t), offsets.ends(t)) for t in {*topics, *own})
-    finally:
-        offsets.close()

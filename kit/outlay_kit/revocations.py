@@ -41,7 +41,7 @@ def follow_ends(settings: KafkaSettings, keys: KeyRing, clock: Clock) -> TopicFo
         except ValueError:
             log.exception("a revocation cannot be read", offset=record.offset)
 
-    return TopicFollower(settings, REVOCATIONS.name, take, clock).start()
+    return TopicFollower(settings, REVOCATIONS, take, clock).start()
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ whole group. If a partition has records and makes no step for longer than Kafka 
 (max.poll.interval, 300 s), this process ends itself: its successor joins, and Kafka assigns all partitions again.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 
 from prometheus_client import Gauge
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.health import Health
+from outlay_kit.health import Health, repeat
 from outlay_kit.offsets import Positions
 from outlay_kit.telemetry import get_logger
 
@@ -80,10 +79,4 @@ class StalledPartitions:
     def start(self, health: Health, every: float = 5.0) -> None:
         """Look every few seconds, in a daemon thread; a stalled partition makes the process stalled."""
         health.suspect(lambda: self.found)
-
-        def watch() -> None:
-            pause = threading.Event()
-            while not pause.wait(every):
-                self.look()
-
-        threading.Thread(target=watch, name="stalled-partitions", daemon=True).start()
+        repeat(self.look, every, "stalled-partitions")

@@ -1,12 +1,13 @@
 """A compacted topic followed in the background: every process reads it whole, and then what comes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from outlay_kit.clock import Clock
-from outlay_kit.kafka import Record, read_compacted
+from outlay_kit.kafka import Record, follow
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.topics import Topic
 
 log = get_logger(__name__)
 
@@ -17,7 +18,7 @@ class TopicFollower:
     def __init__(
         self,
         settings: KafkaSettings,
-        topic: str,
+        topic: Topic,
         take: Callable[[Record], None],
         clock: Clock,
         on_caught_up: Callable[[], None] = lambda: None,
@@ -33,7 +34,7 @@ class TopicFollower:
 
     def start(self) -> "TopicFollower":
         """Begin to follow."""
-        threading.Thread(target=self._follow, name=self._topic, daemon=True).start()
+        threading.Thread(target=self._follow, name=self._topic.name, daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -43,12 +44,19 @@ class TopicFollower:
     def _follow(self) -> None:
         while not self._stop.is_set():
             try:
-                read_compacted(self._settings, self._topic, self._take, self._stop.is_set, self._now_current)
+                stop = self._stop.is_set
+                follow(self._settings, [self._topic], self._take_all, stop, caught_up=self._now_current)
             except Exception as error:  # noqa: BLE001 (the topic may not exist yet, or the broker be away)
                 log.warning(
-                    "dependency unavailable, retrying to follow a topic", topic=self._topic, error=str(error)
+                    "dependency unavailable, retrying to follow a topic",
+                    topic=self._topic.name,
+                    error=str(error),
                 )
                 self._clock.sleep(1.0)
+
+    def _take_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._take(record)
 
     def _now_current(self) -> None:
         self.caught_up.set()

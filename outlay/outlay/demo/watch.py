@@ -2,18 +2,16 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
-
-import msgspec
-from kafka import KafkaConsumer, TopicPartition
 
 from outlay_kit.clock import Clock
+from outlay_kit.kafka import Record, follow
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas import topics
-from outlay_schemas.alerts import Alert
+from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.dimensions import name_of
 from outlay_schemas.events import RollupWindow, rollup_window_decoder
 
@@ -97,34 +95,16 @@ class Follower:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        consumer: Any = KafkaConsumer(
-            enable_auto_commit=False,
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=topics.MAX_RECORD_BYTES,
-            metrics_enabled=False,
-            **self._kafka.client_options(),
-        )
-        try:
-            places = [TopicPartition(topic.name, 0) for topic in (topics.ROLLUPS, topics.ALERTS)]
-            consumer.assign(places)
-            consumer.seek_to_end(*places)
-            for place in places:
-                consumer.position(place)
-            self._ready.set()
-            while not self._stop.is_set():
-                for place, records in consumer.poll(timeout_ms=200).items():
-                    for record in records:
-                        self._take(place.topic, record.value)
-        finally:
-            consumer.close(autocommit=False)
+        followed = [topics.ROLLUPS, topics.ALERTS]
+        follow(self._kafka, followed, self._take, self._stop.is_set, newest=True, caught_up=self._ready.set)
 
-    def _take(self, topic: str, value: bytes) -> None:
+    def _take(self, records: Sequence[Record]) -> None:
         now = self._clock.monotonic()
         with self.lock:
-            for line in value.splitlines():
+            for topic, line in ((r.topic, line) for r in records for line in r.value.splitlines()):
                 if topic == topics.ROLLUPS.name:
                     self._spend.take(rollup_window_decoder.decode(line), now)
-                else:
-                    alert = msgspec.json.decode(line, type=Alert)
-                    if alert.tenant == self._spend.tenant:
-                        self._spend.alerts.append(alert)
+                    continue
+                alert = alert_decoder.decode(line)
+                if alert.tenant == self._spend.tenant:
+                    self._spend.alerts.append(alert)

@@ -64,7 +64,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     quotas = Quotas(name, lambda key, value: sink.send(QUOTAS.name, value, key, partition=0), clock)
     followers = (
         follow_ends(settings.kafka, keys, clock),
-        TopicFollower(settings.kafka, QUOTAS.name, quotas.take, clock).start(),
+        TopicFollower(settings.kafka, QUOTAS, quotas.take, clock).start(),
     )
 
     def connect_informed() -> RecordSink:

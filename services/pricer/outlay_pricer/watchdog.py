@@ -3,11 +3,10 @@
 A thread asks Kafka, by a client of its own, how far the group has committed and how far the topic goes.
 """
 
-import threading
 from collections.abc import Callable, Iterable
 
 from outlay_kit.errors import Retryable
-from outlay_kit.health import Health
+from outlay_kit.health import Health, repeat
 from outlay_kit.offsets import Positions, behind
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
@@ -68,10 +67,4 @@ class Watchdog:
 
     def start(self, every: float = 5.0) -> None:
         """Look every few seconds, in a daemon thread."""
-
-        def watch() -> None:
-            pause = threading.Event()
-            while not pause.wait(every):
-                self.look()
-
-        threading.Thread(target=watch, name="lag", daemon=True).start()
+        repeat(self.look, every, "lag")

@@ -15,7 +15,7 @@ import msgspec
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.kafka import read_newest
+from outlay_kit.kafka import Record, follow
 from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
@@ -93,9 +93,13 @@ class EventTail:
 
     def _follow(self) -> None:
         """Read while anyone listens."""
+
+        def take(records: Sequence[Record]) -> None:
+            self.take([record.value for record in records])
+
         while self._wanted():
             try:
-                read_newest(self._settings, COST_EVENTS, self.take, lambda: not self._wanted())
+                follow(self._settings, [COST_EVENTS], take, lambda: not self._wanted(), newest=True, most=50)
             except Retryable as error:
                 log.warning("dependency unavailable, retrying to follow cost events", error=str(error))
                 self._clock.sleep(1.0)
