@@ -19,17 +19,14 @@ class Reason(Protocol):
     @property
     def code(self) -> str:
         """Stable; docs/errors.md lists them."""
-        ...
 
     @property
     def message(self) -> str:
         """What is wrong and what to do."""
-        ...
 
     @property
     def path(self) -> str:
         """The place in the input."""
-        ...
 
 
 class _Owner(msgspec.Struct):
@@ -53,15 +50,11 @@ def dead_letter(
     None before the input reached Kafka. Without `tenant` the body's own is used. The id depends on the place and the
     bytes only (before Kafka: on the tenant and the bytes), so that the same input gives the same dead letter again.
     """
-    if place is None:
-        return DeadLetter(
-            id=digest((stage, tenant, body)), tenant=tenant, stage=stage, code=reason.code,
-            message=reason.message, path=reason.path, at=at, body=body, line=line,
-        )  # fmt: skip
-    topic, partition, offset = place
+    topic, partition, offset = place or ("", -1, -1)
+    origin = (topic, str(partition), str(offset), str(line)) if place else (stage, tenant)
     return DeadLetter(
-        id=digest((topic, str(partition), str(offset), str(line), body)), tenant=tenant or tenant_of(body),
-        stage=stage, code=reason.code, message=reason.message, path=reason.path, at=at, body=body,
+        id=digest((*origin, body)), tenant=tenant_of(body) if place and not tenant else tenant, stage=stage,
+        code=reason.code, message=reason.message, path=reason.path, at=at, body=body,
         topic=topic, partition=partition, offset=offset, line=line,
     )  # fmt: skip
 

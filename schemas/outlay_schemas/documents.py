@@ -97,16 +97,14 @@ def asyncapi() -> Document:
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
             "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions, "replicas": 1}},
         }
-        media = "application/json" if name == "catalog" else "application/x-ndjson"
-        messages[key] = _message(name, about, media)
+        messages[key] = _message(name, about, "json" if name == "catalog" else "x-ndjson")
         operations[f"read_{key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
-    cloud = "usage_cloudevent"
-    channels["usage_event"]["messages"][cloud] = {"$ref": f"#/components/messages/{cloud}"}
-    messages[cloud] = _message(
-        "usage-cloudevent",
+    cloud, about = (
+        "usage_cloudevent",
         "A usage event as a CloudEvent: this is the structured mode; the binary one is read too.",
-        "application/cloudevents+json",
     )
+    channels["usage_event"]["messages"][cloud] = {"$ref": f"#/components/messages/{cloud}"}
+    messages[cloud] = _message("usage-cloudevent", about, "cloudevents+json")
     operations["write_usage_event"] = {"action": "send", "channel": {"$ref": "#/channels/usage_event"}}
     return {
         "asyncapi": "3.0.0",
@@ -126,7 +124,7 @@ def asyncapi() -> Document:
 def _message(name: str, about: str, media: str) -> Document:
     schema = {"$ref": f"json/{name}.json"}
     payload = {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": schema}
-    return {"name": name, "title": about, "contentType": media, "payload": payload}
+    return {"name": name, "title": about, "contentType": f"application/{media}", "payload": payload}
 
 
 def files() -> dict[str, str]:

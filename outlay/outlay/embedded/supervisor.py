@@ -49,16 +49,16 @@ class ChildStatus:
     restarts: int
 
 
+@dataclass
 class _Kept:
-    def __init__(self, child: Child, log: Path) -> None:
-        self.child = child
-        self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
-        self.restarts = -1
-        self.start_at = 0.0
-        self.started_at = 0.0
-        self.stopping = False
-        self.spawned = threading.Event()
+    child: Child
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = -1
+    start_at: float = 0.0
+    started_at: float = 0.0
+    stopping: bool = False
+    spawned: threading.Event = field(default_factory=threading.Event)
 
 
 class Supervisor:
@@ -92,12 +92,11 @@ class Supervisor:
 
     def _await(self, kept: _Kept, deadline: float, wait: float) -> None:
         while not kept.child.ready():
-            if kept.restarts > 0 or kept.process is None:
+            died = kept.restarts > 0 or kept.process is None
+            if died or self._clock.monotonic() > deadline:
                 kept.stopping = True
-                raise self._died(kept, "ended while it was starting")
-            if self._clock.monotonic() > deadline:
-                kept.stopping = True
-                raise self._died(kept, f"was not ready after {wait:.0f} s")
+                how = "ended while it was starting" if died else f"was not ready after {wait:.0f} s"
+                raise self._died(kept, how)
             self._clock.sleep(0.05)
 
     def stop(self) -> None:
@@ -125,7 +124,12 @@ class Supervisor:
         Other threads call this while children die and are restarted, so it asks no process and no network: it
         reads each shared field once. A caller that wants to know whether a child is ready asks the child.
         """
-        return [_status(kept) for kept in list(self._kept.values())]
+        found = []
+        for kept in list(self._kept.values()):
+            process = kept.process  # the supervisor's thread may replace it at any moment
+            pid = process.pid if process is not None and process.returncode is None else None
+            found.append(ChildStatus(kept.child.name, pid, max(0, kept.restarts)))
+        return found
 
     def _run(self) -> None:
         while not self._ended:
@@ -153,7 +157,8 @@ class Supervisor:
             kept.process = self._spawn(kept)
             self._reaper.watch(self.pids().values())
         except OSError as error:
-            _note(kept.log, f"{kept.child.argv[0]} cannot be started: {error.strerror}")
+            with contextlib.suppress(OSError), kept.log.open("a") as file:
+                file.write(f"{kept.child.argv[0]} cannot be started: {error.strerror}\n")
             kept.start_at = now + self._backoff.most
         kept.spawned.set()
 
@@ -200,17 +205,6 @@ class Supervisor:
         )
 
 
-def _status(kept: _Kept) -> ChildStatus:
-    process = kept.process  # the supervisor's thread may replace it at any moment
-    running = process is not None and process.returncode is None
-    return ChildStatus(kept.child.name, process.pid if process and running else None, max(0, kept.restarts))
-
-
-def _note(log: Path, text: str) -> None:
-    with contextlib.suppress(OSError), log.open("a") as file:
-        file.write(f"{text}\n")
-
-
 def _kill_group(group: int) -> None:
     """Kill what is left of a child's session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -219,9 +213,7 @@ def _kill_group(group: int) -> None:
 
 def _cut_log(log: Path) -> None:
     """Keep a log and its predecessor bounded; the writer appends, so it goes on at the new start."""
-    try:
+    with contextlib.suppress(OSError):
         if log.stat().st_size > _LOG_BYTES:
             shutil.copyfile(log, log.with_suffix(".log.1"))
             os.truncate(log, 0)
-    except OSError:
-        return

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
+
 from outlay.embedded.errors import StackError
 from outlay.embedded.jars import KAFKA_VERSION, cache_folder, locked, missing
-from outlay.embedded.java import find_java, java_version
+from outlay.embedded.kafka import find_java, java_version
 from outlay.embedded.ports import LISTENERS, is_free, owner, usual_ports
 from outlay.local.state import home_folder, running
 from outlay.local.system import answers
@@ -31,12 +33,9 @@ class Check:
 
 def checks() -> Iterator[Check]:
     """Look at everything, one after the other. Nothing is changed and nothing is fetched."""
-    for look in (_python, _java, _kafka, _clickhouse, _folder, _memory, _ports, _system):
-        yield from look()
-
-
-def _python() -> Iterator[Check]:
     yield Check("Python", "ok", sys.version.split()[0])
+    for look in (_java, _kafka, _clickhouse, _folder, _memory, _ports, _system):
+        yield from look()
 
 
 def _java() -> Iterator[Check]:
@@ -51,17 +50,13 @@ def _java() -> Iterator[Check]:
 def _kafka() -> Iterator[Check]:
     folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
     wanted = missing(locked(), folder)
-    if wanted:
-        size = sum(jar.size for jar in wanted) / 1e6
-        hint = "outlay up fetches them; without a network, copy the folder from another machine"
-        yield Check(
-            "Kafka",
-            "warning",
-            f"{len(wanted)} jars ({size:.0f} MB) are still to be fetched to {folder}",
-            hint,
-        )
-    else:
+    if not wanted:
         yield Check("Kafka", "ok", f"{KAFKA_VERSION} in {folder}")
+        return
+    size = sum(jar.size for jar in wanted) / 1e6
+    found = f"{len(wanted)} jars ({size:.0f} MB) are still to be fetched to {folder}"
+    hint = "outlay up fetches them; without a network, copy the folder from another machine"
+    yield Check("Kafka", "warning", found, hint)
 
 
 def _clickhouse() -> Iterator[Check]:
@@ -84,18 +79,18 @@ def _folder() -> Iterator[Check]:
         yield Check("data folder", "error", f"{place} {why}", "choose another folder: OUTLAY_HOME=DIR")
         return
     free = shutil.disk_usage(place).free
-    state: Literal["ok", "warning"] = "ok" if free > _FREE_BYTES else "warning"
-    hint = "" if state == "ok" else "free some space, or choose another folder: OUTLAY_HOME=DIR"
-    yield Check("data folder", state, f"{home}, {free / 2**30:.1f} GiB free", hint)
+    hint = "free some space, or choose another folder: OUTLAY_HOME=DIR"
+    yield _enough("data folder", free > _FREE_BYTES, f"{home}, {free / 2**30:.1f} GiB free", hint)
 
 
 def _memory() -> Iterator[Check]:
-    import psutil
-
     free = psutil.virtual_memory().available
-    state: Literal["ok", "warning"] = "ok" if free > _MEMORY_BYTES else "warning"
-    hint = "" if state == "ok" else "close something: the system takes 2 to 3 GiB"
-    yield Check("memory", state, f"{free / 2**30:.1f} GiB available", hint)
+    hint = "close something: the system takes 2 to 3 GiB"
+    yield _enough("memory", free > _MEMORY_BYTES, f"{free / 2**30:.1f} GiB available", hint)
+
+
+def _enough(name: str, enough: bool, found: str, hint: str) -> Check:
+    return Check(name, "ok", found) if enough else Check(name, "warning", found, hint)
 
 
 def _ports() -> Iterator[Check]:
@@ -117,11 +112,7 @@ def _system() -> Iterator[Check]:
         return
     for part in state.processes:
         if part.health and not answers(part.health):
-            yield Check(
-                part.name,
-                "error",
-                "does not say that it is ready",
-                f"read {home_folder()}/logs/{part.name}.log",
-            )
+            hint = f"read {home_folder()}/logs/{part.name}.log"
+            yield Check(part.name, "error", "does not say that it is ready", hint)
         else:
             yield Check(part.name, "ok", f"pid {part.pid}, restarted {counted(part.restarts, 'time')}")

@@ -60,15 +60,6 @@ def state_file(home: Path) -> Path:
     return home / "state.json"
 
 
-def write_state(home: Path, state: LocalState) -> None:
-    """Replace the file whole."""
-    partial = home / "state.partial"
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_bytes(msgspec.json.encode(state))
-    partial.replace(state_file(home))
-
-
 def running(home: Path | None = None) -> LocalState | None:
     """Return how to reach the system of a folder, None if it does not run. Raises StateError."""
     home = home or home_folder()
@@ -125,7 +116,7 @@ def tenant_of(url: str | None, api_key: str | None) -> str | None:
         return None
     if not api_key:
         return TENANT
-    key = KeyRing(home_folder() / "keys.json").authenticate(api_key)
+    key = KeyRing(keys_path(home_folder())).authenticate(api_key)
     return key.tenant if key else None
 
 

@@ -64,13 +64,8 @@ def system_status() -> SystemStatus:
     if state is None:
         return SystemStatus(str(home_folder()), [])
     processes = [_part(state, process) for process in state.processes]
-    return SystemStatus(
-        str(home_folder()),
-        processes,
-        state.reader,
-        state.reader_password,
-        high_cardinality(state.clickhouse_settings()),
-    )
+    found = high_cardinality(state.clickhouse_settings())
+    return SystemStatus(str(home_folder()), processes, state.reader, state.reader_password, found)
 
 
 def high_cardinality(settings: ClickHouseSettings) -> list[dict[str, object]]:
@@ -88,19 +83,11 @@ def high_cardinality(settings: ClickHouseSettings) -> list[dict[str, object]]:
 
 def _part(state: LocalState, process: Process) -> ProcessStatus:
     rss, cpu = memory(process.pid)
-    urls = {
-        "kafka": state.kafka,
-        "clickhouse": state.clickhouse,
-        "ingest": state.ingest,
-        "console": state.console,
-        "budgets": state.budgets,
-    }
     ready = answers(process.health) if process.health else rss > 0
     how = "ready" if ready else "not ready" if rss else "stopped"
-    where = urls.get(process.name, process.health and f"{process.health}/metrics")
-    return ProcessStatus(
-        process.name, how, process.pid, process.restarts, rss, cpu, lag_of(process.health), where
-    )
+    where = getattr(state, process.name, process.health and f"{process.health}/metrics")
+    lag = lag_of(process.health)
+    return ProcessStatus(process.name, how, process.pid, process.restarts, rss, cpu, lag, where)
 
 
 def lag_of(health: str) -> int | None:

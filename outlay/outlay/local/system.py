@@ -14,16 +14,7 @@ from outlay.embedded.progress import Progress
 from outlay.embedded.stack import EmbeddedStack
 from outlay.embedded.supervisor import Child
 from outlay.local.setup import prepare
-from outlay.local.state import (
-    TENANT,
-    LocalState,
-    Process,
-    keys_path,
-    local_keys,
-    running,
-    state_file,
-    write_state,
-)
+from outlay.local.state import TENANT, LocalState, Process, keys_path, local_keys, running, state_file
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
 
@@ -95,7 +86,11 @@ class LocalSystem(EmbeddedStack):
         """Write down how others reach this system, if that changed."""
         state = self.state()
         if state != self._written:
-            write_state(self.home, state)
+            partial = self.home / "state.partial"
+            partial.unlink(missing_ok=True)
+            partial.touch(mode=0o600)
+            partial.write_bytes(msgspec.json.encode(state))
+            partial.replace(state_file(self.home))
             self._written = state
 
     _written: LocalState | None = None

@@ -1,18 +1,8 @@
 """The catalog message: price books, owners, tag rules, negotiated prices, budgets, alert rules."""
 
-from outlay_schemas.catalog.base import CatalogModel, Dated
-from outlay_schemas.catalog.model import AzureDeployment, Catalog, UsagePolicy, decode_catalog, encode_catalog
-from outlay_schemas.catalog.people import (
-    Alias,
-    Default,
-    Dimension,
-    Labels,
-    Owner,
-    RequiredTags,
-    Share,
-    Split,
-    VirtualTag,
-)
+from outlay_schemas.catalog.base import Dated
+from outlay_schemas.catalog.model import AzureDeployment, Catalog, decode_catalog, encode_catalog
+from outlay_schemas.catalog.people import Alias, Owner, RequiredTags, Share, Split, VirtualTag
 from outlay_schemas.catalog.price_books import (
     BookRule,
     ContextAlias,
@@ -22,12 +12,10 @@ from outlay_schemas.catalog.price_books import (
     Models,
     PriceBook,
     RateData,
-    Rounding,
-    Tier,
 )
 from outlay_schemas.catalog.price_ref import PriceRef, are_guesses, parse_price_ref
 from outlay_schemas.catalog.terms import FxRate, Match, Negotiated, ReportedPolicy
-from outlay_schemas.catalog.watch import AlertRule, Budget, MuteTimeInterval, Scope, SpendSpike
+from outlay_schemas.catalog.watch import AlertRule, Budget
 
 __all__ = [
     "AlertRule",
@@ -36,19 +24,14 @@ __all__ = [
     "BookRule",
     "Budget",
     "Catalog",
-    "CatalogModel",
     "ContextAlias",
     "Dated",
     "DatedPrices",
-    "Default",
-    "Dimension",
     "FxRate",
-    "Labels",
     "Match",
     "MeterPrice",
     "Minimum",
     "Models",
-    "MuteTimeInterval",
     "Negotiated",
     "Owner",
     "PriceBook",
@@ -56,13 +39,8 @@ __all__ = [
     "RateData",
     "ReportedPolicy",
     "RequiredTags",
-    "Rounding",
-    "Scope",
     "Share",
-    "SpendSpike",
     "Split",
-    "Tier",
-    "UsagePolicy",
     "VirtualTag",
     "are_guesses",
     "decode_catalog",

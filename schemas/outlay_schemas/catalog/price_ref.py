@@ -7,6 +7,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
 
 CERTAIN = {
     "fallback": "the provider offers this model at the price of the model's maker",
@@ -69,7 +70,7 @@ def _sentence(word: str) -> str:
     return f"the event does not state its {key}: the one that the published price is for is assumed"
 
 
-_ESCAPES = (("%", "%25"), ("~", "%7E"), ("+", "%2B"), ("#", "%23"), ("@", "%40"), ("!", "%21"))
+_ESCAPES = str.maketrans({char: f"%{ord(char):02X}" for char in "%~+#@!"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +104,14 @@ def parse_price_ref(text: str) -> PriceRef:
     tail, *terms = tail.split("+")
     reason = tail[1:] if tail.startswith("!") else ""
     return PriceRef(
-        book=_plain(book),
-        version=_plain(version),
-        rule="" if reason else _plain(tail),
-        reason=_plain(reason),
-        terms=tuple(map(_plain, terms)),
-        guesses=tuple(map(_plain, guesses)),
+        book=unquote(book),
+        version=unquote(version),
+        rule="" if reason else unquote(tail),
+        reason=unquote(reason),
+        terms=tuple(map(unquote, terms)),
+        guesses=tuple(map(unquote, guesses)),
     )
 
 
 def _escape(text: str) -> str:
-    for char, code in _ESCAPES:
-        text = text.replace(char, code)
-    return text
-
-
-def _plain(text: str) -> str:
-    for char, code in reversed(_ESCAPES):
-        text = text.replace(code, char)
-    return text
+    return text.translate(_ESCAPES)

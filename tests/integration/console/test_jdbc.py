@@ -13,7 +13,7 @@ import pytest
 from tests.support.console_rig import Rig
 
 from outlay.embedded.jars import Jar, fetched
-from outlay.embedded.java import find_java
+from outlay.embedded.kafka import find_java
 from outlay.embedded.progress import Silent
 from outlay_kit.settings import ClickHouseSettings
 

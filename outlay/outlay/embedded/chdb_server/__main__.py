@@ -19,22 +19,18 @@ _GRACE = 5.0
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C, then finish what is under way."""
-    defaults = Limits()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the engine's folder")
     parser.add_argument("--users", type=Path, required=True, help="JSON file of users")
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--max-memory", type=int, default=defaults.memory, help="bytes the engine may use")
-    parser.add_argument("--query-memory", type=int, default=defaults.query_memory, help="bytes of one query")
-    parser.add_argument("--max-threads", type=int, default=defaults.threads, help="threads of one query")
-    parser.add_argument("--keep-free", type=int, default=defaults.keep_free, help="bytes left on the disk")
+    parser.add_argument("--query-memory", type=int, default=3 * 2**30, help="bytes of one query")
+    parser.add_argument("--keep-free", type=int, default=256 * 2**20, help="bytes left on the disk")
     parser.add_argument("--max-body", type=int, default=512 * 2**20, help="bytes of an uncompressed body")
     args = parser.parse_args()
-    engine = Engine(args.data, Limits(args.max_memory, args.query_memory, args.max_threads, args.keep_free))
+    engine = Engine(args.data, Limits(args.query_memory, args.keep_free))
     app = make_app(engine, Users.from_file(args.users), args.max_body)
     config = uvicorn.Config(
-        app, host=args.host, port=args.port, loop="uvloop", http="httptools",
+        app, host="127.0.0.1", port=args.port, loop="uvloop", http="httptools",
         log_level="warning", access_log=False, timeout_graceful_shutdown=round(2 * _GRACE),
     )  # fmt: skip
     try:

@@ -42,16 +42,14 @@ def refused(code: int, name: str, message: str) -> EngineError:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the engine: bytes in all, bytes of a query, threads of a query.
+    """Limits of the engine. `query_memory`: bytes of a query; together they may use 4 GiB.
 
     `keep_free`: inserts and merges fail with code 243 rather than leave fewer bytes free on the disk. The engine
     (26.9) answers an INSERT with success although a write failed, so writes must not get that far.
     """
 
-    memory: int = 4 * 2**30
-    query_memory: int = 3 * 2**30
-    threads: int = 2
-    keep_free: int = 256 * 2**20
+    query_memory: int
+    keep_free: int
 
 
 @dataclass(frozen=True)
@@ -217,10 +215,10 @@ def _quote(value: str) -> str:
 _CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
   <user_directories><users_xml><path>{users}</path></users_xml></user_directories>
-  <max_server_memory_usage>{memory}</max_server_memory_usage>
+  <max_server_memory_usage>4294967296</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>
   <merge_tree><min_free_disk_bytes_to_perform_insert>{keep_free}</min_free_disk_bytes_to_perform_insert></merge_tree>
-  <background_pool_size>{pool}</background_pool_size>
+  <background_pool_size>2</background_pool_size>
   <storage_configuration><disks><default>
     <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
   </default></disks></storage_configuration>
@@ -232,7 +230,7 @@ _USERS = """<clickhouse>
     <default>
       <async_insert>0</async_insert>
       <max_memory_usage>{query_memory}</max_memory_usage>
-      <max_threads>{threads}</max_threads>
+      <max_threads>2</max_threads>
       <min_free_disk_bytes_to_perform_insert>{keep_free}</min_free_disk_bytes_to_perform_insert>
     </default>
   </profiles>
@@ -254,9 +252,6 @@ _USERS = """<clickhouse>
 
 def _write_config(folder: Path, limits: Limits) -> Path:
     config, users = folder.parent / "engine.xml", folder.parent / "engine-users.xml"
-    users.write_text(
-        _USERS.format(query_memory=limits.query_memory, threads=limits.threads, keep_free=limits.keep_free)
-    )
-    values = {"users": escape(str(users)), "memory": limits.memory, "keep_free": limits.keep_free}
-    config.write_text(_CONFIG.format(pool=max(2, limits.threads), **values))
+    users.write_text(_USERS.format(query_memory=limits.query_memory, keep_free=limits.keep_free))
+    config.write_text(_CONFIG.format(users=escape(str(users)), keep_free=limits.keep_free))
     return config

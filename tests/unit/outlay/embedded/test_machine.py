@@ -10,7 +10,7 @@ import pytest
 
 from outlay.embedded.errors import AlreadyRunningError, DiskError, MissingError, PortTakenError
 from outlay.embedded.jars import cache_folder
-from outlay.embedded.java import find_java, java_version
+from outlay.embedded.kafka import find_java, java_version
 from outlay.embedded.lock import FolderLock, holder
 from outlay.embedded.ports import free_ports, is_free, owner
 from outlay.embedded.stack import EmbeddedStack
