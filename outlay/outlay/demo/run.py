@@ -9,13 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from pydantic import TypeAdapter
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import newest, publish
 from outlay.client import IngestClient
-from outlay.demo.figures import DemoTotals, money
 from outlay.demo.stream import Stream
 from outlay.demo.trace import read_trace
 from outlay.demo.view import BudgetState, Frame
@@ -24,6 +24,7 @@ from outlay.demo.workload import TENANT, usage_events
 from outlay.local.state import LocalState
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
 from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
@@ -54,6 +55,71 @@ def publish_budgets(kafka: KafkaSettings, clock: Clock) -> Sequence[Budget]:
     others = tuple(budget for budget in catalog.budgets if budget.id not in names)
     publish(kafka, catalog.model_copy(update={"budgets": (*others, *ours)}), clock)
     return ours
+
+
+_RANGE = "tenant = {tenant:String} AND time >= {start:DateTime} AND time < {end:DateTime}"
+_LEDGER = f"""
+SELECT count() AS ledger_rows, countIf(NOT c.unpriced) AS priced, countIf(c.unpriced) AS unpriced,
+    toString(sum(ifNull(cost, 0))) AS ledger_cost
+FROM costs AS c WHERE {_RANGE}"""  # noqa: S608 (what is pasted are constants of this file)
+_ROLLUP = f"""
+SELECT toString(sum(cost)) AS rollup_cost, sum(events) AS rollup_events
+FROM costs_minutely WHERE {_RANGE}"""  # noqa: S608 (the same)
+_DEAD_LETTERS = (
+    "SELECT count() AS dead_letters FROM dead_letters FINAL"
+    " WHERE tenant = {tenant:String} AND at >= {since:DateTime64(6)}"
+)
+_ALERTS = "SELECT count() AS alerts FROM alerts FINAL WHERE tenant = {tenant:String}"
+_STANDING = "SELECT body FROM budget_status FINAL WHERE tenant = {tenant:String} AND budget = {budget:String}"
+_SPENT = """
+SELECT toString(sum(cost)) AS spent FROM costs_daily
+WHERE tenant = {tenant:String} AND time >= {start:DateTime('UTC')} AND time < {end:DateTime('UTC')}"""
+
+
+class _Standing(msgspec.Struct):
+    """What is read of a budget's standing (docs/rules.md)."""
+
+    spent: Decimal
+    period_start: datetime
+    period_end: datetime
+
+
+class DemoTotals:
+    """Reads the totals of one run of the demonstration."""
+
+    def __init__(self, clickhouse: ClickHouseClient, start: datetime, end: datetime, since: datetime) -> None:
+        """`start` and `end` bound the events' own times; `since` is when sending began."""
+        self._clickhouse = clickhouse
+        whole = end.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        self._bound: dict[str, object] = {"tenant": TENANT, "start": start, "end": whole, "since": since}
+
+    def read(self) -> dict[str, Any]:
+        """Return the figures of the contract that the ledger and the rollups know. Raises Retryable."""
+        found: dict[str, Any] = {}
+        for sql in (_LEDGER, _ROLLUP, _DEAD_LETTERS, _ALERTS):
+            found |= self._clickhouse.rows(sql, self._bound)[0]
+        return found
+
+    def settled(self, accepted: int) -> bool:
+        """Tell whether everything accepted is in ledger and rollups, or is a dead letter."""
+        try:
+            found = self.read()
+        except Retryable:
+            return False
+        rows = int(found["ledger_rows"])
+        return rows + int(found["dead_letters"]) >= accepted and int(found["rollup_events"]) == rows
+
+    def watched(self, budget: str) -> bool:
+        """Tell whether the alerter has seen all that is spent in the period of a budget over everything."""
+        try:
+            rows = self._clickhouse.rows(_STANDING, {**self._bound, "budget": budget})
+            if not rows:
+                return False
+            seen = msgspec.json.decode(rows[0]["body"], type=_Standing)
+            bound = {**self._bound, "start": seen.period_start, "end": seen.period_end}
+            return Decimal(self._clickhouse.rows(_SPENT, bound)[0]["spent"]) == seen.spent
+        except Retryable:
+            return False
 
 
 @dataclass(frozen=True)
@@ -119,18 +185,12 @@ class Demo:
         found = totals.read()
         with follower.lock:
             latencies = sorted(self._spend.latencies)
-        return {
-            "sent": stream.sent.sent,
-            "accepted": stream.sent.accepted,
-            "priced": int(found["priced"]),
-            "unpriced": int(found["unpriced"]),
-            "dead_letters": int(found["dead_letters"]),
-            "ledger_rows": int(found["ledger_rows"]),
-            "ledger_cost": money(found["ledger_cost"]),
-            "rollup_cost": money(found["rollup_cost"]),
-            "alerts": int(found["alerts"]),
-            "latency_p99_ms": _percentile(latencies, 0.99),
+        counts = {
+            name: int(found[name]) for name in ("priced", "unpriced", "dead_letters", "ledger_rows", "alerts")
         }
+        costs = {name: f"{Decimal(found[name]).normalize():f}" for name in ("ledger_cost", "rollup_cost")}
+        sent = {"sent": stream.sent.sent, "accepted": stream.sent.accepted}
+        return {**sent, **counts, **costs, "latency_p99_ms": _percentile(latencies, 0.99)}
 
     def _all_read(self) -> bool:
         """Tell whether every service has done its work, from the first to the last."""
@@ -138,46 +198,32 @@ class Demo:
         return all(committed_lag(kafka, group, names) == 0 for group, names in _READERS)
 
     def _frame(self, stream: Stream, follower: Follower, hint: str) -> Frame:
+        sent, spend = stream.sent, self._spend
         with follower.lock:
-            spend = self._spend
-            teams = _top(spend.by("team"))
-            models = _top(spend.by("sku"))
-            minutes = [cost for _, cost in spend.by_minute()]
-            alerts = list(spend.alerts)
-            latency = spend.latencies[-50:]
-            counted, unpriced = spend.events, spend.unpriced
-        sent = stream.sent
-        return Frame(
-            title="Outlay: a real hour of LLM calls, priced as it happens",
-            playing=stream.playing,
-            events_per_second=self._per_second(sent.accepted),
-            total=len(self._events),
-            sent=sent.sent,
-            accepted=sent.accepted,
-            counted=counted,
-            unpriced=unpriced,
-            dead_letters=len(sent.refused),
-            latency=sorted(latency)[len(latency) // 2] if latency else None,
-            teams=teams,
-            models=models,
-            minutes=minutes,
-            budgets=[self._state_of(budget) for budget in self._budgets],
-            alerts=alerts,
-            hint=hint,
-        )
+            latency = sorted(spend.latencies[-50:])
+            return Frame(
+                playing=stream.playing,
+                events_per_second=self._per_second(sent.accepted),
+                total=len(self._events),
+                sent=sent.sent,
+                counted=spend.events,
+                unpriced=spend.unpriced,
+                dead_letters=len(sent.refused),
+                latency=latency[len(latency) // 2] if latency else None,
+                teams=_top(spend.by("team")),
+                models=_top(spend.by("sku")),
+                minutes=[cost for _, cost in spend.by_minute()],
+                budgets=[self._state_of(budget) for budget in self._budgets],
+                alerts=list(spend.alerts),
+                hint=hint,
+            )
 
     def _state_of(self, budget: Budget) -> BudgetState:
         """A budget by the windows of this run alone."""
-        spent = sum(
-            (
-                Decimal(group.cost)
-                for window in list(self._spend.windows.values())
-                for group in window.groups
-                if all(getattr(group, name) in values for name, values in budget.scope.items())
-            ),
-            Decimal(0),
-        )
-        return BudgetState(budget.name, spent, Decimal(budget.amount))
+        groups = (group for window in self._spend.windows.values() for group in window.groups)
+        scope = budget.scope.items()
+        costs = (Decimal(g.cost) for g in groups if all(getattr(g, name) in values for name, values in scope))
+        return BudgetState(budget.name, sum(costs, Decimal(0)), Decimal(budget.amount))
 
     def _per_second(self, accepted: int) -> float:
         """Events accepted a second, over the last second or so."""

@@ -1,8 +1,9 @@
 """Sends the demonstration's events to ingest at the pace of the trace, times a speed."""
 
 import threading
+from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from outlay.client import BATCH_EVENTS, IngestClient, SendError, Sent
 from outlay.demo.watch import Spend
@@ -67,15 +68,10 @@ class Stream:
         begun, first = self._clock.monotonic(), self._events[0].time
         place = 0
         while place < len(self._events) and not self._stop.is_set():
-            end = place + BATCH_EVENTS
+            end = min(len(self._events), place + BATCH_EVENTS)
             if self._speed:
-                played = (self._clock.monotonic() - begun) * self._speed
-                end = place
-                while (
-                    end < min(len(self._events), place + BATCH_EVENTS)
-                    and (self._events[end].time - first).total_seconds() <= played
-                ):
-                    end += 1
+                played = first + timedelta(seconds=(self._clock.monotonic() - begun) * self._speed)
+                end = bisect_right(self._events, played, place, end, key=lambda event: event.time)
             if batch := self._events[place:end]:
                 self._client.send([encoder.encode(event) for event in batch], self.sent)
                 self.playing = batch[-1].time

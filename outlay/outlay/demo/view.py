@@ -36,12 +36,10 @@ class BudgetState:
 class Frame:
     """Everything one redraw needs."""
 
-    title: str
     playing: datetime | None
     events_per_second: float
     total: int
     sent: int
-    accepted: int
     counted: int
     unpriced: int
     dead_letters: int
@@ -115,7 +113,12 @@ def _head(frame: Frame, spend: Decimal, width: int) -> Panel:
     if frame.latency is not None:
         parts.append(f"event → rollup {frame.latency:.1f} s")
     subtitle = ", ".join(parts) or None
-    return Panel(line, title=frame.title, subtitle=subtitle, border_style="green")
+    return Panel(
+        line,
+        title="Outlay: a real hour of LLM calls, priced as it happens",
+        subtitle=subtitle,
+        border_style="green",
+    )
 
 
 def _bars(rows: Sequence[tuple[str, Decimal]], width: int, height: int) -> RenderableType:

@@ -50,12 +50,12 @@ class Spend:
     @property
     def unpriced(self) -> int:
         """Events that have no price."""
-        return sum(g.unpriced_events for w in list(self.windows.values()) for g in w.groups)
+        return sum(g.unpriced_events for w in self.windows.values() for g in w.groups)
 
     def by(self, dimension: str) -> dict[str, Decimal]:
         """Return USD by the values of a dimension."""
         spend: dict[str, Decimal] = {}
-        for window in list(self.windows.values()):
+        for window in self.windows.values():
             for group in window.groups:
                 name = name_of(getattr(group, dimension))
                 spend[name] = spend.get(name, Decimal(0)) + Decimal(group.cost)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zlib import crc32
 
 from outlay.demo.trace import Call
@@ -44,29 +45,43 @@ WORKLOADS = (
 )
 
 
-def source_of(start: datetime) -> str:
-    """Return the source of a run's events: another start is another source."""
-    return f"demo/azure-llm-code-2023/{start:%Y%m%dT%H%M%SZ}"
+LOOPING = Workload(0, "developer-tools", "code-review", "review", "anthropic", "claude-opus-4-1", 1)
+"""What the job of the incident does."""
 
 
 def usage_events(calls: Sequence[Call], start: datetime) -> list[UsageEvent]:
-    """Return every event of the demonstration, by time; the first call is at `start` (UTC)."""
-    source = source_of(start)
+    """Return every event of the demonstration, by time; the first call is at `start` (UTC).
+
+    Another start is another source, so that its events are others.
+    """
+    source = f"demo/azure-llm-code-2023/{start:%Y%m%dT%H%M%SZ}"
     shift = start - calls[0].at
-    events = [_call_event(i, call, source, shift) for i, call in enumerate(calls)]
-    events += _incident(calls, source, start)
+    events = []
+    for i, call in enumerate(calls):
+        work = _workload(i)
+        user = f"{work.team[:3]}-{_pick(i, 'user') % work.users:02d}"
+        events.append(
+            _call_event(f"call-{i:07d}", source, call.at + shift, call, work, user=user, env="prod")
+        )
+    begin, end = INCIDENT
+    if calls[-1].at - calls[0].at >= end:
+        largest = sorted(calls, key=lambda call: (-call.context_tokens, call.at))[:INCIDENT_CALLS]
+        for i, call in enumerate(largest):
+            at = start + begin + (end - begin) * i / len(largest)
+            events.append(_call_event(f"loop-{i:07d}", source, at, call, LOOPING, user="ci-bot", env="ci"))
     minutes = int((calls[-1].at - calls[0].at).total_seconds() // 60) + 1
     for minute in range(minutes):
         events += _infrastructure(minute, source, start + timedelta(minutes=minute))
     return sorted(events, key=lambda event: event.time)
 
 
-def _call_event(index: int, call: Call, source: str, shift: timedelta) -> UsageEvent:
-    work = _workload(index)
+def _call_event(
+    name: str, source: str, at: datetime, call: Call, work: Workload, *, user: str, env: str
+) -> UsageEvent:
     return UsageEvent(
-        id=f"call-{index:07d}",
+        id=name,
         source=source,
-        time=call.at + shift,
+        time=at,
         kind="llm",
         activity=work.activity,
         provider=work.provider,
@@ -75,87 +90,39 @@ def _call_event(index: int, call: Call, source: str, shift: timedelta) -> UsageE
         project=work.project,
         team=work.team,
         use_case=work.use_case,
-        user=f"{work.team[:3]}-{_pick(index, 'user') % work.users:02d}",
-        tags={"env": "prod"},
+        user=user,
+        tags={"env": env},
     )
 
 
 def _workload(index: int) -> Workload:
     draw = _pick(index, "workload") % 100
-    for work in WORKLOADS:
-        draw -= work.share
-        if draw < 0:
-            return work
-    raise AssertionError("the shares add up to 100")
+    return next(work for n, work in enumerate(WORKLOADS) if draw < sum(w.share for w in WORKLOADS[: n + 1]))
 
 
 def _pick(index: int, what: str) -> int:
     return crc32(f"{what}/{index}".encode())
 
 
-def _incident(calls: Sequence[Call], source: str, start: datetime) -> Iterator[UsageEvent]:
-    begin, end = INCIDENT
-    if calls[-1].at - calls[0].at < end:
-        return
-    largest = sorted(calls, key=lambda call: (-call.context_tokens, call.at))[:INCIDENT_CALLS]
-    for i, call in enumerate(largest):
-        yield UsageEvent(
-            id=f"loop-{i:07d}",
-            source=source,
-            time=start + begin + (end - begin) * i / len(largest),
-            kind="llm",
-            activity="inference",
-            provider="anthropic",
-            sku="claude-opus-4-1",
-            usage={"input_tokens": call.context_tokens, "output_tokens": call.generated_tokens},
-            project="code-review",
-            team="developer-tools",
-            use_case="review",
-            user="ci-bot",
-            tags={"env": "ci"},
-        )
-
-
 def _infrastructure(minute: int, source: str, at: datetime) -> Iterator[UsageEvent]:
     """One minute of a training job on eight GPUs, of a vector store, and of answers sent out."""
-    yield UsageEvent(
-        id=f"gpu-{minute:05d}",
-        source=source,
-        time=at,
-        kind="compute",
-        activity="training",
-        provider="aws",
-        sku="p5.48xlarge",
-        usage={"compute_seconds": 60},
-        project="code-model",
-        team="research",
-        use_case="fine-tuning",
-        attributes={"region": "us-east-1"},
-    )
-    yield UsageEvent(
-        id=f"egress-{minute:05d}",
-        source=source,
-        time=at,
-        kind="transfer",
-        activity="other",
-        provider="aws",
-        sku="internet-egress",
-        usage={"gb": Decimal("0.85")},
-        project="support-chat",
-        team="growth",
-        attributes={"region": "us-east-1"},
-    )
-    if minute % 10 == 0:
-        yield UsageEvent(
-            id=f"vectors-{minute:05d}",
-            source=source,
-            time=at,
-            kind="storage",
-            activity="storage",
-            provider="aws",
-            sku="ebs-gp3",
-            usage={"gb_hours": Decimal("341.25")},
-            project="code-assistant",
-            team="platform",
-            attributes={"region": "us-east-1"},
+
+    def event(name: str, **what: Any) -> UsageEvent:
+        region = {"region": "us-east-1"}
+        return UsageEvent(
+            id=f"{name}-{minute:05d}", source=source, time=at, provider="aws", attributes=region, **what
         )
+
+    yield event(
+        "gpu", kind="compute", activity="training", sku="p5.48xlarge", usage={"compute_seconds": 60},
+        project="code-model", team="research", use_case="fine-tuning",
+    )  # fmt: skip
+    yield event(
+        "egress", kind="transfer", activity="other", sku="internet-egress", usage={"gb": Decimal("0.85")},
+        project="support-chat", team="growth",
+    )  # fmt: skip
+    if minute % 10 == 0:
+        yield event(
+            "vectors", kind="storage", activity="storage", sku="ebs-gp3", usage={"gb_hours": Decimal("341.25")},
+            project="code-assistant", team="platform",
+        )  # fmt: skip

@@ -14,8 +14,8 @@ AT = datetime(2026, 11, 24, 9, 57, tzinfo=UTC)
 
 def _frame(**changes: object) -> Frame:
     whole: dict[str, object] = {
-        "title": "Outlay", "playing": AT, "events_per_second": 79.4,
-        "total": 9541, "sent": 9446, "accepted": 9446, "counted": 9211, "unpriced": 178, "dead_letters": 0,
+        "playing": AT, "events_per_second": 79.4,
+        "total": 9541, "sent": 9446, "counted": 9211, "unpriced": 178, "dead_letters": 0,
         "latency": 0.89, "teams": [("growth", Decimal("7.06"))],
         "models": [("gpt-4.1", Decimal(7)), ("tiny", Decimal("0.06"))],
         "minutes": [Decimal(1), Decimal(12)], "budgets": [BudgetState("Growth", Decimal(9), Decimal(8))],
