@@ -4,7 +4,6 @@ import json
 import secrets
 import shutil
 import sys
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,10 @@ class ClickHouse:
         passwords = self.passwords()
         binary = shutil.which("clickhouse")
         if binary:
-            return self._server(binary, passwords)
+            config = self.folder / "config.xml"
+            config.touch(mode=0o600)
+            config.write_text(_server_config(self.folder, self.port, passwords))
+            return [binary, "server", f"--config-file={config}"]
         try:
             import chdb  # noqa: F401 (whether it is here)
         except ImportError as error:
@@ -58,15 +60,9 @@ class ClickHouse:
             ) from error
         users = self.folder / "users.json"
         users.touch(mode=0o600)
-        content = {
-            name: {
-                "password_sha256": hash_password(password),
-                "readonly": name != WRITER,
-                "background": name == READER,
-            }
-            for name, password in passwords.items()
-        }
-        users.write_text(json.dumps(content))
+        limits = {name: {"readonly": name != WRITER, "background": name == READER} for name in passwords}
+        hashes = {name: {"password_sha256": hash_password(password)} for name, password in passwords.items()}
+        users.write_text(json.dumps({name: limits[name] | hashes[name] for name in passwords}))
         server = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(self.folder / "chdb")]
         return [*server, "--users", str(users), "--port", str(self.port)]
 
@@ -75,14 +71,8 @@ class ClickHouse:
         try:
             with urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:  # noqa: S310 (loopback)
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+        except OSError:  # URLError is one
             return False
-
-    def _server(self, binary: str, passwords: dict[str, str]) -> list[str]:
-        config = self.folder / "config.xml"
-        config.touch(mode=0o600)
-        config.write_text(_server_config(self.folder, self.port, passwords))
-        return [binary, "server", f"--config-file={config}"]
 
 
 def _server_config(folder: Path, port: int, passwords: dict[str, str]) -> str:

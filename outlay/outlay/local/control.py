@@ -62,15 +62,12 @@ def _follow(descriptor: int, progress: Progress, home: Path) -> None:
     """Pass on what the daemon reports, until it is ready. Raises StackError if it cannot be."""
     with os.fdopen(descriptor, "rb") as lines:
         for line in lines:
-            report = json.loads(line)
-            if "step" in report:
-                progress.step(report["step"])
-            elif "total" in report:
-                progress.bytes(report["done"], report["total"])
-            elif "error" in report:
-                raise StackError(report["error"], report["hint"])
-            else:
+            what, *found = json.loads(line)
+            if what == "ready":
                 return
+            if what == "error":
+                raise StackError(*found)
+            getattr(progress, what)(*found)
     raise ChildDiedError("the system ended while it was starting", f"read {home / 'system.log'}")
 
 

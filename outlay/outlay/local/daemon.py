@@ -1,6 +1,6 @@
 """Runs the system of the data folder in this process: `python -m outlay.local.daemon [--fixed] --report FD`.
 
-On the descriptor it reports steps and downloads, then `ready` or an error with its hint, one JSON object per line.
+On the descriptor it reports steps and downloads, then `ready` or an error with its hint, one JSON array per line.
 `outlay up` starts it in the background; `outlay up --foreground` calls `serve` under systemd or launchd.
 """
 
@@ -53,20 +53,20 @@ class PipeProgress:
 
     def step(self, text: str) -> None:
         """A step begins."""
-        self.write({"step": text})
+        self.write("step", text)
 
     def bytes(self, done: int, total: int) -> None:
         """`done` of `total` bytes of a download have arrived."""
-        self.write({"done": done, "total": total})
+        self.write("bytes", done, total)
 
-    def write(self, report: dict[str, object]) -> None:
+    def write(self, *report: object) -> None:
         """Write one line; a closed pipe is not an error."""
         with self._lock, suppress(OSError):
             os.write(self._descriptor, json.dumps(report).encode() + b"\n")
 
     def ready(self) -> None:
         """Report that the system is ready, and close the pipe."""
-        self.write({"ready": True})
+        self.write("ready")
         os.close(self._descriptor)
 
 
@@ -79,11 +79,9 @@ def main() -> None:
     progress = PipeProgress(args.report)
     try:
         serve(progress, progress.ready, fixed=args.fixed)
-    except StackError as error:
-        progress.write({"error": error.message, "hint": error.hint})
-        raise SystemExit(1) from None
-    except Retryable as error:
-        progress.write({"error": str(error), "hint": f"read the logs in {home_folder() / 'logs'}"})
+    except (StackError, Retryable) as error:
+        logs = f"read the logs in {home_folder() / 'logs'}"
+        progress.write("error", str(error), error.hint if isinstance(error, StackError) else logs)
         raise SystemExit(1) from None
 
 

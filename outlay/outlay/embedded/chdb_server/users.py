@@ -51,15 +51,13 @@ class Users:
         """Read `{"name": {"password_sha256": "…", "readonly": true, "background": true}}`."""
         users = {}
         for name, found in json.loads(path.read_text("utf-8")).items():
-            readonly = bool(found["readonly"])
-            limits = {**READER_LIMITS, **(BACKGROUND if found.get("background", True) else {})}
-            users[name] = User(
-                name,
-                found["password_sha256"],
-                readonly,
-                READER_QUERIES if readonly else _WRITER_QUERIES,
-                limits if readonly else {},
+            background = BACKGROUND if found.get("background", True) else {}
+            limits = (
+                (READER_QUERIES, {**READER_LIMITS, **background})
+                if found["readonly"]
+                else (_WRITER_QUERIES, {})
             )
+            users[name] = User(name, found["password_sha256"], found["readonly"], *limits)
         return cls(users)
 
     def authenticate(self, name: str, password: str) -> User | None:
