@@ -18,7 +18,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable --package "${PACKAGE}" ${WITHOUT} \
-    && find .venv -type d -name tests -prune -exec rm -rf {} +
+    && find .venv -type d -name tests -prune -exec rm -rf {} + \
+    # zstandard has the same code a second time, for interpreters other than CPython
+    && find .venv -path '*/zstandard/_cffi*.so' -delete
 
 FROM ${PYTHON}
 ARG PACKAGE=outlay

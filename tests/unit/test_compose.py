@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,23 @@ def test_every_password_is_named_where_people_fill_them_in() -> None:
 
 def _required() -> set[str]:
     return set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("role", "without"),
+    [
+        ("ingest", {"clickhouse-connect", "numpy", "pyarrow", "pandas"}),
+        ("pricer", {"numpy", "pyarrow", "pandas"}),
+        ("aggregator", {"numpy", "pyarrow", "pandas"}),
+    ],
+)
+def test_images_of_the_hot_path_install_no_package_that_only_others_need(
+    role: str, without: set[str]
+) -> None:
+    command = [sys.executable, "-m", "uv", "export", "--frozen", "--no-dev", "--no-hashes", "--no-header"]
+    done = subprocess.run(
+        [*command, "--package", f"outlay-{role}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    installed = set(re.findall(r"^([a-z0-9.-]+)==", done.stdout, re.MULTILINE))
+    assert "msgspec" in installed
+    assert not installed & without
