@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 INGEST, CONSOLE = "http://127.0.0.1:8080", "http://127.0.0.1:8088"
 
 
+SCALE = ("--scale", "pricer=2", "--scale", "aggregator=2")
 NO_ULIMITS = "services:\n  clickhouse:\n    ulimits: !reset {}\n"
 """Where an engine may not raise the limit of open files (no CAP_SYS_RESOURCE)."""
 
@@ -50,7 +51,7 @@ class Composition:
         return done.stdout
 
     def up(self) -> None:
-        self.compose("up", "-d", "--wait", "--pull", "missing", "--no-build")
+        self.compose("up", "-d", "--wait", "--pull", "missing", "--no-build", *SCALE)
 
     def outlay(self, *words: str) -> str:
         """Run the command line in the composition."""
@@ -83,9 +84,10 @@ class Composition:
         return int(row["n"]), str(row["c"])
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return the state of each container by its service."""
+        """Return the state of each service's container: of several the one that is worst."""
         lines = self.compose("ps", "-a", "--format", "json").splitlines()
-        return {row["Service"]: row for row in map(json.loads, lines)}
+        rows = sorted(map(json.loads, lines), key=lambda row: row["Health"] != "healthy")
+        return {row["Service"]: row for row in rows}
 
     def done(self, what: str, result: object) -> None:
         self.rows.append(f"| {what} | {result} |")

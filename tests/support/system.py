@@ -18,6 +18,8 @@ class Cli:
     """The command line over one data folder."""
 
     home: Path
+    python: str = sys.executable
+    """The environment whose release it is."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -28,7 +30,7 @@ class Cli:
     def __call__(self, *args: str, stdin: str = "", status: int = 0) -> str:
         """Run `outlay ARGS`, expect its exit status, return what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "outlay", *args],
+            [self.python, "-m", "outlay", *args],
             env=self.env,
             input=stdin,
             capture_output=True,
