@@ -37,6 +37,6 @@ WORKDIR /app
 USER 10001:10001
 EXPOSE 9400
 # Ready, not only alive: a service that waits for Kafka, or restarts again and again, is not healthy.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9400/readyz', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=6 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9400/readyz', timeout=8)"]
 CMD ["outlay", "--help"]

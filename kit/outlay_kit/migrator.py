@@ -4,6 +4,7 @@ import re
 from importlib import resources
 
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.cluster_schema import clustered
 from outlay_kit.settings import ClickHouseSettings
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
@@ -19,19 +20,27 @@ def migrations() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
+def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = "") -> list[str]:
     """Apply what is missing, up to number `through`; return the names applied.
 
-    Raises Retryable if ClickHouse is away.
+    `cluster`: the cluster whose nodes get Replicated and Distributed tables; found again once they are there.
+    Raises Retryable if ClickHouse is away, and ValueError for a cluster whose database has other tables.
 
     Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): a crash before the mark of a version repeats it.
     The marks are read again before a version that lacks one, since two services may migrate at once.
     """
     server = ClickHouseClient(settings, database="")
-    server.command("CREATE DATABASE IF NOT EXISTS {db:Identifier}", {"db": settings.database})
+    on = f" ON CLUSTER '{cluster}'" if cluster else ""
+    server.command(f"CREATE DATABASE IF NOT EXISTS {{db:Identifier}}{on}", {"db": settings.database})
     server.close()
     clickhouse = ClickHouseClient(settings)
-    clickhouse.command(
+    cluster = _cluster(clickhouse, cluster)
+
+    def apply(statement: str) -> None:
+        for one in clustered(statement, cluster) if cluster else [statement]:
+            clickhouse.command(one)
+
+    apply(
         "CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, name String, at DateTime64(3, 'UTC')"
         " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
         " COMMENT 'Which versions of the tables were applied'"
@@ -41,7 +50,7 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
         if number > through or number in marked or number in (marked := _marked(clickhouse)):
             continue
         for statement in statements(sql):
-            clickhouse.command(statement)
+            apply(statement)
         clickhouse.command(
             "INSERT INTO schema_migrations (number, name) VALUES ({number:UInt32}, {name:String})",
             {"number": number, "name": name},
@@ -49,6 +58,21 @@ def migrate(settings: ClickHouseSettings, through: int = 9999) -> list[str]:
         applied.append(name)
     clickhouse.close()
     return applied
+
+
+def _cluster(clickhouse: ClickHouseClient, wanted: str) -> str:
+    """Return the cluster that the tables are on; `wanted` before there are any."""
+    there = clickhouse.rows(
+        "SELECT engine, engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'ledger'"
+    )
+    if not there:
+        return wanted
+    found = re.match(r"Distributed\('([^']+)'", there[0]["engine_full"])
+    if wanted and (found is None or found[1] != wanted):
+        raise ValueError(
+            f"the database has tables that are not on the cluster {wanted}: use another database"
+        )
+    return found[1] if found else ""
 
 
 def _marked(clickhouse: ClickHouseClient) -> set[int]:

@@ -20,6 +20,9 @@ class KafkaSettings(BaseSettings):
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""
+    cert_file: str = ""
+    """The client's own certificate and key (PEM), for brokers that ask for one."""
+    key_file: str = ""
 
     def client_options(self) -> dict[str, object]:
         """Return the connection options of a kafka-python client."""
@@ -35,6 +38,8 @@ class KafkaSettings(BaseSettings):
             }
         if self.ca_file:
             options["ssl_cafile"] = self.ca_file
+        if self.cert_file:
+            options |= {"ssl_certfile": self.cert_file, "ssl_keyfile": self.key_file or None}
         return options
 
 

@@ -133,6 +133,14 @@ def setup(
     min_insync_replicas: Annotated[
         int | None, Option(help="Copies needed for a 202. Default: the broker's.")
     ] = None,
+    cluster: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            envvar="OUTLAY_CLICKHOUSE_CLUSTER",
+            help="ClickHouse cluster on which to create the tables.",
+        ),
+    ] = "",
 ) -> None:
     """Create topics, tables and a first catalog in the stores that the environment names.
 
@@ -148,10 +156,10 @@ def setup(
         copies = Durability(replication_factor, min_insync_replicas)
         warnings = prepare(
             kafka, clickhouse, SystemClock(), lambda step: note(f"preparing {step}"),
-            direct_tenants=direct_tenant or (), durability=copies,
+            direct_tenants=direct_tenant or (), durability=copies, cluster=cluster,
         )  # fmt: skip
     except ValueError as error:
-        raise CommandError(str(error), "such a tenant sends over HTTP, with a key") from None
+        raise CommandError(str(error), "give other options: outlay setup --help") from None
     for text in warnings:
         warn(text)
     line("topics, tables and a catalog are ready")

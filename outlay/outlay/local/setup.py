@@ -23,10 +23,12 @@ def prepare(
     *,
     direct_tenants: Sequence[str] = (),
     durability: Durability | None = None,
+    cluster: str = "",
 ) -> list[str]:
     """Create topics and tables, and publish the default catalog if none exists yet.
 
     `direct_tenants` publish to Kafka themselves: each has a topic of its own. Returns warnings about topics.
+    `cluster`: the ClickHouse cluster whose nodes get the tables.
     Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not, and at
     once if they refuse the user or the password.
     """
@@ -34,7 +36,7 @@ def prepare(
     wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("topics", lambda: warnings.extend(create_topics(kafka, wanted, durability or Durability()))),
-        ("tables", lambda: migrate(clickhouse)),
+        ("tables", lambda: migrate(clickhouse, cluster=cluster)),
         ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
     )
     deadline = clock.monotonic() + patience

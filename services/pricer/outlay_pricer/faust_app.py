@@ -132,6 +132,8 @@ def _credentials(kafka: KafkaSettings) -> object:
     context = None
     if kafka.security_protocol.endswith("SSL"):
         context = ssl.create_default_context(cafile=kafka.ca_file or None)
+        if kafka.cert_file:
+            context.load_cert_chain(kafka.cert_file, kafka.key_file or None)
     if not kafka.security_protocol.startswith("SASL"):
         return context
     return faust.SASLCredentials(

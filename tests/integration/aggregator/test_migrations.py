@@ -1,5 +1,6 @@
 """Every version of the tables, applied in order to a database with data in it, on the real engine."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -15,8 +16,9 @@ from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS, Range
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
+from outlay_kit.cluster_schema import clustered
 from outlay_kit.errors import Refused
-from outlay_kit.migrator import migrate, migrations
+from outlay_kit.migrator import _cluster, migrate, migrations, statements
 from outlay_kit.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.stack
@@ -145,4 +147,61 @@ def test_an_audit_names_a_missing_table_and_the_remedy(empty: ClickHouseSettings
     ]  # fmt: skip
     with pytest.raises(Refused, match=rf"has no table {table} in database .* outlay setup.*from a backup"):
         [ask() for ask in questions]
+    clickhouse.close()
+
+
+def on_one_node(statement: str) -> str:
+    """What one engine without Keeper can run of a cluster's statement: plain engines, and Merge for Distributed."""
+    plain = re.sub(r" ON CLUSTER 'c'( SYNC)?", "", statement)
+    plain = re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?(\w*)\)", r"\1(\2)", plain)
+    return re.sub(
+        r"Distributed\('c', currentDatabase\(\), '(\w+)', .*\)$", r"Merge(currentDatabase(), '^\1$')", plain
+    )
+
+
+def test_the_tables_of_a_cluster_are_those_of_one_server_as_far_as_one_node_can_show(
+    empty: ClickHouseSettings,
+) -> None:
+    single = empty.model_copy(update={"database": f"{empty.database}_single"})
+    migrate(single)
+    server = ClickHouseClient(empty, database="")
+    server.command("CREATE DATABASE {db:Identifier}", {"db": empty.database})
+    clickhouse = ClickHouseClient(empty)
+    for _, _, sql in migrations():
+        for statement in statements(sql):
+            for part in clustered(statement, "c"):
+                parsed = clickhouse.rows("SELECT formatQuery({q:String}) AS q", {"q": part})[0]["q"]
+                changes = re.match(r"\s*(CREATE|ALTER|RENAME|DROP)", part)
+                assert ("ON CLUSTER" in parsed) == bool(changes), part
+                if not (part.startswith("INSERT INTO identities")):  # Merge takes no rows
+                    clickhouse.command(on_one_node(part))
+    columns = (
+        "SELECT replaceOne(table, '_local', '') AS name, groupUniqArray((position, name, type, default_kind)) AS c"
+        " FROM system.columns WHERE database = {db:String} AND table NOT LIKE {without:String} GROUP BY 1 ORDER BY 1"
+    )
+    for without in ("%_local", "ledger"):
+        wanted, found = (
+            {row["name"]: sorted(row["c"]) for row in server.rows(columns, {"db": db, "without": without})}
+            for db in (single.database, empty.database)
+        )
+        wanted.pop("schema_migrations", None)
+        assert found == wanted
+    sharded = server.rows(
+        "SELECT name FROM system.tables WHERE database = {db:String} AND engine = 'Merge' ORDER BY name",
+        {"db": empty.database},
+    )
+    assert [row["name"] for row in sharded] == [
+        "identities", "ledger", "rollup_day", "rollup_hour", "rollup_minute",
+    ]  # fmt: skip
+    server.command("DROP DATABASE {db:Identifier}", {"db": single.database})
+    server.close()
+    clickhouse.close()
+
+
+def test_a_database_with_plain_tables_is_not_made_a_cluster_of(empty: ClickHouseSettings) -> None:
+    migrate(empty)
+    clickhouse = ClickHouseClient(empty)
+    assert _cluster(clickhouse, "") == ""
+    with pytest.raises(ValueError, match="not on the cluster c"):
+        _cluster(clickhouse, "c")
     clickhouse.close()
