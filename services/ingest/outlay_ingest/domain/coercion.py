@@ -24,6 +24,16 @@ def text(value: object) -> str | None:
     return (value if isinstance(value, str) else str(value))[:LABEL]
 
 
+def texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Return those of the values that are labels."""
+    return {name: shown for name, value in values.items() if (shown := text(value)) is not None}
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return a value that is a mapping; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def first(source: Mapping[str, Any], *names: str) -> Any:
     """Return the first of the named values that is there and not empty."""
     for name in names:
@@ -53,6 +63,11 @@ def count(value: object) -> Quantity | None:
         return min(number, _BEYOND)
     whole = int(number)
     return whole if whole == number else number.quantize(_FINEST)
+
+
+def counts(values: Mapping[str, object]) -> dict[str, Quantity]:
+    """Return those of the values that are quantities."""
+    return {name: amount for name, value in values.items() if (amount := count(value)) is not None}
 
 
 def money(value: object) -> Decimal | None:

@@ -35,6 +35,15 @@ class Item:
     id: str | None = None
 
 
+def made(make: Callable[[], UsageEvent | None], raw: Callable[[], bytes], place: str = "") -> Item | None:
+    """Return the item of an event that `make` returns, or why it raises Invalid; None if it returns none."""
+    try:
+        event: UsageEvent | Invalid | None = make()
+    except Invalid as why:
+        event = why
+    return None if event is None else Item(event, raw, place)
+
+
 Items = Iterable[Item | None]
 """None stands for an item without usage."""
 Reader = Callable[[bytes, Rules], Iterator[Chunk]]

@@ -8,7 +8,6 @@ that take turns on a device (time-slicing) share the interval evenly.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -17,25 +16,31 @@ from typing import Any
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from outlay_ingest.domain.coercion import count, first, moment, text
-from outlay_ingest.domain.decoded_items import Head, Item
-from outlay_ingest.domain.rejections import explain
+from outlay_ingest.domain.coercion import count, first, mapping, moment, text, texts
+from outlay_ingest.domain.decoded_items import Head, Item, made
+from outlay_ingest.domain.rejections import decode, explain
 from outlay_schemas.attributes import ALLOCATION, IDLE, MIG_PROFILE, UTILIZATION
-from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
 Json = Mapping[str, Any]
 Sample = tuple[Json, object, object]
 """Labels, time and value."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _exact = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 _UNITS = {"DCGM_FI_DEV_GPU_UTIL": 100, "DCGM_FI_PROF_GR_ENGINE_ACTIVE": 1}
 """Metrics of utilization, and their value of a busy GPU. The first that a device has counts: they measure the same."""
+_POD = ("namespace", "pod", "container")
 _PROFILE = re.compile(r"(\d+)g\.\d+gb")
 _SLICES = {"A30": 4, "RTX PRO 6000": 4}
 """Compute slices of GPUs that have other than 7. Source: NVIDIA's MIG user guide, supported MIG profiles."""
 _MOST_SLICES = 7
+
+
+Device = tuple[str, str]
+"""UUID of the GPU, and id of its instance or ""."""
+Pod = tuple[str, ...]
+"""Namespace, pod and container."""
 
 
 @dataclass(slots=True)
@@ -43,15 +48,11 @@ class _Use:
     """What a pod used of a device in an interval."""
 
     labels: Json
+    device: Device
+    pod: Pod
     samples: list[Json] = field(default_factory=list)
     values: dict[str, list[Decimal]] = field(default_factory=dict)
     """The shares of the time that it was busy, by metric."""
-
-
-Device = tuple[str, str]
-"""UUID of the GPU, and id of its instance or ""."""
-Pod = tuple[str, str, str]
-"""Namespace, pod and container."""
 
 
 def read_gpus(body: bytes, head: Head) -> Iterator[Item | None]:
@@ -66,21 +67,26 @@ def read_gpus(body: bytes, head: Head) -> Iterator[Item | None]:
     samples = _answer(body) if head.media == "application/json" else _exposition(body, head.query.get("time"))
     found: dict[tuple[Device, int], dict[Pod, _Use]] = {}
     for labels, time, value in samples:
-        if labels.get("__name__") not in _UNITS:
+        metric = str(labels.get("__name__"))
+        if metric not in _UNITS:
             yield None
             continue
         raw = {"metric": labels, "time": time, "value": value}
         try:
-            place = _device(labels), int(_seconds(time) // Decimal(interval))
+            at = Decimal(str(moment(time, "$.time").timestamp()))
+            place = _device(labels), int(at // Decimal(interval))
         except Invalid as why:
             yield Item(why, partial(msgspec.json.encode, raw))
             continue
         pods = found.setdefault(place, {})
-        use = pods.setdefault(_pod(labels), _Use(labels))
+        pod = tuple(text(first(labels, f"exported_{name}", name)) or "" for name in _POD)
+        use = pods.setdefault(pod, _Use(labels, place[0], pod))
         if use.samples:
             yield None  # the same pod on the same device in the same interval
         use.samples.append(raw)
-        _note(use, str(labels["__name__"]), value)
+        busy = count(value)
+        if busy is not None and busy <= _UNITS[metric]:  # what DCGM writes for unknown is far above any share
+            use.values.setdefault(metric, []).append(Decimal(busy) / _UNITS[metric])
     yield from _items(found, interval, head)
 
 
@@ -96,42 +102,33 @@ def _items(
         pods = sorted(pod for pod in uses if pod[1]) or sorted(uses)
         for place, pod in enumerate(pods):
             use = uses[pod]
-            raw = partial(msgspec.json.encode, use.samples)
-            try:
-                part = _part(use.labels, instance) / len(pods)
-                at = _EPOCH + timedelta(microseconds=int(number * Decimal(interval) * 10**6))
-                event = _event(use, pod, device, at, head)
-            except (Invalid, OverflowError) as why:
-                yield Item(why if isinstance(why, Invalid) else _no_time(str(why)), raw)
-                continue
             # By place, not by name: where pods come and go within an interval it still adds up to one device.
-            event.id = "-".join(filter(None, (gpu, instance, str(number), str(place) if place else "")))[:256]
-            seconds = Fraction(interval) * part
-            event.usage = {"gpu_seconds": count(Decimal(seconds.numerator) / seconds.denominator) or 0}
-            yield Item(event, raw)
+            identity = "-".join(filter(None, (gpu, instance, str(number), str(place) if place else "")))[:256]
+            start, share = number * Decimal(interval), Fraction(interval) / len(pods)
+            make = partial(_event, identity, use, start, share, head)
+            yield made(make, partial(msgspec.json.encode, use.samples))
 
 
-def _event(use: _Use, pod: Pod, device: Device, at: datetime, head: Head) -> UsageEvent:
-    labels = use.labels
+def _event(identity: str, use: _Use, start: Decimal, share: Fraction, head: Head) -> UsageEvent:
+    labels, device, pod = use.labels, use.device, use.pod
+    seconds = share * _part(labels, device[1])
     host = text(first(labels, "Hostname", "hostname", "instance")) or "host"
-    tags = {"host": host, "gpu": device[0], "gpu_instance": device[1], "pod": pod[1], "container": pod[2]}
-    attributes = {
-        ALLOCATION: "" if pod[1] else IDLE,
-        UTILIZATION: _utilization(use),
-        MIG_PROFILE: text(labels.get("GPU_I_PROFILE")) or "",
-    }
     return UsageEvent(
-        id="",
+        id=identity,
         source=f"dcgm/{host}"[:256],
-        time=at,
+        time=moment(start, "$.time"),
         kind="compute",
         provider=head.query.get("provider", "")[:256],
         sku=text(head.query.get("sku")) or text(labels.get("modelName")) or "gpu",
-        usage={},
+        usage={"gpu_seconds": count(Decimal(seconds.numerator) / seconds.denominator) or 0},
         project=pod[0] or None,
-        tags={name: shown for name, shown in tags.items() if shown},
-        attributes={name: shown for name, shown in attributes.items() if shown},
-    )
+        tags=texts({"host": host, "gpu": device[0], "gpu_instance": device[1], "pod": pod[1], "container": pod[2]}),
+        attributes=texts({
+            ALLOCATION: "" if pod[1] else IDLE,
+            UTILIZATION: _utilization(use),
+            MIG_PROFILE: labels.get("GPU_I_PROFILE"),
+        }),
+    )  # fmt: skip
 
 
 def _device(labels: Json) -> Device:
@@ -139,13 +136,6 @@ def _device(labels: Json) -> Device:
     if gpu is None:
         raise Invalid("missing_field", "a sample without UUID belongs to no GPU", "$.metric.UUID")
     return gpu, text(labels.get("GPU_I_ID")) or ""
-
-
-def _pod(labels: Json) -> Pod:
-    namespace, pod, container = (
-        text(first(labels, f"exported_{name}", name)) or "" for name in ("namespace", "pod", "container")
-    )
-    return namespace, pod, container
 
 
 def _part(labels: Json, instance: str) -> Fraction:
@@ -162,21 +152,6 @@ def _part(labels: Json, instance: str) -> Fraction:
     return Fraction(int(match[1]), slices)
 
 
-def _seconds(time: object) -> Decimal:
-    return Decimal(str(moment(time, "$.time").timestamp()))
-
-
-def _no_time(why: str) -> Invalid:
-    return Invalid("wrong_type", f"this is not a time: {why}", "$.time")
-
-
-def _note(use: _Use, metric: str, value: object) -> None:
-    """Keep a value; what DCGM writes for unknown is far above any share."""
-    busy = count(value)
-    if busy is not None and busy <= _UNITS[metric]:
-        use.values.setdefault(metric, []).append(Decimal(busy) / _UNITS[metric])
-
-
 def _utilization(use: _Use) -> str:
     for metric in _UNITS:
         if values := use.values.get(metric):
@@ -186,16 +161,12 @@ def _utilization(use: _Use) -> str:
 
 
 def _answer(body: bytes) -> Iterator[Sample]:
-    try:
-        found = _exact.decode(body)
-    except UNREADABLE as error:
-        raise explain(error, body) from None
-    results = _mapping(found.get("data")).get("result")
+    results = mapping(decode(_exact, body).get("data")).get("result")
     if not isinstance(results, list):
         raise Invalid("missing_field", "an answer of Prometheus has a list in data.result", "$.data.result")
     for result in results:
-        labels = _mapping(_mapping(result).get("metric"))
-        values = _mapping(result).get("values") or [_mapping(result).get("value")]
+        labels = mapping(mapping(result).get("metric"))
+        values = mapping(result).get("values") or [mapping(result).get("value")]
         for pair in values if isinstance(values, list) else ():
             if isinstance(pair, list) and len(pair) == 2:
                 yield labels, pair[0], pair[1]
@@ -211,7 +182,3 @@ def _exposition(body: bytes, time: str | None) -> Iterator[Sample]:
         raise explain(error, body) from None
     except (ValueError, IndexError, KeyError) as error:
         raise Invalid("exposition_malformed", f"this is not Prometheus' text format: {error}") from None
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}

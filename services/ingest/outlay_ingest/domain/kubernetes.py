@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.coercion import count, first, moment, money, text
-from outlay_ingest.domain.decoded_items import Item
-from outlay_ingest.domain.rejections import explain
+from outlay_ingest.domain.coercion import count, first, mapping, moment, money, text, texts
+from outlay_ingest.domain.decoded_items import Item, made
+from outlay_ingest.domain.rejections import decode
 from outlay_schemas.attributes import ALLOCATION, IDLE
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import OWNERS
-from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
 Json = Mapping[str, Any]
@@ -24,6 +24,7 @@ _exact = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _GB = Decimal(10**9)
 _UNUSED = "__idle__"
 """What OpenCost calls the part of a cluster that nothing is allocated to."""
+_TAGS = ("cluster", "namespace", "controller", "controllerKind", "pod", "container", "node")
 _HOURS = (("cpuCoreHours", "cpu_core_hours", Decimal(1)), ("gpuHours", "gpu_hours", Decimal(1)),
           ("ramByteHours", "ram_gb_hours", _GB), ("pvByteHours", "disk_gb_hours", _GB),
           ("networkTransferBytes", "network_gb", _GB))  # fmt: skip
@@ -34,36 +35,22 @@ def read_opencost(body: bytes) -> Iterator[Item | None]:
 
     Raises Invalid if the body is none.
     """
-    try:
-        sets = _exact.decode(body).get("data")
-    except UNREADABLE as error:
-        raise explain(error, body) from None
+    sets = decode(_exact, body).get("data")
     if not isinstance(sets, list):
         raise Invalid(
             "missing_field", "an answer of OpenCost has a list of allocation sets in data", "$.data"
         )
     for number, group in enumerate(sets):
-        for name, allocation in _mapping(group).items():
+        for name, allocation in mapping(group).items():
             raw = partial(msgspec.json.encode, {"data": [{name: allocation}]})
-            place = f"$.data[{number}].{name}"[:200]
-            try:
-                event = _allocation(name, _mapping(allocation))
-            except Invalid as why:
-                yield Item(why, raw, place)
-                continue
-            yield None if event is None else Item(event, raw, place)
+            yield made(partial(_allocation, name, mapping(allocation)), raw, f"$.data[{number}].{name}"[:200])
 
 
 def _allocation(name: str, allocation: Json) -> UsageEvent | None:
-    window, properties = _mapping(allocation.get("window")), _mapping(allocation.get("properties"))
+    window, properties = mapping(allocation.get("window")), mapping(allocation.get("properties"))
     start, end = text(first(window, "start")), text(first(window, "end"))
-    labels = {
-        key.replace("-", "_"): value
-        for key, value in {
-            **_mapping(properties.get("namespaceLabels")),
-            **_mapping(properties.get("labels")),
-        }.items()
-    }
+    labels = {**mapping(properties.get("namespaceLabels")), **mapping(properties.get("labels"))}
+    labels = {name.replace("-", "_"): value for name, value in labels.items()}
     owners: dict[str, Any] = {name: text(labels.get(name)) for name in OWNERS}
     owners["project"] = owners["project"] or text(properties.get("namespace"))
     usage: dict[str, Quantity] = {}
@@ -84,17 +71,7 @@ def _allocation(name: str, allocation: Json) -> UsageEvent | None:
         sku="allocation",
         usage=usage or {"allocations": 1},
         **owners,
-        tags=_tags(properties, name),
+        tags={"allocation": name[:256], **texts({tag: properties.get(tag) for tag in _TAGS})},
         attributes={ALLOCATION: IDLE} if name.rpartition("/")[2] == _UNUSED else {},
         reported_cost=cost,
     )
-
-
-def _tags(properties: Json, name: str) -> dict[str, str]:
-    wanted = ("cluster", "namespace", "controller", "controllerKind", "pod", "container", "node")
-    tags = {field: shown for field in wanted if (shown := text(properties.get(field))) is not None}
-    return {"allocation": name[:256], **tags}
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}

@@ -3,12 +3,14 @@
 import difflib
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import Key, Label, Quantity, UsageEvent
 
+T = TypeVar("T")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _FIELDS = UsageEvent.__struct_fields__
@@ -34,6 +36,14 @@ class Rejection:
     id: str | None = None
     where: str = ""
     """The place in the body."""
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a body. Raises Invalid."""
+    try:
+        return decoder.decode(body)
+    except UNREADABLE as error:
+        raise explain(error, body) from None
 
 
 def explain(error: Exception, raw: bytes) -> Invalid:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from outlay_ingest.domain.coercion import count, money, text
+from outlay_ingest.domain.coercion import count, counts, money, text, texts
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
 from outlay_ingest.domain.nested_spans import RequestSpans
@@ -14,7 +14,6 @@ from outlay_ingest.domain.otlp.semconv import wanted
 from outlay_ingest.domain.otlp.spans import as_item, event_of, usage_of
 from outlay_ingest.domain.otlp.wire import Record, logs
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def read_logs(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> I
         if agent is not None:
             yield _of_agent(record, agent)
         elif usage_of(record.attributes) and seen.counts((record.trace, record.span)):
-            yield as_item(record, record.as_log)
+            yield as_item(record)
         else:
             yield None
 
@@ -80,35 +79,25 @@ def _wanted(name: str) -> bool:
 
 def _of_agent(record: Record, agent: _Agent) -> Item | None:
     found = record.attributes
-    usage: dict[str, Quantity] = {}
-    for name, meter in agent.usage.items():
-        if (value := count(found.get(name))) is not None:
-            usage[meter] = value
+    usage = counts({meter: found.get(name) for name, meter in agent.usage.items()})
     if tools := count(found.get(agent.beside)):
         usage |= {"input_tokens": usage.get("input_tokens", 0) + tools, "input_tool_tokens": tools}
     if not any(usage.values()):
         return None
     identity = text(found.get("request_id")) or _hashed(record)
-    named: Record = Record(
-        record.resource, {**found, "gen_ai.request.model": found.get("model")}, record.name, record.trace,
-        record.span, record.start, record.end, record.failed,
-    )  # fmt: skip
+    named = replace(record, attributes={**found, "gen_ai.request.model": found.get("model")})
     try:
         event = event_of(named, usage, identity, agent.provider)
     except Invalid as why:
-        return Item(why, record.as_log, "", identity)
+        return Item(why, record.alone, "", identity)
     known = {*agent.usage, agent.beside, *_TOTALS}
     whole = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)  # Codex gives it under an odd name
-    counts = {name: count(found[name]) for name in found if name.endswith(_COUNTS) and name not in known}
-    unread = sorted(name for name, value in counts.items() if value and value != whole)
-    said = {
-        "usage_convention": agent.convention,
-        "speed": text(found.get("speed")),
-        UNREAD: ",".join(unread)[:256],
-    }
-    event.attributes = {name: value for name, value in said.items() if value} | event.attributes
+    others = counts({name: found[name] for name in found if name.endswith(_COUNTS) and name not in known})
+    unread = ",".join(sorted(name for name, value in others.items() if value and value != whole))
+    said = {"usage_convention": agent.convention, "speed": found.get("speed"), UNREAD: unread}
+    event.attributes = texts(said) | event.attributes
     event.reported_cost = money(found.get("cost_usd")) or None
-    return Item(event, record.as_log, "", identity)
+    return Item(event, record.alone, "", identity)
 
 
 def _hashed(record: Record) -> str:

@@ -4,6 +4,9 @@ The first spelling that is there counts. OpenTelemetry's conventions moved these
 (`prompt_tokens` → `input_tokens`; `cache_creation` → `cache_write`), and instrumentations lag behind.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from outlay_schemas.dimensions import OWNERS
 
 GEN, LLM, OI, AI = "gen_ai.usage.", "llm.usage.", "llm.token_count.", "ai.usage."
@@ -74,7 +77,8 @@ TRACELOOP_KIND = "traceloop.span.kind"
 TRACELOOP_TYPE = "llm.request.type"
 AI_SDK, AI_SDK_CALL = "ai.operationId", ".do"
 """AI SDK: `ai.generateText` is around the calls, which are `ai.generateText.doGenerate`."""
-AI_SDK_5, EXCLUSIVE = AI + "cachedInputTokens", ("anthropic", "amazon-bedrock", "vertex.anthropic", "bedrock")
+AI_SDK_5, AI_SDK_6 = AI + "cachedInputTokens", AI + "inputTokenDetails."
+EXCLUSIVE = ("anthropic", "amazon-bedrock", "vertex.anthropic", "bedrock")
 """AI SDK 5 leaves the cache out of the input of these providers; 6 does not, and gives `inputTokenDetails`."""
 
 _OTHERS: dict[str, tuple[str, ...]] = {
@@ -110,6 +114,16 @@ WANTED = frozenset(
 ) | {OPERATION, OI_KIND, TRACELOOP_KIND, TRACELOOP_TYPE, AI_SDK, "service.name", "event.name"}
 """Names that are read, beside those of tags and counts."""
 READ = frozenset(name for group in USAGE.values() for name in group) | PART_OF_OTHERS
+
+
+def spellings(table: dict[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
+    """Return each spelling with our name for it; the one that counts before others comes after them."""
+    return tuple((each, name) for name, group in table.items() for each in reversed(group))
+
+
+def by_our_names(attributes: Mapping[str, Any], spelt: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return the values that are there and not empty by our names."""
+    return {name: attributes[each] for each, name in spelt if each in attributes and attributes[each] != ""}
 
 
 def wanted(name: str) -> bool:

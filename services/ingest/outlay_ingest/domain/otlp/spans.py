@@ -1,26 +1,28 @@
 """A span of a call of a model as a usage event. The span's id is the event's identity."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outlay_ingest.domain.coercion import count, first, from_nanoseconds, text
+from outlay_ingest.domain.coercion import counts, first, from_nanoseconds, text, texts
 from outlay_ingest.domain.decoded_items import Item
 from outlay_ingest.domain.extract import UNREAD
 from outlay_ingest.domain.gateways import azure_resource
 from outlay_ingest.domain.nested_spans import NESTED_IN, RequestSpans, counts_of
 from outlay_ingest.domain.otlp import semconv as names
 from outlay_ingest.domain.otlp.wire import Record, spans
-from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.providers import provider_name
 
 Json = Mapping[str, Any]
 _UNKNOWN_SERVICE = "unknown_service"
+_USAGE, _KEPT, _LABELS = (
+    names.spellings(names.USAGE),
+    names.spellings(names.KEPT),
+    names.spellings(names.LABELS),
+)
 _ID = re.compile(r"[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}")
-_USAGE = tuple(names.USAGE.items())
-_KEPT = tuple(names.KEPT.items())
 
 
 def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
@@ -30,23 +32,18 @@ def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) ->
     """
     seen = seen or RequestSpans()
     records = list(spans(body, as_json))
-    items = [as_item(record, record.as_span) for record in records]
-    usage = {
-        (record.trace, record.span): counts
-        for record, item in zip(records, items, strict=True)
-        if item is not None
-        and isinstance(item.event, UsageEvent)
-        and any(counts := counts_of(item.event.usage))
-    }
+    items = [((record.trace, record.span), as_item(record)) for record in records]
+    events = [(span, item.event) for span, item in items if item and isinstance(item.event, UsageEvent)]
+    usage = {span: counted for span, event in events if any(counted := counts_of(event.usage))}
     nested = seen.resolve({(record.trace, record.span): record.parent for record in records}, usage)
-    for record, item in zip(records, items, strict=True):
-        span = record.trace, record.span
-        if item is not None and isinstance(item.event, UsageEvent) and span in nested:
-            item.event.attributes[NESTED_IN] = nested[span]
+    for span, event in events:
+        if span in nested:
+            event.attributes[NESTED_IN] = nested[span]
+    for span, item in items:
         yield item if seen.counts(span) else None
 
 
-def as_item(record: Record, raw: Callable[[], bytes]) -> Item | None:
+def as_item(record: Record) -> Item | None:
     """Return the event of a record, or the reason why it is invalid; None if it is not a model call."""
     attributes = record.attributes
     if not attributes or _around(attributes):
@@ -60,9 +57,9 @@ def as_item(record: Record, raw: Callable[[], bytes]) -> Item | None:
     try:
         if not _ID.fullmatch(identity):
             raise Invalid("missing_field", "a span without its two ids could count twice", "$.spanId")
-        return Item(event_of(record, usage, identity), raw, "", identity)
+        return Item(event_of(record, usage, identity), record.alone, "", identity)
     except Invalid as why:
-        return Item(why, raw, "", identity)
+        return Item(why, record.alone, "", identity)
 
 
 def _around(attributes: Json) -> bool:
@@ -87,13 +84,7 @@ def _is_call(attributes: Json) -> bool:
 
 def usage_of(attributes: Json) -> dict[str, Quantity]:
     """Return the counts by our names; empty if all are 0."""
-    usage: dict[str, Quantity] = {}
-    for meter, spellings in _USAGE:
-        for spelling in spellings:
-            if spelling in attributes:
-                if (value := count(attributes[spelling])) is not None:
-                    usage[meter] = value
-                break
+    usage = counts(names.by_our_names(attributes, _USAGE))
     return usage if any(usage.values()) else {}
 
 
@@ -106,7 +97,7 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
             "missing_field", "usage without gen_ai.request.model: it cannot be priced", "$.attributes"
         )
     both = {**resource, **attributes}
-    owners: dict[str, Any] = {name: text(first(both, *names.LABELS[name])) for name in OWNERS}
+    owners: dict[str, Any] = texts(names.by_our_names(both, _LABELS))
     return UsageEvent(
         id=identity,
         source=text(resource.get("service.name")) or _UNKNOWN_SERVICE,
@@ -122,42 +113,26 @@ def event_of(record: Record, usage: dict[str, Quantity], identity: str, provider
 
 
 def _tags(both: Json) -> dict[str, str]:
-    tags = {}
-    for name, value in both.items():
-        if name.startswith(names.TAG) and (shown := text(value)) is not None and len(name) > len(names.TAG):
-            tags[name[len(names.TAG) :][:256]] = shown
-    if (environment := text(first(both, *names.ENVIRONMENT))) is not None:
-        tags.setdefault("env", environment)
-    return tags
-
-
-def _excludes_cache(both: Json) -> bool:
-    new = any(name.startswith(names.AI + "inputTokenDetails.") for name in both)
-    return (
-        names.AI_SDK_5 in both
-        and not new
-        and str(both.get("ai.model.provider", "")).startswith(names.EXCLUSIVE)
-    )
-
-
-def _is_unread(name: str) -> bool:
-    return name.startswith(names.COUNTS) and name not in names.READ
+    named = {
+        name.removeprefix(names.TAG)[:256]: value
+        for name, value in both.items()
+        if name.startswith(names.TAG)
+    }
+    named.pop("", None)
+    return texts({"env": first(both, *names.ENVIRONMENT)}) | texts(named)
 
 
 def _attributes(both: Json) -> dict[str, str]:
-    found = {}
-    for name, spellings in _KEPT:
-        for spelling in spellings:
-            if spelling in both and (shown := text(both[spelling])) is not None:
-                found[name] = shown
-                break
-    address = text(first(both, *names.ADDRESS))
-    if _excludes_cache(both):
+    found = texts(names.by_our_names(both, _KEPT))
+    old = names.AI_SDK_5 in both and not any(name.startswith(names.AI_SDK_6) for name in both)
+    if old and str(both.get("ai.model.provider", "")).startswith(names.EXCLUSIVE):
         found.setdefault("usage_convention", "input_excludes_cache")
-    unread = sorted(name for name in both if _is_unread(name) and both[name])
+    unread = [
+        name for name in both if name.startswith(names.COUNTS) and name not in names.READ and both[name]
+    ]
     if unread:
-        found[UNREAD] = ",".join(unread)[:256]
-    if address is not None:
+        found[UNREAD] = ",".join(sorted(unread))[:256]
+    if (address := text(first(both, *names.ADDRESS))) is not None:
         host = address.partition("://")[2].partition("/")[0] or address
         found |= {**azure_resource(host), "server_address": host}
     return found

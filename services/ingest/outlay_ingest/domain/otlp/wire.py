@@ -10,11 +10,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from outlay_ingest.domain.otlp.semconv import wanted as _wanted
-from outlay_ingest.domain.rejections import explain
-from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_ingest.domain.rejections import decode
+from outlay_schemas.errors import Invalid
 
 Attributes = dict[str, Any]
 Wanted = Callable[[str], bool]
+_KEYS = {bool: "boolValue", int: "intValue", float: "doubleValue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,95 +29,82 @@ class Record:
     span: str
     start: int
     end: int
-    failed: bool
+    failed: bool = False
     parent: str = ""
+    is_log: bool = False
 
-    def as_span(self) -> bytes:
-        """Return the span alone as an OTLP request, with what was read of it: without prompts and answers."""
-        span = {
-            "traceId": self.trace,
-            "spanId": self.span,
-            "parentSpanId": self.parent,
-            "name": self.name,
-            "startTimeUnixNano": str(self.start),
-            "endTimeUnixNano": str(self.end),
-            "attributes": _otlp(self.attributes),
-            "status": {"code": 2 if self.failed else 0},
+    def alone(self) -> bytes:
+        """Return it alone as an OTLP request, with what was read of it: without prompts and answers."""
+        own = {"traceId": self.trace, "spanId": self.span, "attributes": _otlp(self.attributes)}
+        if self.is_log:
+            own |= {"eventName": self.name, "timeUnixNano": str(self.end)}
+        else:
+            own |= {
+                "parentSpanId": self.parent,
+                "name": self.name,
+                "startTimeUnixNano": str(self.start),
+                "endTimeUnixNano": str(self.end),
+                "status": {"code": 2 if self.failed else 0},
+            }
+        kind, field = ("Logs", "logRecords") if self.is_log else ("Spans", "spans")
+        group = {"resource": {"attributes": _otlp(self.resource)}, f"scope{kind}": [{field: [own]}]}
+        return msgspec.json.encode({f"resource{kind}": [group]})
+
+
+def _otlp(attributes: Mapping[str, Any]) -> Any:
+    return [
+        {
+            "key": name,
+            "value": {_KEYS.get(type(value), "stringValue"): str(value) if type(value) is int else value},
         }
-        resource = {"attributes": _otlp(self.resource)}
-        return msgspec.json.encode(
-            {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
-        )
-
-    def as_log(self) -> bytes:
-        """Return the log record alone, in the same way."""
-        log = {
-            "traceId": self.trace,
-            "spanId": self.span,
-            "eventName": self.name,
-            "timeUnixNano": str(self.end),
-            "attributes": _otlp(self.attributes),
-        }
-        resource = {"attributes": _otlp(self.resource)}
-        return msgspec.json.encode(
-            {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]}
-        )
-
-
-def _otlp(attributes: Mapping[str, Any]) -> list[dict[str, object]]:
-    return [{"key": name, "value": _typed(value)} for name, value in attributes.items()]
-
-
-def _typed(value: object) -> dict[str, object]:
-    if isinstance(value, bool):
-        return {"boolValue": value}
-    if isinstance(value, int):
-        return {"intValue": str(value)}
-    return {"doubleValue": value} if isinstance(value, float) else {"stringValue": value}
+        for name, value in attributes.items()
+    ]
 
 
 def spans(body: bytes, as_json: bool) -> Iterator[Record]:
     """Yield the spans of an ExportTraceServiceRequest. Raises Invalid if the body is none."""
-    return _json_spans(body) if as_json else _proto_spans(body)
+    plain, hexed = (_json_values, str.lower) if as_json else (_proto_values, bytes.hex)
+    for resource, span in _entries(body, ExportTraceServiceRequest, as_json, "spans", "spans"):
+        yield Record(
+            resource, plain(span.attributes, _wanted), span.name, hexed(span.trace_id), hexed(span.span_id),
+            _number(span.start_time_unix_nano), _number(span.end_time_unix_nano),
+            span.status.code in (2, "STATUS_CODE_ERROR"), hexed(span.parent_span_id),
+        )  # fmt: skip
 
 
 def logs(body: bytes, as_json: bool, wanted: Wanted) -> Iterator[Record]:
     """Yield the records of an ExportLogsServiceRequest. Raises Invalid if the body is none."""
-    return _json_logs(body, wanted) if as_json else _proto_logs(body, wanted)
+    plain, hexed = (_json_values, str.lower) if as_json else (_proto_values, bytes.hex)
+    for resource, log in _entries(body, ExportLogsServiceRequest, as_json, "logs", "log_records"):
+        at = _number(log.time_unix_nano) or _number(log.observed_time_unix_nano)
+        yield Record(
+            resource, plain(log.attributes, wanted), log.event_name or log.body.string_value or "",
+            hexed(log.trace_id), hexed(log.span_id), at, at, is_log=True,
+        )  # fmt: skip
 
 
-def _parse(kind: Any, body: bytes) -> Any:
-    try:
-        return kind.FromString(body)
-    except DecodeError as error:
-        raise Invalid("protobuf_malformed", f"this is not a valid {kind.DESCRIPTOR.name}: {error}") from None
+def _entries(
+    body: bytes, kind: Any, as_json: bool, groups: str, entries: str
+) -> Iterator[tuple[Attributes, Any]]:
+    """Yield what a request holds, each with the attributes of its resource."""
+    if as_json:
+        request: Any = decode(_decoder, body)
+    else:
+        try:
+            request = kind.FromString(body)
+        except DecodeError as error:
+            raise Invalid(
+                "protobuf_malformed", f"this is not a valid {kind.DESCRIPTOR.name}: {error}"
+            ) from None
+    plain = _json_values if as_json else _proto_values
+    for group in getattr(request, f"resource_{groups}"):
+        resource = plain(group.resource.attributes, _wanted)
+        for scope in getattr(group, f"scope_{groups}"):
+            for entry in getattr(scope, entries):
+                yield resource, entry
 
 
-def _proto_spans(body: bytes) -> Iterator[Record]:
-    for group in _parse(ExportTraceServiceRequest, body).resource_spans:
-        resource = _plain(group.resource.attributes, _wanted)
-        for scope in group.scope_spans:
-            for span in scope.spans:
-                yield Record(
-                    resource, _plain(span.attributes, _wanted), span.name, span.trace_id.hex(), span.span_id.hex(),
-                    span.start_time_unix_nano, span.end_time_unix_nano, span.status.code == 2,
-                    span.parent_span_id.hex(),
-                )  # fmt: skip
-
-
-def _proto_logs(body: bytes, wanted: Wanted) -> Iterator[Record]:
-    for group in _parse(ExportLogsServiceRequest, body).resource_logs:
-        resource = _plain(group.resource.attributes, _wanted)
-        for scope in group.scope_logs:
-            for log in scope.log_records:
-                at = log.time_unix_nano or log.observed_time_unix_nano
-                yield Record(
-                    resource, _plain(log.attributes, wanted), log.event_name or log.body.string_value,
-                    log.trace_id.hex(), log.span_id.hex(), at, at, failed=False,
-                )  # fmt: skip
-
-
-def _plain(pairs: Iterable[Any], wanted: Wanted) -> Attributes:
+def _proto_values(pairs: Iterable[Any], wanted: Wanted) -> Attributes:
     """Return the wanted attributes that are plain values."""
     found: Attributes = {}
     for pair in pairs:
@@ -130,6 +118,25 @@ def _plain(pairs: Iterable[Any], wanted: Wanted) -> Attributes:
 
 
 _PLAIN = ("int_value", "string_value", "double_value", "bool_value")
+
+
+def _json_values(pairs: Iterable[Any], wanted: Wanted) -> Attributes:
+    found: Attributes = {}
+    for pair in pairs:
+        if wanted(pair.key):
+            value = pair.value
+            for plain in (value.string_value, value.int_value, value.double_value, value.bool_value):
+                if plain is not None:
+                    found[pair.key] = plain
+                    break
+    return found
+
+
+def _number(value: str | int) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        return 0
 
 
 class _Value(msgspec.Struct, rename="camel"):
@@ -152,104 +159,37 @@ class _Status(msgspec.Struct):
     code: int | str = 0
 
 
-class _Span(msgspec.Struct, rename="camel"):
+class _Entry(msgspec.Struct, rename="camel"):
+    """A span or a log record, named as in protobuf."""
+
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
     name: str = ""
+    event_name: str = ""
     start_time_unix_nano: str | int = 0
     end_time_unix_nano: str | int = 0
-    attributes: list[_Pair] = []
-    status: _Status = msgspec.field(default_factory=_Status)
-
-
-class _Log(msgspec.Struct, rename="camel"):
     time_unix_nano: str | int = 0
     observed_time_unix_nano: str | int = 0
-    event_name: str = ""
-    trace_id: str = ""
-    span_id: str = ""
     attributes: list[_Pair] = []
+    status: _Status = msgspec.field(default_factory=_Status)
     body: _Value = msgspec.field(default_factory=_Value)
 
 
-class _ScopeSpans(msgspec.Struct):
-    spans: list[_Span] = []
+class _Scope(msgspec.Struct, rename="camel"):
+    spans: list[_Entry] = []
+    log_records: list[_Entry] = []
 
 
-class _ScopeLogs(msgspec.Struct, rename="camel"):
-    log_records: list[_Log] = []
-
-
-class _ResourceSpans(msgspec.Struct, rename="camel"):
+class _Group(msgspec.Struct, rename="camel"):
     resource: _Resource = msgspec.field(default_factory=_Resource)
-    scope_spans: list[_ScopeSpans] = []
+    scope_spans: list[_Scope] = []
+    scope_logs: list[_Scope] = []
 
 
-class _ResourceLogs(msgspec.Struct, rename="camel"):
-    resource: _Resource = msgspec.field(default_factory=_Resource)
-    scope_logs: list[_ScopeLogs] = []
+class _Request(msgspec.Struct, rename="camel"):
+    resource_spans: list[_Group] = []
+    resource_logs: list[_Group] = []
 
 
-class _Traces(msgspec.Struct, rename="camel"):
-    resource_spans: list[_ResourceSpans] = []
-
-
-class _Logs(msgspec.Struct, rename="camel"):
-    resource_logs: list[_ResourceLogs] = []
-
-
-_traces_decoder = msgspec.json.Decoder(_Traces)
-_logs_decoder = msgspec.json.Decoder(_Logs)
-
-
-def _json_spans(body: bytes) -> Iterator[Record]:
-    try:
-        groups = _traces_decoder.decode(body).resource_spans
-    except UNREADABLE as error:
-        raise explain(error, body) from None
-    for group in groups:
-        resource = _pairs(group.resource.attributes, _wanted)
-        for scope in group.scope_spans:
-            for span in scope.spans:
-                yield Record(
-                    resource, _pairs(span.attributes, _wanted), span.name, span.trace_id.lower(), span.span_id.lower(),
-                    _number(span.start_time_unix_nano), _number(span.end_time_unix_nano),
-                    span.status.code in (2, "STATUS_CODE_ERROR"), span.parent_span_id.lower(),
-                )  # fmt: skip
-
-
-def _json_logs(body: bytes, wanted: Wanted) -> Iterator[Record]:
-    try:
-        groups = _logs_decoder.decode(body).resource_logs
-    except UNREADABLE as error:
-        raise explain(error, body) from None
-    for group in groups:
-        resource = _pairs(group.resource.attributes, _wanted)
-        for scope in group.scope_logs:
-            for log in scope.log_records:
-                at = _number(log.time_unix_nano) or _number(log.observed_time_unix_nano)
-                yield Record(
-                    resource, _pairs(log.attributes, wanted), log.event_name or log.body.string_value or "",
-                    log.trace_id.lower(), log.span_id.lower(), at, at, failed=False,
-                )  # fmt: skip
-
-
-def _pairs(pairs: Iterable[_Pair], wanted: Wanted) -> Attributes:
-    found: Attributes = {}
-    for pair in pairs:
-        if not wanted(pair.key):
-            continue
-        value = pair.value
-        for plain in (value.string_value, value.int_value, value.double_value, value.bool_value):
-            if plain is not None:
-                found[pair.key] = plain
-                break
-    return found
-
-
-def _number(value: str | int) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        return 0
+_decoder = msgspec.json.Decoder(_Request)
