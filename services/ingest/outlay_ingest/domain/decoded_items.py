@@ -4,10 +4,23 @@ A decoder is a pure function from bytes to items: usage events, and the reasons 
 others are invalid. Items without usage (a span of a database, an answer from a cache) are ignored and counted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-from outlay_ingest.domain.reading import CHUNK_BYTES, CHUNK_EVENTS, Chunk, Rules, TooManyEventsError, check
+import msgspec
+
+from outlay_ingest.domain.reading import (
+    CHUNK_BYTES,
+    CHUNK_EVENTS,
+    Chunk,
+    Rules,
+    TooManyEventsError,
+    check,
+    is_array,
+    split,
+)
 from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
@@ -42,6 +55,27 @@ def made(make: Callable[[], UsageEvent | None], raw: Callable[[], bytes], place:
     except Invalid as why:
         event = why
     return None if event is None else Item(event, raw, place)
+
+
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def objects(
+    body: bytes, lines: bool, read: Callable[[Mapping[str, Any]], Sequence[UsageEvent]]
+) -> Iterator[Item | None]:
+    """Yield the events that `read` finds in each JSON object of a body, None for one without any.
+
+    `lines`: one a line, else one or an array. Raises Invalid if the body is not JSON as a whole.
+    """
+    parts, places = split(body, "ndjson" if lines else "json")
+    for index, raw in enumerate(parts):
+        place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
+        try:
+            found: Sequence[UsageEvent | Invalid | None] = read(_object.decode(raw)) or (None,)
+        except (*UNREADABLE, Invalid) as error:
+            found = (explain(error, raw),)
+        for event in found:
+            yield None if event is None else Item(event, partial(bytes, raw), place)
 
 
 Items = Iterable[Item | None]

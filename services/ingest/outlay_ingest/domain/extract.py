@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from outlay_ingest.domain.coercion import count, text
+from outlay_ingest.domain.coercion import count, counts, mapping, text, texts
 from outlay_ingest.domain.usage_fields import (
     CONTEXT,
     COUNTS,
@@ -70,12 +70,10 @@ def _iterations(response: Json) -> list[Json]:
     Anthropic bills every iteration (compaction, an advisor, a fallback), some by another model; the counts beside
     `iterations` leave some of them out. Tiers by the length of a prompt are those of an iteration.
     """
-    usage = response.get("usage")
-    iterations = usage.get("iterations") if isinstance(usage, Mapping) else None
-    runs = (
-        [run for run in iterations or () if isinstance(run, Mapping)] if isinstance(iterations, list) else []
-    )
-    if not isinstance(usage, Mapping) or not runs:
+    usage = mapping(response.get("usage"))
+    iterations = usage.get("iterations")
+    runs = [run for run in iterations if isinstance(run, Mapping)] if isinstance(iterations, list) else []
+    if not runs:
         return []
     rest = {key: value for key, value in usage.items() if key not in _BY_ITERATION}
     tier = {key: value for key, value in rest.items() if key in CONTEXT}
@@ -102,10 +100,7 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
             continue
         seen = sum(1 for path in relevant & read if every[path])  # zeros say nothing
         if best is None or seen > best[0]:
-            counts = {
-                name: value for name, raw in found.__dict__.items() if (value := count(raw)) is not None
-            }
-            best = seen, named, counts, frozenset(read)
+            best = seen, named, counts(found.__dict__), frozenset(read)
     known = best or (0, None, {}, frozenset())
     usage, unread = _completed(known[2], {path: every[path] for path in relevant - known[3]})
     total = next((sum_ for path in TOTALS if (sum_ := count(every.get(path))) is not None), None)
@@ -122,9 +117,9 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
     return Extracted(text(known[1]) or text(response.get("model")) or "", usage or {"requests": 1}, about)
 
 
-def _completed(counts: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]:
+def _completed(known: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]:
     """Add what no extractor read and the table knows; return what is left too."""
-    usage: dict[str, Quantity] = dict(counts)
+    usage: dict[str, Quantity] = dict(known)
     unread: list[str] = []
     for path, value in sorted(rest.items()):
         meter = METERS.get(path)
@@ -157,10 +152,8 @@ def _balance(usage: dict[str, Quantity], total: Quantity | None) -> dict[str, st
 
 
 def _context(every: Json, unread: Sequence[str]) -> dict[str, str]:
-    found = {name: shown for path, name in CONTEXT.items() if (shown := text(every.get(path))) is not None}
-    if unread:
-        found[UNREAD] = ",".join(unread)[:256]
-    return found
+    found = texts({name: every[path] for path, name in CONTEXT.items() if path in every})
+    return {**found, UNREAD: ",".join(unread)[:256]} if unread else found
 
 
 @cache
@@ -244,8 +237,7 @@ class _Watched(Mapping[str, Any]):
 def _spelt(response: Json) -> Json:
     """Write names as the extractors know them: Gemini's Python client and Bedrock's metrics spell them otherwise."""
     held = {name: response[name] for name in HOLDERS if name in response}
-    meta = held.get("meta")
-    if not isinstance(meta, Mapping) or "billed_units" not in meta:
+    if "billed_units" not in mapping(held.get("meta")):
         held.pop("meta", None)  # other providers use the name for other things than Cohere
     if isinstance(snake := response.get("usage_metadata"), Mapping):
         held["usageMetadata"] = _camel(snake)

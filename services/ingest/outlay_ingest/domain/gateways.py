@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from outlay_ingest.domain.coercion import first, text
+from outlay_ingest.domain.coercion import first, mapping, text
 from outlay_ingest.domain.extract import price_data
 from outlay_schemas.providers import known_provider
 
@@ -40,9 +40,9 @@ def provider_of(response: Json, headers: Json, url: str, model: str) -> str:
 
     `headers` are the response's, with lower-case names; `url` is the address that was called.
     """
-    hidden = _mapping(response.get("_hidden_params"))
+    hidden = mapping(response.get("_hidden_params"))
     stated = text(first(headers, *_NAMED)) or text(hidden.get("custom_llm_provider"))
-    stated = stated or text(_mapping(response.get("extra_fields")).get("provider"))
+    stated = stated or text(mapping(response.get("extra_fields")).get("provider"))
     return (
         (known_provider(stated) if stated else "")
         or ("openrouter" if _is_openrouter(response) else "")
@@ -93,8 +93,4 @@ def _by_shape(response: Json) -> str:
         return "google"
     if response.get("type") == "message":
         return "anthropic"
-    return "aws" if "inputTokens" in _mapping(response.get("usage")) else ""
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
+    return "aws" if "inputTokens" in mapping(response.get("usage")) else ""

@@ -4,26 +4,22 @@ Field names are those of litellm/types/utils.py. LiteLLM counts as OpenAI does: 
 tokens too, whoever the provider is.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.coercion import first, moment, money, text
-from outlay_ingest.domain.decoded_items import Item
+from outlay_ingest.domain.coercion import first, mapping, moment, money, text, texts
+from outlay_ingest.domain.decoded_items import Item, objects
 from outlay_ingest.domain.extract import UNREAD, extract
-from outlay_ingest.domain.reading import is_array, split
-from outlay_ingest.domain.rejections import explain
+from outlay_ingest.domain.reading import is_array
 from outlay_ingest.domain.tables import amount_of, number
-from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 from outlay_schemas.providers import provider_name
 
 SOURCE = "litellm"
 Json = Mapping[str, Any]
-_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_litellm(body: bytes) -> Iterator[Item | None]:
@@ -31,15 +27,7 @@ def read_litellm(body: bytes) -> Iterator[Item | None]:
 
     Raises Invalid if the body is not JSON. One a line comes with the media type of JSON too.
     """
-    parts, places = split(body, "json" if is_array(body) or body.count(b"\n{") == 0 else "ndjson")
-    for index, raw in enumerate(parts):
-        place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
-        try:
-            event = _event(_payload(_decoder.decode(raw)))
-        except (*UNREADABLE, Invalid) as error:
-            yield Item(explain(error, raw), partial(bytes, raw), place)
-            continue
-        yield None if event is None else Item(event, partial(bytes, raw), place)
+    return objects(body, not is_array(body) and b"\n{" in body, _events)
 
 
 def _payload(row: Json) -> Json:
@@ -48,7 +36,7 @@ def _payload(row: Json) -> Json:
         return row
     meta = row.get("metadata")
     if isinstance(meta, str):
-        meta = _decoder.decode(meta)
+        meta = msgspec.json.decode(meta, type=dict[str, Any])
     said = {"user_api_key_team_id": row.get("team_id"), "user_api_key_user_id": row.get("user")}
     tags = row.get("request_tags")
     return {
@@ -57,27 +45,28 @@ def _payload(row: Json) -> Json:
         "response_cost": row["spend"],
         "cache_hit": str(row.get("cache_hit")).lower() == "true",
         "request_tags": msgspec.json.decode(tags, type=list[str]) if isinstance(tags, str) else tags,
-        "metadata": {**said, **{k: v for k, v in _mapping(meta).items() if v is not None}},
+        "metadata": {**said, **{k: v for k, v in mapping(meta).items() if v is not None}},
     }
 
 
-def _event(payload: Json) -> UsageEvent | None:
-    """Return the usage of a payload, None if nothing was spent. Raises Invalid."""
+def _events(row: Json) -> Sequence[UsageEvent]:
+    """Return the usage of a payload, nothing if nothing was spent. Raises Invalid."""
+    payload = _payload(row)
     provider = provider_name(text(payload.get("custom_llm_provider")) or "")
     usage, context = _usage(payload, provider)
     if payload.get("cache_hit") is True or (payload.get("status") == "failure" and not any(usage.values())):
-        return None
+        return ()
     identity = text(first(payload, "id", "litellm_call_id"))
     model = text(payload.get("model"))
     if identity is None or model is None:
         name = "id" if identity is None else "model"
         raise Invalid("missing_field", f"a payload of LiteLLM has the field {name}", f"$.{name}")
-    meta = _mapping(payload.get("metadata"))
+    meta = mapping(payload.get("metadata"))
     cost = money(number(payload.get("response_cost"), "$.response_cost", currency="USD"))
-    return UsageEvent(
+    event = UsageEvent(
         id=identity,
         source=SOURCE,
-        time=_time(payload),
+        time=moment(first(payload, "endTime", "startTime"), "$.endTime"),
         kind="llm",
         provider=provider,
         sku=model,
@@ -85,21 +74,18 @@ def _event(payload: Json) -> UsageEvent | None:
         project=text(first(meta, "user_api_key_project_alias", "user_api_key_project_id")),
         team=text(first(meta, "user_api_key_team_alias", "user_api_key_team_id", "team_alias", "team_id")),
         business_unit=text(first(meta, "user_api_key_org_alias", "user_api_key_org_id")),
-        use_case=text(_mapping(meta.get("requester_metadata")).get("use_case")),
+        use_case=text(mapping(meta.get("requester_metadata")).get("use_case")),
         user=text(first(meta, "user_api_key_user_id", "user_api_key_end_user_id") or payload.get("end_user")),
         tags=_tags(payload, meta),
         attributes=_attributes(payload, meta) | context,
         reported_cost=cost or None,  # 0 is how LiteLLM says that it knows no price
     )
-
-
-def _time(payload: Json) -> datetime:
-    return moment(first(payload, "endTime", "startTime"), "$.endTime")
+    return (event,)
 
 
 def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
     """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
-    given = dict(_mapping(_mapping(payload.get("metadata")).get("usage_object")))
+    given = dict(mapping(mapping(payload.get("metadata")).get("usage_object")))
     whole = {
         name: amount
         for name in ("prompt_tokens", "completion_tokens")
@@ -116,11 +102,9 @@ def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str,
 
 def _tags(payload: Json, meta: Json) -> dict[str, str]:
     """Take `request_tags` of the form name:value, and the texts of the requester's own metadata."""
-    tags: dict[str, str] = {}
-    for name, value in _mapping(meta.get("requester_metadata")).items():
-        shown = text(value)
-        if name and shown is not None:
-            tags[name[:256]] = shown
+    tags = texts(
+        {name[:256]: value for name, value in mapping(meta.get("requester_metadata")).items() if name}
+    )
     for tag in payload.get("request_tags") or ():
         if isinstance(tag, str) and not tag.startswith("User-Agent:"):
             name, colon, value = tag.partition(":")
@@ -130,16 +114,6 @@ def _tags(payload: Json, meta: Json) -> dict[str, str]:
 
 
 def _attributes(payload: Json, meta: Json) -> dict[str, str]:
-    found = {
-        "call_type": payload.get("call_type"),
-        "api_base": payload.get("api_base"),
-        "trace_id": payload.get("trace_id"),
-        "model_group": payload.get("model_group"),
-        "key_alias": meta.get("user_api_key_alias"),
-        "status": payload.get("status") if payload.get("status") != "success" else None,
-    }
-    return {name: shown for name, value in found.items() if (shown := text(value)) is not None}
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
+    found = {name: payload.get(name) for name in ("call_type", "api_base", "trace_id", "model_group")}
+    status = payload.get("status") if payload.get("status") != "success" else None
+    return texts({**found, "key_alias": meta.get("user_api_key_alias"), "status": status})

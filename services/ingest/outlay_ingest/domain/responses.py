@@ -7,7 +7,7 @@ defaults. How usage is read: extract.py.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -16,15 +16,13 @@ from typing import Any
 
 import msgspec
 
-from outlay_ingest.domain.coercion import count, first, moment, money, text
-from outlay_ingest.domain.decoded_items import Head, Item
+from outlay_ingest.domain.coercion import counts, first, mapping, moment, money, text, texts
+from outlay_ingest.domain.decoded_items import Head, Item, objects
 from outlay_ingest.domain.extract import UNREAD, Extracted, extract
 from outlay_ingest.domain.gateways import URL, azure_resource, model_of, provider_of, without_prefix
-from outlay_ingest.domain.reading import is_array, split
-from outlay_ingest.domain.rejections import explain
 from outlay_ingest.domain.unwrap import unwrap
 from outlay_schemas.dimensions import OWNERS
-from outlay_schemas.errors import UNREADABLE, Invalid
+from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Activity, Quantity, UsageEvent
 from outlay_schemas.providers import known_provider, provider_name
 
@@ -36,7 +34,6 @@ _OWN = {
     "reported_cost", "tenant", *OWNERS,
 }  # fmt: skip
 _MODEL = ("model", "modelVersion", "model_version")
-_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
@@ -51,20 +48,22 @@ def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
             f"unknown provider {head.provider[:60]!r}; send POST /v1/usage/auto with provider beside the response",
         )
     lines = "ndjson" in head.media or "jsonl" in head.media
-    parts, places = split(body, "ndjson" if lines else "json")
-    for index, raw in enumerate(parts):
-        place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
-        kept = partial(bytes, raw)
-        try:
-            read = _read(_decoder.decode(raw), provider, head)
-            events = () if read is None else read.events()
-        except (*UNREADABLE, Invalid) as error:
-            yield Item(explain(error, raw), kept, place)
-            continue
-        if not events:
-            yield None
-        for event in events:
-            yield Item(event, kept, place)
+    return objects(body, lines, partial(_events, provider=provider, query=head.query))
+
+
+def _events(body: Json, provider: str, query: Json) -> Sequence[UsageEvent]:
+    """Take a response out of its envelopes, find out who answered, and return what is billed, nothing if it failed."""
+    wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
+    given = {**query, "tenant": None, **(body if wrapped else {})}
+    response, envelope = unwrap(body["response"] if wrapped else body)
+    if response is None:
+        return ()
+    headers = {str(name).lower(): value for name, value in mapping(given.get("headers")).items()}
+    if not provider:
+        named, url = text(given.get("provider")), text(mapping(given.get("attributes")).get(URL))
+        model = text(given.get("sku")) or text(first(response, *_MODEL)) or ""
+        provider = provider_name(named) if named else provider_of(response, headers, url or "", model)
+    return _Read(response, given, headers, envelope, provider).events()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +82,18 @@ class _Read:
     def events(self) -> list[UsageEvent]:
         """Return what is billed: one event for each model that worked on the response. Raises Invalid."""
         own, *others = [self._event(part, number) for number, part in enumerate(self._parts())]
-        calls, unread = tool_calls(self.response, own.sku)
+        calls, unread = _tool_calls(self.response, own.sku)
         own.usage |= {meter: max(calls[meter], own.usage.get(meter, 0)) for meter in calls}
         if unread:
             own.attributes[UNREAD] = ",".join(filter(None, (own.attributes.get(UNREAD), *unread)))[:256]
-        stated = reported_cost(self.response, self.headers)
+        stated = _reported_cost(self.response, self.headers)
         own.reported_cost = money(self.given.get("reported_cost")) if stated is None else stated
         return [own, *others]
 
     def _parts(self) -> list[Extracted]:
         """Return what was used by each model: as stated beside the response, else as the response says it."""
-        if stated := _mapping(self.given.get("usage")):
-            usage = {name: value for name, raw in stated.items() if (value := count(raw)) is not None}
-            return [Extracted(text(first(self.response, *_MODEL)) or "", usage)]
+        if stated := mapping(self.given.get("usage")):
+            return [Extracted(text(first(self.response, *_MODEL)) or "", counts(stated))]
         api = self.given.get("api")
         return extract(self.response, self.provider, api if isinstance(api, str) else None)
 
@@ -127,26 +125,11 @@ class _Read:
         )
 
 
-def _read(body: Json, provider: str, head: Head) -> _Read | None:
-    """Take a response out of its envelopes, and find out who answered. None: it failed, and is not billed."""
-    wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
-    given = {**head.query, "tenant": None, **(body if wrapped else {})}
-    response, envelope = unwrap(body["response"] if wrapped else body)
-    if response is None:
-        return None
-    headers = {str(name).lower(): value for name, value in _mapping(given.get("headers")).items()}
-    if not provider:
-        named, url = text(given.get("provider")), text(_mapping(given.get("attributes")).get(URL))
-        model = text(given.get("sku")) or text(first(response, *_MODEL)) or ""
-        provider = provider_name(named) if named else provider_of(response, headers, url or "", model)
-    return _Read(response, given, headers, envelope, provider)
-
-
 def _time(response: Json, given: Json, headers: Json) -> object:
     """Return when the response was made, as the caller says, else as the response or its headers say."""
     said = given.get("time") or first(response, "finished_at", "created_at", "created", "createTime")
     if said is None:
-        amazon = _mapping(_mapping(response.get("ResponseMetadata")).get("HTTPHeaders"))
+        amazon = mapping(mapping(response.get("ResponseMetadata")).get("HTTPHeaders"))
         date = headers.get("date") or amazon.get("date")
         if isinstance(date, str):
             try:
@@ -159,7 +142,7 @@ def _time(response: Json, given: Json, headers: Json) -> object:
 def _identity(response: Json, given: Json) -> str:
     """Return the id: the caller's, the response's, or one made of the response and its time, the same at each try."""
     said = given.get("id") or first(response, "id", "responseId", "response_id", "generation_id")
-    said = said or _mapping(response.get("ResponseMetadata")).get("RequestId")
+    said = said or mapping(response.get("ResponseMetadata")).get("RequestId")
     if (shown := text(said)) is not None:
         return shown
     content = msgspec.json.encode([response, given.get("time")], order="deterministic")
@@ -168,51 +151,38 @@ def _identity(response: Json, given: Json) -> str:
 
 def _about(response: Json) -> dict[str, str]:
     tier = first(response, "service_tier", "serviceTier")
-    found = {
+    return texts({
         "service_tier": tier.get("type") if isinstance(tier, Mapping) else tier,
-        "latency": _mapping(response.get("performanceConfig")).get("latency"),
+        "latency": mapping(response.get("performanceConfig")).get("latency"),
         "stop_reason": first(response, "stop_reason", "stopReason"),
-    }
-    return {name: shown for name, value in found.items() if (shown := text(value)) is not None}
+    })  # fmt: skip
 
 
 def _labels(given: Json, name: str) -> dict[str, str]:
-    return {key[:256]: text(value) or "" for key, value in _mapping(given.get(name)).items() if key}
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
+    return {key[:256]: text(value) or "" for key, value in mapping(given.get(name)).items() if key}
 
 
 _TICKS = Decimal(10**10)
 """xAI: ticks to a dollar (docs.x.ai/developers/cost-tracking)."""
 
 
-def reported_cost(response: Json, headers: Json) -> Decimal | None:
+def _reported_cost(response: Json, headers: Json) -> Decimal | None:
     """Return the stated cost; or None. Amounts are cut to 1e-12 USD."""
-    usage = response.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
+    usage = mapping(response.get("usage"))
     if (ticks := money(usage.get("cost_in_usd_ticks"))) is not None:
         return money(ticks / _TICKS)
     stated = usage.get("cost")
     if isinstance(stated, Mapping):  # Perplexity, Bifrost
         return money(stated.get("total_cost"))
     if (cost := money(stated)) is not None:
-        return cost + _upstream(usage)
+        # The provider behind OpenRouter charges to a key of one's own; `cost` is the fee alone then.
+        own_key = {} if usage.get("is_byok") is False else mapping(usage.get("cost_details"))
+        return cost + (money(own_key.get("upstream_inference_cost")) or 0)
     other = money(first(usage, "total_cost", "estimated_cost"))  # DeepInfra and others
     if other is not None:
         return other
-    hidden = response.get("_hidden_params")
-    said = first(hidden, "response_cost") if isinstance(hidden, Mapping) else None
+    said = first(mapping(response.get("_hidden_params")), "response_cost")
     return money(said if said is not None else headers.get("x-litellm-response-cost")) or None
-
-
-def _upstream(usage: Json) -> Decimal:
-    """Return what the provider behind OpenRouter charges to a key of one's own; `cost` is the fee alone then."""
-    details = usage.get("cost_details")
-    if usage.get("is_byok") is False or not isinstance(details, Mapping):
-        return Decimal(0)
-    return money(details.get("upstream_inference_cost")) or Decimal(0)
 
 
 _CALLS = {"web_search_call": "web_searches", "file_search_call": "storage_searches"}
@@ -220,38 +190,28 @@ _BY_TIME = {"code_interpreter_call": "code_interpreter", "image_generation_call"
 """Tools billed by a container's time or by another model's tokens, which the response does not say."""
 
 
-def tool_calls(response: Json, model: str) -> tuple[dict[str, Quantity], list[str]]:
+def _tool_calls(response: Json, model: str) -> tuple[dict[str, Quantity], list[str]]:
     """Return how often tools ran, by meter, and the tools whose price the response does not show."""
-    counts: dict[str, Quantity] = {}
+    found: dict[str, Quantity] = {}
     unread: list[str] = []
     for item in _mappings(response.get("output")):
         kind = text(item.get("type")) or ""
         if kind in _BY_TIME:
             unread.append(f"output.{_BY_TIME[kind]}")
-        elif kind in _CALLS and _billed(item):
-            counts[_CALLS[kind]] = counts.get(_CALLS[kind], 0) + 1
+        # OpenAI bills a search; opening a page that was found, and looking in it, are free.
+        elif kind in _CALLS and mapping(item.get("action")).get("type") in (None, "search"):
+            found[_CALLS[kind]] = found.get(_CALLS[kind], 0) + 1
     if queries := sum(map(_queries, _mappings(response.get("candidates")))):
-        counts["web_searches"] = 1 if _by_prompt(model) else queries
-    return counts, list(dict.fromkeys(unread))
-
-
-def _billed(item: Json) -> bool:
-    """OpenAI bills a search; opening a page that was found, and looking in it, are free."""
-    action = item.get("action")
-    return not isinstance(action, Mapping) or action.get("type") in (None, "search")
+        # Gemini before 3 is billed by the grounded prompt, from 3 on by the query (ai.google.dev, pricing).
+        by_prompt = model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
+        found["web_searches"] = 1 if by_prompt else queries
+    return found, list(dict.fromkeys(unread))
 
 
 def _queries(candidate: Json) -> int:
-    grounding = candidate.get("groundingMetadata") or candidate.get("grounding_metadata")
-    if not isinstance(grounding, Mapping):
-        return 0
-    found = grounding.get("webSearchQueries") or grounding.get("web_search_queries")
-    return len(found) if isinstance(found, list) else 0
-
-
-def _by_prompt(model: str) -> bool:
-    """Gemini before 3 is billed by the grounded prompt, from 3 on by the query (ai.google.dev, pricing)."""
-    return model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
+    grounding = mapping(candidate.get("groundingMetadata") or candidate.get("grounding_metadata"))
+    queries = grounding.get("webSearchQueries") or grounding.get("web_search_queries")
+    return len(queries) if isinstance(queries, list) else 0
 
 
 def _mappings(value: object) -> Iterator[Json]:
