@@ -75,28 +75,15 @@ class Outlay:
         try:
             if not (sku or model):
                 raise ValueError("track needs sku or model")
-            event_id, source = more.pop("event_id", None), more.pop("source", None)
             event: Event = {
-                "id": short(event_id) if event_id else self._new_id(),
-                "source": short(source) if source else self._source,
-                "time": more.pop("at", None) or self._clock(),
                 "kind": more.pop("kind", "llm"),
                 "provider": more.pop("provider", ""),
                 "sku": short(sku or model),
                 "usage": dict(usage),
-                **self._labels,
             }
-            if activity := more.pop("activity", ""):
-                event["activity"] = activity
-            if attributes := more.pop("attributes", None):
-                event["attributes"] = short_all(attributes)
             if (cost := more.pop("reported_cost", None)) is not None:
                 event["reported_cost"] = cost
-            if (inside := _inside.get()) is not None:
-                _merge(event, inside)
-            if more:
-                _merge(event, _clean(more))
-            self._sender.put(event)
+            self._put(event, more)
         except Exception as error:  # noqa: BLE001 (usage that cannot be recorded must not fail the program)
             self._sender.lost(f"could not be read: {error}", 1)
 
@@ -123,21 +110,32 @@ class Outlay:
         if found is None:
             self._sender.unread(kind)
             return
-        more = {name: value for name, value in labels.items() if value is not None}
-        attributes = {**more.pop("attributes", {}), **found.attributes}
-        event: Event = {
-            "id": short(more.pop("event_id", None) or responses.identity(found.response) or self._new_id()),
-            "source": short(more.pop("source", None) or self._source),
-            "time": more.pop("at", None) or self._clock(),
-            "response": found.response,
-            "headers": more.pop("headers", {}),
-            **self._labels,
+        more: dict[str, Any] = {"event_id": responses.identity(found.response)}
+        more |= {name: value for name, value in labels.items() if value is not None}
+        more["attributes"] = {**more.get("attributes", {}), **found.attributes}
+        event: Event = {"response": found.response, "headers": more.pop("headers", {})}
+        known = {
+            "provider": provider,
+            "sku": "" if responses.model(found.response) else model,
+            "usage": found.usage,
         }
-        known = {"provider": provider, "sku": "" if responses.model(found.response) else model, "usage": found.usage,
-                 "attributes": short_all(attributes), "activity": more.pop("activity", "")}  # fmt: skip
-        event.update({name: value for name, value in known.items() if value})
-        _merge(event, _inside.get() or {})
-        _merge(event, _clean(more))
+        self._put(event | {name: value for name, value in known.items() if value}, more)
+
+    def _put(self, event: Event, more: dict[str, Any]) -> None:
+        """Complete an event with what the call and its context say, and queue it."""
+        event_id, source = more.pop("event_id", None), more.pop("source", None)
+        event["id"] = short(event_id) if event_id else self._new_id()
+        event["source"] = short(source) if source else self._source
+        event["time"] = more.pop("at", None) or self._clock()
+        if activity := more.pop("activity", ""):
+            event["activity"] = activity
+        if attributes := more.pop("attributes", None):
+            event["attributes"] = short_all(attributes)
+        event.update(self._labels)
+        if (inside := _inside.get()) is not None:
+            _merge(event, inside)
+        if more:
+            _merge(event, _clean(more))
         self._sender.put(event)
 
     def stream(self, stream: R, *, provider: str = "", model: str = "", **labels: Unpack[CallLabels]) -> R:
@@ -181,21 +179,15 @@ class Outlay:
         """Label all usage inside a function: `context` as a decorator, for coroutines too."""
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            if inspect.iscoroutinefunction(function):
-
-                @functools.wraps(function)
-                async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
-                    with self.context(**labels):
-                        return await function(*args, **kwargs)
-
-                return waiting  # type: ignore[return-value] # it is what it wraps: a coroutine function
+            if not inspect.iscoroutinefunction(function):
+                return self.context(**labels)(function)
 
             @functools.wraps(function)
-            def calling(*args: P.args, **kwargs: P.kwargs) -> R:
+            async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
                 with self.context(**labels):
-                    return function(*args, **kwargs)
+                    return await function(*args, **kwargs)
 
-            return calling
+            return waiting  # type: ignore[return-value] # it is what it wraps: a coroutine function
 
         return decorate
 
@@ -203,7 +195,7 @@ class Outlay:
         self, *, provider: str = "", **labels: Unpack[CallLabels]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Track what the answer (or stream) that a function returns says that it used, as a decorator."""
-        return lambda function: wrap.tracked(self, function, provider, labels)
+        return lambda function: wrap.tracking(self, function, provider, labels)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all tracked so far is sent; False if it is not in `timeout` seconds."""

@@ -66,12 +66,11 @@ def short_all(labels: Mapping[str, object]) -> dict[str, str]:
 def encode(event: Event) -> bytes:
     """Write an event as JSON. `time` is nanoseconds since 1970. Raises TypeError, ValueError: it cannot be written."""
     time = _EPOCH + timedelta(microseconds=event["time"] // 1000)
-    cost = event.get("reported_cost")
     whole = {**event, "time": time.isoformat().replace("+00:00", "Z")}
     if "usage" in event:
         whole["usage"] = {name: _quantity(value) for name, value in event["usage"].items()}
-    if cost is not None:
-        whole["reported_cost"] = str(cost)
+    if "reported_cost" in event:
+        whole["reported_cost"] = str(event["reported_cost"])
     return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()
 
 

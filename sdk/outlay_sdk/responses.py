@@ -65,13 +65,12 @@ def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
         inner = _strip(fields_of(fields.get(name)), depth + 1)
         if inner is not None and _has_usage(inner):
             kept[name] = inner
-    if isinstance(billed := plain(_get(fields.get("meta"), "billed_units")), dict):  # Cohere
+    if isinstance(billed := plain(get(fields.get("meta"), "billed_units")), dict):  # Cohere
         kept["meta"] = {"billed_units": billed}
-    hidden = {
-        name: _get(fields.get("_hidden_params"), name) for name in ("custom_llm_provider", "response_cost")
-    }
-    if any(value is not None for value in hidden.values()):  # LiteLLM
-        kept["_hidden_params"] = {name: plain(value) for name, value in hidden.items()}
+    litellm = fields.get("_hidden_params")
+    hidden = {name: plain(get(litellm, name)) for name in ("custom_llm_provider", "response_cost")}
+    if any(value is not None for value in hidden.values()):
+        kept["_hidden_params"] = hidden
     if isinstance(amazon := fields.get("ResponseMetadata"), Mapping):
         date = (amazon.get("HTTPHeaders") or {}).get("date")
         kept["ResponseMetadata"] = {"RequestId": amazon.get("RequestId"), "HTTPHeaders": {"date": date}}
@@ -80,22 +79,17 @@ def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
 
 def _tools(fields: Mapping[str, Any]) -> Response:
     """Return which tools ran, by their kind, and how many searches a response is grounded on."""
-    found: Response = {}
     calls = [
-        {"type": kind, "action": {"type": _get(_get(item, "action"), "type")}}
+        {"type": kind, "action": {"type": get(get(item, "action"), "type")}}
         for item in _items(fields.get("output"))
-        if isinstance(kind := _get(item, "type"), str) and kind.endswith("_call")
+        if isinstance(kind := get(item, "type"), str) and kind.endswith("_call")
     ]
-    if calls:
-        found["output"] = calls
     grounded = []
     for candidate in _items(fields.get("candidates")):
-        about = _get(candidate, "groundingMetadata") or _get(candidate, "grounding_metadata")
-        queries = _get(about, "webSearchQueries") or _get(about, "web_search_queries")
+        about = get(candidate, "groundingMetadata") or get(candidate, "grounding_metadata")
+        queries = get(about, "webSearchQueries") or get(about, "web_search_queries")
         grounded.append({"groundingMetadata": {"webSearchQueries": [""] * len(_items(queries))}})
-    if grounded:
-        found["candidates"] = grounded
-    return found
+    return {name: found for name, found in (("output", calls), ("candidates", grounded)) if found}
 
 
 def _has_usage(found: Response) -> bool:
@@ -122,23 +116,20 @@ def fields_of(value: Any) -> Mapping[str, Any] | None:
     """Return the fields of a mapping or of a client's object; None if it has none."""
     if isinstance(value, Mapping):
         return value
-    if value is None or isinstance(value, str | bytes | int | float | list | tuple | type):
+    if isinstance(value, str | bytes | int | float | list | tuple | type | None):
         return None
     own = getattr(value, "__dict__", None)
     if own is None or "_pb" in own or "_raw_response" in own:  # protocol buffers, Vertex AI's client
         convert = getattr(type(value), "to_dict", None)
         return convert(value) if callable(convert) else None
-    return {**own, **(getattr(value, "__pydantic_extra__", None) or {}), **_private(value)}
+    found = {**own, **(getattr(value, "__pydantic_extra__", None) or {})}
+    if type(value).__module__.startswith("litellm"):  # where pydantic keeps what is private
+        found["_hidden_params"] = getattr(value, "_hidden_params", None)
+    return found
 
 
-def _private(value: Any) -> dict[str, Any]:
-    if not type(value).__module__.startswith("litellm"):
-        return {}
-    hidden = getattr(value, "_hidden_params", None)  # kept where pydantic keeps what is private
-    return {"_hidden_params": hidden} if isinstance(hidden, Mapping) else {}
-
-
-def _get(value: Any, name: str) -> Any:
+def get(value: object, name: str) -> Any:
+    """Return a field of an object or of a mapping, or None."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 

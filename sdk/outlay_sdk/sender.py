@@ -145,7 +145,7 @@ class Sender:
     def _send(self, transport: Transport, path: str, lines: list[bytes]) -> None:
         """Send a batch, the same bytes again and again, until it is accepted, refused, or the time is over."""
         attempt = 0
-        while lines:
+        while True:
             try:
                 refused = transport.send(path, lines)
             except Unavailable as error:
@@ -154,24 +154,22 @@ class Sender:
                 if self._late(wait):
                     self.lost("ingest stayed away", len(lines))
                     return
-                self._pause(wait)
+                until = time.monotonic() + wait
+                while (
+                    left := min(until, self._deadline) - time.monotonic()
+                ) > 0:  # the end may come meanwhile
+                    time.sleep(min(left, 0.1))
                 attempt += 1
-                continue
             except Rejected as error:
                 self.stats.refused += len(lines)
                 self._say_once(str(error), f"events are refused: {error}")
                 return
-            self.stats.sent += len(lines) - len(refused)
-            self.stats.refused += len(refused)
-            for why in refused:
-                self._say_once(why.rpartition("[")[2], f"an event is refused, and others may be: {why}")
-            return
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, but no longer than there is time once the end has come."""
-        until = time.monotonic() + seconds
-        while (left := min(until, self._deadline) - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+            else:
+                self.stats.sent += len(lines) - len(refused)
+                self.stats.refused += len(refused)
+                for why in refused:
+                    self._say_once(why.rpartition("[")[2], f"an event is refused, and others may be: {why}")
+                return
 
     def _late(self, more: float = 0.0) -> bool:
         return time.monotonic() + more > self._deadline

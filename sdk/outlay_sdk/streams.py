@@ -1,10 +1,11 @@
 """Streams of responses: passed through piece by piece, and counted when they end, fail, or are given up."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from outlay_sdk.responses import USAGE, WITH_USAGE, Response, fields_of, strip
+from outlay_sdk.responses import USAGE, WITH_USAGE, Response, fields_of, get, strip
 from outlay_sdk.responses import model as model_of
 
 S = TypeVar("S")
@@ -36,20 +37,22 @@ class Seen:
         self._began = True
         fields = fields_of(piece) or {}
         kind = fields.get("type")
-        if _is_content(fields, kind):
-            self._pieces += 1
-        if all(fields.get(name) is None for name in WITH_USAGE) or kind in _CONTENT:
-            self._name(fields)  # nearly every piece: nothing but content
-            return
+        self._pieces += _is_content(fields, kind)
+        self._name(fields)
+        if kind in _CONTENT or all(fields.get(name) is None for name in WITH_USAGE):
+            return  # nearly every piece: nothing but content
         found = strip(piece)
         while found is not None and not any(name in found for name in USAGE):
-            found = _inside(found, self._response)
-        if found is None:
-            self._name(fields)
-            return
-        for name, value in found.items():
-            self._response[name] = _later(self._response.get(name), value)
-        self._complete = kind != "message_start" and ("candidates" not in found or _finished(piece))
+            inside = (one for one in found.values() if isinstance(one, dict) and "HTTPHeaders" not in one)
+            found = next(inside, None)
+        if found is not None:
+            for name, value in found.items():
+                self._response[name] = _later(self._response.get(name), value)
+            ends = (
+                get(one, "finish_reason") or get(one, "finishReason")
+                for one in fields.get("candidates") or ()
+            )
+            self._complete = kind != "message_start" and ("candidates" not in found or any(ends))
 
     def result(self, model: str = "") -> Found | None:
         """Return what was used. Where the stream was cut off, what is not known is marked, not guessed as 0."""
@@ -79,22 +82,6 @@ class Seen:
                     self._response[name] = value
 
 
-def get(value: object, name: str) -> Any:
-    """Return a field of an object or of a mapping, or None."""
-    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-
-
-def _inside(found: Response, about: Response) -> Response | None:
-    """Go one envelope further in, and keep what it says of itself."""
-    inner = next(
-        (value for value in found.values() if isinstance(value, dict) and "HTTPHeaders" not in value), None
-    )
-    for name in ("id", "model"):
-        if isinstance(value := found.get(name), str):
-            about.setdefault(name, value)
-    return inner
-
-
 def _later(before: Any, now: Any) -> Any:
     """Join what two pieces say: counts only grow, and a later piece may leave some out or set them to 0."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -113,26 +100,17 @@ def _is_content(piece: Mapping[str, Any], kind: object) -> bool:
     return bool(choices and get(get(choices[0], "delta"), "content")) or "contentBlockDelta" in piece
 
 
-def _finished(piece: Any) -> bool:
-    candidates = get(piece, "candidates") or ()
-    return any(get(one, "finish_reason") or get(one, "finishReason") for one in candidates)
-
-
-def is_only_usage(piece: object) -> bool:
-    """Whether this is the additional last chunk that OpenAI sends when asked for the usage."""
-    return get(piece, "choices") == [] and get(piece, "usage") is not None
-
-
 class _Through:
     """Stands for a stream, sync or async: iterates, closes and is a context manager as the original is."""
 
     def __init__(self, stream: Any, ended: Callable[[Seen], None], hide: bool) -> None:
-        self._outlay = (stream, Seen(), ended, hide)
+        self._outlay_stream, self._outlay_ended, self._outlay_hide = stream, ended, hide
+        self._outlay_seen = Seen()
         self._outlay_open = True
         self._outlay_pieces: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._outlay[0], name)
+        return getattr(self._outlay_stream, name)
 
     def __iter__(self) -> Any:
         return self
@@ -142,70 +120,61 @@ class _Through:
 
     def __next__(self) -> Any:
         if self._outlay_pieces is None:
-            self._outlay_pieces = iter(self._outlay[0])
-        while True:
-            try:
-                piece = next(self._outlay_pieces)
-            except BaseException:
-                self._outlay_end()
-                raise
-            if not self._outlay_look(piece):
-                return piece
+            self._outlay_pieces = iter(self._outlay_stream)
+        try:
+            while self._outlay_hides(piece := next(self._outlay_pieces)):
+                pass
+        except BaseException:
+            self._outlay_end()
+            raise
+        return piece
 
     async def __anext__(self) -> Any:
         if self._outlay_pieces is None:
-            self._outlay_pieces = aiter(self._outlay[0])
-        while True:
-            try:
-                piece = await anext(self._outlay_pieces)
-            except BaseException:
-                self._outlay_end()
-                raise
-            if not self._outlay_look(piece):
-                return piece
+            self._outlay_pieces = aiter(self._outlay_stream)
+        try:
+            while self._outlay_hides(piece := await anext(self._outlay_pieces)):
+                pass
+        except BaseException:
+            self._outlay_end()
+            raise
+        return piece
 
     def __enter__(self) -> Any:
-        entered = self._outlay[0].__enter__()
-        self._outlay = (entered, *self._outlay[1:])
+        self._outlay_stream = self._outlay_stream.__enter__()
         return self
 
     def __exit__(self, *error: object) -> Any:
         self._outlay_end()
-        return self._outlay[0].__exit__(*error)
+        return self._outlay_stream.__exit__(*error)
 
     async def __aenter__(self) -> Any:
-        entered = await self._outlay[0].__aenter__()
-        self._outlay = (entered, *self._outlay[1:])
+        self._outlay_stream = await self._outlay_stream.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> Any:
         self._outlay_end()
-        return await self._outlay[0].__aexit__(*error)
+        return await self._outlay_stream.__aexit__(*error)
 
     def close(self) -> Any:
         """Give the stream up."""
         self._outlay_end()
-        return self._outlay[0].close()
+        return self._outlay_stream.close()
 
-    def __del__(self) -> None:
-        self._outlay_end()
-
-    def _outlay_look(self, piece: object) -> bool:
-        """Take a piece in; tell whether to keep it from the caller."""
-        _, seen, _, hide = self._outlay
-        try:
-            seen.look(piece)
-            return hide and is_only_usage(piece)
-        except Exception:  # noqa: BLE001 (the caller's stream goes on, whatever we cannot read)
-            return False
+    def _outlay_hides(self, piece: object) -> bool:
+        """Take a piece in; tell whether to keep it from the caller: the last chunk that OpenAI sends when asked."""
+        with suppress(Exception):  # the caller's stream goes on, whatever we cannot read
+            self._outlay_seen.look(piece)
+            return self._outlay_hide and get(piece, "choices") == [] and get(piece, "usage") is not None
+        return False
 
     def _outlay_end(self) -> None:
         if self._outlay_open:
             self._outlay_open = False
-            try:
-                self._outlay[2](self._outlay[1])
-            except Exception:  # noqa: BLE001 (as above)
-                return
+            with suppress(Exception):
+                self._outlay_ended(self._outlay_seen)
+
+    __del__ = _outlay_end
 
 
 def through(stream: S, ended: Callable[[Seen], None], hide: bool = False) -> S:

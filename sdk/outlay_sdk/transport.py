@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -48,17 +49,15 @@ class HttpTransport:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not an address of ingest, as http://127.0.0.1:8080")
-        self._secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._host = parts.hostname
-        self._port = parts.port
         self._prefix = parts.path.rstrip("/")
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/x-ndjson",
             "User-Agent": "outlay-sdk/0.1.0",
         }
-        self._timeout = timeout
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection = kind(parts.hostname, parts.port, timeout=timeout)
 
     def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
         """Post a batch. Raises Unavailable, Rejected."""
@@ -68,9 +67,8 @@ class HttpTransport:
             body = gzip.compress(body, 1)
             headers = {**headers, "Content-Encoding": "gzip"}
         try:
-            connection = self._connect()
-            connection.request("POST", self._prefix + path, body, headers)
-            response = connection.getresponse()
+            self._connection.request("POST", self._prefix + path, body, headers)
+            response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -80,40 +78,23 @@ class HttpTransport:
         return _outcome(response.status, content, response.getheader("Retry-After"))
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        if self._connection is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            self._connection = kind(self._host, self._port, timeout=self._timeout)
-        return self._connection
+        """Close the connection; the next batch opens it again."""
+        self._connection.close()
 
 
 def _outcome(status: int, content: bytes, retry_after: str | None) -> Sequence[str]:
     if status in _AGAIN:
-        raise Unavailable(f"ingest answered {status}", _seconds(retry_after))
-    answer = _object(content)
+        wait = 0.0
+        with suppress(ValueError):
+            wait = max(0.0, float(retry_after or 0))
+        raise Unavailable(f"ingest answered {status}", wait)
+    answer: Any = None
+    with suppress(ValueError):
+        answer = json.loads(content)
+    answer = answer if isinstance(answer, dict) else {}
     if status not in (202, 422):
         raise Rejected(f"ingest answered {status}: {answer.get('detail', content[:200])}")
     return [f"{e.get('path')}: {e.get('message')} [{e.get('code')}]" for e in answer.get("errors", ())]
-
-
-def _seconds(retry_after: str | None) -> float:
-    try:
-        return max(0.0, float(retry_after or 0))
-    except ValueError:
-        return 0.0
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 class KafkaTransport:

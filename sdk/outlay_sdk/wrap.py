@@ -4,7 +4,7 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from outlay_sdk.responses import maker
@@ -63,7 +63,7 @@ def wrap(
             found = True
             if not getattr(original, _MARK, False):
                 asks = ask and path == "chat.completions.create"
-                setattr(resource, name, _tracking(outlay, original, provider, more, asks))
+                setattr(resource, name, tracking(outlay, original, provider, more, asks))
         except AttributeError:
             continue
     if not found:
@@ -74,22 +74,21 @@ def wrap(
         )
 
 
-def tracked(
-    outlay: "Outlay", function: Callable[P, R], provider: str, labels: Mapping[str, Any]
+def tracking(
+    outlay: "Outlay",
+    original: Callable[P, R],
+    provider: str,
+    labels: Mapping[str, Any],
+    ask: bool = False,
 ) -> Callable[P, R]:
     """Put tracking around a function that returns a response or a stream of one."""
-    return cast("Callable[P, R]", _tracking(outlay, function, provider, labels, ask=False))
 
-
-def _tracking(
-    outlay: "Outlay", original: Callable[..., Any], provider: str, labels: Mapping[str, Any], ask: bool
-) -> Callable[..., Any]:
     def after(answer: Any, kwargs: Mapping[str, Any], hide: bool, headers: dict[str, str]) -> Any:
         model = str(kwargs.get("model") or kwargs.get("modelId") or "")
         if isinstance(answer, dict) and "stream" in answer:  # Bedrock
             return {**answer, "stream": after(answer["stream"], {**kwargs, "stream": True}, hide, headers)}
         said = {**labels, "headers": headers} if headers else labels
-        if kwargs.get("stream") or _streams(answer):
+        if kwargs.get("stream") or hasattr(answer, "__next__") or hasattr(answer, "__anext__"):
             kind = f"a stream of {type(answer).__name__}"
             return through(
                 answer, lambda seen: outlay.report(seen.result(model), kind, provider, model, said), hide
@@ -97,16 +96,11 @@ def _tracking(
         outlay.record(answer, provider=provider, model=model, **said)
         return answer
 
-    def prepare(kwargs: dict[str, Any]) -> bool:
-        """Ask for the usage of a stream, unless the caller says itself what it wants."""
-        if ask and kwargs.get("stream") and not kwargs.get("stream_options"):
-            kwargs["stream_options"] = {"include_usage": True}
-            return True
-        return False
-
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        hide = prepare(kwargs)
+        # Ask for the usage of a stream, unless the caller says itself what it wants.
+        if hide := bool(ask and kwargs.get("stream") and not kwargs.get("stream_options")):
+            kwargs["stream_options"] = {"include_usage": True}
         headers: dict[str, str] = {}
         token = _headers.set(headers)
         try:
@@ -124,10 +118,6 @@ def _tracking(
 
     setattr(call, _MARK, True)
     return call
-
-
-def _streams(answer: object) -> bool:
-    return hasattr(answer, "__next__") or hasattr(answer, "__anext__")
 
 
 def _listen(http: Any) -> None:
