@@ -54,7 +54,7 @@ def one(data: bytes) -> None:
     query = {"interval": "60", "time": "2026-11-24T00:00:00Z"} if data[1] % 2 else {}
     head = Head(media, {"ce-specversion": "1.0"} if data[1] & 8 else {}, query, PROVIDERS[data[1] % 5])
     try:
-        for chunk in gate.reader(head)(data[2:], RULES):
+        for chunk in gate.read(data[2:], head, RULES):
             events = usage_event_decoder.decode_lines(chunk.lines)
             assert len(events) == chunk.events
             assert {event.tenant for event in events} <= {TENANT}

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outlay_ingest.domain.reading import Chunk
 from outlay_ingest.domain.rejections import Rejection
 from outlay_kit.problems import Problem, from_router, internal
 from outlay_kit.telemetry import get_logger
@@ -28,12 +28,6 @@ class Kept:
     ignored: int = 0
     """Items that carry no usage, such as spans that are not model calls."""
     rejections: list[Rejection] = field(default_factory=list)
-
-    def add(self, chunk: Chunk) -> None:
-        """Count a chunk."""
-        self.accepted += chunk.events
-        self.ignored += chunk.ignored
-        self.rejections += chunk.rejections
 
 
 def outcome(kept: Kept) -> Response:
@@ -75,21 +69,14 @@ def success(kept: Kept, signal: Signal, media: str) -> Response:
     why = "; ".join(
         f"{r.id or r.index}: {r.where}: {r.message} [{r.code}]" for r in kept.rejections[:_MOST_NAMED]
     )
-    if media != PROTOBUF:
-        count = {f"rejected{'Spans' if signal == 'spans' else 'LogRecords'}": str(len(kept.rejections))}
-        answer = {"partialSuccess": {**count, "errorMessage": why}} if kept.rejections else {}
-        return Response(msgspec.json.encode(answer), media_type="application/json")
-    if signal == "spans":
-        spans = ExportTraceServiceResponse()
-        if kept.rejections:
-            spans.partial_success.rejected_spans = len(kept.rejections)
-            spans.partial_success.error_message = why
-        return Response(spans.SerializeToString(), media_type=PROTOBUF)
-    logs = ExportLogsServiceResponse()
+    answer: Any = ExportTraceServiceResponse() if signal == "spans" else ExportLogsServiceResponse()
     if kept.rejections:
-        logs.partial_success.rejected_log_records = len(kept.rejections)
-        logs.partial_success.error_message = why
-    return Response(logs.SerializeToString(), media_type=PROTOBUF)
+        field = "rejected_spans" if signal == "spans" else "rejected_log_records"
+        setattr(answer.partial_success, field, len(kept.rejections))
+        answer.partial_success.error_message = why
+    if media == PROTOBUF:
+        return Response(answer.SerializeToString(), media_type=PROTOBUF)
+    return Response(MessageToJson(answer, indent=None), media_type="application/json")
 
 
 def failure(problem: Problem, media: str) -> Response:

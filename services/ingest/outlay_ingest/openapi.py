@@ -6,47 +6,11 @@ from typing import Any
 import msgspec
 
 from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
-from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.documents import usage_schema
 from outlay_schemas.errors import PROBLEM
 from outlay_schemas.events import UsageEvent
 
 Document = dict[str, Any]
-_ABOUT = {
-    "/v1/events": (
-        "Send usage events",
-        "One event, an array, one a line, or CloudEvents (structured, batch, binary).",
-    ),
-    "/v1/litellm": ("Send LiteLLM logs", "StandardLoggingPayloads of its generic API callback."),
-    "/v1/usage/{provider}": (
-        "Send responses of a provider's API",
-        "Responses as received, or in an envelope (batch, stream, gateway). `auto` detects the provider.",
-    ),
-    "/v1/opencost": ("Send allocations of a cluster", "An answer of OpenCost's or Kubecost's /allocation."),
-    "/v1/gpus": (
-        "Send samples of GPUs",
-        "Of NVIDIA's dcgm-exporter: text format, or an answer of Prometheus.",
-    ),
-    "/v1/traces": (
-        "Send OpenTelemetry spans",
-        "OTLP/HTTP. Spans that are not model calls are ignored.",
-    ),
-    "/v1/logs": (
-        "Send OpenTelemetry log records",
-        "OTLP/HTTP. Records that are not model calls are ignored.",
-    ),
-}
-_PARAMETERS = {
-    "/v1/usage/{provider}": (
-        "time",
-        "id",
-        "source",
-        "sku",
-        "api",
-        *OWNERS,
-    ),
-    "/v1/gpus": ("interval", "time", "sku", "provider"),
-}
 _PROBLEMS = {
     "400": "The body does not have its declared format.",
     "401": "The API key is missing or unknown.",
@@ -72,16 +36,11 @@ _OUTCOME: Document = {
     },
 }
 _TEXT = {"type": "string"}
+_SAID = ("code", "path", "message")
 _REFUSAL: Document = {
     "type": "object",
     "required": ["index", "code", "path", "message"],
-    "properties": {
-        "index": _COUNT,
-        "id": {"type": ["string", "null"]},
-        "code": _TEXT,
-        "path": _TEXT,
-        "message": _TEXT,
-    },
+    "properties": {"index": _COUNT, "id": {"type": ["string", "null"]}, **dict.fromkeys(_SAID, _TEXT)},
 }
 
 
@@ -117,50 +76,38 @@ def document() -> Document:
 
 
 def _operation(endpoint: Endpoint) -> Document:
-    title, about = _ABOUT[endpoint.path]
-    responses: Document = {status: _problem(text, endpoint) for status, text in _PROBLEMS.items()}
+    parameters: list[Document] = [
+        {"name": name, "in": "query", "schema": _TEXT} for name in endpoint.parameters
+    ]
+    if "{provider}" in endpoint.path:
+        parameters.insert(0, {"name": "provider", "in": "path", "required": True, "schema": _TEXT})
+    content: Document = {media: {} for media in endpoint.media}
+    problem = content if endpoint.otlp else {"application/problem+json": {"schema": _ref("Problem")}}
+    note = " A google.rpc.Status." if endpoint.otlp else ""
+    responses = {
+        status: {"description": text + note, "content": problem} for status, text in _PROBLEMS.items()
+    }
     if endpoint.otlp:
-        responses["200"] = {
-            "description": "Taken; partialSuccess names what was refused.",
-            "content": _any(endpoint.media),
-        }
+        taken = "Taken; partialSuccess names what was refused."
+        responses["200"] = {"description": taken, "content": content}
     else:
-        answer = {"application/json": {"schema": {"$ref": "#/components/schemas/Outcome"}}}
-        responses["202"] = {"description": "Durable; errors names what was refused.", "content": answer}
-        responses["422"] = _problem("No event of the request is valid; errors names each.", endpoint)
+        outcome = {"application/json": {"schema": _ref("Outcome")}}
+        responses["202"] = {"description": "Durable; errors names what was refused.", "content": outcome}
+        refused = "No event of the request is valid; errors names each."
+        responses["422"] = {"description": refused, "content": problem}
+    if endpoint.path == "/v1/events":
+        event = _ref("UsageEvent")
+        many = {"type": "array", "items": event, "minItems": 1}
+        content["application/json"] = {"schema": {"anyOf": [event, many]}}
     return {
-        "summary": title,
-        "description": about,
+        "summary": endpoint.title,
+        "description": endpoint.about,
         "operationId": endpoint.path.removeprefix("/v1/").partition("/")[0],
-        "parameters": _parameters(endpoint.path),
-        "requestBody": {"required": True, "content": _content(endpoint)},
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": content},
         "responses": dict(sorted(responses.items())),
     }
 
 
-def _content(endpoint: Endpoint) -> Document:
-    if endpoint.path != "/v1/events":
-        return _any(endpoint.media)
-    event = {"$ref": "#/components/schemas/UsageEvent"}
-    one_or_many = {"schema": {"anyOf": [event, {"type": "array", "items": event, "minItems": 1}]}}
-    return {media: one_or_many if media == "application/json" else {} for media in endpoint.media}
-
-
-def _any(media: tuple[str, ...]) -> Document:
-    return {name: {} for name in media}
-
-
-def _problem(text: str, endpoint: Endpoint) -> Document:
-    if endpoint.otlp:
-        return {"description": f"{text} A google.rpc.Status.", "content": _any(endpoint.media)}
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": text, "content": content}
-
-
-def _parameters(path: str) -> list[Document]:
-    found: list[Document] = [
-        {"name": name, "in": "query", "schema": _TEXT} for name in _PARAMETERS.get(path, ())
-    ]
-    if "{provider}" in path:
-        found.insert(0, {"name": "provider", "in": "path", "required": True, "schema": _TEXT})
-    return found
+def _ref(schema: str) -> Document:
+    return {"$ref": f"#/components/schemas/{schema}"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from outlay_ingest.domain.nested_spans import RequestSpans
 from outlay_ingest.domain.reading import (
     CHUNK_BYTES,
     CHUNK_EVENTS,
@@ -26,7 +27,7 @@ from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """What a request says outside its body. Names of headers are lower-case; nothing here is trusted."""
 
@@ -35,6 +36,8 @@ class Head:
     query: Mapping[str, str] = field(default_factory=dict)
     provider: str = ""
     """The last part of the path, where the endpoint has one."""
+    spans: RequestSpans | None = None
+    """The usage spans of the request, at endpoints of OpenTelemetry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,6 @@ def objects(
 
 Items = Iterable[Item | None]
 """None stands for an item without usage."""
-Reader = Callable[[bytes, Rules], Iterator[Chunk]]
 
 
 def keep(items: Items, rules: Rules) -> Iterator[Chunk]:

@@ -1,20 +1,40 @@
 """Which endpoint reads what: a table of paths, the media types each takes, and how its body is read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
-from outlay_ingest.domain import litellm
-from outlay_ingest.domain.decoded_items import Head, Reader, keep
+from outlay_ingest.domain.decoded_items import Head, Items, keep
 from outlay_ingest.domain.gpus import read_gpus
 from outlay_ingest.domain.kubernetes import read_opencost
+from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.otlp import read_logs, read_traces
-from outlay_ingest.domain.reading import FORMATS, read
+from outlay_ingest.domain.reading import FORMATS, Chunk, Rules, read
 from outlay_ingest.domain.rejections import explain
 from outlay_ingest.domain.responses import read_responses
 from outlay_schemas.cloudevents import join
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import UNREADABLE
+
+JSON = "application/json"
+Reader = Callable[[bytes, Head, Rules], Iterator[Chunk]]
+_LINES = (JSON, "application/x-ndjson", "application/ndjson", "application/jsonl")
+_OTLP = ("application/x-protobuf", JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path, the media types that it takes, the reader of its bodies, and what its documentation says."""
+
+    path: str
+    media: tuple[str, ...]
+    read: Reader
+    title: str
+    about: str
+    parameters: tuple[str, ...] = ()
+    otlp: Literal["spans", "logs"] | None = None
+    """Whether it answers as OTLP demands."""
 
 
 def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:
@@ -30,60 +50,45 @@ def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:
         raise explain(error, body) from None
 
 
-_LINES = ("application/json", "application/x-ndjson", "application/ndjson", "application/jsonl")
+def _events(body: bytes, head: Head, rules: Rules) -> Iterator[Chunk]:
+    if "ce-specversion" in head.headers and head.media == JSON:
+        return read(from_headers(head.headers, body), "cloudevent", rules)
+    return read(body, FORMATS[head.media], rules)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A path, the media types that it takes, and the reader for a request's head."""
-
-    path: str
-    media: tuple[str, ...]
-    reader: Callable[[Head], Reader]
-    otlp: Literal["spans", "logs"] | None = None
-    """Whether it answers as OTLP demands."""
+def _items(decode: Callable[[bytes, Head], Items]) -> Reader:
+    return lambda body, head, rules: keep(decode(body, head), rules)
 
 
-def _events(head: Head) -> Reader:
-    if "ce-specversion" in head.headers and head.media == "application/json":
-        return lambda body, rules: read(from_headers(head.headers, body), "cloudevent", rules)
-    form = FORMATS[head.media]
-    return lambda body, rules: read(body, form, rules)
-
-
-def _litellm(_: Head) -> Reader:
-    return lambda body, rules: keep(litellm.read_litellm(body), rules)
-
-
-def _responses(head: Head) -> Reader:
-    return lambda body, rules: keep(read_responses(body, head), rules)
-
-
-def _traces(head: Head) -> Reader:
-    as_json = head.media == "application/json"
-    return lambda body, rules: keep(read_traces(body, as_json, rules.spans), rules)
-
-
-def _logs(head: Head) -> Reader:
-    as_json = head.media == "application/json"
-    return lambda body, rules: keep(read_logs(body, as_json, rules.spans), rules)
-
-
-def _opencost(_: Head) -> Reader:
-    return lambda body, rules: keep(read_opencost(body), rules)
-
-
-def _gpus(head: Head) -> Reader:
-    return lambda body, rules: keep(read_gpus(body, head), rules)
-
-
-_OTLP = ("application/x-protobuf", "application/json")
 ENDPOINTS = (
-    Endpoint("/v1/events", tuple(FORMATS), _events),
-    Endpoint("/v1/litellm", _LINES, _litellm),
-    Endpoint("/v1/usage/{provider}", _LINES, _responses),
-    Endpoint("/v1/opencost", ("application/json",), _opencost),
-    Endpoint("/v1/gpus", ("application/json", "text/plain"), _gpus),
-    Endpoint("/v1/traces", _OTLP, _traces, otlp="spans"),
-    Endpoint("/v1/logs", _OTLP, _logs, otlp="logs"),
-)
+    Endpoint(
+        "/v1/events", tuple(FORMATS), _events, "Send usage events",
+        "One event, an array, one a line, or CloudEvents (structured, batch, binary).",
+    ),
+    Endpoint(
+        "/v1/litellm", _LINES, _items(lambda body, _: read_litellm(body)), "Send LiteLLM logs",
+        "StandardLoggingPayloads of its generic API callback.",
+    ),
+    Endpoint(
+        "/v1/usage/{provider}", _LINES, _items(read_responses), "Send responses of a provider's API",
+        "Responses as received, or in an envelope (batch, stream, gateway). `auto` detects the provider.",
+        parameters=("time", "id", "source", "sku", "api", *OWNERS),
+    ),
+    Endpoint(
+        "/v1/opencost", (JSON,), _items(lambda body, _: read_opencost(body)), "Send allocations of a cluster",
+        "An answer of OpenCost's or Kubecost's /allocation.",
+    ),
+    Endpoint(
+        "/v1/gpus", (JSON, "text/plain"), _items(read_gpus), "Send samples of GPUs",
+        "Of NVIDIA's dcgm-exporter: text format, or an answer of Prometheus.",
+        parameters=("interval", "time", "sku", "provider"),
+    ),
+    Endpoint(
+        "/v1/traces", _OTLP, _items(lambda body, head: read_traces(body, head.media == JSON, head.spans)),
+        "Send OpenTelemetry spans", "OTLP/HTTP. Spans that are not model calls are ignored.", otlp="spans",
+    ),
+    Endpoint(
+        "/v1/logs", _OTLP, _items(lambda body, head: read_logs(body, head.media == JSON, head.spans)),
+        "Send OpenTelemetry log records", "OTLP/HTTP. Records that are not model calls are ignored.", otlp="logs",
+    ),
+)  # fmt: skip

@@ -13,7 +13,6 @@ from typing import Literal
 
 import msgspec
 
-from outlay_ingest.domain.nested_spans import RequestSpans
 from outlay_ingest.domain.rejections import Rejection, explain
 from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import UNREADABLE, Invalid
@@ -87,8 +86,6 @@ class Rules:
     future: timedelta
     age: timedelta
     max_events: int = 50_000
-    spans: RequestSpans | None = None
-    """The usage spans of the request, at endpoints of OpenTelemetry."""
     skews: dict[str, float] = field(default_factory=dict)
     """By source: `now` minus the time of an event, in seconds. Below 0 the clock of the producer is ahead."""
 
