@@ -13,7 +13,7 @@ from outlay_ingest.api import IngestApi
 from outlay_ingest.body import MemoryBudget
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
-from outlay_ingest.writer import Limits, Writer
+from outlay_ingest.writer import Writer
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
@@ -123,10 +123,7 @@ class Rig:
         self.keys = KeyRing(folder / "keys.json", self.clock)
         self.settings = Settings.model_validate({"deliver_seconds": 0.3, "linger_ms": 0, **settings})
         self.budget = MemoryBudget(self.settings.max_bytes_in_flight)
-        limits = Limits(
-            self.settings.linger_ms / 1000, self.settings.deliver_seconds, self.settings.stuck_seconds
-        )
-        self.writer = Writer(self.sink, self.budget, limits, self.clock)
+        self.writer = Writer(self.sink, self.budget, self.settings, self.clock)
         self.health = Health(self.clock, 60)
         self.health.ready = True
         self.quotas = Quotas("a", lambda key, value: self.sink.send(QUOTAS.name, value, key), self.clock)

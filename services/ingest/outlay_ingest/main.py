@@ -16,7 +16,7 @@ from outlay_ingest.body import MemoryBudget
 from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
-from outlay_ingest.writer import ConnectingSink, Limits, Writer
+from outlay_ingest.writer import ConnectingSink, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
@@ -75,8 +75,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
 
     sink = ConnectingSink(connect_informed)
     budget = MemoryBudget(settings.max_bytes_in_flight)
-    limits = Limits(settings.linger_ms / 1000, settings.deliver_seconds, settings.stuck_seconds)
-    writer = Writer(sink, budget, limits, clock)
+    writer = Writer(sink, budget, settings, clock)
     tracing = start("ingest")
     GuardedProtocol.head_seconds = settings.header_seconds
     GuardedProtocol.body_seconds = settings.body_seconds

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from outlay_ingest import metrics
 from outlay_ingest.body import MemoryBudget
 from outlay_ingest.domain.reading import CHUNK_EVENTS
 from outlay_ingest.domain.rejections import Rejection
+from outlay_ingest.settings import Settings
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import RecordSink
@@ -26,26 +27,14 @@ DEAD_LETTER_BYTES = 4 * 2**20
 """Most bytes of dead letters in one record, but for a single one that is larger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long things may take, in seconds."""
-
-    linger: float = 0.003
-    """How long a small request waits for others to share its record."""
-    deliver: float = 8.0
-    """How long Kafka may take to acknowledge."""
-    stuck: float = 2.0
-    """When nothing was acknowledged for so long, whoever comes is asked to come back."""
-
-
 @dataclass
 class _Pending:
     """Lines of one tenant that wait for company."""
 
+    sent: "asyncio.Future[None]"
     lines: list[bytes] = field(default_factory=list)
     events: int = 0
     size: int = 0
-    waiters: list["asyncio.Future[None]"] = field(default_factory=list)
     traces: list[Header] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
 
@@ -53,12 +42,12 @@ class _Pending:
 class Writer:
     """Writes to Kafka, from one event loop. What waits for Kafka counts against the budget."""
 
-    def __init__(self, sink: RecordSink, budget: MemoryBudget, limits: Limits, clock: Clock) -> None:
+    def __init__(self, sink: RecordSink, budget: MemoryBudget, settings: Settings, clock: Clock) -> None:
         self._sink = sink
         self._budget = budget
-        self._limits = limits
+        self._settings = settings
+        self._linger = settings.linger_ms / 1000
         self._clock = clock
-        self._monotonic = clock.monotonic
         self._stamper = Stamper()
         self._pending: dict[str, _Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,8 +58,9 @@ class Writer:
     def check(self) -> None:
         """Raise Retryable, at once, while Kafka does not acknowledge."""
         oldest = next(iter(self._sent_at.values()), None)
-        if oldest is not None and self._monotonic() - oldest > self._limits.stuck:
-            raise Retryable("Kafka does not acknowledge now", retry_after=self._limits.stuck)
+        stuck = self._settings.stuck_seconds
+        if oldest is not None and self._clock.monotonic() - oldest > stuck:
+            raise Retryable("Kafka does not acknowledge now", retry_after=stuck)
 
     def wedged(self) -> bool:
         """Whether the client of Kafka left a record without any fate for longer than it may."""
@@ -83,43 +73,38 @@ class Writer:
         """
         self._budget.take(len(lines))
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
         pending = self._pending.get(tenant)
         if pending is not None and pending.events + events > CHUNK_EVENTS:
             self._flush(tenant)
             pending = None
         if pending is None:
-            pending = self._pending[tenant] = _Pending()
+            pending = self._pending[tenant] = _Pending(loop.create_future())
         pending.lines.append(lines)
         pending.events += events
         pending.size += len(lines)
-        pending.waiters.append(waiter)
         if trace is not None and len(pending.traces) < MOST_IN_RECORD:
             pending.traces.append(trace)
-        if pending.events >= CHUNK_EVENTS or pending.size >= RECORD_BYTES or not self._limits.linger:
+        if pending.events >= CHUNK_EVENTS or pending.size >= RECORD_BYTES or not self._linger:
             self._flush(tenant)
         elif pending.timer is None:
-            pending.timer = loop.call_later(self._limits.linger, self._flush, tenant)
-        await waiter
+            pending.timer = loop.call_later(self._linger, self._flush, tenant)
+        await asyncio.shield(pending.sent)  # others wait for it too
 
     async def refuse(self, tenant: str, rejections: Sequence[Rejection], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
-        values = _records(
-            [
-                encoder.encode(dead_letter("ingest", each.raw, each, now, line=each.index, tenant=tenant))
-                for each in rejections
-            ]
+        letters = (
+            dead_letter("ingest", each.raw, each, now, line=each.index, tenant=tenant) for each in rejections
         )
+        values = _records(map(encoder.encode, letters))
         self._budget.take(sum(map(len, values)))
-        work = [self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values]
-        await asyncio.gather(*work)
+        await asyncio.gather(*(self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values))
 
     async def drain(self) -> None:
         """Send what waits and see it delivered."""
         for tenant in list(self._pending):
             self._flush(tenant)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.deliver)
+            await asyncio.wait(self._tasks, timeout=self._settings.deliver_seconds)
 
     def _flush(self, tenant: str) -> None:
         pending = self._pending.pop(tenant)
@@ -139,23 +124,17 @@ class Writer:
         value = pending.lines[0] if len(pending.lines) == 1 else b"\n".join(pending.lines)
         self._budget.force(len(value) - pending.size)
         pending.lines.clear()
-        failure: Exception | None = None
         try:
             await self._deliver(USAGE_EVENTS.name, value, [stamp.header(), *pending.traces])
-        except Exception as error:  # noqa: BLE001 (each waiter gets it)
-            failure = error
-        for waiter in pending.waiters:
-            if waiter.done():
-                continue
-            if failure is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(failure)
+        except Exception as error:  # noqa: BLE001 (all who wait get it)
+            pending.sent.set_exception(error)
+        else:
+            pending.sent.set_result(None)
 
     async def _deliver(self, topic: str, value: bytes, headers: Sequence[Header] = ()) -> None:
         """Send a value that the budget holds, which has it back when the value's fate is known."""
         number = next(self._number)
-        self._sent_at[number] = self._monotonic()
+        self._sent_at[number] = self._clock.monotonic()
         fate = asyncio.wrap_future(self._sink.send(topic, value, headers=headers))
 
         def settled(_: object) -> None:
@@ -164,7 +143,7 @@ class Writer:
             self._budget.give(len(value))
 
         fate.add_done_callback(settled)
-        done, _ = await asyncio.wait([fate], timeout=self._limits.deliver + 1)
+        done, _ = await asyncio.wait([fate], timeout=self._settings.deliver_seconds + 1)
         if not done:
             del self._sent_at[number]  # so that others may try; the budget still holds it
             self._overdue.add(number)
@@ -173,7 +152,7 @@ class Writer:
         metrics.RECORDS.inc()
 
 
-def _records(lines: Sequence[bytes]) -> list[bytes]:
+def _records(lines: Iterable[bytes]) -> list[bytes]:
     """Join dead letters, one a line, into records of a bounded size."""
     records: list[list[bytes]] = [[]]
     size = 0

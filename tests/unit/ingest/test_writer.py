@@ -8,7 +8,8 @@ from tests.support.ingest_rig import AWAY, HeldSink
 
 from outlay_ingest.body import MemoryBudget
 from outlay_ingest.domain.rejections import Rejection
-from outlay_ingest.writer import DEAD_LETTER_BYTES, Limits, Writer
+from outlay_ingest.settings import Settings
+from outlay_ingest.writer import DEAD_LETTER_BYTES, Writer
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_schemas.topics import DEAD_LETTER
@@ -23,7 +24,8 @@ class Desk:
         self.sink = HeldSink()
         self.budget = MemoryBudget(limit)
         self.clock = FakeClock(NOW)
-        self.writer = Writer(self.sink, self.budget, Limits(linger, 0.1, 2.0), self.clock)
+        settings = Settings.model_construct(linger_ms=linger * 1000, deliver_seconds=0.1, stuck_seconds=2.0)
+        self.writer = Writer(self.sink, self.budget, settings, self.clock)
 
 
 async def test_small_requests_of_a_tenant_share_a_record() -> None:
