@@ -136,8 +136,8 @@ class IngestApi:
         if quota is not None and quota.wait:
             detail = f"the quota of key {key.id}, {quota.limit} events, is used up until Retry-After seconds from now"
             raise _come_later("quota_exceeded", detail, quota)
-        limits = key.requests_per_minute, key.events_per_minute
-        rate = self._rate_limiter.admit(key.id, *limits, self.clock.monotonic())
+        now = self.clock.monotonic()
+        rate = self._rate_limiter.admit(key.id, key.requests_per_minute, key.events_per_minute, now)
         if rate is not None and rate.wait:
             detail = (
                 f"key {key.id} may send {rate.limit} a minute; send the same again after Retry-After seconds"

@@ -5,7 +5,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -111,7 +111,7 @@ class Body:
         room = self._limit
         try:
             for _ in range(_MOST_MEMBERS):
-                member = _unpacker(encoding)
+                member: Any = zlib.decompressobj(wbits=31) if encoding == "gzip" else zstd.ZstdDecompressor()
                 pieces.append(member.decompress(packed, room + 1))
                 room -= len(pieces[-1])
                 if room < 0:
@@ -128,20 +128,6 @@ class Body:
     def _too_large(self) -> Problem:
         detail = f"a body may have {self._limit} bytes, unpacked; send fewer events at once"
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail, close=True)
-
-
-class _Unpacker(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-def _unpacker(encoding: str) -> _Unpacker:
-    return zlib.decompressobj(wbits=31) if encoding == "gzip" else zstd.ZstdDecompressor()
 
 
 def _bad(encoding: str, why: str) -> Problem:

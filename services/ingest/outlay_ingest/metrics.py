@@ -1,5 +1,7 @@
 """What ingest counts, each declared once."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _EVENTS = Counter("outlay_ingest_events_total", "Events answered for, by outcome", ["outcome"])
@@ -7,7 +9,7 @@ ACCEPTED = _EVENTS.labels("accepted")
 REFUSED = _EVENTS.labels("refused")
 IGNORED = _EVENTS.labels("ignored")
 REQUESTS = Counter("outlay_ingest_requests_total", "Requests that bring usage, by status", ["status"])
-_by_status: dict[int, Counter] = {}
+_of_status = cache(REQUESTS.labels)
 SECONDS = Histogram("outlay_ingest_request_seconds", "Seconds from a request's first byte read to its answer")
 IN_FLIGHT = Gauge(
     "outlay_ingest_bytes_in_flight", "Bytes of bodies being read and of records Kafka has not acknowledged"
@@ -24,10 +26,7 @@ RECORDS = Counter("outlay_ingest_records_total", "Kafka records written")
 
 def answered(status: int) -> None:
     """Count a request by the status that it was answered with."""
-    counter = _by_status.get(status)
-    if counter is None:
-        counter = _by_status[status] = REQUESTS.labels(status)
-    counter.inc()
+    _of_status(status).inc()
 
 
 def measured(skews: dict[str, float]) -> None:

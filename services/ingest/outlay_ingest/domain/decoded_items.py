@@ -122,6 +122,7 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
 
 def _line(event: UsageEvent, rules: Rules) -> bytes:
     """Check and encode an event. Raises Invalid, or MsgspecError: a decoder made what the contract does not take."""
+    rules.measure(event)
     check(event, rules)
     line = encoder.encode(event)
     usage_event_decoder.decode(line)

@@ -43,9 +43,13 @@ def provider_of(response: Json, headers: Json, url: str, model: str) -> str:
     hidden = mapping(response.get("_hidden_params"))
     stated = text(first(headers, *_NAMED)) or text(hidden.get("custom_llm_provider"))
     stated = stated or text(mapping(response.get("extra_fields")).get("provider"))
+    # OpenRouter says in each response who answered, but the bill is its own.
+    is_openrouter = isinstance(response.get("provider"), str) and str(response.get("id", "")).startswith(
+        "gen-"
+    )
     return (
         (known_provider(stated) if stated else "")
-        or ("openrouter" if _is_openrouter(response) else "")
+        or ("openrouter" if is_openrouter else "")
         or _by_url(text(headers.get("x-litellm-model-api-base")) or "")
         or next((provider for name, provider in _SIGNS.items() if headers.get(name)), "")
         or next(filter(None, map(known_provider, _WORD.findall(text(headers.get(_BACKEND)) or ""))), "")
@@ -70,10 +74,6 @@ def azure_resource(url: str) -> dict[str, str]:
     """Return the attribute that distinguishes Azure deployments of the same name, if `url` is Azure's."""
     host = (url.partition("://")[2] or url).partition("/")[0].partition(":")[0]
     return {"azure_resource": host.partition(".")[0]} if host.endswith(_AZURE) else {}
-
-
-def _is_openrouter(response: Json) -> bool:
-    return isinstance(response.get("provider"), str) and str(response.get("id", "")).startswith("gen-")
 
 
 def _by_url(url: str) -> str:

@@ -1,8 +1,8 @@
 """How much a key may send: one bucket of requests and one of events, each refilled evenly over a minute."""
 
 import math
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -62,41 +62,36 @@ class RateLimiter:
     def admit(self, key: str, requests: int, events: int, now: float) -> LimitStatus | None:
         """Count a request and say how the key stands; None where it has no limit. A refused request is not counted."""
         buckets = self._of(key, requests, events, now)
-        if not buckets:
-            return None
-        wait = max(bucket.wait() for bucket in buckets)
+        wait = max((bucket.wait() for bucket in buckets), default=0.0)
         if requests and not wait:
-            self._bucket(key, "requests", requests, now).left -= 1
+            buckets[0].left -= 1
         return _standing(buckets, wait)
 
     def charge(self, key: str, requests: int, events: int, taken: int, now: float) -> LimitStatus | None:
         """Count the events of a request, and say how the key stands then."""
-        if events:
-            self._bucket(key, "events", events, now).left -= taken
         buckets = self._of(key, requests, events, now)
-        return _standing(buckets, 0.0) if buckets else None
+        if events:
+            buckets[-1].left -= taken
+        return _standing(buckets, 0.0)
 
     def _of(self, key: str, requests: int, events: int, now: float) -> list[_Bucket]:
-        wanted = (("requests", requests), ("events", events))
-        return [self._bucket(key, kind, limit, now) for kind, limit in wanted if limit]
-
-    def _bucket(self, key: str, kind: str, limit: int, now: float) -> _Bucket:
-        """Return a bucket, refilled. A key whose limit changed begins with a full one."""
-        bucket = self._buckets.get((key, kind, limit))
-        if bucket is None:
-            bucket = self._buckets[key, kind, limit] = _Bucket(limit, float(limit), now)
-        bucket.refill(now)
-        return bucket
+        """Return the buckets of a key, refilled: of requests, of events. Where a limit changed, it is a full one."""
+        found = []
+        for kind, limit in (("requests", requests), ("events", events)):
+            if limit:
+                bucket = self._buckets.setdefault((key, kind, limit), _Bucket(limit, float(limit), now))
+                bucket.refill(now)
+                found.append(bucket)
+        return found
 
 
-def _standing(buckets: list[_Bucket], wait: float) -> LimitStatus:
+def _standing(buckets: list[_Bucket], wait: float) -> LimitStatus | None:
+    if not buckets:
+        return None
     nearest = min(buckets, key=lambda bucket: bucket.left / bucket.limit)
     remaining = max(0, math.floor(nearest.left))
     policy = ", ".join(f"{bucket.limit};w=60" for bucket in buckets)
     return LimitStatus(nearest.limit, remaining, math.ceil(nearest.reset()), wait, policy)
-
-
-_DAY = 86_400
 
 
 class Counts(msgspec.Struct):
@@ -126,17 +121,16 @@ def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> L
 
     `limits` and `used`: events of a day and of a month; a limit of 0 is none.
     """
-    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
-    first = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
-    length = round((first - datetime(now.year, now.month, 1, tzinfo=UTC)).total_seconds())
-    found = [
-        LimitStatus(limit, max(0, limit - taken), left, float(left) if taken >= limit else 0.0, f"{limit};w={window}")
-        for limit, taken, window, left in (
-            (limits[0], used[0], _DAY, _seconds(midnight - now)),
-            (limits[1], used[1], length, _seconds(first - now)),
-        )
-        if limit
-    ]  # fmt: skip
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    month = today.replace(day=1)
+    windows = (today, today + timedelta(days=1)), (month, (month + timedelta(days=32)).replace(day=1))
+    found = []
+    for limit, taken, (begin, end) in zip(limits, used, windows, strict=True):
+        if limit:
+            left = int((end - now).total_seconds()) + 1
+            wait = float(left) if taken >= limit else 0.0
+            policy = f"{limit};w={round((end - begin).total_seconds())}"
+            found.append(LimitStatus(limit, max(0, limit - taken), left, wait, policy))
     return nearest(found)
 
 
@@ -145,9 +139,4 @@ def nearest(found: list[LimitStatus]) -> LimitStatus | None:
     if not found:
         return None
     one = min(found, key=lambda s: (-s.wait, s.remaining / s.limit))
-    policy = ", ".join(each.policy for each in found)
-    return LimitStatus(one.limit, one.remaining, one.reset, one.wait, policy)
-
-
-def _seconds(left: timedelta) -> int:
-    return int(left.total_seconds()) + 1
+    return replace(one, policy=", ".join(each.policy for each in found))

@@ -61,13 +61,6 @@ def is_array(body: bytes) -> bool:
     return _ARRAY.match(body) is not None
 
 
-def locate(form: Format, many: bool, index: int, places: Sequence[int], path: str) -> str:
-    """Say where in the body a path within one event is: `$[3].usage`, `line 4: $.usage`, or the path."""
-    if form == "ndjson":
-        return f"line {places[index]}: {path}"
-    return path.replace("$", f"$[{index}]", 1) if many else path
-
-
 CHUNK_EVENTS = 500
 """Most events of a chunk, and of a record."""
 CHUNK_BYTES = 2**20
@@ -77,7 +70,7 @@ _many = msgspec.json.Decoder(list[UsageEvent])
 _anything = msgspec.json.Decoder()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Rules:
     """What an endpoint checks beyond the event itself. `now` is aware, UTC."""
 
@@ -88,6 +81,13 @@ class Rules:
     max_events: int = 50_000
     skews: dict[str, float] = field(default_factory=dict)
     """By source: `now` minus the time of an event, in seconds. Below 0 the clock of the producer is ahead."""
+
+    def __post_init__(self) -> None:
+        self.latest, self.earliest = self.now + self.future, self.now - self.age
+
+    def measure(self, event: UsageEvent) -> None:
+        """Note how far the clock of an event's source is off."""
+        self.skews[event.source] = (self.now - event.time).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
     Raises Invalid, before the first chunk, if it is not of its format as a whole (broken JSON, no event);
     and TooManyEventsError.
     """
-    whole = _whole(body, form, rules) if len(body) <= CHUNK_BYTES else None
+    whole = _decoded(body, form, rules) if len(body) <= CHUNK_BYTES else None
     if whole is not None:
         yield whole
         return
@@ -122,19 +122,21 @@ def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
     plain = form in ("json", "ndjson")
     for first, end in _cuts(parts):
         chunk = parts[first:end]
-        lines = _fast(b"\n".join(chunk), len(chunk), rules) if plain and len(parts) > 1 else None
-        if lines is not None:
-            yield Chunk(lines, len(chunk), [])
+        quick = _decoded(b"\n".join(chunk), "ndjson", rules) if plain and len(parts) > 1 else None
+        if quick is not None and quick.events == len(chunk):
+            yield quick
             continue
-        events, refused = _apart(chunk, plain, rules)
-        rejections = [
-            Rejection(
-                first + at, why.code, why.path, why.message, chunk[at], _id_of(chunk[at]),
-                locate(form, many, first + at, places, why.path),
-            )
-            for at, why in refused
-        ]  # fmt: skip
-        yield Chunk(_encode(events), len(events), rejections)
+        events: list[UsageEvent] = []
+        rejections: list[Rejection] = []
+        for index, raw in enumerate(chunk, first):
+            try:
+                events.append(_read_one(raw, plain, rules))
+            except (*UNREADABLE, Invalid) as error:
+                why = explain(error, raw)
+                inside = why.path.replace("$", f"$[{index}]", 1) if many else why.path
+                where = f"line {places[index]}: {why.path}" if places else inside
+                rejections.append(Rejection(index, why.code, why.path, why.message, raw, _id_of(raw), where))
+        yield Chunk(encoder.encode_lines(events)[:-1], len(events), rejections)
 
 
 def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
@@ -148,8 +150,8 @@ def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     yield first, len(parts)
 
 
-def _whole(body: bytes, form: Format, rules: Rules) -> Chunk | None:
-    """Read a body in one go, if all of it is right, and fits one record."""
+def _decoded(body: bytes, form: Format, rules: Rules) -> Chunk | None:
+    """Read a body in one go, if all of it is right and fits one record."""
     try:
         if form == "ndjson":
             events = _one.decode_lines(body)
@@ -157,92 +159,41 @@ def _whole(body: bytes, form: Format, rules: Rules) -> Chunk | None:
             return None
         else:
             events = _many.decode(body) if is_array(body) else [_one.decode(body)]
-    except UNREADABLE:
-        return None
-    if not events or len(events) > CHUNK_EVENTS or not _all_pass(events, rules):
-        return None
-    return Chunk(_encode(events), len(events), [])
-
-
-def _fast(lines: bytes, count: int, rules: Rules) -> bytes | None:
-    try:
-        events = _one.decode_lines(lines)
-    except UNREADABLE:
-        return None
-    return _encode(events) if len(events) == count and _all_pass(events, rules) else None
-
-
-def _encode(events: Sequence[UsageEvent]) -> bytes:
-    return encoder.encode_lines(events)[:-1] if events else b""
-
-
-def _all_pass(events: Sequence[UsageEvent], rules: Rules) -> bool:
-    tenant, latest, earliest = rules.tenant, rules.now + rules.future, rules.now - rules.age
-    try:
+        if not events or len(events) > CHUNK_EVENTS:
+            return None
         for event in events:
-            _check(event, tenant, latest, earliest)
-    except Invalid:
-        return False
-    rules.skews[events[-1].source] = (rules.now - events[-1].time).total_seconds()
-    return True
+            check(event, rules)
+    except (*UNREADABLE, Invalid):
+        return None
+    rules.measure(events[-1])
+    return Chunk(encoder.encode_lines(events)[:-1], len(events), [])
 
 
 def check(event: UsageEvent, rules: Rules) -> None:
-    """Check an event that a decoder made, set its tenant, and say its time in UTC. Raises Invalid."""
-    rules.skews[event.source] = (rules.now - event.time).total_seconds()
-    _check(event, rules.tenant, rules.now + rules.future, rules.now - rules.age)
-
-
-def _check(event: UsageEvent, tenant: str, latest: datetime, earliest: datetime) -> None:
     """Check an event, set its tenant, and say its time in UTC. Raises Invalid."""
     check_usage_event(event)
+    tenant, time = rules.tenant, event.time
     if event.tenant and event.tenant != tenant:
-        raise Invalid(
-            "tenant_mismatch",
-            f"the key belongs to tenant {tenant}; leave the field out, the key decides",
-            "$.tenant",
-        )
-    time = event.time
-    if time > latest:
+        detail = f"the key belongs to tenant {tenant}; leave the field out, the key decides"
+        raise Invalid("tenant_mismatch", detail, "$.tenant")
+    if time > rules.latest:
         raise Invalid("time_in_future", f"{time.isoformat()} is in the future; is a clock wrong?", "$.time")
-    if time < earliest:
-        raise Invalid(
-            "time_too_old",
-            f"{time.isoformat()} is older than this ledger keeps ({earliest:%Y-%m-%d})",
-            "$.time",
-        )
+    if time < rules.earliest:
+        detail = f"{time.isoformat()} is older than this ledger keeps ({rules.earliest:%Y-%m-%d})"
+        raise Invalid("time_too_old", detail, "$.time")
     check_time(time)
     if time.tzinfo is not UTC:
         event.time = time.astimezone(UTC)
     event.tenant = tenant
 
 
-def _apart(
-    parts: Sequence[bytes], plain: bool, rules: Rules
-) -> tuple[list[UsageEvent], list[tuple[int, Invalid]]]:
-    read_one = _plain if plain else _enveloped
-    events: list[UsageEvent] = []
-    refused: list[tuple[int, Invalid]] = []
-    for at, raw in enumerate(parts):
-        try:
-            events.append(read_one(raw, rules))
-        except (*UNREADABLE, Invalid) as error:
-            refused.append((at, explain(error, raw)))
-    return events, refused
-
-
-def _plain(raw: bytes, rules: Rules) -> UsageEvent:
-    event = _one.decode(raw)
-    check(event, rules)
-    return event
-
-
-def _enveloped(raw: bytes, rules: Rules) -> UsageEvent:
-    event = open_envelope(raw)
+def _read_one(raw: bytes, plain: bool, rules: Rules) -> UsageEvent:
+    event = _one.decode(raw) if plain else open_envelope(raw)
+    rules.measure(event)
     try:
         check(event, rules)
     except Invalid as why:
-        raise within(why) from None
+        raise (why if plain else within(why)) from None
     return event
 
 

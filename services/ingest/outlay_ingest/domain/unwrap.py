@@ -1,14 +1,15 @@
 """Envelopes around a provider's response: result lines of batch APIs, last events of streams, gateways' wrappers."""
 
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import Any
 
-from outlay_ingest.domain.coercion import text
+from outlay_ingest.domain.coercion import mapping, text
 from outlay_schemas.errors import Invalid
 
 Json = Mapping[str, Any]
 BATCH = {"processing": "batch"}
 """The attribute by which batch prices apply."""
+_BATCH_LINE = {"custom_id", "recordId", "modelOutput", "key", "processed_time"}
 _MOST = 4
 """Envelopes inside envelopes."""
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.done"})
@@ -25,16 +26,12 @@ def unwrap(body: Json) -> tuple[Json | None, dict[str, str]]:
     for _ in range(_MOST):
         if found is None or (inner := _inside(found)) is found:
             break
-        if _is_batch(found):
+        if found.keys() & _BATCH_LINE:
             attributes |= BATCH
         found = inner
     if found is not None and found.get("object") == "batch":
         attributes |= BATCH
     return found, attributes
-
-
-def _is_batch(body: Json) -> bool:
-    return bool(body.keys() & {"custom_id", "recordId", "modelOutput", "key", "processed_time"})
 
 
 def _inside(body: Json) -> Json | None:
@@ -52,13 +49,13 @@ def _inside(body: Json) -> Json | None:
     if "usage" in body or "usageMetadata" in body:
         return body
     if "custom_id" in body or "recordId" in body:
-        return _mapping(_mapping(body.get("result"), {}).get("message") or body.get("modelOutput"))
+        return _or_none(mapping(body.get("result")).get("message") or body.get("modelOutput"))
     return _of_stream(body)
 
 
 def _of_stream(body: Json) -> Json:
     """Return what the last event of a stream holds: Cohere's, Bedrock's, Groq's."""
-    delta, metadata, groq = (_mapping(body.get(name), {}) for name in ("delta", "metadata", "x_groq"))
+    delta, metadata, groq = (mapping(body.get(name)) for name in ("delta", "metadata", "x_groq"))
     if body.get("type") == "message-end":
         return {"id": body.get("id"), **delta}
     if "usage" in metadata:
@@ -70,17 +67,13 @@ def _of_stream(body: Json) -> Json:
 
 def _of_response(body: Json) -> Json | None:
     """Open `response`: OpenAI's, Gemini's and Mistral's batch lines, Cloud Code's answers, events of Responses."""
-    response = _mapping(body.get("response"))
+    response = _or_none(body.get("response"))
     if response is None or "body" not in response:
         when = body.get("processed_time")
         return response if response is None or when is None else {"createTime": when, **response}
     status = response.get("status_code")
-    return _mapping(response["body"]) if status is None or status == 200 else None
+    return _or_none(response["body"]) if status is None or status == 200 else None
 
 
-@overload
-def _mapping(value: object) -> Json | None: ...
-@overload
-def _mapping(value: object, other: Json) -> Json: ...
-def _mapping(value: object, other: Json | None = None) -> Json | None:
-    return value if isinstance(value, Mapping) else other
+def _or_none(value: object) -> Json | None:
+    return value if isinstance(value, Mapping) else None
