@@ -95,7 +95,7 @@ def moment(value: object, path: str) -> datetime:
     """Return a time given as RFC 3339 text, or as seconds since 1970. Raises Invalid."""
     if value is None or value == "":
         raise Invalid("missing_field", "a time is required: when the usage happened", path)
-    if isinstance(value, str) and not _is_number(value):
+    if isinstance(value, str) and not is_number(value):
         return _written(value, path)
     try:
         seconds = Decimal(str(value))
@@ -116,5 +116,6 @@ def _written(value: str, path: str) -> datetime:
     return time
 
 
-def _is_number(value: str) -> bool:
+def is_number(value: str) -> bool:
+    """Tell whether a text is seconds since 1970."""
     return value.replace(".", "", 1).isdecimal()

@@ -5,6 +5,7 @@ extractors that fit, the one that reads most wins. A field that may decide a pri
 `unread`: the event is marked, never silently cheaper.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -38,6 +39,7 @@ _BY_ITERATION = frozenset({
     "cache_creation_input_tokens",
 })  # fmt: skip
 """Fields of Anthropic's usage that its iterations state one by one."""
+_UNDERSCORE = re.compile(r"_+(.)")
 _LABELS = ("modality", "ttl")
 """What the items of a list are about."""
 _SHARED = ("openai", "anthropic", "google", "aws", "cohere", "x-ai")
@@ -88,7 +90,7 @@ def _iterations(response: Json) -> list[Json]:
 
 def _read(response: Json, provider: str, api: str | None) -> Extracted:
     best: tuple[int, str | None, dict[str, Quantity], frozenset[str]] | None = None
-    every = dict(_leaves(response))
+    every = {path: value for holder in HOLDERS for path, value in _below(mapping(response.get(holder)), "")}
     relevant = {path for path in every if path not in PART_OF_OTHERS and path not in CONTEXT}
     why = "no extractor fits"
     for extractor in _extractors(provider, api):
@@ -174,18 +176,12 @@ def _extractors(provider: str, api: str | None) -> "Sequence[UsageExtractor]":
     return own + [one for name in _SHARED if name != provider for one in known[name] if one not in own]
 
 
-def _leaves(response: Json) -> Iterator[tuple[str, Any]]:
-    """Yield every field of the usage by its path from the object that holds it."""
-    for holder in HOLDERS:
-        if isinstance(held := response.get(holder), Mapping):
-            yield from _below(held, "")
-
-
 def _below(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every field of a usage by its path from the object that holds it."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key not in _LABELS:
-                yield from _below(inner, _joined(path, key))
+                yield from _below(inner, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list):
         for inner in value:
             yield from _below(inner, _place(path, inner))
@@ -193,15 +189,9 @@ def _below(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _joined(path: str, key: object) -> str:
-    return f"{path}.{key}" if path else str(key)
-
-
 def _place(path: str, item: Any) -> str:
     """Name an item of a list by what it is about: `promptTokensDetails[AUDIO]`."""
-    label = (
-        next((item[name] for name in _LABELS if name in item), None) if isinstance(item, Mapping) else None
-    )
+    label = next((item[name] for name in _LABELS if name in mapping(item)), None)
     return f"{path}[{label}]" if label is not None else path
 
 
@@ -216,7 +206,7 @@ class _Watched(Mapping[str, Any]):
             if key in _WRAPPERS:
                 return self
             return self._inner(self._value[key], "" if key in HOLDERS else None)
-        return self._inner(self._value[key], _joined(self._path, key))
+        return self._inner(self._value[key], f"{self._path}.{key}".lstrip("."))
 
     def _inner(self, value: Any, path: str | None) -> Any:
         if isinstance(value, Mapping):
@@ -251,13 +241,10 @@ def _spelt(response: Json) -> Json:
 
 def _camel(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {_camel_name(str(key)): _camel(inner) for key, inner in value.items()}
+        return {
+            _UNDERSCORE.sub(lambda found: found[1].upper(), str(key)): _camel(value[key]) for key in value
+        }
     return [_camel(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel_name(name: str) -> str:
-    first, *more = name.split("_")
-    return first + "".join(word.capitalize() for word in more)
 
 
 def _renamed(value: Any) -> Any:

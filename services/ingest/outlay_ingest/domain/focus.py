@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from outlay_ingest.domain.coercion import first, moment, money, text
-from outlay_ingest.domain.decoded_items import Item
+from outlay_ingest.domain.coercion import first, moment, money, text, texts
+from outlay_ingest.domain.decoded_items import Item, made
 from outlay_ingest.domain.tables import Identities, Mark, Row, amount_of, check_width, number
 from outlay_schemas.attributes import BILL, BILLING_ACCOUNT, BILLING_PERIOD, REPORTED_BY
 from outlay_schemas.dimensions import OWNERS
@@ -65,14 +65,9 @@ def read_focus(
     """
     identities = identities or Identities()
     for line, row in enumerate(rows, 2):
-        place = f"{name} row {line}".strip()
-        try:
-            check_width(row)
-            found = _event(row, identities, cost, mark)
-        except Invalid as why:
-            yield Item(why, partial(_raw, row), place)
-        else:
-            yield None if found is None else Item(found, partial(_raw, row), place)
+        yield made(
+            partial(_event, row, identities, cost, mark), partial(_raw, row), f"{name} row {line}".strip()
+        )
 
 
 def _raw(row: Row) -> bytes:
@@ -80,6 +75,7 @@ def _raw(row: Row) -> bytes:
 
 
 def _event(row: Row, identities: Identities, column: Cost, mark: Mark) -> UsageEvent | None:
+    check_width(row)
     currency = text(row.get("BillingCurrency"))
     if currency is None:
         raise Invalid("missing_field", "BillingCurrency is required", "$.BillingCurrency")
@@ -89,18 +85,16 @@ def _event(row: Row, identities: Identities, column: Cost, mark: Mark) -> UsageE
     if cost is None:
         raise Invalid("missing_field", f"{column} has no amount", f"$.{column}")
     identity = identities.of([_text(row.get(name)) for name in _IDENTITY])
-    usage = (
-        {} if cost < 0 else _usage(row, mark)
-    )  # of a credit, which is not taken, the quantity may be negative
+    # Of a credit, which is not taken, the quantity may be negative.
+    usage = {} if cost < 0 else _usage(row, mark)
     if not cost and not usage:
         return None
     kind, activity = _KINDS.get(_text(row.get("ServiceCategory")), ("custom", "other"))
     provider = text(first(row, "ServiceProviderName", "ProviderName")) or ""
     tags = _tags(row.get("Tags"))
     time = _time(row.get("ChargePeriodStart"), "$.ChargePeriodStart")
-    period = (
-        _time(row["BillingPeriodStart"], "$.BillingPeriodStart") if row.get("BillingPeriodStart") else time
-    )
+    billing = row.get("BillingPeriodStart")
+    period = _time(billing, "$.BillingPeriodStart") if billing else time
     labels: dict[str, Any] = {name: tags.pop(name, None) for name in OWNERS}
     return UsageEvent(
         id=identity,
@@ -114,7 +108,7 @@ def _event(row: Row, identities: Identities, column: Cost, mark: Mark) -> UsageE
         **labels,
         tags=dict(list(tags.items())[:64]),
         attributes={
-            **{k: shown for k, name in _ATTRIBUTES.items() if (shown := text(row.get(name))) is not None},
+            **texts({name: row.get(column) for name, column in _ATTRIBUTES.items()}),
             REPORTED_BY: BILL,
             BILLING_PERIOD: f"{period:%Y-%m}",
         },
@@ -148,24 +142,18 @@ def _tags(value: Any) -> dict[str, str]:
             value = msgspec.json.decode(value)
         except (msgspec.MsgspecError, ValueError):
             return {}
-    if isinstance(value, list):
-        value = dict(pair for each in value if (pair := _pair(each)) is not None)
-    if not isinstance(value, Mapping):
-        return {}
+    if isinstance(value, list):  # of pairs, or of objects with `key` and `value`, as BigQuery has them
+        pairs = [
+            (each.get("key"), each.get("value") or "") if isinstance(each, Mapping) else each
+            for each in value
+        ]
+        value = {pair[0]: pair[1] for pair in pairs if isinstance(pair, tuple | list) and len(pair) == 2}
+    found: dict[Any, Any] = value if isinstance(value, dict) else {}
     return {
         _name(name): shown[:256]
-        for name, shown in value.items()
+        for name, shown in found.items()
         if isinstance(name, str) and name and isinstance(shown, str)
     }
-
-
-def _pair(value: object) -> tuple[object, object] | None:
-    """Return a tag of a list: a pair, or an object with `key` and `value`, as BigQuery has them."""
-    if isinstance(value, tuple | list) and len(value) == 2:
-        return value[0], value[1]
-    if isinstance(value, Mapping) and "key" in value:
-        return value["key"], value.get("value") or ""
-    return None
 
 
 def _name(tag: str) -> str:
@@ -175,6 +163,4 @@ def _name(tag: str) -> str:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else str(value)
+    return "" if value is None else str(value)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from outlay_ingest.domain.coercion import count, moment, money, text
+from outlay_ingest.domain.coercion import count, is_number, moment, money, text, texts
 from outlay_ingest.domain.decoded_items import Item
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import OWNERS
@@ -27,6 +27,7 @@ BROKEN = "(cells)"
 _SPACES = re.compile(r"[\s\u00a0\u202f\u2009]+")
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?\Z")
 _GROUPED = re.compile(r"[+-]?\d{1,3}([,' \u2019]\d{3})+(\.\d*)?\Z")
+_NEGATIVE = re.compile(r"(?:\((.*)\)|(.+)-|-(.+))\Z", re.DOTALL)
 _SIGNS = {"$": "USD", "us$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _CODE = re.compile(r"[a-z]{3}\Z")
 _MONEY = re.compile(r"([^\d\s().,'+-]*)\s*(.*?)\s*([^\d\s().,'+-]*)\Z", re.DOTALL)
@@ -49,29 +50,21 @@ def number(value: object, path: str, *, mark: Mark = "point", currency: str = ""
             raise _not_a_number(value, path)
         return found
     text, negative = _unsigned(_SPACES.sub(" ", value).strip().replace("\u2212", "-"))
-    text = _without_currency(text, currency, value, path)
-    inner, minus = _unsigned(text)
-    found = _read(inner, mark, value, path)
+    text, minus = _unsigned(_without_currency(text, currency, value, path))
+    found = _read(text, mark, value, path)
     return -found if negative != minus else found
 
 
 def check_width(row: Row) -> None:
     """Raise Invalid for a row whose cells are not those of the header: its values would be other columns'."""
     if BROKEN in row:
-        raise Invalid(
-            "wrong_type",
-            "the row has more or fewer cells than the header; quote cells that hold the separator",
-        )
+        detail = "the row has more or fewer cells than the header; quote cells that hold the separator"
+        raise Invalid("wrong_type", detail)
 
 
 def _unsigned(text: str) -> tuple[str, bool]:
-    if text.startswith("(") and text.endswith(")"):
-        return text[1:-1].strip(), True
-    if text.endswith("-") and len(text) > 1:
-        return text[:-1].strip(), True
-    if text.startswith("-") and len(text) > 1:
-        return text[1:].strip(), True
-    return text, False
+    match = _NEGATIVE.match(text)
+    return (match[match.lastindex or 0].strip(), True) if match else (text, False)
 
 
 def _without_currency(text: str, currency: str, value: object, path: str) -> str:
@@ -103,7 +96,7 @@ def _not_a_number(value: object, path: str) -> Invalid:
     return Invalid("wrong_type", f"{str(value)[:60]!r} is not a number", path)
 
 
-_KINDS, _ACTIVITIES = get_args(Kind), get_args(Activity)
+_ACTIVITIES = get_args(Activity)
 
 
 class ColumnMap(msgspec.Struct, forbid_unknown_fields=True):
@@ -162,7 +155,6 @@ def read_rows(rows: Iterable[Row], mapping: ColumnMap, mark: Mark = "point") -> 
     identities = Identities()
     for line, row in enumerate(rows, 2):
         try:
-            check_width(row)
             found: UsageEvent | Invalid = _event(row, mapping, identities, mark)
         except Invalid as why:
             found = why
@@ -170,34 +162,31 @@ def read_rows(rows: Iterable[Row], mapping: ColumnMap, mark: Mark = "point") -> 
 
 
 def _event(row: Row, mapping: ColumnMap, identities: Identities, mark: Mark) -> UsageEvent:
-    kind, activity = (
-        _one_of(row, mapping.kind, _KINDS, "kind"),
-        _one_of(row, mapping.activity, _ACTIVITIES, "activity") if mapping.activity else None,
-    )
-    usage = {
-        meter: quantity
-        for meter, column in mapping.usage.items()
-        if (quantity := amount_of(column, _value(row, column), mark))
+    check_width(row)
+    cell = partial(_value, row)
+    named: dict[str, Any] = {
+        name: _one_of(row, column, known, name)
+        for name, column, known in (
+            ("kind", mapping.kind, get_args(Kind)),
+            ("activity", mapping.activity, _ACTIVITIES),
+        )
+        if column
     }
-    owners: dict[str, Any] = {name: text(_value(row, getattr(mapping, name))) for name in OWNERS}
-    whole = [f"{name}={value}" for name, value in row.items()]
+    owners: dict[str, Any] = {name: text(cell(getattr(mapping, name))) for name in OWNERS}
+    amounts = {meter: amount_of(column, cell(column), mark) for meter, column in mapping.usage.items()}
+    cost = number(cell(mapping.reported_cost), f"$.{mapping.reported_cost}", mark=mark, currency="USD")
     return UsageEvent(
-        id=text(_value(row, mapping.id)) or identities.of(whole),
-        source=text(_value(row, mapping.source)) or "import",
+        id=text(cell(mapping.id)) or identities.of(f"{name}={value}" for name, value in row.items()),
+        source=text(cell(mapping.source)) or "import",
         time=_time(row, mapping),
-        kind=cast("Kind", kind),
-        activity=cast("Activity | None", activity),
-        provider=text(_value(row, mapping.provider)) or "",
-        sku=text(_value(row, mapping.sku)) or "",
-        usage=usage,
+        provider=text(cell(mapping.provider)) or "",
+        sku=text(cell(mapping.sku)) or "",
+        usage={meter: amount for meter, amount in amounts.items() if amount},
+        **named,
         **owners,
-        tags=_labels(row, mapping.tags),
-        attributes=_labels(row, mapping.attributes),
-        reported_cost=money(
-            number(
-                _value(row, mapping.reported_cost), f"$.{mapping.reported_cost}", mark=mark, currency="USD"
-            )
-        ),
+        tags=texts({name: cell(column) for name, column in mapping.tags.items()}),
+        attributes=texts({name: cell(column) for name, column in mapping.attributes.items()}),
+        reported_cost=money(cost),
     )
 
 
@@ -228,25 +217,17 @@ def _one_of(row: Row, column: str, known: tuple[str, ...], name: str) -> str:
 
 
 def _time(row: Row, mapping: ColumnMap) -> datetime:
-    value = _value(row, mapping.time)
-    if isinstance(value, datetime):
-        time = value
-    elif mapping.time_format is not None:
-        try:
-            time = datetime.strptime(str(value), mapping.time_format)  # noqa: DTZ007 (its zone is given below)
-        except ValueError as error:
-            raise Invalid("wrong_type", str(error), "$.time") from None
-    elif isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
-        try:
+    value, form = _value(row, mapping.time), mapping.time_format
+    try:
+        if isinstance(value, datetime):
+            time = value
+        elif form is not None:
+            time = datetime.strptime(str(value), form)  # noqa: DTZ007 (its zone is given below)
+        elif isinstance(value, str) and not is_number(value):
             time = datetime.fromisoformat(value)
-        except ValueError:
-            raise Invalid("wrong_type", f"{value[:60]!r} is not a time; set time_format", "$.time") from None
-    else:
-        return moment(value, "$.time")
+        else:
+            return moment(value, "$.time")
+    except ValueError as error:
+        detail = f"{value[:60]!r} is not a time; set time_format" if form is None else str(error)
+        raise Invalid("wrong_type", detail, "$.time") from None
     return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(mapping.time_zone))
-
-
-def _labels(row: Row, columns: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: shown for name, column in columns.items() if (shown := text(_value(row, column))) is not None
-    }
