@@ -124,7 +124,7 @@ class Outlay:
     def _put(self, event: Event, more: dict[str, Any]) -> None:
         """Complete an event with what the call and its context say, and queue it."""
         event_id, source = more.pop("event_id", None), more.pop("source", None)
-        event["id"] = short(event_id) if event_id else self._new_id()
+        event["id"] = short(event_id) if event_id else f"{self._prefix}-{next(self._number)}"
         event["source"] = short(source) if source else self._source
         event["time"] = more.pop("at", None) or self._clock()
         if activity := more.pop("activity", ""):
@@ -204,9 +204,6 @@ class Outlay:
     def close(self, timeout: float = 5.0) -> bool:
         """Flush and stop. What is tracked afterwards is dropped."""
         return self._sender.close(timeout)
-
-    def _new_id(self) -> str:
-        return f"{self._prefix}-{next(self._number)}"
 
     def _new_ids(self) -> None:
         self._prefix = uuid.uuid4().hex

@@ -31,15 +31,13 @@ class Transport(Protocol):
     """Sends encoded events. Called from one thread only."""
 
     def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
-        """Send to a path of ingest. Return why single lines were refused, once all others are durable.
+        """Send to a path of ingest; return why lines were refused, when all others are durable.
 
         Raises Unavailable, Rejected.
         """
-        ...
 
     def close(self) -> None:
         """Let go of connections."""
-        ...
 
 
 class HttpTransport:

@@ -128,13 +128,7 @@ class Rig:
         self.health.ready = True
         self.quotas = Quotas("a", lambda key, value: self.sink.send(QUOTAS.name, value, key), self.clock)
         self.endpoint = IngestApi(
-            settings=self.settings,
-            keys=self.keys,
-            writer=self.writer,
-            budget=self.budget,
-            clock=self.clock,
-            health=self.health,
-            quotas=self.quotas,
+            self.settings, self.keys, self.writer, self.budget, self.clock, self.health, self.quotas
         )
         transport = httpx.ASGITransport(self.endpoint.app(), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")

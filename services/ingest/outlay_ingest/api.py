@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _REQUEST_ID = HEADER.encode()
 
 
-@dataclass(kw_only=True)
+@dataclass
 class IngestApi:
     """Every path that takes usage: see domain/endpoints.py."""
 
@@ -125,7 +125,10 @@ class IngestApi:
         if kept.rejections:
             self._refusal_log.events(request, kept.rejections)
         response = success(kept, endpoint.otlp, head.media) if endpoint.otlp else outcome(kept)
-        standing = self._charge(key, kept.accepted + len(kept.rejections))
+        taken, now = kept.accepted + len(kept.rejections), self.clock.monotonic()
+        rate = self._rate_limiter.charge(key.id, key.requests_per_minute, key.events_per_minute, taken, now)
+        self.quotas.charge(key, taken)
+        standing = nearest([one for one in (rate, self.quotas.standing(key)) if one is not None])
         if standing is not None:
             response.headers.update(standing.headers())
         return response
@@ -143,14 +146,6 @@ class IngestApi:
                 f"key {key.id} may send {rate.limit} a minute; send the same again after Retry-After seconds"
             )
             raise _come_later("rate_limited", detail, rate)
-
-    def _charge(self, key: ApiKey, taken: int) -> LimitStatus | None:
-        """Count the events of a request, and say how the key stands then; None if it has no limit."""
-        limits = key.requests_per_minute, key.events_per_minute
-        rate = self._rate_limiter.charge(key.id, *limits, taken, self.clock.monotonic())
-        self.quotas.charge(key, taken)
-        quota = self.quotas.standing(key)
-        return nearest([one for one in (rate, quota) if one is not None])
 
     async def _keep_traced(self, request: FastRequest, tenant: str, body: bytes) -> Kept:
         if request.span is None:

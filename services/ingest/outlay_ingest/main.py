@@ -94,16 +94,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
-    endpoint = IngestApi(
-        settings=settings,
-        keys=keys,
-        writer=writer,
-        budget=budget,
-        clock=clock,
-        health=health,
-        quotas=quotas,
-        tracing=tracing,
-    )
+    endpoint = IngestApi(settings, keys, writer, budget, clock, health, quotas, tracing)
     # What is here now lives as long as the process, and what requests make ends by itself: looking through all of
     # it again and again for cycles only makes requests wait.
     gc.freeze()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from outlay_ingest.domain.clusters import read_gpus
 from outlay_ingest.domain.decoded_items import Head
-from outlay_ingest.domain.gpus import read_gpus
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent
 

@@ -8,9 +8,8 @@ import pytest
 from pydantic import ValidationError
 from tests.support.catalogs import catalog, event
 
+from outlay_ingest.domain.clusters import read_gpus, read_opencost
 from outlay_ingest.domain.decoded_items import Head
-from outlay_ingest.domain.gpus import read_gpus
-from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.domain.usage import fingerprint

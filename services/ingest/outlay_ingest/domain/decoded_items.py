@@ -51,13 +51,18 @@ class Item:
     id: str | None = None
 
 
-def made(make: Callable[[], UsageEvent | None], raw: Callable[[], bytes], place: str = "") -> Item | None:
+def made(
+    make: Callable[[], UsageEvent | None],
+    raw: Callable[[], bytes],
+    place: str = "",
+    identity: str | None = None,
+) -> Item | None:
     """Return the item of an event that `make` returns, or why it raises Invalid; None if it returns none."""
     try:
         event: UsageEvent | Invalid | None = make()
     except Invalid as why:
         event = why
-    return None if event is None else Item(event, raw, place)
+    return None if event is None else Item(event, raw, place, identity)
 
 
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -112,7 +117,11 @@ def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
             raw = item.raw()
             why = explain(error, raw)
             size += len(raw)
-            rejections.append(_rejection(index, item, why, raw))
+            where = f"{item.place}: {why.path}" if item.place and why.path != "$" else item.place or why.path
+            shown = item.id or (item.event.id if isinstance(item.event, UsageEvent) else "")
+            rejections.append(
+                Rejection(index, why.code, why.path, why.message, raw, shown[:256] or None, where)
+            )
         if len(lines) + len(rejections) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
             yield Chunk(b"\n".join(lines), len(lines), rejections, ignored)
             lines, rejections, size, ignored = [], [], 0, 0
@@ -127,9 +136,3 @@ def _line(event: UsageEvent, rules: Rules) -> bytes:
     line = encoder.encode(event)
     usage_event_decoder.decode(line)
     return line
-
-
-def _rejection(index: int, item: Item, why: Invalid, raw: bytes) -> Rejection:
-    where = f"{item.place}: {why.path}" if item.place and why.path != "$" else item.place or why.path
-    shown = item.id or (item.event.id if isinstance(item.event, UsageEvent) else None)
-    return Rejection(index, why.code, why.path, why.message, raw, shown[:256] if shown else None, where)

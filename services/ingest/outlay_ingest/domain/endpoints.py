@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from outlay_ingest.domain.clusters import read_gpus, read_opencost
 from outlay_ingest.domain.decoded_items import Head, Items, keep
-from outlay_ingest.domain.gpus import read_gpus
-from outlay_ingest.domain.kubernetes import read_opencost
 from outlay_ingest.domain.litellm import read_litellm
 from outlay_ingest.domain.otlp import read_logs, read_traces
 from outlay_ingest.domain.reading import FORMATS, Chunk, Rules, read

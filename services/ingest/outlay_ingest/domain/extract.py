@@ -108,7 +108,10 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
     total = next((sum_ for path in TOTALS if (sum_ := count(every.get(path))) is not None), None)
     if not usage and total is not None:
         usage = {"input_tokens": total}  # embeddings of Voyage and others count nothing else
-    about = _context(every, unread) | _balance(usage, total)
+    about = texts({name: every[path] for path, name in CONTEXT.items() if path in every})
+    if unread:
+        about[UNREAD] = ",".join(unread)[:256]
+    about |= _balance(usage, total)
     if not usage and best is None:
         raise Invalid(
             "usage_not_found",
@@ -151,11 +154,6 @@ def _balance(usage: dict[str, Quantity], total: Quantity | None) -> dict[str, st
     side = "input_tokens" if rest == cached else "output_tokens"
     usage[side] += rest
     return {} if rest in (cached, usage.get("output_reasoning_tokens", 0)) else {ESTIMATED: side}
-
-
-def _context(every: Json, unread: Sequence[str]) -> dict[str, str]:
-    found = texts({name: every[path] for path, name in CONTEXT.items() if path in every})
-    return {**found, UNREAD: ",".join(unread)[:256]} if unread else found
 
 
 @cache

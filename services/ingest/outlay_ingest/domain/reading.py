@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from outlay_ingest.domain.rejections import Rejection, explain
+from outlay_ingest.domain.rejections import Rejection, decode, explain
 from outlay_schemas.cloudevents import open_envelope, within
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, encoder
@@ -35,22 +35,16 @@ _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def split(body: bytes, form: Format) -> tuple[Sequence[bytes], Sequence[int]]:
-    """Cut a body into its events, and say on which line (from 1) each stands, for NDJSON only.
-
-    Raises Invalid if it cannot be cut, or holds no event.
-    """
+    """Cut a body into its events, with the line (from 1) of each for NDJSON. Raises Invalid, also if it holds none."""
     places: Sequence[int] = ()
     if form == "ndjson":
-        numbered = [(part, line) for line, part in enumerate(body.split(b"\n"), 1) if part.strip()]
-        parts: Sequence[bytes] = [part for part, _ in numbered]
-        places = [line for _, line in numbered]
+        lines = body.split(b"\n")
+        places = [number for number, line in enumerate(lines, 1) if line.strip()]
+        parts: Sequence[bytes] = [lines[number - 1] for number in places]
     elif form == "cloudevent" or (form == "json" and not is_array(body)):
         parts = [body] if body.strip() else []
     else:
-        try:
-            parts = [bytes(raw) for raw in _array.decode(body)]
-        except UNREADABLE as error:
-            raise explain(error, body) from None
+        parts = [bytes(raw) for raw in decode(_array, body)]
     if not parts:
         raise Invalid("empty", "the body holds no event")
     return parts, places

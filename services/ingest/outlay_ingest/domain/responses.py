@@ -37,10 +37,7 @@ _MODEL = ("model", "modelVersion", "model_version")
 
 
 def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
-    """Read responses of `head.provider`. Requests of a batch that failed are passed over.
-
-    Raises Invalid: no such provider, or no JSON.
-    """
+    """Read responses of `head.provider`; None for one that failed. Raises Invalid: no such provider, or no JSON."""
     provider = known_provider(head.provider)
     if not provider and head.provider != AUTO:
         raise Invalid(

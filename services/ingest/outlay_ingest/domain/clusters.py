@@ -1,8 +1,9 @@
-"""What GPUs are used for: samples of NVIDIA's DCGM exporter.
+"""What clusters use: OpenCost's (and Kubecost's) allocations, and samples of GPUs by NVIDIA's DCGM exporter.
 
-A sample stands for an interval of its device, which counts once however often it is sampled, by however many metrics.
-A device is a GPU, or an instance of a partitioned GPU (MIG), which is the part of a GPU that its profile says. Pods
-that take turns on a device (time-slicing) share the interval evenly.
+An allocation is identified by its name and window: asked for twice, it counts once. A sample stands for an interval of
+its device, which counts once however often it is sampled, by however many metrics. A device is a GPU, or an instance
+of a partitioned GPU (MIG), which is the part of a GPU that its profile says. Pods that take turns on a device
+(time-slicing) share the interval evenly.
 """
 
 import re
@@ -16,10 +17,12 @@ from typing import Any
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from outlay_ingest.domain.coercion import count, first, mapping, moment, text, texts
+from outlay_ingest.domain.coercion import count, first, mapping, moment, money, text, texts
 from outlay_ingest.domain.decoded_items import Head, Item, made
 from outlay_ingest.domain.rejections import decode, explain
 from outlay_schemas.attributes import ALLOCATION, IDLE, MIG_PROFILE, UTILIZATION
+from outlay_schemas.digests import digest
+from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity, UsageEvent
 
@@ -74,13 +77,16 @@ def read_gpus(body: bytes, head: Head) -> Iterator[Item | None]:
         raw = {"metric": labels, "time": time, "value": value}
         try:
             at = Decimal(str(moment(time, "$.time").timestamp()))
-            place = _device(labels), int(at // Decimal(interval))
+            gpu = text(first(labels, "UUID", "uuid", "gpu"))
+            if gpu is None:
+                raise Invalid("missing_field", "a sample without UUID belongs to no GPU", "$.metric.UUID")
         except Invalid as why:
             yield Item(why, partial(msgspec.json.encode, raw))
             continue
-        pods = found.setdefault(place, {})
+        device = gpu, text(labels.get("GPU_I_ID")) or ""
+        pods = found.setdefault((device, int(at // Decimal(interval))), {})
         pod = tuple(text(first(labels, f"exported_{name}", name)) or "" for name in _POD)
-        use = pods.setdefault(pod, _Use(labels, place[0], pod))
+        use = pods.setdefault(pod, _Use(labels, device, pod))
         if use.samples:
             yield None  # the same pod on the same device in the same interval
         use.samples.append(raw)
@@ -131,13 +137,6 @@ def _event(identity: str, use: _Use, start: Decimal, share: Fraction, head: Head
     )  # fmt: skip
 
 
-def _device(labels: Json) -> Device:
-    gpu = text(first(labels, "UUID", "uuid", "gpu"))
-    if gpu is None:
-        raise Invalid("missing_field", "a sample without UUID belongs to no GPU", "$.metric.UUID")
-    return gpu, text(labels.get("GPU_I_ID")) or ""
-
-
 def _part(labels: Json, instance: str) -> Fraction:
     """Return how much of a GPU a device is. Raises Invalid."""
     if not instance:
@@ -182,3 +181,55 @@ def _exposition(body: bytes, time: str | None) -> Iterator[Sample]:
         raise explain(error, body) from None
     except (ValueError, IndexError, KeyError) as error:
         raise Invalid("exposition_malformed", f"this is not Prometheus' text format: {error}") from None
+
+
+_GB = Decimal(10**9)
+_UNUSED = "__idle__"
+"""What OpenCost calls the part of a cluster that nothing is allocated to."""
+_TAGS = ("cluster", "namespace", "controller", "controllerKind", "pod", "container", "node")
+_HOURS = (("cpuCoreHours", "cpu_core_hours", Decimal(1)), ("gpuHours", "gpu_hours", Decimal(1)),
+          ("ramByteHours", "ram_gb_hours", _GB), ("pvByteHours", "disk_gb_hours", _GB),
+          ("networkTransferBytes", "network_gb", _GB))  # fmt: skip
+
+
+def read_opencost(body: bytes) -> Iterator[Item | None]:
+    """Read an answer of `/allocation`; None for allocations of nothing. Raises Invalid if the body is none."""
+    sets = decode(_exact, body).get("data")
+    if not isinstance(sets, list):
+        detail = "an answer of OpenCost has a list of allocation sets in data"
+        raise Invalid("missing_field", detail, "$.data")
+    for number, group in enumerate(sets):
+        for name, allocation in mapping(group).items():
+            raw = partial(msgspec.json.encode, {"data": [{name: allocation}]})
+            yield made(partial(_allocation, name, mapping(allocation)), raw, f"$.data[{number}].{name}"[:200])
+
+
+def _allocation(name: str, allocation: Json) -> UsageEvent | None:
+    window, properties = mapping(allocation.get("window")), mapping(allocation.get("properties"))
+    start, end = text(window.get("start")), text(window.get("end"))
+    labels = {**mapping(properties.get("namespaceLabels")), **mapping(properties.get("labels"))}
+    labels = {name.replace("-", "_"): value for name, value in labels.items()}
+    owners: dict[str, Any] = {name: text(labels.get(name)) for name in OWNERS}
+    owners["project"] = owners["project"] or text(properties.get("namespace"))
+    usage: dict[str, Quantity] = {}
+    for spelling, meter, unit in _HOURS:
+        value = count(allocation.get(spelling))
+        if value and (amount := count(Decimal(value) / unit)):
+            usage[meter] = amount
+    cost = money(allocation.get("totalCost"))
+    if cost is None or (not cost and not usage):
+        return None
+    cluster = text(properties.get("cluster")) or "cluster"
+    return UsageEvent(
+        id=digest((name, start or "", end or "")),
+        source=f"opencost/{cluster}"[:256],
+        time=moment(start or allocation.get("start"), "$.window.start"),
+        kind="compute",
+        provider="kubernetes",
+        sku="allocation",
+        usage=usage or {"allocations": 1},
+        **owners,
+        tags={"allocation": name[:256], **texts({tag: properties.get(tag) for tag in _TAGS})},
+        attributes={ALLOCATION: IDLE} if name.rpartition("/")[2] == _UNUSED else {},
+        reported_cost=cost,
+    )
