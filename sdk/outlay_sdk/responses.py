@@ -47,8 +47,8 @@ def maker(value: object) -> str:
 
 def identity(response: Response) -> str | None:
     """Return the provider's own id of a response."""
-    said = next((response[name] for name in _ABOUT[:4] if response.get(name)), None)
-    said = said or response.get("ResponseMetadata", {}).get("RequestId")
+    amazon = response.get("ResponseMetadata", {}).get("RequestId")
+    said = next((response[name] for name in _ABOUT[:4] if response.get(name)), amazon)
     return said if isinstance(said, str) else None
 
 

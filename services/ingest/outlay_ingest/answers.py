@@ -58,13 +58,12 @@ async def bug(_: Request | None, error: Exception, **names: str) -> Response:
 
 
 PROTOBUF = "application/x-protobuf"
-Signal = Literal["spans", "logs"]
 _CODES = {400: 3, 401: 16, 403: 7, 404: 12, 413: 8, 415: 3, 422: 3, 429: 8, 500: 13, 501: 12, 503: 14}
 """HTTP status → google.rpc.Code."""
 _MOST_NAMED = 10
 
 
-def success(kept: Kept, signal: Signal, media: str) -> Response:
+def success(kept: Kept, signal: Literal["spans", "logs"], media: str) -> Response:
     """Return 200, also where records were refused: those must not be sent again."""
     why = "; ".join(
         f"{r.id or r.index}: {r.where}: {r.message} [{r.code}]" for r in kept.rejections[:_MOST_NAMED]

@@ -22,9 +22,8 @@ from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_ingest.domain.nested_spans import RequestSpans, SpanMemory
 from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter, nearest
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
-from outlay_ingest.fast_path import FastPath, FastRequest
 from outlay_ingest.quotas import Quotas
-from outlay_ingest.refusal_log import HEADER, RefusalLog, RequestIds, names
+from outlay_ingest.requests import HEADER, FastPath, FastRequest, RefusalLog, RequestIds, names
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
 from outlay_kit.clock import Clock
@@ -72,15 +71,13 @@ class IngestApi:
         async def ready(_: Request) -> Response:
             return _probe(self.health.ready)
 
-        routes = [
-            Route(endpoint.path, _never, methods=["POST"]) for endpoint in ENDPOINTS
-        ]  # so that GET is a 405
+        # So that GET is a 405.
+        routes = [Route(endpoint.path, _never, methods=["POST"]) for endpoint in ENDPOINTS]
         routes += [Route("/v1/metrics", _metrics, methods=["POST"]), Route("/openapi.json", _openapi)]
         routes += [Route("/livez", alive), Route("/readyz", ready)]
         handlers = {HTTPException: http_error, Exception: bug}
-        return FastPath(
-            self._answer, Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
-        )
+        rest = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+        return FastPath(self._answer, rest)
 
     async def _answer(self, request: FastRequest) -> Response:
         started = self.clock.monotonic()

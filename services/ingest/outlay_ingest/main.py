@@ -20,7 +20,6 @@ from outlay_ingest.writer import ConnectingSink, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
-from outlay_kit.health import Health
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
@@ -80,9 +79,25 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     GuardedProtocol.head_seconds = settings.header_seconds
     GuardedProtocol.body_seconds = settings.body_seconds
 
+    async def every_second() -> None:
+        """Take up new and revoked keys. Report progress while this loop turns and Kafka's client is well."""
+        while True:
+            await asyncio.sleep(1.0 if health.ready else 0.05)
+            if sink.failure is not None:
+                log.error("cannot use Kafka", error=str(sink.failure))
+                os._exit(1)
+            health.ready = sink.connected
+            if not writer.wedged():
+                health.progress()
+            quotas.sync()
+            try:
+                keys.refresh()
+            except KeyFileError:
+                log.exception("the keys known before stay in force")
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_every_second(keys, quotas, writer, health, sink))
+        refreshing = asyncio.create_task(every_second())
         health.progress()
         health.watch(lambda: True)
         yield
@@ -116,25 +131,6 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         limit_concurrency=settings.max_connections,
         backlog=2048,
     )
-
-
-async def _every_second(
-    keys: KeyRing, quotas: Quotas, writer: Writer, health: Health, sink: ConnectingSink
-) -> None:
-    """Take up new and revoked keys. Report progress while this loop turns and Kafka's client is well."""
-    while True:
-        await asyncio.sleep(1.0 if health.ready else 0.05)
-        if sink.failure is not None:
-            log.error("cannot use Kafka", error=str(sink.failure))
-            os._exit(1)
-        health.ready = sink.connected
-        if not writer.wedged():
-            health.progress()
-        quotas.sync()
-        try:
-            keys.refresh()
-        except KeyFileError:
-            log.exception("the keys known before stay in force")
 
 
 if __name__ == "__main__":

@@ -92,10 +92,10 @@ class Writer:
 
     async def refuse(self, tenant: str, rejections: Sequence[Rejection], now: datetime) -> None:
         """Keep refused events, whole, as dead letters. Raises Retryable."""
-        letters = (
+        refused = (
             dead_letter("ingest", each.raw, each, now, line=each.index, tenant=tenant) for each in rejections
         )
-        values = _records(map(encoder.encode, letters))
+        values = _records(map(encoder.encode, refused))
         self._budget.take(sum(map(len, values)))
         await asyncio.gather(*(self._spawn(self._deliver(DEAD_LETTER.name, value)) for value in values))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.ingest_rig import AWAY, MakeRig, usage
 
-from outlay_ingest.refusal_log import LINES_A_SECOND
+from outlay_ingest.requests import LINES_A_SECOND
 from outlay_kit.tracing import HEADER, MOST_IN_RECORD
 
 
@@ -75,4 +75,4 @@ async def test_a_record_carries_the_traces_of_its_requests_and_no_more_than_so_m
 
 def lines(logs: io.StringIO) -> list[dict[str, Any]]:
     every = [json.loads(line) for line in logs.getvalue().splitlines()]
-    return [line for line in every if line["logger"] == "outlay_ingest.refusal_log"]
+    return [line for line in every if line["logger"] == "outlay_ingest.requests"]

@@ -1,6 +1,6 @@
 """Which endpoint reads what: a table of paths, the media types each takes, and how its body is read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -36,23 +36,15 @@ class Endpoint:
     """Whether it answers as OTLP demands."""
 
 
-def from_headers(headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return as one JSON object a CloudEvent of the binary mode.
-
-    The values of headers are percent-encoded, as the specification's HTTP binding asks. Raises Invalid if the
-    body is not JSON.
-    """
-    attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
+def _events(body: bytes, head: Head, rules: Rules) -> Iterator[Chunk]:
+    if "ce-specversion" not in head.headers or head.media != JSON:
+        return read(body, FORMATS[head.media], rules)
+    # CloudEvents' binary mode: values of headers are percent-encoded, as the specification's HTTP binding asks.
+    attributes = {name[3:]: unquote(value) for name, value in head.headers.items() if name.startswith("ce-")}
     try:
-        return join(attributes, body)
+        return read(join(attributes, body), "cloudevent", rules)
     except UNREADABLE as error:
         raise explain(error, body) from None
-
-
-def _events(body: bytes, head: Head, rules: Rules) -> Iterator[Chunk]:
-    if "ce-specversion" in head.headers and head.media == JSON:
-        return read(from_headers(head.headers, body), "cloudevent", rules)
-    return read(body, FORMATS[head.media], rules)
 
 
 def _items(decode: Callable[[bytes, Head], Items]) -> Reader:

@@ -62,6 +62,9 @@ def _events(row: Json) -> Sequence[UsageEvent]:
         name = "id" if identity is None else "model"
         raise Invalid("missing_field", f"a payload of LiteLLM has the field {name}", f"$.{name}")
     meta = mapping(payload.get("metadata"))
+    said = {name: payload.get(name) for name in ("call_type", "api_base", "trace_id", "model_group")}
+    said["key_alias"] = meta.get("user_api_key_alias")
+    said["status"] = payload.get("status") if payload.get("status") != "success" else None
     cost = money(number(payload.get("response_cost"), "$.response_cost", currency="USD"))
     event = UsageEvent(
         id=identity,
@@ -77,7 +80,7 @@ def _events(row: Json) -> Sequence[UsageEvent]:
         use_case=text(mapping(meta.get("requester_metadata")).get("use_case")),
         user=text(first(meta, "user_api_key_user_id", "user_api_key_end_user_id") or payload.get("end_user")),
         tags=_tags(payload, meta),
-        attributes=_attributes(payload, meta) | context,
+        attributes=texts(said) | context,
         reported_cost=cost or None,  # 0 is how LiteLLM says that it knows no price
     )
     return (event,)
@@ -86,11 +89,10 @@ def _events(row: Json) -> Sequence[UsageEvent]:
 def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
     """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
     given = dict(mapping(mapping(payload.get("metadata")).get("usage_object")))
-    whole = {
-        name: amount
-        for name in ("prompt_tokens", "completion_tokens")
-        if (amount := amount_of(name, payload.get(name), "point"))
+    stated = {
+        name: amount_of(name, payload.get(name), "point") for name in ("prompt_tokens", "completion_tokens")
     }
+    whole = {name: amount for name, amount in stated.items() if amount}
     if not whole and not any(given.values()):
         return {}, {}
     # LiteLLM's own counts are of the whole call. Whether they hold the iterations of Claude, it does not say: marked.
@@ -111,9 +113,3 @@ def _tags(payload: Json, meta: Json) -> dict[str, str]:
             if name := name.strip()[:256]:
                 tags[name] = value.strip()[:256] if colon else "true"
     return dict(list(tags.items())[:64])
-
-
-def _attributes(payload: Json, meta: Json) -> dict[str, str]:
-    found = {name: payload.get(name) for name in ("call_type", "api_base", "trace_id", "model_group")}
-    status = payload.get("status") if payload.get("status") != "success" else None
-    return texts({**found, "key_alias": meta.get("user_api_key_alias"), "status": status})
