@@ -58,4 +58,4 @@ def saving_basis(since: datetime, until: datetime) -> str:
     text = f"{length / unit:.1f} {name}"
     if length < _LEAST:
         return f"observed in {text}; a monthly figure needs at least three days of events"
-    return f"a month is what {text} of events show, taken to 30 days"
+    return f"monthly amounts are extrapolated from {text} of events"

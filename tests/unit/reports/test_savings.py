@@ -35,7 +35,7 @@ def test_both_show_one_figure_with_its_basis() -> None:
     assert (
         note
         == saving_basis(NOW - timedelta(days=7), NOW)
-        == "a month is what 7.0 days of events show, taken to 30 days"
+        == "monthly amounts are extrapolated from 7.0 days of events"
     )
 
 
