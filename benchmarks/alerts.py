@@ -39,7 +39,6 @@ class Label:
 
 
 def _noise(r: random.Random, sigma: float, memory: float) -> list[float]:
-    """Log-normal noise that remembers a share of the hour before."""
     out, state = [], 0.0
     for _ in range(HOURS):
         state = memory * state + r.gauss(0, sigma) * math.sqrt(1 - memory * memory)
@@ -84,7 +83,6 @@ def _lunch(r: random.Random) -> list[float]:
 
 
 def _lumpy(r: random.Random) -> list[float]:
-    """Overdispersed counts of calls of a price each (negative binomial), with a weekly shape."""
     price, mean, lump = r.uniform(0.05, 2), r.uniform(40, 400), r.uniform(15, 60)
     out = []
     for h in range(HOURS):
@@ -125,7 +123,6 @@ def _drift(r: random.Random, values: list[float], hour: int, _: float) -> Label:
 
 
 def _shift(r: random.Random, values: list[float], hour: int, typical: float) -> Label:
-    """A new level for good; the label is its first day."""
     hour = _busy(values, hour, typical)
     factor = r.choice([r.uniform(1.7, 3), 1 / r.uniform(2, 3)])
     for h in range(hour, HOURS):
@@ -142,7 +139,6 @@ def _outage(r: random.Random, values: list[float], hour: int, typical: float) ->
 
 
 def _busy(values: list[float], hour: int, typical: float) -> int:
-    """Move to the next hour in which there is something to be seen."""
     return next((h for h in range(hour, HOURS - 72) if values[h] >= typical * 0.6), max(hour, HOURS - 72))
 
 

@@ -99,10 +99,8 @@ def _call(index: int, provider: str, sku: str, draw: random.Random) -> UsageEven
 
 
 def per_second(work: Callable[[list[UsageEvent]], object], lines: list[bytes]) -> float:
-    """Run `work` over all calls once, from cold, and return calls per second of processor time.
-
-    It gets them as a pricer does: a hundred at a time, freshly decoded from a Kafka record.
-    """
+    """Run `work` over all calls once, from cold, and return calls per second of processor time. It gets them as a
+    pricer does: a hundred at a time, freshly decoded from a Kafka record."""
     seconds = 0.0
     gc.disable()
     for first in range(0, len(lines), BLOCK):

@@ -26,10 +26,8 @@ class Backoff:
     most: float = 15.0
 
     def seconds(self, attempt: int, asked: float | None, jitter: float) -> float:
-        """Return the wait after failed attempt number `attempt`, counted from 0, with `jitter` from 0 to 1.
-
-        `asked` is the wait that the other side asked for: the result is never shorter.
-        """
+        """Return the wait after failed attempt number `attempt`, counted from 0, with `jitter` from 0 to 1. `asked`
+        is the wait that the other side asked for: the result is never shorter."""
         wait = min(self.most, self.base * 2.0 ** min(attempt, 30))
         return max(asked or 0.0, wait * (0.5 + jitter / 2))
 
@@ -46,11 +44,9 @@ def retry(
     sleep: Callable[[float], None] | None = None,
     log: BoundLogger | None = None,
 ) -> T:
-    """Return what `action` returns, repeating it while it raises Retryable.
-
-    Raises the Retryable if the next attempt would begin more than `patience` seconds after the first, and with a
-    bounded patience also a Refused at once. `sleep` replaces the clock's; what it raises ends the loop.
-    """
+    """Return what `action` returns, repeating it while it raises Retryable. Raises the Retryable if the next attempt
+    would begin more than `patience` seconds after the first, and with a bounded patience also a Refused at once.
+    `sleep` replaces the clock's; what it raises ends the loop."""
     deadline = clock.monotonic() + patience
     attempt = 0
     while True:

@@ -19,11 +19,8 @@ KEY = b"catalog"
 
 
 class CatalogFeed(Generic[C]):
-    """Keeps the newest catalog, as `compile` made it of its bytes.
-
-    `compile` returns (revision, value); a revision that is not newer than the one known is dropped, so
-    that no replay of the topic ever brings back an old price.
-    """
+    """Keeps the newest catalog, as `compile` made it of its bytes. `compile` returns (revision, value); a revision
+    that is not newer than the one known is dropped, so that no replay of the topic ever brings back an old price."""
 
     def __init__(
         self,
@@ -51,10 +48,8 @@ class CatalogFeed(Generic[C]):
         return self._revision
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the newest catalog of the start is here; False if none came in `seconds`.
-
-        An older one that stands before it in the topic is not enough: it would price what comes first.
-        """
+        """Wait until the newest catalog of the start is here; False if none came in `seconds`. An older one that
+        stands before it in the topic is not enough: it would price what comes first."""
         return self._arrived.wait(seconds)
 
     def current(self) -> C:

@@ -49,12 +49,9 @@ _UNKNOWN_TABLE = 60
 
 
 class ClickHouseClient:
-    """One connection to ClickHouse. Not for use by several threads at once.
-
-    Every method raises Retryable where the engine is away or overloaded, and its subclass Refused where the engine
-    refuses the user, the password or the database. It lets any other error of clickhouse-connect through, as a
-    fault of ours.
-    """
+    """One connection to ClickHouse. Not for use by several threads at once. Every method raises Retryable where the
+    engine is away or overloaded, and its subclass Refused where the engine refuses the user, the password or the
+    database. It lets any other error of clickhouse-connect through, as a fault of ours."""
 
     def __init__(self, settings: ClickHouseSettings, database: str | None = None) -> None:
         self._settings = settings
@@ -160,7 +157,6 @@ class ClickHouseClient:
 
 
 def _code(error: DatabaseError) -> int:
-    """Return ClickHouse's code of an error: from its header, else from its text."""
     if error.code is not None:
         return int(error.code)
     found = re.search(r"Code: (\d+)", str(error))

@@ -1,8 +1,6 @@
 """The statements of the migrations as a ClickHouse cluster needs them: ON CLUSTER, Replicated and Distributed tables.
-
-Five tables are sharded: `ledger` is a Distributed table over `ledger_local`, and so on. A tenant's day is on one shard,
-so that a row meets its repeats and its window there. Every other table is whole on every node.
-"""
+Five tables are sharded: `ledger` is a Distributed table over `ledger_local`, and so on. A tenant's day is on one
+shard, so that a row meets its repeats and its window there. Every other table is whole on every node."""
 
 import re
 
@@ -58,7 +56,6 @@ def _replicated(table: str, engine: str, version: str) -> str:
 
 
 def _front(table: str, cluster: str) -> list[str]:
-    """Return the statement that makes, or makes again, the Distributed table of a sharded one. It holds no rows."""
     if table not in _SHARDED:
         return []
     engine = f"Distributed('{cluster}', currentDatabase(), '{table}_local', {_SHARDED[table]})"

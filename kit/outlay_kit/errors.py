@@ -1,8 +1,6 @@
-"""Errors that say "not now".
-
-There are three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work and becomes a dead letter.
-`Retryable`: back off and try again. Anything else is a bug: the process ends, and its successor repeats the work.
-"""
+"""Errors that say "not now". There are three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work
+and becomes a dead letter. `Retryable`: back off and try again. Anything else is a bug: the process ends, and its
+successor repeats the work."""
 
 
 class Retryable(Exception):
@@ -15,8 +13,5 @@ class Retryable(Exception):
 
 
 class Refused(Retryable):
-    """A store refuses the user, the password, the database or a table.
-
-    A service keeps trying, since an operator may be creating the user right now; a command ends at once.
-    The message names the settings to check.
-    """
+    """A store refuses the user, the password, the database or a table. A service keeps trying, since an operator may
+    be creating the user right now; a command ends at once. The message names the settings to check."""

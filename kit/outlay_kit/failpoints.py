@@ -1,8 +1,6 @@
 """Named places where a test may make a process die or wait. Off unless armed by the environment.
-
-`OUTLAY_FAILPOINT=after_ledger` kills the process (SIGKILL, nothing is flushed) the first time it gets
-there; `after_ledger:3` the third time; `after_ledger=sleep:5` waits 5 s each time.
-"""
+`OUTLAY_FAILPOINT=after_ledger` kills the process (SIGKILL, nothing is flushed) the first time it gets there;
+`after_ledger:3` the third time; `after_ledger=sleep:5` waits 5 s each time."""
 
 import os
 import signal

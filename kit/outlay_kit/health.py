@@ -86,11 +86,9 @@ class Watchdog:
         self._looked = clock.monotonic()
 
     def look(self) -> bool:
-        """Return whether the process is stalled. Called every few seconds.
-
-        Seconds without progress count by the share of CPU time that the machine gives: with a tenth of a core, work
-        and the stores it waits for may take ten times as long. A process that was frozen looks late.
-        """
+        """Return whether the process is stalled. Called every few seconds. Seconds without progress count by the
+        share of CPU time that the machine gives: with a tenth of a core, work and the stores it waits for may take
+        ten times as long. A process that was frozen looks late."""
         now = self._clock.monotonic()
         passed, self._looked = now - self._looked, now
         frozen = max(0.0, passed - 2 * self._every)

@@ -97,11 +97,9 @@ class KafkaSource:
         return Batch([record_of(r) for part in answer.values() for r in part])
 
     def _finish_rejoin(self) -> None:
-        """Wait for the end of a rebalance, which kafka-python 3.0.12 otherwise forgets.
-
-        If `poll` returns during a rejoin, the next one drops the answer and joins again, which disturbs all members,
-        without end if polls are short; a leader that rejoins because its topic grew would own nothing, silently.
-        """
+        """Wait for the end of a rebalance, which kafka-python 3.0.12 otherwise forgets. If `poll` returns during a
+        rejoin, the next one drops the answer and joins again, which disturbs all members, without end if polls are
+        short; a leader that rejoins because its topic grew would own nothing, silently."""
         coordinator = self._consumer._coordinator  # noqa: SLF001 (there is no other way to know)
         if coordinator.rejoining and not coordinator.need_rejoin():
             coordinator.request_rejoin()
@@ -109,10 +107,8 @@ class KafkaSource:
             coordinator.ensure_active_group(timeout_ms=_REBALANCE_MS)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned; if one was lost, its new owner repeats the work.
-
-        A commit during a rebalance is dropped: only `poll` completes a rebalance, so a retry would never end.
-        """
+        """Commit for the partitions still owned; if one was lost, its new owner repeats the work. A commit during a
+        rebalance is dropped: only `poll` completes a rebalance, so a retry would never end."""
         owned = self._consumer.assignment()
         offsets = {
             TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
@@ -243,11 +239,9 @@ def follow(
     caught_up: Callable[[], object] = lambda: None,
 ) -> None:  # fmt: skip
     """Feed the records of topics to `on_records` until `stop()`: all, or with `newest` those that come from now on.
-
-    Without a group: every process reads it all. `caught_up` is called once what is there now has been read. With `most`
-    it is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to the end.
-    Raises Retryable only at the start.
-    """
+    Without a group: every process reads it all. `caught_up` is called once what is there now has been read. With
+    `most` it is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to
+    the end. Raises Retryable only at the start."""
     options = {**settings.client_options(), **READ, "fetch_max_wait_ms": 200, "max_poll_records": most or 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)

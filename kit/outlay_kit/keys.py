@@ -131,10 +131,8 @@ class KeyFile:
         return True
 
     def rotate(self, key_id: str, now: datetime, grace: timedelta) -> str | None:
-        """Create a successor with the same tenant, scopes and limits; the old key ends after `grace`.
-
-        Return the new key with its secret, or None if the old key is not in force.
-        """
+        """Create a successor with the same tenant, scopes and limits; the old key ends after `grace`. Return the new
+        key with its secret, or None if the old key is not in force."""
         with self._alone():
             keys = self.all()
             old = next((key for key in keys if key.id == key_id and key.opens(now)), None)
@@ -215,10 +213,8 @@ class KeyRing:
         return key if key and self._opens(key) else None
 
     def authenticate(self, presented: str) -> ApiKey | None:
-        """Return the key of `presented`, or None: unknown, wrong, ended and revoked keys take the same time.
-
-        The file is read first if it changed, so that a key works as soon as it is created.
-        """
+        """Return the key of `presented`, or None: unknown, wrong, ended and revoked keys take the same time. The file
+        is read first if it changed, so that a key works as soon as it is created."""
         with suppress(KeyFileError):  # `refresh` reports it; the keys known before stay in force
             self.refresh()
         match = _KEY.match(presented)
@@ -234,7 +230,6 @@ class KeyRing:
 
 
 def _secret() -> tuple[str, str, str]:
-    """Return the id of a new key, the hash of its secret, and the whole key."""
     key_id = "".join(secrets.choice(_ALPHABET[26:]) for _ in range(12))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(32))
     return key_id, _sha256(secret), f"out_live_{key_id}_{secret}"

@@ -160,7 +160,6 @@ class Loop:
         self._note_lag()
 
     def _commit(self) -> None:
-        """Commit, at once, all batches that are durable."""
         durable = self._settled()
         offsets: dict[Partition, int] = {}
         while self._open and self._open[0][0] <= durable:
@@ -203,10 +202,8 @@ class Loop:
 def persist(
     action: Callable[[], T], clock: Clock, health: Health, stop: Stop, backoff: Backoff = _BACKOFF
 ) -> T:
-    """Repeat `action` while it raises Retryable. Waiting for a dependency is not a stall.
-
-    Raises Stopped if asked to end while waiting.
-    """
+    """Repeat `action` while it raises Retryable. Waiting for a dependency is not a stall. Raises Stopped if asked to
+    end while waiting."""
     return retry(action, clock, backoff, sleep=lambda seconds: _wait(seconds, clock, health, stop), log=log)
 
 

@@ -61,7 +61,6 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
 
 
 def _cluster(clickhouse: ClickHouseClient, wanted: str) -> str:
-    """Return the cluster that the tables are on; `wanted` before there are any."""
     there = clickhouse.rows(
         "SELECT engine, engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'ledger'"
     )

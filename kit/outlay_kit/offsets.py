@@ -61,10 +61,8 @@ class Offsets:
         return {p: max(starts[p], offset or 0) for p, offset in found.items()}
 
     def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
-        """Feed every record from `low` up to, not including, `high` to `on_record`.
-
-        Raises Retryable also if nothing arrives for `_PATIENCE_POLLS` polls: a lost broker does not answer.
-        """
+        """Feed every record from `low` up to, not including, `high` to `on_record`. Raises Retryable also if nothing
+        arrives for `_PATIENCE_POLLS` polls: a lost broker does not answer."""
         left = {TopicPartition(topic, p): end for p, end in high.items() if low[p] < end}
         if not left:
             return
@@ -126,10 +124,8 @@ def behind(at: Places, end: Places) -> int:
 
 
 def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
-    """Return how many records of `topics` a group has not committed yet. Raises Retryable.
-
-    The topics of single tenants belong to `usage.events`.
-    """
+    """Return how many records of `topics` a group has not committed yet. Raises Retryable. The topics of single
+    tenants belong to `usage.events`."""
     with closing(Offsets(settings)) as offsets:
         own = usage_topics(offsets.topics()) if USAGE_EVENTS.name in topics else {}
         return sum(behind(offsets.committed(group, t), offsets.ends(t)) for t in {*topics, *own})

@@ -1,8 +1,6 @@
-"""Spans by OpenTelemetry's SDK, sent over OTLP/HTTP. Imported only where traces are wanted (see `tracing`).
-
-Endpoint, headers, sampler, queue and batch are set by the standard OTEL_… variables. Spans are sent by a thread of
-the SDK's own, from a bounded queue: when the receiver is slow or away spans are lost, and events never wait.
-"""
+"""Spans by OpenTelemetry's SDK, sent over OTLP/HTTP. Imported only where traces are wanted (see `tracing`). Endpoint,
+headers, sampler, queue and batch are set by the standard OTEL_… variables. Spans are sent by a thread of the SDK's
+own, from a bounded queue: when the receiver is slow or away spans are lost, and events never wait."""
 
 import os
 import threading
@@ -117,6 +115,5 @@ class Tracing:
 
 
 def _contexts(parents: Sequence[str]) -> list[Context]:
-    """Read headers; what is none begins no trace of its own."""
     read = [_w3c.extract({HEADER: parent}, Context()) for parent in parents]
     return [context for context in read if trace.get_current_span(context).get_span_context().is_valid]

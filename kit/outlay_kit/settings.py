@@ -80,10 +80,8 @@ class ServiceSettings(BaseSettings):
 
 
 def load(cls: type[S]) -> S:
-    """Read settings from the environment, or end with every error at once.
-
-    With `--check-config` on the command line, print them (secrets hidden) and end.
-    """
+    """Read settings from the environment, or end with every error at once. With `--check-config` on the command line,
+    print them (secrets hidden) and end."""
     try:
         settings = cls()
     except ValidationError as error:

@@ -1,8 +1,6 @@
 """Time ranges, the periods of a time zone, and the rollup windows that cover a range exactly. All instants are UTC.
-
 Days and longer periods begin at local midnight: a day has 23, 24 or 25 hours. If local midnight does not exist, the
-day begins when the clocks jump; if it comes twice, at the first. Hours are cut by the zone's standard time.
-"""
+day begins when the clocks jump; if it comes twice, at the first. Hours are cut by the zone's standard time."""
 
 from calendar import monthrange
 from collections.abc import Iterator
@@ -91,7 +89,6 @@ def first_day(day: date, period: PeriodName, anchor: Anchor = PLAIN) -> date:
 
 
 def _anchored(month: int, day: int) -> date:
-    """Return a day of a month, counted from year 0; its last one if it has no such day."""
     year, month = month // 12, month % 12 + 1
     return date(year, month, min(day, monthrange(year, month)[1]))
 

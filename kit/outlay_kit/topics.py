@@ -34,11 +34,9 @@ class Durability:
 def create_topics(
     settings: KafkaSettings, topics: Sequence[Topic], durability: Durability = Durability()
 ) -> list[str]:
-    """Create the topics that do not exist yet; let those that do take records as large as ours.
-
-    Returns a warning for each topic that a lost broker would lose events of, although the cluster could keep
-    more copies. Raises Retryable if the broker is away.
-    """
+    """Create the topics that do not exist yet; let those that do take records as large as ours. Returns a warning for
+    each topic that a lost broker would lose events of, although the cluster could keep more copies. Raises Retryable
+    if the broker is away."""
     with admin(settings) as client:
         for topic in topics:
             _create(client, topic, durability)

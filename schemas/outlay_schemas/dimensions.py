@@ -1,9 +1,7 @@
-"""The dimensions of a cost: one ordered table. Every list of dimensions in Outlay is derived from it.
-
-To add one: add a row here and a field to the messages of `events.py`, write a migration (the rollup tuple is cast by
-name, in the order of this table), and add the field to the SDK. `tests/unit/schemas/test_dimensions.py` walks the table
-and names what is missing.
-"""
+"""The dimensions of a cost: one ordered table. Every list of dimensions in Outlay is derived from it. To add one: add
+a row here and a field to the messages of `events.py`, write a migration (the rollup tuple is cast by name, in the
+order of this table), and add the field to the SDK. `tests/unit/schemas/test_dimensions.py` walks the table and names
+what is missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -23,11 +23,8 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Invalid(Exception):
-    """Input that no retry can make right: it becomes a dead letter.
-
-    `code` is stable (docs/errors.md lists them), `path` is the place in the input (`$.usage.input_tokens`),
-    the message says what is wrong and how to fix it.
-    """
+    """Input that no retry can make right: it becomes a dead letter. `code` is stable (docs/errors.md lists them),
+    `path` is the place in the input (`$.usage.input_tokens`), the message says what is wrong and how to fix it."""
 
     def __init__(self, code: str, message: str, path: str = "$") -> None:
         super().__init__(message)

@@ -30,10 +30,8 @@ _BY_NAME |= {name: name for name in _ONE_SPELLING.split()}
 
 
 def known_provider(name: str) -> str:
-    """Return the price data's name of a provider; empty if it is unknown.
-
-    SDKs put the kind of call behind it: `azure.chat`, `google.vertex.chat`, `amazon-bedrock.embedding`.
-    """
+    """Return the price data's name of a provider; empty if it is unknown. SDKs put the kind of call behind it:
+    `azure.chat`, `google.vertex.chat`, `amazon-bedrock.embedding`."""
     rest = name.strip().lower()
     while rest:
         if found := _BY_NAME.get(rest):

@@ -26,12 +26,10 @@ _inside: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextV
 
 
 class Outlay:
-    """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait.
-
-    `url` and `api_key` default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in
-    the log. `labels` (see `Labels`) are defaults for every event. At most
-    `max_events` wait; past that, new ones are dropped and counted in `stats`.
-    """
+    """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait. `url` and `api_key`
+    default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in the log. `labels`
+    (see `Labels`) are defaults for every event. At most `max_events` wait; past that, new ones are dropped and
+    counted in `stats`."""
 
     def __init__(
         self,
@@ -68,10 +66,8 @@ class Outlay:
     @overload
     def track(self, *, model: str, usage: Mapping[str, Any], **more: Unpack[UsageLabels]) -> None: ...
     def track(self, *, usage: Mapping[str, Any], sku: str = "", model: str = "", **more: Any) -> None:
-        """Record usage of a `model`, or of another `sku`; the names of meters are those of Outlay.
-
-        `kind` is llm by default. `reported_cost` is in USD, `at` in nanoseconds since 1970.
-        """
+        """Record usage of a `model`, or of another `sku`; the names of meters are those of Outlay. `kind` is llm by
+        default. `reported_cost` is in USD, `at` in nanoseconds since 1970."""
         try:
             if not (sku or model):
                 raise ValueError("track needs sku or model")
@@ -90,10 +86,8 @@ class Outlay:
     def record(
         self, response: object, *, provider: str = "", model: str = "", **labels: Unpack[CallLabels]
     ) -> None:
-        """Track what a provider's response says that it used: any client's object, or JSON that was decoded.
-
-        Its content stays here; ingest reads the numbers. `provider` and `model` are for what the response leaves out.
-        """
+        """Track what a provider's response says that it used: any client's object, or JSON that was decoded. Its
+        content stays here; ingest reads the numbers. `provider` and `model` are for what the response leaves out."""
         try:
             found = responses.strip(response)
             provider = provider or responses.maker(response)
@@ -122,7 +116,6 @@ class Outlay:
         self._put(event | {name: value for name, value in known.items() if value}, more)
 
     def _put(self, event: Event, more: dict[str, Any]) -> None:
-        """Complete an event with what the call and its context say, and queue it."""
         event_id, source = more.pop("event_id", None), more.pop("source", None)
         event["id"] = short(event_id) if event_id else f"{self._prefix}-{next(self._number)}"
         event["source"] = short(source) if source else self._source
@@ -149,12 +142,10 @@ class Outlay:
     def wrap(
         self, client: R, *, provider: str = "", include_usage: bool = True, **labels: Unpack[CallLabels]
     ) -> R:
-        """Track every call of a provider's client, sync or async, streams too. Returns the same client.
-
-        `provider`: who answers behind a gateway; without it, the gateway's own headers, its names for models and the
-        client's address say it. `include_usage`: ask OpenAI for the usage of streams, and keep the additional chunk
-        from the caller. Raises TypeError, with the methods that it supports, for any other object.
-        """
+        """Track every call of a provider's client, sync or async, streams too. Returns the same client. `provider`:
+        who answers behind a gateway; without it, the gateway's own headers, its names for models and the client's
+        address say it. `include_usage`: ask OpenAI for the usage of streams, and keep the additional chunk from the
+        caller. Raises TypeError, with the methods that it supports, for any other object."""
         wrap.wrap(self, client, provider, include_usage, labels)
         return client
 
@@ -236,7 +227,6 @@ def _unknown(name: str) -> None:
 
 
 def _merge(into: dict[str, Any], labels: Mapping[str, Any]) -> None:
-    """Put labels over others; tags are joined."""
     if "tags" in labels and "tags" in into:
         labels = {**labels, "tags": {**into["tags"], **labels["tags"]}}
     into.update(labels)

@@ -75,7 +75,6 @@ def encode(event: Event) -> bytes:
 
 
 def _quantity(value: object) -> object:
-    """Return a quantity as it is exact in JSON: a whole number, or decimals as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     number = Decimal(str(value))

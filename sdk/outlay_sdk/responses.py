@@ -1,8 +1,6 @@
-"""The part of a provider's response that says what it used, without its content. Ingest reads the numbers.
-
-Prompts, answers, arguments of tools and vectors never leave the program: of a response only the fields named here are
-sent, whoever made it and whether it is a client's object, JSON that was decoded, or an event of a stream.
-"""
+"""The part of a provider's response that says what it used, without its content. Ingest reads the numbers. Prompts,
+answers, arguments of tools and vectors never leave the program: of a response only the fields named here are sent,
+whoever made it and whether it is a client's object, JSON that was decoded, or an event of a stream."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -78,7 +76,6 @@ def _strip(fields: Mapping[str, Any] | None, depth: int) -> Response | None:
 
 
 def _tools(fields: Mapping[str, Any]) -> Response:
-    """Return which tools ran, by their kind, and how many searches a response is grounded on."""
     calls = [
         {"type": kind, "action": {"type": get(get(item, "action"), "type")}}
         for item in _items(fields.get("output"))

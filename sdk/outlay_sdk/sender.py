@@ -21,9 +21,7 @@ _LONGEST_PAUSE = 30.0
 @dataclass
 class Stats:
     """What became of events. `dropped`: the queue was full, no address was set, or the time at the end was over.
-
-    `unread`: responses in which no usage was found; the log names each kind once.
-    """
+    `unread`: responses in which no usage was found; the log names each kind once."""
 
     tracked: int = 0
     sent: int = 0
@@ -130,7 +128,6 @@ class Sender:
                 return
 
     def _take(self) -> dict[str, list[bytes]]:
-        """Take a batch from the queue, by the path that it goes to."""
         taken: dict[str, list[bytes]] = {}
         for _ in range(min(self._batch, len(self._queue))):
             event = self._queue.popleft()
@@ -180,7 +177,6 @@ class Sender:
             log.warning("outlay: %s", text)
 
     def _say(self, text: str) -> None:
-        """Complain in the log, but not all the time."""
         now = time.monotonic()
         if now - self._said_at >= _SAID_EVERY or not self._said_at:
             self._said_at = now

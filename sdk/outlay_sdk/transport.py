@@ -31,10 +31,8 @@ class Transport(Protocol):
     """Sends encoded events. Called from one thread only."""
 
     def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
-        """Send to a path of ingest; return why lines were refused, when all others are durable.
-
-        Raises Unavailable, Rejected.
-        """
+        """Send to a path of ingest; return why lines were refused, when all others are durable. Raises Unavailable,
+        Rejected."""
 
     def close(self) -> None:
         """Let go of connections."""
@@ -96,13 +94,11 @@ def _outcome(status: int, content: bytes, retry_after: str | None) -> Sequence[s
 
 
 class KafkaTransport:
-    """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`.
-
-    The usage of providers' responses is read by ingest: what `record`, `wrap` and `stream` see goes to `ingest`, an
-    HttpTransport; without one it is refused, which the log says. Kafka knows no API keys: the broker's
-    own access rules must say who may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`.
-    `options` are those of kafka-python's KafkaProducer, TLS and SASL among them.
-    """
+    """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`. The usage of
+    providers' responses is read by ingest: what `record`, `wrap` and `stream` see goes to `ingest`, an HttpTransport;
+    without one it is refused, which the log says. Kafka knows no API keys: the broker's own access rules must say who
+    may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`. `options` are those of
+    kafka-python's KafkaProducer, TLS and SASL among them."""
 
     def __init__(
         self,

@@ -174,7 +174,6 @@ class Demo:
     def _settle(
         self, stream: Stream, follower: Follower, totals: DemoTotals, draw: Callable[[Frame], None]
     ) -> dict[str, Any]:
-        """Wait until everything sent is counted and watched over, at most 90 s."""
         deadline = self._clock.monotonic() + _SETTLE_SECONDS
         while self._clock.monotonic() < deadline:
             draw(self._frame(stream, follower, "all is sent; waiting until all of it is counted"))
@@ -193,7 +192,6 @@ class Demo:
         return {**sent, **counts, **costs, "latency_p99_ms": _percentile(latencies, 0.99)}
 
     def _all_read(self) -> bool:
-        """Tell whether every service has done its work, from the first to the last."""
         kafka = self._system.kafka_settings()
         return all(committed_lag(kafka, group, names) == 0 for group, names in _READERS)
 
@@ -219,14 +217,12 @@ class Demo:
             )
 
     def _state_of(self, budget: Budget) -> BudgetState:
-        """A budget by the windows of this run alone."""
         groups = (group for window in self._spend.windows.values() for group in window.groups)
         scope = budget.scope.items()
         costs = (Decimal(g.cost) for g in groups if all(getattr(g, name) in values for name, values in scope))
         return BudgetState(budget.name, sum(costs, Decimal(0)), Decimal(budget.amount))
 
     def _per_second(self, accepted: int) -> float:
-        """Events accepted a second, over the last second or so."""
         at, before, rate = self._rate
         now = self._clock.monotonic()
         if now - at >= 1.0:
@@ -240,5 +236,4 @@ def _top(spend: dict[str, Decimal], count: int = 7) -> list[tuple[str, Decimal]]
 
 
 def _percentile(values: Sequence[float], share: float) -> int | None:
-    """Return the percentile in whole milliseconds, by nearest rank; None of nothing."""
     return round(values[math.ceil(len(values) * share) - 1] * 1000) if values else None

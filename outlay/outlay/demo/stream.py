@@ -15,10 +15,8 @@ _TURN = 0.1
 
 
 class Stream:
-    """Sends in a thread of its own. `speed`: seconds of the trace in one second; 0: as fast as possible.
-
-    The thread closes the client when it ends, so that an interruption never closes it in use.
-    """
+    """Sends in a thread of its own. `speed`: seconds of the trace in one second; 0: as fast as possible. The thread
+    closes the client when it ends, so that an interruption never closes it in use."""
 
     def __init__(
         self,

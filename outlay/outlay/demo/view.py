@@ -54,10 +54,8 @@ class Frame:
 
 
 def draw(frame: Frame, width: int, height: int | None = None) -> RenderableType:
-    """Draw one frame for a terminal of `width` columns and, if given, `height` rows.
-
-    Where all does not fit, the least spenders and the oldest alerts go, so that budgets and alerts stay on the screen.
-    """
+    """Draw one frame for a terminal of `width` columns and, if given, `height` rows. Where all does not fit, the
+    least spenders and the oldest alerts go, so that budgets and alerts stay on the screen."""
     spend = sum((cost for _, cost in frame.teams), Decimal(0))
     half = max(30, width // 2 - 1)
     alerts = frame.alerts if height is None else frame.alerts[-max(2, height // 8) :]

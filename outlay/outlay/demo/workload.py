@@ -1,8 +1,6 @@
-"""Turns a trace into usage events. Pure: the same trace and start give the same events, with the same ids.
-
-The times between calls and the token counts are the trace's own. The trace names no model, team, project
-or user, and has no GPU, storage or transfer: those are assigned here, and invented, always in the same way.
-"""
+"""Turns a trace into usage events. Pure: the same trace and start give the same events, with the same ids. The times
+between calls and the token counts are the trace's own. The trace names no model, team, project or user, and has no
+GPU, storage or transfer: those are assigned here, and invented, always in the same way."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,10 +48,8 @@ LOOPING = Workload(0, "developer-tools", "code-review", "review", "anthropic", "
 
 
 def usage_events(calls: Sequence[Call], start: datetime) -> list[UsageEvent]:
-    """Return every event of the demonstration, by time; the first call is at `start` (UTC).
-
-    Another start is another source, so that its events are others.
-    """
+    """Return every event of the demonstration, by time; the first call is at `start` (UTC). Another start is another
+    source, so that its events are others."""
     source = f"demo/azure-llm-code-2023/{start:%Y%m%dT%H%M%SZ}"
     shift = start - calls[0].at
     events = []
@@ -105,8 +101,6 @@ def _pick(index: int, what: str) -> int:
 
 
 def _infrastructure(minute: int, source: str, at: datetime) -> Iterator[UsageEvent]:
-    """One minute of a training job on eight GPUs, of a vector store, and of answers sent out."""
-
     def event(name: str, **what: Any) -> UsageEvent:
         region = {"region": "us-east-1"}
         return UsageEvent(

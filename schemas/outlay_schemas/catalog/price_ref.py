@@ -1,8 +1,6 @@
 """The price reference on every cost event, `book@version#rule+terms~guess`, and what its guesses mean.
-
 `genai-prices@0.2.3#anthropic/claude-sonnet-4-5` is the plain case. `+id` names each negotiated term that applied,
-`~word` each thing that was assumed rather than known. An event without a price says why: `…#!model_unknown`.
-"""
+`~word` each thing that was assumed rather than known. An event without a price says why: `…#!model_unknown`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

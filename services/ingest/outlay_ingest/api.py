@@ -131,7 +131,6 @@ class IngestApi:
         return response
 
     def _admit(self, key: ApiKey) -> None:
-        """Count a request against the key's limits. Raises Problem."""
         quota = self.quotas.standing(key)
         if quota is not None and quota.wait:
             detail = f"the quota of key {key.id}, {quota.limit} events, is used up until Retry-After seconds from now"
@@ -159,7 +158,6 @@ class IngestApi:
     async def _keep(
         self, request: FastRequest, tenant: str, body: bytes, trace: Header | None = None
     ) -> Kept:
-        """Make all of a body durable: its events, and as dead letters what is refused."""
         now = self.clock.now()
         if request.endpoint.otlp:
             request.head.spans = RequestSpans(self._spans[tenant])
@@ -225,7 +223,6 @@ async def _metrics(request: Request) -> Response:
 
 
 def _span(tracing: "Tracing", request: FastRequest, key: ApiKey) -> "Span":
-    """Begin the span of a request, in the caller's trace if it names one."""
     about: dict[str, str | int] = {"http.request.method": "POST", "http.route": request.endpoint.path}
     about |= {"outlay.request_id": request.request_id, "outlay.tenant": key.tenant}
     return tracing.request(f"POST {request.endpoint.path}", request.head.headers.get("traceparent"), about)

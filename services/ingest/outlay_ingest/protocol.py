@@ -13,10 +13,8 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _END
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections that send no request, or one that does not end; drains refused bodies only so far.
-
-    A request that arrives whole in one piece, as small ones do, costs no timer.
-    """
+    """Closes connections that send no request, or one that does not end; drains refused bodies only so far. A request
+    that arrives whole in one piece, as small ones do, costs no timer."""
 
     head_seconds = 10.0
     body_seconds = 30.0

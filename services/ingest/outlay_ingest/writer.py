@@ -29,8 +29,6 @@ DEAD_LETTER_BYTES = 4 * 2**20
 
 @dataclass
 class _Pending:
-    """Lines of one tenant that wait for company."""
-
     sent: "asyncio.Future[None]"
     lines: list[bytes] = field(default_factory=list)
     events: int = 0
@@ -68,9 +66,7 @@ class Writer:
 
     async def write(self, tenant: str, lines: bytes, events: int, trace: Header | None = None) -> None:
         """Return when `lines`, NDJSON of at most one record, are durable. Raises Retryable: if they are, is unknown.
-
-        `trace`: the header by which the record goes on with the trace of the request.
-        """
+        `trace`: the header by which the record goes on with the trace of the request."""
         self._budget.take(len(lines))
         loop = asyncio.get_running_loop()
         pending = self._pending.get(tenant)
@@ -153,7 +149,6 @@ class Writer:
 
 
 def _records(lines: Iterable[bytes]) -> list[bytes]:
-    """Join dead letters, one a line, into records of a bounded size."""
     records: list[list[bytes]] = [[]]
     size = 0
     for line in lines:

@@ -1,10 +1,8 @@
-"""What clusters use: OpenCost's (and Kubecost's) allocations, and samples of GPUs by NVIDIA's DCGM exporter.
-
-An allocation is identified by its name and window: asked for twice, it counts once. A sample stands for an interval of
+"""What clusters use: OpenCost's (and Kubecost's) allocations, and samples of GPUs by NVIDIA's DCGM exporter. An
+allocation is identified by its name and window: asked for twice, it counts once. A sample stands for an interval of
 its device, which counts once however often it is sampled, by however many metrics. A device is a GPU, or an instance
 of a partitioned GPU (MIG), which is the part of a GPU that its profile says. Pods that take turns on a device
-(time-slicing) share the interval evenly.
-"""
+(time-slicing) share the interval evenly."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -48,8 +46,6 @@ Pod = tuple[str, ...]
 
 @dataclass(slots=True)
 class _Use:
-    """What a pod used of a device in an interval."""
-
     labels: Json
     device: Device
     pod: Pod
@@ -59,11 +55,9 @@ class _Use:
 
 
 def read_gpus(body: bytes, head: Head) -> Iterator[Item | None]:
-    """Read samples of GPUs: Prometheus' text format, or an answer of its query API.
-
-    Query parameters: `interval`, the seconds that a sample stands for; `time` of samples that have none; `sku` and
-    `provider`. Raises Invalid if the body or a parameter is none.
-    """
+    """Read samples of GPUs: Prometheus' text format, or an answer of its query API. Query parameters: `interval`, the
+    seconds that a sample stands for; `time` of samples that have none; `sku` and `provider`. Raises Invalid if the
+    body or a parameter is none."""
     interval = count(head.query.get("interval"))
     if not interval:
         raise Invalid("missing_field", "say how many seconds a sample stands for: ?interval=60", "interval")
@@ -138,7 +132,6 @@ def _event(identity: str, use: _Use, start: Decimal, share: Fraction, head: Head
 
 
 def _part(labels: Json, instance: str) -> Fraction:
-    """Return how much of a GPU a device is. Raises Invalid."""
     if not instance:
         return Fraction(1)
     profile = text(labels.get("GPU_I_PROFILE")) or ""

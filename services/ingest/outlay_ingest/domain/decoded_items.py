@@ -1,8 +1,6 @@
-"""What decoders of other makers' formats yield, and how it becomes lines for Kafka.
-
-A decoder is a pure function from bytes to items: usage events, and the reasons why
-others are invalid. Items without usage (a span of a database, an answer from a cache) are ignored and counted.
-"""
+"""What decoders of other makers' formats yield, and how it becomes lines for Kafka. A decoder is a pure function from
+bytes to items: usage events, and the reasons why others are invalid. Items without usage (a span of a database, an
+answer from a cache) are ignored and counted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,10 +69,8 @@ _object = msgspec.json.Decoder(dict[str, Any])
 def objects(
     body: bytes, lines: bool, read: Callable[[Mapping[str, Any]], Sequence[UsageEvent]]
 ) -> Iterator[Item | None]:
-    """Yield the events that `read` finds in each JSON object of a body, None for one without any.
-
-    `lines`: one a line, else one or an array. Raises Invalid if the body is not JSON as a whole.
-    """
+    """Yield the events that `read` finds in each JSON object of a body, None for one without any. `lines`: one a
+    line, else one or an array. Raises Invalid if the body is not JSON as a whole."""
     parts, places = split(body, "ndjson" if lines else "json")
     for index, raw in enumerate(parts):
         place = f"line {places[index]}" if places else f"$[{index}]" if is_array(body) else ""
@@ -91,11 +87,9 @@ Items = Iterable[Item | None]
 
 
 def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
-    """Check items and yield them as chunks of a record's size.
-
-    Raises what the decoder raises (Invalid: not of its format as a whole), and TooManyEventsError: chunks may
-    have been yielded before, which does no harm, for the sender repeats them with the same ids.
-    """
+    """Check items and yield them as chunks of a record's size. Raises what the decoder raises (Invalid: not of its
+    format as a whole), and TooManyEventsError: chunks may have been yielded before, which does no harm, for the
+    sender repeats them with the same ids."""
     lines: list[bytes] = []
     rejections: list[Rejection] = []
     size = ignored = 0

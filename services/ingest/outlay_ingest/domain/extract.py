@@ -1,9 +1,7 @@
-"""What a provider's response says was used: the one reader of usage, for whoever sends it and however it came.
-
-The extractors of genai-prices read the fields they know; `usage_fields` says what other fields mean. Of several
+"""What a provider's response says was used: the one reader of usage, for whoever sends it and however it came. The
+extractors of genai-prices read the fields they know; `usage_fields` says what other fields mean. Of several
 extractors that fit, the one that reads most wins. A field that may decide a price and that nothing reads is named in
-`unread`: the event is marked, never silently cheaper.
-"""
+`unread`: the event is marked, never silently cheaper."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,21 +55,17 @@ class Extracted:
 
 
 def extract(response: Json, provider: str, api: str | None = None) -> list[Extracted]:
-    """Read a response that was taken out of its envelope: one result for each time that a model is billed for it.
-
-    The first is the model's that answers. `provider` is its name in the price data, empty if it is unknown. `api` asks
-    for one of its extractors by name. Raises Invalid if the response does not say what it used.
-    """
+    """Read a response that was taken out of its envelope: one result for each time that a model is billed for it. The
+    first is the model's that answers. `provider` is its name in the price data, empty if it is unknown. `api` asks
+    for one of its extractors by name. Raises Invalid if the response does not say what it used."""
     plain = _spelt(response)
     return [_read(part, provider, api) for part in _iterations(plain) or [plain]]
 
 
 def _iterations(response: Json) -> list[Json]:
-    """Return each run of a model as a response of its own.
-
-    Anthropic bills every iteration (compaction, an advisor, a fallback), some by another model; the counts beside
-    `iterations` leave some of them out. Tiers by the length of a prompt are those of an iteration.
-    """
+    """Return each run of a model as a response of its own. Anthropic bills every iteration (compaction, an advisor, a
+    fallback), some by another model; the counts beside `iterations` leave some of them out. Tiers by the length of a
+    prompt are those of an iteration."""
     usage = mapping(response.get("usage"))
     iterations = usage.get("iterations")
     runs = [run for run in iterations if isinstance(run, Mapping)] if isinstance(iterations, list) else []
@@ -139,10 +133,8 @@ def _completed(known: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]
 
 
 def _balance(usage: dict[str, Quantity], total: Quantity | None) -> dict[str, str]:
-    """Put where it belongs what a total has more than its parts, and mark what only looks like it.
-
-    Gateways leave thoughts out of the output of Gemini, and the cache out of the input of Claude, not out of totals.
-    """
+    """Put where it belongs what a total has more than its parts, and mark what only looks like it. Gateways leave
+    thoughts out of the output of Gemini, and the cache out of the input of Claude, not out of totals."""
     if "output_tokens" in usage and "input_tokens" not in usage:
         return {ESTIMATED: "input_tokens"}  # as in the last event of an old stream of Anthropic
     if total is None or "output_tokens" not in usage:
@@ -175,7 +167,6 @@ def _extractors(provider: str, api: str | None) -> "Sequence[UsageExtractor]":
 
 
 def _below(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every field of a usage by its path from the object that holds it."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key not in _LABELS:

@@ -1,9 +1,7 @@
-"""Cloud bills in FOCUS, versions 1.0 to 1.4, as usage events with a reported cost.
-
-A charge has no id in FOCUS. Its identity here is what it is about (account, resource, SKU, period, category, tags),
-without its amounts: a bill that comes again with other amounts replaces the first. Charges that are about the same are
-distinguished by their number within the bill, so all parts of a bill must be read with the same `Identities`.
-"""
+"""Cloud bills in FOCUS, versions 1.0 to 1.4, as usage events with a reported cost. A charge has no id in FOCUS. Its
+identity here is what it is about (account, resource, SKU, period, category, tags), without its amounts: a bill that
+comes again with other amounts replaces the first. Charges that are about the same are distinguished by their number
+within the bill, so all parts of a bill must be read with the same `Identities`."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,10 +57,8 @@ def read_focus(
     identities: Identities | None = None,
     name: str = "",
 ) -> Iterator[Item | None]:
-    """Read the rows of a FOCUS Cost and Usage table. Charges of nothing (no cost, no usage) are passed over.
-
-    `mark`: of decimals. `identities`: those of the bill that this is a part of; `name`: what places begin with.
-    """
+    """Read the rows of a FOCUS Cost and Usage table. Charges of nothing (no cost, no usage) are passed over. `mark`:
+    of decimals. `identities`: those of the bill that this is a part of; `name`: what places begin with."""
     identities = identities or Identities()
     for line, row in enumerate(rows, 2):
         yield made(
@@ -136,7 +132,6 @@ def _usage(row: Row, mark: Mark) -> dict[str, Quantity]:
 
 
 def _tags(value: Any) -> dict[str, str]:
-    """Read the tags: a JSON object as text, or a mapping or pairs as Parquet has them."""
     if isinstance(value, str) and value:
         try:
             value = msgspec.json.decode(value)

@@ -1,8 +1,6 @@
-"""Who is behind a gateway: what its headers, its response, its address and its names for models say.
-
-Sources of the header names: docs.litellm.ai/docs/proxy/response_headers, Portkey-AI/gateway `responseService.ts`,
-maximhq/bifrost, envoyproxy/ai-gateway, openai/openai-python#3271 (Azure).
-"""
+"""Who is behind a gateway: what its headers, its response, its address and its names for models say. Sources of the
+header names: docs.litellm.ai/docs/proxy/response_headers, Portkey-AI/gateway `responseService.ts`, maximhq/bifrost,
+envoyproxy/ai-gateway, openai/openai-python#3271 (Azure)."""
 
 import re
 from collections.abc import Mapping
@@ -36,10 +34,8 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def provider_of(response: Json, headers: Json, url: str, model: str) -> str:
-    """Return the provider by the price data's name; empty if nothing says it.
-
-    `headers` are the response's, with lower-case names; `url` is the address that was called.
-    """
+    """Return the provider by the price data's name; empty if nothing says it. `headers` are the response's, with
+    lower-case names; `url` is the address that was called."""
     hidden = mapping(response.get("_hidden_params"))
     stated = text(first(headers, *_NAMED)) or text(hidden.get("custom_llm_provider"))
     stated = stated or text(mapping(response.get("extra_fields")).get("provider"))
@@ -88,7 +84,6 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def _by_shape(response: Json) -> str:
-    """Return who alone answers in this form."""
     if "usageMetadata" in response or "usage_metadata" in response:
         return "google"
     if response.get("type") == "message":

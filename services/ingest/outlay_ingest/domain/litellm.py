@@ -1,8 +1,6 @@
-"""LiteLLM's StandardLoggingPayload, as its generic API callback posts it: one, an array, or one a line.
-
-Field names are those of litellm/types/utils.py. LiteLLM counts as OpenAI does: `prompt_tokens` holds the cached
-tokens too, whoever the provider is.
-"""
+"""LiteLLM's StandardLoggingPayload, as its generic API callback posts it: one, an array, or one a line. Field names
+are those of litellm/types/utils.py. LiteLLM counts as OpenAI does: `prompt_tokens` holds the cached tokens too,
+whoever the provider is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,10 +21,8 @@ Json = Mapping[str, Any]
 
 
 def read_litellm(body: bytes) -> Iterator[Item | None]:
-    """Read payloads; answers from a cache and failures that used nothing are passed over.
-
-    Raises Invalid if the body is not JSON. One a line comes with the media type of JSON too.
-    """
+    """Read payloads; answers from a cache and failures that used nothing are passed over. Raises Invalid if the body
+    is not JSON. One a line comes with the media type of JSON too."""
     return objects(body, not is_array(body) and b"\n{" in body, _events)
 
 
@@ -50,7 +46,6 @@ def _payload(row: Json) -> Json:
 
 
 def _events(row: Json) -> Sequence[UsageEvent]:
-    """Return the usage of a payload, nothing if nothing was spent. Raises Invalid."""
     payload = _payload(row)
     provider = provider_name(text(payload.get("custom_llm_provider")) or "")
     usage, context = _usage(payload, provider)
@@ -87,7 +82,6 @@ def _events(row: Json) -> Sequence[UsageEvent]:
 
 
 def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str, str]]:
-    """Read the counts, and what decides their price: the whole ones beside, the parts in `metadata.usage_object`."""
     given = dict(mapping(mapping(payload.get("metadata")).get("usage_object")))
     stated = {
         name: amount_of(name, payload.get(name), "point") for name in ("prompt_tokens", "completion_tokens")
@@ -103,7 +97,6 @@ def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str,
 
 
 def _tags(payload: Json, meta: Json) -> dict[str, str]:
-    """Take `request_tags` of the form name:value, and the texts of the requester's own metadata."""
     tags = texts(
         {name[:256]: value for name, value in mapping(meta.get("requester_metadata")).items() if name}
     )

@@ -1,8 +1,6 @@
-"""Finds calls that two instrumentations report, as a usage span inside a usage span with equal counts.
-
-The inner span counts: it is the one at the provider. Google ADK's `call_llm` around `generate_content` is such a pair,
-and LangChain around a provider's own SDK. docs/formats.md says which pairs are found and which are not.
-"""
+"""Finds calls that two instrumentations report, as a usage span inside a usage span with equal counts. The inner span
+counts: it is the one at the provider. Google ADK's `call_llm` around `generate_content` is such a pair, and LangChain
+around a provider's own SDK. docs/formats.md says which pairs are found and which are not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,9 +50,7 @@ class RequestSpans:
 
     def resolve(self, parents: Mapping[Span, str], usage: Mapping[Span, Counts]) -> Mapping[Span, str]:
         """Decide which spans count, given the parents of all spans of the request and the counts of its usage spans.
-
-        Return the id of the span around, by the span inside it that counts instead.
-        """
+        Return the id of the span around, by the span inside it that counts instead."""
         nested: dict[Span, str] = {}
         for span, counts in usage.items():
             outer = self._around(span, parents, usage)
@@ -88,7 +84,6 @@ class RequestSpans:
         memory.trim()
 
     def _around(self, span: Span, parents: Mapping[Span, str], usage: Mapping[Span, Counts]) -> Span | None:
-        """Return the nearest usage span around a span."""
         outer = span
         for _ in range(_DEEPEST):
             parent = parents.get(outer)

@@ -1,9 +1,6 @@
-"""From a body to lines for Kafka: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones.
-
-A body is read in chunks of a record's size. A chunk is decoded at once where everything in it is right,
-which is the common case and several times faster than event by event; only a chunk with an error in it is
-taken apart.
-"""
+"""From a body to lines for Kafka: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones. A body is
+read in chunks of a record's size. A chunk is decoded at once where everything in it is right, which is the common
+case and several times faster than event by event; only a chunk with an error in it is taken apart."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -100,11 +97,8 @@ class TooManyEventsError(Exception):
 
 
 def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
-    """Read a body, chunk by chunk.
-
-    Raises Invalid, before the first chunk, if it is not of its format as a whole (broken JSON, no event);
-    and TooManyEventsError.
-    """
+    """Read a body, chunk by chunk. Raises Invalid, before the first chunk, if it is not of its format as a whole
+    (broken JSON, no event); and TooManyEventsError."""
     whole = _decoded(body, form, rules) if len(body) <= CHUNK_BYTES else None
     if whole is not None:
         yield whole
@@ -145,7 +139,6 @@ def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 
 
 def _decoded(body: bytes, form: Format, rules: Rules) -> Chunk | None:
-    """Read a body in one go, if all of it is right and fits one record."""
     try:
         if form == "ndjson":
             events = _one.decode_lines(body)

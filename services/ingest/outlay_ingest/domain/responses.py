@@ -1,10 +1,7 @@
-"""Responses of providers' APIs, as they came or as our SDK sends them: without their content.
-
-A body holds one response, an array of them, or one a line; each may be in the envelope of a batch, a stream or a
-gateway (unwrap.py), and in our own with what only the caller knows:
-`{"response": {…}, "time": …, "provider": …, "team": …, "tags": {…}}`. Query parameters of the same names are the
-defaults. How usage is read: extract.py.
-"""
+"""Responses of providers' APIs, as they came or as our SDK sends them: without their content. A body holds one
+response, an array of them, or one a line; each may be in the envelope of a batch, a stream or a gateway (unwrap.py),
+and in our own with what only the caller knows: `{"response": {…}, "time": …, "provider": …, "team": …, "tags": {…}}`.
+Query parameters of the same names are the defaults. How usage is read: extract.py."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +46,6 @@ def read_responses(body: bytes, head: Head) -> Iterator[Item | None]:
 
 
 def _events(body: Json, provider: str, query: Json) -> Sequence[UsageEvent]:
-    """Take a response out of its envelopes, find out who answered, and return what is billed, nothing if it failed."""
     wrapped = isinstance(body.get("response"), dict) and body.keys() <= _OWN
     given = {**query, "tenant": None, **(body if wrapped else {})}
     response, envelope = unwrap(body["response"] if wrapped else body)
@@ -65,8 +61,6 @@ def _events(body: Json, provider: str, query: Json) -> Sequence[UsageEvent]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A response out of its envelope, and what stands beside it."""
-
     response: Json
     given: Json
     """What the caller says of it, and query parameters."""
@@ -123,7 +117,6 @@ class _Read:
 
 
 def _time(response: Json, given: Json, headers: Json) -> object:
-    """Return when the response was made, as the caller says, else as the response or its headers say."""
     said = given.get("time") or first(response, "finished_at", "created_at", "created", "createTime")
     if said is None:
         amazon = mapping(mapping(response.get("ResponseMetadata")).get("HTTPHeaders"))
@@ -188,7 +181,6 @@ _BY_TIME = {"code_interpreter_call": "code_interpreter", "image_generation_call"
 
 
 def _tool_calls(response: Json, model: str) -> tuple[dict[str, Quantity], list[str]]:
-    """Return how often tools ran, by meter, and the tools whose price the response does not show."""
     found: dict[str, Quantity] = {}
     unread: list[str] = []
     for item in _mappings(response.get("output")):

@@ -34,12 +34,9 @@ _MONEY = re.compile(r"([^\d\s().,'+-]*)\s*(.*?)\s*([^\d\s().,'+-]*)\Z", re.DOTAL
 
 
 def number(value: object, path: str, *, mark: Mark = "point", currency: str = "") -> Decimal | None:
-    """Return the number of a cell, exact; None if the cell is empty.
-
-    Groups of thousands may be parted by commas (with `mark="comma"`: points), spaces or apostrophes; parentheses and a
-    minus at the end are negative. `currency`: a sign or code of this one may stand beside it. Raises Invalid with
-    `path` for everything else, such as `#N/A`.
-    """
+    """Return the number of a cell, exact; None if the cell is empty. Groups of thousands may be parted by commas
+    (with `mark="comma"`: points), spaces or apostrophes; parentheses and a minus at the end are negative. `currency`:
+    a sign or code of this one may stand beside it. Raises Invalid with `path` for everything else, such as `#N/A`."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):

@@ -16,11 +16,8 @@ _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed
 
 
 def unwrap(body: Json) -> tuple[Json | None, dict[str, str]]:
-    """Return the response itself, and attributes that its envelope stands for.
-
-    None: a line of a batch whose request failed, which is not billed. Raises Invalid if the envelope holds a part of
-    what was used only.
-    """
+    """Return the response itself, and attributes that its envelope stands for. None: a line of a batch whose request
+    failed, which is not billed. Raises Invalid if the envelope holds a part of what was used only."""
     attributes: dict[str, str] = {}
     found: Json | None = body
     for _ in range(_MOST):

@@ -1,8 +1,6 @@
-"""What fields of a provider's usage mean where the price data's own extractors do not say: a table, no code.
-
-Paths are written with dots, from the object that holds the usage; places in a list are left out. Sources of the
-spellings: the providers' API references and tests/golden/README.md.
-"""
+"""What fields of a provider's usage mean where the price data's own extractors do not say: a table, no code. Paths
+are written with dots, from the object that holds the usage; places in a list are left out. Sources of the spellings:
+the providers' API references and tests/golden/README.md."""
 
 RENAMED = {
     "inputTokenCount": "inputTokens",  # Bedrock, amazon-bedrock-invocationMetrics

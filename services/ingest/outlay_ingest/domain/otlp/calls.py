@@ -1,7 +1,5 @@
-"""Spans and log records that say what a call of a model used, as usage events.
-
-A span's id is the event's identity. Log records are OpenTelemetry's GenAI events, and those of coding agents.
-"""
+"""Spans and log records that say what a call of a model used, as usage events. A span's id is the event's identity.
+Log records are OpenTelemetry's GenAI events, and those of coding agents."""
 
 import hashlib
 import re
@@ -35,9 +33,7 @@ _ID = re.compile(r"[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}")
 
 def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
     """Read an ExportTraceServiceRequest; None for spans that are not model calls, and for calls counted inside.
-
-    Raises Invalid if the body is not such a request.
-    """
+    Raises Invalid if the body is not such a request."""
     seen = seen or RequestSpans()
     records = list(spans(body, as_json))
     items = [((record.trace, record.span), as_item(record)) for record in records]
@@ -145,8 +141,6 @@ def _attributes(both: Json) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Agent:
-    """How a coding agent's log record spells a call."""
-
     provider: str
     usage: dict[str, str]
     convention: str = ""

@@ -86,7 +86,6 @@ def logs(body: bytes, as_json: bool, wanted: Wanted) -> Iterator[Record]:
 def _entries(
     body: bytes, kind: Any, as_json: bool, groups: str, entries: str
 ) -> Iterator[tuple[Attributes, Any]]:
-    """Yield what a request holds, each with the attributes of its resource."""
     if as_json:
         request: Any = decode(_decoder, body)
     else:
@@ -105,7 +104,6 @@ def _entries(
 
 
 def _proto_values(pairs: Iterable[Any], wanted: Wanted) -> Attributes:
-    """Return the wanted attributes that are plain values."""
     found: Attributes = {}
     for pair in pairs:
         name = pair.key
