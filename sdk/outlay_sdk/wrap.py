@@ -75,11 +75,7 @@ def wrap(
 
 
 def tracking(
-    outlay: "Outlay",
-    original: Callable[P, R],
-    provider: str,
-    labels: Mapping[str, Any],
-    ask: bool = False,
+    outlay: "Outlay", original: Callable[P, R], provider: str, labels: Mapping[str, Any], ask: bool = False
 ) -> Callable[P, R]:
     """Put tracking around a function that returns a response or a stream of one."""
 
